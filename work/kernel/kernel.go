@@ -1,0 +1,164 @@
+// Package kernel is every numeric operation of ALIA, its exact rounding, the
+// Go reference and the assembly.
+//
+// One table (see [Ops]) lists each operation once: name and version, shape
+// rule, integer cost, plain-Go reference and conformance cases. A [Device]
+// is a set of faster kernels for rows of that table; it can add no row, and
+// must give the reference's bits on every input. [Check] walks the table and
+// compares a device with the published digests; tolerance is zero.
+//
+//	dev, err := kernel.Open("avx512", 1) // or "avx2", "portable", "" for the best
+//	c := &kernel.Call{Op: kernel.MatMul, In: []kernel.Tensor{a, b}, Out: []kernel.Tensor{y}}
+//	dev.Do(c)
+package kernel
+
+// Type is the element type of a tensor.
+type Type uint8
+
+const (
+	F32 Type = iota + 1 // IEEE-754 binary32
+	I32                 // two's complement, 32 bits
+	I8                  // two's complement, 8 bits
+)
+
+// Tensor is a dense row-major array: a shape, and storage in exactly one of
+// F (F32), I (I32) and B (I8), as Type says. A scalar has shape [1].
+type Tensor struct {
+	Type  Type
+	Shape []int
+	F     []float32
+	I     []int32
+	B     []int8
+}
+
+// Trans says which operand of a matrix product is read transposed.
+type Trans uint8
+
+const (
+	NN Trans = iota // A [M,K], B [K,N]
+	NT              // A [M,K], B [N,K]
+	TN              // A [K,M], B [K,N]
+)
+
+// Attr holds the attributes of an operation. Fields an operation does not
+// name are zero. Attributes are part of an operation's hashed name.
+type Attr struct {
+	Trans  Trans   // MatMul
+	Heads  int     // attention rows: heads in the last dimension
+	Causal bool    // AttnSoftmax and its gradient: row i sees keys 0..i
+	Scale  float32 // a factor; its meaning is the operation's
+	Eps    float32 // LayerNorm, Adam: added before division; CrossEntropy: label smoothing
+	Beta1  float32 // Adam
+	Beta2  float32 // Adam
+	Rate   float32 // Dropout: probability of a zero
+	Site   uint32  // Dropout: which of a graph's dropouts this is
+	Rows   int     // ScatterAdd-like rows that create their output: its rows
+}
+
+// Op names a row of the table.
+type Op uint8
+
+// The rows. T is a number of tokens (rows), D a width, S a number of
+// segments (sentences). Every sum's order is fixed by the numeric
+// specification ALIA-F32 v1: products are chains of fma in ascending k; row
+// reductions use 32 lanes; column reductions one chain over rows. "fma"
+// rounds once; every other product and sum rounds separately.
+//
+// The attention rows work on packed segments: queries [Tq,D], keys and values
+// [Tk,D], and seg I32 [S,4] whose row s is (query start, query count, key
+// start, key count). Scores are packed too: for each segment in order, for
+// each head in order, a row-major block [query count, key count].
+const (
+	// MatMul: A, B -> C [M,N]. acc=+0; acc=fma(A[i,k],B[k,j],acc), k ascending. Attr.Trans.
+	MatMul Op = iota + 1
+	// AddBias: X [T,D], b [D] -> X+b.
+	AddBias
+	// Add: X, Y (same shape) -> X+Y.
+	Add
+	// Relu: X -> x>0 ? x : +0.
+	Relu
+	// ReluGrad: Y (Relu's output), dY -> y>0 ? dy : +0.
+	ReluGrad
+	// LayerNorm: X [T,D], gamma [D], beta [D] -> Y [T,D], stats [T,2] (mean, r).
+	// mean=lanesum(x)/D; d=x-mean; var=lanefma(d*d)/D; r=1/sqrt(var+Eps); y=fma(d*r,gamma,beta).
+	LayerNorm
+	// LayerNormGrad: X, stats, gamma, dY -> dX. xh=(x-mean)*r; g=dy*gamma;
+	// a=lanesum(g)/D; b=lanefma(g*xh)/D; dx=r*((g-a)-xh*b).
+	LayerNormGrad
+	// LayerNormGainGrad: X, stats, dY -> dgamma [D]. acc=fma(dy,xh,acc) over rows ascending.
+	LayerNormGainGrad
+	// ColSum: X [T,D] -> [D]. acc=acc+x over rows ascending.
+	ColSum
+	// Embed: table [V,D], ids I32 [T], pos I32 [T], pe [L,D] -> [T,D]. fma(table[id], Scale, pe[pos]).
+	Embed
+	// ScatterAdd: base [V,D], ids I32 [T], dY [T,D] -> base with row id := fma(dy, Scale, row id), t ascending.
+	ScatterAdd
+	// Dropout: X, key I32 [4] -> keep ? x*Scale : +0. Element e (index in row-major order) takes word e%4 of
+	// Philox4x32-10(counter = (e/4 low, e/4 high, Site, key[2]), key = (key[0], key[1]));
+	// kept when word >= uint32(Rate*2^32) (the product and truncation exact in float64). Its own gradient.
+	Dropout
+	// AttnScores: Q [Tq,D], K [Tk,D], seg -> scores. Each head's Q*K^T, chain over the head's D/Heads columns.
+	AttnScores
+	// AttnSoftmax: scores, seg -> same shape. Row softmax of x*Scale over all keys, or the first i+1 when
+	// Causal (the rest +0): z=x*Scale; m=max; e=exp(z-m); s=lanesum(e); y=e*(1/s).
+	AttnSoftmax
+	// AttnSoftmaxGrad: P, dP, seg -> dS. t=lanefma(p*dp); ds=(p*(dp-t))*Scale over the keys seen, the rest +0.
+	AttnSoftmaxGrad
+	// AttnMix: P, V [Tk,D], seg -> [Tq,D]. Each head's P*V, chain over all the segment's keys ascending.
+	AttnMix
+	// AttnMixT: P, X [Tq,D], seg -> [Tk,D]. Each head's P^T*X, chain over queries ascending. Rows in no
+	// segment are +0. Segments' key ranges do not overlap.
+	AttnMixT
+	// RowMax: X [T,V] -> [T]. Lane max from -inf, a>b ? a : b.
+	RowMax
+	// RowSumExp: X [T,V], m [T] -> [T]. lanesum(exp(x-m)).
+	RowSumExp
+	// RowSum: X [T,V] -> [T]. lanesum(x).
+	RowSum
+	// CrossEntropy: X [T,V], m [T], s [T], t [T] (RowSum), y I32 [T] -> loss [T], nll [T].
+	// lse=m+log(s); nll=lse-x[y]; loss=(1-Eps)*nll + Eps*(lse-t/V), each product and sum rounded.
+	CrossEntropy
+	// CrossEntropyGrad: X, m, s, y, scale F32 [1] -> dX. p=exp(x-m)*(1/s); g=p-Eps/V, and at y: g=g-(1-Eps);
+	// dx=g*scale[0].
+	CrossEntropyGrad
+	// Sum: X (any shape) -> [1]. Lane sum of the whole.
+	Sum
+	// ArgMax: X [T,V] -> I32 [T]. The lowest index of the largest; NaN is never chosen.
+	ArgMax
+	// Quantize: X (n elements) -> Q I8 (same shape), scales [ceil(n/1024)]. Per 1024 elements: a=max|x|;
+	// s=a/127; q=s>0 ? clamp(roundeven(x*(1/s)),-127,127) : 0, where a subnormal or infinite 1/s makes s=0.
+	Quantize
+	// AddQuantized: base, Q, scales -> base with x := fma(q*Scale', s, x), where Scale' is Attr.Scale (+1 or -1).
+	AddQuantized
+	// Scale: X -> X*Attr.Scale.
+	Scale
+	// Adam: g, m, v, hyper F32 [3] (step size, 1/(1-beta1^t), 1/(1-beta2^t)) -> u, m', v'.
+	// m'=fma(1-Beta1, g, Beta1*m); v'=fma(1-Beta2, g*g, Beta2*v);
+	// u=(step*(m'*hyper[1]))/(sqrt(v'*hyper[2])+Eps).
+	Adam
+	// Gather: X [T,D], ids I32 [N] -> [N,D]. Row copies.
+	Gather
+	numOps
+)
+
+// Call is one operation applied to tensors. In and Out have the number,
+// types and shapes the row's shape rule gives. An output may share storage
+// with an input of the same shape only for the element-wise rows (AddBias,
+// Add, Relu, ReluGrad, Dropout, Scale, AttnSoftmax, AttnSoftmaxGrad,
+// CrossEntropyGrad, AddQuantized, Adam) and for ScatterAdd's base, at the
+// same offset.
+type Call struct {
+	Op   Op
+	Attr Attr
+	In   []Tensor
+	Out  []Tensor
+}
+
+// Device computes calls. It gives the reference's bits, or it is broken.
+type Device interface {
+	// Name is what --kernels takes: portable, avx2, avx512, neon.
+	Name() string
+	// Do computes c. It panics on a call whose shapes break the row's rule:
+	// the caller builds calls, peers do not.
+	Do(c *Call)
+}
