@@ -1,0 +1,73 @@
+package block
+
+import (
+	"context"
+	"fmt"
+)
+
+// LeafSize is the size in bytes of every leaf of [PutBytes] but the last.
+const LeafSize = 1 << 20
+
+// PutNode encodes v and puts it as a CBOR block.
+func PutNode(ctx context.Context, b Blocks, v any) (Link, error) {
+	data, err := Encode(v)
+	if err != nil {
+		return Link{}, err
+	}
+	c, err := b.Put(ctx, CBOR, data)
+	return Link{c}, err
+}
+
+// GetNode gets the CBOR block that l names and decodes it into *v.
+func GetNode(ctx context.Context, b Blocks, l Link, v any) error {
+	if !l.Defined() || Codec(l.Type()) != CBOR {
+		return fmt.Errorf("get node %s: not the CID of a CBOR block", l)
+	}
+	data, err := b.Get(ctx, l.Cid)
+	if err != nil {
+		return fmt.Errorf("get node %s: %w", l, err)
+	}
+	if err := Decode(data, v); err != nil {
+		return fmt.Errorf("get node %s: %w", l, err)
+	}
+	return nil
+}
+
+// PutBytes cuts data into raw leaves of [LeafSize], puts them, and returns
+// their links in order. No data is no leaves.
+func PutBytes(ctx context.Context, b Blocks, data []byte) ([]Link, error) {
+	leaves := make([]Link, 0, (len(data)+LeafSize-1)/LeafSize)
+	for len(data) > 0 {
+		n := min(LeafSize, len(data))
+		c, err := b.Put(ctx, Raw, data[:n])
+		if err != nil {
+			return nil, err
+		}
+		leaves = append(leaves, Link{c})
+		data = data[n:]
+	}
+	return leaves, nil
+}
+
+// GetBytes joins the leaves that [PutBytes] returned for size bytes. Leaves of
+// any other number or length are an error, so data has one list of leaves.
+func GetBytes(ctx context.Context, b Blocks, leaves []Link, size uint64) ([]byte, error) {
+	if n := (size-1)/LeafSize + 1; size > 0 && n != uint64(len(leaves)) || size == 0 && len(leaves) > 0 {
+		return nil, fmt.Errorf("get bytes: %d leaves for %d bytes", len(leaves), size)
+	}
+	data := make([]byte, 0, size)
+	for i, l := range leaves {
+		if !l.Defined() || Codec(l.Type()) != Raw {
+			return nil, fmt.Errorf("get bytes: leaf %d: %s is not the CID of a raw block", i, l)
+		}
+		leaf, err := b.Get(ctx, l.Cid)
+		if err != nil {
+			return nil, fmt.Errorf("get bytes: leaf %d: %w", i, err)
+		}
+		if want := min(LeafSize, size-uint64(len(data))); uint64(len(leaf)) != want {
+			return nil, fmt.Errorf("get bytes: leaf %d: %d bytes, want %d", i, len(leaf), want)
+		}
+		data = append(data, leaf...)
+	}
+	return data, nil
+}

@@ -1,0 +1,66 @@
+package block
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/ipfs/go-cid"
+)
+
+// Memory keeps blocks in memory. The zero Memory is empty and ready to use.
+type Memory struct {
+	mu     sync.RWMutex // guards what follows
+	blocks map[cid.Cid][]byte
+}
+
+// Get returns the block that c names.
+func (m *Memory) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	data, ok := m.blocks[c]
+	if !ok {
+		return nil, fmt.Errorf("block %s: %w", c, ErrNotFound)
+	}
+	return data, nil
+}
+
+// Put keeps a copy of data.
+func (m *Memory) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, error) {
+	if err := checkPut(codec, data); err != nil {
+		return cid.Undef, err
+	}
+	if err := ctx.Err(); err != nil {
+		return cid.Undef, err
+	}
+	c := Sum(codec, data)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.blocks == nil {
+		m.blocks = make(map[cid.Cid][]byte)
+	}
+	if _, ok := m.blocks[c]; !ok {
+		m.blocks[c] = bytes.Clone(data)
+	}
+	return c, nil
+}
+
+// Has reports whether the block is held.
+func (m *Memory) Has(c cid.Cid) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	_, ok := m.blocks[c]
+	return ok
+}
+
+// Delete forgets the block, if it is held.
+func (m *Memory) Delete(c cid.Cid) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.blocks, c)
+	return nil
+}

@@ -1,0 +1,219 @@
+package block
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ipfs/go-cid"
+)
+
+// Store keeps blocks as plain files, dir/xx/CID, where xx are the last two
+// characters of the CID. A file appears whole or not at all: it is written
+// under dir/tmp and renamed. Nothing is synced to the platter block by block;
+// what a power cut damages, Get finds, because it verifies every CID.
+type Store struct {
+	dir     string
+	lock    *os.File
+	damaged atomic.Int64
+
+	mu     sync.Mutex           // guards what follows; Sweep holds it throughout
+	recent map[cid.Cid]struct{} // put or asked after since the last Sweep, which spares them
+	closed bool
+}
+
+// Open opens the store in dir, creating it if need be. One live process has a
+// store at a time: a second Open fails and names the first process.
+func Open(dir string) (*Store, error) {
+	tmp := filepath.Join(dir, "tmp")
+	if err := os.MkdirAll(tmp, 0o755); err != nil {
+		return nil, fmt.Errorf("open block store: %w", err)
+	}
+	lock, err := lockFile(filepath.Join(dir, "lock"))
+	if err != nil {
+		return nil, fmt.Errorf("open block store %s: %w", dir, err)
+	}
+	// What an interrupted process was writing is of no use.
+	if err := errors.Join(os.RemoveAll(tmp), os.Mkdir(tmp, 0o755)); err != nil {
+		unlockFile(lock)
+		return nil, fmt.Errorf("open block store: %w", err)
+	}
+	return &Store{dir: dir, lock: lock, recent: make(map[cid.Cid]struct{})}, nil
+}
+
+// Close releases the store to the next Open. Blocks put after it fail.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return unlockFile(s.lock)
+}
+
+// path returns the file of c, which Check has passed.
+func (s *Store) path(c cid.Cid) string {
+	name := c.String()
+	return filepath.Join(s.dir, name[len(name)-2:], name)
+}
+
+// Get reads the block that c names and verifies it. A file whose bytes do not
+// match is removed and counted, and Get returns [ErrDamaged].
+func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := Check(c); err != nil {
+		return nil, fmt.Errorf("get block: %w", err)
+	}
+	data, err := os.ReadFile(s.path(c))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("block %s: %w", c, ErrNotFound)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("get block: %w", err)
+	}
+	if Verify(c, data) != nil {
+		s.damaged.Add(1)
+		if err := s.Delete(c); err != nil {
+			return nil, fmt.Errorf("block %s: damaged, and not removed: %w", c, err)
+		}
+		return nil, fmt.Errorf("block %s: %w", c, ErrDamaged)
+	}
+	return data, nil
+}
+
+// Put writes data to its file, unless it is there already.
+func (s *Store) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, error) {
+	if err := checkPut(codec, data); err != nil {
+		return cid.Undef, err
+	}
+	if err := ctx.Err(); err != nil {
+		return cid.Undef, err
+	}
+	c := Sum(codec, data)
+	if held, err := s.touch(c, int64(len(data))); err != nil {
+		return cid.Undef, fmt.Errorf("put block %s: %w", c, err)
+	} else if held {
+		return c, nil
+	}
+	if err := s.write(s.path(c), data); err != nil {
+		return cid.Undef, fmt.Errorf("put block %s: %w", c, err)
+	}
+	return c, nil
+}
+
+// touch reports whether the block is there with its size (any size if
+// negative), and makes the next Sweep spare it.
+func (s *Store) touch(c cid.Cid, size int64) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false, fs.ErrClosed
+	}
+	info, err := os.Stat(s.path(c))
+	held := err == nil && (size < 0 || info.Size() == size)
+	if held || size >= 0 {
+		s.recent[c] = struct{}{}
+	}
+	return held, nil
+}
+
+// write creates the file whole or leaves nothing.
+func (s *Store) write(path string, data []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "put-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	err = os.Rename(f.Name(), path)
+	if errors.Is(err, fs.ErrNotExist) { // the first block of its folder
+		if err = os.MkdirAll(filepath.Dir(path), 0o755); err == nil {
+			err = os.Rename(f.Name(), path)
+		}
+	}
+	return err
+}
+
+// Has reports whether the block is held, without reading it. A block asked
+// after is in somebody's plans: the next Sweep spares it.
+func (s *Store) Has(c cid.Cid) bool {
+	if Check(c) != nil {
+		return false
+	}
+	held, err := s.touch(c, -1)
+	return err == nil && held
+}
+
+// Delete removes the block, if it is held.
+func (s *Store) Delete(c cid.Cid) error {
+	if err := Check(c); err != nil {
+		return fmt.Errorf("delete block: %w", err)
+	}
+	if err := os.Remove(s.path(c)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete block: %w", err)
+	}
+	return nil
+}
+
+// Damaged returns how many blocks Get has found damaged since Open.
+func (s *Store) Damaged() int64 { return s.damaged.Load() }
+
+// Size returns the number of blocks held and the sum of their bytes.
+func (s *Store) Size() (blocks int, bytes int64, err error) {
+	err = s.each(func(c cid.Cid, size int64) error {
+		blocks++
+		bytes += size
+		return nil
+	})
+	return blocks, bytes, err
+}
+
+// each calls f with every block's CID and size, in the order of the files.
+// Files that are not named by a CID are none of ours and are left alone.
+func (s *Store) each(f func(c cid.Cid, size int64) error) error {
+	folders, err := os.ReadDir(s.dir)
+	if err != nil {
+		return fmt.Errorf("list blocks: %w", err)
+	}
+	for _, folder := range folders {
+		if !folder.IsDir() || len(folder.Name()) != 2 {
+			continue
+		}
+		files, err := os.ReadDir(filepath.Join(s.dir, folder.Name()))
+		if err != nil {
+			return fmt.Errorf("list blocks: %w", err)
+		}
+		for _, file := range files {
+			c, err := cid.Decode(file.Name())
+			if err != nil || Check(c) != nil {
+				continue
+			}
+			info, err := file.Info()
+			if errors.Is(err, fs.ErrNotExist) { // deleted meanwhile
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("list blocks: %w", err)
+			}
+			if err := f(c, info.Size()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
