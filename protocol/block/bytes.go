@@ -50,7 +50,8 @@ func PutBytes(ctx context.Context, b Blocks, data []byte) ([]Link, error) {
 }
 
 // GetBytes joins the leaves that [PutBytes] returned for size bytes. Leaves of
-// any other number or length are an error, so data has one list of leaves.
+// any other number or length are an error, so data has one list of leaves. The
+// caller bounds size when it comes from a peer.
 func GetBytes(ctx context.Context, b Blocks, leaves []Link, size uint64) ([]byte, error) {
 	if n := (size-1)/LeafSize + 1; size > 0 && n != uint64(len(leaves)) || size == 0 && len(leaves) > 0 {
 		return nil, fmt.Errorf("get bytes: %d leaves for %d bytes", len(leaves), size)

@@ -1,0 +1,127 @@
+package block_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/ipfs/go-cid"
+)
+
+func fileOf(dir string, c cid.Cid) string {
+	name := c.String()
+	return filepath.Join(dir, name[len(name)-2:], name)
+}
+
+func TestStoreKeepsAcrossOpens(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	c := put(t, s, block.Raw, []byte("kept"))
+	if _, err := block.Open(dir); err == nil || !strings.Contains(err.Error(), "in use by process") {
+		t.Errorf("second Open = %v, want a refusal", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(context.Background(), block.Raw, []byte("late")); err == nil {
+		t.Error("Put after Close succeeded")
+	}
+	s = openStore(t, dir)
+	if got, err := s.Get(context.Background(), c); err != nil || string(got) != "kept" {
+		t.Errorf("Get = %q, %v", got, err)
+	}
+}
+
+func TestStoreRemovesDamagedBlocks(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	c := put(t, s, block.Raw, []byte("sound"))
+	if err := os.WriteFile(fileOf(dir, c), []byte("Sound"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Get(ctx, c); !errors.Is(err, block.ErrDamaged) || !errors.Is(err, block.ErrNotFound) {
+		t.Errorf("Get of a damaged block = %v", err)
+	}
+	if s.Has(c) || s.Damaged() != 1 {
+		t.Errorf("Has = %v, Damaged = %d", s.Has(c), s.Damaged())
+	}
+	put(t, s, block.Raw, []byte("sound"))
+	if _, err := s.Get(ctx, c); err != nil {
+		t.Errorf("Get after putting it again: %v", err)
+	}
+}
+
+func TestStoreRewritesTruncatedBlocks(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	c := put(t, s, block.Raw, []byte("whole"))
+	if err := os.Truncate(fileOf(dir, c), 0); err != nil {
+		t.Fatal(err)
+	}
+	put(t, s, block.Raw, []byte("whole"))
+	if _, err := s.Get(context.Background(), c); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStoreOpenDropsUnfinishedFiles(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "tmp"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(dir, "tmp", "put-1")
+	if err := os.WriteFile(left, []byte("half"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	openStore(t, dir)
+	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("unfinished file: %v", err)
+	}
+}
+
+type pair struct {
+	_ struct{} `cbor:",toarray"`
+	A block.Link
+	B block.Link
+}
+
+func TestSweep(t *testing.T) {
+	ctx := context.Background()
+	s := openStore(t, t.TempDir())
+	node := func(a, b cid.Cid) cid.Cid {
+		l, err := block.PutNode(ctx, s, pair{A: block.Link{Cid: a}, B: block.Link{Cid: b}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l.Cid
+	}
+	leaf, shared, lost := put(t, s, block.Raw, []byte("leaf")), put(t, s, block.Raw, []byte("shared")), put(t, s, block.Raw, []byte("lost"))
+	inner := node(leaf, shared)
+	root := node(inner, block.Sum(block.CBOR, []byte("held elsewhere")))
+	other := node(shared, lost)
+	noNode := put(t, s, block.CBOR, []byte("not CBOR"))
+
+	sweep := func(want int, roots ...cid.Cid) {
+		t.Helper()
+		if removed, _, err := s.Sweep(ctx, roots); err != nil || removed != want {
+			t.Errorf("Sweep removed %d, %v; want %d", removed, err, want)
+		}
+	}
+	sweep(0) // all are new
+	s.Has(other)
+	sweep(0, root, noNode) // other was asked after, and with it what it links to
+	sweep(2, root, noNode)
+	for c, want := range map[cid.Cid]bool{root: true, inner: true, leaf: true, shared: true, noNode: true, other: false, lost: false} {
+		if s.Has(c) != want {
+			t.Errorf("Has(%s) = %v after the sweep", c, !want)
+		}
+	}
+	if blocks, bytes, err := s.Size(); blocks != 5 || err != nil || bytes == 0 {
+		t.Errorf("Size = %d blocks, %d bytes, %v", blocks, bytes, err)
+	}
+}
