@@ -1,0 +1,214 @@
+package work
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/text"
+	"github.com/alia-network/alia/work/train"
+)
+
+// Plan is what a run will do, known before it begins: the tokens of its
+// corpus and which of them each unit reads. Everyone who has the run's
+// record and its corpus makes the same plan.
+type Plan struct {
+	Link     block.Link // of the run's record
+	Run      Run
+	Corpus   *corpus.Corpus
+	text     *text.Tokenizer
+	schedule *train.Schedule
+	source   [][]uint32 // tokens of the training pairs
+	target   [][]uint32
+}
+
+// NewRun trains the tokenizer of a new run, stores the run's record, its
+// corpus and its tokenizer, and makes its plan.
+func NewRun(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.Config) (*Plan, error) {
+	cfg.Source, cfg.Target = c.Source, c.Target
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	tok, err := text.Train(c.Lines(), int(cfg.Pieces))
+	if err != nil {
+		return nil, fmt.Errorf("train tokenizer: %w", err)
+	}
+	run := Run{Version: 1, Config: cfg, Vocab: uint32(tok.Pieces())}
+	if run.Corpus, err = PutCorpus(ctx, b, c); err != nil {
+		return nil, err
+	}
+	raw, err := b.Put(ctx, block.Raw, tok.JSON())
+	if err != nil {
+		return nil, fmt.Errorf("store tokenizer: %w", err)
+	}
+	run.Tokenizer = block.Link{Cid: raw}
+	link, err := block.PutNode(ctx, b, run)
+	if err != nil {
+		return nil, fmt.Errorf("store run: %w", err)
+	}
+	return newPlan(link, run, c, tok)
+}
+
+// OpenPlan makes the plan of a run whose record, corpus and tokenizer are in b.
+func OpenPlan(ctx context.Context, b block.Blocks, link block.Link) (*Plan, error) {
+	run, err := ReadRun(ctx, b, link)
+	if err != nil {
+		return nil, err
+	}
+	c, err := GetCorpus(ctx, b, run.Corpus)
+	if err != nil {
+		return nil, err
+	}
+	tok, err := readTokenizer(ctx, b, run.Tokenizer, int(run.Vocab))
+	if err != nil {
+		return nil, err
+	}
+	return newPlan(link, run, c, tok)
+}
+
+func newPlan(link block.Link, run Run, c *corpus.Corpus, tok *text.Tokenizer) (*Plan, error) {
+	p := &Plan{Link: link, Run: run, Corpus: c, text: tok}
+	var lengths []train.Length
+	for _, pair := range c.Train {
+		s, t := unsigned(tok.Encode(pair.Source)), unsigned(tok.Encode(pair.Target))
+		// A pair longer than a batch can never be read.
+		if l := (train.Length{Source: len(s) + 1, Target: len(t) + 1}); max(l.Source, l.Target) <= int(run.Config.BatchTokens) {
+			p.source, p.target = append(p.source, s), append(p.target, t)
+			lengths = append(lengths, l)
+		}
+	}
+	var err error
+	p.schedule, err = train.NewSchedule(run.Config, lengths)
+	return p, err
+}
+
+// Rounds is the number of rounds of the run.
+func (p *Plan) Rounds() int { return p.schedule.Rounds() }
+
+// Epoch is the epoch, counted from 0, in which round r begins.
+func (p *Plan) Epoch(r int) int { return p.schedule.Epoch(r) }
+
+// EndsEpoch reports whether r is the last round of its epoch, or of the run.
+func (p *Plan) EndsEpoch(r int) bool {
+	return r+1 == p.Rounds() || p.schedule.Epoch(r+1) != p.schedule.Epoch(r)
+}
+
+// Units stores the batches of round r and gives its gradient units, to be
+// computed from the state that the rounds before left.
+func (p *Plan) Units(ctx context.Context, b block.Blocks, r int, from Checkpoint) ([]Unit, error) {
+	var units []Unit
+	for k, pairs := range p.schedule.Round(r) {
+		batch := Batch{Version: 1}
+		for _, i := range pairs {
+			batch.Source, batch.Target = append(batch.Source, p.source[i]), append(batch.Target, p.target[i])
+		}
+		u, err := p.unit(ctx, b, Gradient, r, k, from, batch)
+		if err != nil {
+			return nil, err
+		}
+		units = append(units, u)
+	}
+	return units, nil
+}
+
+// Evaluations gives the units that measure the loss on the validation pairs.
+func (p *Plan) Evaluations(ctx context.Context, b block.Blocks, r int, from Checkpoint) ([]Unit, error) {
+	var units []Unit
+	var batch Batch
+	tokens, budget := 0, int(p.Run.Config.BatchTokens)
+	flush := func() error {
+		if len(batch.Source) == 0 {
+			return nil
+		}
+		batch.Version = 1
+		u, err := p.unit(ctx, b, Evaluate, r, len(units), from, batch)
+		units, batch, tokens = append(units, u), Batch{}, 0
+		return err
+	}
+	for _, pair := range p.Corpus.Valid {
+		s, t := unsigned(p.text.Encode(pair.Source)), unsigned(p.text.Encode(pair.Target))
+		n := max(len(s), len(t)) + 1
+		if n > budget {
+			continue
+		}
+		if tokens+n > budget {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
+		batch.Source, batch.Target = append(batch.Source, s), append(batch.Target, t)
+		tokens += n
+	}
+	return units, flush()
+}
+
+func (p *Plan) unit(ctx context.Context, b block.Blocks, k Kind, r, index int, from Checkpoint, batch Batch) (Unit, error) {
+	l, err := block.PutNode(ctx, b, batch)
+	if err != nil {
+		return Unit{}, fmt.Errorf("store batch %d of round %d: %w", index, r, err)
+	}
+	return Unit{
+		Version: 1, Kind: k, Work: p.Link, Round: uint32(r), Index: uint32(index),
+		Inputs: []block.Link{from.Params, l}, Base: from.Base, Update: from.Update,
+	}, nil
+}
+
+// Combine gives the unit that combines round r, from its deltas in index order.
+func (p *Plan) Combine(r int, from Checkpoint, deltas []block.Link) Unit {
+	inputs := append([]block.Link{from.Params, from.M, from.V}, deltas...)
+	return Unit{Version: 1, Kind: Combine, Work: p.Link, Round: uint32(r), Inputs: inputs}
+}
+
+// Translations gives the units that translate segments with a model, at most
+// about two thousand source tokens in each, for a run or a job named by owner.
+func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, tok *text.Tokenizer, segments []string, d Decoding) ([]Unit, error) {
+	const most = 2048
+	var units []Unit
+	for at := 0; at < len(segments); {
+		end, tokens := at, 0
+		for end < len(segments) {
+			n := len(tok.Encode(text.Normalize(segments[end]))) + 1
+			if end > at && tokens+n > most {
+				break
+			}
+			tokens += n
+			end++
+		}
+		l, err := block.PutNode(ctx, b, Text{Version: 1, Segments: segments[at:end]})
+		if err != nil {
+			return nil, fmt.Errorf("store text: %w", err)
+		}
+		units = append(units, Unit{
+			Version: 1, Kind: Translate, Work: owner, Index: uint32(len(units)),
+			Inputs: []block.Link{model, l}, Decoding: d,
+		})
+		at = end
+	}
+	return units, nil
+}
+
+// Checkpoint names the state a round begins with.
+type Checkpoint struct {
+	_            struct{} `cbor:",toarray"`
+	Params, M, V block.Link
+	// Base and Update lead to Params from the parameters of the round
+	// before; zero before the first round.
+	Base, Update block.Link
+}
+
+// Begin stores the state a run begins with.
+func (p *Plan) Begin(ctx context.Context, b block.Blocks) (Checkpoint, error) {
+	s := train.Start(nmt.Init(p.Run.Model(), p.Run.Config.Seed))
+	var c Checkpoint
+	var err error
+	if c.Params, err = PutSet(ctx, b, s.Params); err != nil {
+		return c, err
+	}
+	if c.M, err = PutSet(ctx, b, s.M); err != nil {
+		return c, err
+	}
+	c.V, err = PutSet(ctx, b, s.V)
+	return c, err
+}

@@ -1,0 +1,363 @@
+package work
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/text"
+)
+
+// Crew does units: a worker in this process, or the miners of a network.
+type Crew interface {
+	// Do has every unit done and gives their outcomes in the order of units.
+	// The blocks of every result's outputs are then in the run's store.
+	Do(ctx context.Context, units []Unit) ([]Outcome, error)
+}
+
+// Outcome is a unit's result, and the part of it that is not a function of
+// the unit: who did it and what that took.
+type Outcome struct {
+	Link   block.Link // the result's CID
+	Result Result
+	Worker [32]byte // account; zero for a local run
+	// Started is in milliseconds since the Unix epoch, Took in milliseconds.
+	Started, Took uint64
+	// BytesIn and BytesOut are what the unit moved between machines.
+	BytesIn, BytesOut uint64
+}
+
+// Entry is a line of a round's log.
+type Entry struct {
+	_                 struct{} `cbor:",toarray"`
+	Unit, Result      block.Link
+	Worker            [32]byte
+	Started, Took     uint64 // milliseconds
+	BytesIn, BytesOut uint64
+	Tokens            uint32
+	Loss, NLL         uint32 // float32 bits
+	Cost              uint64 // FLOP
+}
+
+// Round is the log of one round: what was planned, who did it, and the state
+// it left. Its CID, with the chain of Previous, is the history of the run.
+type Round struct {
+	_       struct{} `cbor:",toarray"`
+	Version uint16
+	Run     block.Link
+	// Number counts from 0.
+	Number  uint32
+	Entries []Entry // gradients, in index order
+	Combine Entry
+	// Valid is the evaluation of the parameters the round left, at the end of an epoch.
+	Valid []Entry
+	// After is the state the next round begins with.
+	After    Checkpoint
+	Previous block.Link
+}
+
+// Loss is the mean label-smoothed cross-entropy of a target token, in nats.
+// It is for people: the run itself does not read it.
+func Loss(entries []Entry) float64 { return mean(entries, func(e Entry) uint32 { return e.Loss }) }
+
+// NLL is the mean negative log-likelihood of a target token, in nats.
+func NLL(entries []Entry) float64 { return mean(entries, func(e Entry) uint32 { return e.NLL }) }
+
+func mean(entries []Entry, of func(Entry) uint32) float64 {
+	var sum float64
+	for _, e := range entries {
+		sum += float64(math.Float32frombits(of(e)))
+	}
+	return sum / float64(Tokens(entries))
+}
+
+// Tokens is the target tokens of the entries together.
+func Tokens(entries []Entry) uint64 {
+	var n uint64
+	for _, e := range entries {
+		n += uint64(e.Tokens)
+	}
+	return n
+}
+
+// Store is what a run needs of the block store: to let go of old states too.
+type Store interface {
+	block.Blocks
+	Delete(ctx context.Context, c cid.Cid) error
+}
+
+// Training is a run in progress.
+type Training struct {
+	Plan  *Plan
+	Store Store
+	// Crew does gradients and evaluations, Home the combines.
+	Crew, Home Crew
+	// Done is told of each round when its log is stored, before anything it
+	// replaces is let go. Its error ends the run.
+	Done func(Round, block.Link) error
+}
+
+// Run trains from the round after head, or from the beginning when head is
+// zero, to the end of the plan, and returns the last round's log. Stopped at
+// any moment and run again from the last head that Done was told of, it ends
+// in the same parameters.
+func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
+	var last Round
+	from, err := t.Plan.Begin(ctx, t.Store)
+	if err != nil {
+		return Round{}, fmt.Errorf("begin run: %w", err)
+	}
+	next := 0
+	if head.Defined() {
+		if last, err = ReadRound(ctx, t.Store, head); err != nil {
+			return Round{}, fmt.Errorf("resume run: %w", err)
+		}
+		if last.Run != t.Plan.Link {
+			return Round{}, fmt.Errorf("resume run: log %s is of run %s, not %s", head, last.Run, t.Plan.Link)
+		}
+		from, next = last.After, int(last.Number)+1
+	}
+	for r := next; r < t.Plan.Rounds(); r++ {
+		round, err := t.round(ctx, r, from, head)
+		if err != nil {
+			return Round{}, fmt.Errorf("round %d: %w", r, err)
+		}
+		link, err := block.PutNode(ctx, t.Store, round)
+		if err != nil {
+			return Round{}, fmt.Errorf("round %d: %w", r, err)
+		}
+		if err := t.Done(round, link); err != nil {
+			return Round{}, fmt.Errorf("round %d: %w", r, err)
+		}
+		if err := t.prune(ctx, round, from); err != nil {
+			return Round{}, fmt.Errorf("round %d: %w", r, err)
+		}
+		last, head, from = round, link, round.After
+	}
+	return last, nil
+}
+
+func (t *Training) round(ctx context.Context, r int, from Checkpoint, previous block.Link) (Round, error) {
+	units, err := t.Plan.Units(ctx, t.Store, r, from)
+	if err != nil {
+		return Round{}, err
+	}
+	entries, outs, err := entriesOf(ctx, t.Crew, units)
+	if err != nil {
+		return Round{}, err
+	}
+	deltas := make([]block.Link, len(outs))
+	for i, o := range outs {
+		deltas[i] = o[0]
+	}
+	combine, outs, err := entriesOf(ctx, t.Home, []Unit{t.Plan.Combine(r, from, deltas)})
+	if err != nil {
+		return Round{}, err
+	}
+	state := outs[0]
+	round := Round{
+		Version: 1, Run: t.Plan.Link, Number: uint32(r), Entries: entries, Combine: combine[0], Previous: previous,
+		After: Checkpoint{Params: state[0], M: state[1], V: state[2], Base: from.Params, Update: state[3]},
+	}
+	if t.Plan.EndsEpoch(r) {
+		units, err := t.Plan.Evaluations(ctx, t.Store, r, round.After)
+		if err != nil {
+			return Round{}, err
+		}
+		if round.Valid, _, err = entriesOf(ctx, t.Crew, units); err != nil {
+			return Round{}, err
+		}
+	}
+	return round, nil
+}
+
+// ErrFault is wrapped when a unit's own result is a fault, which every
+// machine would find again: the run cannot go on as configured.
+var ErrFault = errors.New("the result is not finite: lower the learning rate")
+
+// entriesOf has units done and gives their log lines and outputs.
+func entriesOf(ctx context.Context, crew Crew, units []Unit) ([]Entry, [][]block.Link, error) {
+	outcomes, err := crew.Do(ctx, units)
+	if err != nil {
+		return nil, nil, err
+	}
+	entries, outs := make([]Entry, len(units)), make([][]block.Link, len(units))
+	for i, o := range outcomes {
+		if o.Result.Fault != 0 {
+			return nil, nil, fmt.Errorf("%s unit %s: %w", units[i].Kind, units[i].ID(), ErrFault)
+		}
+		if err := fits(units[i], o.Result); err != nil {
+			return nil, nil, err
+		}
+		entries[i] = Entry{
+			Unit: units[i].ID(), Result: o.Link, Worker: o.Worker, Started: o.Started, Took: o.Took,
+			BytesIn: o.BytesIn, BytesOut: o.BytesOut,
+			Tokens: o.Result.Tokens, Loss: o.Result.Loss, NLL: o.Result.NLL, Cost: o.Result.Cost,
+		}
+		outs[i] = o.Result.Outputs
+	}
+	return entries, outs, nil
+}
+
+// fits checks that a result has the outputs its unit's kind gives.
+func fits(u Unit, r Result) error {
+	want := map[Kind]int{Gradient: 1, Combine: 4, Evaluate: 0, Translate: 1}[u.Kind]
+	if r.Unit != u.ID() || len(r.Outputs) != want {
+		return fmt.Errorf("%s unit %s: the result is of unit %s with %d outputs", u.Kind, u.ID(), r.Unit, len(r.Outputs))
+	}
+	return nil
+}
+
+// ReadRound fetches the log of a round.
+func ReadRound(ctx context.Context, b block.Blocks, l block.Link) (Round, error) {
+	var r Round
+	if err := block.GetNode(ctx, b, l, &r); err != nil {
+		return Round{}, fmt.Errorf("round log: %w", err)
+	}
+	if r.Version != 1 {
+		return Round{}, fmt.Errorf("round log %s: version %d, this program knows 1", l, r.Version)
+	}
+	return r, nil
+}
+
+// prune lets go of the state round r began with, unless it is a checkpoint:
+// one every Config.Checkpoint rounds. At a checkpoint it lets go of the
+// deltas before the last one. What a verifier needs and does not find it
+// recomputes from the checkpoint before.
+func (t *Training) prune(ctx context.Context, r Round, from Checkpoint) error {
+	kept := map[cid.Cid]bool{}
+	for _, l := range []block.Link{r.After.Params, r.After.M, r.After.V, r.After.Update} {
+		if err := t.blocks(ctx, l, func(c cid.Cid) error { kept[c] = true; return nil }); err != nil {
+			return err
+		}
+	}
+	drop := func(l block.Link) error {
+		return t.blocks(ctx, l, func(c cid.Cid) error {
+			if kept[c] {
+				return nil
+			}
+			return t.Store.Delete(ctx, c)
+		})
+	}
+	every := t.Plan.Run.Config.Checkpoint
+	if r.Number%every != 0 {
+		for _, l := range []block.Link{from.Params, from.M, from.V, from.Update} {
+			if err := drop(l); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	old := r
+	for old.Previous.Defined() && old.Number+2*every > r.Number {
+		var err error
+		if old, err = ReadRound(ctx, t.Store, old.Previous); err != nil {
+			return err
+		}
+		if old.Number+every > r.Number {
+			continue
+		}
+		for _, e := range old.Entries {
+			data, err := t.Store.Get(ctx, e.Result.Cid)
+			if err != nil {
+				return fmt.Errorf("result of round %d: %w", old.Number, err)
+			}
+			result, err := ParseResult(data)
+			if err != nil {
+				return err
+			}
+			if err := drop(result.Outputs[0]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// blocks calls f for the blocks of a set, if its record is there.
+func (t *Training) blocks(ctx context.Context, l block.Link, f func(cid.Cid) error) error {
+	if !l.Defined() {
+		return nil
+	}
+	node, err := t.Store.Get(ctx, l.Cid)
+	if errors.Is(err, block.ErrNotFound) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	links, err := block.Links(node)
+	if err != nil {
+		return err
+	}
+	for _, c := range append(links, l.Cid) {
+		if err := f(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Local is the crew of one worker in this process.
+type Local struct {
+	Worker *Worker
+	Blocks block.Blocks
+	// Clock gives milliseconds since the Unix epoch, for the log.
+	Clock func() uint64
+	// Account is whose work it is; zero for a run without a network.
+	Account [32]byte
+}
+
+// Do does the units one after another.
+func (l *Local) Do(ctx context.Context, units []Unit) ([]Outcome, error) {
+	var out []Outcome
+	for _, u := range units {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		start := l.Clock()
+		r, err := l.Worker.Do(ctx, l.Blocks, u)
+		if err != nil {
+			return nil, err
+		}
+		link, err := block.PutNode(ctx, l.Blocks, r)
+		if err != nil {
+			return nil, fmt.Errorf("store result: %w", err)
+		}
+		out = append(out, Outcome{Link: link, Result: r, Worker: l.Account, Started: start, Took: l.Clock() - start})
+	}
+	return out, nil
+}
+
+// TranslateAll has segments translated by a crew, in order.
+func TranslateAll(ctx context.Context, b block.Blocks, crew Crew, owner, model block.Link, tok *text.Tokenizer, segments []string, d Decoding) ([]string, []Outcome, error) {
+	units, err := Translations(ctx, b, owner, model, tok, segments, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	outcomes, err := crew.Do(ctx, units)
+	if err != nil {
+		return nil, nil, err
+	}
+	var out []string
+	for i, o := range outcomes {
+		if o.Result.Fault != 0 {
+			return nil, nil, fmt.Errorf("translate unit %s: %w", units[i].ID(), ErrFault)
+		}
+		if err := fits(units[i], o.Result); err != nil {
+			return nil, nil, err
+		}
+		var t Text
+		if err := block.GetNode(ctx, b, o.Result.Outputs[0], &t); err != nil {
+			return nil, nil, fmt.Errorf("translation %d: %w", i, err)
+		}
+		out = append(out, t.Segments...)
+	}
+	if len(out) != len(segments) {
+		return nil, nil, fmt.Errorf("translation: %d segments for %d", len(out), len(segments))
+	}
+	return out, outcomes, nil
+}

@@ -1,0 +1,210 @@
+package work
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/tensor"
+	"github.com/alia-network/alia/work/train"
+)
+
+// SetRecord is a set of tensors as blocks: their names, types and shapes in
+// ascending order of names, and their elements, little endian, end to end in
+// one file.
+type SetRecord struct {
+	_       struct{} `cbor:",toarray"`
+	Version uint16
+	Tensors []TensorRecord
+	Data    File
+}
+
+// TensorRecord is the name and form of one tensor of a set.
+type TensorRecord struct {
+	_     struct{} `cbor:",toarray"`
+	Name  string
+	Type  uint16
+	Shape []uint32
+}
+
+// limits of a set from outside.
+const (
+	maxTensors = 1 << 14
+	maxBytes   = 1 << 36
+)
+
+// size is the bytes of the tensor's elements, and an error for a form no
+// tensor of ours has.
+func (t TensorRecord) size() (uint64, error) {
+	var width uint64
+	switch kernel.Type(t.Type) {
+	case kernel.F32, kernel.I32:
+		width = 4
+	case kernel.I8:
+		width = 1
+	default:
+		return 0, fmt.Errorf("tensor %q: type %d is unknown", t.Name, t.Type)
+	}
+	if len(t.Shape) == 0 || len(t.Shape) > 4 {
+		return 0, fmt.Errorf("tensor %q: %d dimensions", t.Name, len(t.Shape))
+	}
+	for _, d := range t.Shape {
+		if d == 0 || width*uint64(d) > maxBytes {
+			return 0, fmt.Errorf("tensor %q: shape %v is out of range", t.Name, t.Shape)
+		}
+		width *= uint64(d)
+	}
+	return width, nil
+}
+
+// PutSet stores a set and gives its CID.
+func PutSet(ctx context.Context, b block.Blocks, s *tensor.Set) (block.Link, error) {
+	rec, data := encodeSet(s)
+	var err error
+	if rec.Data, err = putFile(ctx, b, data); err != nil {
+		return block.Link{}, fmt.Errorf("store set: %w", err)
+	}
+	return block.PutNode(ctx, b, rec)
+}
+
+// SumSet is the CID [PutSet] would give, storing nothing.
+func SumSet(s *tensor.Set) block.Link {
+	rec, data := encodeSet(s)
+	rec.Data.Size = uint64(len(data))
+	for at := 0; at < len(data); at += block.LeafSize {
+		leaf := data[at:min(at+block.LeafSize, len(data))]
+		rec.Data.Leaves = append(rec.Data.Leaves, block.Link{Cid: block.Sum(block.Raw, leaf)})
+	}
+	node, err := block.Encode(rec)
+	if err != nil {
+		panic("work: a set that cannot be encoded: " + err.Error())
+	}
+	return block.Link{Cid: block.Sum(block.CBOR, node)}
+}
+
+func encodeSet(s *tensor.Set) (SetRecord, []byte) {
+	rec := SetRecord{Version: 1}
+	data := make([]byte, 0, 4*s.Elements())
+	for i := range s.Len() {
+		t := s.At(i)
+		shape := make([]uint32, len(t.Shape))
+		for j, d := range t.Shape {
+			shape[j] = uint32(d)
+		}
+		rec.Tensors = append(rec.Tensors, TensorRecord{Name: t.Name, Type: uint16(t.Type), Shape: shape})
+		data = appendElements(data, t.Tensor)
+	}
+	return rec, data
+}
+
+func appendElements(data []byte, t kernel.Tensor) []byte {
+	for _, x := range t.F {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(x))
+	}
+	for _, x := range t.I {
+		data = binary.LittleEndian.AppendUint32(data, uint32(x))
+	}
+	for _, x := range t.B {
+		data = append(data, byte(x))
+	}
+	return data
+}
+
+// GetSet is the inverse of [PutSet].
+func GetSet(ctx context.Context, b block.Blocks, l block.Link) (*tensor.Set, error) {
+	var rec SetRecord
+	if err := block.GetNode(ctx, b, l, &rec); err != nil {
+		return nil, fmt.Errorf("set: %w", err)
+	}
+	if rec.Version != 1 || len(rec.Tensors) == 0 || len(rec.Tensors) > maxTensors {
+		return nil, fmt.Errorf("set %s: version %d with %d tensors", l, rec.Version, len(rec.Tensors))
+	}
+	var total uint64
+	for _, t := range rec.Tensors {
+		n, err := t.size()
+		if err != nil {
+			return nil, fmt.Errorf("set %s: %w", l, err)
+		}
+		if total += n; total > maxBytes {
+			return nil, fmt.Errorf("set %s: larger than %d bytes", l, uint64(maxBytes))
+		}
+	}
+	if total != rec.Data.Size {
+		return nil, fmt.Errorf("set %s: %d bytes for tensors of %d", l, rec.Data.Size, total)
+	}
+	data, err := rec.Data.read(ctx, b)
+	if err != nil {
+		return nil, fmt.Errorf("set %s: %w", l, err)
+	}
+	items := make([]tensor.Named, len(rec.Tensors))
+	for i, t := range rec.Tensors {
+		shape := make([]int, len(t.Shape))
+		for j, d := range t.Shape {
+			shape[j] = int(d)
+		}
+		items[i] = tensor.Named{Name: t.Name, Tensor: tensor.Zeros(kernel.Type(t.Type), shape...)}
+		data = readElements(items[i].Tensor, data)
+	}
+	for i := 1; i < len(items); i++ {
+		if items[i].Name <= items[i-1].Name {
+			return nil, fmt.Errorf("set %s: tensor %q stands after %q", l, items[i].Name, items[i-1].Name)
+		}
+	}
+	return tensor.NewSet(items)
+}
+
+func readElements(t kernel.Tensor, data []byte) (rest []byte) {
+	for i := range t.F {
+		t.F[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	for i := range t.I {
+		t.I[i] = int32(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	for i := range t.B {
+		t.B[i] = int8(data[i])
+	}
+	return data[4*len(t.F)+4*len(t.I)+len(t.B):]
+}
+
+// A delta is stored as one set: the integers under their tensors' names, the
+// scales under the same names with this suffix.
+const scaleSuffix = "#scale"
+
+func putDelta(ctx context.Context, b block.Blocks, d train.Delta) (block.Link, error) {
+	var items []tensor.Named
+	for i := range d.Q.Len() {
+		q, s := d.Q.At(i), d.Scales.At(i)
+		items = append(items, q, tensor.Named{Name: s.Name + scaleSuffix, Tensor: s.Tensor})
+	}
+	set, err := tensor.NewSet(items)
+	if err != nil {
+		return block.Link{}, fmt.Errorf("store delta: %w", err)
+	}
+	return PutSet(ctx, b, set)
+}
+
+func getDelta(ctx context.Context, b block.Blocks, l block.Link) (train.Delta, error) {
+	s, err := GetSet(ctx, b, l)
+	if err != nil {
+		return train.Delta{}, fmt.Errorf("delta: %w", err)
+	}
+	var q, scales []tensor.Named
+	for i := range s.Len() {
+		t := s.At(i)
+		if name, ok := strings.CutSuffix(t.Name, scaleSuffix); ok {
+			scales = append(scales, tensor.Named{Name: name, Tensor: t.Tensor})
+		} else {
+			q = append(q, t)
+		}
+	}
+	qs, err := tensor.NewSet(q)
+	if err != nil {
+		return train.Delta{}, err
+	}
+	ss, err := tensor.NewSet(scales)
+	return train.Delta{Q: qs, Scales: ss}, err
+}
