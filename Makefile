@@ -1,0 +1,65 @@
+# ALIA's targets. Only Go, git and make are needed; extras are skipped with a notice.
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+GO          ?= go
+export CGO_ENABLED ?= 0
+export GOFLAGS     ?= -buildvcs=false
+
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# Rooms with goroutines worth a race detector, and no long numeric loops.
+RACE        := ./protocol/... ./ledger/... ./node/...
+# The rooms whose bits must agree under every build.
+GOLDEN      := ./work/kernel/ ./work/tensor/ ./work/nmt/ ./work/train/ ./work/
+
+.PHONY: build demo test check vet staticcheck race golden bench soak generate fuzz clean
+
+build: ## bin/alia
+	@mkdir -p bin
+	$(GO) build -trimpath -ldflags "-s -w" -o bin/alia ./node/alia
+
+demo: build ## a network on this machine trains a model, pays for the work and translates with it
+	bin/alia swarm --once
+
+test: ## every test
+	$(GO) test -count=1 ./...
+
+check: build vet staticcheck test race golden ## what CI runs
+
+vet:
+	@test -z "$$(gofmt -l node protocol work ledger cuda examples)" || { echo "gofmt would change:"; gofmt -l node protocol work ledger cuda examples; exit 1; }
+	$(GO) vet ./...
+
+staticcheck:
+	$(GO) run $(STATICCHECK) ./...
+
+race: ## tests with the race detector, which needs a C compiler
+	@if command -v $${CC:-cc} >/dev/null 2>&1; then \
+		CGO_ENABLED=1 $(GO) test -race -short -count=1 $(RACE); \
+	else echo "race: skipped, there is no C compiler"; fi
+
+golden: ## the golden digests, under every instruction set and without assembly
+	GOAMD64=v1 $(GO) test -count=1 -run 'Golden|Conformance|SameBits' $(GOLDEN)
+	GOAMD64=v3 $(GO) test -count=1 -run 'Golden|Conformance|SameBits' $(GOLDEN)
+	$(GO) test -tags purego -count=1 -run 'Golden|Conformance|SameBits' $(GOLDEN)
+
+bench: build ## kernels, training and translation on this machine
+	$(GO) test -run '^$$' -bench . -benchtime 300ms ./work/...
+	bin/alia bench
+
+soak: build ## the long tests: swarms with crashes, random schedules, fuzzing
+	ALIA_SOAK=1 $(GO) test -count=1 -timeout 60m ./...
+	$(MAKE) fuzz FUZZTIME=1m
+
+FUZZTIME ?= 10s
+fuzz: ## every fuzz target for FUZZTIME
+	@for p in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
+		done; \
+	done
+
+generate: ## assembly from its generator
+	cd work/kernel/gen && $(GO) run . -out ..
+
+clean:
+	rm -rf bin

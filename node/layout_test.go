@@ -1,0 +1,249 @@
+package node_test
+
+import (
+	"go/ast"
+	"go/types"
+	"os"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/go/packages"
+)
+
+const module = "github.com/alia-network/alia/"
+
+// rooms is the layout: what each package of ours may import of ours. A
+// package missing here fails the test, and so does an import not listed.
+// Widening a line is a design decision: say why in the commit.
+var rooms = map[string][]string{
+	"protocol/block":  {},
+	"protocol":        {"protocol/block"},
+	"protocol/market": {"protocol", "protocol/block"},
+	"protocol/mesh":   {"protocol", "protocol/block"},
+	"work/kernel":     {},
+	"work/tensor":     {"work/kernel"},
+	"work/nmt":        {"work/tensor", "work/kernel"},
+	"work/text":       {},
+	"work/corpus":     {"work/text"},
+	"work/score":      {},
+	"work/train":      {"work/kernel", "work/tensor", "work/nmt", "work/corpus"},
+	"work":            {"protocol/block", "work/kernel", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
+	"ledger":          {"protocol", "protocol/block", "work/kernel"},
+	"ledger/wallet":   {},
+	"ledger/light":    {"ledger", "ledger/wallet", "protocol", "protocol/block"},
+	"ledger/chain":    {"ledger", "ledger/wallet", "protocol", "protocol/block"},
+	"node":            {"protocol", "protocol/block", "protocol/market", "protocol/mesh", "work", "work/kernel", "work/train", "work/corpus", "work/text", "work/score", "ledger", "ledger/light", "ledger/wallet"},
+	"node/client":     {"node", "protocol", "protocol/block", "protocol/mesh", "work", "work/text", "ledger", "ledger/light", "ledger/wallet"},
+	"node/swarm":      {"node", "protocol/mesh", "ledger/chain", "ledger/wallet", "ledger"},
+	"node/alia":       {"*"},
+	"work/kernel/gen": {},
+	"examples/travel": {"node/client", "node/swarm"},
+}
+
+// pure rooms have no clock, randomness, goroutine, socket or map order in
+// them, and no product of floats that a compiler could fuse.
+var pure = map[string]bool{
+	"protocol": true, "protocol/market": true, "ledger": true, "work": true,
+	"work/kernel": true, "work/tensor": true, "work/nmt": true, "work/text": true,
+	"work/corpus": true, "work/score": true, "work/train": true,
+}
+
+// forbidden imports of pure rooms, with those a room is excused from.
+var forbidden = map[string]string{
+	"math/rand": "randomness", "math/rand/v2": "randomness", "crypto/rand": "randomness",
+	"net": "sockets", "net/http": "sockets", "time": "the clock", "os/exec": "processes",
+}
+
+// excused names, for a pure room, what it may use all the same, and why.
+var excused = map[string]map[string]string{
+	"protocol/market": {"time": "time is an argument: time.Time and time.Duration as values"},
+	"work/kernel":     {"go": "worker threads join before Do returns"},
+	"work/score":      {"math": "scores are reports for people, not results under consensus", "float": "as math"},
+}
+
+// exact functions of package math: those IEEE 754 rounds correctly, and bit casts.
+var exact = map[string]bool{
+	"Float32bits": true, "Float32frombits": true, "Float64bits": true, "Float64frombits": true,
+	"Abs": true, "Sqrt": true, "Inf": true, "IsNaN": true, "IsInf": true, "NaN": true, "Signbit": true,
+	"Copysign": true, "Floor": true, "Ceil": true, "Trunc": true, "RoundToEven": true,
+}
+
+func load(t *testing.T) []*packages.Package {
+	t.Helper()
+	cfg := &packages.Config{
+		Mode: packages.NeedName | packages.NeedFiles | packages.NeedCompiledGoFiles | packages.NeedImports |
+			packages.NeedSyntax | packages.NeedTypes | packages.NeedTypesInfo | packages.NeedDeps | packages.NeedExportFile,
+		Dir: "..",
+	}
+	ps, err := packages.Load(cfg, "./...")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if packages.PrintErrors(ps) > 0 {
+		t.Fatal("the tree does not compile")
+	}
+	return ps
+}
+
+// TestLayout holds every import, and the pure rooms' contents, against the table above.
+func TestLayout(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range load(t) {
+		room := strings.TrimPrefix(p.PkgPath, module)
+		seen[room] = true
+		may, known := rooms[room]
+		if !known {
+			t.Errorf("%s: no such room in the layout table", room)
+			continue
+		}
+		checkImports(t, p, room, may)
+		if pure[room] {
+			checkPure(t, p, room)
+		}
+	}
+	for _, room := range []string{"protocol/block", "work/kernel", "ledger", "node"} {
+		if !seen[room] {
+			t.Errorf("%s: the room is gone", room)
+		}
+	}
+}
+
+func checkImports(t *testing.T, p *packages.Package, room string, may []string) {
+	t.Helper()
+	allowed := map[string]bool{}
+	for _, m := range may {
+		allowed[m] = true
+	}
+	for path := range p.Imports {
+		if ours, ok := strings.CutPrefix(path, module); ok && !allowed["*"] && !allowed[ours] {
+			t.Errorf("%s imports %s, which the layout does not allow", room, ours)
+		}
+		if strings.HasPrefix(path, "gorgonia.org/cu") {
+			t.Errorf("%s imports %s in the default build: its init exits where there is no GPU", room, path)
+		}
+		if why, bad := forbidden[path]; bad && pure[room] && excused[room][path] == "" {
+			t.Errorf("%s is a pure room and imports %s (%s)", room, path, why)
+		}
+		if strings.Contains(path, "libp2p/core/network") && room != "protocol/mesh" && strings.HasPrefix(room, "protocol") {
+			t.Errorf("%s imports %s: only protocol/mesh opens streams", room, path)
+		}
+	}
+}
+
+func checkPure(t *testing.T, p *packages.Package, room string) {
+	t.Helper()
+	for _, f := range p.Syntax {
+		name := p.Fset.Position(f.Pos()).Filename
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		excusedLines := orderFree(p, f)
+		ast.Inspect(f, func(n ast.Node) bool {
+			if n == nil {
+				return false
+			}
+			at := p.Fset.Position(n.Pos())
+			where := filepath.Base(at.Filename) + ":" + strconv.Itoa(at.Line)
+			switch n := n.(type) {
+			case *ast.GoStmt:
+				if excused[room]["go"] == "" {
+					t.Errorf("%s/%s: a pure room starts a goroutine", room, where)
+				}
+			case *ast.RangeStmt:
+				if typ := p.TypesInfo.TypeOf(n.X); typ != nil {
+					if _, isMap := typ.Underlying().(*types.Map); isMap && !excusedLines[at.Line] {
+						t.Errorf("%s/%s: range over a map: sort the keys, or say `// order-free: why` on the line", room, where)
+					}
+				}
+			case *ast.SelectorExpr:
+				if id, ok := n.X.(*ast.Ident); ok && excused[room]["math"] == "" {
+					if pkg, ok := p.TypesInfo.Uses[id].(*types.PkgName); ok && pkg.Imported().Path() == "math" {
+						if fn, isFunc := p.TypesInfo.Uses[n.Sel].(*types.Func); isFunc && !exact[fn.Name()] {
+							t.Errorf("%s/%s: math.%s differs between CPUs", room, where, fn.Name())
+						}
+					}
+				}
+			case *ast.BinaryExpr:
+				if excused[room]["float"] == "" && fusable(p.TypesInfo, n) {
+					t.Errorf("%s/%s: a bare float product is added to something: the compiler may fuse it; round it first, float32(x*y) + z", room, where)
+				}
+			case *ast.AssignStmt:
+				if excused[room]["float"] == "" && fusableAssign(p.TypesInfo, n) {
+					t.Errorf("%s/%s: a bare float product is added to something: the compiler may fuse it; round it first", room, where)
+				}
+			}
+			return true
+		})
+	}
+}
+
+// orderFree collects the lines that say why a range over a map may go in any order.
+func orderFree(p *packages.Package, f *ast.File) map[int]bool {
+	lines := map[int]bool{}
+	for _, g := range f.Comments {
+		for _, c := range g.List {
+			if strings.Contains(c.Text, "order-free:") {
+				line := p.Fset.Position(c.Pos()).Line
+				lines[line], lines[line+1] = true, true
+			}
+		}
+	}
+	return lines
+}
+
+// fusable reports x*y + z, z + x*y and their differences on floats, with the product not converted.
+func fusable(info *types.Info, n *ast.BinaryExpr) bool {
+	op := n.Op.String()
+	return (op == "+" || op == "-") && isFloat(info, n) && (product(info, n.X) || product(info, n.Y))
+}
+
+func fusableAssign(info *types.Info, n *ast.AssignStmt) bool {
+	op := n.Tok.String()
+	return (op == "+=" || op == "-=") && len(n.Rhs) == 1 && isFloat(info, n.Rhs[0]) && product(info, n.Rhs[0])
+}
+
+func product(info *types.Info, e ast.Expr) bool {
+	for {
+		switch x := e.(type) {
+		case *ast.ParenExpr:
+			e = x.X
+		case *ast.UnaryExpr:
+			e = x.X
+		case *ast.BinaryExpr:
+			return x.Op.String() == "*" && isFloat(info, x) && info.Types[x].Value == nil
+		default:
+			return false
+		}
+	}
+}
+
+func isFloat(info *types.Info, e ast.Expr) bool {
+	b, ok := info.TypeOf(e).Underlying().(*types.Basic)
+	return ok && b.Info()&types.IsFloat != 0
+}
+
+// TestTopLevel: exactly these names at the top of the repository.
+func TestTopLevel(t *testing.T) {
+	want := map[string]bool{
+		"node": true, "protocol": true, "work": true, "ledger": true, "cuda": true, "examples": true,
+		"go.mod": true, "go.sum": true, "Makefile": true, "README.md": true, "LICENSE": true,
+		".ci": true, ".git": true, ".gitignore": true, ".gitattributes": true, "bin": true,
+	}
+	es, err := os.ReadDir("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var extra []string
+	for _, e := range es {
+		if !want[e.Name()] {
+			extra = append(extra, e.Name())
+		}
+	}
+	sort.Strings(extra)
+	if len(extra) > 0 {
+		t.Errorf("the top level holds %v too", extra)
+	}
+}
