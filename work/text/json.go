@@ -1,0 +1,150 @@
+package text
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// maxJSON bounds the bytes that Parse looks at.
+const maxJSON = 32 << 20
+
+// The parts of a tokenizer.json around its vocabulary and its merges.
+const (
+	jsonHead = `{
+  "version": "1.0",
+  "truncation": null,
+  "padding": null,
+  "added_tokens": [
+    {"id": 0, "content": "<pad>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true},
+    {"id": 1, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true},
+    {"id": 2, "content": "</s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}
+  ],
+  "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Prepend", "prepend": " "}]},
+  "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+    {"type": "Split", "pattern": {"Regex": "%s"}, "behavior": "Isolated", "invert": false},
+    {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false}
+  ]},
+  "post_processor": null,
+  "decoder": {"type": "Sequence", "decoders": [
+    {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false},
+    {"type": "Strip", "content": " ", "start": 1, "stop": 0}
+  ]},
+  "model": {
+    "type": "BPE",
+    "dropout": null,
+    "unk_token": null,
+    "continuing_subword_prefix": null,
+    "end_of_word_suffix": null,
+    "fuse_unk": false,
+    "byte_fallback": false,
+    "ignore_merges": false,
+    "vocab": {`
+	jsonMerges = `
+    },
+    "merges": [`
+	jsonTail = `
+    ]
+  }
+}
+`
+)
+
+// JSON returns the tokenizer in the layout of Hugging Face's tokenizer.json:
+// the same bytes for the same tokenizer, always.
+func (t *Tokenizer) JSON() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, jsonHead, escape(Pattern))
+	for id, piece := range t.pieces {
+		if id < int(FirstByte) {
+			piece = special[id]
+		} else {
+			piece = visible(piece)
+		}
+		if id > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "\n      \"%s\": %d", escape(piece), id)
+	}
+	b.WriteString(jsonMerges)
+	for r, p := range t.merges {
+		if r > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, "\n      \"%s %s\"", escape(visible(t.pieces[p.left])), escape(visible(t.pieces[p.right])))
+	}
+	b.WriteString(jsonTail)
+	return b.Bytes()
+}
+
+// Parse reads what [Tokenizer.JSON] wrote, and nothing else: JSON of the
+// result is data again, byte for byte.
+func Parse(data []byte) (*Tokenizer, error) {
+	if len(data) > maxJSON {
+		return nil, fmt.Errorf("parse tokenizer: %d bytes, the limit is %d", len(data), maxJSON)
+	}
+	var file struct {
+		Model struct{ Merges []string }
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, fmt.Errorf("parse tokenizer: %w", err)
+	}
+	t := newTokenizer()
+	for r, m := range file.Model.Merges {
+		left, right, _ := strings.Cut(m, " ")
+		l, okL := t.ids[raw(left)]
+		r2, okR := t.ids[raw(right)]
+		if !okL || !okR {
+			return nil, fmt.Errorf("parse tokenizer: merge %d: %q does not name two earlier pieces", r, m)
+		}
+		if err := t.add(pair{l, r2}); err != nil {
+			return nil, fmt.Errorf("parse tokenizer: %w", err)
+		}
+	}
+	if !bytes.Equal(t.JSON(), data) {
+		return nil, fmt.Errorf("parse tokenizer: not the canonical bytes of a tokenizer of ours")
+	}
+	return t, nil
+}
+
+// escape writes s for the inside of a JSON string; s has no control characters.
+func escape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
+}
+
+// visible writes bytes as GPT-2's printable characters, one for each byte: the
+// printable ones of Latin-1 stand for themselves, the other 68 are U+0100 and up.
+func visible(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		b.WriteRune(byteRune[s[i]])
+	}
+	return b.String()
+}
+
+// raw is the reverse of visible; "" when s is not visible text.
+func raw(s string) string {
+	var b []byte
+	for _, r := range s {
+		if r >= rune(len(runeByte)) || byteRune[runeByte[r]] != r {
+			return ""
+		}
+		b = append(b, runeByte[r])
+	}
+	return string(b)
+}
+
+// byteRune and runeByte are GPT-2's table of bytes and characters, both ways.
+var byteRune, runeByte = func() (to [256]rune, from [256 + 68]byte) {
+	next := rune(256)
+	for b := range rune(256) {
+		r := b
+		if b <= ' ' || 0x7F <= b && b <= 0xA0 || b == 0xAD {
+			r = next
+			next++
+		}
+		to[b], from[r] = r, byte(b)
+	}
+	return to, from
+}()

@@ -1,0 +1,96 @@
+package text
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestNormalize(t *testing.T) {
+	for _, c := range []struct{ in, want string }{
+		{"", ""},
+		{" \t\r\n ", ""},
+		{"  Guten\t Tag \n", "Guten Tag"},
+		{"Mu\u0308nchen", "München"},
+		{"Kaffee\u00a0und\u2003Kuchen", "Kaffee und Kuchen"},
+		{"\ufeffStra\u00adße\u200b", "Straße"},
+		{"a\x00b", "a b"},
+		{"a\xffb", "a\ufffdb"},
+	} {
+		if got := Normalize(c.in); got != c.want {
+			t.Errorf("Normalize(%q) = %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		want []string
+	}{
+		{"", nil},
+		{" \n\n", nil},
+		{"One line", []string{"One line"}},
+		{"Hello. How are you?  Fine!\nThanks.", []string{"Hello.", "How are you?", "Fine!", "Thanks."}},
+		{"Dr. Weber wohnt in der Goethestr. Nr. 5 in St. Gallen. Er ist Arzt.",
+			[]string{"Dr. Weber wohnt in der Goethestr. Nr. 5 in St. Gallen.", "Er ist Arzt."}},
+		{"Wir kommen am 3. Mai an. Am 10. Oktober reisen wir ab.",
+			[]string{"Wir kommen am 3. Mai an.", "Am 10. Oktober reisen wir ab."}},
+		{"It costs 12.50 euros. We met J. Smith, e.g. in Room No. 7.",
+			[]string{"It costs 12.50 euros.", "We met J. Smith, e.g. in Room No. 7."}},
+		{"I said no. Then he left.", []string{"I said no.", "Then he left."}},
+		{"„Kommen Sie?“ „Ja.“ Sie lachte.", []string{"„Kommen Sie?“", "„Ja.“", "Sie lachte."}},
+		{"Wait... what? (Really.) Yes.", []string{"Wait... what?", "(Really.)", "Yes."}},
+		{"z. B. Obst", []string{"z. B. Obst"}},
+		{strings.Repeat("word ", 300), []string{strings.TrimSpace(strings.Repeat("word ", 205)), strings.TrimSpace(strings.Repeat("word ", 95))}},
+		{strings.Repeat("ü", 600), []string{strings.Repeat("ü", 512), strings.Repeat("ü", 88)}},
+	} {
+		l := Split(c.in)
+		if !slices.Equal(l.Sentences, c.want) {
+			t.Errorf("Split(%q) = %q, want %q", c.in, l.Sentences, c.want)
+		}
+		if got, err := l.Join(l.Sentences); err != nil || got != c.in {
+			t.Errorf("Join(Split(%q)) = %q, %v", c.in, got, err)
+		}
+	}
+}
+
+func TestJoin(t *testing.T) {
+	l := Split("  First. Second.\n\nThird.\n")
+	got, err := l.Join([]string{"Erstens.", "Zwei\ntens.", "Drittens."})
+	if want := "  Erstens. Zwei tens.\n\nDrittens.\n"; err != nil || got != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+	if _, err := l.Join([]string{"Erstens."}); err == nil || err.Error() != "join text: 1 translations for 3 sentences" {
+		t.Errorf("got error %v", err)
+	}
+	if got, err := (Layout{}).Join(nil); err != nil || got != "" {
+		t.Errorf("the zero Layout joins to %q, %v", got, err)
+	}
+}
+
+func FuzzSplit(f *testing.F) {
+	f.Add("Hello. How are you?\n Fine! ")
+	f.Add("a.\xff B\r\nc\u2028d. " + strings.Repeat("x", 2000))
+	f.Fuzz(func(t *testing.T, s string) {
+		l := Split(s)
+		if got, err := l.Join(l.Sentences); err != nil || got != s {
+			t.Fatalf("Join(Split(%q)) = %q, %v", s, got, err)
+		}
+		for _, x := range l.Sentences {
+			if x == "" || len(x) > MaxSentence || strings.TrimSpace(x) != x || strings.ContainsAny(x, "\n\r") {
+				t.Fatalf("bad sentence %q", x)
+			}
+		}
+	})
+}
+
+func FuzzNormalize(f *testing.F) {
+	f.Add(" a\u0308 \xff\u00ad\u200b")
+	f.Fuzz(func(t *testing.T, s string) {
+		n := Normalize(s)
+		if m := Normalize(n); m != n {
+			t.Fatalf("Normalize(%q) = %q, then %q", s, n, m)
+		}
+	})
+}
