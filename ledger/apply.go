@@ -1,0 +1,252 @@
+package ledger
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+)
+
+// Result is what became of a transaction.
+type Result struct {
+	Code    Code
+	Detail  string    // for people; not part of consensus
+	Entries []Settled // of a Settle, in order
+}
+
+// results is the canonical form of Result.Entries.
+type results struct {
+	_       struct{} `cbor:",toarray"`
+	Version uint16
+	Entries []Settled
+}
+
+// Data returns the canonical bytes of the entries, which blocks carry; none
+// for a transaction that is not a Settle.
+func (r Result) Data() []byte {
+	if len(r.Entries) == 0 {
+		return nil
+	}
+	return encode(results{Version: 1, Entries: r.Entries})
+}
+
+// ParseEntries reads what Data returned.
+func ParseEntries(data []byte) ([]Settled, error) {
+	if len(data) == 0 {
+		return nil, nil
+	}
+	var r results
+	if err := block.Decode(data, &r); err != nil {
+		return nil, fmt.Errorf("parse settlement results: %w", err)
+	}
+	return r.Entries, nil
+}
+
+// draft is a height being made: what its transactions have written over the
+// state before. Writes of the current transaction are apart, so that a refused
+// one leaves nothing.
+type draft struct {
+	base     *State
+	height   uint64
+	schedule Schedule          // of this height
+	done     map[string][]byte // writes of the transactions before; nil is a deletion
+	writes   map[string][]byte // writes of the current transaction
+	index    int               // the current transaction
+	entries  []Settled         // of the current transaction
+	claims   []claim
+}
+
+// claim is a mint that waits for the end of the block: only then is it known
+// whether the cap divides it. See [draft.mint].
+type claim struct {
+	tx, entry int
+	unit      block.Link
+	amount    uint64 // units, at most a block's cap: their sum stays far below 2^64
+}
+
+// Apply makes the next height from its transactions, in order. It returns the
+// next state, the result of each transaction, and the keys that changed,
+// sorted. A transaction that is refused changes nothing; nil stands for bytes
+// that did not parse. An error means that the height does not follow or that
+// an invariant broke; the state must then not be used further.
+func (s *State) Apply(height uint64, txs []*Tx) (*State, []Result, []Change, error) {
+	d, err := s.draft(height)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	out := make([]Result, len(txs))
+	for i, tx := range txs {
+		d.index = i
+		out[i] = d.execute(tx)
+	}
+	d.mint(out)
+	d.close()
+	changes := d.changes()
+	next := &State{net: s.net, genesis: s.genesis, height: height, tree: s.tree.update(changes)}
+	if err := checkStep(s, next, changes); err != nil {
+		return nil, nil, nil, fmt.Errorf("apply height %d: %w", height, err)
+	}
+	return next, out, changes, nil
+}
+
+// Check says what would become of a transaction in the next height, if it were
+// alone there.
+func (s *State) Check(tx *Tx) Result {
+	d, err := s.draft(s.height + 1)
+	if err != nil {
+		return Result{Code: Malformed, Detail: err.Error()}
+	}
+	return d.execute(tx)
+}
+
+func (s *State) draft(height uint64) (*draft, error) {
+	if height != s.height+1 {
+		return nil, fmt.Errorf("apply height %d: the state is of height %d", height, s.height)
+	}
+	schedule, ok := s.Schedule(height)
+	if !ok {
+		return nil, fmt.Errorf("apply height %d: no schedule was published for it", height)
+	}
+	return &draft{base: s, height: height, schedule: schedule, done: make(map[string][]byte)}, nil
+}
+
+// execute runs one transaction and keeps its writes unless it is refused.
+func (d *draft) execute(tx *Tx) Result {
+	d.writes, d.entries = make(map[string][]byte), nil
+	if tx == nil {
+		return Result{Code: Malformed, Detail: Malformed.String()}
+	}
+	err := d.admit(tx)
+	if err == nil {
+		err = tx.Body.apply(d, tx)
+	}
+	if err != nil {
+		return Result{Code: codeOf(err), Detail: err.Error(), Entries: d.entries}
+	}
+	for key, value := range d.writes { // order-free: a union of maps
+		d.done[key] = value
+	}
+	return Result{Entries: d.entries}
+}
+
+// admit checks what every transaction must meet, takes its nonce and burns its
+// fee.
+func (d *draft) admit(tx *Tx) error {
+	if tx.net != d.base.net {
+		return WrongNetwork
+	}
+	if tx.ExpHeight < d.height || tx.ExpHeight > d.height+Horizon {
+		return fmt.Errorf("%w: height %d, now %d", BadExpiry, tx.ExpHeight, d.height)
+	}
+	a := d.account(tx.Account)
+	if tx.Nonce <= a.Nonce {
+		return fmt.Errorf("%w: %d, the last was %d", BadNonce, tx.Nonce, a.Nonce)
+	}
+	if least := d.base.genesis.Params.MinFee; tx.Fee < least && !tx.Body.Kind().reportsWork() {
+		return fmt.Errorf("%w: %d units, the least is %d", FeeTooLow, tx.Fee, least)
+	}
+	a.Nonce = tx.Nonce
+	store(d, AccountKey(tx.Account), a)
+	if tx.Fee == 0 {
+		return nil
+	}
+	supply := d.supply()
+	supply.Burned += tx.Fee
+	store(d, SupplyKey(), supply)
+	return d.withdraw(tx.Account, tx.Fee)
+}
+
+// mint pays the claims of the block. When they exceed its cap, each gets the
+// same part of what it claims.
+func (d *draft) mint(out []Result) {
+	d.writes = d.done
+	supply := d.supply()
+	limit := min(d.schedule.Cap, maxSupply-supply.Minted)
+	var total uint64
+	for _, c := range d.claims {
+		total += c.amount
+	}
+	for _, c := range d.claims {
+		amount := c.amount
+		if total > limit {
+			amount = mulDiv(amount, limit, total)
+		}
+		unit, _ := load[Settlement](d, UnitKey(c.unit))
+		unit.Minted = amount
+		unit.Paid += amount
+		store(d, UnitKey(c.unit), unit)
+		d.deposit(unit.Miner, amount)
+		supply.Minted += amount
+		out[c.tx].Entries[c.entry].Paid += amount
+	}
+	store(d, SupplyKey(), supply)
+}
+
+// close publishes the schedule of the next height and forgets an old one.
+func (d *draft) close() {
+	before := d.base.Supply()
+	minted := d.supply().Minted - before.Minted
+	store(d, ScheduleKey(d.height+1), d.schedule.next(d.base.genesis.Params, minted))
+	if d.height > keepSchedules {
+		d.remove(ScheduleKey(d.height - keepSchedules))
+	}
+}
+
+// changes returns the block's writes, sorted by key.
+func (d *draft) changes() []Change {
+	changes := make([]Change, 0, len(d.done))
+	for key, value := range d.done { // order-free: sorted below
+		if old, ok := d.base.tree.get([]byte(key)); ok != (value != nil) || !bytes.Equal(old, value) {
+			changes = append(changes, Change{Key: []byte(key), Value: value})
+		}
+	}
+	slices.SortFunc(changes, func(a, b Change) int { return bytes.Compare(a.Key, b.Key) })
+	return changes
+}
+
+// get returns what stands under a key, the current transaction's own writes
+// included.
+func (d *draft) get(key []byte) ([]byte, bool) {
+	if value, ok := d.writes[string(key)]; ok {
+		return value, value != nil
+	}
+	if value, ok := d.done[string(key)]; ok {
+		return value, value != nil
+	}
+	return d.base.tree.get(key)
+}
+
+func (d *draft) remove(key []byte) { d.writes[string(key)] = nil }
+
+func load[T any](d *draft, key []byte) (T, bool) { return decode[T](d.get(key)) }
+
+func store[T any](d *draft, key []byte, record T) { d.writes[string(key)] = encode(record) }
+
+func (d *draft) account(a protocol.Account) Account {
+	r, _ := load[Account](d, AccountKey(a))
+	r.Version = 1
+	return r
+}
+
+func (d *draft) supply() Supply {
+	r, _ := load[Supply](d, SupplyKey())
+	return r
+}
+
+func (d *draft) deposit(to protocol.Account, amount uint64) {
+	a := d.account(to)
+	a.Balance += amount
+	store(d, AccountKey(to), a)
+}
+
+func (d *draft) withdraw(from protocol.Account, amount uint64) error {
+	a := d.account(from)
+	if a.Balance < amount {
+		return fmt.Errorf("%w: %d units asked, %d held", InsufficientFunds, amount, a.Balance)
+	}
+	a.Balance -= amount
+	store(d, AccountKey(from), a)
+	return nil
+}

@@ -1,0 +1,80 @@
+package ledger
+
+import (
+	"fmt"
+
+	"github.com/alia-network/alia/protocol/block"
+)
+
+// maxDeadline is how many heights ahead an escrow's deadline may lie.
+const maxDeadline = 1_000_000
+
+// EscrowOpen sets an amount aside for a job of translation. Units of the job
+// that the sender accepts are paid from it, at Price.
+type EscrowOpen struct {
+	_        struct{} `cbor:",toarray"`
+	Job      block.Link
+	Amount   uint64 // units
+	Price    uint64 // units per GFLOP
+	Deadline uint64 // height until which it cannot be closed
+}
+
+// Kind returns KindEscrowOpen.
+func (EscrowOpen) Kind() Kind { return KindEscrowOpen }
+
+func (b EscrowOpen) check() error {
+	if b.Amount == 0 || b.Price == 0 {
+		return BadAmount
+	}
+	return need("job", b.Job)
+}
+
+func (b EscrowOpen) apply(d *draft, tx *Tx) error {
+	key := EscrowKey(b.Job, tx.Account)
+	if _, open := load[Escrow](d, key); open {
+		return Already
+	}
+	if b.Deadline <= d.height || b.Deadline > d.height+maxDeadline {
+		return fmt.Errorf("%w: %d, now %d", BadDeadline, b.Deadline, d.height)
+	}
+	if err := d.withdraw(tx.Account, b.Amount); err != nil {
+		return err
+	}
+	store(d, key, Escrow{
+		Version: 1, Job: b.Job, Customer: tx.Account, Price: b.Price,
+		Opened: b.Amount, Left: b.Amount, Deadline: b.Deadline,
+	})
+	supply := d.supply()
+	supply.Escrowed += b.Amount
+	store(d, SupplyKey(), supply)
+	return nil
+}
+
+// EscrowClose returns what is left of the sender's escrow for a job, after its
+// deadline: until then miners can rely on it.
+type EscrowClose struct {
+	_   struct{} `cbor:",toarray"`
+	Job block.Link
+}
+
+// Kind returns KindEscrowClose.
+func (EscrowClose) Kind() Kind { return KindEscrowClose }
+
+func (b EscrowClose) check() error { return need("job", b.Job) }
+
+func (b EscrowClose) apply(d *draft, tx *Tx) error {
+	key := EscrowKey(b.Job, tx.Account)
+	e, open := load[Escrow](d, key)
+	if !open {
+		return UnknownEscrow
+	}
+	if d.height <= e.Deadline {
+		return fmt.Errorf("%w: %d, now %d", NotDue, e.Deadline, d.height)
+	}
+	d.deposit(tx.Account, e.Left)
+	d.remove(key)
+	supply := d.supply()
+	supply.Escrowed -= e.Left
+	store(d, SupplyKey(), supply)
+	return nil
+}

@@ -1,0 +1,167 @@
+package ledger
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+)
+
+// maxProposals bounds the runs that wait for votes.
+const maxProposals = 256
+
+// RunPropose asks the validators to let a run mint, for at most Budget. The
+// sender becomes the run's coordinator.
+type RunPropose struct {
+	_      struct{} `cbor:",toarray"`
+	Run    block.Link
+	Budget uint64 // MFLOP
+}
+
+// Kind returns KindRunPropose.
+func (RunPropose) Kind() Kind { return KindRunPropose }
+
+func (b RunPropose) check() error { return need("run", b.Run) }
+
+func (b RunPropose) apply(d *draft, tx *Tx) error {
+	key := RunKey(b.Run)
+	if _, known := load[Run](d, key); known {
+		return Already
+	}
+	open, _ := load[proposals](d, proposalsKey)
+	if len(open.Runs) >= maxProposals {
+		return Busy
+	}
+	open.Version = 1
+	open.Runs = append(slices.Clone(open.Runs), b.Run)
+	store(d, proposalsKey, open)
+	store(d, key, Run{
+		Version: 1, Run: b.Run, Status: Proposed, Proposer: tx.Account, Coordinator: tx.Account,
+		Active: d.height, Budget: b.Budget,
+	})
+	return nil
+}
+
+// RunVote is a validator's vote on a proposed run. More than two thirds yes
+// approve it; a third no refuses it.
+type RunVote struct {
+	_   struct{} `cbor:",toarray"`
+	Run block.Link
+	Yes bool
+}
+
+// Kind returns KindRunVote.
+func (RunVote) Kind() Kind { return KindRunVote }
+
+func (b RunVote) check() error { return need("run", b.Run) }
+
+func (b RunVote) apply(d *draft, tx *Tx) error {
+	validators := d.base.genesis.Validators
+	if !slices.Contains(validators, tx.Account) {
+		return NotValidator
+	}
+	r, known := load[Run](d, RunKey(b.Run))
+	if !known {
+		return UnknownRun
+	}
+	if r.Status != Proposed || r.voted(tx.Account) {
+		return Already
+	}
+	if b.Yes {
+		r.Yes = append(slices.Clone(r.Yes), tx.Account)
+	} else {
+		r.No = append(slices.Clone(r.No), tx.Account)
+	}
+	switch {
+	case 3*len(r.Yes) > 2*len(validators):
+		r.Status, r.Active = Approved, d.height
+	case 3*len(r.No) >= len(validators):
+		r.Status = Refused
+	}
+	if r.Status != Proposed {
+		open, _ := load[proposals](d, proposalsKey)
+		open.Runs = slices.DeleteFunc(slices.Clone(open.Runs), func(l block.Link) bool { return l == b.Run })
+		store(d, proposalsKey, open)
+	}
+	store(d, RunKey(b.Run), r)
+	return nil
+}
+
+// voted says whether an account has voted.
+func (r Run) voted(a protocol.Account) bool {
+	return slices.Contains(r.Yes, a) || slices.Contains(r.No, a)
+}
+
+// TakeRun makes the sender coordinator of a run whose coordinator has been
+// silent for the network's takeover time.
+type TakeRun struct {
+	_   struct{} `cbor:",toarray"`
+	Run block.Link
+}
+
+// Kind returns KindTakeRun.
+func (TakeRun) Kind() Kind { return KindTakeRun }
+
+func (b TakeRun) check() error { return need("run", b.Run) }
+
+func (b TakeRun) apply(d *draft, tx *Tx) error {
+	r, known := load[Run](d, RunKey(b.Run))
+	if !known {
+		return UnknownRun
+	}
+	if r.Coordinator == tx.Account {
+		return Already
+	}
+	if due := r.Active + d.base.genesis.Params.Takeover; d.height < due {
+		return fmt.Errorf("%w: until height %d, now %d", NotSilent, due, d.height)
+	}
+	r.Coordinator, r.Active = tx.Account, d.height
+	store(d, RunKey(b.Run), r)
+	return nil
+}
+
+// RoundCommit records the outcome of a run's next round. It is the
+// coordinator's sign of life, and what a successor resumes from.
+type RoundCommit struct {
+	_      struct{} `cbor:",toarray"`
+	Run    block.Link
+	Round  uint64
+	Params block.Link // after the round
+	Log    block.Link // the round's log
+}
+
+// Kind returns KindRoundCommit.
+func (RoundCommit) Kind() Kind { return KindRoundCommit }
+
+func (b RoundCommit) check() error {
+	if err := need("run", b.Run); err != nil {
+		return err
+	}
+	if err := need("params", b.Params); err != nil {
+		return err
+	}
+	return need("log", b.Log)
+}
+
+func (b RoundCommit) apply(d *draft, tx *Tx) error {
+	r, known := load[Run](d, RunKey(b.Run))
+	switch {
+	case !known:
+		return UnknownRun
+	case r.Coordinator != tx.Account:
+		return NotCoordinator
+	case b.Round < r.Rounds:
+		return fmt.Errorf("%w: round %d of %d", Already, b.Round, r.Rounds)
+	case b.Round > r.Rounds:
+		return fmt.Errorf("%w: %d, next is %d", BadRound, b.Round, r.Rounds)
+	}
+	r.Rounds++
+	r.Params, r.Active = b.Params, d.height
+	store(d, RunKey(b.Run), r)
+	store(d, RoundKey(b.Run, b.Round), Round{
+		Version: 1, Run: b.Run, Round: b.Round, Params: b.Params, Log: b.Log,
+		Coordinator: tx.Account, Height: d.height,
+	})
+	return nil
+}

@@ -1,0 +1,178 @@
+package ledger
+
+import (
+	"crypto/ed25519"
+	"fmt"
+
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+)
+
+// MaxTx bounds a transaction's bytes.
+const MaxTx = protocol.MaxMessage
+
+// Horizon is how many heights ahead a transaction may expire. It bounds how
+// long an unsettled one can linger.
+const Horizon = 1200
+
+// Kind numbers a kind of transaction.
+type Kind uint16
+
+// The kinds of transactions.
+const (
+	KindTransfer Kind = iota + 100
+	KindRunPropose
+	KindRunVote
+	KindTakeRun
+	KindRoundCommit
+	KindSettle
+	KindEscrowOpen
+	KindEscrowClose
+)
+
+// Body is what a transaction asks for: a [Transfer], [RunPropose], [RunVote],
+// [TakeRun], [RoundCommit], [Settle], [EscrowOpen] or [EscrowClose].
+type Body interface {
+	// Kind returns the number under which the body travels.
+	Kind() Kind
+	// apply does what is asked on the draft, or returns an error that wraps a
+	// [Code]; the draft is then thrown away.
+	apply(d *draft, tx *Tx) error
+}
+
+// Tx is a transaction. Sign takes one and fills in Account; ParseTx returns one
+// whose signatures were checked, and State.Apply takes only those.
+type Tx struct {
+	Account   protocol.Account
+	Nonce     uint64 // above the account's last; gaps are allowed
+	Fee       uint64 // units, burned
+	ExpHeight uint64 // last height that may include it
+	Body      Body
+
+	net      protocol.Net // set by ParseTx
+	verdicts []error      // of a Settle's entries, set by ParseTx
+}
+
+// envelope is a transaction's canonical form.
+type envelope struct {
+	_         struct{} `cbor:",toarray"`
+	Version   uint16
+	Net       protocol.Net
+	Kind      Kind
+	Account   protocol.Account
+	Nonce     uint64
+	Fee       uint64
+	ExpHeight uint64
+	Body      []byte // the body's canonical bytes
+	Sig       []byte // over the envelope with Sig empty, see protocol.Digest
+}
+
+// Sign returns the bytes of a transaction for a network, signed by key.
+func Sign(key ed25519.PrivateKey, net protocol.Net, tx Tx) ([]byte, error) {
+	body, err := block.Encode(tx.Body)
+	if err != nil {
+		return nil, fmt.Errorf("sign transaction: %w", err)
+	}
+	e := envelope{
+		Version: 1, Net: net, Kind: tx.Body.Kind(), Account: protocol.AccountOf(key),
+		Nonce: tx.Nonce, Fee: tx.Fee, ExpHeight: tx.ExpHeight, Body: body,
+	}
+	e.Sig = ed25519.Sign(key, protocol.Digest(net, protocol.TypeTx, encode(e)))
+	data := encode(e)
+	if len(data) > MaxTx {
+		return nil, fmt.Errorf("sign transaction: %w: %d bytes, the limit is %d", TooLarge, len(data), MaxTx)
+	}
+	return data, nil
+}
+
+// ParseTx reads a transaction as Sign wrote it and checks, cheapest first, its
+// size, its shape, its network and its signature; for a [Settle] the signatures
+// of every entry too, of which a wrong one spoils only that entry. An error
+// wraps a [Code].
+func ParseTx(data []byte, net protocol.Net) (*Tx, error) {
+	if len(data) > MaxTx {
+		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", TooLarge, len(data), MaxTx)
+	}
+	var e envelope
+	if err := block.Decode(data, &e); err != nil {
+		return nil, fmt.Errorf("%w: %w", Malformed, err)
+	}
+	if e.Version != 1 {
+		return nil, fmt.Errorf("%w: version %d, want 1", Malformed, e.Version)
+	}
+	if e.Net != net {
+		return nil, fmt.Errorf("%w: network %s, this is %s", WrongNetwork, e.Net.Short(), net.Short())
+	}
+	body, err := parseBody(e.Kind, e.Body)
+	if err != nil {
+		return nil, err
+	}
+	sig := e.Sig
+	e.Sig = nil
+	if len(sig) != ed25519.SignatureSize ||
+		!ed25519.Verify(e.Account[:], protocol.Digest(net, protocol.TypeTx, encode(e)), sig) {
+		return nil, fmt.Errorf("%w: transaction of %s", BadSignature, e.Account.Short())
+	}
+	tx := &Tx{
+		Account: e.Account, Nonce: e.Nonce, Fee: e.Fee, ExpHeight: e.ExpHeight, Body: body, net: net,
+	}
+	if s, ok := body.(Settle); ok {
+		tx.verdicts = s.verify(net)
+	}
+	return tx, nil
+}
+
+// parseBody reads a body of a kind.
+func parseBody(k Kind, data []byte) (Body, error) {
+	switch k {
+	case KindTransfer:
+		return parseAs[Transfer](data)
+	case KindRunPropose:
+		return parseAs[RunPropose](data)
+	case KindRunVote:
+		return parseAs[RunVote](data)
+	case KindTakeRun:
+		return parseAs[TakeRun](data)
+	case KindRoundCommit:
+		return parseAs[RoundCommit](data)
+	case KindSettle:
+		return parseAs[Settle](data)
+	case KindEscrowOpen:
+		return parseAs[EscrowOpen](data)
+	case KindEscrowClose:
+		return parseAs[EscrowClose](data)
+	}
+	return nil, fmt.Errorf("%w: unknown kind %d", Malformed, k)
+}
+
+// checked is a body that knows its own shape.
+type checked interface {
+	Body
+	check() error
+}
+
+func parseAs[B checked](data []byte) (Body, error) {
+	var b B
+	if err := block.Decode(data, &b); err != nil {
+		return nil, fmt.Errorf("%w: %w", Malformed, err)
+	}
+	return b, b.check()
+}
+
+// reportsWork says whether transactions of a kind are free of the least fee:
+// those that report work or guard it, which members with no tokens yet send.
+func (k Kind) reportsWork() bool {
+	switch k {
+	case KindRunVote, KindTakeRun, KindRoundCommit, KindSettle:
+		return true
+	}
+	return false
+}
+
+// need reports a link that is missing.
+func need(what string, l block.Link) error {
+	if !l.Defined() {
+		return fmt.Errorf("%w: no %s", Malformed, what)
+	}
+	return nil
+}
