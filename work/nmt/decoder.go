@@ -1,0 +1,200 @@
+package nmt
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/tensor"
+)
+
+// decoder computes the decoder for one position of many hypotheses at a time.
+// The keys and values of earlier positions are kept: each hypothesis owns a
+// range of rows of every layer's cache, found through the segment table, so
+// hypotheses come and go without moving the others. It calls the rows of the
+// kernels' table directly; a row's result for a hypothesis does not depend on
+// the other hypotheses.
+type decoder struct {
+	dev    kernel.Device
+	config Config
+	cost   uint64 // so far
+	call   kernel.Call
+
+	table  kernel.Tensor // embeddings [Vocab, Dim]
+	pe     kernel.Tensor // positions [L, Dim]
+	norm   linear        // after the last layer
+	layers []decoderLayer
+	source *ragged // the sentences being translated
+	live   []hypothesis
+	ids    []int32 // by live hypothesis: its newest token
+	pos    []int32
+	self   []int32 // segment tables [n,4]
+	cross  []int32
+
+	x, z, q, k, v, y, stats kernel.Tensor // [n, Dim], stats [n, 2]
+	h                       kernel.Tensor // [n, FFN]
+	logits                  kernel.Tensor // [n, Vocab]
+	scores                  []float32
+}
+
+// linear is a projection's weight and bias, or a norm's gain and bias.
+type linear struct{ weight, bias kernel.Tensor }
+
+// attention is the parameters of an attention sub-layer and the keys and
+// values it looks at, [rows, Dim].
+type attention struct {
+	norm, q, k, v, out linear
+	keys, values       kernel.Tensor
+}
+
+type decoderLayer struct {
+	self, cross    attention
+	norm, up, down linear
+}
+
+// hypothesis is the beginning of a translation.
+type hypothesis struct {
+	sentence int // in the source
+	slot     int // its first row in the caches
+}
+
+// load points d at the parameters p.
+func (d *decoder) load(dev kernel.Device, c Config, p *tensor.Set) {
+	d.dev, d.config, d.cost = dev, c, 0
+	get := func(name string) kernel.Tensor {
+		t, _ := p.Get(name) // the caller has checked p against c
+		return t
+	}
+	lin := func(name string) linear { return linear{get(name + ".weight"), get(name + ".bias")} }
+	d.table, d.norm = get("embedding.weight"), lin("decoder.norm")
+	if d.layers == nil {
+		d.layers = make([]decoderLayer, c.Decoder)
+	}
+	for i := range d.layers {
+		l := &d.layers[i]
+		name := fmt.Sprintf("decoder.%d", i)
+		for _, a := range []struct {
+			*attention
+			name string
+		}{{&l.self, name + ".self"}, {&l.cross, name + ".cross"}} {
+			a.norm, a.out = lin(a.name+".norm"), lin(a.name+".out")
+			a.q, a.k, a.v = lin(a.name+".q"), lin(a.name+".k"), lin(a.name+".v")
+		}
+		l.norm, l.up, l.down = lin(name+".ffn.norm"), lin(name+".ffn.up"), lin(name+".ffn.down")
+	}
+}
+
+// begin makes room for n hypotheses of at most length tokens each, whose
+// caches take rows rows. The layers' cross keys and values are set already.
+func (d *decoder) begin(n, rows, length int, source *ragged, pe kernel.Tensor) {
+	c := d.config
+	d.source, d.pe = source, pe
+	for _, t := range []*kernel.Tensor{&d.x, &d.z, &d.q, &d.k, &d.v, &d.y} {
+		reserve(t, n, c.Dim)
+	}
+	reserve(&d.stats, n, 2)
+	reserve(&d.h, n, c.FFN)
+	reserve(&d.logits, n, c.Vocab)
+	for i := range d.layers {
+		reserve(&d.layers[i].self.keys, rows, c.Dim)
+		reserve(&d.layers[i].self.values, rows, c.Dim)
+	}
+	if s := n * c.Heads * max(length, source.longest()); cap(d.scores) < s {
+		d.scores = make([]float32, s)
+	}
+	d.live, d.ids = d.live[:0], d.ids[:0]
+}
+
+// reserve gives t the shape [rows, width], with new storage if it is short.
+// The elements are whatever they were.
+func reserve(t *kernel.Tensor, rows, width int) {
+	if cap(t.F) < rows*width {
+		*t = kernel.New(kernel.F32, rows, width)
+		return
+	}
+	t.Shape[0], t.Shape[1] = rows, width
+	t.F = t.F[:rows*width]
+}
+
+// step computes the logits [n, Vocab] of the token after d.ids, the tokens at
+// position t of the n live hypotheses, of which Pad and BOS are -infinity. It
+// is good until the next step.
+func (d *decoder) step(t int) kernel.Tensor {
+	n := len(d.live)
+	for _, b := range []*kernel.Tensor{&d.x, &d.z, &d.q, &d.k, &d.v, &d.y, &d.stats, &d.h, &d.logits} {
+		reserve(b, n, b.Shape[1])
+	}
+	d.pos, d.self, d.cross = d.pos[:0], d.self[:0], d.cross[:0]
+	crossScores := 0
+	for i, h := range d.live {
+		from, to := d.source.starts[h.sentence], d.source.starts[h.sentence+1]
+		d.pos = append(d.pos, int32(t))
+		d.self = append(d.self, int32(i), 1, int32(h.slot), int32(t+1))
+		d.cross = append(d.cross, int32(i), 1, from, to-from)
+		crossScores += d.config.Heads * int(to-from)
+	}
+	self, cross := ints(d.self, n, 4), ints(d.cross, n, 4)
+	selfScores := n * d.config.Heads * (t + 1)
+
+	d.do(kernel.Embed, kernel.Attr{Scale: root(d.config.Dim)}, []kernel.Tensor{d.x},
+		[]kernel.Tensor{d.table, ints(d.ids, n), ints(d.pos, n), d.pe})
+	for i := range d.layers {
+		l := &d.layers[i]
+		d.normalize(l.self.norm)
+		d.project(d.q, d.z, l.self.q)
+		d.project(d.k, d.z, l.self.k)
+		d.project(d.v, d.z, l.self.v)
+		for j, h := range d.live {
+			w := d.config.Dim
+			copy(l.self.keys.F[(h.slot+t)*w:][:w], d.k.F[j*w:])
+			copy(l.self.values.F[(h.slot+t)*w:][:w], d.v.F[j*w:])
+		}
+		d.attend(&l.self, self, selfScores)
+		d.normalize(l.cross.norm)
+		d.project(d.q, d.z, l.cross.q)
+		d.attend(&l.cross, cross, crossScores)
+		d.normalize(l.norm)
+		d.project(d.h, d.z, l.up)
+		d.do(kernel.Relu, kernel.Attr{}, []kernel.Tensor{d.h}, []kernel.Tensor{d.h})
+		d.project(d.y, d.h, l.down)
+		d.do(kernel.Add, kernel.Attr{}, []kernel.Tensor{d.x}, []kernel.Tensor{d.x, d.y})
+	}
+	d.normalize(d.norm)
+	d.do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, []kernel.Tensor{d.logits}, []kernel.Tensor{d.z, d.table})
+	for i := range n {
+		row := d.logits.F[i*d.config.Vocab:]
+		row[Pad], row[BOS] = float32(math.Inf(-1)), float32(math.Inf(-1))
+	}
+	return d.logits
+}
+
+// normalize is z = norm(x).
+func (d *decoder) normalize(l linear) {
+	d.do(kernel.LayerNorm, kernel.Attr{Eps: normEps}, []kernel.Tensor{d.z, d.stats}, []kernel.Tensor{d.x, l.weight, l.bias})
+}
+
+// project is y = x*weight + bias.
+func (d *decoder) project(y, x kernel.Tensor, l linear) {
+	d.do(kernel.MatMul, kernel.Attr{}, []kernel.Tensor{y}, []kernel.Tensor{x, l.weight})
+	d.do(kernel.AddBias, kernel.Attr{}, []kernel.Tensor{y}, []kernel.Tensor{y, l.bias})
+}
+
+// attend adds to x what the queries q find in a's keys and values.
+func (d *decoder) attend(a *attention, seg kernel.Tensor, scores int) {
+	heads := kernel.Attr{Heads: d.config.Heads}
+	s := floats(d.scores[:scores], scores)
+	d.do(kernel.AttnScores, heads, []kernel.Tensor{s}, []kernel.Tensor{d.q, a.keys, seg})
+	d.do(kernel.AttnSoftmax, softmaxAttr(d.config, false), []kernel.Tensor{s}, []kernel.Tensor{s, seg})
+	d.do(kernel.AttnMix, heads, []kernel.Tensor{d.k}, []kernel.Tensor{s, a.values, seg})
+	d.project(d.y, d.k, a.out)
+	d.do(kernel.Add, kernel.Attr{}, []kernel.Tensor{d.x}, []kernel.Tensor{d.x, d.y})
+}
+
+// do calls a row and counts its cost.
+func (d *decoder) do(op kernel.Op, attr kernel.Attr, out, in []kernel.Tensor) {
+	d.call.Op, d.call.Attr = op, attr
+	d.call.Out = append(d.call.Out[:0], out...)
+	d.call.In = append(d.call.In[:0], in...)
+	d.dev.Do(&d.call)
+	d.cost += kernel.Cost(&d.call)
+}

@@ -1,0 +1,293 @@
+package nmt
+
+import (
+	"errors"
+	"math"
+	"testing"
+
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/tensor"
+)
+
+// devices opens every device of this machine on one thread.
+func devices(t testing.TB) []kernel.Device {
+	t.Helper()
+	var all []kernel.Device
+	for _, name := range kernel.Names() {
+		all = append(all, open(t, name))
+	}
+	return all
+}
+
+func open(t testing.TB, name string) kernel.Device {
+	t.Helper()
+	dev, err := kernel.Open(name, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dev
+}
+
+// sentences draws n sentences of at most longest tokens.
+func sentences(seed uint32, vocab, n, longest int) [][]int32 {
+	all := make([][]int32, n)
+	for i := range all {
+		for j := range int(kernel.Philox([4]uint32{uint32(i), 1}, [2]uint32{seed})[0]) % (longest + 1) {
+			w := kernel.Philox([4]uint32{uint32(i), 2, uint32(j)}, [2]uint32{seed})
+			all[i] = append(all[i], int32(EOS+1+int(w[0]%uint32(vocab-EOS-1))))
+		}
+	}
+	return all
+}
+
+// TestGradientGolden holds the bits of one gradient, the same on every device.
+func TestGradientGolden(t *testing.T) {
+	c := Config{Vocab: 37, Dim: 24, FFN: 40, Heads: 3, Encoder: 2, Decoder: 2, Dropout: 0.25, Smoothing: 0.1}
+	p := Init(c, 5)
+	b := Batch{Source: sentences(1, c.Vocab, 6, 9), Target: sentences(2, c.Vocab, 6, 11)}
+	const want = "ec1210bfe858119c"
+	for _, dev := range devices(t) {
+		e := NewEngine(dev, c)
+		for range 2 { // the second time with the arena of the first
+			g, err := e.Gradient(p, b, Key{Seed: 3, Step: 4})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Check(g.Grads); err != nil {
+				t.Fatal(err)
+			}
+			if got := digest(g.Grads); got != want {
+				t.Errorf("%s: digest %s, want %s", dev.Name(), got, want)
+			}
+			if g.Loss != 228.17824 || g.NLL != 229.50182 || g.Tokens != b.Tokens() || g.Cost != 6641668 {
+				t.Errorf("%s: loss %v, nll %v, %d tokens, cost %d", dev.Name(), g.Loss, g.NLL, g.Tokens, g.Cost)
+			}
+		}
+	}
+}
+
+// TestGradientOfTheModel compares with central differences of the loss, with
+// the same dropout masks; the tolerance is the rounding of a binary32 loss.
+func TestGradientOfTheModel(t *testing.T) {
+	const h = 1.0 / 1024
+	p := Init(toy, 1)
+	b := Batch{Source: sentences(1, toy.Vocab, 3, 4), Target: sentences(2, toy.Vocab, 3, 4)}
+	e := NewEngine(open(t, ""), toy)
+	key := Key{Seed: 1, Step: 2}
+	g, err := e.Gradient(p, b, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loss := func() float64 {
+		tr, err := e.lossGraph(p, b, &key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := tr.model.g.Plan(&e.arena, tr.loss)
+		plan.Run(e.dev)
+		return float64(plan.Result(tr.loss).F[0]) / float64(tr.tokens)
+	}
+	for i := range p.Len() {
+		x, dx := p.At(i), g.Grads.At(i)
+		for j := 0; j < len(x.F); j += max(1, len(x.F)/5) {
+			was := x.F[j]
+			x.F[j] = was + h
+			above := loss()
+			x.F[j] = was - h
+			below := loss()
+			x.F[j] = was
+			got, want := float64(dx.F[j]), (above-below)/(2*h)
+			if math.Abs(got-want) > 3e-3 {
+				t.Errorf("%s[%d]: gradient %v, difference quotient %v", x.Name, j, got, want)
+			}
+		}
+	}
+}
+
+// TestDropoutKey checks that masks depend on the key's every part and on
+// nothing else, and that Loss drops nothing.
+func TestDropoutKey(t *testing.T) {
+	p := Init(toy, 1)
+	b := Batch{Source: sentences(1, toy.Vocab, 3, 4), Target: sentences(2, toy.Vocab, 3, 4)}
+	e := NewEngine(open(t, ""), toy)
+	gradient := func(k Key) string {
+		g, err := e.Gradient(p, b, k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return digest(g.Grads)
+	}
+	seen := map[string]Key{}
+	for _, k := range []Key{{1, 1}, {1, 2}, {2, 1}, {1 + 1<<32, 1}} {
+		d := gradient(k)
+		if other, ok := seen[d]; ok {
+			t.Errorf("keys %v and %v have the same masks", k, other)
+		}
+		if seen[d] = k; gradient(k) != d {
+			t.Errorf("key %v: two runs differ", k)
+		}
+	}
+	first, err := e.Loss(p, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := toy
+	plain.Dropout = 0
+	g, err := NewEngine(open(t, ""), plain).Gradient(p, b, Key{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Loss != g.Loss || first.NLL != g.NLL {
+		t.Errorf("the loss is %v, without dropout in training %v", first, g.Stats)
+	}
+}
+
+// TestLossOfASentence checks that nothing in a batch leaks into a sentence's
+// loss: the sum over sentences alone is the batch's, but for rounding.
+func TestLossOfASentence(t *testing.T) {
+	p := Init(toy, 1)
+	b := Batch{Source: sentences(1, toy.Vocab, 7, 6), Target: sentences(2, toy.Vocab, 7, 6)}
+	e := NewEngine(open(t, ""), toy)
+	whole, err := e.Loss(p, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, tokens := 0.0, 0
+	for i := range b.Source {
+		s, err := e.Loss(p, Batch{Source: b.Source[i : i+1], Target: b.Target[i : i+1]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += float64(s.Loss)
+		tokens += s.Tokens
+	}
+	if math.Abs(sum-float64(whole.Loss)) > 1e-5*sum || tokens != whole.Tokens {
+		t.Errorf("losses add up to %v over %d tokens, the batch's is %v over %d", sum, tokens, whole.Loss, whole.Tokens)
+	}
+}
+
+// TestOverfit trains on a copy task until it is learnt by heart.
+func TestOverfit(t *testing.T) {
+	c := Config{Vocab: 13, Dim: 16, FFN: 32, Heads: 2, Encoder: 1, Decoder: 1}
+	dev := open(t, "")
+	e, p := NewEngine(dev, c), Init(c, 1)
+	m, v := p.Zeros(), p.Zeros()
+	src := sentences(1, c.Vocab, 8, 4)
+	b := Batch{Source: src, Target: src}
+	hyper := floats([]float32{0.01, 1, 1}, 3)
+	var first, last float32
+	for step := range 120 {
+		g, err := e.Gradient(p, b, Key{Step: uint32(step)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if last = g.Loss / float32(g.Tokens); step == 0 {
+			first = last
+		}
+		for i := range p.Len() {
+			u := kernel.New(kernel.F32, p.At(i).Shape...)
+			dev.Do(&kernel.Call{
+				Op: kernel.Adam, Attr: kernel.Attr{Beta1: 0.9, Beta2: 0.98, Eps: 1e-9},
+				In:  []kernel.Tensor{g.Grads.At(i).Tensor, m.At(i).Tensor, v.At(i).Tensor, hyper},
+				Out: []kernel.Tensor{u, m.At(i).Tensor, v.At(i).Tensor},
+			})
+			for j := range u.F {
+				p.At(i).F[j] -= u.F[j]
+			}
+		}
+	}
+	if !(last < first/10) {
+		t.Errorf("the loss went from %v to %v per token", first, last)
+	}
+	out, _, err := e.Greedy(p, src, TwicePlusTen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range src {
+		if !equal(out[i], src[i]) {
+			t.Errorf("sentence %d: %v copied as %v", i, src[i], out[i])
+		}
+	}
+}
+
+func TestBadBatches(t *testing.T) {
+	p, e := Init(toy, 1), NewEngine(open(t, ""), toy)
+	good := [][]int32{{3, 4}}
+	for what, b := range map[string]Batch{
+		"empty":    {},
+		"unequal":  {Source: good},
+		"pad":      {Source: good, Target: [][]int32{{Pad}}},
+		"eos":      {Source: [][]int32{{3, EOS}}, Target: good},
+		"negative": {Source: [][]int32{{-1}}, Target: good},
+		"large":    {Source: [][]int32{{int32(toy.Vocab)}}, Target: good},
+		"long":     {Source: [][]int32{make([]int32, MaxLength)}, Target: good},
+	} {
+		if _, err := e.Gradient(p, b, Key{}); err == nil {
+			t.Errorf("%s: gradient without error", what)
+		}
+		if _, err := e.Loss(p, b); err == nil {
+			t.Errorf("%s: loss without error", what)
+		}
+	}
+	for _, b := range [][]int32{{Pad}, {int32(toy.Vocab)}, make([]int32, MaxLength)} {
+		if _, _, err := e.Greedy(p, [][]int32{b}, TwicePlusTen); err == nil {
+			t.Errorf("%d tokens %v...: greedy without error", len(b), b[0])
+		}
+	}
+	other := toy
+	other.FFN++
+	if _, err := e.Gradient(Init(other, 1), Batch{Source: good, Target: good}, Key{}); err == nil {
+		t.Error("parameters of another shape: gradient without error")
+	}
+}
+
+func TestNonFinite(t *testing.T) {
+	b := Batch{Source: [][]int32{{3, 4}}, Target: [][]int32{{5}}}
+	for _, x := range []float32{float32(math.NaN()), float32(math.Inf(1)), math.MaxFloat32} {
+		p, e := Init(toy, 1), NewEngine(open(t, ""), toy)
+		w, _ := p.Get("decoder.1.ffn.down.weight")
+		for i := range w.F {
+			w.F[i] = x
+		}
+		if _, err := e.Gradient(p, b, Key{}); !errors.Is(err, ErrNonFinite) {
+			t.Errorf("%v: the gradient's error is %v", x, err)
+		}
+		if x == math.MaxFloat32 {
+			continue // whether logits overflow depends on the signs met
+		}
+		if _, err := e.Loss(p, b); !errors.Is(err, ErrNonFinite) {
+			t.Errorf("%v: the loss's error is %v", x, err)
+		}
+		if _, _, err := e.Greedy(p, b.Source, TwicePlusTen); !errors.Is(err, ErrNonFinite) {
+			t.Errorf("%v: greedy's error is %v", x, err)
+		}
+	}
+}
+
+// TestTrace checks that the last digests of a trace are the gradient's.
+func TestTrace(t *testing.T) {
+	p, e := Init(toy, 1), NewEngine(open(t, ""), toy)
+	b := Batch{Source: [][]int32{{3, 4}}, Target: [][]int32{{5}}}
+	g, err := e.Gradient(p, b, Key{1, 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	digests, names := map[[32]byte]bool{}, map[tensor.Name]bool{}
+	err = e.Trace(p, b, Key{1, 2}, func(s tensor.Step) {
+		names[s.Name] = true
+		for _, d := range s.Digests {
+			digests[d] = true
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range g.Grads.Len() {
+		if it := g.Grads.At(i); !digests[tensor.Digest(it.Tensor)] {
+			t.Errorf("no step of the trace has the gradient of %s", it.Name)
+		}
+	}
+	if len(names) < 100 {
+		t.Errorf("%d different names", len(names))
+	}
+}

@@ -1,0 +1,157 @@
+package nmt
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/alia-network/alia/work/tensor"
+)
+
+func equal(a, b []int32) bool { return slices.Equal(a, b) }
+
+// steps decodes sources greedily for at most n tokens and returns every
+// sentence's logits at each position.
+func steps(t *testing.T, e *Engine, p *tensor.Set, sources [][]int32, n int) [][][]float32 {
+	t.Helper()
+	rows := make([][][]float32, len(sources))
+	outputs := make([][]int32, len(sources))
+	_, err := e.translate(p, sources, func(int) int { return n }, 1, func(w wave) error {
+		for at := 0; len(e.decoder.live) > 0; at++ {
+			logits := e.decoder.step(at)
+			best := make([]int32, len(e.decoder.live))
+			for i, h := range e.decoder.live {
+				row := slices.Clone(logits.F[i*logits.Shape[1]:][:logits.Shape[1]])
+				s := w.sentences[h.sentence]
+				rows[s] = append(rows[s], row)
+				best[i] = int32(slices.Index(row, slices.Max(row)))
+			}
+			if err := e.advance(w, best, logits, outputs); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func sameBits(a, b []float32) bool {
+	return slices.EqualFunc(a, b, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) })
+}
+
+// TestGreedyBatch decodes in batches of 1, 7 and all, in two orders: a
+// sentence's tokens and logits are the same bits.
+func TestGreedyBatch(t *testing.T) {
+	const limit = 9
+	for _, dev := range devices(t) {
+		e, p := NewEngine(dev, toy), Init(toy, 3)
+		src := sentences(4, toy.Vocab, 64, 12)
+		want := steps(t, e, p, src, limit)
+		tokens, _, err := e.Greedy(p, src, func(int) int { return limit })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, size := range []int{1, 7} {
+			from := 0
+			for part := range slices.Chunk(src, size) {
+				part = slices.Clone(part)
+				slices.Reverse(part)
+				got := steps(t, e, p, part, limit)
+				out, _, err := e.Greedy(p, part, func(int) int { return limit })
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range part {
+					s := from + len(part) - 1 - i
+					if !equal(out[i], tokens[s]) {
+						t.Errorf("%s, batches of %d: sentence %d gives %v, with all %v", dev.Name(), size, s, out[i], tokens[s])
+					}
+					if !slices.EqualFunc(got[i], want[s], sameBits) {
+						t.Errorf("%s, batches of %d: sentence %d has other logits", dev.Name(), size, s)
+					}
+				}
+				from += len(part)
+			}
+		}
+	}
+}
+
+// TestStepEqualsForward compares the logits of decoding with those of the
+// whole forward pass over the tokens decoded: the same bits.
+func TestStepEqualsForward(t *testing.T) {
+	for _, dev := range devices(t) {
+		e, p := NewEngine(dev, toy), Init(toy, 3)
+		for _, src := range sentences(4, toy.Vocab, 5, 12) {
+			const limit = 7
+			got := steps(t, e, p, [][]int32{src}, limit)[0]
+			out, _, err := e.Greedy(p, [][]int32{src}, func(int) int { return limit })
+			if err != nil {
+				t.Fatal(err)
+			}
+			var source, target ragged
+			source.reset()
+			target.reset()
+			source.add(-1, src, EOS)
+			target.add(BOS, out[0], -1)
+			m := newModel(toy, p, e.positions(20))
+			logits := m.decode(m.encode(&source), &source, &target)
+			plan := m.g.Plan(&e.arena, logits)
+			plan.Run(dev)
+			want := plan.Result(logits)
+			for i, row := range got {
+				if w := want.F[i*toy.Vocab:][:toy.Vocab]; !sameBits(row[EOS:], w[EOS:]) {
+					t.Errorf("%s: position %d has logits %v, the forward pass %v", dev.Name(), i, row, w)
+				}
+			}
+		}
+	}
+}
+
+// TestGreedyLimits checks limits, empty inputs and the tokens that come out.
+func TestGreedyLimits(t *testing.T) {
+	e, p := NewEngine(open(t, ""), toy), Init(toy, 3)
+	src := append(sentences(4, toy.Vocab, 9, 12), nil)
+	for _, limit := range []int{0, 1, 5} {
+		out, cost, err := e.Greedy(p, src, func(int) int { return limit })
+		if err != nil || (cost == 0) != (limit == 0) {
+			t.Fatalf("limit %d: cost %d, error %v", limit, cost, err)
+		}
+		for i, o := range out {
+			if len(o) > limit {
+				t.Errorf("limit %d: output %d has %d tokens", limit, i, len(o))
+			}
+			for _, id := range o {
+				if id <= EOS || int(id) >= toy.Vocab {
+					t.Errorf("output %d holds token %d", i, id)
+				}
+			}
+		}
+	}
+	if out, cost, err := e.Greedy(p, nil, TwicePlusTen); len(out) != 0 || cost != 0 || err != nil {
+		t.Errorf("no source: %v, %d, %v", out, cost, err)
+	}
+}
+
+// TestWaves checks that each sentence is in one wave, within the bounds.
+func TestWaves(t *testing.T) {
+	src := sentences(4, toy.Vocab, 300, 200)
+	seen := map[int]int{}
+	for _, w := range waves(src, func(n int) int { return 2 * n }, 4) {
+		rows := 0
+		for i, s := range w.sentences {
+			seen[s]++
+			rows += 4 * w.limits[i]
+		}
+		if len(w.sentences)*4 > waveWidth || rows > waveRows {
+			t.Errorf("a wave has %d sentences and %d rows", len(w.sentences), rows)
+		}
+	}
+	for i, s := range src {
+		if want := min(len(s), 1); seen[i] != want {
+			t.Errorf("sentence %d of %d tokens is in %d waves", i, len(s), seen[i])
+		}
+	}
+}

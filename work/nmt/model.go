@@ -1,0 +1,145 @@
+package nmt
+
+import (
+	"fmt"
+
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/tensor"
+)
+
+// normEps is added to the variance in every layer norm, as in PyTorch.
+const normEps = 1e-5
+
+// model appends the Transformer to a graph. Its methods read top to bottom as
+// the paper: values are [T, Dim] unless a comment says otherwise.
+type model struct {
+	Config
+	g      *tensor.Graph
+	params map[string]tensor.Value
+	pe     tensor.Value // [L, Dim], rows for every position in use
+	key    tensor.Value // I32 [4], the dropout key; none when nothing is dropped
+	sites  uint32       // dropouts so far
+}
+
+// newModel starts a graph with p as leaves.
+func newModel(c Config, p *tensor.Set, pe kernel.Tensor) *model {
+	m := &model{Config: c, g: tensor.NewGraph(), params: make(map[string]tensor.Value, p.Len())}
+	for i := range p.Len() {
+		it := p.At(i)
+		m.params[it.Name] = m.g.Leaf(tensor.Param, it.Name, it.Tensor)
+	}
+	m.pe = m.g.Leaf(tensor.Const, "positions", pe)
+	return m
+}
+
+// embed is the embeddings of a packed side, called name, with positions.
+func (m *model) embed(name string, r *ragged) tensor.Value {
+	ids := m.g.Leaf(tensor.Input, name, ints(r.ids, len(r.ids)))
+	pos := m.g.Leaf(tensor.Input, name+".positions", ints(r.pos, len(r.pos)))
+	x := m.g.Do(kernel.Embed, kernel.Attr{Scale: root(m.Dim)}, m.params["embedding.weight"], ids, pos, m.pe)
+	return m.dropout(x)
+}
+
+// segments is the table in which each sentence of queries looks at its own of
+// keys.
+func (m *model) segments(name string, queries, keys *ragged) tensor.Value {
+	table := appendSegments(nil, queries, keys)
+	return m.g.Leaf(tensor.Input, name, ints(table, len(table)/4, 4))
+}
+
+// encode is the encoder's output for the packed sources.
+func (m *model) encode(source *ragged) tensor.Value {
+	x := m.embed("source", source)
+	seg := m.segments("source.segments", source, source)
+	for i := range m.Encoder {
+		layer := fmt.Sprintf("encoder.%d", i)
+		x = m.selfAttention(layer+".self", x, seg, false)
+		x = m.feedForward(layer+".ffn", x)
+	}
+	return m.norm("encoder.norm", x)
+}
+
+// decode is the logits [T, Vocab] of the next token after each of target's,
+// given the encoder's output.
+func (m *model) decode(memory tensor.Value, source, target *ragged) tensor.Value {
+	x := m.embed("target", target)
+	self := m.segments("target.segments", target, target)
+	cross := m.segments("cross.segments", target, source)
+	for i := range m.Decoder {
+		layer := fmt.Sprintf("decoder.%d", i)
+		x = m.selfAttention(layer+".self", x, self, true)
+		x = m.crossAttention(layer+".cross", x, memory, cross)
+		x = m.feedForward(layer+".ffn", x)
+	}
+	x = m.norm("decoder.norm", x)
+	return m.g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, m.params["embedding.weight"])
+}
+
+// loss is the sums over all tokens, [1] each, of the smoothed loss and of the
+// negative log likelihood of out, the tokens [T] that should come next.
+func (m *model) loss(logits tensor.Value, out []int32) (loss, nll tensor.Value) {
+	none := kernel.Attr{}
+	y := m.g.Leaf(tensor.Input, "target.next", ints(out, len(out)))
+	most := m.g.Do(kernel.RowMax, none, logits)
+	exp := m.g.Do(kernel.RowSumExp, none, logits, most)
+	sum := m.g.Do(kernel.RowSum, none, logits)
+	ce := m.g.Do(kernel.CrossEntropy, kernel.Attr{Eps: m.Smoothing}, logits, most, exp, sum, y)
+	return m.g.Do(kernel.Sum, none, ce), m.g.Do(kernel.Sum, none, ce.Out(1))
+}
+
+func (m *model) selfAttention(name string, x, seg tensor.Value, causal bool) tensor.Value {
+	z := m.norm(name+".norm", x)
+	a := m.attention(name, m.linear(name+".q", z), m.linear(name+".k", z), m.linear(name+".v", z), seg, causal)
+	return m.residual(x, m.linear(name+".out", a))
+}
+
+func (m *model) crossAttention(name string, x, memory, seg tensor.Value) tensor.Value {
+	q := m.linear(name+".q", m.norm(name+".norm", x))
+	k, v := m.memory(name, memory)
+	return m.residual(x, m.linear(name+".out", m.attention(name, q, k, v, seg, false)))
+}
+
+// memory is the keys and values that a cross attention looks at.
+func (m *model) memory(name string, memory tensor.Value) (k, v tensor.Value) {
+	return m.linear(name+".k", memory), m.linear(name+".v", memory)
+}
+
+func (m *model) attention(name string, q, k, v, seg tensor.Value, causal bool) tensor.Value {
+	heads := kernel.Attr{Heads: m.Heads}
+	s := m.g.Do(kernel.AttnScores, heads, q, k, seg)
+	p := m.g.Do(kernel.AttnSoftmax, softmaxAttr(m.Config, causal), s, seg)
+	return m.g.Do(kernel.AttnMix, heads, p, v, seg)
+}
+
+// softmaxAttr scales scores by the root of a head's width.
+func softmaxAttr(c Config, causal bool) kernel.Attr {
+	return kernel.Attr{Heads: c.Heads, Causal: causal, Scale: 1 / root(c.Dim/c.Heads)}
+}
+
+func (m *model) feedForward(name string, x tensor.Value) tensor.Value {
+	h := m.linear(name+".up", m.norm(name+".norm", x)) // [T, FFN]
+	h = m.g.Do(kernel.Relu, kernel.Attr{}, h)
+	return m.residual(x, m.linear(name+".down", h))
+}
+
+func (m *model) residual(x, y tensor.Value) tensor.Value {
+	return m.g.Do(kernel.Add, kernel.Attr{}, x, m.dropout(y))
+}
+
+func (m *model) linear(name string, x tensor.Value) tensor.Value {
+	y := m.g.Do(kernel.MatMul, kernel.Attr{}, x, m.params[name+".weight"])
+	return m.g.Do(kernel.AddBias, kernel.Attr{}, y, m.params[name+".bias"])
+}
+
+func (m *model) norm(name string, x tensor.Value) tensor.Value {
+	return m.g.Do(kernel.LayerNorm, kernel.Attr{Eps: normEps}, x, m.params[name+".weight"], m.params[name+".bias"])
+}
+
+func (m *model) dropout(x tensor.Value) tensor.Value {
+	if m.key == (tensor.Value{}) {
+		return x
+	}
+	site := m.sites
+	m.sites++
+	return m.g.Do(kernel.Dropout, kernel.Attr{Rate: m.Dropout, Scale: 1 / (1 - m.Dropout), Site: site}, x, m.key)
+}

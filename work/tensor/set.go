@@ -1,0 +1,142 @@
+package tensor
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/alia-network/alia/work/kernel"
+)
+
+// Equal reports whether a and b have the same type, shape and bits. -0 and
+// +0 differ, and a NaN equals itself.
+func Equal(a, b kernel.Tensor) bool {
+	return a.Type == b.Type && slices.Equal(a.Shape, b.Shape) &&
+		slices.EqualFunc(a.F, b.F, func(x, y float32) bool {
+			return math.Float32bits(x) == math.Float32bits(y)
+		}) &&
+		slices.Equal(a.I, b.I) && slices.Equal(a.B, b.B)
+}
+
+// Finite reports whether t holds neither a NaN nor an infinity.
+func Finite(t kernel.Tensor) bool {
+	for _, x := range t.F {
+		if math.Float32bits(x)&0x7f800000 == 0x7f800000 {
+			return false
+		}
+	}
+	return true
+}
+
+// Named is a tensor and its name.
+type Named struct {
+	Name string
+	kernel.Tensor
+}
+
+// Set is a list of named tensors in ascending order of their names:
+// parameters, gradients, moments.
+type Set struct {
+	items []Named
+}
+
+// NewSet returns the set of items, which it sorts in place. Two items of one
+// name are an error.
+func NewSet(items []Named) (*Set, error) {
+	slices.SortFunc(items, func(a, b Named) int { return strings.Compare(a.Name, b.Name) })
+	for i := 1; i < len(items); i++ {
+		if items[i].Name == items[i-1].Name {
+			return nil, fmt.Errorf("tensor: two tensors are named %q", items[i].Name)
+		}
+	}
+	return &Set{items: items}, nil
+}
+
+// Len is the number of tensors.
+func (s *Set) Len() int { return len(s.items) }
+
+// At returns the i-th tensor in the order of names.
+func (s *Set) At(i int) Named { return s.items[i] }
+
+// Names returns the names, ascending.
+func (s *Set) Names() []string {
+	names := make([]string, len(s.items))
+	for i, it := range s.items {
+		names[i] = it.Name
+	}
+	return names
+}
+
+// Get returns the tensor called name, sharing its storage, and whether there
+// is one.
+func (s *Set) Get(name string) (kernel.Tensor, bool) {
+	i, ok := slices.BinarySearchFunc(s.items, name, func(it Named, name string) int {
+		return strings.Compare(it.Name, name)
+	})
+	if !ok {
+		return kernel.Tensor{}, false
+	}
+	return s.items[i].Tensor, true
+}
+
+// Elements is the number of elements of all tensors together.
+func (s *Set) Elements() int {
+	n := 0
+	for _, it := range s.items {
+		n += len(it.F) + len(it.I) + len(it.B)
+	}
+	return n
+}
+
+// Zeros returns a set with the names, types and shapes of s, all zero.
+func (s *Set) Zeros() *Set {
+	z := &Set{items: make([]Named, len(s.items))}
+	for i, it := range s.items {
+		z.items[i] = Named{it.Name, kernel.New(it.Type, slices.Clone(it.Shape)...)}
+	}
+	return z
+}
+
+// Clone returns a copy that shares no storage with s.
+func (s *Set) Clone() *Set {
+	c := s.Zeros()
+	for i, it := range s.items {
+		copy(c.items[i].F, it.F)
+		copy(c.items[i].I, it.I)
+		copy(c.items[i].B, it.B)
+	}
+	return c
+}
+
+// Finite reports whether no tensor of s holds a NaN or an infinity.
+func (s *Set) Finite() bool {
+	for _, it := range s.items {
+		if !Finite(it.Tensor) {
+			return false
+		}
+	}
+	return true
+}
+
+// Difference returns the first name, ascending, whose tensor is missing from
+// one of s and t or is not [Equal] in both; ok is false when s and t are the
+// same.
+func (s *Set) Difference(t *Set) (name string, ok bool) {
+	for i := 0; i < len(s.items) || i < len(t.items); i++ {
+		switch {
+		case i == len(s.items):
+			return t.items[i].Name, true
+		case i == len(t.items):
+			return s.items[i].Name, true
+		}
+		a, b := s.items[i], t.items[i]
+		if a.Name != b.Name {
+			return min(a.Name, b.Name), true
+		}
+		if !Equal(a.Tensor, b.Tensor) {
+			return a.Name, true
+		}
+	}
+	return "", false
+}
