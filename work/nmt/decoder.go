@@ -162,10 +162,14 @@ func (d *decoder) step(t int) kernel.Tensor {
 	d.normalize(d.norm)
 	d.do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, []kernel.Tensor{d.logits}, []kernel.Tensor{d.z, d.table})
 	for i := range n {
-		row := d.logits.F[i*d.config.Vocab:]
-		row[Pad], row[BOS] = float32(math.Inf(-1)), float32(math.Inf(-1))
+		mask(d.logits.F[i*d.config.Vocab:])
 	}
 	return d.logits
+}
+
+// mask makes the tokens that are never written impossible in a row of logits.
+func mask(row []float32) {
+	row[Pad], row[BOS] = float32(math.Inf(-1)), float32(math.Inf(-1))
 }
 
 // normalize is z = norm(x).

@@ -72,8 +72,9 @@ type wave struct {
 }
 
 // translate checks the arguments and, for one wave of sentences after the
-// other, encodes the sources, makes width hypotheses of BOS alone for each
-// sentence alive, and calls search. It returns the cost of all.
+// other, encodes the sources, makes a hypothesis of BOS alone for each sentence
+// with cache rows for width of them, and calls search. It returns the cost of
+// all.
 func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int, width int, search func(wave) error) (uint64, error) {
 	if err := checkShapes(e.shapes, p); err != nil {
 		return 0, err
@@ -96,10 +97,8 @@ func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int
 		d.begin(len(w.sentences)*width, rows, longest, &e.source, e.positions(longest))
 		slot := 0
 		for s, n := range w.limits {
-			for range width {
-				d.live, d.ids = append(d.live, hypothesis{sentence: s, slot: slot}), append(d.ids, BOS)
-				slot += n
-			}
+			d.live, d.ids = append(d.live, hypothesis{sentence: s, slot: slot}), append(d.ids, BOS)
+			slot += n * width
 		}
 		if err := search(w); err != nil {
 			return 0, fmt.Errorf("translate: %w", err)

@@ -1,0 +1,226 @@
+package nmt
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/tensor"
+)
+
+// MaxBeam is the largest width of a beam search.
+const MaxBeam = 8
+
+// Beam translates sources by beam search. Of every sentence the width best
+// beginnings are kept, by the sum of their tokens' log probabilities; one that
+// ends counts that sum divided by its length, EOS included, to the power of
+// penalty. A sentence is done when width beginnings have ended or at the limit,
+// which is as in Greedy; the best that ended is its translation, or the best
+// beginning where none has. Of equal sums the lower token wins, then the better
+// beginning; of equal scores the one that ended first. With width 1 and any
+// penalty the outputs are Greedy's. It fails as Greedy does.
+func (e *Engine) Beam(p *tensor.Set, sources [][]int32, limit func(source int) int, width int, penalty float32) ([][]int32, uint64, error) {
+	if width < 1 || width > MaxBeam {
+		return nil, 0, fmt.Errorf("nmt: beam of %d, not in 1..%d", width, MaxBeam)
+	}
+	outputs := make([][]int32, len(sources))
+	cost, err := e.translate(p, sources, limit, width, func(w wave) error {
+		b := &beamSearch{decoder: &e.decoder, width: width, penalty: penalty, beams: make([]beam, len(w.sentences))}
+		for s := range b.beams {
+			b.beams[s] = beam{sentence: s, limit: w.limits[s], live: []beginning{{hypothesis: b.live[s]}}}
+			for i := range width {
+				b.beams[s].slots = append(b.beams[s].slots, b.live[s].slot+i*w.limits[s])
+			}
+		}
+		if err := b.run(); err != nil {
+			return err
+		}
+		for s, i := range w.sentences {
+			outputs[i] = b.beams[s].best()
+		}
+		return nil
+	})
+	return outputs, cost, err
+}
+
+// beamSearch searches for the sentences of one wave together.
+type beamSearch struct {
+	*decoder
+	width     int
+	penalty   float32
+	beams     []beam // by sentence
+	most, exp []float32
+}
+
+// beam is one sentence's search. It is done when nothing is live.
+type beam struct {
+	sentence int
+	limit    int
+	slots    []int // the first rows of width ranges of the caches
+	live     []beginning
+	ended    []beginning
+}
+
+// beginning is a hypothesis with its tokens so far and their score: the sum
+// of log probabilities, or, when it has ended, that divided by the penalty.
+type beginning struct {
+	hypothesis
+	tokens []int32
+	score  float32
+}
+
+// candidate is a beginning, by its rank in the beam, and a token to follow it.
+type candidate struct {
+	score float32
+	token int32
+	rank  int
+}
+
+// before is the order of candidates, best first.
+func (c candidate) before(d candidate) bool {
+	switch {
+	case c.score != d.score:
+		return c.score > d.score
+	case c.token != d.token:
+		return c.token < d.token
+	}
+	return c.rank < d.rank
+}
+
+// run steps until every beam is done.
+func (b *beamSearch) run() error {
+	for t := 0; len(b.live) > 0; t++ {
+		logits := b.step(t)
+		lse, err := b.logSumExp(logits)
+		if err != nil {
+			return err
+		}
+		penalty := kernel.Exp(b.penalty * kernel.Log(float32(t+1)))
+		row := 0
+		for s := range b.beams {
+			if m := &b.beams[s]; len(m.live) > 0 {
+				n := len(m.live)
+				from := row * b.config.Vocab
+				found := m.candidates(logits.F[from:from+n*b.config.Vocab], lse[row:row+n], 2*b.width)
+				row += n
+				b.follow(m, found, t+1, penalty)
+			}
+		}
+		b.live, b.ids = b.live[:0], b.ids[:0]
+		for s := range b.beams {
+			for _, h := range b.beams[s].live {
+				b.live = append(b.live, h.hypothesis)
+				b.ids = append(b.ids, h.tokens[len(h.tokens)-1])
+			}
+		}
+	}
+	return nil
+}
+
+// logSumExp is the log of the sum of exponentials of each row of logits.
+func (b *beamSearch) logSumExp(logits kernel.Tensor) ([]float32, error) {
+	n := logits.Shape[0]
+	b.most, b.exp = slices.Grow(b.most[:0], n)[:n], slices.Grow(b.exp[:0], n)[:n]
+	most, exp := floats(b.most, n), floats(b.exp, n)
+	b.do(kernel.RowMax, kernel.Attr{}, []kernel.Tensor{most}, []kernel.Tensor{logits})
+	b.do(kernel.RowSumExp, kernel.Attr{}, []kernel.Tensor{exp}, []kernel.Tensor{logits, most})
+	for i := range n {
+		b.exp[i] = b.most[i] + kernel.Log(b.exp[i])
+	}
+	if !tensor.Finite(exp) {
+		return nil, ErrNonFinite
+	}
+	return b.exp, nil
+}
+
+// candidates returns the n best, in order. logits is [len(live), Vocab], lse
+// each row's log of the sum of exponentials.
+func (m *beam) candidates(logits, lse []float32, n int) []candidate {
+	best := make([]candidate, 0, n+1)
+	vocab := len(logits) / len(m.live)
+	for rank, h := range m.live {
+		for token := EOS; token < vocab; token++ {
+			score := h.score + (logits[rank*vocab+token] - lse[rank])
+			if len(best) == n && score < best[n-1].score {
+				continue
+			}
+			c := candidate{score, int32(token), rank}
+			at, _ := slices.BinarySearchFunc(best, c, func(d, c candidate) int {
+				if d.before(c) {
+					return -1
+				}
+				return 1
+			})
+			best = slices.Insert(best, at, c)[:min(len(best)+1, n)]
+		}
+	}
+	return best
+}
+
+// follow puts the candidates, the best first, in the place of m's beginnings
+// of length-1 tokens: those that end, if they are among the width best, with
+// the ended, the width best others with the live.
+func (b *beamSearch) follow(m *beam, found []candidate, length int, penalty float32) {
+	var next []beginning
+	var parents []int
+	for i, c := range found {
+		parent := m.live[c.rank]
+		switch {
+		case c.token == EOS && i < b.width:
+			parent.score = c.score / penalty
+			m.ended = append(m.ended, parent)
+		case c.token != EOS && len(next) < b.width:
+			tokens := append(slices.Clone(parent.tokens), c.token)
+			next = append(next, beginning{parent.hypothesis, tokens, c.score})
+			parents = append(parents, c.rank)
+		}
+	}
+	if len(m.ended) >= b.width {
+		next = nil
+	}
+	if length >= m.limit {
+		if len(m.ended) == 0 {
+			m.ended = next[:1]
+		}
+		next = nil
+	}
+	b.assign(m, next, parents, length)
+	m.live = next
+}
+
+// assign gives each of next a range of the caches with its parent's rows. A
+// parent's first child takes the parent's own range; the others copy it to the
+// ranges that no first child has, so no range is written that is still read.
+func (b *beamSearch) assign(m *beam, next []beginning, parents []int, rows int) {
+	var taken []int
+	for i, parent := range parents[:len(next)] {
+		if slices.Index(parents, parent) == i {
+			taken = append(taken, next[i].slot)
+		}
+	}
+	for i, parent := range parents[:len(next)] {
+		if slices.Index(parents, parent) == i {
+			continue
+		}
+		free := slices.IndexFunc(m.slots, func(slot int) bool { return !slices.Contains(taken, slot) })
+		to, from, w := m.slots[free], next[i].slot, b.config.Dim
+		for l := range b.layers {
+			a := &b.layers[l].self
+			copy(a.keys.F[to*w:(to+rows)*w], a.keys.F[from*w:])
+			copy(a.values.F[to*w:(to+rows)*w], a.values.F[from*w:])
+		}
+		next[i].slot = to
+		taken = append(taken, to)
+	}
+}
+
+// best is the translation: the tokens of the highest score among the ended.
+func (m *beam) best() []int32 {
+	best := m.ended[0]
+	for _, h := range m.ended[1:] {
+		if h.score > best.score {
+			best = h
+		}
+	}
+	return best.tokens
+}

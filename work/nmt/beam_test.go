@@ -1,0 +1,139 @@
+package nmt
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/tensor"
+)
+
+// TestBeamOfOne is Greedy.
+func TestBeamOfOne(t *testing.T) {
+	e, p := NewEngine(open(t, ""), toy), Init(toy, 3)
+	src := sentences(4, toy.Vocab, 9, 12)
+	want, _, err := e.Greedy(p, src, TwicePlusTen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := e.Beam(p, src, TwicePlusTen, 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range src {
+		if !equal(got[i], want[i]) {
+			t.Errorf("sentence %d: %v, greedy %v", i, got[i], want[i])
+		}
+	}
+}
+
+// TestBeamBatch decodes alone and together: the same tokens.
+func TestBeamBatch(t *testing.T) {
+	e, p := NewEngine(open(t, ""), toy), Init(toy, 3)
+	src := sentences(4, toy.Vocab, 40, 12)
+	for _, width := range []int{2, 5} {
+		want, _, err := e.Beam(p, src, TwicePlusTen, width, 0.75)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range src {
+			got, _, err := e.Beam(p, src[i:i+1], TwicePlusTen, width, 0.75)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !equal(got[0], want[i]) {
+				t.Errorf("width %d, sentence %d: alone %v, together %v", width, i, got[0], want[i])
+			}
+		}
+	}
+}
+
+// TestBeamEqualsSlow compares with a search that keeps no caches, runs the
+// whole forward pass for every beginning and sorts all candidates.
+func TestBeamEqualsSlow(t *testing.T) {
+	const width, limit, penalty = 3, 6, 0.75
+	e, p := NewEngine(open(t, ""), toy), Init(toy, 3)
+	src := sentences(4, toy.Vocab, 8, 5)
+	got, _, err := e.Beam(p, src, func(int) int { return limit }, width, penalty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range src {
+		if want := slowBeam(e, p, s, width, limit, penalty); !equal(got[i], want) {
+			t.Errorf("sentence %d: %v, the slow search %v", i, got[i], want)
+		}
+	}
+}
+
+func slowBeam(e *Engine, p *tensor.Set, src []int32, width, limit int, penalty float32) []int32 {
+	live := []beginning{{}}
+	var ended []beginning
+	for length := 1; length <= limit && len(ended) < width; length++ {
+		var all []candidate
+		for rank, h := range live {
+			row := lastLogits(e, p, src, h.tokens)
+			m, s := kernel.New(kernel.F32, 1), kernel.New(kernel.F32, 1)
+			e.dev.Do(&kernel.Call{Op: kernel.RowMax, In: []kernel.Tensor{row}, Out: []kernel.Tensor{m}})
+			e.dev.Do(&kernel.Call{Op: kernel.RowSumExp, In: []kernel.Tensor{row, m}, Out: []kernel.Tensor{s}})
+			lse := m.F[0] + kernel.Log(s.F[0])
+			for token := EOS; token < toy.Vocab; token++ {
+				all = append(all, candidate{h.score + (row.F[token] - lse), int32(token), rank})
+			}
+		}
+		slices.SortFunc(all, func(a, b candidate) int {
+			if a.before(b) {
+				return -1
+			}
+			return 1
+		})
+		var next []beginning
+		for i, c := range all[:2*width] {
+			tokens := append(slices.Clone(live[c.rank].tokens), c.token)
+			if c.token != EOS && len(next) < width {
+				next = append(next, beginning{tokens: tokens, score: c.score})
+			} else if c.token == EOS && i < width {
+				score := c.score / kernel.Exp(penalty*kernel.Log(float32(length)))
+				ended = append(ended, beginning{tokens: tokens[:length-1], score: score})
+			}
+		}
+		live = next
+	}
+	if len(ended) == 0 {
+		return live[0].tokens
+	}
+	return slices.MaxFunc(ended, func(a, b beginning) int {
+		if a.score < b.score {
+			return -1
+		} else if a.score > b.score {
+			return 1
+		}
+		return 0
+	}).tokens
+}
+
+// lastLogits is the forward pass's logits [1, Vocab] after some tokens, with
+// Pad and BOS masked as in decoding.
+func lastLogits(e *Engine, p *tensor.Set, src, tokens []int32) kernel.Tensor {
+	var source, target ragged
+	source.reset()
+	target.reset()
+	source.add(-1, src, EOS)
+	target.add(BOS, tokens, -1)
+	m := newModel(e.config, p, e.positions(20))
+	logits := m.decode(m.encode(&source), &source, &target)
+	plan := m.g.Plan(&e.arena, logits)
+	plan.Run(e.dev)
+	v := e.config.Vocab
+	row := plan.Result(logits).F[len(tokens)*v:]
+	mask(row)
+	return floats(row, 1, v)
+}
+
+func TestBeamWidth(t *testing.T) {
+	e, p := NewEngine(open(t, ""), toy), Init(toy, 3)
+	for _, width := range []int{0, MaxBeam + 1} {
+		if _, _, err := e.Beam(p, [][]int32{{3}}, TwicePlusTen, width, 1); err == nil {
+			t.Errorf("a beam of %d is accepted", width)
+		}
+	}
+}
