@@ -1,0 +1,155 @@
+package wallet
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestCreateOpen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "home", "wallet.key")
+	if _, err := Open(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("open of nothing: %v, want ErrNotExist", err)
+	}
+	w, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Account() != w.Account() {
+		t.Error("another account after opening")
+	}
+	account := again.Account()
+	if msg := []byte("hello"); !ed25519.Verify(account[:], msg, again.Sign(msg)) {
+		t.Error("signature does not verify")
+	}
+	before, _ := os.ReadFile(path)
+	if _, err := Create(path); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("create over a wallet: %v, want ErrExist", err)
+	}
+	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+		t.Error("create replaced a wallet")
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(path), ".wallet-*")); left != nil {
+		t.Errorf("files left behind: %v", left)
+	}
+}
+
+func TestSealed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "wallet.key")
+	w, err := CreateSealed(path, "open sesame")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(path); !errors.Is(err, ErrSealed) {
+		t.Errorf("open without passphrase: %v, want ErrSealed", err)
+	}
+	if _, err := OpenSealed(path, "open barley"); !errors.Is(err, ErrPassphrase) {
+		t.Errorf("wrong passphrase: %v, want ErrPassphrase", err)
+	}
+	again, err := OpenSealed(path, "open sesame")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again.Account() != w.Account() {
+		t.Error("another account after opening")
+	}
+}
+
+func TestRefusesBadFiles(t *testing.T) {
+	seed := strings.Repeat("0f", 32)
+	for name, c := range map[string]struct {
+		text string
+		mode fs.FileMode
+		want string
+	}{
+		"readable by others": {header + seed + "\n", 0o644, "chmod 600"},
+		"empty":              {"", 0o600, "first line"},
+		"cut":                {header + seed[:40], 0o600, "cut"},
+		"no last newline":    {header + seed, 0o600, "cut"},
+		"not hexadecimal":    {header + strings.Repeat("zz", 32) + "\n", 0o600, "hexadecimal"},
+		"too long":           {header + seed + strings.Repeat("00", maxFile), 0o600, "not a wallet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "wallet.key")
+			if err := os.WriteFile(path, []byte(c.text), c.mode); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Chmod(path, c.mode); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(path); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want an error with %q", err, c.want)
+			}
+		})
+	}
+}
+
+// The checksum constants are BIP-350's: its valid strings check, with their own
+// human-readable parts.
+func TestBech32mVectors(t *testing.T) {
+	for _, s := range []string{
+		"a1lqfn3a",
+		"abcdef1l7aum6echk45nj3s0wdvt2fg8x9yrzpqzd3ryx",
+		"split1checkupstagehandshakeupstreamerranterredcaperredlc445v",
+	} {
+		at := strings.LastIndexByte(s, '1')
+		var data []byte
+		for i := at + 1; i < len(s); i++ {
+			data = append(data, byte(strings.IndexByte(charset, s[i])))
+		}
+		if polymod(append(expand(s[:at]), data...)) != checksum {
+			t.Errorf("%s: checksum does not agree", s)
+		}
+	}
+}
+
+func TestAddress(t *testing.T) {
+	w, err := Create(filepath.Join(t.TempDir(), "wallet.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Address(w.Account())
+	for _, form := range []string{s, strings.ToUpper(s)} {
+		if got, err := ParseAddress(form); err != nil || got != w.Account() {
+			t.Errorf("ParseAddress(%s) = %x, %v", form, got, err)
+		}
+	}
+	for i := len(prefix) + 1; i < len(s); i++ {
+		for _, c := range charset {
+			if bad := s[:i] + string(c) + s[i+1:]; bad != s {
+				if _, err := ParseAddress(bad); err == nil {
+					t.Fatalf("%s: error at %d not found", bad, i)
+				}
+			}
+		}
+	}
+}
+
+func FuzzParseAddress(f *testing.F) {
+	f.Add(Address([32]byte{1, 2, 3}))
+	f.Add("alia1qqqq")
+	f.Fuzz(func(t *testing.T, s string) {
+		if account, err := ParseAddress(s); err == nil && Address(account) != strings.ToLower(s) {
+			t.Errorf("%q reads as %q", s, Address(account))
+		}
+	})
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(header + strings.Repeat("0f", 32) + "\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		w, err := parse(data)
+		if (w == nil) == (err == nil) {
+			t.Errorf("%q: wallet %v, error %v", data, w, err)
+		}
+	})
+}
