@@ -95,7 +95,7 @@ func (b *beamSearch) run() error {
 		if err != nil {
 			return err
 		}
-		penalty := kernel.Exp(b.penalty * kernel.Log(float32(t+1)))
+		penalty := kernel.Exp(float32(b.penalty * kernel.Log(float32(t+1))))
 		row := 0
 		for s := range b.beams {
 			if m := &b.beams[s]; len(m.live) > 0 {

@@ -92,7 +92,7 @@ func slowBeam(e *Engine, p *tensor.Set, src []int32, width, limit int, penalty f
 			if c.token != EOS && len(next) < width {
 				next = append(next, beginning{tokens: tokens, score: c.score})
 			} else if c.token == EOS && i < width {
-				score := c.score / kernel.Exp(penalty*kernel.Log(float32(length)))
+				score := c.score / kernel.Exp(float32(penalty*kernel.Log(float32(length))))
 				ended = append(ended, beginning{tokens: tokens[:length-1], score: score})
 			}
 		}

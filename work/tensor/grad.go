@@ -137,7 +137,7 @@ func embedGrad(b *backward, n node, _, dy Value) {
 	}
 	sum := &b.grads[table.node-1][table.out]
 	if *sum == (Value{}) {
-		*sum = b.g.Leaf(Const, "zeros", kernel.New(kernel.F32, b.g.Shape(table)...))
+		*sum = b.g.Leaf(Const, "zeros", Zeros(kernel.F32, b.g.Shape(table)...))
 	}
 	*sum = b.g.Do(kernel.ScatterAdd, kernel.Attr{Scale: n.attr.Scale}, *sum, ids, dy)
 }

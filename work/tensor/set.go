@@ -9,6 +9,12 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
+// Zeros returns a tensor of zeros that shares nothing with its caller, the
+// shape included.
+func Zeros(t kernel.Type, shape ...int) kernel.Tensor {
+	return kernel.New(t, slices.Clone(shape)...)
+}
+
 // Equal reports whether a and b have the same type, shape and bits. -0 and
 // +0 differ, and a NaN equals itself.
 func Equal(a, b kernel.Tensor) bool {
@@ -93,7 +99,7 @@ func (s *Set) Elements() int {
 func (s *Set) Zeros() *Set {
 	z := &Set{items: make([]Named, len(s.items))}
 	for i, it := range s.items {
-		z.items[i] = Named{it.Name, kernel.New(it.Type, slices.Clone(it.Shape)...)}
+		z.items[i] = Named{it.Name, Zeros(it.Type, it.Shape...)}
 	}
 	return z
 }
