@@ -52,7 +52,7 @@ type Attr struct {
 	Beta2  float32 // Adam
 	Rate   float32 // Dropout: probability of a zero
 	Site   uint32  // Dropout: which of a graph's dropouts this is
-	Rows   int     // ScatterAdd-like rows that create their output: its rows
+	Rows   int     // AttnMix, AttnMixT: least number of output rows; otherwise they end with the last segment
 }
 
 // Op names a row of the table.
@@ -104,10 +104,11 @@ const (
 	AttnSoftmax
 	// AttnSoftmaxGrad: P, dP, seg -> dS. t=lanefma(p*dp); ds=(p*(dp-t))*Scale over the keys seen, the rest +0.
 	AttnSoftmaxGrad
-	// AttnMix: P, V [Tk,D], seg -> [Tq,D]. Each head's P*V, chain over all the segment's keys ascending.
+	// AttnMix: P, V [Tk,D], seg -> [Tq,D]. Each head's P*V, chain over all the segment's keys ascending. Rows
+	// in no segment are +0. Segments are in ascending order of queries, which do not overlap.
 	AttnMix
 	// AttnMixT: P, X [Tq,D], seg -> [Tk,D]. Each head's P^T*X, chain over queries ascending. Rows in no
-	// segment are +0. Segments' key ranges do not overlap.
+	// segment are +0. Segments are in ascending order of keys, which do not overlap.
 	AttnMixT
 	// RowMax: X [T,V] -> [T]. Lane max from -inf, a>b ? a : b.
 	RowMax

@@ -1,0 +1,6 @@
+//go:build !amd64 || purego
+
+package kernel
+
+// assembly returns no devices: this build has only the reference.
+func assembly() []backend { return nil }

@@ -1,0 +1,105 @@
+package kernel
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+)
+
+// published lists, for every case of every row, the digests of its inputs and
+// of its outputs: "operation case input output", one a line.
+//
+//go:embed conformance.txt
+var published []byte
+
+// ErrConformance is in the chain of the error of a device that gives other
+// bits than the published ones.
+var ErrConformance = errors.New("device breaks the numeric specification")
+
+// Check runs every conformance case on dev and compares digests with the
+// published ones. It takes milliseconds. It also finds a processor that
+// flushes subnormal numbers to zero.
+func Check(dev Device) error {
+	if flushesSubnormals() {
+		return fmt.Errorf("check %s: subnormal numbers are flushed to zero: %w", dev.Name(), ErrConformance)
+	}
+	want := bufio.NewScanner(bytes.NewReader(published))
+	return eachCase(dev, func(line string) error {
+		if !want.Scan() || want.Text() != line {
+			op, _, _ := strings.Cut(line, " ")
+			return fmt.Errorf("check %s: %s: got %q, published %q: %w", dev.Name(), op, line, want.Text(), ErrConformance)
+		}
+		return nil
+	})
+}
+
+// conformance writes the published file as dev computes it.
+func conformance(w io.Writer, dev Device) error {
+	return eachCase(dev, func(line string) error {
+		_, err := fmt.Fprintln(w, line)
+		return err
+	})
+}
+
+// eachCase runs the cases in the table's order and gives each one's line.
+func eachCase(dev Device, report func(line string) error) error {
+	for op := range numOps {
+		if op == 0 {
+			continue
+		}
+		for i, c := range calls(op) {
+			in := digest(&c, c.In)
+			dev.Do(&c)
+			line := fmt.Sprintf("%v %d %x %x", op, i, in, digest(&c, c.Out))
+			if err := report(line); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// digest is SHA-256 of the operation's name, version and attributes, and of
+// the tensors' types, shapes and elements, little endian.
+func digest(c *Call, ts []Tensor) [32]byte {
+	le := binary.LittleEndian
+	b := []byte(c.Op.String())
+	b = le.AppendUint16(b, Ops[c.Op].Version)
+	b, _ = c.Attr.AppendBinary(b)
+	for i := range ts {
+		t := &ts[i]
+		b = append(b, byte(t.Type), byte(len(t.Shape)))
+		for _, d := range t.Shape {
+			b = le.AppendUint32(b, uint32(d))
+		}
+		for _, x := range t.F {
+			b = le.AppendUint32(b, math.Float32bits(x))
+		}
+		for _, x := range t.I {
+			b = le.AppendUint32(b, uint32(x))
+		}
+		for _, x := range t.B {
+			b = append(b, byte(x))
+		}
+	}
+	return sha256.Sum256(b)
+}
+
+// flushesSubnormals reports whether the processor is in a mode that replaces
+// subnormal results (FTZ) or operands (DAZ) by zero.
+func flushesSubnormals() bool {
+	least := math.Float32frombits(1)
+	return product32(math.Float32frombits(0x00800000), 0.5) == 0 || product32(least, 2) == 0
+}
+
+// product32 multiplies at run time, where the compiler cannot.
+//
+//go:noinline
+func product32(x, y float32) float32 { return x * y }

@@ -1,0 +1,42 @@
+package kernel
+
+// The integer cost and the pieces of each kind of row.
+
+// perElement prices every element of the first input at k operations.
+func perElement(k uint64) func(*Call) uint64 {
+	return func(c *Call) uint64 { return k * uint64(c.In[0].Len()) }
+}
+
+// perOutput prices every element of the first output at k operations.
+func perOutput(k uint64) func(*Call) uint64 {
+	return func(c *Call) uint64 { return k * uint64(c.Out[0].Len()) }
+}
+
+func flopMatMul(c *Call) uint64 {
+	m, n, k, _ := productDims(c.Attr.Trans, &c.In[0], &c.In[1])
+	return 2 * uint64(m) * uint64(n) * uint64(k)
+}
+
+func flopScatterAdd(c *Call) uint64 { return 2 * uint64(c.In[2].Len()) }
+
+func flopScores(c *Call) uint64 {
+	heads := uint64(c.Attr.Heads)
+	return 2 * uint64(scoresBefore(&c.In[2], 1, rows(&c.In[2]))) * heads * (uint64(cols(&c.In[0])) / heads)
+}
+
+func flopMix(c *Call) uint64 {
+	return 2 * uint64(c.In[0].Len()) * (uint64(cols(&c.In[1])) / uint64(c.Attr.Heads))
+}
+
+func one(*Call) int        { return 1 }
+func elements(c *Call) int { return c.In[0].Len() }
+func firstDim(c *Call) int { return rows(&c.In[0]) }
+func lastDim(c *Call) int  { return cols(&c.In[0]) }
+func outRows(c *Call) int  { return rows(&c.Out[0]) }
+func chunks(c *Call) int   { return quanta(&c.In[0]) }
+func segments(c *Call) int { return rows(&c.In[len(c.In)-1]) }
+func quads(c *Call) int    { return (c.In[0].Len() + 3) / 4 }
+
+// partsMatMul splits a product by its rows, or by its columns when those are
+// more.
+func partsMatMul(c *Call) int { return max(rows(&c.Out[0]), cols(&c.Out[0])) }

@@ -1,0 +1,151 @@
+package kernel
+
+import "fmt"
+
+// Row is one operation of the table.
+type Row struct {
+	Name    string
+	Version uint16 // raised when the operation's bits change
+
+	// shapes checks the inputs' types and shapes and gives the outputs'.
+	shapes func(a *Attr, in []Tensor) ([]Tensor, error)
+	// flop is the integer cost of a call.
+	flop func(c *Call) uint64
+	// parts is the number of pieces a call splits into: rows, columns,
+	// elements or segments that may be computed in any order.
+	parts func(c *Call) int
+	// ref computes pieces lo to hi-1. It defines the answer.
+	ref func(c *Call, lo, hi int)
+	// cases are the conformance calls, without outputs.
+	cases func(s *source) []Call
+}
+
+// Ops is the one table. Costs, checks, conformance and every device's tests
+// are derived from it.
+var Ops = [numOps]Row{
+	MatMul:            {"MatMul", 1, shapeMatMul, flopMatMul, partsMatMul, refMatMul, casesMatMul},
+	AddBias:           {"AddBias", 1, shapeAddBias, perElement(1), firstDim, refAddBias, casesAddBias},
+	Add:               {"Add", 1, shapeSame(2), perElement(1), elements, refAdd, casesPair},
+	Relu:              {"Relu", 1, shapeSame(1), perElement(1), elements, refRelu, casesSingle},
+	ReluGrad:          {"ReluGrad", 1, shapeSame(2), perElement(1), elements, refReluGrad, casesPair},
+	LayerNorm:         {"LayerNorm", 1, shapeLayerNorm, perElement(8), firstDim, refLayerNorm, casesLayerNorm},
+	LayerNormGrad:     {"LayerNormGrad", 1, shapeLayerNormGrad, perElement(12), firstDim, refLayerNormGrad, casesLayerNormGrad},
+	LayerNormGainGrad: {"LayerNormGainGrad", 1, shapeGainGrad, perElement(4), lastDim, refGainGrad, casesGainGrad},
+	ColSum:            {"ColSum", 1, shapeColSum, perElement(1), lastDim, refColSum, casesMatrix},
+	Embed:             {"Embed", 1, shapeEmbed, perOutput(2), outRows, refEmbed, casesEmbed},
+	ScatterAdd:        {"ScatterAdd", 1, shapeScatterAdd, flopScatterAdd, lastDim, refScatterAdd, casesScatterAdd},
+	Dropout:           {"Dropout", 1, shapeDropout, perElement(8), quads, refDropout, casesDropout},
+	AttnScores:        {"AttnScores", 1, shapeScores, flopScores, segments, refScores, casesScores},
+	AttnSoftmax:       {"AttnSoftmax", 1, shapeSoftmax(1), perElement(12), segments, refSoftmax, casesSoftmax},
+	AttnSoftmaxGrad:   {"AttnSoftmaxGrad", 1, shapeSoftmax(2), perElement(5), segments, refSoftmaxGrad, casesSoftmaxGrad},
+	AttnMix:           {"AttnMix", 1, shapeMix, flopMix, segments, refMix, casesMix},
+	AttnMixT:          {"AttnMixT", 1, shapeMixT, flopMix, segments, refMixT, casesMixT},
+	RowMax:            {"RowMax", 1, shapeReduce, perElement(1), firstDim, refRowMax, casesMatrix},
+	RowSumExp:         {"RowSumExp", 1, shapeRowSumExp, perElement(12), firstDim, refRowSumExp, casesRowSumExp},
+	RowSum:            {"RowSum", 1, shapeReduce, perElement(1), firstDim, refRowSum, casesMatrix},
+	CrossEntropy:      {"CrossEntropy", 1, shapeCrossEntropy, perOutput(16), firstDim, refCrossEntropy, casesCrossEntropy},
+	CrossEntropyGrad:  {"CrossEntropyGrad", 1, shapeCrossEntropyGrad, perElement(15), firstDim, refCrossEntropyGrad, casesCrossEntropyGrad},
+	Sum:               {"Sum", 1, shapeSum, perElement(1), one, refSum, casesSingle},
+	ArgMax:            {"ArgMax", 1, shapeArgMax, perElement(1), firstDim, refArgMax, casesMatrix},
+	Quantize:          {"Quantize", 1, shapeQuantize, perElement(4), chunks, refQuantize, casesQuantize},
+	AddQuantized:      {"AddQuantized", 1, shapeAddQuantized, perElement(3), chunks, refAddQuantized, casesAddQuantized},
+	Scale:             {"Scale", 1, shapeSame(1), perElement(1), elements, refScale, casesSingle},
+	Adam:              {"Adam", 1, shapeAdam, perElement(14), elements, refAdam, casesAdam},
+	Gather:            {"Gather", 1, shapeGather, perOutput(1), outRows, refGather, casesGather},
+}
+
+// String returns the operation's name.
+func (op Op) String() string {
+	if op == 0 || op >= numOps {
+		return fmt.Sprintf("Op(%d)", uint8(op))
+	}
+	return Ops[op].Name
+}
+
+// Infer checks the inputs of op against its shape rule and returns the
+// outputs' types and shapes, without storage. Inputs need no storage either,
+// but for the seg of the attention rows, which says how large scores are.
+func Infer(op Op, a Attr, in []Tensor) ([]Tensor, error) {
+	if op == 0 || op >= numOps {
+		return nil, fmt.Errorf("unknown operation %d", uint8(op))
+	}
+	for i := range in {
+		if len(in[i].Shape) == 0 {
+			return nil, fmt.Errorf("%v: input %d has no dimensions", op, i)
+		}
+		for _, d := range in[i].Shape {
+			if d < 1 {
+				return nil, fmt.Errorf("%v: input %d has shape %v", op, i, in[i].Shape)
+			}
+		}
+	}
+	out, err := Ops[op].shapes(&a, in)
+	if err != nil {
+		return nil, fmt.Errorf("%v: %w", op, err)
+	}
+	return out, nil
+}
+
+// Cost returns the price of a call in floating-point operations. It is a
+// fixed function of the shapes: 2mnk for a product, a constant an element
+// otherwise. It is what work is paid by, so it never depends on a device.
+func Cost(c *Call) uint64 { return Ops[c.Op].flop(c) }
+
+// New returns a zero tensor with storage.
+func New(t Type, shape ...int) Tensor {
+	x := Tensor{Type: t, Shape: shape}
+	switch n := x.Len(); t {
+	case F32:
+		x.F = make([]float32, n)
+	case I32:
+		x.I = make([]int32, n)
+	case I8:
+		x.B = make([]int8, n)
+	}
+	return x
+}
+
+// Len returns the number of elements the shape holds.
+func (t *Tensor) Len() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// stored returns the number of elements of storage.
+func (t *Tensor) stored() int {
+	switch t.Type {
+	case F32:
+		return len(t.F)
+	case I32:
+		return len(t.I)
+	default:
+		return len(t.B)
+	}
+}
+
+// verify returns an error when c breaks its row's shape rule or a tensor's
+// storage does not match its shape.
+func (c *Call) verify() error {
+	want, err := Infer(c.Op, c.Attr, c.In)
+	if err != nil {
+		return err
+	}
+	if len(c.Out) != len(want) {
+		return fmt.Errorf("%v: %d outputs, want %d", c.Op, len(c.Out), len(want))
+	}
+	for i := range c.In {
+		if t := &c.In[i]; t.stored() != t.Len() {
+			return fmt.Errorf("%v: input %d of shape %v stores %d elements", c.Op, i, t.Shape, t.stored())
+		}
+	}
+	for i := range want {
+		t := &c.Out[i]
+		if t.Type != want[i].Type || !sameShape(t, &want[i]) || t.stored() != t.Len() {
+			return fmt.Errorf("%v: output %d is %v storing %d elements, want %v", c.Op, i, t.Shape, t.stored(), want[i].Shape)
+		}
+	}
+	return nil
+}

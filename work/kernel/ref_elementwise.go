@@ -1,0 +1,151 @@
+package kernel
+
+import "math"
+
+func refAddBias(c *Call, lo, hi int) {
+	d := cols(&c.In[0])
+	bias := c.In[1].F
+	for t := lo; t < hi; t++ {
+		x, y := c.In[0].F[t*d:(t+1)*d], c.Out[0].F[t*d:(t+1)*d]
+		for i, b := range bias {
+			y[i] = x[i] + b
+		}
+	}
+}
+
+func refAdd(c *Call, lo, hi int) {
+	x, y, out := c.In[0].F, c.In[1].F, c.Out[0].F
+	for i := lo; i < hi; i++ {
+		out[i] = x[i] + y[i]
+	}
+}
+
+func refScale(c *Call, lo, hi int) {
+	x, out := c.In[0].F, c.Out[0].F
+	for i := lo; i < hi; i++ {
+		out[i] = x[i] * c.Attr.Scale
+	}
+}
+
+func refRelu(c *Call, lo, hi int) {
+	x, out := c.In[0].F, c.Out[0].F
+	for i := lo; i < hi; i++ {
+		v := x[i]
+		if !(v > 0) {
+			v = 0
+		}
+		out[i] = v
+	}
+}
+
+func refReluGrad(c *Call, lo, hi int) {
+	y, dy, out := c.In[0].F, c.In[1].F, c.Out[0].F
+	for i := lo; i < hi; i++ {
+		v := dy[i]
+		if !(y[i] > 0) {
+			v = 0
+		}
+		out[i] = v
+	}
+}
+
+// dropThreshold is the number of words of 2^32 that drop an element.
+func dropThreshold(rate float32) uint32 { return uint32(float64(rate) * (1 << 32)) }
+
+// dropKey returns the generator's key and the counter of the first element.
+func dropKey(c *Call) (key [2]uint32, counter [4]uint32) {
+	k := c.In[1].I
+	return [2]uint32{uint32(k[0]), uint32(k[1])}, [4]uint32{0, 0, c.Attr.Site, uint32(k[2])}
+}
+
+func refDropout(c *Call, lo, hi int) {
+	x, out := c.In[0].F, c.Out[0].F
+	key, counter := dropKey(c)
+	drop := dropThreshold(c.Attr.Rate)
+	for q := lo; q < hi; q++ {
+		counter[0], counter[1] = uint32(q), uint32(uint64(q)>>32)
+		for l, word := range Philox(counter, key) {
+			i := 4*q + l
+			if i >= len(x) {
+				break
+			}
+			v := float32(0)
+			if word >= drop {
+				v = x[i] * c.Attr.Scale
+			}
+			out[i] = v
+		}
+	}
+}
+
+func refAdam(c *Call, lo, hi int) {
+	grad, m, v := c.In[0].F, c.In[1].F, c.In[2].F
+	step, fix1, fix2 := c.In[3].F[0], c.In[3].F[1], c.In[3].F[2]
+	u, m1, v1 := c.Out[0].F, c.Out[1].F, c.Out[2].F
+	a := &c.Attr
+	for i := lo; i < hi; i++ {
+		g := grad[i]
+		m1[i] = Fma(1-a.Beta1, g, float32(a.Beta1*m[i]))
+		v1[i] = Fma(1-a.Beta2, float32(g*g), float32(a.Beta2*v[i]))
+		u[i] = float32(step*float32(m1[i]*fix1)) / (sqrt(float32(v1[i]*fix2)) + a.Eps)
+	}
+}
+
+func refQuantize(c *Call, lo, hi int) {
+	x, q, scales := c.In[0].F, c.Out[0].B, c.Out[1].F
+	for b := lo; b < hi; b++ {
+		i, end := b*quantum, min((b+1)*quantum, len(x))
+		top := float32(0)
+		for _, v := range x[i:end] {
+			if v < 0 {
+				v = -v
+			}
+			if v > top {
+				top = v
+			}
+		}
+		s, inv := quantScale(top)
+		scales[b] = s
+		if s == 0 {
+			clear(q[i:end])
+			continue
+		}
+		for ; i < end; i++ {
+			q[i] = quantized(x[i], inv)
+		}
+	}
+}
+
+// quantScale returns the scale of a block whose largest magnitude is top, and
+// its inverse; both are +0 when the inverse is not a normal number.
+func quantScale(top float32) (s, inv float32) {
+	s = top / 127
+	inv = 1 / s
+	if e := math.Float32bits(inv) >> 23 & 0xff; e == 0 || e == 0xff {
+		return 0, 0
+	}
+	return s, inv
+}
+
+// quantized returns x*inv rounded to the nearest even integer within ±127.
+func quantized(x, inv float32) int8 {
+	x = float32(x * inv)
+	if !(x > -127) {
+		x = -127
+	}
+	if !(x < 127) {
+		x = 127
+	}
+	bias := math.Float32frombits(roundBias)
+	return int8(int32(math.Float32bits(x+bias)) - roundBias)
+}
+
+func refAddQuantized(c *Call, lo, hi int) {
+	x, q, scales, out := c.In[0].F, c.In[1].B, c.In[2].F, c.Out[0].F
+	for b := lo; b < hi; b++ {
+		s := scales[b]
+		for i := b * quantum; i < min((b+1)*quantum, len(x)); i++ {
+			out[i] = Fma(float32(float32(q[i])*c.Attr.Scale), s, x[i])
+		}
+	}
+}

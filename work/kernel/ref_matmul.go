@@ -1,0 +1,77 @@
+package kernel
+
+// refMatMul is numerics rule 4: every element one chain of fma, k ascending.
+func refMatMul(c *Call, lo, hi int) {
+	m, n, k, _ := productDims(c.Attr.Trans, &c.In[0], &c.In[1])
+	p := product{
+		c: c.Out[0].F, ldc: n,
+		a: c.In[0].F, rowA: k, colA: 1,
+		b: c.In[1].F, rowB: n, colB: 1,
+		m: m, n: n, k: k,
+	}
+	switch c.Attr.Trans {
+	case NT:
+		p.rowB, p.colB = 1, k
+	case TN:
+		p.rowA, p.colA = 1, m
+	}
+	if m >= n {
+		p = p.rows(lo, hi)
+	} else {
+		p = p.cols(lo, hi)
+	}
+	p.reference()
+}
+
+// product is C [m,n] = A [m,k] * B [k,n], each a strided view: element (i,j)
+// of A is a[i*rowA+j*colA]. The columns of C are adjacent.
+type product struct {
+	c, a, b    []float32
+	ldc        int
+	rowA, colA int
+	rowB, colB int
+	m, n, k    int
+}
+
+func (p product) rows(lo, hi int) product {
+	p.a, p.c, p.m = p.a[lo*p.rowA:], p.c[lo*p.ldc:], hi-lo
+	return p
+}
+
+func (p product) cols(lo, hi int) product {
+	p.b, p.c, p.n = p.b[lo*p.colB:], p.c[lo:], hi-lo
+	return p
+}
+
+// reference computes the product four columns at a time, so that four chains
+// run beside one another. A column of B is copied to where it is contiguous.
+func (p product) reference() {
+	panel := make([][4]float32, p.k)
+	for j := 0; j < p.n; j += 4 {
+		w := min(4, p.n-j)
+		for k := range panel {
+			for l := range w {
+				panel[k][l] = p.b[k*p.rowB+(j+l)*p.colB]
+			}
+		}
+		for i := range p.m {
+			acc := chains(p.a[i*p.rowA:], p.colA, panel)
+			copy(p.c[i*p.ldc+j:], acc[:w])
+		}
+	}
+}
+
+// chains runs four chains over one row of A.
+func chains(a []float32, stride int, panel [][4]float32) [4]float32 {
+	var c0, c1, c2, c3 float32
+	at := 0
+	for k := range panel {
+		x, b := a[at], &panel[k]
+		at += stride
+		c0 = Fma(x, b[0], c0)
+		c1 = Fma(x, b[1], c1)
+		c2 = Fma(x, b[2], c2)
+		c3 = Fma(x, b[3], c3)
+	}
+	return [4]float32{c0, c1, c2, c3}
+}

@@ -1,0 +1,126 @@
+package kernel
+
+import "fmt"
+
+// segment is a row of seg: which queries meet which keys.
+type segment struct {
+	q, nq int // first query, queries
+	k, nk int // first key, keys
+}
+
+func segmentAt(seg *Tensor, i int) segment {
+	w := seg.I[4*i : 4*i+4]
+	return segment{int(w[0]), int(w[1]), int(w[2]), int(w[3])}
+}
+
+// scoresBefore returns where the scores of segment i begin.
+func scoresBefore(seg *Tensor, heads, i int) int {
+	n := 0
+	for j := range i {
+		s := segmentAt(seg, j)
+		n += heads * s.nq * s.nk
+	}
+	return n
+}
+
+// checkSegments returns the number of scores of one head. Limits below zero
+// are not checked; ascending wants the query (or key) ranges in order and
+// apart, since they are written to.
+func checkSegments(a *Attr, seg *Tensor, tq, tk int, ascending byte) (int, error) {
+	if seg.Type != I32 || len(seg.Shape) != 2 || cols(seg) != 4 {
+		return 0, mismatch("seg is not [S,4] of I32:", seg)
+	}
+	if len(seg.I) != seg.Len() {
+		return 0, errSegments
+	}
+	if a.Heads < 1 {
+		return 0, fmt.Errorf("%d heads", a.Heads)
+	}
+	scores, end := 0, 0
+	for i := range rows(seg) {
+		s := segmentAt(seg, i)
+		bad := s.q < 0 || s.nq < 1 || s.k < 0 || s.nk < 1 ||
+			tq >= 0 && s.q+s.nq > tq || tk >= 0 && s.k+s.nk > tk
+		start, next := s.q, s.q+s.nq
+		if ascending == 'k' {
+			start, next = s.k, s.k+s.nk
+		}
+		if bad || ascending != 0 && start < end {
+			return 0, fmt.Errorf("segment %d %v is out of range or out of order", i, seg.I[4*i:4*i+4])
+		}
+		end = next
+		scores += s.nq * s.nk
+	}
+	return scores, nil
+}
+
+// headWidth checks that the heads divide the width.
+func headWidth(a *Attr, d int) error {
+	if d%a.Heads != 0 {
+		return fmt.Errorf("%d heads do not divide width %d", a.Heads, d)
+	}
+	return nil
+}
+
+func shapeScores(a *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix, matrix, operand{I32, 2}); err != nil {
+		return nil, err
+	}
+	if cols(&in[0]) != cols(&in[1]) {
+		return nil, mismatch("widths differ:", &in[0], &in[1])
+	}
+	n, err := checkSegments(a, &in[2], rows(&in[0]), rows(&in[1]), 0)
+	if err != nil {
+		return nil, err
+	}
+	return []Tensor{shaped(F32, a.Heads*n)}, headWidth(a, cols(&in[0]))
+}
+
+// shapeSoftmax is the rule of n score tensors to one.
+func shapeSoftmax(n int) func(*Attr, []Tensor) ([]Tensor, error) {
+	return func(a *Attr, in []Tensor) ([]Tensor, error) {
+		want := []operand{vector, vector, {I32, 2}}
+		if err := need(in, want[2-n:]...); err != nil {
+			return nil, err
+		}
+		scores, err := checkSegments(a, &in[n], -1, -1, 0)
+		if err != nil {
+			return nil, err
+		}
+		for i := range n {
+			if rows(&in[i]) != a.Heads*scores {
+				return nil, mismatch("scores do not fit seg:", &in[i])
+			}
+		}
+		return outputs(like(&in[0]))
+	}
+}
+
+func shapeMix(a *Attr, in []Tensor) ([]Tensor, error) { return shapeMixed(a, in, 'q') }
+
+func shapeMixT(a *Attr, in []Tensor) ([]Tensor, error) { return shapeMixed(a, in, 'k') }
+
+// shapeMixed is the rule of P, X and seg, writing to queries or keys. The
+// output has as many rows as the last segment ends at.
+func shapeMixed(a *Attr, in []Tensor, out byte) ([]Tensor, error) {
+	if err := need(in, vector, matrix, operand{I32, 2}); err != nil {
+		return nil, err
+	}
+	tq, tk := -1, rows(&in[1])
+	if out == 'k' {
+		tq, tk = tk, tq
+	}
+	n, err := checkSegments(a, &in[2], tq, tk, out)
+	if err != nil {
+		return nil, err
+	}
+	if rows(&in[0]) != a.Heads*n {
+		return nil, mismatch("scores do not fit seg:", &in[0])
+	}
+	end := 0
+	s := segmentAt(&in[2], rows(&in[2])-1)
+	if end = s.q + s.nq; out == 'k' {
+		end = s.k + s.nk
+	}
+	return []Tensor{shaped(F32, max(end, a.Rows), cols(&in[1]))}, headWidth(a, cols(&in[1]))
+}

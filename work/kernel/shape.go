@@ -1,0 +1,289 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+func sameShape(a, b *Tensor) bool { return slices.Equal(a.Shape, b.Shape) }
+
+// need checks the number, types and ranks of the inputs. Each want is a type
+// and a rank; rank 0 takes any.
+func need(in []Tensor, want ...operand) error {
+	if len(in) != len(want) {
+		return fmt.Errorf("%d inputs, want %d", len(in), len(want))
+	}
+	for i, w := range want {
+		if in[i].Type != w.t {
+			return fmt.Errorf("input %d has element type %d, want %d", i, in[i].Type, w.t)
+		}
+		if w.rank != 0 && len(in[i].Shape) != w.rank {
+			return fmt.Errorf("input %d has shape %v, want %d dimensions", i, in[i].Shape, w.rank)
+		}
+	}
+	return nil
+}
+
+type operand struct {
+	t    Type
+	rank int
+}
+
+var (
+	array  = operand{F32, 0}
+	vector = operand{F32, 1}
+	matrix = operand{F32, 2}
+	index  = operand{I32, 1}
+)
+
+func outputs(t ...Tensor) ([]Tensor, error)     { return t, nil }
+func like(t *Tensor) Tensor                     { return Tensor{Type: t.Type, Shape: t.Shape} }
+func shaped(t Type, d ...int) Tensor            { return Tensor{Type: t, Shape: d} }
+func rows(t *Tensor) int                        { return t.Shape[0] }
+func cols(t *Tensor) int                        { return t.Shape[len(t.Shape)-1] }
+func mismatch(what string, in ...*Tensor) error { return mismatchError{what, in} }
+
+type mismatchError struct {
+	what string
+	in   []*Tensor
+}
+
+func (e mismatchError) Error() string {
+	s := e.what
+	for _, t := range e.in {
+		s += fmt.Sprint(" ", t.Shape)
+	}
+	return s
+}
+
+// shapeSame is the rule of n inputs and one output of one shape.
+func shapeSame(n int) func(*Attr, []Tensor) ([]Tensor, error) {
+	return func(_ *Attr, in []Tensor) ([]Tensor, error) {
+		if err := need(in, slices.Repeat([]operand{array}, n)...); err != nil {
+			return nil, err
+		}
+		for i := range in {
+			if !sameShape(&in[i], &in[0]) {
+				return nil, mismatch("shapes differ:", &in[0], &in[i])
+			}
+		}
+		return outputs(like(&in[0]))
+	}
+}
+
+// productDims returns the sizes of a matrix product C [m,n] over k, and the
+// inner dimension as B has it.
+func productDims(t Trans, a, b *Tensor) (m, n, k, kb int) {
+	m, k, kb, n = a.Shape[0], a.Shape[1], b.Shape[0], b.Shape[1]
+	if t == TN {
+		m, k = k, m
+	}
+	if t == NT {
+		n, kb = kb, n
+	}
+	return m, n, k, kb
+}
+
+func shapeMatMul(a *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix, matrix); err != nil {
+		return nil, err
+	}
+	if a.Trans > TN {
+		return nil, fmt.Errorf("unknown transposition %d", a.Trans)
+	}
+	m, n, k, kb := productDims(a.Trans, &in[0], &in[1])
+	if k != kb {
+		return nil, mismatch("inner dimensions differ:", &in[0], &in[1])
+	}
+	return outputs(shaped(F32, m, n))
+}
+
+func shapeAddBias(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix, vector); err != nil {
+		return nil, err
+	}
+	if rows(&in[1]) != cols(&in[0]) {
+		return nil, mismatch("bias does not fit the rows:", &in[0], &in[1])
+	}
+	return outputs(like(&in[0]))
+}
+
+func shapeLayerNorm(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix, vector, vector); err != nil {
+		return nil, err
+	}
+	if d := cols(&in[0]); rows(&in[1]) != d || rows(&in[2]) != d {
+		return nil, mismatch("gamma or beta does not fit the rows:", &in[0], &in[1], &in[2])
+	}
+	return outputs(like(&in[0]), shaped(F32, rows(&in[0]), 2))
+}
+
+// fitStats checks X [T,D], stats [T,2] and dY [T,D].
+func fitStats(x, stats, dy *Tensor) error {
+	if rows(stats) != rows(x) || cols(stats) != 2 || !sameShape(x, dy) {
+		return mismatch("X, stats and dY do not fit:", x, stats, dy)
+	}
+	return nil
+}
+
+func shapeLayerNormGrad(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix, matrix, vector, matrix); err != nil {
+		return nil, err
+	}
+	if rows(&in[2]) != cols(&in[0]) {
+		return nil, mismatch("gamma does not fit the rows:", &in[0], &in[2])
+	}
+	return []Tensor{like(&in[0])}, fitStats(&in[0], &in[1], &in[3])
+}
+
+func shapeGainGrad(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix, matrix, matrix); err != nil {
+		return nil, err
+	}
+	return []Tensor{shaped(F32, cols(&in[0]))}, fitStats(&in[0], &in[1], &in[2])
+}
+
+func shapeColSum(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix); err != nil {
+		return nil, err
+	}
+	return outputs(shaped(F32, cols(&in[0])))
+}
+
+// shapeReduce is the rule of a row reduction to binary32.
+func shapeReduce(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix); err != nil {
+		return nil, err
+	}
+	return outputs(shaped(F32, rows(&in[0])))
+}
+
+func shapeArgMax(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix); err != nil {
+		return nil, err
+	}
+	return outputs(shaped(I32, rows(&in[0])))
+}
+
+func shapeSum(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, array); err != nil {
+		return nil, err
+	}
+	return outputs(shaped(F32, 1))
+}
+
+func shapeEmbed(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix, index, index, matrix); err != nil {
+		return nil, err
+	}
+	if cols(&in[0]) != cols(&in[3]) || rows(&in[1]) != rows(&in[2]) {
+		return nil, mismatch("table, ids, pos and pe do not fit:", &in[0], &in[1], &in[2], &in[3])
+	}
+	return outputs(shaped(F32, rows(&in[1]), cols(&in[0])))
+}
+
+func shapeGather(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix, index); err != nil {
+		return nil, err
+	}
+	return outputs(shaped(F32, rows(&in[1]), cols(&in[0])))
+}
+
+func shapeScatterAdd(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix, index, matrix); err != nil {
+		return nil, err
+	}
+	if rows(&in[1]) != rows(&in[2]) || cols(&in[0]) != cols(&in[2]) {
+		return nil, mismatch("base, ids and dY do not fit:", &in[0], &in[1], &in[2])
+	}
+	return outputs(like(&in[0]))
+}
+
+func shapeDropout(a *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, array, index); err != nil {
+		return nil, err
+	}
+	if rows(&in[1]) != 4 {
+		return nil, mismatch("key is not four words:", &in[1])
+	}
+	if !(a.Rate >= 0 && a.Rate < 1) {
+		return nil, fmt.Errorf("rate %v is not in [0,1)", a.Rate)
+	}
+	return outputs(like(&in[0]))
+}
+
+func shapeRowSumExp(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix, vector); err != nil {
+		return nil, err
+	}
+	if rows(&in[0]) != rows(&in[1]) {
+		return nil, mismatch("X and m do not fit:", &in[0], &in[1])
+	}
+	return outputs(shaped(F32, rows(&in[0])))
+}
+
+func shapeCrossEntropy(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix, vector, vector, vector, index); err != nil {
+		return nil, err
+	}
+	t := rows(&in[0])
+	for i := range in {
+		if rows(&in[i]) != t {
+			return nil, mismatch("row counts differ:", &in[0], &in[i])
+		}
+	}
+	return outputs(shaped(F32, t), shaped(F32, t))
+}
+
+func shapeCrossEntropyGrad(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, matrix, vector, vector, index, vector); err != nil {
+		return nil, err
+	}
+	for i := range in[:4] {
+		if rows(&in[i]) != rows(&in[0]) {
+			return nil, mismatch("row counts differ:", &in[0], &in[i])
+		}
+	}
+	if rows(&in[4]) != 1 {
+		return nil, mismatch("scale is not a scalar:", &in[4])
+	}
+	return outputs(like(&in[0]))
+}
+
+// quantum is the number of elements that share one scale.
+const quantum = 1024
+
+func quanta(t *Tensor) int { return (t.Len() + quantum - 1) / quantum }
+
+func shapeQuantize(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, array); err != nil {
+		return nil, err
+	}
+	return outputs(shaped(I8, in[0].Shape...), shaped(F32, quanta(&in[0])))
+}
+
+func shapeAddQuantized(a *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, array, operand{I8, 0}, vector); err != nil {
+		return nil, err
+	}
+	if !sameShape(&in[0], &in[1]) || rows(&in[2]) != quanta(&in[0]) {
+		return nil, mismatch("base, Q and scales do not fit:", &in[0], &in[1], &in[2])
+	}
+	if a.Scale != 1 && a.Scale != -1 {
+		return nil, fmt.Errorf("scale %v is neither 1 nor -1", a.Scale)
+	}
+	return outputs(like(&in[0]))
+}
+
+func shapeAdam(_ *Attr, in []Tensor) ([]Tensor, error) {
+	if err := need(in, array, array, array, vector); err != nil {
+		return nil, err
+	}
+	if !sameShape(&in[0], &in[1]) || !sameShape(&in[0], &in[2]) || rows(&in[3]) != 3 {
+		return nil, mismatch("gradient, moments and hyper do not fit:", &in[0], &in[1], &in[2], &in[3])
+	}
+	return outputs(like(&in[0]), like(&in[0]), like(&in[0]))
+}
+
+var errSegments = errors.New("seg carries no data")
