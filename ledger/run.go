@@ -65,7 +65,7 @@ func (b RunVote) apply(d *draft, tx *Tx) error {
 	if !known {
 		return UnknownRun
 	}
-	if r.Status != Proposed || r.voted(tx.Account) {
+	if r.Status != Proposed || r.Voted(tx.Account) {
 		return Already
 	}
 	if b.Yes {
@@ -88,8 +88,8 @@ func (b RunVote) apply(d *draft, tx *Tx) error {
 	return nil
 }
 
-// voted says whether an account has voted.
-func (r Run) voted(a protocol.Account) bool {
+// Voted says whether an account has voted on the run.
+func (r Run) Voted(a protocol.Account) bool {
 	return slices.Contains(r.Yes, a) || slices.Contains(r.No, a)
 }
 
