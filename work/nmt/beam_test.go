@@ -10,7 +10,7 @@ import (
 
 // TestBeamOfOne is Greedy.
 func TestBeamOfOne(t *testing.T) {
-	e, p := NewEngine(open(t, ""), toy), Init(toy, 3)
+	e, p := NewEngine(open(t, ""), toy), sharp()
 	src := sentences(4, toy.Vocab, 9, 12)
 	want, _, err := e.Greedy(p, src, TwicePlusTen)
 	if err != nil {
@@ -29,7 +29,7 @@ func TestBeamOfOne(t *testing.T) {
 
 // TestBeamBatch decodes alone and together: the same tokens.
 func TestBeamBatch(t *testing.T) {
-	e, p := NewEngine(open(t, ""), toy), Init(toy, 3)
+	e, p := NewEngine(open(t, ""), toy), sharp()
 	src := sentences(4, toy.Vocab, 40, 12)
 	for _, width := range []int{2, 5} {
 		want, _, err := e.Beam(p, src, TwicePlusTen, width, 0.75)
@@ -52,8 +52,8 @@ func TestBeamBatch(t *testing.T) {
 // whole forward pass for every beginning and sorts all candidates.
 func TestBeamEqualsSlow(t *testing.T) {
 	const width, limit, penalty = 3, 6, 0.75
-	e, p := NewEngine(open(t, ""), toy), Init(toy, 3)
-	src := sentences(4, toy.Vocab, 8, 5)
+	e, p := NewEngine(open(t, ""), toy), sharp()
+	src := sentences(4, toy.Vocab, 60, 5)
 	got, _, err := e.Beam(p, src, func(int) int { return limit }, width, penalty)
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func lastLogits(e *Engine, p *tensor.Set, src, tokens []int32) kernel.Tensor {
 }
 
 func TestBeamWidth(t *testing.T) {
-	e, p := NewEngine(open(t, ""), toy), Init(toy, 3)
+	e, p := NewEngine(open(t, ""), toy), sharp()
 	for _, width := range []int{0, MaxBeam + 1} {
 		if _, _, err := e.Beam(p, [][]int32{{3}}, TwicePlusTen, width, 1); err == nil {
 			t.Errorf("a beam of %d is accepted", width)

@@ -62,17 +62,9 @@ func TestInit(t *testing.T) {
 	if err := toy.Check(p); err == nil {
 		t.Error("another configuration's parameters pass")
 	}
-	mean, deviation := func(x []float32) (mean, deviation float64) {
-		for _, v := range x {
-			mean += float64(v)
-			deviation += float64(v) * float64(v)
-		}
-		n := float64(len(x))
-		return mean / n, math.Sqrt(deviation / n)
-	}, 1/math.Sqrt(32)
 	e, _ := p.Get("embedding.weight")
-	if m, d := mean(e.F[32:]); math.Abs(m) > 0.01 || math.Abs(d-deviation) > 0.01 {
-		t.Errorf("embedding has mean %v, deviation %v, want 0, %v", m, d, deviation)
+	if m, d := moments(e.F[32:]); math.Abs(m) > 0.01 || math.Abs(d-1/math.Sqrt(32)) > 0.01 {
+		t.Errorf("embedding has mean %v, deviation %v, want 0, %v", m, d, 1/math.Sqrt(32))
 	}
 	for _, x := range e.F[:32] {
 		if x != 0 {
@@ -81,7 +73,7 @@ func TestInit(t *testing.T) {
 	}
 	q, _ := p.Get("decoder.0.cross.q.weight")
 	bound := math.Sqrt(6.0 / (32 + 3*32))
-	if m, d := mean(q.F); math.Abs(m) > 0.02 || math.Abs(d-bound/math.Sqrt(3)) > 0.02 {
+	if m, d := moments(q.F); math.Abs(m) > 0.02 || math.Abs(d-bound/math.Sqrt(3)) > 0.02 {
 		t.Errorf("a query's weight has mean %v, deviation %v, want 0, %v", m, d, bound/math.Sqrt(3))
 	}
 	if x := slices.Max(q.F); float64(x) > bound {
@@ -94,6 +86,16 @@ func TestInit(t *testing.T) {
 	if got := digest(p); got != want {
 		t.Errorf("digest %s, want %s", got, want)
 	}
+}
+
+// moments is the mean and the deviation of x.
+func moments(x []float32) (mean, deviation float64) {
+	for _, v := range x {
+		mean += float64(v)
+		deviation += float64(v) * float64(v)
+	}
+	n := float64(len(x))
+	return mean / n, math.Sqrt(deviation / n)
 }
 
 // digest is the digests of a set's tensors, folded.

@@ -114,13 +114,7 @@ func (l *layout) overwritten(at int, n *node, o int) (id int, ok bool) {
 		if pair[0] != o || l.g.node(v).op == 0 || l.lastUse[v.node-1][v.out] != at {
 			continue
 		}
-		uses := 0
-		for _, w := range n.in {
-			if w == v {
-				uses++
-			}
-		}
-		if t := l.g.tensor(v); uses == 1 && t.Type == n.out[o].Type && slices.Equal(t.Shape, n.out[o].Shape) {
+		if t := l.g.tensor(v); t.Type == n.out[o].Type && slices.Equal(t.Shape, n.out[o].Shape) {
 			return l.buffer[v.node-1][v.out], true
 		}
 	}
