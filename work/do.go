@@ -107,9 +107,7 @@ func (w *Worker) gradient(ctx context.Context, b block.Blocks, u Unit) (Result, 
 	if err != nil {
 		return Result{}, err
 	}
-	number := u.Round*run.Config.Workers + u.Index
-	seed := run.Config.Seed
-	g, err := w.engine(run.Model()).Gradient(params, batch, nmt.Key{int32(seed), int32(seed >> 32), int32(number)})
+	g, err := w.engine(run.Model()).Gradient(params, batch, run.dropout(u))
 	if err != nil {
 		return Result{}, err
 	}
@@ -121,6 +119,12 @@ func (w *Worker) gradient(ctx context.Context, b block.Blocks, u Unit) (Result, 
 	r := sums(g.Loss, g.NLL, g.Tokens, g.Cost+train.QuantizeCost(g.Grads))
 	r.Outputs = []block.Link{out}
 	return r, nil
+}
+
+// dropout is what a gradient unit's dropout masks are drawn by: the run's
+// seed, and the unit's place in the run.
+func (r Run) dropout(u Unit) nmt.Key {
+	return nmt.Key{Seed: r.Config.Seed, Step: u.Round*r.Config.Workers + u.Index}
 }
 
 func (w *Worker) evaluate(ctx context.Context, b block.Blocks, u Unit) (Result, error) {
@@ -187,7 +191,7 @@ func (w *Worker) set(ctx context.Context, b block.Blocks, l block.Link, shape nm
 	if err != nil {
 		return nil, fmt.Errorf("parameters: %w", err)
 	}
-	if err := shape.Fits(s); err != nil {
+	if err := shape.Check(s); err != nil {
 		return nil, fmt.Errorf("parameters %s: %w", l, err)
 	}
 	w.sets = remember(w.sets, any(l), s)
@@ -315,7 +319,8 @@ func TranslateSegments(e *nmt.Engine, tok *text.Tokenizer, params *tensor.Set, s
 
 func decode(e *nmt.Engine, params *tensor.Set, sources [][]int32, d Decoding) ([][]int32, uint64, error) {
 	if d.Beam == 1 {
-		return e.Greedy(params, sources)
+		return e.Greedy(params, sources, nmt.TwicePlusTen)
 	}
-	return nil, 0, fmt.Errorf("beam of %d: this program decodes with 1", d.Beam)
+	penalty := float32(float64(d.LengthPPM) / 1e6)
+	return e.Beam(params, sources, nmt.TwicePlusTen, int(d.Beam), penalty)
 }

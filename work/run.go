@@ -87,7 +87,7 @@ func Tokens(entries []Entry) uint64 {
 // Store is what a run needs of the block store: to let go of old states too.
 type Store interface {
 	block.Blocks
-	Delete(ctx context.Context, c cid.Cid) error
+	Delete(c cid.Cid) error
 }
 
 // Training is a run in progress.
@@ -240,7 +240,7 @@ func (t *Training) prune(ctx context.Context, r Round, from Checkpoint) error {
 			if kept[c] {
 				return nil
 			}
-			return t.Store.Delete(ctx, c)
+			return t.Store.Delete(c)
 		})
 	}
 	every := t.Plan.Run.Config.Checkpoint

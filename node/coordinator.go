@@ -1,0 +1,212 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/score"
+)
+
+// Coordinator brings a training run to its end: with a [Publisher] as its
+// crew over a network, or with a worker of its own, alone.
+type Coordinator struct {
+	// Dir keeps what must survive a crash: the run's head and its journal.
+	Dir   string
+	Store *block.Store
+	Plan  *work.Plan
+	// Crew does the units; Home, in this process, the combines.
+	Crew, Home work.Crew
+	// Committed is told of every round whose log is safe; nil when no ledger cares.
+	Committed func(work.Round, block.Link)
+	Report    Reporter
+}
+
+// Outcome of a run: the model, and what its logs say of it.
+type Outcome struct {
+	Model   block.Link
+	Head    block.Link // the last round's log
+	Last    work.Round
+	Rounds  int
+	Seconds float64
+	Loss    float64 // mean training loss of the last round
+	Valid   float64 // mean validation NLL
+	Tests   []TestScore
+	Units   int
+	Tokens  uint64 // target tokens trained on
+}
+
+// TestScore is the scores of one test set's translation.
+type TestScore struct {
+	Name      string  `json:"name"`
+	BLEU      float64 `json:"bleu"`
+	ChrF      float64 `json:"chrf"`
+	Signature string  `json:"signature"`
+	Sentences int     `json:"sentences"`
+}
+
+// headFile names the last round whose log is safe.
+const headFile = "head"
+
+// Head reads the head of the run in dir; it is zero when there is none yet.
+func Head(dir string) (block.Link, error) {
+	data, err := os.ReadFile(filepath.Join(dir, headFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return block.Link{}, nil
+	} else if err != nil {
+		return block.Link{}, fmt.Errorf("run's head: %w", err)
+	}
+	return block.ParseLink(strings.TrimSpace(string(data)))
+}
+
+// Run trains to the end of the plan, from where an earlier Run was stopped,
+// and evaluates the model on the corpus's test sets.
+func (c *Coordinator) Run(ctx context.Context) (*Outcome, error) {
+	began := time.Now()
+	head, err := Head(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	out := &Outcome{Rounds: c.Plan.Rounds(), Head: head}
+	if err := c.count(ctx, head, out); err != nil {
+		return nil, err
+	}
+	c.Report(Event{Kind: EventPlanned, Work: c.Plan.Link, Rounds: out.Rounds, Text: "run " + c.Plan.Link.String()})
+	t := &work.Training{Plan: c.Plan, Store: c.Store, Crew: c.Crew, Home: c.Home, Done: func(r work.Round, l block.Link) error {
+		if err := WriteFile(filepath.Join(c.Dir, headFile), []byte(l.String()+"\n")); err != nil {
+			return err
+		}
+		out.Head = l
+		c.round(r, l, out)
+		return nil
+	}}
+	if out.Last, err = t.Run(ctx, head); err != nil {
+		return nil, err
+	}
+	if out.Model, err = block.PutNode(ctx, c.Store, c.Plan.Run.Result(out.Last.After.Params)); err != nil {
+		return nil, fmt.Errorf("store model: %w", err)
+	}
+	out.Loss, out.Valid = work.Loss(out.Last.Entries), work.NLL(out.Last.Valid)
+	if err := c.test(ctx, out); err != nil {
+		return nil, err
+	}
+	out.Seconds = time.Since(began).Seconds()
+	return out, nil
+}
+
+// count adds up the rounds done before this process began.
+func (c *Coordinator) count(ctx context.Context, head block.Link, out *Outcome) error {
+	if !head.Defined() {
+		return nil
+	}
+	history, err := work.History(ctx, c.Store, head)
+	if err != nil {
+		return fmt.Errorf("resume run: %w", err)
+	}
+	link := head
+	for i := len(history) - 1; i >= 0; i-- {
+		r := history[i]
+		out.Units += len(r.Entries) + len(r.Valid)
+		out.Tokens += work.Tokens(r.Entries)
+		if c.Committed != nil {
+			c.Committed(r, link)
+		}
+		link = r.Previous
+	}
+	return nil
+}
+
+func (c *Coordinator) round(r work.Round, l block.Link, out *Outcome) {
+	out.Units += len(r.Entries) + len(r.Valid)
+	out.Tokens += work.Tokens(r.Entries)
+	if c.Committed != nil {
+		c.Committed(r, l)
+	}
+	e := Event{
+		Kind: EventRound, Work: c.Plan.Link, Round: int(r.Number) + 1, Rounds: out.Rounds, Epoch: c.Plan.Epoch(int(r.Number)) + 1,
+		Loss: work.Loss(r.Entries), NLL: work.NLL(r.Entries), Tokens: work.Tokens(r.Entries), Units: len(r.Entries),
+		Seconds: took(r),
+	}
+	if len(r.Valid) > 0 {
+		e.Valid = work.NLL(r.Valid)
+	}
+	c.Report(e)
+}
+
+// took is the seconds from the first unit's start to the end of the combine.
+func took(r work.Round) float64 {
+	first := r.Combine.Started
+	for _, e := range r.Entries {
+		first = min(first, e.Started)
+	}
+	return float64(r.Combine.Started+r.Combine.Took-first) / 1000
+}
+
+// test translates the corpus's test sets with the crew and scores them.
+func (c *Coordinator) test(ctx context.Context, out *Outcome) error {
+	tok, err := work.LoadModel(ctx, c.Store, out.Model)
+	if err != nil {
+		return err
+	}
+	for _, split := range c.Plan.Corpus.Tests {
+		sources, refs := sides(split.Pairs)
+		got, outcomes, err := work.TranslateAll(ctx, c.Store, c.Crew, c.Plan.Link, out.Model, tok.Tokenizer, sources, work.Greedy)
+		if err != nil {
+			return fmt.Errorf("translate %s: %w", split.Name, err)
+		}
+		out.Units += len(outcomes)
+		scores, err := Score(split.Name, got, refs)
+		if err != nil {
+			return err
+		}
+		out.Tests = append(out.Tests, scores)
+	}
+	return nil
+}
+
+func sides(pairs []corpus.Pair) (sources, targets []string) {
+	for _, p := range pairs {
+		sources, targets = append(sources, p.Source), append(targets, p.Target)
+	}
+	return sources, targets
+}
+
+// Score compares translations with references, line by line.
+func Score(name string, got, refs []string) (TestScore, error) {
+	b, err := score.BLEU(got, refs, score.Cased)
+	if err != nil {
+		return TestScore{}, fmt.Errorf("test set %s: %w", name, err)
+	}
+	c, err := score.ChrF(got, refs)
+	if err != nil {
+		return TestScore{}, fmt.Errorf("test set %s: %w", name, err)
+	}
+	return TestScore{Name: name, BLEU: b.Score, ChrF: c, Signature: score.Cased.String(), Sentences: len(got)}, nil
+}
+
+// Together runs functions until the first returns, then cancels the others
+// and waits for them. It returns the first error that is not a cancellation.
+func Together(ctx context.Context, first func(context.Context) error, others ...func(context.Context) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, ctx := errgroup.WithContext(ctx)
+	for _, f := range others {
+		g.Go(func() error {
+			if err := f(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				return err
+			}
+			return nil
+		})
+	}
+	g.Go(func() error { defer cancel(); return first(ctx) })
+	return g.Wait()
+}

@@ -1,0 +1,270 @@
+package node
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"sync"
+
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+)
+
+// Journal is the write-ahead log of accepted work: for each unit the miner's
+// attestation and the publisher's acceptance, and later that the ledger has
+// settled it. A publisher reads from it, after a crash, which units need no
+// second doing; the relay, what it still has to carry to the ledger.
+//
+// On disk: records of length (4 bytes, big endian), CRC-32C (4 bytes), body.
+// A torn record at the end, which only a crash leaves, is cut off.
+type Journal struct {
+	mu      sync.Mutex // guards all below
+	file    *os.File
+	entries map[block.Link]*Accepted
+	order   []block.Link
+	pending int
+	changed chan struct{} // closed and replaced at every change
+}
+
+// Accepted is a line of the journal.
+type Accepted struct {
+	Attestation protocol.Attestation
+	Accept      protocol.Accept
+	// Started and Took are when the unit was leased, in milliseconds since
+	// the Unix epoch, and how long its result took to come.
+	Started, Took uint64
+	// BytesIn and BytesOut are what the unit moved.
+	BytesIn, BytesOut uint64
+	// Settled is set when the ledger has the unit.
+	Settled bool
+}
+
+// line is the encoded form of a journal record.
+type line struct {
+	_                 struct{}   `cbor:",toarray"`
+	Settled           block.Link // set: this line says only that the unit is settled
+	Attestation       []byte
+	Accept            []byte
+	Started, Took     uint64
+	BytesIn, BytesOut uint64
+}
+
+const maxLine = 1 << 16
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// OpenJournal opens the journal at path, which it makes if there is none.
+func OpenJournal(path string, net protocol.Net) (*Journal, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	j := &Journal{file: f, entries: map[block.Link]*Accepted{}, changed: make(chan struct{})}
+	if err := j.load(net); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("journal %s: %w", path, err)
+	}
+	return j, nil
+}
+
+func (j *Journal) load(net protocol.Net) error {
+	data, err := io.ReadAll(j.file)
+	if err != nil {
+		return err
+	}
+	good := 0
+	for {
+		body, n := next(data[good:])
+		if n == 0 {
+			break
+		}
+		if err := j.replay(body, net); err != nil {
+			return fmt.Errorf("record at byte %d: %w", good, err)
+		}
+		good += n
+	}
+	if err := j.file.Truncate(int64(good)); err != nil {
+		return err
+	}
+	_, err = j.file.Seek(int64(good), io.SeekStart)
+	return err
+}
+
+// next returns the first record's body and whole length, or 0 when data
+// holds no whole, undamaged record.
+func next(data []byte) (body []byte, n int) {
+	if len(data) < 8 {
+		return nil, 0
+	}
+	size := binary.BigEndian.Uint32(data)
+	if size > maxLine || int(size) > len(data)-8 {
+		return nil, 0
+	}
+	body = data[8 : 8+size]
+	if crc32.Checksum(body, castagnoli) != binary.BigEndian.Uint32(data[4:]) {
+		return nil, 0
+	}
+	return body, 8 + int(size)
+}
+
+func (j *Journal) replay(body []byte, net protocol.Net) error {
+	var l line
+	if err := block.Decode(body, &l); err != nil {
+		return err
+	}
+	if l.Settled.Defined() {
+		j.settle(l.Settled)
+		return nil
+	}
+	a := Accepted{Started: l.Started, Took: l.Took, BytesIn: l.BytesIn, BytesOut: l.BytesOut}
+	if err := protocol.Parse(l.Attestation, net, &a.Attestation); err != nil {
+		return err
+	}
+	if err := protocol.Parse(l.Accept, net, &a.Accept); err != nil {
+		return err
+	}
+	j.insert(a)
+	return nil
+}
+
+func (j *Journal) insert(a Accepted) {
+	unit := a.Attestation.Unit
+	if _, ok := j.entries[unit]; ok {
+		return
+	}
+	j.entries[unit] = &a
+	j.order = append(j.order, unit)
+	j.pending++
+}
+
+func (j *Journal) settle(unit block.Link) {
+	if e, ok := j.entries[unit]; ok && !e.Settled {
+		e.Settled = true
+		j.pending--
+	}
+}
+
+// Add writes an acceptance, and returns when it is on disk.
+func (j *Journal) Add(a Accepted) error {
+	attestation, err := protocol.Encode(&a.Attestation)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	accept, err := protocol.Encode(&a.Accept)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	l := line{Attestation: attestation, Accept: accept, Started: a.Started, Took: a.Took, BytesIn: a.BytesIn, BytesOut: a.BytesOut}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.write([]line{l}); err != nil {
+		return err
+	}
+	j.insert(a)
+	j.notify()
+	return nil
+}
+
+// Settle notes that the ledger has units.
+func (j *Journal) Settle(units []block.Link) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var lines []line
+	for _, u := range units {
+		if e, ok := j.entries[u]; ok && !e.Settled {
+			lines = append(lines, line{Settled: u})
+		}
+	}
+	if err := j.write(lines); err != nil {
+		return err
+	}
+	for _, u := range units {
+		j.settle(u)
+	}
+	j.notify()
+	return nil
+}
+
+func (j *Journal) notify() {
+	close(j.changed)
+	j.changed = make(chan struct{})
+}
+
+// write appends lines and syncs. After a failure the file is cut back to what
+// was good, so that a full disk leaves no torn record in the middle.
+func (j *Journal) write(lines []line) error {
+	var buf bytes.Buffer
+	for _, l := range lines {
+		body, err := block.Encode(l)
+		if err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+		var head [8]byte
+		binary.BigEndian.PutUint32(head[:], uint32(len(body)))
+		binary.BigEndian.PutUint32(head[4:], crc32.Checksum(body, castagnoli))
+		buf.Write(head[:])
+		buf.Write(body)
+	}
+	at, err := j.file.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	_, err = j.file.Write(buf.Bytes())
+	if err == nil {
+		err = j.file.Sync()
+	}
+	if err != nil {
+		_, serr := j.file.Seek(at, io.SeekStart)
+		return fmt.Errorf("journal: %w", errors.Join(err, j.file.Truncate(at), serr))
+	}
+	return nil
+}
+
+// Get returns the acceptance of unit, if there is one.
+func (j *Journal) Get(unit block.Link) (Accepted, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e, ok := j.entries[unit]
+	if !ok {
+		return Accepted{}, false
+	}
+	return *e, true
+}
+
+// Pending returns at most n acceptances the ledger has not settled, oldest first.
+func (j *Journal) Pending(n int) []Accepted {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var out []Accepted
+	for _, u := range j.order {
+		if len(out) == n {
+			break
+		}
+		if e := j.entries[u]; !e.Settled {
+			out = append(out, *e)
+		}
+	}
+	return out
+}
+
+// Counts returns how many units were accepted, and how many of them the
+// ledger has not settled.
+func (j *Journal) Counts() (accepted, pending int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.order), j.pending
+}
+
+// Changed is closed at the next change of the journal.
+func (j *Journal) Changed() <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.changed
+}
+
+// Close closes the file.
+func (j *Journal) Close() error { return j.file.Close() }

@@ -1,0 +1,317 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ipfs/go-cid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/mesh"
+	"github.com/alia-network/alia/work"
+)
+
+// Miner does units for whoever offers them: it hears of offers, bids on
+// them, computes what it is leased, and signs what it computed.
+type Miner struct {
+	Net    protocol.Net
+	Key    ed25519.PrivateKey
+	Mesh   *mesh.Mesh
+	Store  *block.Store
+	Worker *work.Worker
+	Offers *Offers
+	// Capability is what bids say of this machine; Run signs it.
+	Capability protocol.Capability
+	Report     Reporter
+	Log        *slog.Logger
+
+	queue chan lease
+
+	mu       sync.Mutex // guards the rest
+	sessions map[block.Link]struct{}
+	recent   [][]cid.Cid // blocks of units done, oldest first
+}
+
+// inFlight is the units a miner wants of a publisher at a time: one computing
+// and one waiting, so that it need not ask between them.
+const inFlight = 2
+
+// keepUnits is how many units' blocks a miner goes on serving.
+const keepUnits = 64
+
+// lease is a ticket and the session it came by.
+type lease struct {
+	ticket  protocol.Ticket
+	id      block.Link
+	session *mesh.Session
+	ctx     context.Context // ends when the lease is cancelled or the session ends
+}
+
+// Run mines until ctx ends.
+func (m *Miner) Run(ctx context.Context) error {
+	m.queue = make(chan lease, 64)
+	m.sessions = map[block.Link]struct{}{}
+	if err := protocol.Sign(m.Key, m.Net, &m.Capability); err != nil {
+		return fmt.Errorf("miner: %w", err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return m.compute(ctx) })
+	g.Go(func() error { return m.seek(ctx) })
+	return g.Wait()
+}
+
+// seek opens a session with the publisher of every open offer.
+func (m *Miner) seek(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	waiting := false
+	for {
+		open := m.Offers.Open(time.Now())
+		if len(open) == 0 && !waiting {
+			m.Report(Event{Kind: EventIdle}.because(protocol.UnknownOffer, "no offer is open; waiting for one"))
+		}
+		waiting = len(open) == 0
+		for _, o := range open {
+			if o.Publisher == protocol.AccountOf(m.Key) || !m.claim(o.Work) {
+				continue
+			}
+			wg.Go(func() {
+				defer m.release(o.Work)
+				m.serve(ctx, o)
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-m.Offers.Changed():
+		case <-tick.C:
+		}
+	}
+}
+
+func (m *Miner) claim(w block.Link) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, busy := m.sessions[w]; busy {
+		return false
+	}
+	m.sessions[w] = struct{}{}
+	return true
+}
+
+func (m *Miner) release(w block.Link) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.sessions, w)
+}
+
+// serve bids on one offer and takes tickets until the session ends. The next
+// round of seek opens another while the offer stands.
+func (m *Miner) serve(ctx context.Context, o Offer) {
+	err := m.session(ctx, o)
+	var refused *protocol.Error
+	switch {
+	case ctx.Err() != nil:
+	case errors.As(err, &refused) && refused.Reason == protocol.WorkEnded:
+		m.Offers.Remove(o.Work)
+		m.Report(Event{Kind: EventIdle, Work: o.Work}.because(protocol.WorkEnded, ""))
+	case err != nil:
+		m.Log.Debug("market session ended", "work", o.Work, "err", err)
+		m.Report(Event{Kind: EventIdle, Work: o.Work}.because(protocol.PeerGone, err.Error()))
+		select { // let a publisher that restarts come up
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func (m *Miner) session(ctx context.Context, o Offer) error {
+	s, err := m.Mesh.OpenMarket(ctx, o.Publisher, o.Addrs)
+	if err != nil {
+		return fmt.Errorf("open market with %s: %w", o.Publisher.Short(), err)
+	}
+	defer s.Close()
+	bid := &protocol.Bid{
+		Offer: o.ID, Work: o.Work, Price: o.Price, MFLOPS: m.Capability.MFLOPS,
+		InFlight: inFlight, Capability: m.Capability,
+	}
+	if err := protocol.Sign(m.Key, m.Net, bid); err != nil {
+		return err
+	}
+	if err := send(ctx, s, bid); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	leases := map[block.Link]context.CancelFunc{}
+	for {
+		t, body, err := s.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		if err := m.message(ctx, o, s, leases, t, body); err != nil {
+			return err
+		}
+	}
+}
+
+// send encodes a record and sends it.
+func send(ctx context.Context, s *mesh.Session, r protocol.Record) error {
+	body, err := protocol.Encode(r)
+	if err != nil {
+		return err
+	}
+	return s.Send(ctx, r.Type(), body)
+}
+
+// message acts on one message of a publisher.
+func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases map[block.Link]context.CancelFunc, t protocol.Type, body []byte) error {
+	switch t {
+	case protocol.TypeTicket:
+		var ticket protocol.Ticket
+		if err := protocol.Parse(body, m.Net, &ticket); err != nil {
+			return err
+		}
+		if ticket.Account != o.Publisher || ticket.Miner != protocol.AccountOf(m.Key) || ticket.Work != o.Work {
+			return protocol.Refuse(protocol.WrongAccount, "ticket %d is not for this miner and work", ticket.Number)
+		}
+		id := block.Link{Cid: block.Sum(block.CBOR, body)}
+		lctx, cancel := context.WithCancel(ctx)
+		leases[id] = cancel
+		select {
+		case m.queue <- lease{ticket, id, s, lctx}:
+		default:
+			return protocol.Refuse(protocol.OverInFlight, "more than %d tickets wait", cap(m.queue))
+		}
+	case protocol.TypeCancel:
+		var c protocol.Cancel
+		if err := protocol.Parse(body, m.Net, &c); err != nil {
+			return err
+		}
+		if cancel, ok := leases[c.Ticket]; ok {
+			cancel()
+			delete(leases, c.Ticket)
+		}
+	case protocol.TypeAccept:
+		var a protocol.Accept
+		if err := protocol.Parse(body, m.Net, &a); err != nil {
+			return err
+		}
+		m.Report(Event{Kind: EventUnit, Unit: a.Unit.String(), MFLOP: a.Cost})
+	case protocol.TypeReject:
+		var r protocol.Reject
+		if err := protocol.Parse(body, m.Net, &r); err != nil {
+			return err
+		}
+		m.Report(Event{Kind: EventRefused}.because(r.Code, r.Reason))
+	case protocol.TypeIdle:
+		var i protocol.Idle
+		if err := protocol.Parse(body, m.Net, &i); err != nil {
+			return err
+		}
+		if i.Code == protocol.WorkEnded {
+			return protocol.Refuse(protocol.WorkEnded, "%s", i.Reason)
+		}
+		m.Report(Event{Kind: EventIdle}.because(i.Code, i.Reason))
+	default:
+		return protocol.Refuse(protocol.Malformed, "a publisher does not send a %s", t)
+	}
+	return nil
+}
+
+// compute does leased units one after another.
+func (m *Miner) compute(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case l := <-m.queue:
+			if l.ctx.Err() == nil {
+				m.unit(l)
+			}
+		}
+	}
+}
+
+// unit does one unit and sends its attestation, or says why not.
+func (m *Miner) unit(l lease) {
+	blocks := &remote{store: m.Store, mesh: m.Mesh, hints: l.ticket.Hints}
+	a, err := m.attest(l, blocks)
+	if err == nil {
+		err = send(l.ctx, l.session, a)
+	}
+	if err != nil && l.ctx.Err() == nil {
+		code := protocol.ReasonOf(err)
+		if code == protocol.Unspecified {
+			code = protocol.UnitFailed
+		}
+		m.Report(Event{Kind: EventRefused, Unit: l.ticket.Unit.String()}.because(code, err.Error()))
+		text := err.Error()
+		c := &protocol.Cancel{Version: protocol.Version, Ticket: l.id, Code: code, Reason: text[:min(len(text), 200)]}
+		if err := send(l.ctx, l.session, c); err != nil {
+			m.Log.Debug("cancel not sent", "err", err)
+		}
+	}
+	m.letGo(blocks.made)
+}
+
+func (m *Miner) attest(l lease, blocks *remote) (*protocol.Attestation, error) {
+	u, err := work.ParseUnit(l.ticket.Spec)
+	if err != nil {
+		return nil, protocol.Refuse(protocol.UnknownUnit, "%w", err)
+	}
+	if u.ID() != l.ticket.Unit || u.Work != l.ticket.Work {
+		return nil, protocol.Refuse(protocol.UnknownUnit, "the ticket's spec is of unit %s of %s", u.ID(), u.Work)
+	}
+	r, err := m.Worker.Do(l.ctx, blocks, u)
+	if errors.Is(err, block.ErrNotFound) {
+		return nil, protocol.Refuse(protocol.InputUnavailable, "%w", err)
+	} else if err != nil {
+		return nil, err
+	}
+	result, err := block.PutNode(l.ctx, blocks, r)
+	if err != nil {
+		return nil, err
+	}
+	a := &protocol.Attestation{
+		Work: l.ticket.Work, Unit: l.ticket.Unit, Role: protocol.Worker,
+		Result: result, Cost: r.MFLOP(), Ticket: l.id,
+	}
+	return a, protocol.Sign(m.Key, m.Net, a)
+}
+
+// letGo remembers the blocks of a unit done, and deletes those of the oldest
+// when there are many, unless a newer unit needs them too.
+func (m *Miner) letGo(made []cid.Cid) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.recent = append(m.recent, made)
+	if len(m.recent) <= keepUnits {
+		return
+	}
+	old := m.recent[0]
+	m.recent = m.recent[1:]
+	needed := map[cid.Cid]bool{}
+	for _, unit := range m.recent {
+		for _, c := range unit {
+			needed[c] = true
+		}
+	}
+	for _, c := range old {
+		if needed[c] {
+			continue
+		}
+		if err := m.Store.Delete(c); err != nil {
+			m.Log.Warn("block not deleted", "cid", c, "err", err)
+		}
+	}
+}

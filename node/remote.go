@@ -1,0 +1,77 @@
+package node
+
+import (
+	"context"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/mesh"
+)
+
+// remote is the blocks of a ticket: those of the local store, and those its
+// hints hold, fetched and verified when they are asked for. One goroutine uses it.
+type remote struct {
+	store *block.Store
+	mesh  *mesh.Mesh
+	hints []string
+	in    uint64               // bytes fetched
+	made  []cid.Cid            // blocks this unit fetched or put, to be let go of later
+	fresh map[cid.Cid]struct{} // fetched, and not yet counted
+}
+
+// Get returns a block, fetching it when it is not here. With a node come the
+// raw leaves it links to, in one request.
+func (r *remote) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if err := r.fetch(ctx, c); err != nil {
+		return nil, err
+	}
+	data, err := r.store.Get(ctx, c)
+	if _, ok := r.fresh[c]; ok {
+		r.in += uint64(len(data))
+		delete(r.fresh, c)
+	}
+	if err != nil || block.Codec(c.Type()) != block.CBOR {
+		return data, err
+	}
+	links, err := block.Links(data)
+	if err != nil {
+		return nil, err
+	}
+	var leaves []cid.Cid
+	for _, l := range links {
+		if block.Codec(l.Type()) == block.Raw {
+			leaves = append(leaves, l)
+		}
+	}
+	return data, r.fetch(ctx, leaves...)
+}
+
+func (r *remote) fetch(ctx context.Context, cs ...cid.Cid) error {
+	var missing []cid.Cid
+	for _, c := range cs {
+		if !r.store.Has(c) {
+			missing = append(missing, c)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if r.fresh == nil {
+		r.fresh = map[cid.Cid]struct{}{}
+	}
+	for _, c := range missing {
+		r.fresh[c] = struct{}{}
+	}
+	r.made = append(r.made, missing...)
+	return r.mesh.Fetch(ctx, r.hints, missing...)
+}
+
+// Put stores a block the unit made.
+func (r *remote) Put(ctx context.Context, codec block.Codec, data []byte) (cid.Cid, error) {
+	c, err := r.store.Put(ctx, codec, data)
+	if err == nil {
+		r.made = append(r.made, c)
+	}
+	return c, err
+}

@@ -1,0 +1,60 @@
+package block
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"github.com/ipfs/go-cid"
+)
+
+// Reader reads a store that a live process may have open, and changes
+// nothing in it: what a verifier looks at.
+type Reader struct{ store Store }
+
+// OpenReadOnly returns a reader of the store in dir.
+func OpenReadOnly(dir string) (*Reader, error) {
+	if info, err := os.Stat(dir); err != nil {
+		return nil, fmt.Errorf("open block store: %w", err)
+	} else if !info.IsDir() {
+		return nil, fmt.Errorf("open block store: %s is not a directory", dir)
+	}
+	return &Reader{Store{dir: dir}}, nil
+}
+
+// Inspect returns the bytes kept for c, whether or not they match it.
+func (r *Reader) Inspect(c cid.Cid) ([]byte, error) {
+	if err := Check(c); err != nil {
+		return nil, fmt.Errorf("inspect block: %w", err)
+	}
+	data, err := os.ReadFile(r.store.path(c))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("block %s: %w", c, ErrNotFound)
+	} else if err != nil {
+		return nil, fmt.Errorf("inspect block: %w", err)
+	}
+	return data, nil
+}
+
+// Get returns the block that c names, or [ErrDamaged] when the bytes kept for
+// it are not that block.
+func (r *Reader) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+	data, err := r.Inspect(c)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err == nil && Verify(c, data) != nil {
+		err = fmt.Errorf("block %s: %w", c, ErrDamaged)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return data, nil
+}
+
+// Put fails: a reader changes nothing.
+func (r *Reader) Put(context.Context, Codec, []byte) (cid.Cid, error) {
+	return cid.Undef, errors.New("put block: the store is open for reading only")
+}

@@ -1,0 +1,329 @@
+package work
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/tensor"
+)
+
+// Claims is where a verifier reads what others say they computed.
+type Claims interface {
+	block.Blocks
+	// Inspect returns a block's bytes as they are, whether or not they match its CID.
+	Inspect(c cid.Cid) ([]byte, error)
+}
+
+// Finding is what recomputing one unit showed.
+type Finding struct {
+	Kind         Kind
+	Round, Index uint32
+	Unit         block.Link
+	Claimed      block.Link // the result's CID in the log
+	Computed     block.Link // the result's CID here
+	Same         bool
+	// Tensor names the first tensor that differs, where both are at hand.
+	Tensor string
+	// Detail says in words what differs, and is empty when nothing does.
+	Detail string
+}
+
+// Verifier recomputes units and compares CIDs.
+type Verifier struct {
+	Worker *Worker
+	Claims Claims
+	// Report is told of every unit recomputed.
+	Report func(Finding)
+}
+
+// ErrDiffers is returned when a recomputed unit differs from its claim.
+var ErrDiffers = errors.New("the recomputed result differs from the claimed one")
+
+// overlay reads what the verifier itself computed, then the claims; it
+// writes only beside them.
+type overlay struct {
+	mine   *block.Memory
+	claims block.Blocks
+}
+
+func (o *overlay) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if o.mine.Has(c) {
+		return o.mine.Get(ctx, c)
+	}
+	return o.claims.Get(ctx, c)
+}
+
+func (o *overlay) Put(ctx context.Context, codec block.Codec, data []byte) (cid.Cid, error) {
+	return o.mine.Put(ctx, codec, data)
+}
+
+// History reads the logs of a run from its last round's back to the first;
+// element r is the log of round r.
+func History(ctx context.Context, b block.Blocks, head block.Link) ([]Round, error) {
+	last, err := ReadRound(ctx, b, head)
+	if err != nil {
+		return nil, err
+	}
+	rounds := make([]Round, last.Number+1)
+	for r := last; ; {
+		rounds[r.Number] = r
+		if r.Number == 0 {
+			return rounds, nil
+		}
+		before, err := ReadRound(ctx, b, r.Previous)
+		if err != nil {
+			return nil, err
+		}
+		if before.Number+1 != r.Number || before.Run != r.Run {
+			return nil, fmt.Errorf("round log %s: round %d of run %s follows round %d of run %s", r.Previous, r.Number, r.Run, before.Number, before.Run)
+		}
+		r = before
+	}
+}
+
+// Rounds recomputes rounds first to last of a history, from the nearest
+// state before them that the claims still hold, or from the beginning. It
+// stops after the first round in which a unit differs, with [ErrDiffers].
+func (v *Verifier) Rounds(ctx context.Context, history []Round, first, last int) error {
+	if first < 0 || last >= len(history) || first > last {
+		return fmt.Errorf("rounds %d to %d: the log has 0 to %d", first, last, len(history)-1)
+	}
+	p, err := OpenPlan(ctx, v.Claims, history[0].Run)
+	if err != nil {
+		return err
+	}
+	start, from, err := v.start(ctx, p, history, first)
+	if err != nil {
+		return err
+	}
+	for r := start; r <= last; r++ {
+		o := &overlay{mine: block.NewMemory(), claims: v.Claims}
+		if from, err = v.round(ctx, o, p, history[r], from); err != nil {
+			return fmt.Errorf("round %d: %w", r, err)
+		}
+	}
+	return nil
+}
+
+// start finds the last round, first or before it, whose beginning can be
+// read, and the state it begins with.
+func (v *Verifier) start(ctx context.Context, p *Plan, history []Round, first int) (int, Checkpoint, error) {
+	for r := first; r > 0; r-- {
+		from := history[r-1].After
+		if v.holds(ctx, from.Params) && v.holds(ctx, from.M) && v.holds(ctx, from.V) {
+			return r, from, nil
+		}
+	}
+	from, err := p.Begin(ctx, &overlay{mine: block.NewMemory(), claims: v.Claims})
+	return 0, from, err
+}
+
+func (v *Verifier) holds(ctx context.Context, l block.Link) bool {
+	_, err := GetSet(ctx, v.Claims, l)
+	return err == nil
+}
+
+// round recomputes one round and gives the state it leaves.
+func (v *Verifier) round(ctx context.Context, o *overlay, p *Plan, log Round, from Checkpoint) (Checkpoint, error) {
+	r := int(log.Number)
+	if r == 0 {
+		if _, err := p.Begin(ctx, o); err != nil {
+			return Checkpoint{}, err
+		}
+	}
+	units, err := p.Units(ctx, o, r, from)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	results, differs, err := v.units(ctx, o, units, log.Entries)
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	deltas := make([]block.Link, len(results))
+	for i, res := range results {
+		deltas[i] = res.Outputs[0]
+	}
+	combined, d, err := v.units(ctx, o, []Unit{p.Combine(r, from, deltas)}, []Entry{log.Combine})
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	out := combined[0].Outputs
+	after := Checkpoint{Params: out[0], M: out[1], V: out[2], Base: from.Params, Update: out[3]}
+	differs = differs || d
+	if len(log.Valid) > 0 {
+		if units, err = p.Evaluations(ctx, o, r, after); err != nil {
+			return Checkpoint{}, err
+		}
+		if _, d, err = v.units(ctx, o, units, log.Valid); err != nil {
+			return Checkpoint{}, err
+		}
+		differs = differs || d
+	}
+	if !differs && after != log.After {
+		return after, fmt.Errorf("the log's state after the round is not its combine's: %w", ErrDiffers)
+	}
+	if differs {
+		return after, ErrDiffers
+	}
+	return after, v.carry(ctx, o, after)
+}
+
+// carry keeps, for the next round, the state in the worker's memory: the
+// overlay of this round goes, and the claims may not hold it.
+func (v *Verifier) carry(ctx context.Context, o *overlay, c Checkpoint) error {
+	v.Worker.sets = v.Worker.sets[:0]
+	for _, l := range []block.Link{c.V, c.M, c.Params} {
+		s, err := GetSet(ctx, o, l)
+		if err != nil {
+			return err
+		}
+		v.Worker.sets = remember(v.Worker.sets, any(l), s)
+	}
+	return nil
+}
+
+// units recomputes units and compares each with its line of the log.
+func (v *Verifier) units(ctx context.Context, o *overlay, units []Unit, log []Entry) ([]Result, bool, error) {
+	if len(units) != len(log) {
+		return nil, false, fmt.Errorf("the plan has %d units, the log %d: %w", len(units), len(log), ErrDiffers)
+	}
+	differs := false
+	results := make([]Result, len(units))
+	for i, u := range units {
+		f, res, err := v.Unit(ctx, o, u, log[i].Result)
+		if err != nil {
+			return nil, false, err
+		}
+		if f.Unit != log[i].Unit {
+			f.Same, f.Detail = false, fmt.Sprintf("the log has unit %s here, the plan %s", log[i].Unit, f.Unit)
+		}
+		if res.Fault != 0 {
+			return nil, false, fmt.Errorf("unit %s: %w", f.Unit, ErrFault)
+		}
+		v.Report(f)
+		results[i], differs = res, differs || !f.Same
+	}
+	return results, differs, nil
+}
+
+// Unit recomputes one unit and compares its result with a claimed CID.
+func (v *Verifier) Unit(ctx context.Context, b block.Blocks, u Unit, claimed block.Link) (Finding, Result, error) {
+	if b == nil {
+		b = &overlay{mine: block.NewMemory(), claims: v.Claims}
+	}
+	f := Finding{Kind: u.Kind, Round: u.Round, Index: u.Index, Unit: u.ID(), Claimed: claimed}
+	res, err := v.Worker.Do(ctx, b, u)
+	if err != nil {
+		return f, res, err
+	}
+	if f.Computed, err = block.PutNode(ctx, b, res); err != nil {
+		return f, res, err
+	}
+	f.Same = f.Computed == claimed
+	theirs, err := v.claimedResult(ctx, claimed)
+	if err != nil {
+		if !f.Same {
+			f.Detail = err.Error()
+		}
+		return f, res, nil
+	}
+	f.Tensor, f.Detail = v.compare(ctx, b, res, theirs)
+	if f.Detail != "" {
+		f.Same = false
+	}
+	return f, res, nil
+}
+
+func (v *Verifier) claimedResult(ctx context.Context, l block.Link) (Result, error) {
+	data, err := v.Claims.Get(ctx, l.Cid)
+	if err != nil {
+		return Result{}, fmt.Errorf("claimed result: %w", err)
+	}
+	return ParseResult(data)
+}
+
+// compare names the first difference of two results: of their outputs'
+// bytes, so far as the claimed ones are at hand, and of their sums.
+func (v *Verifier) compare(ctx context.Context, b block.Blocks, mine, theirs Result) (name, detail string) {
+	if mine.Fault != theirs.Fault || len(mine.Outputs) != len(theirs.Outputs) {
+		return "", fmt.Sprintf("fault %d with %d outputs, claimed fault %d with %d", mine.Fault, len(mine.Outputs), theirs.Fault, len(theirs.Outputs))
+	}
+	for i := range mine.Outputs {
+		if name, detail = v.compareOutput(ctx, b, mine.Outputs[i], theirs.Outputs[i]); detail != "" {
+			return name, fmt.Sprintf("output %d: %s", i, detail)
+		}
+	}
+	if mine.Loss != theirs.Loss || mine.NLL != theirs.NLL || mine.Tokens != theirs.Tokens || mine.Cost != theirs.Cost {
+		return "", fmt.Sprintf("loss %08x, nll %08x, %d tokens, %d FLOP; claimed %08x, %08x, %d, %d",
+			mine.Loss, mine.NLL, mine.Tokens, mine.Cost, theirs.Loss, theirs.NLL, theirs.Tokens, theirs.Cost)
+	}
+	return "", ""
+}
+
+func (v *Verifier) compareOutput(ctx context.Context, b block.Blocks, mine, theirs block.Link) (name, detail string) {
+	var a, c SetRecord
+	if err := block.GetNode(ctx, b, mine, &a); err != nil {
+		if mine != theirs {
+			return "", fmt.Sprintf("is %s, claimed %s", mine, theirs)
+		}
+		return "", "" // not a set of tensors, and the same
+	}
+	raw, err := v.Claims.Inspect(theirs.Cid)
+	if err != nil {
+		if mine != theirs {
+			return "", fmt.Sprintf("is %s, claimed %s, which is not at hand", mine, theirs)
+		}
+		return "", "" // let go of since
+	}
+	if err := block.Decode(raw, &c); err != nil || len(c.Data.Leaves) != len(a.Data.Leaves) {
+		return "", fmt.Sprintf("the record of %s is damaged or of another form", theirs)
+	}
+	for i := range a.Data.Leaves {
+		want, err := b.Get(ctx, a.Data.Leaves[i].Cid)
+		if err != nil {
+			return "", err.Error()
+		}
+		got, err := v.Claims.Inspect(c.Data.Leaves[i].Cid)
+		if err != nil || bytes.Equal(want, got) {
+			continue
+		}
+		at := uint64(i) * block.LeafSize
+		for j := 0; j < min(len(want), len(got)) && want[j] == got[j]; j++ {
+			at++
+		}
+		name = a.tensorAt(at)
+		return name, fmt.Sprintf("tensor %s differs first, at byte %d of the set", name, at)
+	}
+	return "", ""
+}
+
+// tensorAt names the tensor that holds a byte of the set's data.
+func (r SetRecord) tensorAt(at uint64) string {
+	for _, t := range r.Tensors {
+		n, err := t.size()
+		if err != nil || at < n {
+			return t.Name
+		}
+		at -= n
+	}
+	return ""
+}
+
+// Trace recomputes a gradient unit and reports each operation of its graph:
+// hashed name, row, and the digests of its outputs.
+func (v *Verifier) Trace(ctx context.Context, u Unit, report func(tensor.Step)) error {
+	if u.Kind != Gradient {
+		return fmt.Errorf("trace: a %s unit has no graph of its own: give a gradient unit", u.Kind)
+	}
+	o := &overlay{mine: block.NewMemory(), claims: v.Claims}
+	run, params, batch, err := v.Worker.lesson(ctx, o, u)
+	if err != nil {
+		return err
+	}
+	return v.Worker.engine(run.Model()).Trace(params, batch, run.dropout(u), report)
+}
