@@ -130,6 +130,17 @@ func (r Reason) Text() string {
 	return "the peer gave a reason that is not known here"
 }
 
+// Fault reports whether only a faulty or hostile peer sends such a thing: it is
+// wrong in itself, whatever the receiver knows. Honest peers may lag, or run a
+// newer version.
+func (r Reason) Fault() bool {
+	switch r {
+	case Malformed, TooLarge, WrongNetwork, BadSignature, WrongAccount, BadBlock:
+		return true
+	}
+	return false
+}
+
 // Error is an error with a reason that a peer may be told.
 type Error struct {
 	Reason Reason

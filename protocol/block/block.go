@@ -50,7 +50,7 @@ var ErrDamaged = fmt.Errorf("damaged on disk: %w", ErrNotFound)
 
 // Blocks keeps blocks. Get returns bytes that match the CID or an error, which
 // is [ErrNotFound] when the block is not held; the caller must not change the
-// bytes. Put returns the CID of data and may be repeated.
+// bytes. Put returns the CID of data, does not keep data, and may be repeated.
 // Implementations are safe for concurrent use.
 type Blocks interface {
 	Get(ctx context.Context, c cid.Cid) ([]byte, error)

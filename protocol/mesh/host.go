@@ -1,0 +1,68 @@
+package mesh
+
+import (
+	"fmt"
+
+	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/metrics"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
+	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/security/noise"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+)
+
+// The host's limits.
+const (
+	lowPeers    = 64      // connections are trimmed down to this many,
+	highPeers   = 256     // when there are more than this
+	connsPerIP  = 64      // the library's 8 would refuse a LAN behind one address
+	maxInFlight = 8 << 20 // bytes of blocks on the way to us from one peer
+)
+
+// newHost opens the libp2p host: TCP, Noise, yamux, and nothing else. TCP moves
+// blocks several times faster than QUIC on a fast link.
+func newHost(cfg Config, traffic metrics.Reporter) (host.Host, error) {
+	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Key)
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	conns, err := connmgr.NewConnManager(lowPeers, highPeers)
+	if err != nil {
+		return nil, err
+	}
+	limits := rcmgr.DefaultLimits
+	libp2p.SetDefaultServiceLimits(&limits)
+	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()),
+		rcmgr.WithLimitPerSubnet(
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerIP}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerIP}}),
+		rcmgr.WithMetricsDisabled())
+	if err != nil {
+		return nil, err
+	}
+	// A stream's receive window bounds what a peer may send before we read it.
+	muxer := *yamux.DefaultTransport
+	muxer.MaxStreamWindowSize = maxInFlight
+	listen := libp2p.NoListenAddrs
+	if len(cfg.Listen) > 0 {
+		listen = libp2p.ListenAddrStrings(cfg.Listen...)
+	}
+	return libp2p.New(
+		libp2p.Identity(key),
+		listen,
+		// Without DisableReuseport two processes could listen on one port, and
+		// neither would be told.
+		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
+		libp2p.Security(noise.ID, noise.New),
+		libp2p.Muxer(yamux.ID, &muxer),
+		libp2p.ConnectionManager(conns),
+		libp2p.ResourceManager(resources),
+		libp2p.BandwidthReporter(traffic),
+		libp2p.UserAgent("alia"),
+		libp2p.DisableRelay(),
+		libp2p.DisableMetrics(),
+	)
+}

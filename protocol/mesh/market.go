@@ -1,0 +1,221 @@
+package mesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/alia-network/alia/protocol"
+)
+
+const (
+	marketProtocol = "/market/1"
+	offersProtocol = "/offers/1"
+	sendTimeout    = 30 * time.Second
+	offersTimeout  = 10 * time.Second
+	maxOfferPages  = 16
+)
+
+// Session is a conversation in records between two accounts, one of which
+// publishes work and the other does it. Send and Recv may be called at the same
+// time; of either, one call at a time goes on.
+type Session struct {
+	Peer   protocol.Account // the other side, as the connection proves
+	stream network.Stream
+	send   sync.Mutex // held while a frame is written
+}
+
+// Send writes one record's bytes.
+func (s *Session) Send(ctx context.Context, t protocol.Type, body []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.send.Lock()
+	defer s.send.Unlock()
+	if err := s.stream.SetWriteDeadline(time.Now().Add(sendTimeout)); err != nil {
+		return fmt.Errorf("send %s to %s: %w", t, s.Peer.Short(), err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = s.stream.Reset() })()
+	if err := protocol.WriteMessage(s.stream, t, body); err != nil {
+		return fmt.Errorf("send to %s: %w", s.Peer.Short(), errors.Join(ctx.Err(), err))
+	}
+	return nil
+}
+
+// Recv reads one record's bytes. It returns io.EOF when the other side has
+// closed the session. When ctx ends before the record is there, so does the
+// session.
+func (s *Session) Recv(ctx context.Context) (protocol.Type, []byte, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, nil, err
+	}
+	defer context.AfterFunc(ctx, func() { _ = s.stream.Reset() })()
+	t, body, err := protocol.ReadMessage(s.stream)
+	if err == io.EOF {
+		return 0, nil, io.EOF
+	}
+	if err != nil {
+		return 0, nil, fmt.Errorf("receive from %s: %w", s.Peer.Short(), errors.Join(ctx.Err(), err))
+	}
+	return t, body, nil
+}
+
+// Close ends the session. What was sent still arrives.
+func (s *Session) Close() error { return s.stream.Close() }
+
+// Addr returns the other side's name as a holder for Fetch.
+func (s *Session) Addr() string { return "/p2p/" + s.stream.Conn().RemotePeer().String() }
+
+// HandleMarket calls f, in a goroutine of its own, for each session that a peer
+// opens. The session is closed when f returns; the context ends with Close, and
+// f must return then.
+func (m *Mesh) HandleMarket(f func(context.Context, *Session)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.market = f
+}
+
+func (m *Mesh) serveMarket(stream network.Stream) {
+	m.mu.Lock()
+	f := m.market
+	m.mu.Unlock()
+	s, err := newSession(stream)
+	if f == nil || err != nil {
+		_ = stream.Reset()
+		return
+	}
+	defer s.Close()
+	defer context.AfterFunc(m.ctx, func() { _ = stream.Reset() })()
+	f(m.ctx, s)
+}
+
+func newSession(stream network.Stream) (*Session, error) {
+	account, err := AccountOf(stream.Conn().RemotePeer())
+	return &Session{Peer: account, stream: stream}, err
+}
+
+// OpenMarket opens a session with the account, which is dialled at those of the
+// addresses that are its own, unless it is connected.
+func (m *Mesh) OpenMarket(ctx context.Context, account protocol.Account, addrs []string) (*Session, error) {
+	id, err := PeerOf(account)
+	if err != nil {
+		return nil, fmt.Errorf("open market: %w", err)
+	}
+	to := peer.AddrInfo{ID: id}
+	for _, a := range addrs {
+		if info, err := parseAddrs([]string{a}); err == nil && info[0].ID == id {
+			to.Addrs = append(to.Addrs, info[0].Addrs...)
+		}
+	}
+	if err := m.connect(ctx, to); err != nil {
+		return nil, fmt.Errorf("open market with %s: %w", account.Short(), err)
+	}
+	stream, err := m.host.NewStream(ctx, id, m.protocol(marketProtocol))
+	if err != nil {
+		return nil, fmt.Errorf("open market with %s: %w", account.Short(), err)
+	}
+	return newSession(stream)
+}
+
+// HandleOffers answers peers that ask for open offers: f returns the page that
+// starts at a cursor, the first being 0.
+func (m *Mesh) HandleOffers(f func(cursor uint64) protocol.OfferPage) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.offers = f
+}
+
+func (m *Mesh) serveOffers(s network.Stream) {
+	if err := m.answerOffers(s); err != nil {
+		m.log.Debug("offers not served", "peer", s.Conn().RemotePeer(), "err", err)
+		_ = s.Reset()
+		return
+	}
+	_ = s.Close()
+}
+
+// answerOffers answers one stream's queries, at most maxOfferPages.
+func (m *Mesh) answerOffers(s network.Stream) error {
+	m.mu.Lock()
+	f := m.offers
+	m.mu.Unlock()
+	if f == nil {
+		f = func(uint64) protocol.OfferPage { return protocol.OfferPage{Version: protocol.Version} }
+	}
+	if err := s.SetDeadline(time.Now().Add(offersTimeout)); err != nil {
+		return err
+	}
+	for range maxOfferPages {
+		var query protocol.OfferQuery
+		if err := m.readRecord(s, &query); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		page := f(query.Cursor)
+		if err := writeRecord(s, &page); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PullOffers asks a connected peer for the open offers it knows. They are not
+// yet parsed: each may be forged, void or known already.
+func (m *Mesh) PullOffers(ctx context.Context, from peer.ID) ([]protocol.Offer, error) {
+	ctx, cancel := context.WithTimeout(ctx, offersTimeout)
+	defer cancel()
+	s, err := m.host.NewStream(ctx, from, m.protocol(offersProtocol))
+	if err != nil {
+		return nil, fmt.Errorf("pull offers from %s: %w", from, err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
+	var offers []protocol.Offer
+	var cursor uint64
+	for range maxOfferPages {
+		var page protocol.OfferPage
+		err := writeRecord(s, &protocol.OfferQuery{Version: protocol.Version, Cursor: cursor})
+		if err == nil {
+			err = m.readRecord(s, &page)
+		}
+		if err != nil {
+			_ = s.Reset()
+			return offers, fmt.Errorf("pull offers from %s: %w", from, err)
+		}
+		offers = append(offers, page.Offers...)
+		if page.Cursor <= cursor { // 0: the last page; else a peer that leads in circles
+			break
+		}
+		cursor = page.Cursor
+	}
+	return offers, s.Close()
+}
+
+// readRecord reads one frame that must hold r's type.
+func (m *Mesh) readRecord(s network.Stream, r protocol.Record) error {
+	t, body, err := protocol.ReadMessage(s)
+	if err == nil && t != r.Type() {
+		err = protocol.Refuse(protocol.Malformed, "a %s in place of a %s", t, r.Type())
+	}
+	if err == nil {
+		err = protocol.Parse(body, m.cfg.Net, r)
+	}
+	if reason := protocol.ReasonOf(err); reason != protocol.Unspecified {
+		m.counters.reject(reason)
+	}
+	return err
+}
+
+func writeRecord(s network.Stream, r protocol.Record) error {
+	body, err := protocol.Encode(r)
+	if err != nil {
+		return err
+	}
+	return protocol.WriteMessage(s, r.Type(), body)
+}

@@ -1,0 +1,70 @@
+package mesh
+
+import (
+	"maps"
+	"sync"
+
+	"github.com/alia-network/alia/protocol"
+)
+
+// Stats counts what passed since New.
+type Stats struct {
+	Peers         int              `json:"peers"`
+	BytesSent     int64            `json:"bytes_sent"` // over all streams
+	BytesReceived int64            `json:"bytes_received"`
+	BlocksServed  int64            `json:"blocks_served"`
+	BytesServed   int64            `json:"bytes_served"` // of blocks
+	BlocksFetched int64            `json:"blocks_fetched"`
+	BytesFetched  int64            `json:"bytes_fetched"`
+	Rejections    map[string]int64 `json:"rejections"` // by the reason's code
+}
+
+// counters holds what the mesh itself counts.
+type counters struct {
+	mu         sync.Mutex // guards what follows
+	served     int64
+	servedB    int64
+	fetched    int64
+	fetchedB   int64
+	rejections map[string]int64
+}
+
+func (c *counters) serve(bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.served++
+	c.servedB += int64(bytes)
+}
+
+func (c *counters) fetch(bytes int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fetched++
+	c.fetchedB += int64(bytes)
+}
+
+func (c *counters) reject(r protocol.Reason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rejections == nil {
+		c.rejections = make(map[string]int64)
+	}
+	c.rejections[r.String()]++
+}
+
+// Stats returns the counts so far.
+func (m *Mesh) Stats() Stats {
+	total := m.traffic.GetBandwidthTotals()
+	m.mu.Lock()
+	peers := len(m.admitted)
+	m.mu.Unlock()
+	c := &m.counters
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Stats{
+		Peers: peers, BytesSent: total.TotalOut, BytesReceived: total.TotalIn,
+		BlocksServed: c.served, BytesServed: c.servedB,
+		BlocksFetched: c.fetched, BytesFetched: c.fetchedB,
+		Rejections: maps.Clone(c.rejections),
+	}
+}
