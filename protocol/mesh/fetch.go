@@ -99,7 +99,9 @@ func (f *fetcher) fetch(ctx context.Context, cids []cid.Cid) error {
 	}
 	wants, err := f.ask(ctx, f.holders, wants)
 	if err == nil && len(wants) > 0 {
-		wants, err = f.ask(ctx, f.providers(ctx, wants[0], maxProviders), wants)
+		found := f.providers(ctx, wants[0], maxProviders)
+		f.holders = append(f.holders, found...) // who has a tree's root has the rest
+		wants, err = f.ask(ctx, found, wants)
 	}
 	if err != nil {
 		return fmt.Errorf("fetch: %w", err)
