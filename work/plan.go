@@ -31,7 +31,7 @@ func NewRun(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.Con
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	tok, err := text.Train(c.Lines(), int(cfg.Pieces))
+	tok, err := text.Train(corpus.Lines(c.Train), int(cfg.Pieces))
 	if err != nil {
 		return nil, fmt.Errorf("train tokenizer: %w", err)
 	}
@@ -73,11 +73,8 @@ func newPlan(link block.Link, run Run, c *corpus.Corpus, tok *text.Tokenizer) (*
 	var lengths []train.Length
 	for _, pair := range c.Train {
 		s, t := unsigned(tok.Encode(pair.Source)), unsigned(tok.Encode(pair.Target))
-		// A pair longer than a batch can never be read.
-		if l := (train.Length{Source: len(s) + 1, Target: len(t) + 1}); max(l.Source, l.Target) <= int(run.Config.BatchTokens) {
-			p.source, p.target = append(p.source, s), append(p.target, t)
-			lengths = append(lengths, l)
-		}
+		p.source, p.target = append(p.source, s), append(p.target, t)
+		lengths = append(lengths, train.Length{Source: len(s) + 1, Target: len(t) + 1})
 	}
 	var err error
 	p.schedule, err = train.NewSchedule(run.Config, lengths)

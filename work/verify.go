@@ -102,7 +102,7 @@ func (v *Verifier) Rounds(ctx context.Context, history []Round, first, last int)
 		return err
 	}
 	for r := start; r <= last; r++ {
-		o := &overlay{mine: block.NewMemory(), claims: v.Claims}
+		o := &overlay{mine: &block.Memory{}, claims: v.Claims}
 		if from, err = v.round(ctx, o, p, history[r], from); err != nil {
 			return fmt.Errorf("round %d: %w", r, err)
 		}
@@ -119,7 +119,7 @@ func (v *Verifier) start(ctx context.Context, p *Plan, history []Round, first in
 			return r, from, nil
 		}
 	}
-	from, err := p.Begin(ctx, &overlay{mine: block.NewMemory(), claims: v.Claims})
+	from, err := p.Begin(ctx, &overlay{mine: &block.Memory{}, claims: v.Claims})
 	return 0, from, err
 }
 
@@ -214,7 +214,7 @@ func (v *Verifier) units(ctx context.Context, o *overlay, units []Unit, log []En
 // Unit recomputes one unit and compares its result with a claimed CID.
 func (v *Verifier) Unit(ctx context.Context, b block.Blocks, u Unit, claimed block.Link) (Finding, Result, error) {
 	if b == nil {
-		b = &overlay{mine: block.NewMemory(), claims: v.Claims}
+		b = &overlay{mine: &block.Memory{}, claims: v.Claims}
 	}
 	f := Finding{Kind: u.Kind, Round: u.Round, Index: u.Index, Unit: u.ID(), Claimed: claimed}
 	res, err := v.Worker.Do(ctx, b, u)
@@ -320,7 +320,7 @@ func (v *Verifier) Trace(ctx context.Context, u Unit, report func(tensor.Step)) 
 	if u.Kind != Gradient {
 		return fmt.Errorf("trace: a %s unit has no graph of its own: give a gradient unit", u.Kind)
 	}
-	o := &overlay{mine: block.NewMemory(), claims: v.Claims}
+	o := &overlay{mine: &block.Memory{}, claims: v.Claims}
 	run, params, batch, err := v.Worker.lesson(ctx, o, u)
 	if err != nil {
 		return err

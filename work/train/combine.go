@@ -105,7 +105,7 @@ func set(items []tensor.Named) *tensor.Set {
 func QuantizeCost(s *tensor.Set) uint64 {
 	var sum uint64
 	for i := range s.Len() {
-		sum += cost(kernel.Quantize, s.At(i).Tensor)
+		sum += cost(kernel.Quantize, kernel.Attr{}, s.At(i).Tensor)
 	}
 	return sum
 }
@@ -120,19 +120,19 @@ func CombineCost(params *tensor.Set, n int) uint64 {
 			panic("train: " + err.Error())
 		}
 		hyper := kernel.Tensor{Type: kernel.F32, Shape: []int{3}}
-		sum += uint64(n+1) * cost(kernel.AddQuantized, p, out[0], out[1])
-		sum += cost(kernel.Scale, p) + cost(kernel.Adam, p, p, p, hyper) + cost(kernel.Quantize, p)
+		sum += uint64(n+1) * cost(kernel.AddQuantized, kernel.Attr{Scale: 1}, p, out[0], out[1])
+		sum += cost(kernel.Scale, kernel.Attr{}, p) + cost(kernel.Adam, kernel.Attr{}, p, p, p, hyper) + cost(kernel.Quantize, kernel.Attr{}, p)
 	}
 	return sum
 }
 
 // cost is the canonical cost of one row; only the inputs' forms matter.
-func cost(op kernel.Op, in ...kernel.Tensor) uint64 {
-	out, err := kernel.Infer(op, kernel.Attr{}, in)
+func cost(op kernel.Op, a kernel.Attr, in ...kernel.Tensor) uint64 {
+	out, err := kernel.Infer(op, a, in)
 	if err != nil {
 		panic("train: " + err.Error())
 	}
-	return kernel.Cost(&kernel.Call{Op: op, In: in, Out: out})
+	return kernel.Cost(&kernel.Call{Op: op, Attr: a, In: in, Out: out})
 }
 
 // results runs one row of the table into new tensors.
