@@ -144,7 +144,7 @@ func (d *draft) admit(tx *Tx) error {
 	if tx.Nonce <= a.Nonce {
 		return fmt.Errorf("%w: %d, the last was %d", BadNonce, tx.Nonce, a.Nonce)
 	}
-	if least := d.base.genesis.Params.MinFee; tx.Fee < least && !tx.Body.Kind().reportsWork() {
+	if least := d.base.genesis.Params.Fee(tx.Body); tx.Fee < least {
 		return fmt.Errorf("%w: %d units, the least is %d", FeeTooLow, tx.Fee, least)
 	}
 	a.Nonce = tx.Nonce

@@ -56,6 +56,16 @@ func (p Params) Check() error {
 	return nil
 }
 
+// Fee returns the least fee of a transaction, in units. Those that report work
+// or guard it are free: members with no tokens yet send them.
+func (p Params) Fee(b Body) uint64 {
+	switch b.Kind() {
+	case KindRunVote, KindTakeRun, KindRoundCommit, KindSettle:
+		return 0
+	}
+	return p.MinFee
+}
+
 // Genesis is the application's part of a network's genesis document, and the
 // record under key m/genesis. No account starts with a balance: every token
 // comes from work.

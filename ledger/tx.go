@@ -159,16 +159,6 @@ func parseAs[B checked](data []byte) (Body, error) {
 	return b, b.check()
 }
 
-// reportsWork says whether transactions of a kind are free of the least fee:
-// those that report work or guard it, which members with no tokens yet send.
-func (k Kind) reportsWork() bool {
-	switch k {
-	case KindRunVote, KindTakeRun, KindRoundCommit, KindSettle:
-		return true
-	}
-	return false
-}
-
 // need reports a link that is missing.
 func need(what string, l block.Link) error {
 	if !l.Defined() {

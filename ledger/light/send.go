@@ -1,0 +1,97 @@
+package light
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/protocol"
+)
+
+// expiry is how many heights a transaction of a [Sender] stays valid.
+const expiry = ledger.Horizon / 2
+
+// confirmInterval is the pause between looks at an account.
+const confirmInterval = 100 * time.Millisecond
+
+// Submit hands a signed transaction to the ledger. That it is taken means that
+// it waits for a block, not that it is in one. A refusal wraps a [ledger.Code];
+// [ErrUnreachable] means that nobody said anything.
+func (c *Client) Submit(ctx context.Context, tx []byte) error {
+	err := c.each(ctx, func(s server) error {
+		res, err := s.rpc.BroadcastTxSync(ctx, tx)
+		switch {
+		case err == nil && res.Code == uint32(ledger.OK):
+			return nil
+		case err == nil:
+			return fmt.Errorf("%w: %s", ledger.Code(res.Code), res.Log)
+		case strings.Contains(err.Error(), "already exists in cache"):
+			return ledger.Already
+		case strings.Contains(err.Error(), "mempool is full"):
+			return ledger.Busy
+		}
+		return callError(err)
+	})
+	if err != nil {
+		return fmt.Errorf("submit transaction: %w", err)
+	}
+	return nil
+}
+
+// Sender submits the transactions of one account, numbering them. It is safe for
+// concurrent use.
+type Sender struct {
+	client *Client
+	key    ed25519.PrivateKey
+
+	mu   sync.Mutex // held while sending, so that nonces arrive in order
+	last uint64     // the last nonce used
+}
+
+// Sender returns a sender for a key's account.
+func (c *Client) Sender(key ed25519.PrivateKey) *Sender { return &Sender{client: c, key: key} }
+
+// Account returns the sender's account.
+func (s *Sender) Account() protocol.Account { return protocol.AccountOf(s.key) }
+
+// Send signs and submits a transaction at the least fee, and returns its nonce.
+// Errors are those of Submit.
+func (s *Sender) Send(ctx context.Context, body ledger.Body) (nonce uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	me := s.Account()
+	account, height, _, err := record[ledger.Account](ctx, s.client, "account", me[:])
+	if err != nil {
+		return 0, err
+	}
+	next := max(s.last, account.Nonce) + 1
+	tx, err := ledger.Sign(s.key, s.client.Net(), ledger.Tx{
+		Nonce: next, Fee: s.client.trust.params.Fee(body), ExpHeight: height + expiry, Body: body,
+	})
+	if err != nil {
+		return 0, err
+	}
+	s.last = next // even if refused: a newer block may hold a nonce that is not yet proven
+	return next, s.client.Submit(ctx, tx)
+}
+
+// Confirm returns when the account's transaction of a nonce, as Send returned
+// it, is in a block, or the context is done.
+func (s *Sender) Confirm(ctx context.Context, nonce uint64) error {
+	for {
+		account, err := s.client.Account(ctx, s.Account())
+		if err == nil && account.Nonce >= nonce {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("confirm transaction %d: %w", nonce, errors.Join(ctx.Err(), err))
+		case <-time.After(confirmInterval):
+		}
+	}
+}
