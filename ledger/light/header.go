@@ -127,7 +127,10 @@ func (c *Client) fetchHeader(ctx context.Context, s server, height int64) (*type
 		return nil, callError(err)
 	}
 	h := &res.SignedHeader
-	if h.Header == nil || h.Commit == nil || height > 0 && h.Height != height || len(h.AppHash) != 32 {
+	if h.Header == nil || h.Commit == nil {
+		return nil, errors.New("the ledger has no height yet")
+	}
+	if height > 0 && h.Height != height || len(h.AppHash) != 32 {
 		return nil, fmt.Errorf("%w: not the header asked for", ErrProof)
 	}
 	if err := c.trust.verify(h); err != nil {

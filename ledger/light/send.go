@@ -69,14 +69,16 @@ func (s *Sender) Send(ctx context.Context, body ledger.Body) (nonce uint64, err 
 	if err != nil {
 		return 0, err
 	}
-	next := max(s.last, account.Nonce) + 1
+	// The time keeps a restarted process above what its predecessor has sent and
+	// no block holds yet.
+	next := max(s.last+1, account.Nonce+1, uint64(time.Now().UnixMilli()))
 	tx, err := ledger.Sign(s.key, s.client.Net(), ledger.Tx{
 		Nonce: next, Fee: s.client.trust.params.Fee(body), ExpHeight: height + expiry, Body: body,
 	})
 	if err != nil {
 		return 0, err
 	}
-	s.last = next // even if refused: a newer block may hold a nonce that is not yet proven
+	s.last = next
 	return next, s.client.Submit(ctx, tx)
 }
 
