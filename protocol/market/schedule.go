@@ -1,0 +1,239 @@
+package market
+
+import (
+	"math/bits"
+	"slices"
+	"time"
+
+	"github.com/alia-network/alia/protocol"
+)
+
+// maxEstimate stands for "never" among estimates, and keeps sums of them finite.
+const maxEstimate = 30 * 24 * time.Hour
+
+// estimate returns how long the miner takes for a cost in MFLOP.
+func (m *miner) estimate(cost uint64) time.Duration {
+	hi, lo := bits.Mul64(cost, m.pace) // picoseconds
+	if hi >= 1000 {
+		return maxEstimate
+	}
+	ns, _ := bits.Div64(hi, lo, 1000)
+	return time.Duration(min(ns, uint64(maxEstimate)))
+}
+
+// observe moves the miner's pace towards what it just took for a cost. The
+// first observation counts for all: a bid is only a claim. Later ones count for
+// a quarter.
+func (m *miner) observe(took time.Duration, cost uint64) {
+	if cost == 0 || took <= 0 {
+		return
+	}
+	hi, lo := bits.Mul64(uint64(min(took, maxEstimate)), 1000)
+	if hi >= cost {
+		return
+	}
+	pace, _ := bits.Div64(hi, lo, cost)
+	if m.done > 0 {
+		pace = m.pace - m.pace/4 + pace/4
+	}
+	m.pace = max(1, pace)
+}
+
+// left returns how long the unit that the lease is of will take yet, if the
+// miner works on it now: by its own word if it told its progress, else by its
+// pace. What is overdue is expected to take as long again, so that a miner that
+// has died looks slower and slower.
+func (l *lease) left(now time.Time) time.Duration {
+	begun := later(l.issued, l.miner.last)
+	whole := l.miner.estimate(l.unit.Cost)
+	if l.ppm > 0 && l.at.After(begun) {
+		whole = min(maxEstimate, l.at.Sub(begun)/time.Duration(l.ppm)*1_000_000)
+	}
+	if left := whole - now.Sub(begun); left > 0 {
+		return left
+	}
+	return min(maxEstimate, now.Sub(begun)-whole)
+}
+
+// free returns how long the miner will be busy with what it has.
+func (m *miner) free(now time.Time) time.Duration {
+	var busy time.Duration
+	for i := range m.leases {
+		busy = m.after(i, busy, now)
+	}
+	return busy
+}
+
+// after returns when the miner is done with its i-th lease, having been done
+// with the one before at busy.
+func (m *miner) after(i int, busy time.Duration, now time.Time) time.Duration {
+	if i == 0 {
+		return m.leases[0].left(now)
+	}
+	return busy + m.estimate(m.leases[i].unit.Cost)
+}
+
+// ends returns how long a leased unit takes yet, by the soonest of its leases.
+func (u *unit) ends(now time.Time) time.Duration {
+	soonest := maxEstimate
+	for _, l := range u.leases {
+		var busy time.Duration
+		for i, o := range l.miner.leases {
+			busy = l.miner.after(i, busy, now)
+			if o == l {
+				soonest = min(soonest, busy)
+				break
+			}
+		}
+	}
+	return soonest
+}
+
+// worker is a miner that may be given units, while the schedule is made.
+type worker struct {
+	*miner
+	free time.Duration // until it is done with all it has
+}
+
+// room reports whether the miner wants another unit.
+func (w *worker) room() bool { return len(w.leases) < int(w.inFlight) }
+
+// lease gives units to miners: open ones to those that finish them by T, and
+// copies to those that would win.
+func (b *Book) lease() []Action {
+	var workers []*worker
+	for _, m := range b.miners {
+		if m.here && b.refusal(m) == protocol.Unspecified {
+			workers = append(workers, &worker{m, m.free(b.now)})
+		}
+	}
+	var open []*unit
+	for _, u := range b.units {
+		if u.open() {
+			open = append(open, u)
+		}
+	}
+	var actions []Action
+	limit := horizon(workers, open)
+	for len(open) > 0 {
+		w, i := choose(workers, open, limit)
+		if w == nil {
+			return actions
+		}
+		actions = append(actions, b.issue(w, open[i]))
+		open = slices.Delete(open, i, i+1)
+	}
+	for {
+		w, u := b.chooseCopy(workers)
+		if w == nil {
+			return actions
+		}
+		actions = append(actions, b.issue(w, u))
+	}
+}
+
+// horizon returns T, the soonest that the workers together could be done with
+// the open units: each unit in turn goes to whoever is done with it first. For
+// units of one cost that is the least T there is.
+func horizon(workers []*worker, open []*unit) time.Duration {
+	free := make([]time.Duration, len(workers))
+	for i, w := range workers {
+		free[i] = w.free
+	}
+	var t time.Duration
+	for _, u := range open {
+		best, first := -1, time.Duration(0)
+		for i, w := range workers {
+			if end := free[i] + w.estimate(u.Cost); best < 0 || end < first {
+				best, first = i, end
+			}
+		}
+		if best >= 0 {
+			free[best] = first
+			t = max(t, first)
+		}
+	}
+	return t
+}
+
+// choose returns the worker with room that would be done first with a unit it
+// may have, and that unit's index, or nil if none would be done by the limit.
+func choose(workers []*worker, open []*unit, limit time.Duration) (*worker, int) {
+	var best *worker
+	var unit int
+	var first time.Duration
+	for _, w := range workers {
+		if !w.room() {
+			continue
+		}
+		i := w.pick(open, limit)
+		if i < 0 {
+			continue
+		}
+		if end := w.free + w.estimate(open[i].Cost); best == nil || end < first {
+			best, unit, first = w, i, end
+		}
+	}
+	return best, unit
+}
+
+// pick returns the index of the first open unit that the worker would be done
+// with by the limit, or -1. One that it failed before comes after all others.
+func (w *worker) pick(open []*unit, limit time.Duration) int {
+	again := -1
+	for i, u := range open {
+		if w.free+w.estimate(u.Cost) > limit {
+			continue
+		}
+		if !slices.Contains(u.failed, w.account) {
+			return i
+		}
+		if again < 0 {
+			again = i
+		}
+	}
+	return again
+}
+
+// chooseCopy returns an idle worker and, of the units that are leased, the one
+// expected last, if the worker would be done with a copy before that.
+func (b *Book) chooseCopy(workers []*worker) (*worker, *unit) {
+	var last *unit
+	var end time.Duration
+	for _, u := range b.units {
+		if len(u.leases) == 0 || len(u.leases) >= maxLeases {
+			continue
+		}
+		if e := u.ends(b.now); last == nil || e > end {
+			last, end = u, e
+		}
+	}
+	if last == nil {
+		return nil, nil
+	}
+	var best *worker
+	for _, w := range workers {
+		if len(w.leases) > 0 || !w.room() || w.lease(last) != nil {
+			continue
+		}
+		if e := w.estimate(last.Cost); e < end {
+			best, end = w, e
+		}
+	}
+	return best, last
+}
+
+// issue leases a unit for half as long again as the worker should need.
+func (b *Book) issue(w *worker, u *unit) Action {
+	w.free += w.estimate(u.Cost)
+	length := min(max(w.free*3/2, minLease), maxLease)
+	seconds := uint32((length + time.Second - 1) / time.Second)
+	l := &lease{unit: u, miner: w.miner, issued: b.now, expires: b.now.Add(time.Duration(seconds) * time.Second)}
+	a := Lease{Unit: u.ID, Miner: w.account, Seconds: seconds, Copy: len(u.leases) > 0}
+	u.leases = append(u.leases, l)
+	w.leases = append(w.leases, l)
+	if !slices.Contains(u.held, w.account) {
+		u.held = append(u.held, w.account)
+	}
+	return a
+}
