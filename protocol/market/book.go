@@ -36,8 +36,9 @@ type miner struct {
 	here     bool
 	inFlight uint32
 	price    uint64
-	pace     uint64    // picoseconds per MFLOP: as bid, then as observed
-	last     time.Time // when it last finished a unit
+	pace     uint64 // picoseconds per MFLOP: as bid, until it is observed
+	observed bool
+	last     time.Time // when it last finished or lost the unit it was at
 	leases   []*lease  // live ones, oldest first: it works in this order
 	done     uint64
 	failures uint64    // in a row
@@ -79,7 +80,7 @@ func (b *Book) apply(now time.Time, e Event) ([]Action, error) {
 	case Add:
 		return nil, b.add(e.Units)
 	case Drop:
-		return b.drop(e.Units), nil
+		return b.drop(now, e.Units), nil
 	case Join:
 		return nil, b.join(e)
 	case Tick:
@@ -128,7 +129,7 @@ func (b *Book) add(units []Unit) error {
 	return nil
 }
 
-func (b *Book) drop(ids []block.Link) []Action {
+func (b *Book) drop(now time.Time, ids []block.Link) []Action {
 	gone := make(map[block.Link]struct{}, len(ids))
 	for _, id := range ids {
 		gone[id] = struct{}{}
@@ -138,7 +139,7 @@ func (b *Book) drop(ids []block.Link) []Action {
 		if _, ok := gone[u.ID]; !ok {
 			return false
 		}
-		actions = append(actions, cancel(u, protocol.WorkEnded)...)
+		actions = append(actions, cancel(now, u, protocol.WorkEnded)...)
 		return true
 	})
 	return actions
@@ -153,7 +154,7 @@ func (b *Book) join(e Join) error {
 		b.miners = slices.Insert(b.miners, i, &miner{account: e.Miner})
 	}
 	m := b.miners[i]
-	if m.done == 0 { // once there are observations, they are better than a claim
+	if !m.observed {
 		m.pace = max(1, 1_000_000_000_000/e.MFLOPS)
 	}
 	m.here, m.inFlight, m.price = true, e.InFlight, e.Price
@@ -166,7 +167,7 @@ func (b *Book) leave(now time.Time, m *miner) {
 		m.blame(now)
 	}
 	for len(m.leases) > 0 {
-		end(m.leases[0])
+		end(now, m.leases[0])
 	}
 	m.here = false
 }
@@ -208,14 +209,13 @@ func (b *Book) finish(now time.Time, e Done) ([]Action, error) {
 	m := b.miners[i]
 	if l := m.lease(u); l != nil {
 		m.observe(now.Sub(later(l.issued, m.last)), u.Cost)
-		m.last = now
-		end(l)
+		end(now, l)
 	}
 	m.done++
 	m.failures = 0
 	m.until = time.Time{}
 	u.done = true
-	return cancel(u, protocol.Superseded), nil
+	return cancel(now, u, protocol.Superseded), nil
 }
 
 func (b *Book) fail(now time.Time, e Fail) error {
@@ -224,9 +224,8 @@ func (b *Book) fail(now time.Time, e Fail) error {
 		return err
 	}
 	l.unit.failed = append(l.unit.failed, e.Miner)
-	l.miner.last = now
 	l.miner.blame(now)
-	end(l)
+	end(now, l)
 	return nil
 }
 
@@ -238,7 +237,7 @@ func (b *Book) expire() []Action {
 			if !l.expires.After(b.now) {
 				actions = append(actions, Cancel{Unit: l.unit.ID, Miner: m.account, Code: protocol.LeaseExpired})
 				m.blame(b.now)
-				end(l)
+				end(b.now, l)
 			}
 		}
 	}
@@ -321,17 +320,21 @@ func (b *Book) find(a protocol.Account, id block.Link) (*lease, error) {
 }
 
 // cancel ends all leases of a unit.
-func cancel(u *unit, code protocol.Reason) []Action {
+func cancel(now time.Time, u *unit, code protocol.Reason) []Action {
 	var actions []Action
 	for len(u.leases) > 0 {
 		actions = append(actions, Cancel{Unit: u.ID, Miner: u.leases[0].miner.account, Code: code})
-		end(u.leases[0])
+		end(now, u.leases[0])
 	}
 	return actions
 }
 
-// end takes a lease out of its unit and its miner.
-func end(l *lease) {
+// end takes a lease out of its unit and its miner, who turns to its next one
+// if this is the one it was at.
+func end(now time.Time, l *lease) {
+	if l.miner.leases[0] == l {
+		l.miner.last = now
+	}
 	is := func(o *lease) bool { return o == l }
 	l.unit.leases = slices.DeleteFunc(l.unit.leases, is)
 	l.miner.leases = slices.DeleteFunc(l.miner.leases, is)

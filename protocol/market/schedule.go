@@ -33,10 +33,10 @@ func (m *miner) observe(took time.Duration, cost uint64) {
 		return
 	}
 	pace, _ := bits.Div64(hi, lo, cost)
-	if m.done > 0 {
+	if m.observed {
 		pace = m.pace - m.pace/4 + pace/4
 	}
-	m.pace = max(1, pace)
+	m.pace, m.observed = max(1, pace), true
 }
 
 // left returns how long the unit that the lease is of will take yet, if the
@@ -196,7 +196,9 @@ func (w *worker) pick(open []*unit, limit time.Duration) int {
 }
 
 // chooseCopy returns an idle worker and, of the units that are leased, the one
-// expected last, if the worker would be done with a copy before that.
+// expected last, if the worker would be done with a copy well before that: in
+// three quarters of the time. Less is within the error of the estimates, and a
+// copy that loses is work wasted.
 func (b *Book) chooseCopy(workers []*worker) (*worker, *unit) {
 	var last *unit
 	var end time.Duration
@@ -212,6 +214,7 @@ func (b *Book) chooseCopy(workers []*worker) (*worker, *unit) {
 		return nil, nil
 	}
 	var best *worker
+	end -= end / 4
 	for _, w := range workers {
 		if len(w.leases) > 0 || !w.room() || w.lease(last) != nil {
 			continue
