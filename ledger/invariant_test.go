@@ -15,7 +15,7 @@ import (
 // who sent only refused transactions has what they had.
 func TestInvariantsUnderAttack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := crowd{world: newWorld(t, smallParams())}
+		c := newCrowd(t)
 		paid := map[block.Link]bool{}
 		for range rapid.IntRange(1, 12).Draw(t, "heights") {
 			var txs []*Tx
@@ -62,6 +62,16 @@ type crowd struct {
 	sent []*Tx
 }
 
+// newCrowd starts where there is something to lose: an approved run, and an
+// escrow of a customer with tokens.
+func newCrowd(t *rapid.T) *crowd {
+	c := &crowd{world: newWorld(t, smallParams())}
+	c.approve("coordinator", link("run1"), 1<<50)
+	c.earn("customer", 5000)
+	c.must("customer", EscrowOpen{Job: link("job1"), Amount: 300_000, Price: 10_000, Deadline: c.state.height + 4})
+	return c
+}
+
 var people = []string{"validator", "coordinator", "miner", "customer", "mallory"}
 
 func (c *crowd) draw(t *rapid.T) *Tx {
@@ -87,6 +97,7 @@ func (c *crowd) signed(t *rapid.T, who string) []byte {
 	case 1:
 		body = RunPropose{Run: work, Budget: amount}
 	case 2:
+		who = rapid.SampledFrom([]string{"validator", who}).Draw(t, "voter")
 		body = RunVote{Run: work, Yes: rapid.IntRange(0, 4).Draw(t, "no") > 0}
 	case 3:
 		body = TakeRun{Run: work}
@@ -116,8 +127,9 @@ func (c *crowd) settle(t *rapid.T, work block.Link) Settle {
 	var s Settle
 	for range rapid.IntRange(1, 4).Draw(t, "entries") {
 		unit := link(fmt.Sprint("unit", rapid.IntRange(0, 9).Draw(t, "unit")))
-		cost := rapid.SampledFrom([]uint64{0, 1, 3000, 1 << 45, 1<<64 - 1}).Draw(t, "cost")
-		miner, accepter := rapid.SampledFrom(people).Draw(t, "miner"), rapid.SampledFrom(people).Draw(t, "accepter")
+		cost := rapid.SampledFrom([]uint64{0, 1, 3000, 9000, 1 << 45, 1<<64 - 1}).Draw(t, "cost")
+		miner := rapid.SampledFrom(people).Draw(t, "miner")
+		accepter := rapid.SampledFrom([]string{"coordinator", "coordinator", "customer", "customer", miner}).Draw(t, "accepter")
 		e := c.entry(miner, accepter, work, unit, cost)
 		if rapid.IntRange(0, 5).Draw(t, "forge") == 0 {
 			e.Attestation.Cost++
