@@ -2,10 +2,8 @@ package node
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"time"
 
@@ -21,16 +19,11 @@ import (
 // Miner does units for whoever offers them: it hears of offers, bids on
 // them, computes what it is leased, and signs what it computed.
 type Miner struct {
-	Net    protocol.Net
-	Key    ed25519.PrivateKey
-	Mesh   *mesh.Mesh
-	Store  *block.Store
+	Peer   *Peer
 	Worker *work.Worker
-	Offers *Offers
 	// Capability is what bids say of this machine; Run signs it.
 	Capability protocol.Capability
 	Report     Reporter
-	Log        *slog.Logger
 
 	queue chan lease
 
@@ -58,7 +51,7 @@ type lease struct {
 func (m *Miner) Run(ctx context.Context) error {
 	m.queue = make(chan lease, 64)
 	m.sessions = map[block.Link]struct{}{}
-	if err := protocol.Sign(m.Key, m.Net, &m.Capability); err != nil {
+	if err := protocol.Sign(m.Peer.Key, m.Peer.Net, &m.Capability); err != nil {
 		return fmt.Errorf("miner: %w", err)
 	}
 	g, ctx := errgroup.WithContext(ctx)
@@ -75,13 +68,13 @@ func (m *Miner) seek(ctx context.Context) error {
 	defer tick.Stop()
 	waiting := false
 	for {
-		open := m.Offers.Open(time.Now())
+		open := m.Peer.Offers.Open(time.Now())
 		if len(open) == 0 && !waiting {
 			m.Report(Event{Kind: EventIdle}.because(protocol.UnknownOffer, "no offer is open; waiting for one"))
 		}
 		waiting = len(open) == 0
 		for _, o := range open {
-			if o.Publisher == protocol.AccountOf(m.Key) || !m.claim(o.Work) {
+			if o.Publisher == m.Peer.Account() || !m.claim(o.Work) {
 				continue
 			}
 			wg.Go(func() {
@@ -92,7 +85,7 @@ func (m *Miner) seek(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-m.Offers.Changed():
+		case <-m.Peer.Offers.Changed():
 		case <-tick.C:
 		}
 	}
@@ -122,10 +115,10 @@ func (m *Miner) serve(ctx context.Context, o Offer) {
 	switch {
 	case ctx.Err() != nil:
 	case errors.As(err, &refused) && refused.Reason == protocol.WorkEnded:
-		m.Offers.Remove(o.Work)
+		m.Peer.Offers.Remove(o.Work)
 		m.Report(Event{Kind: EventIdle, Work: o.Work}.because(protocol.WorkEnded, ""))
 	case err != nil:
-		m.Log.Debug("market session ended", "work", o.Work, "err", err)
+		m.Peer.Log.Debug("market session ended", "work", o.Work, "err", err)
 		m.Report(Event{Kind: EventIdle, Work: o.Work}.because(protocol.PeerGone, err.Error()))
 		select { // let a publisher that restarts come up
 		case <-ctx.Done():
@@ -135,7 +128,7 @@ func (m *Miner) serve(ctx context.Context, o Offer) {
 }
 
 func (m *Miner) session(ctx context.Context, o Offer) error {
-	s, err := m.Mesh.OpenMarket(ctx, o.Publisher, o.Addrs)
+	s, err := m.Peer.Mesh.OpenMarket(ctx, o.Publisher, o.Addrs)
 	if err != nil {
 		return fmt.Errorf("open market with %s: %w", o.Publisher.Short(), err)
 	}
@@ -144,7 +137,7 @@ func (m *Miner) session(ctx context.Context, o Offer) error {
 		Offer: o.ID, Work: o.Work, Price: o.Price, MFLOPS: m.Capability.MFLOPS,
 		InFlight: inFlight, Capability: m.Capability,
 	}
-	if err := protocol.Sign(m.Key, m.Net, bid); err != nil {
+	if err := protocol.Sign(m.Peer.Key, m.Peer.Net, bid); err != nil {
 		return err
 	}
 	if err := send(ctx, s, bid); err != nil {
@@ -178,10 +171,10 @@ func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases ma
 	switch t {
 	case protocol.TypeTicket:
 		var ticket protocol.Ticket
-		if err := protocol.Parse(body, m.Net, &ticket); err != nil {
+		if err := protocol.Parse(body, m.Peer.Net, &ticket); err != nil {
 			return err
 		}
-		if ticket.Account != o.Publisher || ticket.Miner != protocol.AccountOf(m.Key) || ticket.Work != o.Work {
+		if ticket.Account != o.Publisher || ticket.Miner != m.Peer.Account() || ticket.Work != o.Work {
 			return protocol.Refuse(protocol.WrongAccount, "ticket %d is not for this miner and work", ticket.Number)
 		}
 		id := block.Link{Cid: block.Sum(block.CBOR, body)}
@@ -194,7 +187,7 @@ func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases ma
 		}
 	case protocol.TypeCancel:
 		var c protocol.Cancel
-		if err := protocol.Parse(body, m.Net, &c); err != nil {
+		if err := protocol.Parse(body, m.Peer.Net, &c); err != nil {
 			return err
 		}
 		if cancel, ok := leases[c.Ticket]; ok {
@@ -203,19 +196,19 @@ func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases ma
 		}
 	case protocol.TypeAccept:
 		var a protocol.Accept
-		if err := protocol.Parse(body, m.Net, &a); err != nil {
+		if err := protocol.Parse(body, m.Peer.Net, &a); err != nil {
 			return err
 		}
 		m.Report(Event{Kind: EventUnit, Unit: a.Unit.String(), MFLOP: a.Cost})
 	case protocol.TypeReject:
 		var r protocol.Reject
-		if err := protocol.Parse(body, m.Net, &r); err != nil {
+		if err := protocol.Parse(body, m.Peer.Net, &r); err != nil {
 			return err
 		}
 		m.Report(Event{Kind: EventRefused}.because(r.Code, r.Reason))
 	case protocol.TypeIdle:
 		var i protocol.Idle
-		if err := protocol.Parse(body, m.Net, &i); err != nil {
+		if err := protocol.Parse(body, m.Peer.Net, &i); err != nil {
 			return err
 		}
 		if i.Code == protocol.WorkEnded {
@@ -244,7 +237,7 @@ func (m *Miner) compute(ctx context.Context) error {
 
 // unit does one unit and sends its attestation, or says why not.
 func (m *Miner) unit(l lease) {
-	blocks := &remote{store: m.Store, mesh: m.Mesh, hints: l.ticket.Hints}
+	blocks := &remote{store: m.Peer.Store, mesh: m.Peer.Mesh, hints: l.ticket.Hints}
 	a, err := m.attest(l, blocks)
 	if err == nil {
 		err = send(l.ctx, l.session, a)
@@ -258,7 +251,7 @@ func (m *Miner) unit(l lease) {
 		text := err.Error()
 		c := &protocol.Cancel{Version: protocol.Version, Ticket: l.id, Code: code, Reason: text[:min(len(text), 200)]}
 		if err := send(l.ctx, l.session, c); err != nil {
-			m.Log.Debug("cancel not sent", "err", err)
+			m.Peer.Log.Debug("cancel not sent", "err", err)
 		}
 	}
 	m.letGo(blocks.made)
@@ -286,7 +279,7 @@ func (m *Miner) attest(l lease, blocks *remote) (*protocol.Attestation, error) {
 		Work: l.ticket.Work, Unit: l.ticket.Unit, Role: protocol.Worker,
 		Result: result, Cost: r.MFLOP(), Ticket: l.id,
 	}
-	return a, protocol.Sign(m.Key, m.Net, a)
+	return a, protocol.Sign(m.Peer.Key, m.Peer.Net, a)
 }
 
 // letGo remembers the blocks of a unit done, and deletes those of the oldest
@@ -310,8 +303,8 @@ func (m *Miner) letGo(made []cid.Cid) {
 		if needed[c] {
 			continue
 		}
-		if err := m.Store.Delete(c); err != nil {
-			m.Log.Warn("block not deleted", "cid", c, "err", err)
+		if err := m.Peer.Store.Delete(c); err != nil {
+			m.Peer.Log.Warn("block not deleted", "cid", c, "err", err)
 		}
 	}
 }

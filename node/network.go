@@ -25,8 +25,9 @@ import (
 // from one person to another.
 type Network struct {
 	Name string `json:"name"`
-	// Genesis is the ledger's first document; its SHA-256 names the network.
-	Genesis json.RawMessage `json:"genesis"`
+	// Genesis is the bytes of the ledger's first document; their SHA-256
+	// names the network.
+	Genesis []byte `json:"genesis"`
 	// Bootstrap are multiaddresses, with peer ids, of nodes to meet first.
 	Bootstrap []string `json:"bootstrap"`
 	// Ledger are addresses of ledger nodes' RPC, such as tcp://127.0.0.1:26657.

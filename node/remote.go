@@ -75,3 +75,22 @@ func (r *remote) Put(ctx context.Context, codec block.Codec, data []byte) (cid.C
 	}
 	return c, err
 }
+
+// whole reports whether a set or a text, its leaves included, is in the local
+// store. It fetches nothing.
+func whole(ctx context.Context, store *block.Store, c cid.Cid) bool {
+	data, err := store.Get(ctx, c)
+	if err != nil {
+		return false
+	}
+	links, err := block.Links(data)
+	if err != nil {
+		return false
+	}
+	for _, l := range links {
+		if _, err := store.Get(ctx, l); err != nil {
+			return false
+		}
+	}
+	return true
+}

@@ -186,6 +186,23 @@ func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, 
 	return units, nil
 }
 
+// Estimate is about what a unit of the run costs, in MFLOP, known before it
+// is computed: two operations for each parameter and token forward, four
+// backward. What is paid for is the exact cost, which the result has.
+func (p *Plan) Estimate(u Unit) uint64 {
+	var params uint64
+	for _, s := range p.Run.Model().Shapes() {
+		n := uint64(1)
+		for _, d := range s.Dims {
+			n *= uint64(d)
+		}
+		params += n
+	}
+	tokens := uint64(p.Run.Config.BatchTokens)
+	factor := map[Kind]uint64{Gradient: 6, Evaluate: 2, Translate: 4, Combine: 1}[u.Kind]
+	return max(1, factor*params*tokens/1_000_000)
+}
+
 // Checkpoint names the state a round begins with.
 type Checkpoint struct {
 	_            struct{} `cbor:",toarray"`

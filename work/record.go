@@ -242,7 +242,7 @@ type Job struct {
 	// Sequence tells a customer's jobs apart.
 	Sequence uint64
 	Model    block.Link
-	Inputs   []block.Link // Text, one for each unit
+	Input    block.Link // Text: every segment of the document
 	Decoding Decoding
 }
 

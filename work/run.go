@@ -190,7 +190,7 @@ func entriesOf(ctx context.Context, crew Crew, units []Unit) ([]Entry, [][]block
 		if o.Result.Fault != 0 {
 			return nil, nil, fmt.Errorf("%s unit %s: %w", units[i].Kind, units[i].ID(), ErrFault)
 		}
-		if err := fits(units[i], o.Result); err != nil {
+		if err := Fits(units[i], o.Result); err != nil {
 			return nil, nil, err
 		}
 		entries[i] = Entry{
@@ -203,8 +203,8 @@ func entriesOf(ctx context.Context, crew Crew, units []Unit) ([]Entry, [][]block
 	return entries, outs, nil
 }
 
-// fits checks that a result has the outputs its unit's kind gives.
-func fits(u Unit, r Result) error {
+// Fits checks that a result has the outputs its unit's kind gives.
+func Fits(u Unit, r Result) error {
 	want := map[Kind]int{Gradient: 1, Combine: 4, Evaluate: 0, Translate: 1}[u.Kind]
 	if r.Unit != u.ID() || len(r.Outputs) != want {
 		return fmt.Errorf("%s unit %s: the result is of unit %s with %d outputs", u.Kind, u.ID(), r.Unit, len(r.Outputs))
@@ -342,22 +342,28 @@ func TranslateAll(ctx context.Context, b block.Blocks, crew Crew, owner, model b
 	if err != nil {
 		return nil, nil, err
 	}
-	var out []string
-	for i, o := range outcomes {
-		if o.Result.Fault != 0 {
-			return nil, nil, fmt.Errorf("translate unit %s: %w", units[i].ID(), ErrFault)
-		}
-		if err := fits(units[i], o.Result); err != nil {
-			return nil, nil, err
-		}
-		var t Text
-		if err := block.GetNode(ctx, b, o.Result.Outputs[0], &t); err != nil {
-			return nil, nil, fmt.Errorf("translation %d: %w", i, err)
-		}
-		out = append(out, t.Segments...)
+	out, err := Segments(ctx, b, outcomes)
+	if err != nil {
+		return nil, nil, err
 	}
 	if len(out) != len(segments) {
 		return nil, nil, fmt.Errorf("translation: %d segments for %d", len(out), len(segments))
 	}
 	return out, outcomes, nil
+}
+
+// Segments reads the text that Translate units gave, in order.
+func Segments(ctx context.Context, b block.Blocks, outcomes []Outcome) ([]string, error) {
+	var out []string
+	for i, o := range outcomes {
+		if o.Result.Fault != 0 || len(o.Result.Outputs) != 1 {
+			return nil, fmt.Errorf("translation %d, unit %s: %w", i, o.Result.Unit, ErrFault)
+		}
+		var t Text
+		if err := block.GetNode(ctx, b, o.Result.Outputs[0], &t); err != nil {
+			return nil, fmt.Errorf("translation %d: %w", i, err)
+		}
+		out = append(out, t.Segments...)
+	}
+	return out, nil
 }

@@ -10,16 +10,17 @@ type cell func(s *scratch, c *Call, lo, hi int)
 
 // scratch is storage a worker keeps from call to call.
 type scratch struct {
-	panel []float32
-	extra []float32
+	buf     []float32
+	keys    [12][4]uint32 // Dropout
+	factors [8]float32    // Adam
 }
 
-// floats returns at least n elements of *buf, whatever they hold.
-func (s *scratch) floats(buf *[]float32, n int) []float32 {
-	if len(*buf) < n {
-		*buf = make([]float32, n)
+// panel returns n elements, whatever they hold.
+func (s *scratch) panel(n int) []float32 {
+	if len(s.buf) < n {
+		s.buf = make([]float32, n)
 	}
-	return (*buf)[:n]
+	return s.buf[:n]
 }
 
 // device is every [Device]: cells for some rows, the reference for the rest.

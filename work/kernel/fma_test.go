@@ -20,6 +20,9 @@ func bigFma(x, y, z float32) float32 {
 	return f
 }
 
+// isFinite reports whether x is neither infinite nor NaN.
+func isFinite(x float32) bool { return math.Float32bits(x)>>23&0xff != 0xff }
+
 func sameFloat(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }
 
 func TestFmaAgainstBig(t *testing.T) {

@@ -1,7 +1,5 @@
 package kernel
 
-import "math"
-
 func refScores(c *Call, lo, hi int) {
 	eachBlock(c, lo, hi, func(s segment, h, at int) {
 		scoresProduct(c, s, h, at).reference()
@@ -9,14 +7,14 @@ func refScores(c *Call, lo, hi int) {
 }
 
 func refMix(c *Call, lo, hi int) {
-	clearGaps(c, lo, hi, func(s segment) (int, int) { return s.q, s.nq })
+	clearGaps(c, lo, hi, segment.queries)
 	eachBlock(c, lo, hi, func(s segment, h, at int) {
 		mixProduct(c, s, h, at).reference()
 	})
 }
 
 func refMixT(c *Call, lo, hi int) {
-	clearGaps(c, lo, hi, func(s segment) (int, int) { return s.k, s.nk })
+	clearGaps(c, lo, hi, segment.keys)
 	eachBlock(c, lo, hi, func(s segment, h, at int) {
 		mixTProduct(c, s, h, at).reference()
 	})
@@ -141,6 +139,3 @@ func refSoftmaxGrad(c *Call, lo, hi int) {
 		}
 	})
 }
-
-// isFinite reports whether x is neither infinite nor NaN.
-func isFinite(x float32) bool { return math.Float32bits(x)>>23&0xff != 0xff }

@@ -84,10 +84,11 @@ func refAdam(c *Call, lo, hi int) {
 	u, m1, v1 := c.Out[0].F, c.Out[1].F, c.Out[2].F
 	a := &c.Attr
 	for i := lo; i < hi; i++ {
-		g := grad[i]
-		m1[i] = Fma(1-a.Beta1, g, float32(a.Beta1*m[i]))
-		v1[i] = Fma(1-a.Beta2, float32(g*g), float32(a.Beta2*v[i]))
-		u[i] = float32(step*float32(m1[i]*fix1)) / (sqrt(float32(v1[i]*fix2)) + a.Eps)
+		d := grad[i]
+		mean := Fma(1-a.Beta1, d, float32(a.Beta1*m[i]))
+		square := Fma(1-a.Beta2, float32(d*d), float32(a.Beta2*v[i]))
+		m1[i], v1[i] = mean, square
+		u[i] = float32(step*float32(mean*fix1)) / (sqrt(float32(square*fix2)) + a.Eps)
 	}
 }
 

@@ -1,7 +1,10 @@
 package kernel
 
 // refMatMul is numerics rule 4: every element one chain of fma, k ascending.
-func refMatMul(c *Call, lo, hi int) {
+func refMatMul(c *Call, lo, hi int) { matMulProduct(c, lo, hi).reference() }
+
+// matMulProduct is pieces lo to hi-1 of a MatMul.
+func matMulProduct(c *Call, lo, hi int) product {
 	m, n, k, _ := productDims(c.Attr.Trans, &c.In[0], &c.In[1])
 	p := product{
 		c: c.Out[0].F, ldc: n,
@@ -16,11 +19,9 @@ func refMatMul(c *Call, lo, hi int) {
 		p.rowA, p.colA = 1, m
 	}
 	if m >= n {
-		p = p.rows(lo, hi)
-	} else {
-		p = p.cols(lo, hi)
+		return p.rows(lo, hi)
 	}
-	p.reference()
+	return p.cols(lo, hi)
 }
 
 // product is C [m,n] = A [m,k] * B [k,n], each a strided view: element (i,j)

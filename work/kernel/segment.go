@@ -8,6 +8,9 @@ type segment struct {
 	k, nk int // first key, keys
 }
 
+func (s segment) queries() (first, n int) { return s.q, s.nq }
+func (s segment) keys() (first, n int)    { return s.k, s.nk }
+
 func segmentAt(seg *Tensor, i int) segment {
 	w := seg.I[4*i : 4*i+4]
 	return segment{int(w[0]), int(w[1]), int(w[2]), int(w[3])}

@@ -1,0 +1,142 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/mesh"
+)
+
+// Peer is what every role of a process stands on: an identity in a network, a
+// block store, a mesh, the board of open offers, and a ledger client.
+type Peer struct {
+	Net    protocol.Net
+	Key    ed25519.PrivateKey
+	Store  *block.Store
+	Mesh   *mesh.Mesh
+	Offers *Offers
+	Ledger *light.Client
+	Log    *slog.Logger
+}
+
+// PeerConfig says where a peer lives.
+type PeerConfig struct {
+	Home    string // its directory; the block store is Home/blocks
+	Network Network
+	Key     ed25519.PrivateKey
+	Listen  []string // multiaddrs
+	Log     *slog.Logger
+}
+
+// OpenPeer opens the store in the peer's home, which no other live process
+// may have open, and joins the network.
+func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
+	p := &Peer{Net: c.Network.Net(), Key: c.Key, Log: c.Log}
+	p.Offers = NewOffers(p.Net)
+	var err error
+	if p.Ledger, err = light.Dial(ctx, light.Config{Addrs: c.Network.Ledger, Genesis: c.Network.Genesis}); err != nil {
+		return nil, err
+	}
+	if p.Store, err = block.Open(filepath.Join(c.Home, "blocks")); err != nil {
+		return nil, err
+	}
+	p.Mesh, err = mesh.New(ctx, mesh.Config{
+		Key: c.Key, Net: p.Net, Listen: c.Listen, Bootstrap: c.Network.Bootstrap, Blocks: p.Store,
+		PeersFile: filepath.Join(c.Home, "peers"), Log: c.Log,
+	})
+	if err != nil {
+		return nil, errors.Join(err, p.Store.Close())
+	}
+	p.Mesh.HandleOffers(func(cursor uint64) protocol.OfferPage { return p.Offers.Page(time.Now(), cursor) })
+	p.Mesh.OnPeer(p.pull)
+	return p, nil
+}
+
+// Close leaves the network.
+func (p *Peer) Close() error { return errors.Join(p.Mesh.Close(), p.Store.Close()) }
+
+// Account is the peer's account.
+func (p *Peer) Account() protocol.Account { return protocol.AccountOf(p.Key) }
+
+// pull asks a peer for the open offers it knows: gossip may have lost them,
+// or been before our time.
+func (p *Peer) pull(ctx context.Context, from peer.ID) {
+	offers, err := p.Mesh.PullOffers(ctx, from)
+	if err != nil {
+		p.Log.Debug("offers not pulled", "peer", from, "err", err)
+	}
+	for _, o := range offers {
+		if err := p.hear(o.Type, o.Body); err != nil {
+			p.Log.Debug("offer refused", "peer", from, "err", err)
+		}
+	}
+}
+
+func (p *Peer) hear(t protocol.Type, body []byte) error {
+	o, err := p.Offers.Parse(t, body)
+	if err != nil {
+		return err
+	}
+	return p.Offers.Add(time.Now(), o)
+}
+
+// pullEvery is the pause between two rounds of asking all connected peers.
+const pullEvery = 3 * time.Second
+
+// Listen hears offers: those of training runs, and of documents between the
+// pairs of languages given, from gossip and from the peers it meets, until
+// ctx ends.
+func (p *Peer) Listen(ctx context.Context, pairs [][2]string) error {
+	topics := map[string]protocol.Type{protocol.RunTopic(p.Net): protocol.TypeRunOffer}
+	for _, l := range pairs {
+		topics[protocol.JobTopic(p.Net, l[0], l[1])] = protocol.TypeJobOffer
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for topic, t := range topics {
+		sub, err := p.Mesh.Subscribe(topic, func(data []byte) error {
+			_, err := p.Offers.Parse(t, data)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("listen for offers: %w", err)
+		}
+		g.Go(func() error {
+			defer sub.Cancel()
+			for {
+				data, err := sub.Next(ctx)
+				if ctx.Err() != nil {
+					return nil
+				} else if err != nil {
+					return fmt.Errorf("listen for offers: %w", err)
+				}
+				if err := p.hear(t, data); err != nil {
+					p.Log.Debug("offer refused", "err", err)
+				}
+			}
+		})
+	}
+	g.Go(func() error {
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(pullEvery):
+			}
+			for _, other := range p.Mesh.Peers() {
+				p.pull(ctx, other.ID)
+			}
+		}
+	})
+	return g.Wait()
+}

@@ -1,0 +1,520 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/market"
+	"github.com/alia-network/alia/protocol/mesh"
+	"github.com/alia-network/alia/work"
+)
+
+// Publisher has the units of one work, a run or a job, done by miners. It
+// repeats the work's offer, takes bids, leases units as its [market.Book]
+// says, fetches and checks results, and keeps what it accepted in a journal.
+// It is a [work.Crew]: Do may be called while Run runs.
+type Publisher struct {
+	Peer    *Peer
+	Journal *Journal
+	Work    block.Link
+	Price   uint64 // units per GFLOP, on tickets; 0 where the ledger mints
+	// Offer makes the work's offer, unsigned, and Topic is where it goes.
+	Offer func(seq uint64, addrs []string) protocol.Signed
+	Topic string
+	// Estimate is about what a unit costs, in MFLOP. Only scheduling reads it.
+	Estimate func(work.Unit) uint64
+	Report   Reporter
+
+	mu      sync.Mutex // guards the rest
+	book    market.Book
+	bidders map[protocol.Account]*bidder
+	units   map[block.Link]*pending // open units
+	tickets map[block.Link]issued   // by the ticket's CID
+	number  uint64                  // of the last ticket
+	alone   time.Time               // since when no miner is here
+	ended   bool
+}
+
+// bidder is a miner with a session open.
+type bidder struct {
+	session *mesh.Session
+	out     chan protocol.Record // what its writer sends
+	ctx     context.Context      // ends with the session
+	end     context.CancelFunc
+	told    protocol.Reason // why it has no unit, as last told
+}
+
+// pending is a unit that is to be done.
+type pending struct {
+	unit    work.Unit
+	started time.Time     // of its last lease
+	done    chan struct{} // closed when outcome is set
+	outcome work.Outcome
+}
+
+// issued is a ticket that is out.
+type issued struct {
+	unit  block.Link
+	miner protocol.Account
+}
+
+const (
+	bidTimeout = 10 * time.Second
+	tickEvery  = 250 * time.Millisecond
+	aloneAfter = 3 * time.Second
+	outQueue   = 256
+)
+
+// Run offers the work and deals with miners until ctx ends; then it tells
+// them that the work has ended, if it has, and lets them go.
+func (p *Publisher) Run(ctx context.Context) error {
+	p.mu.Lock()
+	p.init()
+	p.mu.Unlock()
+	p.Peer.Mesh.HandleMarket(func(mctx context.Context, s *mesh.Session) {
+		mctx, cancel := context.WithCancel(mctx)
+		defer cancel()
+		defer context.AfterFunc(ctx, cancel)()
+		p.serve(mctx, s)
+	})
+	defer p.Peer.Mesh.HandleMarket(nil)
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	var offered time.Time
+	for {
+		if now := time.Now(); now.Sub(offered) >= offerEvery {
+			if err := p.offer(ctx, now); err != nil {
+				p.Peer.Log.Warn("offer not published", "err", err)
+			}
+			offered = now
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			p.mu.Lock()
+			p.apply(now, market.Tick{})
+			p.watch(now)
+			p.mu.Unlock()
+		}
+	}
+}
+
+func (p *Publisher) init() {
+	if p.bidders == nil {
+		p.bidders = map[protocol.Account]*bidder{}
+		p.units = map[block.Link]*pending{}
+		p.tickets = map[block.Link]issued{}
+		p.alone = time.Now()
+	}
+}
+
+// End tells every miner that the work has ended, and that no more will come.
+func (p *Publisher) End() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	p.Peer.Offers.Remove(p.Work)
+	for _, b := range p.bidders {
+		p.push(b, &protocol.Idle{Version: protocol.Version, Code: protocol.WorkEnded})
+	}
+}
+
+func (p *Publisher) offer(ctx context.Context, now time.Time) error {
+	p.mu.Lock()
+	ended := p.ended
+	p.mu.Unlock()
+	if ended {
+		return nil
+	}
+	o := p.Offer(uint64(now.UnixMilli()), p.Peer.Mesh.Addrs())
+	if err := protocol.Sign(p.Peer.Key, p.Peer.Net, o); err != nil {
+		return err
+	}
+	body, err := protocol.Encode(o)
+	if err != nil {
+		return err
+	}
+	if err := p.Peer.hear(o.Type(), body); err != nil {
+		return err
+	}
+	return p.Peer.Mesh.Publish(ctx, p.Topic, body)
+}
+
+// watch reports when units wait and no miner is there to do them.
+func (p *Publisher) watch(now time.Time) {
+	if len(p.bidders) > 0 || len(p.units) == 0 {
+		p.alone = now
+		return
+	}
+	if now.Sub(p.alone) >= aloneAfter {
+		p.alone = now
+		p.Report(Event{Kind: EventWaiting, Work: p.Work, Units: len(p.units)}.because(protocol.PeerGone, "no miner is here; units wait for one"))
+	}
+}
+
+// Do has units done by miners, and gives their outcomes in order. Units
+// accepted before, in this process or an earlier one, are not done again.
+func (p *Publisher) Do(ctx context.Context, units []work.Unit) ([]work.Outcome, error) {
+	waits := make([]*pending, len(units))
+	var open []market.Unit
+	p.mu.Lock()
+	p.init()
+	for i, u := range units {
+		w := &pending{unit: u, done: make(chan struct{})}
+		if o, ok := p.accepted(ctx, u); ok {
+			w.outcome = o
+			close(w.done)
+		} else {
+			p.units[u.ID()] = w
+			open = append(open, market.Unit{ID: u.ID(), Cost: p.Estimate(u), Order: uint64(u.Round)<<32 | uint64(u.Index)})
+		}
+		waits[i] = w
+	}
+	if len(open) > 0 {
+		p.apply(time.Now(), market.Add{Units: open})
+	}
+	p.mu.Unlock()
+	out := make([]work.Outcome, len(units))
+	for i, w := range waits {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-w.done:
+			out[i] = w.outcome
+		}
+	}
+	return out, nil
+}
+
+// accepted finds in the journal what a unit gave, if its blocks are still here.
+func (p *Publisher) accepted(ctx context.Context, u work.Unit) (work.Outcome, bool) {
+	a, ok := p.Journal.Get(u.ID())
+	if !ok {
+		return work.Outcome{}, false
+	}
+	data, err := p.Peer.Store.Get(ctx, a.Attestation.Result.Cid)
+	if err != nil {
+		return work.Outcome{}, false
+	}
+	r, err := work.ParseResult(data)
+	if err != nil {
+		return work.Outcome{}, false
+	}
+	for _, l := range r.Outputs {
+		if !whole(ctx, p.Peer.Store, l.Cid) {
+			return work.Outcome{}, false
+		}
+	}
+	return outcome(a, r), true
+}
+
+func outcome(a Accepted, r work.Result) work.Outcome {
+	return work.Outcome{
+		Link: a.Attestation.Result, Result: r, Worker: a.Attestation.Account,
+		Started: a.Started, Took: a.Took, BytesIn: a.BytesIn, BytesOut: a.BytesOut,
+	}
+}
+
+// apply gives the book an event and does what it says. The caller holds mu.
+func (p *Publisher) apply(now time.Time, e market.Event) {
+	actions, err := p.book.Apply(now, e)
+	if err != nil {
+		p.Peer.Log.Debug("market", "event", fmt.Sprintf("%T", e), "err", err)
+		return
+	}
+	for _, a := range actions {
+		switch a := a.(type) {
+		case market.Lease:
+			p.lease(now, a)
+		case market.Cancel:
+			p.cancel(a)
+		case market.Idle:
+			if b := p.bidders[a.Miner]; b != nil && b.told != a.Code {
+				b.told = a.Code
+				p.push(b, &protocol.Idle{Version: protocol.Version, Code: a.Code})
+			}
+		}
+	}
+}
+
+// lease sends a ticket.
+func (p *Publisher) lease(now time.Time, l market.Lease) {
+	b, w := p.bidders[l.Miner], p.units[l.Unit]
+	if b == nil || w == nil {
+		return
+	}
+	p.number++
+	t := &protocol.Ticket{
+		Work: p.Work, Number: uint64(now.UnixMilli())<<16 | p.number&0xffff, Unit: l.Unit, Spec: w.unit.Spec(), Miner: l.Miner,
+		LeaseSeconds: l.Seconds, Price: p.Price, Hints: p.Peer.Mesh.Addrs(),
+	}
+	if err := protocol.Sign(p.Peer.Key, p.Peer.Net, t); err != nil {
+		p.Peer.Log.Error("ticket not signed", "err", err)
+		return
+	}
+	id, err := protocol.ID(t)
+	if err != nil {
+		p.Peer.Log.Error("ticket not encoded", "err", err)
+		return
+	}
+	p.tickets[id] = issued{l.Unit, l.Miner}
+	w.started, b.told = now, protocol.Unspecified
+	p.push(b, t)
+}
+
+func (p *Publisher) cancel(c market.Cancel) {
+	for id, t := range p.tickets {
+		if t.unit == c.Unit && t.miner == c.Miner {
+			delete(p.tickets, id)
+			if b := p.bidders[c.Miner]; b != nil {
+				p.push(b, &protocol.Cancel{Version: protocol.Version, Ticket: id, Code: c.Code})
+			}
+		}
+	}
+}
+
+// push hands a record to the session's writer; a miner that does not read
+// loses its session rather than holding up the others.
+func (p *Publisher) push(b *bidder, r protocol.Record) {
+	select {
+	case b.out <- r:
+	default:
+		b.end()
+	}
+}
+
+// serve is one session with a miner.
+func (p *Publisher) serve(ctx context.Context, s *mesh.Session) {
+	bid, err := p.bid(ctx, s)
+	if err != nil {
+		p.refuse(ctx, s, block.Link{}, err)
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	b := &bidder{session: s, out: make(chan protocol.Record, outQueue), ctx: ctx, end: cancel}
+	p.mu.Lock()
+	if old := p.bidders[s.Peer]; old != nil {
+		old.end()
+		p.apply(time.Now(), market.Leave{Miner: s.Peer})
+	}
+	p.bidders[s.Peer] = b
+	p.Report(Event{Kind: EventJoined, Work: p.Work, Miner: s.Peer, Miners: len(p.bidders), MFLOP: bid.MFLOPS, Text: bid.Capability.Kernel})
+	p.apply(time.Now(), market.Join{Miner: s.Peer, MFLOPS: bid.MFLOPS, InFlight: bid.InFlight, Price: bid.Price})
+	p.mu.Unlock()
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case r := <-b.out:
+				if err := send(ctx, s, r); err != nil {
+					cancel()
+					return
+				}
+			}
+		}
+	})
+	err = p.listen(ctx, b)
+	cancel()
+	writer.Wait()
+	p.leave(b, err)
+}
+
+// leave takes a miner from the book when its session, and no newer one of
+// its own, has ended.
+func (p *Publisher) leave(b *bidder, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	miner := b.session.Peer
+	if p.bidders[miner] != b {
+		return
+	}
+	delete(p.bidders, miner)
+	for id, t := range p.tickets {
+		if t.miner == miner {
+			delete(p.tickets, id)
+		}
+	}
+	p.apply(time.Now(), market.Leave{Miner: miner})
+	if !p.ended {
+		p.Report(Event{Kind: EventLeft, Work: p.Work, Miner: miner, Miners: len(p.bidders)}.because(protocol.PeerGone, err.Error()))
+	}
+}
+
+// bid reads and checks a session's first message.
+func (p *Publisher) bid(ctx context.Context, s *mesh.Session) (protocol.Bid, error) {
+	ctx, cancel := context.WithTimeout(ctx, bidTimeout)
+	defer cancel()
+	var bid protocol.Bid
+	t, body, err := s.Recv(ctx)
+	if err != nil {
+		return bid, err
+	}
+	if t != protocol.TypeBid {
+		return bid, protocol.Refuse(protocol.Malformed, "a session begins with a bid, not a %s", t)
+	}
+	if err := protocol.Parse(body, p.Peer.Net, &bid); err != nil {
+		return bid, err
+	}
+	p.mu.Lock()
+	ended := p.ended
+	p.mu.Unlock()
+	switch {
+	case bid.Account != s.Peer:
+		return bid, protocol.Refuse(protocol.WrongAccount, "the bid of %s came from %s", bid.Account.Short(), s.Peer.Short())
+	case bid.Work != p.Work:
+		return bid, protocol.Refuse(protocol.UnknownRun, "the offer here is for %s", p.Work)
+	case ended:
+		return bid, protocol.Refuse(protocol.WorkEnded, "%s is done", p.Work)
+	case bid.Price > p.Price:
+		return bid, protocol.Refuse(protocol.PriceTooHigh, "%d a GFLOP, the offer pays %d", bid.Price, p.Price)
+	}
+	return bid, nil
+}
+
+// refuse tells the other side why, as far as it still listens.
+func (p *Publisher) refuse(ctx context.Context, s *mesh.Session, ticket block.Link, err error) {
+	code, text := protocol.ReasonOf(err), err.Error()
+	p.Report(Event{Kind: EventRefused, Work: p.Work, Miner: s.Peer}.because(code, text))
+	var r protocol.Record = &protocol.Reject{Version: protocol.Version, Ticket: ticket, Code: code, Reason: text[:min(len(text), 200)]}
+	if code == protocol.WorkEnded {
+		r = &protocol.Idle{Version: protocol.Version, Code: code}
+	}
+	if err := send(ctx, s, r); err != nil {
+		p.Peer.Log.Debug("refusal not sent", "err", err)
+	}
+}
+
+// listen takes a miner's messages until its session ends.
+func (p *Publisher) listen(ctx context.Context, b *bidder) error {
+	s := b.session
+	for {
+		t, body, err := s.Recv(ctx)
+		if err != nil {
+			return err
+		}
+		switch t {
+		case protocol.TypeAttestation:
+			var a protocol.Attestation
+			if err := protocol.Parse(body, p.Peer.Net, &a); err != nil {
+				return err
+			}
+			if err := p.attested(ctx, b, a); err != nil {
+				p.refuse(ctx, s, a.Ticket, err)
+			}
+		case protocol.TypeCancel:
+			var c protocol.Cancel
+			if err := protocol.Parse(body, p.Peer.Net, &c); err != nil {
+				return err
+			}
+			p.failed(s.Peer, c.Ticket, c.Code, c.Reason)
+		case protocol.TypeProgress:
+		default:
+			return protocol.Refuse(protocol.Malformed, "a miner does not send a %s", t)
+		}
+	}
+}
+
+// failed gives a unit back to the book.
+func (p *Publisher) failed(miner protocol.Account, ticket block.Link, code protocol.Reason, detail string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, ok := p.tickets[ticket]
+	if !ok || t.miner != miner {
+		return
+	}
+	delete(p.tickets, ticket)
+	p.Report(Event{Kind: EventRefused, Work: p.Work, Miner: miner, Unit: t.unit.String()}.because(code, detail))
+	p.apply(time.Now(), market.Fail{Unit: t.unit, Miner: miner})
+}
+
+// attested takes a miner's statement of a result: it fetches the result and
+// its outputs, checks what can be checked without computing, and accepts.
+func (p *Publisher) attested(ctx context.Context, b *bidder, a protocol.Attestation) error {
+	w, err := p.claimed(b, a)
+	if err != nil {
+		return err
+	}
+	blocks := &remote{store: p.Peer.Store, mesh: p.Peer.Mesh, hints: []string{b.session.Addr()}}
+	r, err := p.fetch(ctx, blocks, w.unit, a)
+	if err != nil {
+		p.failed(b.session.Peer, a.Ticket, protocol.ReasonOf(err), err.Error())
+		return err
+	}
+	accept := protocol.Accept{Work: a.Work, Unit: a.Unit, Miner: a.Account, Result: a.Result, Cost: a.Cost}
+	if err := protocol.Sign(p.Peer.Key, p.Peer.Net, &accept); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.units[a.Unit] != w {
+		return protocol.Refuse(protocol.Superseded, "unit %s is done", a.Unit)
+	}
+	now := time.Now()
+	line := Accepted{
+		Attestation: a, Accept: accept, Started: uint64(w.started.UnixMilli()), Took: uint64(now.Sub(w.started).Milliseconds()),
+		BytesIn: blocks.in, BytesOut: uint64(len(w.unit.Spec())),
+	}
+	if err := p.Journal.Add(line); err != nil {
+		return err
+	}
+	w.outcome = outcome(line, r)
+	close(w.done)
+	delete(p.units, a.Unit)
+	delete(p.tickets, a.Ticket)
+	p.push(b, &accept)
+	p.Report(Event{Kind: EventUnit, Work: p.Work, Miner: a.Account, Unit: a.Unit.String(), Task: w.unit.Kind.String(), MFLOP: a.Cost, Seconds: float64(line.Took) / 1000})
+	p.apply(now, market.Done{Unit: a.Unit, Miner: a.Account})
+	p.apply(now, market.Drop{Units: []block.Link{a.Unit}})
+	return nil
+}
+
+// claimed finds the open unit an attestation is about.
+func (p *Publisher) claimed(b *bidder, a protocol.Attestation) (*pending, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t, ok := p.tickets[a.Ticket]
+	w := p.units[a.Unit]
+	switch {
+	case a.Account != b.session.Peer:
+		return nil, protocol.Refuse(protocol.WrongAccount, "the attestation of %s came from %s", a.Account.Short(), b.session.Peer.Short())
+	case a.Role != protocol.Worker || a.Work != p.Work:
+		return nil, protocol.Refuse(protocol.UnknownRun, "the offer here is for %s", p.Work)
+	case w == nil:
+		return nil, protocol.Refuse(protocol.Superseded, "unit %s is done, or never was", a.Unit)
+	case !ok || t.unit != a.Unit || t.miner != a.Account:
+		return nil, protocol.Refuse(protocol.NotLeased, "unit %s", a.Unit)
+	}
+	return w, nil
+}
+
+// fetch brings a result and its outputs here and checks their form.
+func (p *Publisher) fetch(ctx context.Context, blocks *remote, u work.Unit, a protocol.Attestation) (work.Result, error) {
+	data, err := blocks.Get(ctx, a.Result.Cid)
+	if err != nil {
+		return work.Result{}, protocol.Refuse(protocol.ResultUnavailable, "%w", err)
+	}
+	r, err := work.ParseResult(data)
+	if err != nil {
+		return work.Result{}, protocol.Refuse(protocol.Malformed, "%w", err)
+	}
+	if err := work.Fits(u, r); err != nil {
+		return work.Result{}, protocol.Refuse(protocol.ResultMismatch, "%w", err)
+	}
+	if r.MFLOP() != a.Cost {
+		return work.Result{}, protocol.Refuse(protocol.CostMismatch, "the result says %d MFLOP, the attestation %d", r.MFLOP(), a.Cost)
+	}
+	for _, l := range r.Outputs {
+		if _, err := blocks.Get(ctx, l.Cid); err != nil {
+			return work.Result{}, protocol.Refuse(protocol.ResultUnavailable, "%w", err)
+		}
+	}
+	return r, nil
+}

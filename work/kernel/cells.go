@@ -1,0 +1,226 @@
+//go:build amd64 && !purego
+
+package kernel
+
+import "math"
+
+// cells fills the rows of the table that have an assembly form; the reference
+// serves the others.
+func (p *primitives) cells() [numOps]cell {
+	return [numOps]cell{
+		MatMul:            p.matMul,
+		AddBias:           p.doAddBias,
+		Add:               p.doAdd,
+		Relu:              p.doRelu,
+		ReluGrad:          p.doReluGrad,
+		LayerNorm:         p.doLayerNorm,
+		LayerNormGrad:     p.doLayerNormGrad,
+		LayerNormGainGrad: p.doGainGrad,
+		ColSum:            p.doColSum,
+		Embed:             p.doEmbed,
+		ScatterAdd:        p.doScatterAdd,
+		Dropout:           p.doDropout,
+		AttnScores:        p.doScores,
+		AttnSoftmax:       p.doSoftmax,
+		AttnSoftmaxGrad:   p.doSoftmaxGrad,
+		AttnMix:           p.doMix,
+		AttnMixT:          p.doMixT,
+		RowMax:            p.doRowMax,
+		RowSumExp:         p.doRowSumExp,
+		RowSum:            p.doRowSum,
+		CrossEntropyGrad:  p.doCrossEntropyGrad,
+		Sum:               p.doSum,
+		ArgMax:            p.doArgMax,
+		Quantize:          p.doQuantize,
+		AddQuantized:      p.doAddQuantized,
+		Scale:             p.doScale,
+		Adam:              p.doAdam,
+	}
+}
+
+// rowAt is a pointer to row t of a matrix.
+func rowAt(x *Tensor, t int) *float32 { return &row(x, t)[0] }
+
+func (p *primitives) doAddBias(_ *scratch, c *Call, lo, hi int) {
+	for t := lo; t < hi; t++ {
+		p.add(rowAt(&c.Out[0], t), rowAt(&c.In[0], t), &c.In[1].F[0], cols(&c.In[0]))
+	}
+}
+
+func (p *primitives) doAdd(_ *scratch, c *Call, lo, hi int) {
+	p.add(&c.Out[0].F[lo], &c.In[0].F[lo], &c.In[1].F[lo], hi-lo)
+}
+
+func (p *primitives) doScale(_ *scratch, c *Call, lo, hi int) {
+	p.scale(&c.Out[0].F[lo], &c.In[0].F[lo], c.Attr.Scale, hi-lo)
+}
+
+func (p *primitives) doRelu(_ *scratch, c *Call, lo, hi int) {
+	p.relu(&c.Out[0].F[lo], &c.In[0].F[lo], hi-lo)
+}
+
+func (p *primitives) doReluGrad(_ *scratch, c *Call, lo, hi int) {
+	p.reluGrad(&c.Out[0].F[lo], &c.In[0].F[lo], &c.In[1].F[lo], hi-lo)
+}
+
+func (p *primitives) doLayerNorm(_ *scratch, c *Call, lo, hi int) {
+	d := cols(&c.In[0])
+	for t := lo; t < hi; t++ {
+		p.layerNorm(rowAt(&c.Out[0], t), rowAt(&c.In[0], t), &c.In[1].F[0], &c.In[2].F[0],
+			rowAt(&c.Out[1], t), float32(d), c.Attr.Eps, d)
+	}
+}
+
+func (p *primitives) doLayerNormGrad(_ *scratch, c *Call, lo, hi int) {
+	d := cols(&c.In[0])
+	for t := lo; t < hi; t++ {
+		stats := row(&c.In[1], t)
+		p.layerNormGrad(rowAt(&c.Out[0], t), rowAt(&c.In[0], t), &c.In[2].F[0], rowAt(&c.In[3], t),
+			stats[0], stats[1], float32(d), d)
+	}
+}
+
+func (p *primitives) doGainGrad(_ *scratch, c *Call, lo, hi int) {
+	sum := c.Out[0].F[lo:hi]
+	clear(sum)
+	for t := range rows(&c.In[0]) {
+		x, stats, dy := row(&c.In[0], t), row(&c.In[1], t), row(&c.In[2], t)
+		p.gainGrad(&sum[0], &dy[lo], &x[lo], stats[0], stats[1], hi-lo)
+	}
+}
+
+func (p *primitives) doColSum(_ *scratch, c *Call, lo, hi int) {
+	sum := c.Out[0].F[lo:hi]
+	clear(sum)
+	for t := range rows(&c.In[0]) {
+		p.add(&sum[0], &sum[0], &row(&c.In[0], t)[lo], hi-lo)
+	}
+}
+
+func (p *primitives) doEmbed(_ *scratch, c *Call, lo, hi int) {
+	ids, pos := c.In[1].I, c.In[2].I
+	for t := lo; t < hi; t++ {
+		p.scaleAdd(rowAt(&c.Out[0], t), rowAt(&c.In[0], int(ids[t])), rowAt(&c.In[3], int(pos[t])),
+			c.Attr.Scale, cols(&c.Out[0]))
+	}
+}
+
+func (p *primitives) doScatterAdd(_ *scratch, c *Call, lo, hi int) {
+	copyColumns(&c.Out[0], &c.In[0], lo, hi)
+	for t, id := range c.In[1].I {
+		y := &row(&c.Out[0], int(id))[lo]
+		p.scaleAdd(y, &row(&c.In[2], t)[lo], y, c.Attr.Scale, hi-lo)
+	}
+}
+
+func (p *primitives) doDropout(s *scratch, c *Call, lo, hi int) {
+	// Whole blocks of 32 elements, which are 8 counters; the reference does
+	// the few that are left.
+	whole := min(hi, c.In[0].Len()/4)
+	whole = lo + (whole-lo)/8*8
+	if whole > lo {
+		key, counter := dropKey(c)
+		counter[0], counter[1] = uint32(lo), uint32(uint64(lo)>>32)
+		s.keys[0], s.keys[1] = [4]uint32{philoxM0, 0, philoxM1, 0}, counter
+		for r := range philoxRounds {
+			s.keys[2+r] = [4]uint32{key[0], 0, key[1], 0}
+			key[0] += philoxW0
+			key[1] += philoxW1
+		}
+		p.dropout(&c.Out[0].F[4*lo], &c.In[0].F[4*lo], &s.keys, dropThreshold(c.Attr.Rate), c.Attr.Scale, 4*(whole-lo))
+	}
+	refDropout(c, whole, hi)
+}
+
+func (p *primitives) doRowMax(_ *scratch, c *Call, lo, hi int) {
+	for t := lo; t < hi; t++ {
+		c.Out[0].F[t] = p.laneMax(rowAt(&c.In[0], t), cols(&c.In[0]))
+	}
+}
+
+func (p *primitives) doRowSum(_ *scratch, c *Call, lo, hi int) {
+	for t := lo; t < hi; t++ {
+		c.Out[0].F[t] = p.laneSum(rowAt(&c.In[0], t), cols(&c.In[0]))
+	}
+}
+
+func (p *primitives) doRowSumExp(_ *scratch, c *Call, lo, hi int) {
+	for t := lo; t < hi; t++ {
+		c.Out[0].F[t] = p.laneSumExp(rowAt(&c.In[0], t), c.In[1].F[t], cols(&c.In[0]))
+	}
+}
+
+func (p *primitives) doSum(_ *scratch, c *Call, _, _ int) {
+	c.Out[0].F[0] = p.laneSum(&c.In[0].F[0], c.In[0].Len())
+}
+
+func (p *primitives) doArgMax(_ *scratch, c *Call, lo, hi int) {
+	for t := lo; t < hi; t++ {
+		c.Out[0].I[t] = 0
+		x := row(&c.In[0], t)
+		best := p.largest(&x[0], len(x))
+		if best == math.Float32frombits(0xff800000) {
+			continue
+		}
+		for i, v := range x {
+			if v == best {
+				c.Out[0].I[t] = int32(i)
+				break
+			}
+		}
+	}
+}
+
+func (p *primitives) doCrossEntropyGrad(_ *scratch, c *Call, lo, hi int) {
+	m, s, y, scale := c.In[1].F, c.In[2].F, c.In[3].I, c.In[4].F[0]
+	v := cols(&c.In[0])
+	eps := c.Attr.Eps / float32(v)
+	for t := lo; t < hi; t++ {
+		x, dx := row(&c.In[0], t), row(&c.Out[0], t)
+		inv, label := 1/s[t], int(y[t])
+		g := float32(Exp(x[label]-m[t])*inv) - eps // before dx, which may be x, is written
+		p.entropy(&dx[0], &x[0], m[t], inv, eps, scale, v)
+		dx[label] = (g - (1 - c.Attr.Eps)) * scale
+	}
+}
+
+func (p *primitives) doQuantize(_ *scratch, c *Call, lo, hi int) {
+	x, q, scales := c.In[0].F, c.Out[0].B, c.Out[1].F
+	for b := lo; b < hi; b++ {
+		i, end := b*quantum, min((b+1)*quantum, len(x))
+		s, inv := quantScale(p.absMax(&x[i], end-i))
+		scales[b] = s
+		if s == 0 {
+			clear(q[i:end])
+			continue
+		}
+		if n := (end - i) / lanes * lanes; n > 0 {
+			p.quantize(&q[i], &x[i], inv, n)
+			i += n
+		}
+		for ; i < end; i++ {
+			q[i] = quantized(x[i], inv)
+		}
+	}
+}
+
+func (p *primitives) doAddQuantized(_ *scratch, c *Call, lo, hi int) {
+	x, q, scales, out := c.In[0].F, c.In[1].B, c.In[2].F, c.Out[0].F
+	for b := lo; b < hi; b++ {
+		i, end := b*quantum, min((b+1)*quantum, len(x))
+		if n := (end - i) / lanes * lanes; n > 0 {
+			p.addQuantized(&out[i], &x[i], &q[i], c.Attr.Scale, scales[b], n)
+			i += n
+		}
+		for ; i < end; i++ {
+			out[i] = Fma(float32(float32(q[i])*c.Attr.Scale), scales[b], x[i])
+		}
+	}
+}
+
+func (p *primitives) doAdam(s *scratch, c *Call, lo, hi int) {
+	a, hyper := &c.Attr, c.In[3].F
+	s.factors = [8]float32{a.Beta1, 1 - a.Beta1, a.Beta2, 1 - a.Beta2, hyper[1], hyper[0], hyper[2], a.Eps}
+	p.adam(&c.Out[0].F[lo], &c.Out[1].F[lo], &c.Out[2].F[lo],
+		&c.In[0].F[lo], &c.In[1].F[lo], &c.In[2].F[lo], &s.factors, hi-lo)
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// each writes a function of rows of n elements, one vector at a time.
+func (m *machine) each(name, signature, doc string, setup func() func(i int)) {
+	m.text(name, signature, doc)
+	n := arg("n")
+	body := setup()
+	m.blocks("block", n, func() {
+		for i := range m.vecs {
+			body(i)
+		}
+	})
+	m.end()
+}
+
+func (m *machine) elementwise() {
+	m.each("add", "(dst, x, y *float32, n int)", "sets dst = x+y.", func() func(int) {
+		dst, x, y := arg("dst"), arg("x"), arg("y")
+		return func(i int) {
+			v := m.load(x, i)
+			VADDPS(m.load(y, i), v, v)
+			m.store(v, dst, i)
+		}
+	})
+	m.each("scale", "(dst, x *float32, factor float32, n int)", "sets dst = x*factor.", func() func(int) {
+		dst, x, factor := arg("dst"), arg("x"), m.spread("factor")
+		return func(i int) {
+			v := m.load(x, i)
+			VMULPS(factor, v, v)
+			m.store(v, dst, i)
+		}
+	})
+	m.each("relu", "(dst, x *float32, n int)", "sets dst = x>0 ? x : +0.", func() func(int) {
+		dst, x, zero := arg("dst"), arg("x"), m.zero()
+		return func(i int) {
+			v := m.load(x, i)
+			VMAXPS(zero, v, v)
+			m.store(v, dst, i)
+		}
+	})
+	m.each("reluGrad", "(dst, y, dy *float32, n int)", "sets dst = y>0 ? dy : +0.", func() func(int) {
+		dst, y, dy, zero := arg("dst"), arg("y"), arg("dy"), m.zero()
+		return func(i int) {
+			v := m.load(dy, i)
+			m.selectGreater(m.load(y, i), zero, v)
+			m.store(v, dst, i)
+		}
+	})
+	m.each("scaleAdd", "(dst, x, z *float32, factor float32, n int)", "sets dst = fma(x, factor, z).", func() func(int) {
+		dst, x, z, factor := arg("dst"), arg("x"), arg("z"), m.spread("factor")
+		return func(i int) {
+			v := m.load(x, i)
+			VFMADD213PS(m.load(z, i), factor, v)
+			m.store(v, dst, i)
+		}
+	})
+	m.each("gainGrad", "(sum, dy, x *float32, mean, r float32, n int)", "adds a row to LayerNormGainGrad.", func() func(int) {
+		sum, dy, x := arg("sum"), arg("dy"), arg("x")
+		mean, r := m.spread("mean"), m.spread("r")
+		return func(i int) {
+			v := m.load(x, i)
+			VSUBPS(mean, v, v)
+			VMULPS(r, v, v)
+			VFMADD213PS(m.load(sum, i), m.load(dy, i), v)
+			m.store(v, sum, i)
+		}
+	})
+	m.each("crossEntropyGrad", "(dx, x *float32, top, inv, eps, scale float32, n int)",
+		"sets dx = (exp(x-top)*inv-eps)*scale.", func() func(int) {
+			dx, x := arg("dx"), arg("x")
+			top, inv, eps, scale := m.spread("top"), m.spread("inv"), m.spread("eps"), m.spread("scale")
+			return func(i int) {
+				v := m.load(x, i)
+				VSUBPS(top, v, v)
+				v = m.exp(v)
+				VMULPS(inv, v, v)
+				VSUBPS(eps, v, v)
+				VMULPS(scale, v, v)
+				m.store(v, dx, i)
+			}
+		})
+	m.adam()
+}
+
+// selectGreater sets v to +0 where x > y does not hold.
+func (m *machine) selectGreater(x, y, v VecVirtual) {
+	const greater = 0x1e // ordered, quiet
+	if m.wide {
+		k := K()
+		VCMPPS(Imm(greater), y, x, k)
+		VMOVAPS_Z(v, k, v)
+		return
+	}
+	t := YMM()
+	VCMPPS(Imm(greater), y, x, t)
+	VANDPS(t, v, v)
+}
+
+// adam is kernel.Adam. Its eight factors are read from memory, in the order
+// of the struct adamFactors.
+func (m *machine) adam() {
+	m.each("adam", "(u, m1, v1, grad, m0, v0 *float32, factors *[8]float32, n int)", "is Adam.", func() func(int) {
+		u, m1, v1, grad, m0, v0, f := arg("u"), arg("m1"), arg("v1"), arg("grad"), arg("m0"), arg("v0"), arg("factors")
+		factor := func(i int) VecVirtual {
+			v := m.vec()
+			VBROADCASTSS(Mem{Base: f, Disp: 4 * i}, v)
+			return v
+		}
+		return func(i int) {
+			d, a, b := m.load(grad, i), m.load(m0, i), m.load(v0, i)
+			VMULPS(factor(0), a, a)
+			VFMADD231PS(factor(1), d, a)
+			VMULPS(factor(2), b, b)
+			VMULPS(d, d, d)
+			VFMADD231PS(factor(3), d, b)
+			m.store(a, m1, i)
+			m.store(b, v1, i)
+			VMULPS(factor(4), a, a)
+			VMULPS(factor(5), a, a)
+			VMULPS(factor(6), b, b)
+			VSQRTPS(b, b)
+			VADDPS(factor(7), b, b)
+			VDIVPS(b, a, a)
+			m.store(a, u, i)
+		}
+	})
+}

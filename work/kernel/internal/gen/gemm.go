@@ -1,0 +1,233 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// tileRows are the heights of the micro-kernels: the tallest that keeps its
+// sums, two vectors of B and an element of A in registers, and smaller ones
+// for the rows that are left, so that no row is padded.
+func (m *machine) tileRows() []int {
+	if m.wide {
+		return []int{12, 8, 4, 2, 1}
+	}
+	return []int{6, 4, 2, 1}
+}
+
+// tile is the micro-kernel: a tile of C, in registers, over a range of k.
+// Element (i,k) of A is at a+i*rowA+k*colA, row k of B at b+k*rowB, and n of
+// the tile's columns are stored. Strides are in bytes.
+func (m *machine) tile(rows, vecs int) {
+	name := fmt.Sprintf("tile%dx%d", rows, vecs*m.width)
+	m.text(name, "(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)",
+		fmt.Sprintf("adds k products to n of %d columns of %d rows of C, from +0 unless resume is not 0.", vecs*m.width, rows))
+	acc := make([][]VecVirtual, rows)
+	for i := range acc {
+		for range vecs {
+			acc[i] = append(acc[i], m.zero())
+		}
+	}
+	n, c, ldc := arg("n"), arg("c"), arg("ldc")
+	if m.wide {
+		m.mask(n)
+	}
+	resume := arg("resume")
+	TESTQ(resume, resume)
+	JZ(LabelRef("start"))
+	m.eachRow(n, vecs, c, ldc, acc, false)
+	Label("start")
+	m.products(rows, vecs, acc)
+	c = arg("c")
+	if !m.wide {
+		n = arg("n")
+	}
+	m.eachRow(n, vecs, c, ldc, acc, true)
+	m.end()
+}
+
+// products writes the loop over k.
+func (m *machine) products(rows, vecs int, acc [][]VecVirtual) {
+	rowA, colA, rowB := arg("rowA"), arg("colA"), arg("rowB")
+	bases := []GPVirtual{arg("a")}
+	for i := 3; i < rows; i += 3 {
+		p := GP64()
+		LEAQ(Mem{Base: bases[len(bases)-1], Index: rowA, Scale: 2}, p)
+		ADDQ(rowA, p)
+		bases = append(bases, p)
+	}
+	b, k := arg("b"), arg("k")
+	Label("product")
+	row := make([]VecVirtual, vecs)
+	for v := range row {
+		row[v] = m.vec()
+		VMOVUPS(Mem{Base: b, Disp: 4 * m.width * v}, row[v])
+	}
+	for i := range rows {
+		x := m.vec()
+		at := Mem{Base: bases[i/3]}
+		if i%3 > 0 {
+			at.Index, at.Scale = rowA, uint8(i%3)
+		}
+		VBROADCASTSS(at, x)
+		for v := range row {
+			VFMADD231PS(row[v], x, acc[i][v])
+		}
+	}
+	for _, p := range bases {
+		ADDQ(colA, p)
+	}
+	ADDQ(rowB, b)
+	DECQ(k)
+	JNZ(LabelRef("product"))
+}
+
+// eachRow loads or stores the tile, row after row; c ends after the last.
+func (m *machine) eachRow(n GPVirtual, vecs int, c, ldc GPVirtual, acc [][]VecVirtual, store bool) {
+	kind := "load"
+	if store {
+		kind = "store"
+	}
+	if !m.wide {
+		CMPQ(n, U32(uint32(vecs*m.width)))
+		JL(LabelRef(kind + "Part"))
+		for i := range acc {
+			for v, x := range acc[i] {
+				at := Mem{Base: c, Disp: 4 * m.width * v}
+				if store {
+					VMOVUPS(x, at)
+				} else {
+					VMOVUPS(at, x)
+				}
+			}
+			ADDQ(ldc, c)
+		}
+		JMP(LabelRef(kind + "Done"))
+		Label(kind + "Part")
+		m.mask(n)
+	}
+	masks := make([]VecVirtual, vecs)
+	for v := range masks {
+		if !m.wide {
+			masks[v] = m.maskVec(v)
+		}
+	}
+	for i := range acc {
+		for v, x := range acc[i] {
+			at := Mem{Base: c, Disp: 4 * m.width * v}
+			switch {
+			case m.wide && store:
+				VMOVUPS(x, m.tail[v], at)
+			case m.wide:
+				VMOVUPS_Z(at, m.tail[v], x)
+			case store:
+				VMASKMOVPS(x, masks[v], at)
+			default:
+				VMASKMOVPS(at, masks[v], x)
+			}
+		}
+		ADDQ(ldc, c)
+	}
+	Label(kind + "Done")
+}
+
+// packRows copies n columns of k rows of B to where rows are adjacent.
+func (m *machine) packRows() {
+	m.text("packRows", "(dst, b *float32, rowB, k, n int)",
+		fmt.Sprintf("copies n of %d columns of k rows, rowB bytes apart, to adjacent rows; the rest is +0.", 2*m.width))
+	dst, b, rowB, k, n := arg("dst"), arg("b"), arg("rowB"), arg("k"), arg("n")
+	m.mask(n)
+	masks := make([]VecVirtual, 2)
+	for v := range masks {
+		if !m.wide {
+			masks[v] = m.maskVec(v)
+		}
+	}
+	Label("row")
+	for v := range masks {
+		x, at := m.vec(), Mem{Base: b, Disp: 4 * m.width * v}
+		if m.wide {
+			VMOVUPS_Z(at, m.tail[v], x)
+		} else {
+			VMASKMOVPS(at, masks[v], x)
+		}
+		VMOVUPS(x, Mem{Base: dst, Disp: 4 * m.width * v})
+	}
+	ADDQ(rowB, b)
+	ADDQ(U32(uint32(8*m.width)), dst)
+	DECQ(k)
+	JNZ(LabelRef("row"))
+	m.end()
+}
+
+// packColumns transposes 8 rows of k elements, 8 by 8. When k is no multiple
+// of 8 the last step overlaps the one before, so k is at least 8.
+func (m *machine) packColumns() {
+	m.text("packColumns", "(dst *float32, ld int, src *float32, rowSrc, rows, k int)",
+		"transposes up to 8 rows of k >= 8 elements, rowSrc bytes apart, to 8 columns of rows ld bytes apart; the last row is repeated.")
+	dst, ld, rowSrc, k := arg("dst"), arg("ld"), arg("rowSrc"), arg("k")
+	rows := arg("rows")
+	p := []GPVirtual{arg("src")}
+	for i := 1; i < 8; i++ {
+		q := GP64()
+		MOVQ(p[i-1], q)
+		ADDQ(rowSrc, q)
+		CMPQ(rows, Imm(uint64(i)))
+		CMOVQLE(p[i-1], q)
+		p = append(p, q)
+	}
+	Label("block")
+	m.transpose8(p, dst, ld)
+	SUBQ(Imm(8), k)
+	JZ(LabelRef("done"))
+	step := GP64()
+	MOVQ(U32(8), step)
+	CMPQ(k, step)
+	CMOVQLT(k, step)
+	CMPQ(k, Imm(8))
+	JGE(LabelRef("whole"))
+	MOVQ(U32(8), k)
+	Label("whole")
+	for _, q := range p {
+		LEAQ(Mem{Base: q, Index: step, Scale: 4}, q)
+	}
+	IMULQ(ld, step)
+	ADDQ(step, dst)
+	JMP(LabelRef("block"))
+	Label("done")
+	m.end()
+}
+
+// transpose8 writes the 8 by 8 block at the rows p to columns at dst.
+func (m *machine) transpose8(p []GPVirtual, dst, ld GPVirtual) {
+	var r, s [8]VecVirtual
+	for i := range r {
+		r[i], s[i] = YMM(), nil
+		VMOVUPS(Mem{Base: p[i]}, r[i])
+	}
+	for i := 0; i < 8; i += 2 {
+		s[i], s[i+1] = YMM(), YMM()
+		VUNPCKLPS(r[i+1], r[i], s[i])
+		VUNPCKHPS(r[i+1], r[i], s[i+1])
+	}
+	for i := 0; i < 8; i += 4 {
+		for j := range 2 {
+			r[i+2*j], r[i+2*j+1] = YMM(), YMM()
+			VSHUFPS(Imm(0x44), s[i+j+2], s[i+j], r[i+2*j])
+			VSHUFPS(Imm(0xee), s[i+j+2], s[i+j], r[i+2*j+1])
+		}
+	}
+	at := GP64()
+	MOVQ(dst, at)
+	for half := range 2 {
+		for i := range 4 {
+			y := YMM()
+			VPERM2F128(Imm(uint64(0x20+0x11*half)), r[i+4], r[i], y)
+			VMOVUPS(y, Mem{Base: at})
+			ADDQ(ld, at)
+		}
+	}
+}

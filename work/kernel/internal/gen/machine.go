@@ -1,0 +1,343 @@
+package main
+
+import (
+	"log"
+	"math"
+	"strings"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// blockLen is the number of elements of one turn of every loop over a row:
+// the 32 lanes of the numeric specification.
+const blockLen = 32
+
+// machine writes code for one instruction set. Elements are processed in
+// blocks of 32, as vectors of width elements; the last block is masked.
+type machine struct {
+	suffix string
+	wide   bool // AVX-512
+	width  int  // elements of a vector
+	vecs   int  // vectors of a block
+
+	index  GPVirtual // byte offset of the block in every row
+	masked bool      // whether the block written now is masked
+	tail   []Op      // AVX-512: mask register of each vector
+	shift  GPVirtual // AVX2: byte offset into maskTable
+	table  Mem       // constants
+	masks  Mem       // AVX2: 32 times all ones, 32 times zero
+}
+
+func newMachine(isa string) *machine {
+	switch isa {
+	case "avx512":
+		return &machine{suffix: "AVX512", wide: true, width: 16, vecs: 2}
+	case "avx2":
+		return &machine{suffix: "AVX2", width: 8, vecs: 4}
+	}
+	log.Fatalf("unknown instruction set %q", isa)
+	return nil
+}
+
+// text begins a function.
+func (m *machine) text(name, signature, doc string) {
+	TEXT(name+m.suffix, NOSPLIT, "func"+signature)
+	Pragma("noescape")
+	Doc(strings.ReplaceAll(name+m.suffix+" "+doc, "\t", ""))
+}
+
+func (m *machine) end() {
+	VZEROUPPER()
+	RET()
+}
+
+func (m *machine) vec() VecVirtual {
+	if m.wide {
+		return ZMM()
+	}
+	return YMM()
+}
+
+// constant names a row of the table of constants, one vector wide.
+type constant int
+
+// The constants of kernel.Exp, and a few more.
+const (
+	cExpMin constant = iota
+	cExpMax
+	cLog2e
+	cRoundBias
+	cNegLn2Hi
+	cNegLn2Lo
+	cExp0
+	cExp1
+	cExp2
+	cExp3
+	cExp4
+	cExp5
+	cOne
+	cExponent // 127, an integer
+	cNegInf
+	cAbs // all but the sign bit
+	c127
+	cNeg127
+	cSign
+)
+
+var constantBits = []uint32{
+	cExpMin: 0xc2d00000, cExpMax: 0x42b20000, cLog2e: 0x3fb8aa3b, cRoundBias: 0x4b400000,
+	cNegLn2Hi: 0xbf318000, cNegLn2Lo: 0x395e8083,
+	cExp0: 0x3f000000, cExp1: 0x3e2aaaaa, cExp2: 0x3d2aa9c1, cExp3: 0x3c088908, cExp4: 0x3ab743ce, cExp5: 0x39506967,
+	cOne: math.Float32bits(1), cExponent: 127, cNegInf: 0xff800000, cAbs: 0x7fffffff,
+	c127: math.Float32bits(127), cNeg127: math.Float32bits(-127), cSign: 0x80000000,
+}
+
+func (m *machine) constants() {
+	m.table = GLOBL("constants"+m.suffix, RODATA|NOPTR)
+	for i, bits := range constantBits {
+		for l := range m.width {
+			DATA(4*(i*m.width+l), U32(bits))
+		}
+	}
+	if m.wide {
+		return
+	}
+	m.masks = GLOBL("masks"+m.suffix, RODATA|NOPTR)
+	for l := range 2 * blockLen {
+		ones := uint32(0)
+		if l < blockLen {
+			ones = math.MaxUint32
+		}
+		DATA(4*l, U32(ones))
+	}
+}
+
+// c is a constant as a memory operand.
+func (m *machine) c(k constant) Mem { return m.table.Offset(4 * m.width * int(k)) }
+
+// constant loads k into a register.
+func (m *machine) constant(k constant) VecVirtual {
+	v := m.vec()
+	VMOVUPS(m.c(k), v)
+	return v
+}
+
+// arg loads a pointer or an integer argument.
+func arg(name string) GPVirtual { return Load(Param(name), GP64()).(GPVirtual) }
+
+// spread fills a vector with a binary32 argument.
+func (m *machine) spread(name string) VecVirtual {
+	v := m.vec()
+	a, err := Param(name).Resolve()
+	if err != nil {
+		log.Fatal(err)
+	}
+	VBROADCASTSS(a.Addr, v)
+	return v
+}
+
+func (m *machine) zero() VecVirtual {
+	v := m.vec()
+	if m.wide {
+		VPXORD(v, v, v)
+	} else {
+		VPXOR(v, v, v)
+	}
+	return v
+}
+
+// blocks writes the loop over n elements: body once for whole blocks and once
+// for the masked rest. n is kept.
+func (m *machine) blocks(name string, n GPVirtual, body func()) {
+	left := GP64()
+	m.index = GP64()
+	MOVQ(n, left)
+	XORQ(m.index, m.index)
+	Label(name)
+	CMPQ(left, Imm(blockLen))
+	JL(LabelRef(name + "Tail"))
+	body()
+	ADDQ(Imm(4*blockLen), m.index)
+	SUBQ(Imm(blockLen), left)
+	JMP(LabelRef(name))
+	Label(name + "Tail")
+	TESTQ(left, left)
+	JZ(LabelRef(name + "Done"))
+	m.mask(left)
+	m.masked = true
+	body()
+	m.masked = false
+	Label(name + "Done")
+}
+
+// mask prepares the masks of the first n elements of a block.
+func (m *machine) mask(n GPVirtual) {
+	if !m.wide {
+		m.shift = GP64()
+		addr := GP64()
+		MOVQ(U32(4*blockLen), m.shift)
+		SHLQ(Imm(2), n)
+		SUBQ(n, m.shift)
+		LEAQ(m.masks, addr)
+		ADDQ(addr, m.shift)
+		return
+	}
+	bits := GP32()
+	MOVL(U32(math.MaxUint32), bits)
+	BZHIL(n.As32(), bits, bits)
+	lo, hi := K(), K()
+	KMOVW(bits, lo)
+	SHRL(Imm(16), bits)
+	KMOVW(bits, hi)
+	m.tail = []Op{lo, hi}
+}
+
+// maskVec is AVX2's mask of vector i of the block.
+func (m *machine) maskVec(i int) VecVirtual {
+	v := YMM()
+	VMOVUPS(Mem{Base: m.shift, Disp: 32 * i}, v)
+	return v
+}
+
+// at is vector i of the block of the row at p.
+func (m *machine) at(p GPVirtual, i int) Mem {
+	return Mem{Base: p, Index: m.index, Scale: 1, Disp: 4 * m.width * i}
+}
+
+// load reads vector i of the block; masked elements are +0.
+func (m *machine) load(p GPVirtual, i int) VecVirtual {
+	v := m.vec()
+	switch {
+	case !m.masked:
+		VMOVUPS(m.at(p, i), v)
+	case m.wide:
+		VMOVUPS_Z(m.at(p, i), m.tail[i], v)
+	default:
+		VMASKMOVPS(m.at(p, i), m.maskVec(i), v)
+	}
+	return v
+}
+
+// store writes vector i of the block, but for masked elements.
+func (m *machine) store(v VecVirtual, p GPVirtual, i int) {
+	switch {
+	case !m.masked:
+		VMOVUPS(v, m.at(p, i))
+	case m.wide:
+		VMOVUPS(v, m.tail[i], m.at(p, i))
+	default:
+		VMASKMOVPS(v, m.maskVec(i), m.at(p, i))
+	}
+}
+
+// keep writes v to acc, but for masked elements of vector i.
+func (m *machine) keep(v, acc VecVirtual, i int) {
+	switch {
+	case !m.masked:
+		VMOVAPS(v, acc)
+	case m.wide:
+		VMOVAPS(v, m.tail[i], acc)
+	default:
+		VBLENDVPS(m.maskVec(i), v, acc, acc)
+	}
+}
+
+// accumulators returns the lanes of a reduction, set to a start value.
+func (m *machine) accumulators(start func() VecVirtual) []VecVirtual {
+	acc := make([]VecVirtual, m.vecs)
+	for i := range acc {
+		acc[i] = start()
+	}
+	return acc
+}
+
+// accumulate sets acc[i] = op(acc[i], x).
+func (m *machine) accumulate(acc []VecVirtual, i int, op func(x, acc, dst Op), x VecVirtual) {
+	if !m.masked {
+		op(x, acc[i], acc[i])
+		return
+	}
+	t := m.vec()
+	op(x, acc[i], t)
+	m.keep(t, acc[i], i)
+}
+
+// accumulateFma sets acc[i] = fma(x, y, acc[i]).
+func (m *machine) accumulateFma(acc []VecVirtual, i int, x, y VecVirtual) {
+	if !m.masked {
+		VFMADD231PS(x, y, acc[i])
+		return
+	}
+	t := m.vec()
+	VMOVAPS(acc[i], t)
+	VFMADD231PS(x, y, t)
+	m.keep(t, acc[i], i)
+}
+
+func add(x, acc, dst Op) { VADDPS(x, acc, dst) }
+
+// maximum is acc > x ? acc : x.
+func maximum(x, acc, dst Op) { VMAXPS(x, acc, dst) }
+
+// largest is x > acc ? x : acc, which never chooses a NaN.
+func largest(x, acc, dst Op) { VMAXPS(acc, x, dst) }
+
+// fold combines the 32 lanes in halves and returns lane 0.
+func (m *machine) fold(acc []VecVirtual, op func(x, acc, dst Op)) VecVirtual {
+	for w := len(acc) / 2; w > 0; w /= 2 {
+		for i := range w {
+			op(acc[i+w], acc[i], acc[i])
+		}
+	}
+	a, high := acc[0], YMM()
+	if m.wide {
+		VEXTRACTF64X4(Imm(1), a, high)
+		op(high, a.AsY(), a.AsY())
+	}
+	VEXTRACTF128(Imm(1), a.AsY(), high.AsX())
+	op(high.AsX(), a.AsX(), a.AsX())
+	VPERMILPD(Imm(1), a.AsX(), high.AsX())
+	op(high.AsX(), a.AsX(), a.AsX())
+	VMOVSHDUP(a.AsX(), high.AsX())
+	op(high.AsX(), a.AsX(), a.AsX())
+	return a
+}
+
+// spreadLane fills a vector with lane 0 of v.
+func (m *machine) spreadLane(v VecVirtual) VecVirtual {
+	w := m.vec()
+	VBROADCASTSS(v.AsX(), w)
+	return w
+}
+
+// exp is kernel.Exp; x is overwritten.
+func (m *machine) exp(x VecVirtual) VecVirtual {
+	bound := m.constant(cExpMin)
+	VMAXPS(x, bound, x)
+	VMOVUPS(m.c(cExpMax), bound)
+	VMINPS(x, bound, x)
+	t, n := m.constant(cRoundBias), m.vec()
+	VFMADD231PS(m.c(cLog2e), x, t)
+	VSUBPS(m.c(cRoundBias), t, n)
+	VFMADD231PS(m.c(cNegLn2Hi), n, x)
+	VFMADD231PS(m.c(cNegLn2Lo), n, x)
+	p := m.constant(cExp5)
+	for _, k := range []constant{cExp4, cExp3, cExp2, cExp1, cExp0} {
+		VFMADD213PS(m.c(k), x, p)
+	}
+	VMULPS(x, x, n)
+	VFMADD213PS(x, n, p)
+	VADDPS(m.c(cOne), p, p)
+	h := n
+	VPSUBD(m.c(cRoundBias), t, t)
+	VPSRAD(Imm(1), t, h)
+	VPSUBD(h, t, t)
+	for _, k := range []VecVirtual{h, t} {
+		VPADDD(m.c(cExponent), k, k)
+		VPSLLD(Imm(23), k, k)
+		VMULPS(k, p, p)
+	}
+	return p
+}

@@ -1,0 +1,38 @@
+// Command gen writes the assembly of package kernel with avo: the same
+// primitives for AVX-512 and for AVX2, from one description of each.
+//
+//	go run . -isa avx512 -out ../../avx512_amd64.s -stubs ../../avx512_amd64.go -pkg kernel
+package main
+
+import (
+	"flag"
+
+	. "github.com/mmcloughlin/avo/build"
+)
+
+var isa = flag.String("isa", "avx512", "instruction set: avx512 or avx2")
+
+func main() {
+	flag.Parse()
+	m := newMachine(*isa)
+	ConstraintExpr("!purego")
+	m.constants()
+
+	for _, rows := range m.tileRows() {
+		m.tile(rows, 2)
+		m.tile(rows, 1)
+	}
+	m.packRows()
+	m.packColumns()
+
+	m.elementwise()
+	m.addQuantized()
+	m.quantize()
+	m.dropout()
+	m.reductions()
+	m.layerNorm()
+	m.layerNormGrad()
+	m.softmax()
+	m.softmaxGrad()
+	Generate()
+}

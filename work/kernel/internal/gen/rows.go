@@ -1,0 +1,228 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// reductions writes those that return one number.
+func (m *machine) reductions() {
+	m.reduce("laneSum", "", "is the lane sum of x.", m.zero, add, nil)
+	inf := func() VecVirtual { return m.constant(cNegInf) }
+	m.reduce("laneMax", "", "is the lane maximum of x.", inf, maximum, nil)
+	m.reduce("largest", "", "is the largest of x, never a NaN, -Inf if there is none.", inf, largest, nil)
+	m.reduce("absMax", "", "is the largest magnitude of x, never a NaN.", m.zero, largest, func() func(x VecVirtual) VecVirtual {
+		return func(x VecVirtual) VecVirtual {
+			m.and(m.c(cAbs), x, x)
+			return x
+		}
+	})
+	m.reduce("laneSumExp", "top float32, ", "is the lane sum of exp(x-top).", m.zero, add, func() func(x VecVirtual) VecVirtual {
+		top := m.spread("top")
+		return func(x VecVirtual) VecVirtual {
+			VSUBPS(top, x, x)
+			return m.exp(x)
+		}
+	})
+}
+
+func (m *machine) and(a, b, dst Op) {
+	if m.wide {
+		VPANDD(a, b, dst)
+	} else {
+		VPAND(a, b, dst)
+	}
+}
+
+// reduce writes a reduction of each, a function of one element, by op.
+func (m *machine) reduce(name, params, doc string, start func() VecVirtual, op func(x, acc, dst Op), each func() func(VecVirtual) VecVirtual) {
+	m.text(name, "(x *float32, "+params+"n int) float32", doc)
+	x, n := arg("x"), arg("n")
+	f := func(x VecVirtual) VecVirtual { return x }
+	if each != nil {
+		f = each()
+	}
+	acc := m.accumulators(start)
+	m.blocks("block", n, func() {
+		for i := range acc {
+			m.accumulate(acc, i, op, f(m.load(x, i)))
+		}
+	})
+	Store(m.fold(acc, op).AsX(), ReturnIndex(0))
+	m.end()
+}
+
+// layerNorm is a row of kernel.LayerNorm.
+func (m *machine) layerNorm() {
+	m.text("layerNorm", "(y, x, gamma, beta, stats *float32, count, eps float32, n int)",
+		"is a row of LayerNorm; count is n.")
+	y, x, n := arg("y"), arg("x"), arg("n")
+	count := Load(Param("count"), XMM())
+	acc := m.accumulators(m.zero)
+	m.blocks("sum", n, func() {
+		for i := range acc {
+			m.accumulate(acc, i, add, m.load(x, i))
+		}
+	})
+	mean := m.fold(acc, add)
+	VDIVSS(count, mean.AsX(), mean.AsX())
+	stats := arg("stats")
+	VMOVSS(mean.AsX(), Mem{Base: stats})
+	mean = m.spreadLane(mean)
+	acc = m.accumulators(m.zero)
+	m.blocks("square", n, func() {
+		for i := range acc {
+			d := m.load(x, i)
+			VSUBPS(mean, d, d)
+			m.accumulateFma(acc, i, d, d)
+		}
+	})
+	r := m.fold(acc, add)
+	VDIVSS(count, r.AsX(), r.AsX())
+	eps := Load(Param("eps"), XMM())
+	VADDSS(eps, r.AsX(), r.AsX())
+	VSQRTSS(r.AsX(), r.AsX(), r.AsX())
+	one := XMM()
+	VMOVSS(m.c(cOne), one)
+	VDIVSS(r.AsX(), one, r.AsX())
+	VMOVSS(r.AsX(), Mem{Base: stats, Disp: 4})
+	r = m.spreadLane(r)
+	gamma, beta := arg("gamma"), arg("beta")
+	m.blocks("scale", n, func() {
+		for i := range m.vecs {
+			d := m.load(x, i)
+			VSUBPS(mean, d, d)
+			VMULPS(r, d, d)
+			VFMADD213PS(m.load(beta, i), m.load(gamma, i), d)
+			m.store(d, y, i)
+		}
+	})
+	m.end()
+}
+
+// layerNormGrad is a row of kernel.LayerNormGrad.
+func (m *machine) layerNormGrad() {
+	m.text("layerNormGrad", "(dx, x, gamma, dy *float32, mean, r, count float32, n int)",
+		"is a row of LayerNormGrad; count is n.")
+	dx, x, gamma, dy, n := arg("dx"), arg("x"), arg("gamma"), arg("dy"), arg("n")
+	mean, r := m.spread("mean"), m.spread("r")
+	load := func(i int) (u, xh VecVirtual) {
+		u, xh = m.load(dy, i), m.load(x, i)
+		VMULPS(m.load(gamma, i), u, u)
+		VSUBPS(mean, xh, xh)
+		VMULPS(r, xh, xh)
+		return u, xh
+	}
+	a, b := m.accumulators(m.zero), m.accumulators(m.zero)
+	m.blocks("sum", n, func() {
+		for i := range a {
+			u, xh := load(i)
+			m.accumulate(a, i, add, u)
+			m.accumulateFma(b, i, u, xh)
+		}
+	})
+	count := Load(Param("count"), XMM())
+	sum, dot := m.fold(a, add), m.fold(b, add)
+	VDIVSS(count, sum.AsX(), sum.AsX())
+	VDIVSS(count, dot.AsX(), dot.AsX())
+	sum, dot = m.spreadLane(sum), m.spreadLane(dot)
+	m.blocks("scale", n, func() {
+		for i := range m.vecs {
+			u, xh := load(i)
+			VSUBPS(sum, u, u)
+			VMULPS(dot, xh, xh)
+			VSUBPS(xh, u, u)
+			VMULPS(r, u, u)
+			m.store(u, dx, i)
+		}
+	})
+	m.end()
+}
+
+// rowsOf writes a loop over rows of ld elements: the first has n elements to
+// see, each further one step more, and no row more than ld.
+func rowsOf(n GPVirtual, pointers []GPVirtual, body func()) {
+	rows, ld, step := arg("rows"), arg("ld"), arg("step")
+	Label("rows")
+	body()
+	for _, p := range pointers {
+		LEAQ(Mem{Base: p, Index: ld, Scale: 4}, p)
+	}
+	ADDQ(step, n)
+	CMPQ(n, ld)
+	CMOVQGT(ld, n)
+	DECQ(rows)
+	JNZ(LabelRef("rows"))
+}
+
+const rowsDoc = " of rows of ld elements: the first n are seen in the first row, step more in each further one. The others are left alone."
+
+// softmax is kernel.AttnSoftmax of one block of scores.
+func (m *machine) softmax() {
+	m.text("softmax", "(y, x *float32, scale float32, n, step, ld, rows int)", "is the softmax of x*scale"+rowsDoc)
+	y, x, n := arg("y"), arg("x"), arg("n")
+	scale := m.spread("scale")
+	rowsOf(n, []GPVirtual{y, x}, func() {
+		acc := m.accumulators(func() VecVirtual { return m.constant(cNegInf) })
+		m.blocks("max", n, func() {
+			for i := range acc {
+				z := m.load(x, i)
+				VMULPS(scale, z, z)
+				m.accumulate(acc, i, maximum, z)
+			}
+		})
+		top := m.spreadLane(m.fold(acc, maximum))
+		acc = m.accumulators(m.zero)
+		m.blocks("exp", n, func() {
+			for i := range acc {
+				z := m.load(x, i)
+				VMULPS(scale, z, z)
+				VSUBPS(top, z, z)
+				e := m.exp(z)
+				m.store(e, y, i)
+				m.accumulate(acc, i, add, e)
+			}
+		})
+		sum := m.fold(acc, add)
+		inv := XMM()
+		VMOVSS(m.c(cOne), inv)
+		VDIVSS(sum.AsX(), inv, inv)
+		factor := m.vec()
+		VBROADCASTSS(inv, factor)
+		m.blocks("scale", n, func() {
+			for i := range m.vecs {
+				e := m.load(y, i)
+				VMULPS(factor, e, e)
+				m.store(e, y, i)
+			}
+		})
+	})
+	m.end()
+}
+
+// softmaxGrad is kernel.AttnSoftmaxGrad of one block of scores.
+func (m *machine) softmaxGrad() {
+	m.text("softmaxGrad", "(ds, p, dp *float32, scale float32, n, step, ld, rows int)", "is the gradient of softmax"+rowsDoc)
+	ds, p, dp, n := arg("ds"), arg("p"), arg("dp"), arg("n")
+	scale := m.spread("scale")
+	rowsOf(n, []GPVirtual{ds, p, dp}, func() {
+		acc := m.accumulators(m.zero)
+		m.blocks("dot", n, func() {
+			for i := range acc {
+				m.accumulateFma(acc, i, m.load(p, i), m.load(dp, i))
+			}
+		})
+		t := m.spreadLane(m.fold(acc, add))
+		m.blocks("scale", n, func() {
+			for i := range m.vecs {
+				d := m.load(dp, i)
+				VSUBPS(t, d, d)
+				VMULPS(m.load(p, i), d, d)
+				VMULPS(scale, d, d)
+				m.store(d, ds, i)
+			}
+		})
+	})
+	m.end()
+}

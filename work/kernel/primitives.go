@@ -1,0 +1,80 @@
+//go:build amd64 && !purego
+
+package kernel
+
+// primitives are what an instruction set gives: a matrix tile and functions
+// of a row, each written in assembly by internal/gen. The cells are built on
+// them in Go, once for all instruction sets. Pointers are to the first of n
+// elements, n is at least 1, and strides are in bytes.
+type primitives struct {
+	cols        int    // columns of a wide tile; a narrow one has half
+	rows        []int  // heights of tiles, the tallest first, 1 the last
+	wide        []tile // by height
+	narrow      []tile // by height
+	packRows    packRows
+	packColumns packColumns
+
+	add      func(dst, x, y *float32, n int)
+	scale    func(dst, x *float32, factor float32, n int)
+	relu     func(dst, x *float32, n int)
+	reluGrad func(dst, y, dy *float32, n int)
+	scaleAdd func(dst, x, z *float32, factor float32, n int)
+	gainGrad func(sum, dy, x *float32, mean, r float32, n int)
+	entropy  func(dx, x *float32, top, inv, eps, scale float32, n int)
+	adam     func(u, m1, v1, grad, m0, v0 *float32, factors *[8]float32, n int)
+	dropout  func(dst, x *float32, keys *[12][4]uint32, drop uint32, factor float32, n int)
+
+	addQuantized func(dst, x *float32, q *int8, sign, scale float32, n int)
+	quantize     func(q *int8, x *float32, inv float32, n int)
+
+	laneSum    func(x *float32, n int) float32
+	laneMax    func(x *float32, n int) float32
+	largest    func(x *float32, n int) float32
+	absMax     func(x *float32, n int) float32
+	laneSumExp func(x *float32, top float32, n int) float32
+
+	layerNorm     func(y, x, gamma, beta, stats *float32, count, eps float32, n int)
+	layerNormGrad func(dx, x, gamma, dy *float32, mean, r, count float32, n int)
+	softmax       func(y, x *float32, scale float32, n, step, ld, rows int)
+	softmaxGrad   func(ds, p, dp *float32, scale float32, n, step, ld, rows int)
+}
+
+type (
+	tile        func(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
+	packRows    func(dst, b *float32, rowB, k, n int)
+	packColumns func(dst *float32, ld int, src *float32, rowSrc, rows, k int)
+)
+
+var avx512 = primitives{
+	cols:   32,
+	rows:   []int{12, 8, 4, 2, 1},
+	wide:   []tile{tile12x32AVX512, tile8x32AVX512, tile4x32AVX512, tile2x32AVX512, tile1x32AVX512},
+	narrow: []tile{tile12x16AVX512, tile8x16AVX512, tile4x16AVX512, tile2x16AVX512, tile1x16AVX512},
+
+	packRows: packRowsAVX512, packColumns: packColumnsAVX512,
+	add: addAVX512, scale: scaleAVX512, relu: reluAVX512, reluGrad: reluGradAVX512,
+	scaleAdd: scaleAddAVX512, gainGrad: gainGradAVX512, entropy: crossEntropyGradAVX512,
+	adam: adamAVX512, dropout: dropoutAVX512,
+	addQuantized: addQuantizedAVX512, quantize: quantizeAVX512,
+	laneSum: laneSumAVX512, laneMax: laneMaxAVX512, largest: largestAVX512,
+	absMax: absMaxAVX512, laneSumExp: laneSumExpAVX512,
+	layerNorm: layerNormAVX512, layerNormGrad: layerNormGradAVX512,
+	softmax: softmaxAVX512, softmaxGrad: softmaxGradAVX512,
+}
+
+var avx2 = primitives{
+	cols:   16,
+	rows:   []int{6, 4, 2, 1},
+	wide:   []tile{tile6x16AVX2, tile4x16AVX2, tile2x16AVX2, tile1x16AVX2},
+	narrow: []tile{tile6x8AVX2, tile4x8AVX2, tile2x8AVX2, tile1x8AVX2},
+
+	packRows: packRowsAVX2, packColumns: packColumnsAVX2,
+	add: addAVX2, scale: scaleAVX2, relu: reluAVX2, reluGrad: reluGradAVX2,
+	scaleAdd: scaleAddAVX2, gainGrad: gainGradAVX2, entropy: crossEntropyGradAVX2,
+	adam: adamAVX2, dropout: dropoutAVX2,
+	addQuantized: addQuantizedAVX2, quantize: quantizeAVX2,
+	laneSum: laneSumAVX2, laneMax: laneMaxAVX2, largest: largestAVX2,
+	absMax: absMaxAVX2, laneSumExp: laneSumExpAVX2,
+	layerNorm: layerNormAVX2, layerNormGrad: layerNormGradAVX2,
+	softmax: softmaxAVX2, softmaxGrad: softmaxGradAVX2,
+}
