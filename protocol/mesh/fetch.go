@@ -69,12 +69,13 @@ func (m *Mesh) FetchTree(ctx context.Context, holders []string, root cid.Cid) er
 type fetcher struct {
 	*Mesh
 	holders []peer.AddrInfo
-	skip    map[peer.ID]error
+	skip    map[peer.ID]struct{}
+	errs    []error // of those to skip
 }
 
 // newFetch reads the holders; those that are no addresses, or we, are left out.
 func (m *Mesh) newFetch(holders []string) *fetcher {
-	f := &fetcher{Mesh: m, skip: make(map[peer.ID]error)}
+	f := &fetcher{Mesh: m, skip: make(map[peer.ID]struct{})}
 	for _, h := range holders {
 		if info, err := parseAddrs([]string{h}); err != nil {
 			m.log.Debug("holder passed over", "err", err)
@@ -85,35 +86,77 @@ func (m *Mesh) newFetch(holders []string) *fetcher {
 	return f
 }
 
+// fetch gets what is missing of the blocks: itself those that no other fetch is
+// getting, and then, should the others not succeed, the rest.
 func (f *fetcher) fetch(ctx context.Context, cids []cid.Cid) error {
-	var wants []cid.Cid
-	asked := make(map[cid.Cid]struct{}, len(cids))
 	for _, c := range cids {
 		if err := block.Check(c); err != nil {
 			return fmt.Errorf("fetch: %w", err)
 		}
-		if _, ok := asked[c]; !ok && !f.cfg.Blocks.Has(c) {
-			wants = append(wants, c)
+	}
+	for {
+		mine, theirs := f.claim(cids)
+		missing, err := f.get(ctx, mine)
+		f.release(mine)
+		if err != nil {
+			return fmt.Errorf("fetch: %w", err)
 		}
-		asked[c] = struct{}{}
+		if len(missing) > 0 {
+			return fmt.Errorf("fetch: %d of %d blocks, the first %s: %w", len(missing), len(cids), missing[0], errors.Join(append(f.errs, block.ErrNotFound)...))
+		}
+		if len(theirs) == 0 {
+			return nil
+		}
+		for _, here := range theirs {
+			select {
+			case <-here:
+			case <-ctx.Done():
+				return fmt.Errorf("fetch: %w", ctx.Err())
+			}
+		}
 	}
+}
+
+// claim takes upon this fetch those of the blocks that are neither held nor on
+// their way, and returns the signals of those that are on their way.
+func (f *fetcher) claim(cids []cid.Cid) (mine []cid.Cid, theirs []chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	own := make(map[cid.Cid]struct{})
+	for _, c := range cids {
+		if _, ok := own[c]; ok || f.cfg.Blocks.Has(c) {
+			continue
+		}
+		if here, ok := f.fetching[c]; ok {
+			theirs = append(theirs, here)
+			continue
+		}
+		f.fetching[c] = make(chan struct{})
+		own[c] = struct{}{}
+		mine = append(mine, c)
+	}
+	return mine, theirs
+}
+
+func (f *fetcher) release(mine []cid.Cid) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range mine {
+		close(f.fetching[c])
+		delete(f.fetching, c)
+	}
+}
+
+// get asks the holders, then the providers of the first block that they lack,
+// and returns what is still missing.
+func (f *fetcher) get(ctx context.Context, wants []cid.Cid) ([]cid.Cid, error) {
 	wants, err := f.ask(ctx, f.holders, wants)
-	if err == nil && len(wants) > 0 {
-		found := f.providers(ctx, wants[0], maxProviders)
-		f.holders = append(f.holders, found...) // who has a tree's root has the rest
-		wants, err = f.ask(ctx, found, wants)
+	if err != nil || len(wants) == 0 {
+		return nil, err
 	}
-	if err != nil {
-		return fmt.Errorf("fetch: %w", err)
-	}
-	if len(wants) == 0 {
-		return nil
-	}
-	errs := []error{fmt.Errorf("fetch: %d of %d blocks, the first %s: %w", len(wants), len(cids), wants[0], block.ErrNotFound)}
-	for _, err := range f.skip { // order-free: for people
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	found := f.providers(ctx, wants[0], maxProviders)
+	f.holders = append(f.holders, found...) // who has a tree's root has the rest
+	return f.ask(ctx, found, wants)
 }
 
 // ask asks the peers in turn and returns what is still wanted. It fails only
@@ -123,7 +166,7 @@ func (f *fetcher) ask(ctx context.Context, peers []peer.AddrInfo, wants []cid.Ci
 		if len(wants) == 0 {
 			break
 		}
-		if f.skip[p.ID] != nil {
+		if _, ok := f.skip[p.ID]; ok {
 			continue
 		}
 		var err error
@@ -136,7 +179,8 @@ func (f *fetcher) ask(ctx context.Context, peers []peer.AddrInfo, wants []cid.Ci
 			return wants, put.error
 		}
 		if err != nil {
-			f.skip[p.ID] = fmt.Errorf("peer %s: %w", p.ID, err)
+			f.skip[p.ID] = struct{}{}
+			f.errs = append(f.errs, fmt.Errorf("peer %s: %w", p.ID, err))
 			f.log.Debug("holder skipped", "peer", p.ID, "err", err)
 		}
 	}

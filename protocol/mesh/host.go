@@ -2,11 +2,14 @@ package mesh
 
 import (
 	"fmt"
+	"log/slog"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/metrics"
+	libp2pprotocol "github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/gologshim"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
@@ -14,17 +17,23 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 )
 
+// LogTo sends what libp2p itself logs, in the whole process, to h. It works only
+// before the first New. Without it, libp2p writes its errors to standard error.
+func LogTo(h slog.Handler) { gologshim.SetDefaultHandler(h) }
+
 // The host's limits.
 const (
 	lowPeers    = 64      // connections are trimmed down to this many,
 	highPeers   = 256     // when there are more than this
 	connsPerIP  = 64      // the library's 8 would refuse a LAN behind one address
+	streams     = 64      // of one protocol of ours with one peer, each way
 	maxInFlight = 8 << 20 // bytes of blocks on the way to us from one peer
 )
 
 // newHost opens the libp2p host: TCP, Noise, yamux, and nothing else. TCP moves
-// blocks several times faster than QUIC on a fast link.
-func newHost(cfg Config, traffic metrics.Reporter) (host.Host, error) {
+// blocks several times faster than QUIC on a fast link. ours are the protocols
+// of which one peer may have only so many streams.
+func newHost(cfg Config, traffic metrics.Reporter, ours ...libp2pprotocol.ID) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
@@ -35,6 +44,12 @@ func newHost(cfg Config, traffic metrics.Reporter) (host.Host, error) {
 	}
 	limits := rcmgr.DefaultLimits
 	libp2p.SetDefaultServiceLimits(&limits)
+	for _, p := range ours {
+		limits.AddProtocolPeerLimit(p, rcmgr.BaseLimit{
+			Streams: 2 * streams, StreamsInbound: streams, StreamsOutbound: streams,
+			Memory: streams * maxInFlight,
+		}, rcmgr.BaseLimitIncrease{})
+	}
 	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()),
 		rcmgr.WithLimitPerSubnet(
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerIP}},

@@ -85,6 +85,7 @@ type Mesh struct {
 	onPeer   []func(context.Context, peer.ID)
 	topics   map[string]*pubsub.Topic
 	provided map[cid.Cid]struct{}
+	fetching map[cid.Cid]chan struct{} // blocks on their way; closed when they are here, or are not to be had
 	market   func(context.Context, *Session)
 	offers   func(cursor uint64) protocol.OfferPage
 }
@@ -109,6 +110,7 @@ func New(ctx context.Context, cfg Config) (*Mesh, error) {
 		foreign:   make(map[peer.ID]struct{}),
 		topics:    make(map[string]*pubsub.Topic),
 		provided:  make(map[cid.Cid]struct{}),
+		fetching:  make(map[cid.Cid]chan struct{}),
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -125,7 +127,8 @@ func New(ctx context.Context, cfg Config) (*Mesh, error) {
 // one another. Close undoes as much of it as was done.
 func (m *Mesh) start() error {
 	var err error
-	if m.host, err = newHost(m.cfg, m.traffic); err != nil {
+	if m.host, err = newHost(m.cfg, m.traffic, helloProtocol,
+		m.protocol(blocksProtocol), m.protocol(marketProtocol), m.protocol(offersProtocol)); err != nil {
 		return err
 	}
 	if m.dht, err = dht.New(m.host,
