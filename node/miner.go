@@ -70,7 +70,7 @@ func (m *Miner) seek(ctx context.Context) error {
 	for {
 		open := m.Peer.Offers.Open(time.Now())
 		if len(open) == 0 && !waiting {
-			m.Report(Event{Kind: EventIdle}.because(protocol.UnknownOffer, "no offer is open; waiting for one"))
+			m.Report(Event{Kind: EventIdle}.because(protocol.NoOffer, "waiting for one"))
 		}
 		waiting = len(open) == 0
 		for _, o := range open {

@@ -67,10 +67,10 @@ const (
 	tickEvery  = 250 * time.Millisecond
 	aloneAfter = 3 * time.Second
 	outQueue   = 256
+	endTimeout = 2 * time.Second
 )
 
-// Run offers the work and deals with miners until ctx ends; then it tells
-// them that the work has ended, if it has, and lets them go.
+// Run offers the work and deals with miners until ctx ends.
 func (p *Publisher) Run(ctx context.Context) error {
 	p.mu.Lock()
 	p.init()
@@ -116,11 +116,19 @@ func (p *Publisher) init() {
 // End tells every miner that the work has ended, and that no more will come.
 func (p *Publisher) End() {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.ended = true
-	p.Peer.Offers.Remove(p.Work)
+	var sessions []*mesh.Session
 	for _, b := range p.bidders {
-		p.push(b, &protocol.Idle{Version: protocol.Version, Code: protocol.WorkEnded})
+		sessions = append(sessions, b.session)
+	}
+	p.mu.Unlock()
+	p.Peer.Offers.Remove(p.Work)
+	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
+	defer cancel()
+	for _, s := range sessions {
+		if err := send(ctx, s, &protocol.Idle{Version: protocol.Version, Code: protocol.WorkEnded}); err != nil {
+			p.Peer.Log.Debug("end not sent", "err", err)
+		}
 	}
 }
 

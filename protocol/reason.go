@@ -57,6 +57,7 @@ const (
 	BackedOff    Reason = 64
 	WorkEnded    Reason = 65
 	Draining     Reason = 66
+	NoOffer      Reason = 67
 
 	// The ledger says so.
 	ChainUnreachable Reason = 80
@@ -107,6 +108,7 @@ var reasons = map[Reason][2]string{
 	BackedOff:         {"backed-off", "the miner failed several units and must wait"},
 	WorkEnded:         {"work-ended", "the run or job is finished"},
 	Draining:          {"draining", "the node is shutting down"},
+	NoOffer:           {"no-offer", "no offer is open"},
 	ChainUnreachable:  {"chain-unreachable", "the ledger cannot be reached; it is retried"},
 	AlreadySettled:    {"already-settled", "the unit was settled before"},
 	NotApproved:       {"not-approved", "the run is not approved for minting"},

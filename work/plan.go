@@ -203,6 +203,19 @@ func (p *Plan) Estimate(u Unit) uint64 {
 	return max(1, factor*params*tokens/1_000_000)
 }
 
+// Budget is the most the run may cost, in MFLOP: twice what its units are
+// estimated at, the translation of its test sets included.
+func (p *Plan) Budget() uint64 {
+	units := uint64(p.Rounds()) * uint64(p.Run.Config.Workers)
+	sum := units * p.Estimate(Unit{Kind: Gradient})
+	valid := uint64(len(p.Corpus.Valid)) * uint64(p.Run.Config.Epochs)
+	sum += valid * p.Estimate(Unit{Kind: Evaluate}) / 8
+	for _, t := range p.Corpus.Tests {
+		sum += uint64(len(t.Pairs)) * p.Estimate(Unit{Kind: Translate}) / 4
+	}
+	return 2*sum + 1000
+}
+
 // Checkpoint names the state a round begins with.
 type Checkpoint struct {
 	_            struct{} `cbor:",toarray"`

@@ -1,0 +1,224 @@
+package node_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/ledger/chain"
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/client"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/train"
+)
+
+// village is a network in one process: a real ledger node on loopback, and
+// peers that find one another through the first of them.
+type village struct {
+	t       *testing.T
+	network node.Network
+	chain   *chain.Node
+}
+
+func key(name string) ed25519.PrivateKey {
+	seed := sha256.Sum256([]byte(name))
+	return ed25519.NewKeyFromSeed(seed[:])
+}
+
+func newVillage(t *testing.T) *village {
+	t.Helper()
+	home := t.TempDir()
+	genesis, err := chain.Init(home, "village", ledger.DefaultParams())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := chain.Start(t.Context(), chain.Config{Home: home, RPCListen: "127.0.0.1:0", BlockInterval: 200 * time.Millisecond, ApproveRuns: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return &village{t: t, chain: c, network: node.Network{Name: "village", Genesis: genesis, Ledger: []string{c.RPC()}}}
+}
+
+func (v *village) peer(name string) *node.Peer {
+	v.t.Helper()
+	p, err := node.OpenPeer(v.t.Context(), node.PeerConfig{
+		Home: v.t.TempDir(), Network: v.network, Key: key(name), Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	if len(v.network.Bootstrap) == 0 {
+		v.network.Bootstrap = p.Mesh.Addrs()
+	}
+	v.t.Cleanup(func() { p.Close() })
+	return p
+}
+
+func (v *village) report(name string) node.Reporter {
+	return func(e node.Event) {
+		v.t.Logf("%s: %s round %d/%d loss %.3f %s %s %s", name, e.Kind, e.Round, e.Rounds, e.Loss, e.Task, e.Code, e.Text)
+	}
+}
+
+// miner mines until the test ends or the function it returns is called.
+func (v *village) miner(name, kernels string) (stop func()) {
+	v.t.Helper()
+	p := v.peer(name)
+	dev, err := kernel.Open(kernels, 1)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		m := &node.Miner{Peer: p, Worker: work.NewWorker(dev), Report: v.report(name), Capability: protocol.Capability{Kernel: dev.Name(), Threads: 1, MFLOPS: 1000}}
+		err := node.Together(ctx, m.Run, func(ctx context.Context) error { return p.Listen(ctx, [][2]string{{"en", "de"}}) })
+		if err != nil {
+			v.t.Errorf("miner %s: %v", name, err)
+		}
+	})
+	stop = func() { cancel(); wg.Wait() }
+	v.t.Cleanup(stop)
+	return stop
+}
+
+// tiny is a run small enough for a test.
+func tiny(t *testing.T) (*corpus.Corpus, train.Config) {
+	t.Helper()
+	cfg, err := train.Preset("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Pieces, cfg.Dim, cfg.FFN, cfg.Heads, cfg.Encoder, cfg.Decoder = 300, 16, 32, 2, 1, 1
+	cfg.BatchTokens, cfg.Epochs, cfg.Workers, cfg.Checkpoint = 128, 2, 4, 4
+	c := &corpus.Corpus{Source: "en", Target: "de"}
+	en := []string{"one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
+	de := []string{"eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"}
+	for i := range 9 {
+		for j := range 9 {
+			p := corpus.Pair{Source: fmt.Sprintf("%s and %s", en[i], en[j]), Target: fmt.Sprintf("%s und %s", de[i], de[j])}
+			if (i+j)%7 == 0 {
+				c.Valid = append(c.Valid, p)
+			} else {
+				c.Train = append(c.Train, p)
+			}
+		}
+	}
+	c.Tests = []corpus.Split{{Name: "test", Pairs: c.Valid}}
+	return c, cfg
+}
+
+func clock() uint64 { return uint64(time.Now().UnixMilli()) }
+
+// local trains the tiny run alone.
+func local(t *testing.T) block.Link {
+	t.Helper()
+	c, cfg := tiny(t)
+	store, err := block.Open(filepath.Join(t.TempDir(), "blocks"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	plan, err := work.NewRun(t.Context(), store, c, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: store, Clock: clock}
+	run := &node.Coordinator{Dir: t.TempDir(), Store: store, Plan: plan, Crew: crew, Home: crew, Report: func(node.Event) {}}
+	out, err := run.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.Model
+}
+
+// coordinate trains the tiny run over the network.
+func (v *village) coordinate(p *node.Peer, dir string) *node.Outcome {
+	t := v.t
+	t.Helper()
+	c, cfg := tiny(t)
+	plan, err := work.NewRun(t.Context(), p.Store, c, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run, err := node.NewRun(p, plan, dir, &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}, v.report("coordinator"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	out, err := run.Do(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestSameBitsSwarm: miners over a real mesh and ledger end in the model of a
+// local run; every unit they did is paid once; a customer then has a document
+// translated by them, and its receipt checks offline.
+func TestSameBitsSwarm(t *testing.T) {
+	want := local(t)
+	v := newVillage(t)
+	p := v.peer("coordinator")
+	v.miner("miner-1", "portable")
+	v.miner("miner-2", "")
+	out := v.coordinate(p, t.TempDir())
+	if out.Model != want {
+		t.Errorf("the swarm's model is %s, a local run's %s", out.Model, want)
+	}
+	supply, _, err := p.Ledger.Supply(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	listing, err := p.Ledger.Accounts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("supply %+v, accounts %+v", supply, listing)
+	// The customer needs tokens: a miner sells it some.
+	seller := p.Ledger.Sender(key("miner-1"))
+	me := protocol.AccountOf(key("customer"))
+	nonce, err := seller.Send(t.Context(), ledger.Transfer{To: me, Amount: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := seller.Confirm(t.Context(), nonce); err != nil {
+		t.Fatal(err)
+	}
+	c := &client.Client{Peer: v.peer("customer"), Dir: t.TempDir(), Report: v.report("customer")}
+	tr, err := c.Translate(t.Context(), client.Document{
+		Text: "one and two\n\nthree and four\n", Source: "en", Target: "de", Model: out.Model, Hints: p.Mesh.Addrs(),
+		Decoding: work.Greedy, Budget: 1000, Price: 10_000,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("translation %q, paid %d", tr.Text, tr.Paid)
+	data, err := protocol.Encode(tr.Receipt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, paid, err := client.VerifyReceipt(v.network, data); err != nil || paid != tr.Paid {
+		t.Errorf("receipt shows %d paid, want %d: %v", paid, tr.Paid, err)
+	}
+}
