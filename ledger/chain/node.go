@@ -24,10 +24,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/cometbft/cometbft/config"
@@ -56,53 +54,61 @@ type Config struct {
 type Node struct {
 	comet *node.Node
 	app   *app
-	rpc   string
+	rpc   rpcServer
 	stop  sync.Once
 }
 
 // Start runs the node until Close. It returns when queries are answered. The
 // context bounds the start only.
 func Start(ctx context.Context, c Config) (*Node, error) {
-	if c.Log == nil {
-		c.Log = slog.New(slog.DiscardHandler)
-	}
-	rpc, err := probe(cmp.Or(c.RPCListen, "127.0.0.1:26657"))
-	if err != nil {
-		return nil, fmt.Errorf("start ledger node: RPC: %w", err)
-	}
-	peers, err := probe(cmp.Or(c.P2PListen, "127.0.0.1:0"))
-	if err != nil {
-		return nil, fmt.Errorf("start ledger node: peers: %w", err)
-	}
-	cfg := settings(c, rpc, peers)
-	genesis, err := os.ReadFile(cfg.GenesisFile())
+	n, err := start(ctx, c)
 	if err != nil {
 		return nil, fmt.Errorf("start ledger node: %w", err)
-	}
-	doc, err := types.GenesisDocFromJSON(genesis)
-	if err != nil {
-		return nil, fmt.Errorf("start ledger node: %s: %w", cfg.GenesisFile(), err)
-	}
-	validator, peer, err := loadKeys(cfg)
-	if err != nil {
-		return nil, fmt.Errorf("start ledger node: %w", err)
-	}
-	a, err := openApp(cfg, Net(genesis))
-	if err != nil {
-		return nil, fmt.Errorf("start ledger node: %w", err)
-	}
-	if c.ApproveRuns {
-		a.voter = voterKey(validator)
-	}
-	n := &Node{app: a, rpc: "http://" + rpc}
-	if err := n.start(ctx, cfg, doc, validator, peer, cometLogger{c.Log}); err != nil {
-		return nil, errors.Join(fmt.Errorf("start ledger node: %w", err), n.Close())
 	}
 	return n, nil
 }
 
-// start makes and starts the CometBFT node.
-func (n *Node) start(ctx context.Context, cfg *config.Config, doc *types.GenesisDoc,
+func start(ctx context.Context, c Config) (*Node, error) {
+	cfg := settings(c)
+	log := cometLogger{c.Log}
+	if c.Log == nil {
+		log.log = slog.New(slog.DiscardHandler)
+	}
+	genesis, err := os.ReadFile(cfg.GenesisFile())
+	if err != nil {
+		return nil, err
+	}
+	doc, err := types.GenesisDocFromJSON(genesis)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.GenesisFile(), err)
+	}
+	validator, peer, err := loadKeys(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := probe(cmp.Or(c.P2PListen, anyPort)); err != nil { // CometBFT finds out when its files are open
+		return nil, fmt.Errorf("peers: %w", err)
+	}
+	listener, err := listen(cmp.Or(c.RPCListen, "127.0.0.1:26657"))
+	if err != nil {
+		return nil, fmt.Errorf("RPC: %w", err)
+	}
+	a, err := openApp(cfg, Net(genesis))
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	if c.ApproveRuns {
+		a.voter = voterKey(validator)
+	}
+	n := &Node{app: a, rpc: rpcServer{listener: listener}}
+	if err := n.run(ctx, cfg, doc, validator, peer, log); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// run makes and starts the CometBFT node, and serves it.
+func (n *Node) run(ctx context.Context, cfg *config.Config, doc *types.GenesisDoc,
 	validator *privval.FilePV, peer *p2p.NodeKey, log cometLogger) error {
 	comet, err := node.NewNodeWithContext(ctx, cfg, validator, peer,
 		proxy.NewConnSyncLocalClientCreator(n.app),
@@ -114,11 +120,14 @@ func (n *Node) start(ctx context.Context, cfg *config.Config, doc *types.Genesis
 		return err
 	}
 	n.comet = comet
-	return comet.Start()
+	if err := comet.Start(); err != nil {
+		return err
+	}
+	return n.rpc.serve(comet, log)
 }
 
 // RPC returns the URL under which the node answers light clients.
-func (n *Node) RPC() string { return n.rpc }
+func (n *Node) RPC() string { return "http://" + n.rpc.listener.Addr().String() }
 
 // State returns the state after the last height.
 func (n *Node) State() *ledger.State { return n.app.latest() }
@@ -143,8 +152,9 @@ func (n *Node) Wait() error {
 func (n *Node) Close() error {
 	var err error
 	n.stop.Do(func() {
+		err = n.rpc.close()
 		if n.comet != nil && n.comet.IsRunning() {
-			err = n.comet.Stop()
+			err = errors.Join(err, n.comet.Stop())
 			n.comet.Wait()
 		}
 		err = errors.Join(err, n.app.close())
@@ -155,34 +165,22 @@ func (n *Node) Close() error {
 // Net returns the name of the network that a genesis document starts.
 func Net(genesis []byte) protocol.Net { return sum(genesis) }
 
+// anyPort is where a node with no peers to expect listens.
+const anyPort = "127.0.0.1:0"
+
 // settings returns CometBFT's configuration for a node of ours. Nothing is
 // indexed and no metrics are served: clients read proven state instead.
-func settings(c Config, rpc, peers string) *config.Config {
+func settings(c Config) *config.Config {
 	cfg := config.DefaultConfig()
 	cfg.SetRoot(c.Home)
-	cfg.RPC.ListenAddress = "tcp://" + rpc
-	cfg.P2P.ListenAddress = "tcp://" + peers
+	cfg.RPC.ListenAddress = "" // see rpcServer
+	cfg.P2P.ListenAddress = "tcp://" + cmp.Or(c.P2PListen, anyPort)
 	cfg.P2P.PexReactor = false
 	cfg.TxIndex.Indexer = "null"
 	cfg.Storage.DiscardABCIResponses = true
 	cfg.Mempool.MaxTxBytes = ledger.MaxTx
 	cfg.Consensus.TimeoutCommit = cmp.Or(c.BlockInterval, time.Second)
 	return cfg
-}
-
-// probe checks that an address is free and returns it with its port made
-// definite. CometBFT finds out only after it has opened its files, and leaves
-// them open when it fails.
-func probe(addr string) (string, error) {
-	l, err := net.Listen("tcp", addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return "", fmt.Errorf("address %s is in use already: %w", addr, err)
-	}
-	if err != nil {
-		return "", fmt.Errorf("address %q: %w", addr, err)
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }
 
 // voterKey is the validator's key as an account's: its account votes on runs.
