@@ -44,10 +44,23 @@ func (s *stopwatch) report(b *testing.B) {
 	}
 }
 
+// each runs a benchmark on every device but the portable one, which is for
+// conformance, not for work.
+func each(b *testing.B, run func(b *testing.B, s *stopwatch)) {
+	for _, dev := range devices(b) {
+		if dev.Name() != "portable" {
+			b.Run(dev.Name(), func(b *testing.B) {
+				run(b, &stopwatch{Device: dev, spent: map[string]time.Duration{}})
+			})
+		}
+	}
+}
+
 // BenchmarkGradient is a training batch of 1,022 target tokens on one thread.
 // It reports target tokens per second and the time in each row.
-func BenchmarkGradient(b *testing.B) {
-	s := &stopwatch{Device: open(b, ""), spent: map[string]time.Duration{}}
+func BenchmarkGradient(b *testing.B) { each(b, benchmarkGradient) }
+
+func benchmarkGradient(b *testing.B, s *stopwatch) {
 	e, p := NewEngine(s, tiny), Init(tiny, 1)
 	batch := Batch{Source: fixed(1, tiny.Vocab, 73, 13), Target: fixed(2, tiny.Vocab, 73, 13)}
 	if _, err := e.Gradient(p, batch, Key{}); err != nil {
@@ -70,8 +83,9 @@ func BenchmarkGradient(b *testing.B) {
 
 // BenchmarkGreedy translates 64 sentences of 13 tokens into 14 each on one
 // thread.
-func BenchmarkGreedy(b *testing.B) {
-	s := &stopwatch{Device: open(b, ""), spent: map[string]time.Duration{}}
+func BenchmarkGreedy(b *testing.B) { each(b, benchmarkGreedy) }
+
+func benchmarkGreedy(b *testing.B, s *stopwatch) {
 	e, p := NewEngine(s, tiny), Init(tiny, 1)
 	src := fixed(1, tiny.Vocab, 64, 13)
 	tokens := 0
