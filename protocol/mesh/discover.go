@@ -157,7 +157,8 @@ func (m *Mesh) wanted(id peer.ID) bool {
 	return !foreign
 }
 
-// connect dials the peer unless it is connected.
+// connect dials the peer unless it is connected, at addresses that the DHT knows
+// if it came without any.
 func (m *Mesh) connect(ctx context.Context, info peer.AddrInfo) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -165,6 +166,11 @@ func (m *Mesh) connect(ctx context.Context, info peer.AddrInfo) error {
 	// has just started.
 	if s, ok := m.host.Network().(*swarm.Swarm); ok {
 		s.Backoff().Clear(info.ID)
+	}
+	if len(info.Addrs) == 0 && len(m.host.Peerstore().Addrs(info.ID)) == 0 && m.dht.RoutingTable().Size() > 0 {
+		if found, err := m.dht.FindPeer(ctx, info.ID); err == nil {
+			info = found
+		}
 	}
 	return m.host.Connect(ctx, info)
 }
