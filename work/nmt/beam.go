@@ -17,8 +17,9 @@ const MaxBeam = 8
 // penalty. A sentence is done when width beginnings have ended or at the limit,
 // which is as in Greedy; the best that ended is its translation, or the best
 // beginning where none has. Of equal sums the lower token wins, then the better
-// beginning; of equal scores the one that ended first. With width 1 and any
-// penalty the outputs are Greedy's. It fails as Greedy does.
+// beginning; of equal scores the one that ended first. Width 1 is Greedy, but
+// where rounding makes two sums equal whose logits were not. It fails as Greedy
+// does.
 func (e *Engine) Beam(p *tensor.Set, sources [][]int32, limit func(source int) int, width int, penalty float32) ([][]int32, uint64, error) {
 	if width < 1 || width > MaxBeam {
 		return nil, 0, fmt.Errorf("nmt: beam of %d, not in 1..%d", width, MaxBeam)
