@@ -15,7 +15,7 @@ const (
 	packRowsFrom = 64
 )
 
-const bytes = 4 // of a binary32 number
+const wordSize = 4 // of a binary32 number
 
 func (p *primitives) matMul(s *scratch, c *Call, lo, hi int) {
 	p.product(s, matMulProduct(c, lo, hi))
@@ -66,8 +66,8 @@ func (p *primitives) panel(s *scratch, x product, resume int) {
 		for p.rows[h] > x.m-i {
 			h++
 		}
-		tiles[h](&x.c[i*x.ldc], bytes*x.ldc, &x.a[i*x.rowA], bytes*x.rowA, bytes*x.colA,
-			b, bytes*x.rowB, x.k, x.n, resume)
+		tiles[h](&x.c[i*x.ldc], wordSize*x.ldc, &x.a[i*x.rowA], wordSize*x.rowA, wordSize*x.colA,
+			b, wordSize*x.rowB, x.k, x.n, resume)
 	}
 }
 
@@ -75,7 +75,7 @@ func (p *primitives) panel(s *scratch, x product, resume int) {
 func (p *primitives) pack(s *scratch, x *product) []float32 {
 	dst := s.panel(depth * p.cols)
 	if x.colB == 1 {
-		p.packRows(&dst[0], &x.b[0], bytes*x.rowB, x.k, x.n)
+		p.packRows(&dst[0], &x.b[0], wordSize*x.rowB, x.k, x.n)
 		return dst
 	}
 	if x.k < 8 {
@@ -87,7 +87,7 @@ func (p *primitives) pack(s *scratch, x *product) []float32 {
 		return dst
 	}
 	for j := 0; j < x.n; j += 8 {
-		p.packColumns(&dst[j], bytes*p.cols, &x.b[j*x.colB], bytes*x.colB, min(8, x.n-j), x.k)
+		p.packColumns(&dst[j], wordSize*p.cols, &x.b[j*x.colB], wordSize*x.colB, min(8, x.n-j), x.k)
 	}
 	return dst
 }

@@ -25,24 +25,21 @@ func (s *scratch) panel(n int) []float32 {
 
 // device is every [Device]: cells for some rows, the reference for the rest.
 type device struct {
-	name    string
-	cells   [numOps]cell
-	workers []scratch
+	name      string
+	cells     [numOps]cell
+	workers   []scratch
+	splitCost uint64 // the least cost that is worth waking a second worker for
 }
 
 func newDevice(name string, threads int, cells [numOps]cell) *device {
-	return &device{name: name, cells: cells, workers: make([]scratch, max(threads, 1))}
+	return &device{name: name, cells: cells, workers: make([]scratch, max(threads, 1)), splitCost: 200_000}
 }
 
 func (d *device) Name() string { return d.name }
 
-const (
-	// splitCost is the least cost that is worth waking a second worker for.
-	splitCost = 200_000
-	// splitAlign is what a worker's share is rounded to: whole tiles of a
-	// product, whole cache lines of a vector.
-	splitAlign = 32
-)
+// splitAlign is what a worker's share is rounded to: whole tiles of a product,
+// whole cache lines of a vector.
+const splitAlign = 32
 
 // Do computes c, with the pieces shared out among the workers. It returns
 // when all are done.
@@ -52,7 +49,7 @@ func (d *device) Do(c *Call) {
 	}
 	parts := Ops[c.Op].parts(c)
 	share := parts
-	if len(d.workers) > 1 && Cost(c) >= splitCost {
+	if len(d.workers) > 1 && Cost(c) >= d.splitCost {
 		share = (parts + len(d.workers) - 1) / len(d.workers)
 		if share > splitAlign {
 			share = (share + splitAlign - 1) / splitAlign * splitAlign
