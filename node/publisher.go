@@ -422,7 +422,8 @@ func (p *Publisher) listen(ctx context.Context, b *bidder) error {
 			if err := protocol.Parse(body, p.Peer.Net, &c); err != nil {
 				return err
 			}
-			p.failed(s.Peer, c.Ticket, c.Code, c.Reason)
+			p.Report(Event{Kind: EventRefused, Work: p.Work, Miner: s.Peer}.because(c.Code, c.Reason))
+			p.failed(s.Peer, c.Ticket)
 		case protocol.TypeProgress:
 		default:
 			return protocol.Refuse(protocol.Malformed, "a miner does not send a %s", t)
@@ -431,7 +432,7 @@ func (p *Publisher) listen(ctx context.Context, b *bidder) error {
 }
 
 // failed gives a unit back to the book.
-func (p *Publisher) failed(miner protocol.Account, ticket block.Link, code protocol.Reason, detail string) {
+func (p *Publisher) failed(miner protocol.Account, ticket block.Link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t, ok := p.tickets[ticket]
@@ -439,7 +440,6 @@ func (p *Publisher) failed(miner protocol.Account, ticket block.Link, code proto
 		return
 	}
 	delete(p.tickets, ticket)
-	p.Report(Event{Kind: EventRefused, Work: p.Work, Miner: miner, Unit: t.unit.String()}.because(code, detail))
 	p.apply(time.Now(), market.Fail{Unit: t.unit, Miner: miner})
 }
 
@@ -453,7 +453,7 @@ func (p *Publisher) attested(ctx context.Context, b *bidder, a protocol.Attestat
 	blocks := &remote{store: p.Peer.Store, mesh: p.Peer.Mesh, hints: []string{b.session.Addr()}}
 	r, err := p.fetch(ctx, blocks, w.unit, a)
 	if err != nil {
-		p.failed(b.session.Peer, a.Ticket, protocol.ReasonOf(err), err.Error())
+		p.failed(b.session.Peer, a.Ticket)
 		return err
 	}
 	accept := protocol.Accept{Work: a.Work, Unit: a.Unit, Miner: a.Account, Result: a.Result, Cost: a.Cost}
@@ -505,7 +505,7 @@ func (p *Publisher) claimed(b *bidder, a protocol.Attestation) (*pending, error)
 
 // fetch brings a result and its outputs here and checks their form.
 func (p *Publisher) fetch(ctx context.Context, blocks *remote, u work.Unit, a protocol.Attestation) (work.Result, error) {
-	data, err := blocks.Get(ctx, a.Result.Cid)
+	data, err := blocks.one(ctx, a.Result.Cid)
 	if err != nil {
 		return work.Result{}, protocol.Refuse(protocol.ResultUnavailable, "%w", err)
 	}

@@ -23,14 +23,7 @@ type remote struct {
 // Get returns a block, fetching it when it is not here. With a node come the
 // raw leaves it links to, in one request.
 func (r *remote) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
-	if err := r.fetch(ctx, c); err != nil {
-		return nil, err
-	}
-	data, err := r.store.Get(ctx, c)
-	if _, ok := r.fresh[c]; ok {
-		r.in += uint64(len(data))
-		delete(r.fresh, c)
-	}
+	data, err := r.one(ctx, c)
 	if err != nil || block.Codec(c.Type()) != block.CBOR {
 		return data, err
 	}
@@ -45,6 +38,19 @@ func (r *remote) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 		}
 	}
 	return data, r.fetch(ctx, leaves...)
+}
+
+// one returns a block without what it links to.
+func (r *remote) one(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if err := r.fetch(ctx, c); err != nil {
+		return nil, err
+	}
+	data, err := r.store.Get(ctx, c)
+	if _, ok := r.fresh[c]; ok {
+		r.in += uint64(len(data))
+		delete(r.fresh, c)
+	}
+	return data, err
 }
 
 func (r *remote) fetch(ctx context.Context, cs ...cid.Cid) error {

@@ -1,0 +1,216 @@
+package node_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/kernel"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+// TestSameBitsCoordinatorStops: a coordinator stopped in mid-run and opened
+// again, as after a crash, ends in the same model, and no unit it accepted
+// is done or paid twice.
+func TestSameBitsCoordinatorStops(t *testing.T) {
+	want := local(t)
+	v := newVillage(t)
+	v.peer("bootstrap")
+	home, dir := t.TempDir(), t.TempDir()
+	stop := v.miner("miner-1", "portable")
+	c, cfg := tiny(t)
+	seen := map[string]int{}
+	for attempt := 0; ; attempt++ {
+		ctx, cancel := context.WithCancel(t.Context())
+		p, err := node.OpenPeer(ctx, node.PeerConfig{Home: home, Network: v.network, Key: key("coordinator"), Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Log: quiet})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := work.NewRun(ctx, p.Store, c, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dev, err := kernel.Open("portable", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		units := 0
+		report := func(e node.Event) {
+			if e.Kind != node.EventUnit {
+				return
+			}
+			if seen[e.Unit]++; seen[e.Unit] > 1 {
+				t.Errorf("unit %s was accepted twice", e.Unit)
+			}
+			if units++; attempt < 3 && units == 2 {
+				cancel()
+			}
+		}
+		combiner := &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}
+		run, err := node.NewRun(p, plan, dir, combiner, report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := run.Do(ctx)
+		cancel()
+		run.Close()
+		p.Close()
+		if err != nil {
+			continue
+		}
+		if out.Model != want {
+			t.Errorf("the model is %s, a local run's %s", out.Model, want)
+		}
+		if attempt == 0 {
+			t.Error("the coordinator was never stopped")
+		}
+		break
+	}
+	stop()
+}
+
+// TestSameBitsMinersComeAndGo: one miner leaves in mid-run, another comes late.
+func TestSameBitsMinersComeAndGo(t *testing.T) {
+	want := local(t)
+	v := newVillage(t)
+	p := v.peer("coordinator")
+	first := v.miner("miner-1", "portable")
+	go func() {
+		time.Sleep(1500 * time.Millisecond)
+		first()
+		v.miner("miner-2", "")
+	}()
+	if out := v.coordinate(p, t.TempDir()); out.Model != want {
+		t.Errorf("the swarm's model is %s, a local run's %s", out.Model, want)
+	}
+}
+
+// attack is a miner that bids like any other and answers a ticket with what it
+// makes of it. It returns the reason of its refusal.
+type attack func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed
+
+// attacks are the ways of lying the test tries, with the refusal each must meet.
+var attacks = map[string]struct {
+	attack attack
+	want   protocol.Reason
+}{
+	"a result that is nowhere": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: named("nowhere"), Cost: 1, Ticket: id}
+	}, protocol.ResultUnavailable},
+	"a result that is no result": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		l, _ := block.PutNode(context.Background(), p.Store, work.Text{Version: 1, Segments: []string{"give me tokens"}})
+		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: l, Cost: 1, Ticket: id}
+	}, protocol.Malformed},
+	"a cost that is not the result's": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		r := work.Result{Version: 1, Unit: t.Unit, Outputs: []block.Link{named("delta")}, Cost: 1_000_000}
+		l, _ := block.PutNode(context.Background(), p.Store, r)
+		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: l, Cost: 1 << 40, Ticket: id}
+	}, protocol.CostMismatch},
+	"another unit's result": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		r := work.Result{Version: 1, Unit: named("other"), Outputs: []block.Link{named("delta")}}
+		l, _ := block.PutNode(context.Background(), p.Store, r)
+		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: l, Ticket: id}
+	}, protocol.ResultMismatch},
+	"a unit it was not leased": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: named("delta"), Cost: 1, Ticket: named("no ticket")}
+	}, protocol.NotLeased},
+}
+
+// TestHostileMiners: what liars send is refused for the right reason, and the
+// run ends in the model of an honest one.
+func TestHostileMiners(t *testing.T) {
+	want := local(t)
+	v := newVillage(t)
+	p := v.peer("coordinator")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var liars sync.WaitGroup
+	for name, a := range attacks {
+		liar := v.peer(name)
+		go liar.Listen(ctx, nil)
+		liars.Go(func() {
+			if got := lie(ctx, liar, a.attack); got != a.want {
+				t.Errorf("%s: refused with %q, want %q", name, got, a.want)
+			}
+		})
+	}
+	go func() { // the honest one comes when every liar has had its say
+		liars.Wait()
+		v.miner("honest", "portable")
+	}()
+	if out := v.coordinate(p, t.TempDir()); out.Model != want {
+		t.Errorf("the model is %s, an honest run's %s", out.Model, want)
+	}
+}
+
+// lie bids on the first offer it hears, answers a ticket falsely, and returns
+// why that was refused.
+func lie(ctx context.Context, p *node.Peer, a attack) protocol.Reason {
+	for ctx.Err() == nil {
+		for _, o := range p.Offers.Open(time.Now()) {
+			if r, err := lieTo(ctx, p, o, a); err == nil {
+				return r
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return protocol.TimedOut
+}
+
+func lieTo(ctx context.Context, p *node.Peer, o node.Offer, a attack) (protocol.Reason, error) {
+	s, err := p.Mesh.OpenMarket(ctx, o.Publisher, o.Addrs)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	say := func(r protocol.Signed) error {
+		if err := protocol.Sign(p.Key, p.Net, r); err != nil {
+			return err
+		}
+		body, err := protocol.Encode(r)
+		if err != nil {
+			return err
+		}
+		return s.Send(ctx, r.Type(), body)
+	}
+	able := protocol.Capability{Kernel: "lies", Threads: 1, MFLOPS: 1000}
+	if err := protocol.Sign(p.Key, p.Net, &able); err != nil {
+		return 0, err
+	}
+	if err := say(&protocol.Bid{Offer: o.ID, Work: o.Work, MFLOPS: 1000, InFlight: 1, Capability: able}); err != nil {
+		return 0, err
+	}
+	for {
+		t, body, err := s.Recv(ctx)
+		if err != nil {
+			return 0, err
+		}
+		switch t {
+		case protocol.TypeTicket:
+			var ticket protocol.Ticket
+			if err := protocol.Parse(body, p.Net, &ticket); err != nil {
+				return 0, err
+			}
+			id, err := protocol.ID(&ticket)
+			if err != nil {
+				return 0, err
+			}
+			if err := say(a(p, ticket, id)); err != nil {
+				return 0, err
+			}
+		case protocol.TypeReject:
+			var r protocol.Reject
+			if err := protocol.Parse(body, p.Net, &r); err != nil {
+				return 0, err
+			}
+			return r.Code, nil
+		}
+	}
+}
