@@ -208,7 +208,7 @@ func (b *Book) finish(now time.Time, e Done) ([]Action, error) {
 	i, _ := b.search(e.Miner) // who leased it is known
 	m := b.miners[i]
 	if l := m.lease(u); l != nil {
-		m.observe(now.Sub(later(l.issued, m.last)), u.Cost)
+		m.observe(u.Cost, now.Sub(l.begun()))
 		end(now, l)
 	}
 	m.done++
@@ -236,6 +236,7 @@ func (b *Book) expire() []Action {
 		for _, l := range slices.Clone(m.leases) {
 			if !l.expires.After(b.now) {
 				actions = append(actions, Cancel{Unit: l.unit.ID, Miner: m.account, Code: protocol.LeaseExpired})
+				m.pace, m.observed = m.paceNow(b.now), false // what it did before says little now
 				m.blame(b.now)
 				end(b.now, l)
 			}

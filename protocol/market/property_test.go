@@ -213,3 +213,26 @@ func TestRoundsAreShort(t *testing.T) {
 		}
 	})
 }
+
+// TestFreeloaders: miners that claim up to a thousand times what others do, take
+// units and never answer, delay a round; it is done in 2.2 times the optimum of
+// those that work, and a first lease of the shortest length.
+func TestFreeloaders(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var machines, honest []*machine
+		for range rapid.IntRange(1, 8).Draw(t, "honest") {
+			speed := uint64(rapid.IntRange(100, 1000).Draw(t, "speed"))
+			honest = append(honest, &machine{bid: speed, speed: speed, inFlight: 2})
+		}
+		for range rapid.IntRange(1, 8).Draw(t, "freeloaders") {
+			claim := uint64(rapid.IntRange(100, 1_000_000).Draw(t, "claim"))
+			machines = append(machines, &machine{bid: claim, speed: 1, inFlight: 1000, dies: 1})
+		}
+		n := rapid.IntRange(1, 64).Draw(t, "units")
+		best := optimum(honest, n, 20000)
+		w := newWorld(t, append(machines, honest...))
+		if took := w.run(n, 20000); took > best*22/10+10*time.Second {
+			t.Errorf("took %v, the optimum without them is %v", took, best)
+		}
+	})
+}

@@ -143,3 +143,24 @@ func describe(a market.Action, names map[block.Link]string) string {
 	}
 	return fmt.Sprintf("%T", a)
 }
+
+// TestMaxPrice: a bid above what the work pays is not served.
+func TestMaxPrice(t *testing.T) {
+	book := market.Book{MaxPrice: 5}
+	id := block.Link{Cid: block.Sum(block.CBOR, nil)}
+	if _, err := book.Apply(time.Time{}, market.Add{Units: []market.Unit{{ID: id, Cost: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		price uint64
+		want  market.Action
+	}{
+		{6, market.Idle{Miner: account("m"), Code: protocol.PriceTooHigh}},
+		{5, market.Lease{Miner: account("m"), Unit: id, Seconds: 10}},
+	} {
+		actions, err := book.Apply(time.Time{}, market.Join{Miner: account("m"), MFLOPS: 1, InFlight: 1, Price: c.price})
+		if err != nil || len(actions) != 1 || actions[0] != c.want {
+			t.Errorf("at price %d: %v, %v", c.price, actions, err)
+		}
+	}
+}

@@ -11,9 +11,9 @@ import (
 // maxEstimate stands for "never" among estimates, and keeps sums of them finite.
 const maxEstimate = 30 * 24 * time.Hour
 
-// estimate returns how long the miner takes for a cost in MFLOP.
-func (m *miner) estimate(cost uint64) time.Duration {
-	hi, lo := bits.Mul64(cost, m.pace) // picoseconds
+// duration returns how long a cost in MFLOP takes at a pace.
+func duration(cost, pace uint64) time.Duration {
+	hi, lo := bits.Mul64(cost, pace) // picoseconds
 	if hi >= 1000 {
 		return maxEstimate
 	}
@@ -21,70 +21,85 @@ func (m *miner) estimate(cost uint64) time.Duration {
 	return time.Duration(min(ns, uint64(maxEstimate)))
 }
 
+// paceOf returns the pace at which a cost takes so long.
+func paceOf(cost uint64, took time.Duration) uint64 {
+	hi, lo := bits.Mul64(uint64(min(max(took, 0), maxEstimate)), 1000)
+	if hi >= cost {
+		return 1 << 63 // slower than any; a cost of 0 says nothing, and no one asks
+	}
+	pace, _ := bits.Div64(hi, lo, cost)
+	return max(1, pace)
+}
+
 // observe moves the miner's pace towards what it just took for a cost. The
 // first observation counts for all: a bid is only a claim. Later ones count for
 // a quarter.
-func (m *miner) observe(took time.Duration, cost uint64) {
+func (m *miner) observe(cost uint64, took time.Duration) {
 	if cost == 0 || took <= 0 {
 		return
 	}
-	hi, lo := bits.Mul64(uint64(min(took, maxEstimate)), 1000)
-	if hi >= cost {
-		return
-	}
-	pace, _ := bits.Div64(hi, lo, cost)
+	pace := paceOf(cost, took)
 	if m.observed {
 		pace = m.pace - m.pace/4 + pace/4
 	}
 	m.pace, m.observed = max(1, pace), true
 }
 
-// left returns how long the unit that the lease is of will take yet, if the
-// miner works on it now: by its own word if it told its progress, else by its
-// pace. What is overdue is expected to take as long again, so that a miner that
-// has died looks slower and slower.
+// begun returns when the miner turned to the unit, if it is its oldest.
+func (l *lease) begun() time.Time { return later(l.issued, l.miner.last) }
+
+// whole returns how long the miner takes for its oldest unit: by its own word if
+// it told its progress, else by its pace.
+func (l *lease) whole() time.Duration {
+	if l.ppm > 0 && l.at.After(l.begun()) {
+		return min(maxEstimate, l.at.Sub(l.begun())/time.Duration(l.ppm)*1_000_000)
+	}
+	return duration(l.unit.Cost, l.miner.pace)
+}
+
+// left returns how long the miner's oldest unit takes yet. What is overdue is
+// expected to take as long again, so that a miner that has died looks slower
+// and slower.
 func (l *lease) left(now time.Time) time.Duration {
-	begun := later(l.issued, l.miner.last)
-	whole := l.miner.estimate(l.unit.Cost)
-	if l.ppm > 0 && l.at.After(begun) {
-		whole = min(maxEstimate, l.at.Sub(begun)/time.Duration(l.ppm)*1_000_000)
+	spent, whole := now.Sub(l.begun()), l.whole()
+	if spent < whole {
+		return whole - spent
 	}
-	if left := whole - now.Sub(begun); left > 0 {
-		return left
-	}
-	return min(maxEstimate, now.Sub(begun)-whole)
+	return min(maxEstimate, spent-whole)
 }
 
-// free returns how long the miner will be busy with what it has.
-func (m *miner) free(now time.Time) time.Duration {
+// paceNow returns the miner's pace, or a slower one of which its oldest unit is
+// the evidence. Without it, a miner that claims any speed and does nothing would
+// be waited for.
+func (m *miner) paceNow(now time.Time) uint64 {
+	if len(m.leases) == 0 || m.leases[0].unit.Cost == 0 {
+		return m.pace
+	}
+	l := m.leases[0]
+	return max(m.pace, paceOf(l.unit.Cost, max(l.whole(), now.Sub(l.begun()))))
+}
+
+// ends returns how long each of the miner's leases takes yet, oldest first.
+func (m *miner) ends(now time.Time) []time.Duration {
+	pace := m.paceNow(now)
 	var busy time.Duration
-	for i := range m.leases {
-		busy = m.after(i, busy, now)
+	all := make([]time.Duration, len(m.leases))
+	for i, l := range m.leases {
+		if i == 0 {
+			busy = l.left(now)
+		} else {
+			busy = min(maxEstimate, busy+duration(l.unit.Cost, pace))
+		}
+		all[i] = busy
 	}
-	return busy
-}
-
-// after returns when the miner is done with its i-th lease, having been done
-// with the one before at busy.
-func (m *miner) after(i int, busy time.Duration, now time.Time) time.Duration {
-	if i == 0 {
-		return m.leases[0].left(now)
-	}
-	return busy + m.estimate(m.leases[i].unit.Cost)
+	return all
 }
 
 // ends returns how long a leased unit takes yet, by the soonest of its leases.
 func (u *unit) ends(now time.Time) time.Duration {
 	soonest := maxEstimate
 	for _, l := range u.leases {
-		var busy time.Duration
-		for i, o := range l.miner.leases {
-			busy = l.miner.after(i, busy, now)
-			if o == l {
-				soonest = min(soonest, busy)
-				break
-			}
-		}
+		soonest = min(soonest, l.miner.ends(now)[slices.Index(l.miner.leases, l)])
 	}
 	return soonest
 }
@@ -92,11 +107,26 @@ func (u *unit) ends(now time.Time) time.Duration {
 // worker is a miner that may be given units, while the schedule is made.
 type worker struct {
 	*miner
+	pace uint64
 	free time.Duration // until it is done with all it has
 }
 
-// room reports whether the miner wants another unit.
-func (w *worker) room() bool { return len(w.leases) < int(w.inFlight) }
+func (b *Book) worker(m *miner) *worker {
+	w := &worker{miner: m, pace: m.paceNow(b.now)}
+	if ends := m.ends(b.now); len(ends) > 0 {
+		w.free = ends[len(ends)-1]
+	}
+	return w
+}
+
+// estimate returns how long the worker takes for a unit.
+func (w *worker) estimate(u *unit) time.Duration { return duration(u.Cost, w.pace) }
+
+// room reports whether the worker wants, and may have, another unit. Until it
+// has shown what it can do, a claim of any size gets it only a few.
+func (w *worker) room() bool {
+	return len(w.leases) < int(w.inFlight) && (w.observed || len(w.leases) < probation)
+}
 
 // lease gives units to miners: open ones to those that finish them by T, and
 // copies to those that would win.
@@ -104,7 +134,7 @@ func (b *Book) lease() []Action {
 	var workers []*worker
 	for _, m := range b.miners {
 		if m.here && b.refusal(m) == protocol.Unspecified {
-			workers = append(workers, &worker{m, m.free(b.now)})
+			workers = append(workers, b.worker(m))
 		}
 	}
 	var open []*unit
@@ -144,7 +174,7 @@ func horizon(workers []*worker, open []*unit) time.Duration {
 	for _, u := range open {
 		best, first := -1, time.Duration(0)
 		for i, w := range workers {
-			if end := free[i] + w.estimate(u.Cost); best < 0 || end < first {
+			if end := min(maxEstimate, free[i]+w.estimate(u)); best < 0 || end < first {
 				best, first = i, end
 			}
 		}
@@ -170,7 +200,7 @@ func choose(workers []*worker, open []*unit, limit time.Duration) (*worker, int)
 		if i < 0 {
 			continue
 		}
-		if end := w.free + w.estimate(open[i].Cost); best == nil || end < first {
+		if end := w.free + w.estimate(open[i]); best == nil || end < first {
 			best, unit, first = w, i, end
 		}
 	}
@@ -182,7 +212,7 @@ func choose(workers []*worker, open []*unit, limit time.Duration) (*worker, int)
 func (w *worker) pick(open []*unit, limit time.Duration) int {
 	again := -1
 	for i, u := range open {
-		if w.free+w.estimate(u.Cost) > limit {
+		if w.free+w.estimate(u) > limit {
 			continue
 		}
 		if !slices.Contains(u.failed, w.account) {
@@ -219,7 +249,7 @@ func (b *Book) chooseCopy(workers []*worker) (*worker, *unit) {
 		if len(w.leases) > 0 || !w.room() || w.lease(last) != nil {
 			continue
 		}
-		if e := w.estimate(last.Cost); e < end {
+		if e := w.estimate(last); e < end {
 			best, end = w, e
 		}
 	}
@@ -228,7 +258,7 @@ func (b *Book) chooseCopy(workers []*worker) (*worker, *unit) {
 
 // issue leases a unit for half as long again as the worker should need.
 func (b *Book) issue(w *worker, u *unit) Action {
-	w.free += w.estimate(u.Cost)
+	w.free += w.estimate(u)
 	length := min(max(w.free*3/2, minLease), maxLease)
 	seconds := uint32((length + time.Second - 1) / time.Second)
 	l := &lease{unit: u, miner: w.miner, issued: b.now, expires: b.now.Add(time.Duration(seconds) * time.Second)}
