@@ -15,5 +15,6 @@ var _ cmtlog.Logger = cometLogger{}
 
 func (l cometLogger) Debug(string, ...any)         {}
 func (l cometLogger) Info(msg string, kv ...any)   { l.log.Debug(msg, kv...) }
+func (l cometLogger) Warn(msg string, kv ...any)   { l.log.Warn(msg, kv...) }
 func (l cometLogger) Error(msg string, kv ...any)  { l.log.Warn(msg, kv...) }
 func (l cometLogger) With(kv ...any) cmtlog.Logger { return cometLogger{l.log.With(kv...)} }
