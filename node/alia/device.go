@@ -1,0 +1,40 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/work/kernel"
+)
+
+// compute is the flags of every command that computes.
+type compute struct {
+	kernels string
+	threads int
+}
+
+func (c *compute) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&c.kernels, "kernels", "auto", fmt.Sprintf("what to compute with: auto or one of %v; the result is the same", kernel.Names()))
+	cmd.Flags().IntVar(&c.threads, "threads", runtime.GOMAXPROCS(0), "processor threads to compute with")
+}
+
+// open returns the device asked for, once its conformance digests agree. It
+// says when a faster one was passed over, and why.
+func (c *compute) open(a *app) (kernel.Device, error) {
+	if c.threads < 1 {
+		return nil, usagef("--threads %d: give 1 or more", c.threads)
+	}
+	if c.kernels != "" && c.kernels != "auto" {
+		return kernel.Open(c.kernels, c.threads)
+	}
+	dev, reasons := kernel.Choose(c.threads)
+	for _, r := range reasons {
+		a.log.Info("kernels passed over", "why", r)
+	}
+	if dev == nil {
+		return nil, fmt.Errorf("no kernels pass their conformance check: %q", reasons)
+	}
+	return dev, nil
+}

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/ledger/chain"
+	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/ledger/wallet"
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/swarm"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/mesh"
+)
+
+func newLedger(a *app) *cobra.Command {
+	cmd := &cobra.Command{Use: "ledger", Short: "Run a ledger node; query accounts, runs, schedule, supply", Args: cobra.NoArgs}
+	cmd.AddCommand(newLedgerInit(a), newLedgerStart(a),
+		newQuery(a, "supply", "Print the tokens there are, and the sum of all holdings", cobra.NoArgs, querySupply),
+		newQuery(a, "account [ACCOUNT]", "Print an account (default: the home's)", cobra.MaximumNArgs(1), queryAccount),
+		newQuery(a, "schedule [HEIGHT]", "Print what a height pays (default: the newest)", cobra.MaximumNArgs(1), querySchedule),
+		newQuery(a, "run CID", "Print a training run", cobra.ExactArgs(1), queryRun),
+	)
+	return cmd
+}
+
+// founding is the flags of a new network's first node.
+type founding struct {
+	name, rpc string
+	listen    string
+}
+
+func newLedgerInit(a *app) *cobra.Command {
+	var f founding
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Found a network, of which the home is the first ledger node",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			key, err := a.key()
+			if err != nil {
+				return err
+			}
+			genesis, err := chain.Init(filepath.Join(a.home, chainDir), f.name, ledger.DefaultParams())
+			if err != nil {
+				return err
+			}
+			id, err := mesh.PeerOf(protocol.AccountOf(key))
+			if err != nil {
+				return err
+			}
+			n := node.Network{
+				Name: f.name, Genesis: genesis, Ledger: []string{"http://" + f.rpc},
+				Bootstrap: []string{f.listen + "/p2p/" + id.String()},
+			}
+			path := filepath.Join(a.home, "network.json")
+			if err := n.Write(path); err != nil {
+				return err
+			}
+			return a.result(struct {
+				Network string `json:"network"`
+				File    string `json:"file"`
+			}{n.Net().String(), path}, func(w io.Writer) {
+				fmt.Fprintf(w, "network %s (%s)\nmembers join with %s\n", f.name, n.Net().Short(), path)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&f.name, "name", "village", "name of the network, for people")
+	cmd.Flags().StringVar(&f.rpc, "rpc", "127.0.0.1:26657", "host:port under which members reach this ledger node")
+	cmd.Flags().StringVar(&f.listen, "listen", "/ip4/127.0.0.1/tcp/4001", "multiaddress under which members reach this node's mesh")
+	return cmd
+}
+
+const chainDir = "chain"
+
+func newLedgerStart(a *app) *cobra.Command {
+	var n networked
+	var rpc, p2p string
+	var interval time.Duration
+	var approve bool
+	cmd := &cobra.Command{
+		Use:   "start",
+		Short: "Run the home's ledger node, which peers also meet one another at",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return startLedger(cmd.Context(), a, &n, chain.Config{
+				Home: filepath.Join(a.home, chainDir), RPCListen: rpc, P2PListen: p2p,
+				BlockInterval: interval, ApproveRuns: approve, Log: a.log,
+			})
+		},
+	}
+	n.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&rpc, "rpc", "127.0.0.1:26657", "host:port to answer queries at")
+	f.StringVar(&p2p, "p2p", "127.0.0.1:0", "host:port for other ledger nodes")
+	f.DurationVar(&interval, "interval", time.Second, "time between heights")
+	f.BoolVar(&approve, "approve-runs", false, "vote for every proposed run, as a private network does")
+	a.eventsFlag(cmd)
+	return cmd
+}
+
+// startLedger runs the ledger node and a peer that others find one another at.
+func startLedger(ctx context.Context, a *app, n *networked, c chain.Config) (err error) {
+	for _, addr := range []string{c.RPCListen, c.P2PListen} {
+		if err := portFree(addr); err != nil {
+			return err
+		}
+	}
+	network, err := a.openNetwork()
+	if err != nil {
+		return err
+	}
+	key, err := a.key()
+	if err != nil {
+		return err
+	}
+	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: a.home, Network: network, Key: key, Listen: n.listen, Log: a.log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, peer.Close()) }()
+	l, err := chain.Start(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	a.event(node.Event{Kind: node.EventReady, Miner: peer.Account(), Text: l.RPC()})
+	a.note("network %s (%s), queries at %s; Ctrl-C ends", network.Name, peer.Net.Short(), l.RPC())
+	return node.Together(ctx, func(ctx context.Context) error { return peer.Listen(ctx, nil) }, func(ctx context.Context) error {
+		halted := make(chan error, 1)
+		go func() { halted <- l.Wait() }()
+		select {
+		case <-ctx.Done():
+			return errors.Join(l.Close(), <-halted)
+		case err := <-halted:
+			return fmt.Errorf("ledger halted: %w", err)
+		}
+	})
+}
+
+// portFree says clearly that a port is taken, before anything is started.
+func portFree(addr string) error {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("port in use or not to be had: %w", err)
+	}
+	return l.Close()
+}
+
+// newQuery is a command that asks the ledger.
+func newQuery(a *app, use, short string, args cobra.PositionalArgs, query func(context.Context, *app, *light.Client, []string) error) *cobra.Command {
+	return &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
+		c, err := a.dialLedger(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return query(cmd.Context(), a, c, args)
+	}}
+}
+
+// books is the supply and what adds up to it, all of one height, in units of
+// 1e-8 ALIA. SumOfBalances is the sum of the accounts, of the open escrows and
+// of the audit pool.
+type books struct {
+	Supply        uint64 `json:"supply"`
+	Minted        uint64 `json:"minted"`
+	Burned        uint64 `json:"burned"`
+	SumOfBalances uint64 `json:"sum_of_balances"`
+	Height        uint64 `json:"height"`
+	Accounts      uint64 `json:"accounts"`
+	Escrowed      uint64 `json:"escrowed"`
+	Pool          uint64 `json:"pool"`
+}
+
+func querySupply(ctx context.Context, a *app, c *light.Client, _ []string) error {
+	l, err := c.Accounts(ctx)
+	if err != nil {
+		return err
+	}
+	s := l.Supply
+	b := books{Supply: s.Total(), Minted: s.Minted, Burned: s.Burned, Height: l.Height, Escrowed: s.Escrowed, Pool: s.Pool}
+	for _, h := range l.Accounts {
+		b.Accounts += h.Balance
+	}
+	b.SumOfBalances = b.Accounts + b.Escrowed + b.Pool
+	if err := a.result(b, func(w io.Writer) {
+		fmt.Fprintf(w, "supply          %20s ALIA at height %d\n", swarm.Amount(b.Supply), b.Height)
+		fmt.Fprintf(w, "minted          %20s\nburned          %20s\n", swarm.Amount(b.Minted), swarm.Amount(b.Burned))
+		fmt.Fprintf(w, "in accounts     %20s\nin escrow       %20s\nin audit pool   %20s\n", swarm.Amount(b.Accounts), swarm.Amount(b.Escrowed), swarm.Amount(b.Pool))
+		fmt.Fprintf(w, "sum of balances %20s\n", swarm.Amount(b.SumOfBalances))
+	}); err != nil {
+		return err
+	}
+	if b.SumOfBalances != b.Supply {
+		return fmt.Errorf("the supply is %d units, but all holdings are %d", b.Supply, b.SumOfBalances)
+	}
+	return nil
+}
+
+func queryAccount(ctx context.Context, a *app, c *light.Client, args []string) error {
+	account, err := a.accountOr(args)
+	if err != nil {
+		return err
+	}
+	r, err := c.Account(ctx, account)
+	if err != nil {
+		return err
+	}
+	h := holding{wallet.Address(account), r.Balance, r.Nonce}
+	return a.result(h, func(w io.Writer) {
+		fmt.Fprintf(w, "%s\n%s ALIA, %d transactions\n", h.Account, swarm.Amount(h.Balance), h.Nonce)
+	})
+}
+
+func querySchedule(ctx context.Context, a *app, c *light.Client, args []string) error {
+	var height uint64
+	if len(args) == 1 {
+		var err error
+		if height, err = strconv.ParseUint(args[0], 10, 64); err != nil {
+			return usagef("height %q is not a number", args[0])
+		}
+	}
+	s, ok, err := c.Schedule(ctx, height)
+	if err != nil {
+		return err
+	} else if !ok {
+		return fmt.Errorf("no schedule is kept for height %d", height)
+	}
+	r := struct {
+		Height      uint64 `json:"height"`
+		Training    uint64 `json:"training"`    // millionths of a unit per GFLOP
+		Translation uint64 `json:"translation"` // the same
+		Budget      uint64 `json:"budget"`      // units
+		Cap         uint64 `json:"cap"`         // units
+	}{s.Height, s.Training, s.Translation, s.Budget, s.Cap}
+	return a.result(r, func(w io.Writer) {
+		fmt.Fprintf(w, "height %d pays for a TFLOP of training %s ALIA, and at most %s on top of a TFLOP of translation\n",
+			r.Height, swarm.Amount(r.Training/1000), swarm.Amount(r.Translation/1000))
+		fmt.Fprintf(w, "a height should mint %s ALIA and can mint %s\n", swarm.Amount(r.Budget), swarm.Amount(r.Cap))
+	})
+}
+
+func queryRun(ctx context.Context, a *app, c *light.Client, args []string) error {
+	link, err := block.ParseLink(args[0])
+	if err != nil {
+		return usagef("run %q is not a CID", args[0])
+	}
+	run, ok, err := c.Run(ctx, link)
+	if err != nil {
+		return err
+	} else if !ok {
+		return fmt.Errorf("the ledger knows no run %s", link)
+	}
+	params := ""
+	if run.Params.Defined() {
+		params = run.Params.String()
+	}
+	r := struct {
+		Run         string `json:"run"`
+		Status      string `json:"status"`
+		Coordinator string `json:"coordinator"`
+		Rounds      uint64 `json:"rounds"`
+		Params      string `json:"params"`
+		Budget      uint64 `json:"budget_mflop"`
+		Spent       uint64 `json:"spent_mflop"`
+		Active      uint64 `json:"active_height"`
+	}{link.String(), run.Status.String(), hex.EncodeToString(run.Coordinator[:]), run.Rounds, params, run.Budget, run.Spent, run.Active}
+	return a.result(r, func(w io.Writer) {
+		fmt.Fprintf(w, "run %s is %s\n%d rounds committed, %d of %d MFLOP minted for\n", r.Run, r.Status, r.Rounds, r.Spent, r.Budget)
+	})
+}

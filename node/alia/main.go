@@ -1,0 +1,86 @@
+// Command alia trains translation models in a peer-to-peer network and
+// translates with them: one binary for every role.
+//
+//	alia swarm      a whole network on this machine
+//	alia init       identity and configuration of a node
+//	alia miner      join a network and earn
+//	alia train      train a model, alone or by a network
+//	alia translate  translate a file, alone or through a network
+//	alia ledger     run a ledger node; query accounts, runs, schedule, supply
+//	alia wallet     keys, balance, transfer
+//	alia verify     recompute a unit, a round or a run, and say what differs
+//	alia model      list, evaluate, export model files
+//	alia bench      measure this machine
+//	alia version
+//
+// Results go to standard output, one JSON object with --json; logs and
+// progress go to standard error. The exit status is 0 when done or drained,
+// 1 when failed, 2 for wrong usage.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() { os.Exit(run(time.Now())) }
+
+// Exit statuses.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// run is the process; it began at started.
+func run(started time.Time) int {
+	ctx, stop := drainOnSignal()
+	defer stop()
+	a := &app{started: started, stdout: os.Stdout, stderr: os.Stderr}
+	cmd, err := newRoot(a).ExecuteContextC(ctx)
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		return exitDone // drained, as asked
+	case !a.began || errors.As(err, &usage):
+		fmt.Fprintf(os.Stderr, "alia: %v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
+		return exitUsage
+	default:
+		fmt.Fprintf(os.Stderr, "alia: %v\n", err)
+		return exitFailed
+	}
+}
+
+// drainOnSignal returns a context that ends at the first interrupt, for the
+// command to drain. The second interrupt ends the process.
+func drainOnSignal() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-signals:
+		case <-ctx.Done():
+			return
+		}
+		cancel()
+		<-signals
+		fmt.Fprintln(os.Stderr, "alia: interrupted again, not drained")
+		os.Exit(exitFailed)
+	}()
+	return ctx, cancel
+}
+
+// usageError is a mistake in how a command was called.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/ledger/wallet"
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/swarm"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/train"
+)
+
+func newMiner(a *app) *cobra.Command {
+	cmd := &cobra.Command{Use: "miner", Short: "Join a network and earn", Args: cobra.NoArgs}
+	cmd.AddCommand(newMinerRun(a), newMinerBench(a), newMinerStatus(a))
+	return cmd
+}
+
+func newMinerRun(a *app) *cobra.Command {
+	var c compute
+	var n networked
+	var languages []string
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Do units of work for whoever offers them, until stopped",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			pairs, err := parsePairs(languages)
+			if err != nil {
+				return err
+			}
+			return mine(cmd.Context(), a, &c, &n, pairs)
+		},
+	}
+	c.flags(cmd)
+	n.flags(cmd)
+	cmd.Flags().StringSliceVar(&languages, "languages", []string{"en-de"}, "pairs of languages whose documents to hear of at once")
+	a.eventsFlag(cmd)
+	return cmd
+}
+
+func parsePairs(languages []string) ([][2]string, error) {
+	var pairs [][2]string
+	for _, l := range languages {
+		src, tgt, ok := strings.Cut(l, "-")
+		if !ok || src == "" || tgt == "" {
+			return nil, usagef("--languages %q: want a pair such as en-de", l)
+		}
+		pairs = append(pairs, [2]string{src, tgt})
+	}
+	return pairs, nil
+}
+
+func mine(ctx context.Context, a *app, c *compute, n *networked, pairs [][2]string) (err error) {
+	dev, err := c.open(a)
+	if err != nil {
+		return err
+	}
+	capability := capabilityOf(dev, c.threads)
+	peer, err := n.join(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, peer.Close()) }()
+	a.note("kernels %s, %d threads, %d MFLOP/s; Ctrl-C ends", dev.Name(), c.threads, capability.MFLOPS)
+	m := &node.Miner{Peer: peer, Worker: work.NewWorker(dev), Capability: capability, Report: func(e node.Event) {
+		a.event(e)
+		if e.Kind == node.EventIdle || e.Kind == node.EventRefused {
+			a.note("%s: %s %s", e.Kind, e.Code, e.Text)
+		}
+	}}
+	return node.Together(ctx, m.Run, func(ctx context.Context) error { return peer.Listen(ctx, pairs) })
+}
+
+// capabilityOf measures the device.
+func capabilityOf(dev kernel.Device, threads int) protocol.Capability {
+	return protocol.Capability{
+		Software: "alia " + version, Kernel: train.Numerics + " " + dev.Name(), Device: runtime.GOARCH,
+		Threads: uint32(threads), MFLOPS: uint64(matmulRate(dev, probeShape, probeTime) / 1e6),
+	}
+}
+
+// probeShape and probeTime are the canonical probe, whose speed bids tell: a
+// square product, for long enough to be past the first wake-up of the processor.
+var probeShape = [3]int{256, 256, 256}
+
+const probeTime = 200 * time.Millisecond
+
+func newMinerBench(a *app) *cobra.Command {
+	var c compute
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure the speed that bids would tell",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			dev, err := c.open(a)
+			if err != nil {
+				return err
+			}
+			p := capabilityOf(dev, c.threads)
+			return a.result(struct {
+				Kernels string `json:"kernels"`
+				Threads int    `json:"threads"`
+				MFLOPS  uint64 `json:"mflops"`
+			}{dev.Name(), c.threads, p.MFLOPS}, func(w io.Writer) {
+				fmt.Fprintf(w, "kernels %s, %d threads: %d MFLOP/s\n", dev.Name(), c.threads, p.MFLOPS)
+			})
+		},
+	}
+	c.flags(cmd)
+	return cmd
+}
+
+func newMinerStatus(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Say what the home's miner has earned",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			account, err := a.accountOr(nil)
+			if err != nil {
+				return err
+			}
+			c, err := a.dialLedger(ctx)
+			if err != nil {
+				return err
+			}
+			head, err := c.Head(ctx)
+			if err != nil {
+				return err
+			}
+			record, err := c.Account(ctx, account)
+			if err != nil {
+				return err
+			}
+			running := a.inUse()
+			return a.result(struct {
+				Account string `json:"account"`
+				Running bool   `json:"running"`
+				Balance uint64 `json:"balance"`
+				Height  uint64 `json:"height"`
+			}{wallet.Address(account), running, record.Balance, head.Height}, func(w io.Writer) {
+				fmt.Fprintf(w, "%s\n%s ALIA at height %d, miner %s\n", wallet.Address(account), swarm.Amount(record.Balance),
+					head.Height, map[bool]string{true: "running", false: "not running"}[running])
+			})
+		},
+	}
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/ledger/wallet"
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/protocol"
+)
+
+// networked is the flags of every command that is a peer of a network.
+type networked struct{ listen []string }
+
+func (n *networked) flags(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&n.listen, "listen", []string{"/ip4/0.0.0.0/tcp/0"}, "multiaddresses to take connections at")
+}
+
+// join opens the home and joins the network as the home's account.
+func (n *networked) join(ctx context.Context, a *app) (*node.Peer, error) {
+	network, err := a.openNetwork()
+	if err != nil {
+		return nil, err
+	}
+	key, err := a.key()
+	if err != nil {
+		return nil, err
+	}
+	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: a.home, Network: network, Key: key, Listen: n.listen, Log: a.log})
+	if err != nil {
+		return nil, err
+	}
+	a.event(node.Event{Kind: node.EventReady, Miner: peer.Account(), Text: firstOf(peer.Mesh.Addrs())})
+	a.note("network %s (%s), account %s", network.Name, peer.Net.Short(), wallet.Address(peer.Account()))
+	return peer, nil
+}
+
+func firstOf(addrs []string) string {
+	if len(addrs) == 0 {
+		return ""
+	}
+	return addrs[0]
+}
+
+// dialLedger returns a client of the network's ledger.
+func (a *app) dialLedger(ctx context.Context) (*light.Client, error) {
+	network, err := a.openNetwork()
+	if err != nil {
+		return nil, err
+	}
+	return light.Dial(ctx, light.Config{Addrs: network.Ledger, Genesis: network.Genesis})
+}
+
+// parseAccount reads an account in either of its forms.
+func parseAccount(s string) (protocol.Account, error) {
+	if account, err := wallet.ParseAddress(s); err == nil {
+		return account, nil
+	}
+	account, err := protocol.ParseAccount(s)
+	if err != nil {
+		return account, usagef("account %q: want alia1 and 58 characters, or 64 hexadecimal digits", s)
+	}
+	return account, nil
+}
+
+// newInit makes a home: keys, and the network they are used in.
+func newInit(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "init --network FILE",
+		Short: "Make the keys of a node, and note the network it belongs to",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			network, err := a.openNetwork()
+			if err != nil {
+				return err
+			}
+			key, err := a.key()
+			if err != nil {
+				return err
+			}
+			path := filepath.Join(a.home, "network.json")
+			if have, err := node.ReadNetwork(path); err == nil && have.Net() != network.Net() {
+				return fmt.Errorf("%s is a home of network %s (%s): choose another --home", a.home, have.Name, have.Net().Short())
+			} else if err != nil && !os.IsNotExist(err) {
+				a.log.Warn("network file replaced", "err", err)
+			}
+			if err := network.Write(path); err != nil {
+				return err
+			}
+			address := wallet.Address(protocol.AccountOf(key))
+			return a.result(struct {
+				Account string `json:"account"`
+				Network string `json:"network"`
+				Home    string `json:"home"`
+			}{address, network.Net().String(), a.home}, func(w io.Writer) {
+				fmt.Fprintf(w, "%s is ready\naccount %s\nnetwork %s (%s)\n", a.home, address, network.Name, network.Net().Short())
+			})
+		},
+	}
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/alia-network/alia/node"
+)
+
+// app is what all commands share: the flags every command has, and where to
+// write.
+type app struct {
+	started        time.Time
+	stdout, stderr io.Writer
+	began          bool // a command's own code runs: errors are no longer of usage
+
+	home, network, logLevel string
+	json, events            bool
+	log                     *slog.Logger
+
+	mu sync.Mutex // held while a line is written to stdout
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "alia",
+		Short:         "Train translation models together, and translate with them",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.settings(cmd); err != nil {
+				return err
+			}
+			a.began = true
+			return nil
+		},
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&a.home, "home", defaultHome(), "directory of keys, blocks and models")
+	f.StringVar(&a.network, "network", "", "network file (default: network.json in the home)")
+	f.StringVar(&a.logLevel, "log-level", "warn", "debug, info, warn or error")
+	f.BoolVar(&a.json, "json", false, "print the result as one JSON object")
+	root.AddCommand(
+		newSwarm(a), newInit(a), newMiner(a), newTrain(a), newTranslate(a), newLedger(a),
+		newWallet(a), newVerify(a), newModel(a), newBench(a), newVersion(a),
+	)
+	return root
+}
+
+// defaultHome is alia's directory below the user's XDG data directory.
+func defaultHome() string {
+	data := os.Getenv("XDG_DATA_HOME")
+	if data == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "alia"
+		}
+		data = filepath.Join(home, ".local", "share")
+	}
+	return filepath.Join(data, "alia")
+}
+
+// eventsFlag adds the flag by which a supervisor follows a command.
+func (a *app) eventsFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.events, "events", false, "print events as JSON lines, the result last")
+	if err := cmd.Flags().MarkHidden("events"); err != nil {
+		panic(err) // the flag was added the line before
+	}
+}
+
+// event prints an event for the supervisor.
+func (a *app) event(e node.Event) {
+	if !a.events {
+		return
+	}
+	data, err := json.Marshal(e)
+	if err != nil {
+		a.log.Error("event not written", "err", err)
+		return
+	}
+	a.line(data)
+}
+
+func (a *app) line(data []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, err := a.stdout.Write(append(data, '\n')); err != nil {
+		a.log.Error("standard output", "err", err)
+	}
+}
+
+// result prints what a command found: v as one JSON object with --json or
+// --events, text otherwise.
+func (a *app) result(v any, text func(w io.Writer)) error {
+	if !a.json && !a.events {
+		text(a.stdout)
+		return nil
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	if a.events { // v is an object, not empty
+		data = append([]byte(`{"event":"result",`), data[1:]...)
+	}
+	a.line(data)
+	return nil
+}
+
+// onTerminal reports whether w is a terminal, and its width in columns.
+func onTerminal(w io.Writer) (width int, ok bool) {
+	f, isFile := w.(*os.File)
+	if !isFile || !term.IsTerminal(int(f.Fd())) {
+		return 0, false
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil || width <= 0 {
+		width = 80
+	}
+	return width, true
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/swarm"
+	"github.com/alia-network/alia/work/kernel"
+)
+
+// example is the document the customer has translated when none is given.
+//
+//go:embed example.txt
+var example []byte
+
+// swarmFlags is the flags of alia swarm besides those of the lesson.
+type swarmFlags struct {
+	once                        bool
+	miners                      int
+	kernels                     []string
+	faults, faultFile, document string
+}
+
+func newSwarm(a *app) *cobra.Command {
+	var l lesson
+	var s swarmFlags
+	cmd := &cobra.Command{
+		Use:   "swarm [--once]",
+		Short: "Run a whole network on this machine: ledger, coordinator, miners, customer",
+		Long: `Run a whole network on this machine, each member a process of its own: a ledger
+node, a coordinator that publishes a training run, and miners that find it,
+do its units and are paid. When the model is trained a miner sells some tokens
+to a customer, who has a document translated.
+
+A fault script kills and starts members: --faults "round 10: kill miner-2;
+round 20: start miner-4; 30s: kill ledger; 60s: start ledger".`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runSwarm(cmd.Context(), a, &l, &s)
+		},
+	}
+	l.flags(cmd)
+	f := cmd.Flags()
+	f.BoolVar(&s.once, "once", false, "end when the document is translated")
+	f.IntVar(&s.miners, "miners", 3, "miners to begin with")
+	f.StringSliceVar(&s.kernels, "kernels", nil, fmt.Sprintf("what each miner in turn computes with: auto or of %v (default: each chooses)", kernel.Names()))
+	f.StringVar(&s.faults, "faults", "", "fault script")
+	f.StringVar(&s.faultFile, "fault-file", "", "file with a fault script")
+	f.StringVar(&s.document, "document", "", "text the customer has translated (default: an example)")
+	return cmd
+}
+
+func runSwarm(ctx context.Context, a *app, l *lesson, s *swarmFlags) error {
+	cfg, err := s.config(a, l)
+	if err != nil {
+		return err
+	}
+	if cfg.Document == "" {
+		cfg.Document = filepath.Join(cfg.Home, "example.txt")
+		if err := node.WriteFile(cfg.Document, example); err != nil {
+			return err
+		}
+	}
+	cfg.Done = func(r *swarm.Result) error {
+		if err := a.result(r, func(w io.Writer) { r.Print(w) }); err != nil || s.once {
+			return err
+		}
+		r.Suggest(a.stderr)
+		return nil
+	}
+	return swarm.Run(ctx, cfg)
+}
+
+// config checks the flags, the corpus and the home before anything is started.
+func (s *swarmFlags) config(a *app, l *lesson) (swarm.Config, error) {
+	cfg := swarm.Config{Miners: s.miners, Kernels: s.kernels, Once: s.once, Started: a.started}
+	if s.miners < 1 || s.miners > 64 {
+		return cfg, usagef("--miners %d: give 1 to 64", s.miners)
+	}
+	for _, k := range s.kernels {
+		if k != "auto" && !slices.Contains(kernel.Names(), k) {
+			return cfg, usagef("--kernels %q: this processor has %v", k, kernel.Names())
+		}
+	}
+	if s.faultFile != "" {
+		data, err := os.ReadFile(s.faultFile)
+		if err != nil {
+			return cfg, fmt.Errorf("fault file: %w", err)
+		}
+		s.faults += "\n" + string(data)
+	}
+	var err error
+	if cfg.Faults, err = swarm.ParseFaults(s.faults); err != nil {
+		return cfg, usageError{err.Error()}
+	}
+	if s.document != "" {
+		if _, err := readText(s.document, nil); err != nil {
+			return cfg, err
+		}
+		if cfg.Document, err = filepath.Abs(s.document); err != nil {
+			return cfg, fmt.Errorf("document: %w", err)
+		}
+	}
+	c, err := l.read()
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Source, cfg.Target = c.Source, c.Target
+	if cfg.Lesson, err = l.arguments(); err != nil {
+		return cfg, err
+	}
+	if cfg.Program, err = os.Executable(); err != nil {
+		return cfg, fmt.Errorf("find this program: %w", err)
+	}
+	cfg.Screen = a.screen()
+	cfg.Home, err = a.swarmHome()
+	return cfg, err
+}
+
+// arguments writes the lesson as flags again, for another process.
+func (l *lesson) arguments() ([]string, error) {
+	args := []string{"--preset", l.preset, "--seed", strconv.FormatUint(l.seed, 10)}
+	if l.corpus != "" {
+		path, err := filepath.Abs(l.corpus)
+		if err != nil {
+			return nil, fmt.Errorf("corpus: %w", err)
+		}
+		args = append(args, "--corpus", path)
+	}
+	for _, f := range []struct{ name, value string }{{"--src", l.src}, {"--tgt", l.tgt}} {
+		if f.value != "" {
+			args = append(args, f.name, f.value)
+		}
+	}
+	for _, f := range []struct {
+		name  string
+		value uint32
+	}{{"--epochs", l.epochs}, {"--rounds", l.rounds}, {"--batch-tokens", l.batchTokens}, {"--units", l.units}, {"--pieces", l.pieces}} {
+		if f.value != 0 {
+			args = append(args, f.name, strconv.FormatUint(uint64(f.value), 10))
+		}
+	}
+	return args, nil
+}
+
+// swarmHome makes the directory of a swarm: the home given, or a new one
+// below the default home.
+func (a *app) swarmHome() (string, error) {
+	dir := a.home
+	if dir == defaultHome() {
+		dir = filepath.Join(dir, "swarm", a.started.Format("2006-01-02-150405.000"))
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("home: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", fmt.Errorf("home: %w", err)
+	}
+	return dir, nil
+}
+
+// screen shows a swarm on standard error.
+func (a *app) screen() *swarm.Screen {
+	var width func() int
+	if _, ok := onTerminal(a.stderr); ok && os.Getenv("TERM") != "dumb" {
+		width = func() int { w, _ := onTerminal(a.stderr); return w }
+	}
+	return swarm.NewScreen(a.stderr, width, os.Getenv("NO_COLOR") == "")
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/alia-network/alia/ledger/wallet"
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/work"
+)
+
+// minerUnits is the units of a run's rounds that one miner did.
+type minerUnits struct {
+	Account string `json:"account"`
+	Units   int    `json:"units"`
+}
+
+// trainNetwork coordinates a run: miners do the units, this process combines,
+// and a relay carries the attestations to the ledger. With stay it then serves
+// the model until it is stopped.
+func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *networked, stay bool) (err error) {
+	dev, err := c.open(a)
+	if err != nil {
+		return err
+	}
+	peer, err := n.join(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, peer.Close()) }()
+	data, cfg, err := l.open(a)
+	if err != nil {
+		return err
+	}
+	plan, err := work.NewRun(ctx, peer.Store, data, cfg)
+	if err != nil {
+		return err
+	}
+	dir, err := a.runDir(plan.Link)
+	if err != nil {
+		return err
+	}
+	w := newWatch(a, dev.Name())
+	defer w.close()
+	home := &work.Local{Worker: work.NewWorker(dev), Blocks: peer.Store, Clock: milliseconds, Account: peer.Account()}
+	run, err := node.NewRun(peer, plan, dir, home, w.report)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, run.Close()) }()
+	out, err := run.Do(ctx)
+	if err != nil {
+		return w.stopped(ctx, err)
+	}
+	path, err := node.SaveModel(ctx, peer.Store, filepath.Join(a.home, "models"), plan, out)
+	if err != nil {
+		return err
+	}
+	if err := run.Pin(ctx, out); err != nil {
+		a.log.Warn("model not announced", "err", err) // it can be fetched from here all the same
+	}
+	w.close()
+	t := w.sum(plan, out, path)
+	if t.Miners, err = minersOf(ctx, peer, out); err != nil {
+		return err
+	}
+	if err := a.trained(t); err != nil || !stay {
+		return err
+	}
+	a.note("serving the model; Ctrl-C ends")
+	<-ctx.Done()
+	return nil
+}
+
+// minersOf counts, from the run's logs, who did how many units, by account.
+func minersOf(ctx context.Context, peer *node.Peer, out *node.Outcome) ([]minerUnits, error) {
+	history, err := work.History(ctx, peer.Store, out.Head)
+	if err != nil {
+		return nil, fmt.Errorf("count units: %w", err)
+	}
+	units := map[string]int{}
+	for _, r := range history {
+		for _, e := range slices.Concat(r.Entries, r.Valid) {
+			units[wallet.Address(e.Worker)]++
+		}
+	}
+	miners := make([]minerUnits, 0, len(units))
+	for account, n := range units {
+		miners = append(miners, minerUnits{account, n})
+	}
+	slices.SortFunc(miners, func(x, y minerUnits) int { return strings.Compare(x.Account, y.Account) })
+	return miners, nil
+}

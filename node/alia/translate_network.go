@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/client"
+	"github.com/alia-network/alia/node/swarm"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work"
+)
+
+// purchase is the flags of a translation that a network makes.
+type purchase struct {
+	networked
+	src, tgt, budget string
+	price            uint64
+	hints            []string
+}
+
+func (p *purchase) flags(cmd *cobra.Command) {
+	p.networked.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&p.src, "src", "en", "language of the text")
+	f.StringVar(&p.tgt, "tgt", "de", "language to translate into")
+	f.StringVar(&p.budget, "budget", "0.5", "most ALIA to pay; what is not used comes back; 0 asks for a gift")
+	f.Uint64Var(&p.price, "price", 200_000, "price offered for a GFLOP, in units of 1e-8 ALIA")
+	f.StringSliceVar(&p.hints, "holder", nil, "multiaddresses of peers that hold the model (default: found by the DHT)")
+}
+
+// bought is the result of a translation that a network made.
+type bought struct {
+	Model       string  `json:"model"`
+	Job         string  `json:"job"`
+	Translation string  `json:"translation"`
+	Receipt     string  `json:"receipt"` // path of the file
+	Paid        uint64  `json:"paid"`    // units of the token, to miners
+	Units       int     `json:"units"`
+	Seconds     float64 `json:"seconds"`
+}
+
+// translateNetwork publishes a job, waits for it, pays, and keeps the receipt.
+func translateNetwork(ctx context.Context, a *app, o order, d work.Decoding, p *purchase, input string) (err error) {
+	model, err := block.ParseLink(o.model)
+	if err != nil {
+		return usagef("--model %q: give the CID of a model of the network", o.model)
+	}
+	budget, err := parseAmount(p.budget)
+	if err != nil {
+		return usagef("--budget: %v", err)
+	}
+	peer, err := p.join(ctx, a)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, peer.Close()) }()
+	dir := filepath.Join(a.home, "receipts")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("receipts: %w", err)
+	}
+	w := newWatch(a, "of the miners")
+	c := &client.Client{Peer: peer, Dir: dir, Report: w.report}
+	t, err := c.Translate(ctx, client.Document{
+		Text: input, Source: p.src, Target: p.tgt, Model: model, Hints: p.hints, Decoding: d,
+		Budget: budget, Price: p.price, Sequence: uint64(time.Now().UnixMilli()),
+	})
+	if err != nil {
+		return err
+	}
+	receipt, err := protocol.Encode(t.Receipt)
+	if err != nil {
+		return fmt.Errorf("receipt: %w", err)
+	}
+	path := filepath.Join(dir, t.Job.String())
+	if err := node.WriteFile(path, receipt); err != nil {
+		return err
+	}
+	r := bought{
+		Model: model.String(), Job: t.Job.String(), Translation: t.Text, Receipt: path,
+		Paid: t.Paid, Units: t.Units, Seconds: t.Seconds,
+	}
+	return a.result(r, func(w io.Writer) {
+		printText(w, r.Translation)
+		a.note("%d units, %s ALIA to the miners, receipt %s", r.Units, swarm.Amount(r.Paid), r.Receipt)
+	})
+}

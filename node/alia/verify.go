@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/ipfs/go-cid"
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/tensor"
+)
+
+func newVerify(a *app) *cobra.Command {
+	var c compute
+	var run string
+	var trace bool
+	cmd := &cobra.Command{
+		Use:   "verify UNIT|ROUND|RUN",
+		Short: "Recompute a unit, a round or a run, and say what differs",
+		Long: `Recompute what a run's log claims, and compare CIDs: there is no tolerance.
+
+UNIT is a unit's CID, ROUND a number counted from 0, RUN a run's CID. The home
+is the one that coordinated the run; it may be in use, nothing in it changes.
+The exit status is 1 when something differs, and the first tensor that differs
+is named where both results are at hand.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return verify(cmd.Context(), a, &c, run, args[0], trace)
+		},
+	}
+	cmd.Flags().StringVar(&run, "run", "", "CID of the run, where the home has several")
+	cmd.Flags().BoolVar(&trace, "trace", false, "list every operation of a gradient unit, by its hashed name")
+	c.flags(cmd)
+	return cmd
+}
+
+// verified is the result of a verification.
+type verified struct {
+	Run      string      `json:"run"`
+	Same     bool        `json:"same"`
+	Checked  int         `json:"checked"` // units recomputed
+	Findings []finding   `json:"findings"`
+	Trace    []operation `json:"trace,omitempty"`
+}
+
+// finding is a unit that differs.
+type finding struct {
+	Kind     string `json:"kind"`
+	Round    uint32 `json:"round"`
+	Index    uint32 `json:"index"`
+	Unit     string `json:"unit"`
+	Claimed  string `json:"claimed"`
+	Computed string `json:"computed"`
+	Tensor   string `json:"tensor,omitempty"`
+	Detail   string `json:"detail"`
+}
+
+// operation is one line of a trace.
+type operation struct {
+	Name    string   `json:"name"`
+	Op      string   `json:"op"`
+	Shapes  [][]int  `json:"shapes"`
+	Digests []string `json:"digests"`
+}
+
+// claims is a home's blocks, with those recomputed here kept in memory.
+type claims struct {
+	*block.Reader
+	mine block.Memory
+}
+
+func (c *claims) Get(ctx context.Context, id cid.Cid) ([]byte, error) {
+	if c.mine.Has(id) {
+		return c.mine.Get(ctx, id)
+	}
+	return c.Reader.Get(ctx, id)
+}
+
+func (c *claims) Put(ctx context.Context, codec block.Codec, data []byte) (cid.Cid, error) {
+	return c.mine.Put(ctx, codec, data)
+}
+
+func verify(ctx context.Context, a *app, c *compute, run, what string, trace bool) error {
+	reader, err := block.OpenReadOnly(filepath.Join(a.home, blocksDir))
+	if err != nil {
+		return err
+	}
+	target, err := a.findTarget(ctx, reader, run, what)
+	if err != nil {
+		return err
+	}
+	if trace && !target.unit.Defined() {
+		return usagef("--trace: give the CID of a gradient unit")
+	}
+	dev, err := c.open(a)
+	if err != nil {
+		return err
+	}
+	r := verified{Run: target.history[0].Run.String(), Findings: []finding{}}
+	b := &claims{Reader: reader}
+	v := &work.Verifier{Worker: work.NewWorker(dev), Claims: b, Report: func(f work.Finding) { r.add(a, f) }}
+	if target.unit.Defined() {
+		err = target.verifyUnit(ctx, v, b, trace, &r)
+	} else {
+		err = v.Rounds(ctx, target.history, target.first, target.last)
+	}
+	r.Same = err == nil && len(r.Findings) == 0
+	if err != nil && !errors.Is(err, work.ErrDiffers) {
+		return err
+	}
+	if perr := a.result(r, r.print); perr != nil {
+		return perr
+	}
+	if !r.Same && err == nil {
+		err = work.ErrDiffers
+	}
+	return err
+}
+
+func (r *verified) add(a *app, f work.Finding) {
+	r.Checked++
+	a.note("round %d %s %d: %s %s", f.Round, f.Kind, f.Index, f.Computed, map[bool]string{true: "same", false: "DIFFERS"}[f.Same])
+	if f.Same {
+		return
+	}
+	r.Findings = append(r.Findings, finding{
+		Kind: f.Kind.String(), Round: f.Round, Index: f.Index, Unit: f.Unit.String(),
+		Claimed: f.Claimed.String(), Computed: f.Computed.String(), Tensor: f.Tensor, Detail: f.Detail,
+	})
+}
+
+func (r *verified) print(w io.Writer) {
+	for _, o := range r.Trace {
+		fmt.Fprintf(w, "%.16s  %-18s", o.Name, o.Op)
+		for i := range o.Digests {
+			fmt.Fprintf(w, "  %v %.16s", o.Shapes[i], o.Digests[i])
+		}
+		fmt.Fprintln(w)
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(w, "round %d, %s %d, unit %s\n  claimed  %s\n  computed %s\n  %s\n",
+			f.Round, f.Kind, f.Index, f.Unit, f.Claimed, f.Computed, f.Detail)
+	}
+	if r.Same {
+		fmt.Fprintf(w, "%d units recomputed, all the same\n", r.Checked)
+	} else {
+		fmt.Fprintf(w, "%d units recomputed, %d differ\n", r.Checked, len(r.Findings))
+	}
+}
+
+// target is what is to be verified: rounds first to last of a history, or one
+// unit of round first.
+type target struct {
+	history     []work.Round
+	first, last int
+	unit        block.Link
+}
+
+// findTarget reads the histories in the home, or that of one run, and finds in
+// them what the user named.
+func (a *app) findTarget(ctx context.Context, b block.Blocks, run, what string) (target, error) {
+	link, linkErr := block.ParseLink(what)
+	number, numberErr := strconv.Atoi(what)
+	if linkErr != nil && numberErr != nil {
+		return target{}, usagef("%q is neither a CID nor the number of a round", what)
+	}
+	histories, err := a.histories(ctx, b, run)
+	if err != nil {
+		return target{}, err
+	}
+	if numberErr == nil {
+		if len(histories) != 1 {
+			return target{}, usagef("the home has %d runs: say which with --run", len(histories))
+		}
+		return target{history: histories[0], first: number, last: number}, nil
+	}
+	for _, h := range histories {
+		if h[0].Run == link {
+			return target{history: h, last: len(h) - 1}, nil
+		}
+		for r := range h {
+			if _, ok := claim(h[r], link); ok {
+				return target{history: h, first: r, last: r, unit: link}, nil
+			}
+		}
+	}
+	return target{}, fmt.Errorf("%s is neither a run of this home nor a unit of one", what)
+}
+
+// claim is the result that a round's log claims for a unit.
+func claim(r work.Round, unit block.Link) (block.Link, bool) {
+	for _, entries := range [][]work.Entry{r.Entries, {r.Combine}, r.Valid} {
+		for _, e := range entries {
+			if e.Unit == unit {
+				return e.Result, true
+			}
+		}
+	}
+	return block.Link{}, false
+}
+
+func (a *app) histories(ctx context.Context, b block.Blocks, run string) ([][]work.Round, error) {
+	dirs, err := os.ReadDir(filepath.Join(a.home, "runs"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	var all [][]work.Round
+	for _, d := range dirs {
+		if run != "" && d.Name() != run {
+			continue
+		}
+		head, err := node.Head(filepath.Join(a.home, "runs", d.Name()))
+		if err != nil {
+			return nil, err
+		}
+		if !head.Defined() {
+			continue // its first round is not done
+		}
+		h, err := work.History(ctx, b, head)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, h)
+	}
+	if len(all) == 0 {
+		return nil, fmt.Errorf("%s holds no log of a run %s", a.home, run)
+	}
+	return all, nil
+}
+
+// verifyUnit recomputes one unit. A gradient needs the state its round began
+// with, which is recomputed when it was let go; of the other kinds the whole
+// round is done, because they need its results.
+func (t target) verifyUnit(ctx context.Context, v *work.Verifier, b *claims, trace bool, r *verified) error {
+	plan, err := work.OpenPlan(ctx, b, t.history[0].Run)
+	if err != nil {
+		return err
+	}
+	from, err := t.begin(ctx, v, b, plan)
+	if err != nil {
+		return err
+	}
+	units, err := plan.Units(ctx, b, t.first, from)
+	if err != nil {
+		return err
+	}
+	for _, u := range units {
+		if u.ID() != t.unit {
+			continue
+		}
+		claimed, _ := claim(t.history[t.first], t.unit)
+		f, _, err := v.Unit(ctx, nil, u, claimed)
+		if err != nil {
+			return err
+		}
+		v.Report(f)
+		if !trace {
+			return nil
+		}
+		return v.Trace(ctx, u, func(s tensor.Step) { r.Trace = append(r.Trace, traced(s)) })
+	}
+	if trace {
+		return usagef("--trace: %s is no gradient unit: the others have no graph", t.unit)
+	}
+	return v.Rounds(ctx, t.history, t.first, t.last)
+}
+
+// begin returns the state the target's round begins with, held by the claims
+// or, recomputed, by the verifier's worker.
+func (t target) begin(ctx context.Context, v *work.Verifier, b *claims, plan *work.Plan) (work.Checkpoint, error) {
+	if t.first == 0 {
+		return plan.Begin(ctx, b)
+	}
+	from := t.history[t.first-1].After
+	if _, err := work.GetSet(ctx, b, from.Params); err == nil {
+		return from, nil
+	}
+	return from, v.Rounds(ctx, t.history, t.first-1, t.first-1)
+}
+
+func traced(s tensor.Step) operation {
+	o := operation{Name: s.Name.String(), Op: s.Op.String(), Shapes: s.Shapes}
+	for _, d := range s.Digests {
+		o.Digests = append(o.Digests, hex.EncodeToString(d[:]))
+	}
+	return o
+}

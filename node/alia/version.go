@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/train"
+)
+
+// version is this program's, as miners tell publishers.
+const version = "0.1.0"
+
+// about is what `alia version` says.
+type about struct {
+	Version  string   `json:"version"`
+	Numerics string   `json:"numerics"`
+	Go       string   `json:"go"`
+	Platform string   `json:"platform"`
+	Kernels  []string `json:"kernels"`
+}
+
+func newVersion(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Say which program this is, and what it can compute with",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := about{version, train.Numerics, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, kernel.Names()}
+			return a.result(v, func(w io.Writer) {
+				fmt.Fprintf(w, "alia %s, %s, %s %s, kernels %s\n", v.Version, v.Numerics, v.Go, v.Platform, strings.Join(v.Kernels, " "))
+			})
+		},
+	}
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/ledger/wallet"
+	"github.com/alia-network/alia/node/swarm"
+	"github.com/alia-network/alia/protocol"
+)
+
+func newWallet(a *app) *cobra.Command {
+	cmd := &cobra.Command{Use: "wallet", Short: "Keys, balance, transfer", Args: cobra.NoArgs}
+	cmd.AddCommand(
+		&cobra.Command{
+			Use: "new", Short: "Make the home's key, which must not be there yet", Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error {
+				if _, err := wallet.Open(filepath.Join(a.home, walletFile)); !errors.Is(err, fs.ErrNotExist) {
+					return errors.Join(fmt.Errorf("%s has a wallet", a.home), err)
+				}
+				return a.showAccount()
+			},
+		},
+		&cobra.Command{
+			Use: "show", Short: "Print the home's account", Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error {
+				if _, err := wallet.Open(filepath.Join(a.home, walletFile)); err != nil {
+					return err
+				}
+				return a.showAccount()
+			},
+		},
+		&cobra.Command{
+			Use: "balance [ACCOUNT]", Short: "Ask the ledger what an account holds (default: the home's)", Args: cobra.MaximumNArgs(1),
+			RunE: func(cmd *cobra.Command, args []string) error { return a.showBalance(cmd.Context(), args) },
+		},
+		newTransfer(a),
+	)
+	return cmd
+}
+
+func (a *app) showAccount() error {
+	key, err := a.key()
+	if err != nil {
+		return err
+	}
+	account := protocol.AccountOf(key)
+	return a.result(struct {
+		Account string `json:"account"`
+		Key     string `json:"public_key"`
+	}{wallet.Address(account), account.String()}, func(w io.Writer) { fmt.Fprintln(w, wallet.Address(account)) })
+}
+
+// holding is an account's record at the ledger.
+type holding struct {
+	Account string `json:"account"`
+	Balance uint64 `json:"balance"` // units of 1e-8 ALIA
+	Nonce   uint64 `json:"nonce"`
+}
+
+// accountOr is the account named by the first argument, or the home's.
+func (a *app) accountOr(args []string) (protocol.Account, error) {
+	if len(args) > 0 {
+		return parseAccount(args[0])
+	}
+	w, err := wallet.Open(filepath.Join(a.home, walletFile))
+	if err != nil {
+		return protocol.Account{}, err
+	}
+	return w.Account(), nil
+}
+
+func (a *app) showBalance(ctx context.Context, args []string) error {
+	account, err := a.accountOr(args)
+	if err != nil {
+		return err
+	}
+	c, err := a.dialLedger(ctx)
+	if err != nil {
+		return err
+	}
+	record, err := c.Account(ctx, account)
+	if err != nil {
+		return err
+	}
+	h := holding{wallet.Address(account), record.Balance, record.Nonce}
+	return a.result(h, func(w io.Writer) { fmt.Fprintf(w, "%s  %s ALIA\n", h.Account, swarm.Amount(h.Balance)) })
+}
+
+func newTransfer(a *app) *cobra.Command {
+	var memo string
+	var timeout time.Duration
+	cmd := &cobra.Command{
+		Use:   "transfer ACCOUNT AMOUNT",
+		Short: "Send ALIA from the home's account",
+		Args:  cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			to, err := parseAccount(args[0])
+			if err != nil {
+				return err
+			}
+			amount, err := parseAmount(args[1])
+			if err != nil {
+				return usageError{err.Error()}
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			return a.transfer(ctx, ledger.Transfer{To: to, Amount: amount, Memo: memo})
+		},
+	}
+	cmd.Flags().StringVar(&memo, "memo", "", "a line that everyone can read")
+	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait for the ledger")
+	return cmd
+}
+
+func (a *app) transfer(ctx context.Context, t ledger.Transfer) error {
+	w, err := wallet.Open(filepath.Join(a.home, walletFile))
+	if err != nil {
+		return err
+	}
+	c, err := a.dialLedger(ctx)
+	if err != nil {
+		return err
+	}
+	sender := c.Sender(w.Key())
+	nonce, err := sender.Send(ctx, t)
+	if err != nil {
+		return fmt.Errorf("transfer: %w", err)
+	}
+	if err := sender.Confirm(ctx, nonce); err != nil {
+		return fmt.Errorf("transfer: %w", err)
+	}
+	r := struct {
+		From   string `json:"from"`
+		To     string `json:"to"`
+		Amount uint64 `json:"amount"`
+		Nonce  uint64 `json:"nonce"`
+	}{wallet.Address(w.Account()), wallet.Address(t.To), t.Amount, nonce}
+	return a.result(r, func(w io.Writer) {
+		fmt.Fprintf(w, "%s ALIA from %s to %s\n", swarm.Amount(r.Amount), r.From, r.To)
+	})
+}
+
+// parseAmount reads an amount in ALIA, with at most 8 decimals, as units.
+func parseAmount(s string) (uint64, error) {
+	whole, fraction, dotted := strings.Cut(s, ".")
+	if len(fraction) > 8 || (dotted && fraction == "") {
+		return 0, fmt.Errorf("amount %q: want ALIA with at most 8 decimals, such as 2.5", s)
+	}
+	fraction += strings.Repeat("0", 8-len(fraction))
+	w, err := strconv.ParseUint(whole, 10, 64)
+	if err != nil || w > 1<<63/protocol.Coin {
+		return 0, fmt.Errorf("amount %q: want ALIA with at most 8 decimals, such as 2.5", s)
+	}
+	f, err := strconv.ParseUint(fraction, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("amount %q: want ALIA with at most 8 decimals, such as 2.5", s)
+	}
+	return w*protocol.Coin + f, nil
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/work"
+)
+
+// watch follows a run by its events: it shows them, and measures.
+type watch struct {
+	app           *app
+	kernels       string
+	mu            sync.Mutex // guards what follows: events come from several goroutines
+	round, rounds int
+	tokens        uint64
+	cpu, cpuEnd   float64                  // seconds of this process, at the plan and at the last round
+	bar           *progressbar.ProgressBar // nil where there is no terminal
+	spoken        time.Time                // of the last plain line
+}
+
+func newWatch(a *app, kernels string) *watch { return &watch{app: a, kernels: kernels} }
+
+// report takes an event.
+func (w *watch) report(e node.Event) {
+	w.app.event(e)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch e.Kind {
+	case node.EventPlanned:
+		w.rounds, w.cpu = e.Rounds, cpuSeconds()
+		w.cpuEnd = w.cpu
+		w.app.note("%s: %d rounds, kernels %s", e.Text, e.Rounds, w.kernels)
+		if _, ok := onTerminal(w.app.stderr); ok && !w.app.events {
+			w.bar = progressbar.NewOptions(e.Rounds, progressbar.OptionSetWriter(w.app.stderr),
+				progressbar.OptionSetDescription("training"), progressbar.OptionShowCount(),
+				progressbar.OptionSetItsString("rounds"), progressbar.OptionShowIts(),
+				progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
+		}
+	case node.EventRound:
+		w.round, w.tokens, w.cpuEnd = e.Round, w.tokens+e.Tokens, cpuSeconds()
+		w.show(e)
+	case node.EventWaiting, node.EventJoined, node.EventLeft, node.EventRefused:
+		w.app.note("%s: %s %s", e.Kind, e.Code, e.Text)
+	}
+}
+
+// every is the pause between plain lines, of which a person needs few.
+const every = 5 * time.Second
+
+func (w *watch) show(e node.Event) {
+	if w.bar != nil {
+		w.bar.Describe(fmt.Sprintf("epoch %d, loss %.3f", e.Epoch, e.Loss))
+		if err := w.bar.Set(e.Round); err != nil {
+			w.app.log.Debug("progress bar", "err", err)
+		}
+	}
+	if e.Valid == 0 && (w.bar != nil || time.Since(w.spoken) < every) {
+		return
+	}
+	w.spoken = time.Now()
+	line := fmt.Sprintf("round %d of %d, epoch %d, loss %.3f", e.Round, e.Rounds, e.Epoch, e.Loss)
+	if e.Valid != 0 {
+		line += fmt.Sprintf(", validation %.3f", e.Valid)
+	}
+	if e.Seconds > 0 {
+		line += fmt.Sprintf(", %.0f tokens/s", float64(e.Tokens)/e.Seconds)
+	}
+	if w.bar != nil {
+		if err := w.bar.Clear(); err != nil {
+			w.app.log.Debug("progress bar", "err", err)
+		}
+	}
+	w.app.note("%s", line)
+}
+
+// close takes the bar from the terminal. It may be called more than once.
+func (w *watch) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.bar == nil {
+		return
+	}
+	if err := w.bar.Clear(); err != nil {
+		w.app.log.Debug("progress bar", "err", err)
+	}
+	w.bar = nil
+}
+
+// stopped says how to go on after an interrupt, and returns the run's error.
+func (w *watch) stopped(ctx context.Context, err error) error {
+	w.close()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		w.app.note("stopped after round %d of %d; the same command goes on from there", w.round, w.rounds)
+	}
+	return err
+}
+
+// sum is the run's result.
+func (w *watch) sum(plan *work.Plan, o *node.Outcome, path string) trained {
+	t := trained{
+		Model: o.Model.String(), Run: plan.Link.String(), Rounds: o.Rounds, Units: o.Units,
+		TrainLoss: o.Loss, ValidLoss: o.Valid, Tests: o.Tests, Seconds: o.Seconds,
+		CPUSeconds: w.cpuEnd - w.cpu, TargetTokens: w.tokens, Path: path,
+	}
+	if len(o.Tests) > 0 {
+		t.BLEU, t.ChrF = o.Tests[0].BLEU, o.Tests[0].ChrF
+	}
+	if t.CPUSeconds > 0 {
+		t.TokensPerCPUs = float64(t.TargetTokens) / t.CPUSeconds
+	}
+	return t
+}

@@ -1,0 +1,142 @@
+package swarm
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Fault is one step of a fault script: at its time a process is killed, or
+// started again.
+type Fault struct {
+	Round  int           // due when this many rounds are done; 0 where After counts
+	After  time.Duration // due this long after the swarm began
+	Kill   bool          // SIGKILL; otherwise start
+	Target string        // ledger, coordinator or miner-N
+}
+
+// String writes the fault as a script has it.
+func (f Fault) String() string {
+	action := "start"
+	if f.Kill {
+		action = "kill"
+	}
+	if f.Round > 0 {
+		return fmt.Sprintf("round %d: %s %s", f.Round, action, f.Target)
+	}
+	return fmt.Sprintf("%v: %s %s", f.After, action, f.Target)
+}
+
+const (
+	maxFaults = 1000
+	maxMiners = 64
+	maxRound  = 1 << 30
+)
+
+// ParseFaults reads a fault script: steps divided by ";" or line ends, each
+// the number of a round or a time since the swarm began, and what happens
+// then.
+//
+//	round 10: kill miner-2; round 20: start miner-4
+//	30s: kill ledger; 60s: start ledger
+//
+// A miner above the number the swarm begins with joins when it is started.
+// Lines that begin with # are comments.
+func ParseFaults(script string) ([]Fault, error) {
+	var faults []Fault
+	for line := range strings.Lines(script) {
+		if strings.HasPrefix(strings.TrimSpace(line), "#") {
+			continue
+		}
+		for step := range strings.SplitSeq(line, ";") {
+			step = strings.TrimSpace(step)
+			if step == "" {
+				continue
+			}
+			f, err := parseFault(step)
+			if err != nil {
+				return nil, fmt.Errorf("fault script, step %d, %q: %w", len(faults)+1, step, err)
+			}
+			if faults = append(faults, f); len(faults) > maxFaults {
+				return nil, fmt.Errorf("fault script: more than %d steps", maxFaults)
+			}
+		}
+	}
+	return faults, nil
+}
+
+func parseFault(step string) (Fault, error) {
+	when, what, ok := strings.Cut(step, ":")
+	if !ok {
+		return Fault{}, errors.New(`want "WHEN: kill|start NAME", such as "round 10: kill miner-2"`)
+	}
+	f, err := parseWhen(strings.Fields(when))
+	if err != nil {
+		return Fault{}, err
+	}
+	words := strings.Fields(what)
+	if len(words) != 2 || (words[0] != "kill" && words[0] != "start") {
+		return Fault{}, fmt.Errorf(`%q is no action: want "kill NAME" or "start NAME"`, strings.TrimSpace(what))
+	}
+	f.Kill, f.Target = words[0] == "kill", words[1]
+	if f.Target == ledgerName || f.Target == coordinatorName {
+		return f, nil
+	}
+	if _, err := minerNumber(f.Target); err != nil {
+		return Fault{}, err
+	}
+	return f, nil
+}
+
+func parseWhen(words []string) (Fault, error) {
+	switch {
+	case len(words) == 2 && words[0] == "round":
+		n, err := strconv.Atoi(words[1])
+		if err != nil || n < 1 || n > maxRound {
+			return Fault{}, fmt.Errorf("round %q: want a number from 1", words[1])
+		}
+		return Fault{Round: n}, nil
+	case len(words) == 1:
+		d, err := time.ParseDuration(words[0])
+		if err != nil || d <= 0 {
+			return Fault{}, fmt.Errorf(`time %q: want such as "30s" or "1m30s"`, words[0])
+		}
+		return Fault{After: d}, nil
+	}
+	return Fault{}, fmt.Errorf(`%q is no time: want "round N" or such as "30s"`, strings.Join(words, " "))
+}
+
+// minerNumber reads N of a name miner-N.
+func minerNumber(name string) (int, error) {
+	digits, ok := strings.CutPrefix(name, "miner-")
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil || n < 1 || n > maxMiners || minerName(n) != name {
+		return 0, fmt.Errorf("%q is no process: want %s, %s or miner-1 to miner-%d", name, ledgerName, coordinatorName, maxMiners)
+	}
+	return n, nil
+}
+
+func minerName(n int) string { return fmt.Sprintf("miner-%d", n) }
+
+// script is the faults still to come.
+type script struct{ faults []Fault }
+
+// due takes out the faults whose time has come, in the script's order. With
+// the coordinator down no round can come: then its next start is due at once.
+func (s *script) due(round int, elapsed time.Duration, coordinatorDown bool) []Fault {
+	var now []Fault
+	s.faults = slices.DeleteFunc(s.faults, func(f Fault) bool {
+		due := f.Round > 0 && round >= f.Round || f.Round == 0 && elapsed >= f.After
+		if coordinatorDown && f.Round > 0 && !f.Kill && f.Target == coordinatorName {
+			due, coordinatorDown = true, false
+		}
+		if due {
+			now = append(now, f)
+		}
+		return due
+	})
+	return now
+}

@@ -1,0 +1,223 @@
+package swarm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/ledger/wallet"
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/protocol"
+)
+
+// Result is what a swarm did. Amounts are in units of 1e-8 ALIA.
+type Result struct {
+	Trained
+	Home        string   `json:"home"`
+	Units       int      `json:"units"` // accepted from miners
+	Height      uint64   `json:"height"`
+	Supply      uint64   `json:"supply"`
+	FirstMint   float64  `json:"first_mint_seconds"` // since the program began
+	Seconds     float64  `json:"seconds"`
+	Miners      []Earner `json:"miners"`
+	Customer    Earner   `json:"customer"`
+	Translation string   `json:"translation"`
+	Receipt     Receipt  `json:"receipt"`
+}
+
+// Trained is what the coordinator says of the model.
+type Trained struct {
+	Model  string           `json:"model"`
+	Path   string           `json:"path"`
+	Run    string           `json:"run"`
+	Rounds int              `json:"rounds"`
+	BLEU   float64          `json:"bleu"`
+	ChrF   float64          `json:"chrf"`
+	Tests  []node.TestScore `json:"tests"`
+}
+
+// Earner is an account of the swarm. Earned is what its work brought; its
+// balance may be less, when it sold some.
+type Earner struct {
+	Name    string `json:"name"`
+	Account string `json:"account"`
+	Units   int    `json:"units"`
+	Earned  uint64 `json:"earned"`
+	Balance uint64 `json:"balance"`
+}
+
+// Receipt is where the customer's receipt is, and what it says.
+type Receipt struct {
+	Path string `json:"path"`
+	Job  string `json:"job"`
+	Paid uint64 `json:"paid"` // to miners
+}
+
+// saleResult is how the sale and the translation went.
+type saleResult struct {
+	seller      string
+	amount      uint64
+	translation translation
+	listing     ledger.Listing
+	err         error
+}
+
+// translation is the result of alia translate.
+type translation struct {
+	Translation string `json:"translation"`
+	Receipt     string `json:"receipt"`
+	Job         string `json:"job"`
+	Paid        uint64 `json:"paid"`
+	Units       int    `json:"units"`
+}
+
+// saleAmount is what the customer buys, if the seller has twice as much.
+const saleAmount = 5 * protocol.Coin
+
+// seller is the miner with the largest balance, and what it sells: there is no
+// token that was not earned, so the customer's come from a miner.
+func (s *swarm) seller() (name string, amount uint64) {
+	var most uint64
+	for _, m := range s.view.miners {
+		if m.balance > most {
+			name, most = m.name, m.balance
+		}
+	}
+	return name, min(saleAmount, most/2)
+}
+
+// sell transfers tokens from the seller's home to the customer, and has the
+// customer buy a translation.
+func (s *swarm) sell(ctx context.Context, seller string, amount uint64) {
+	r := saleResult{seller: seller, amount: amount}
+	r.err = func() error {
+		to := wallet.Address(s.members[customerName].account)
+		if _, err := s.command(ctx, seller, nil, "wallet", "transfer", to, Amount(amount), "--memo", "for a translation"); err != nil {
+			return fmt.Errorf("sale: %w", err)
+		}
+		out, err := s.command(ctx, customerName, []string{"--listen", s.members[customerName].listen()},
+			"translate", s.cfg.Document, "--model", s.trained.Model, "--src", s.cfg.Source, "--tgt", s.cfg.Target, "--budget", Amount(max(1, amount/4)))
+		if err != nil {
+			return fmt.Errorf("translation: %w", err)
+		}
+		if err := json.Unmarshal(out, &r.translation); err != nil {
+			return fmt.Errorf("translation: %w", err)
+		}
+		r.listing, err = s.listing(ctx)
+		return err
+	}()
+	select {
+	case s.sale <- r:
+	case <-ctx.Done():
+	}
+}
+
+// command runs alia once as a member of the swarm and returns what it prints.
+func (s *swarm) command(ctx context.Context, name string, extra []string, args ...string) ([]byte, error) {
+	m := s.members[name]
+	args = append(args, "--home", m.home, "--network", filepath.Join(m.home, "network.json"), "--json")
+	cmd := exec.CommandContext(ctx, s.cfg.Program, append(args, extra...)...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = &out, &errs, attributes()
+	cmd.Cancel = func() error { terminate(cmd); return nil }
+	cmd.WaitDelay = 10 * time.Second
+	done := make(chan error)
+	s.crowd.starts <- func() { done <- cmd.Start() }
+	if err := <-done; err != nil {
+		return nil, err
+	}
+	if err := cmd.Wait(); err != nil {
+		lines := strings.Split(strings.TrimSpace(errs.String()), "\n")
+		return nil, fmt.Errorf("%s (%w)", strings.TrimPrefix(lines[len(lines)-1], "alia: "), err)
+	}
+	return out.Bytes(), nil
+}
+
+// finish puts the result together and hands it on.
+func (s *swarm) finish(sale saleResult) error {
+	if sale.err != nil {
+		return sale.err
+	}
+	r := &Result{Trained: *s.trained, Home: s.cfg.Home}
+	s.view.ledger(sale.listing, nil)
+	r.Height, r.Supply = sale.listing.Height, sale.listing.Supply.Total()
+	r.FirstMint, r.Seconds = seconds(s.firstMint), seconds(s.elapsed())
+	r.Units = len(s.units) + sale.translation.Units
+	r.Translation = sale.translation.Translation
+	r.Receipt = Receipt{sale.translation.Receipt, sale.translation.Job, sale.translation.Paid}
+	for _, m := range s.view.miners {
+		e := Earner{m.name, wallet.Address(s.members[m.name].account), m.units, m.balance, m.balance}
+		if m.name == sale.seller {
+			e.Earned += sale.amount
+		}
+		r.Miners = append(r.Miners, e)
+	}
+	customer := s.members[customerName].account
+	r.Customer = Earner{Name: customerName, Account: wallet.Address(customer), Balance: balanceOf(sale.listing, customer)}
+	s.view.phase = "done"
+	s.view.note(s.elapsed(), fmt.Sprintf("%s sold the customer %s ALIA, the translation cost %s", sale.seller, Amount(sale.amount), Amount(sale.translation.Paid)))
+	s.cfg.Screen.Show(&s.view, s.elapsed())
+	s.cfg.Screen.Close()
+	return s.cfg.Done(r)
+}
+
+// seconds is d to the millisecond.
+func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
+
+func balanceOf(l ledger.Listing, a protocol.Account) uint64 {
+	for _, h := range l.Accounts {
+		if h.Account == a {
+			return h.Balance
+		}
+	}
+	return 0
+}
+
+// books is what the ledger said, or why it said nothing.
+type books struct {
+	listing ledger.Listing
+	err     error
+}
+
+// pollEvery is the pause between two questions to the ledger.
+const pollEvery = 500 * time.Millisecond
+
+// poll asks the ledger again and again.
+func (s *swarm) poll(ctx context.Context) {
+	for {
+		var b books
+		b.listing, b.err = s.listing(ctx)
+		select {
+		case s.books <- b:
+		case <-ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(pollEvery):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// listing returns all accounts and the books of one height, which must add up.
+func (s *swarm) listing(ctx context.Context) (ledger.Listing, error) {
+	l, err := s.client.Accounts(ctx)
+	if err != nil {
+		return ledger.Listing{}, err
+	}
+	sum := l.Supply.Escrowed + l.Supply.Pool
+	for _, h := range l.Accounts {
+		sum += h.Balance
+	}
+	if sum != l.Supply.Total() {
+		return l, fmt.Errorf("at height %d the supply is %d units, but all holdings are %d", l.Height, l.Supply.Total(), sum)
+	}
+	return l, nil
+}

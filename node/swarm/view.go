@@ -1,0 +1,210 @@
+package swarm
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/protocol"
+)
+
+// view is what a person sees of a swarm. It changes by events; how it is shown
+// is render's business.
+type view struct {
+	network string // name and short id
+	lesson  string // what is trained
+	phase   string
+
+	round, rounds, epoch int
+	losses               []float64 // of every round
+	valid                float64   // the last one
+	speed                float64   // target tokens per second, smoothed
+	paces                []time.Duration
+
+	miners []minerView
+	down   map[string]string // processes other than miners that do not run, and why
+
+	height         uint64
+	minted, supply uint64
+	ledgerDown     bool
+
+	notes []note
+	noted int // notes ever made
+}
+
+// minerView is a miner's line.
+type minerView struct {
+	name    string
+	account protocol.Account
+	kernels string
+	units   int
+	balance uint64
+	state   state
+	reason  string
+}
+
+// note is a line of the log below.
+type note struct {
+	at   time.Duration
+	text string
+}
+
+// state is what a process is doing.
+type state int
+
+const (
+	stateStarting state = iota
+	stateWaiting
+	stateWorking
+	stateDown
+	stateLater
+)
+
+func (s state) String() string {
+	return [...]string{"starting", "waiting", "working", "down", "not yet here"}[s]
+}
+
+const (
+	keepNotes = 100
+	keepPaces = 10 // rounds that the estimate of the end looks back at
+)
+
+func newView(n node.Network, cfg Config, members map[string]*member, order []string) view {
+	v := view{
+		network: n.Name + " " + n.Net().Short()[:8], lesson: cfg.Source + " to " + cfg.Target,
+		phase: "starting", down: map[string]string{},
+	}
+	for _, name := range order {
+		number, err := minerNumber(name)
+		if err != nil {
+			continue
+		}
+		m := minerView{name: name, account: members[name].account, kernels: "auto"}
+		if len(cfg.Kernels) > 0 {
+			m.kernels = cfg.Kernels[(number-1)%len(cfg.Kernels)]
+		}
+		v.miners = append(v.miners, m)
+	}
+	return v
+}
+
+// note adds a line to the log.
+func (v *view) note(at time.Duration, text string) {
+	v.notes = append(v.notes, note{at, text})
+	v.noted++
+	if len(v.notes) > keepNotes {
+		v.notes = slices.Delete(v.notes, 0, len(v.notes)-keepNotes)
+	}
+}
+
+// state notes what a process is doing.
+func (v *view) state(name string, s state, reason string) {
+	for i := range v.miners {
+		if v.miners[i].name == name {
+			v.miners[i].state, v.miners[i].reason = s, reason
+			return
+		}
+	}
+	if s == stateDown {
+		v.down[name] = reason
+	} else {
+		delete(v.down, name)
+	}
+}
+
+// nameOf is the miner's name, or an account that is no member's.
+func (v *view) nameOf(a protocol.Account) string {
+	for _, m := range v.miners {
+		if m.account == a {
+			return m.name
+		}
+	}
+	return a.Short()
+}
+
+// event takes in what a process said.
+func (v *view) event(at time.Duration, from string, e node.Event) {
+	switch e.Kind {
+	case node.EventReady:
+		v.state(from, stateWaiting, "")
+	case node.EventPlanned:
+		v.rounds, v.phase = e.Rounds, "training"
+		v.note(at, fmt.Sprintf("%s of %d rounds", e.Text, e.Rounds))
+	case node.EventRound:
+		v.roundDone(at, e)
+	case node.EventUnit:
+		v.unit(from, e)
+	case node.EventIdle:
+		v.state(from, stateWaiting, e.Text)
+	case node.EventJoined:
+		v.note(at, v.nameOf(e.Miner)+" bids")
+	case node.EventLeft:
+		v.note(at, fmt.Sprintf("%s has left: %s", v.nameOf(e.Miner), e.Text))
+	case node.EventRefused, node.EventWaiting:
+		v.note(at, fmt.Sprintf("%s: %s", from, e.Text))
+	}
+}
+
+func (v *view) roundDone(at time.Duration, e node.Event) {
+	if e.Round <= v.round { // told again by a restarted coordinator
+		return
+	}
+	v.round, v.rounds, v.epoch = e.Round, e.Rounds, e.Epoch
+	v.losses = append(v.losses, e.Loss)
+	if e.Valid != 0 {
+		v.valid = e.Valid
+		v.note(at, fmt.Sprintf("epoch %d: loss %.3f, validation %.3f", e.Epoch, e.Loss, e.Valid))
+	}
+	if e.Seconds > 0 {
+		speed := float64(e.Tokens) / e.Seconds
+		if v.speed > 0 {
+			speed = 0.8*v.speed + 0.2*speed
+		}
+		v.speed = speed
+	}
+	if v.paces = append(v.paces, at); len(v.paces) > keepPaces {
+		v.paces = slices.Delete(v.paces, 0, 1)
+	}
+	if v.round == v.rounds {
+		v.phase = "translating the held-out pairs"
+	}
+}
+
+// unit counts an accepted unit. The coordinator says whose it was; from a
+// miner's own word only its state is taken.
+func (v *view) unit(from string, e node.Event) {
+	for i := range v.miners {
+		m := &v.miners[i]
+		if from == coordinatorName && m.account == e.Miner {
+			m.units++
+		}
+		if m.name == from && m.state != stateDown {
+			m.state, m.reason = stateWorking, ""
+		}
+	}
+}
+
+// ledger takes in the books of a height, or why there are none.
+func (v *view) ledger(l ledger.Listing, err error) {
+	v.ledgerDown = errors.Is(err, light.ErrUnreachable) && v.height > 0
+	if err != nil {
+		return
+	}
+	v.height, v.minted, v.supply = l.Height, l.Supply.Minted, l.Supply.Total()
+	for i := range v.miners {
+		v.miners[i].balance = balanceOf(l, v.miners[i].account)
+	}
+}
+
+// left is the time until the last round, 0 when it cannot be said yet.
+func (v *view) left() time.Duration {
+	n := len(v.paces)
+	if n < 3 {
+		return 0
+	}
+	return (v.paces[n-1] - v.paces[0]) / time.Duration(n-1) * time.Duration(v.rounds-v.round)
+}
