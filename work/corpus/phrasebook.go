@@ -1,0 +1,294 @@
+package corpus
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	heldOutPairs = 500 // of the phrasebook, for validation, and again for the test
+	perSentence  = 165 // pairs made from one sentence pattern, at most
+	richSentence = 50  // pairs a pattern needs so that some of them may be held out
+)
+
+// Phrasebook returns the project's own English-German corpus: travel, lodging,
+// food, shopping, weather, time, numbers, directions and health. It is
+// generated from a lexicon and sentence patterns written for this project, the
+// same pairs in the same order each time.
+//
+// Every English sentence has one translation and every German sentence one
+// source. Valid, and Tests[0], named "test", have 500 pairs each; none of their
+// sentences, in either language, occurs elsewhere in the corpus.
+func Phrasebook() *Corpus {
+	lex := newLexicon()
+	seen := make(map[string]bool)
+	var all, held []Pair
+	for n, pattern := range patterns() {
+		made := pattern.fill(lex, stream{key: uint64(n)})
+		fresh := slices.DeleteFunc(made, func(p Pair) bool {
+			if seen[p.Source] || seen["\t"+p.Target] {
+				return true
+			}
+			seen[p.Source], seen["\t"+p.Target] = true, true
+			return false
+		})
+		out := 0
+		if len(fresh) >= richSentence {
+			out = len(fresh) / 10
+		}
+		held = append(held, fresh[:out]...)
+		all = append(all, fresh[out:]...)
+	}
+	shuffle(held, stream{key: 'h'})
+	all = append(all, held[2*heldOutPairs:]...)
+	shuffle(all, stream{key: 'a'})
+	return &Corpus{
+		Source: "en", Target: "de",
+		Train: all,
+		Valid: held[:heldOutPairs:heldOutPairs],
+		Tests: []Split{{"test", held[heldOutPairs : 2*heldOutPairs : 2*heldOutPairs]}},
+	}
+}
+
+// pattern is a sentence in both languages with slots for words.
+type pattern struct {
+	source, target []part
+	classes        []string // the variables of the slots, each once
+}
+
+// part is literal text, or, when variable is set, a slot.
+type part struct {
+	literal    string
+	determiner string   // what stands before a noun and inflects it; "" for the bare word
+	adjective  string   // variable of the adjective between them, if any
+	variable   string   // a class of the lexicon, with a digit after it for a second word
+	forms      []string // of a verb, chosen by the variable's person instead
+}
+
+// patterns reads the sentence patterns: one on a line, English = German.
+func patterns() []pattern {
+	var out []pattern
+	for line := range strings.Lines(sentences + moreSentences) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		source, target, _ := strings.Cut(line, " = ")
+		p := pattern{source: parts(source), target: parts(target)}
+		for _, s := range p.source {
+			for _, v := range []string{s.adjective, s.variable} {
+				if v != "" && !slices.Contains(p.classes, v) {
+					p.classes = append(p.classes, v)
+				}
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// parts cuts one side of a pattern at its slots.
+func parts(s string) []part {
+	var out []part
+	for s != "" {
+		before, rest, _ := strings.Cut(s, "{")
+		if before != "" {
+			out = append(out, part{literal: before})
+		}
+		slot, after, ok := strings.Cut(rest, "}")
+		if ok {
+			out = append(out, newSlot(slot))
+		}
+		s = after
+	}
+	return out
+}
+
+// newSlot reads {VARIABLE}, {DETERMINER NOUN}, {DETERMINER ADJECTIVE NOUN} or
+// {VARIABLE:FIRST|THIRD|PLURAL}.
+func newSlot(s string) part {
+	if v, forms, ok := strings.Cut(s, ":"); ok {
+		return part{variable: v, forms: strings.Split(forms, "|")}
+	}
+	words := strings.Fields(s)
+	p := part{variable: words[len(words)-1]}
+	if len(words) > 1 {
+		p.determiner = words[0]
+	}
+	if len(words) > 2 {
+		p.adjective = words[1]
+	}
+	return p
+}
+
+// fill returns the pattern with words in its slots: all ways to fill them, or
+// perSentence different ones drawn from the stream when there are more.
+func (p pattern) fill(lex lexicon, draw stream) []Pair {
+	ways := 1
+	for _, c := range p.classes {
+		ways *= len(lex.words(c))
+	}
+	order := make([]int, 0, ways)
+	if ways <= 4*perSentence {
+		for i := range ways {
+			order = append(order, i)
+		}
+		shuffle(order, draw)
+	} else {
+		for range 2 * perSentence {
+			order = append(order, int(draw.below(uint64(ways))))
+		}
+	}
+	var out []Pair
+	chosen := make(map[string]word, len(p.classes))
+	for _, way := range order {
+		for _, c := range p.classes {
+			words := lex.words(c)
+			chosen[c] = words[way%len(words)]
+			way /= len(words)
+		}
+		pair := Pair{sentence(p.source, chosen, english), sentence(p.target, chosen, german)}
+		if !repeats(p.classes, chosen) && !slices.Contains(out, pair) {
+			out = append(out, pair)
+		}
+		if len(out) == perSentence {
+			break
+		}
+	}
+	return out
+}
+
+// repeats reports whether two variables have the same word.
+func repeats(classes []string, chosen map[string]word) bool {
+	for i, a := range classes {
+		for _, b := range classes[:i] {
+			if chosen[a].source == chosen[b].source {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sentence puts the chosen words in the slots by the grammar of a language and
+// capitalises the beginning.
+func sentence(parts []part, chosen map[string]word, grammar func(part, word, word) string) string {
+	var b strings.Builder
+	for _, s := range parts {
+		w := chosen[s.variable]
+		switch {
+		case s.variable == "":
+			b.WriteString(s.literal)
+		case s.forms != nil:
+			b.WriteString(s.forms[w.person])
+		default:
+			b.WriteString(grammar(s, w, chosen[s.adjective]))
+		}
+	}
+	first, n := utf8.DecodeRuneInString(b.String())
+	return string(unicode.ToUpper(first)) + b.String()[n:]
+}
+
+// word is an entry of the lexicon.
+type word struct {
+	source, sources string // English, and its plural
+	target, targets string // German, and its plural
+	gender          gender // of a noun
+	person          int    // of a subject: index of a verb's form
+}
+
+// lexicon is the words of each class.
+type lexicon map[string][]word
+
+// words returns the words a variable stands for.
+func (l lexicon) words(variable string) []word {
+	words := l[strings.TrimRight(variable, "123")]
+	if len(words) == 0 {
+		panic(fmt.Sprintf("corpus: the phrasebook has no words of class %s", variable))
+	}
+	return words
+}
+
+// newLexicon reads the lexicon: a class's name in brackets, then its entries,
+// several to a line between semicolons.
+//
+//	ENGLISH[, PLURAL] = GERMAN[/STEM][ TAG][, PLURAL]
+//
+// An English plural not given ends with -s. The tag is the gender m, f or n of
+// a noun, or the person 1 (I), 3 (he, she) or 6 (we, they) of a subject. The
+// stem is an adjective's where its endings are not put after the word itself.
+func newLexicon() lexicon {
+	n := numbers()
+	l := lexicon{"number": n, "age": n[18:], "degrees": n[:34]}
+	class := ""
+	for line := range strings.Lines(vocabulary) {
+		line = strings.TrimSpace(line)
+		if strings.HasPrefix(line, "[") {
+			class = strings.Trim(line, "[]")
+			continue
+		}
+		for entry := range strings.SplitSeq(line, ";") {
+			if entry = strings.TrimSpace(entry); entry != "" {
+				l[class] = append(l[class], newWord(entry))
+			}
+		}
+	}
+	return l
+}
+
+// newWord reads one entry.
+func newWord(entry string) word {
+	source, target, ok := strings.Cut(entry, " = ")
+	if !ok {
+		panic(fmt.Sprintf("corpus: %q in the phrasebook is no entry", entry))
+	}
+	var w word
+	if w.source, w.sources, ok = strings.Cut(source, ", "); !ok {
+		w.sources = source + "s"
+	}
+	w.target, w.targets, _ = strings.Cut(target, ", ")
+	tag := w.target[max(len(w.target)-2, 0):]
+	switch tag {
+	case " m":
+		w.gender = masculine
+	case " f":
+		w.gender = feminine
+	case " n":
+		w.gender = neuter
+	case " 1":
+		w.person = 0
+	case " 3":
+		w.person = 1
+	case " 6":
+		w.person = 2
+	default:
+		return w
+	}
+	w.target = strings.TrimSuffix(w.target, tag)
+	return w
+}
+
+// numbers returns the numbers from 2 to 99 in words.
+func numbers() []word {
+	units := strings.Fields("- one two three four five six seven eight nine ten eleven twelve thirteen fourteen" +
+		" fifteen sixteen seventeen eighteen nineteen")
+	einer := strings.Fields("- ein zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn" +
+		" fünfzehn sechzehn siebzehn achtzehn neunzehn")
+	tens := strings.Fields("- - twenty thirty forty fifty sixty seventy eighty ninety")
+	zehner := strings.Fields("- - zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig")
+	var out []word
+	for n := 2; n < 100; n++ {
+		switch {
+		case n < 20:
+			out = append(out, word{source: units[n], target: einer[n]})
+		case n%10 == 0:
+			out = append(out, word{source: tens[n/10], target: zehner[n/10]})
+		default:
+			out = append(out, word{source: tens[n/10] + "-" + units[n%10], target: einer[n%10] + "und" + zehner[n/10]})
+		}
+	}
+	return out
+}
