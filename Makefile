@@ -59,7 +59,9 @@ fuzz: ## every fuzz target for FUZZTIME
 	done
 
 generate: ## assembly from its generator
-	cd work/kernel/gen && $(GO) run . -out ..
+	cd work/kernel/internal/gen && for isa in avx512 avx2; do \
+		$(GO) run . -isa $$isa -out ../../$${isa}_amd64.s -stubs ../../$${isa}_amd64.go -pkg kernel; \
+	done
 
 clean:
 	rm -rf bin

@@ -22,7 +22,7 @@ import (
 type Coordinator struct {
 	// Dir keeps what must survive a crash: the run's head and its journal.
 	Dir   string
-	Store *block.Store
+	Store work.Store
 	Plan  *work.Plan
 	// Crew does the units; Home, in this process, the combines.
 	Crew, Home work.Crew

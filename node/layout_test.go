@@ -39,7 +39,6 @@ var rooms = map[string][]string{
 	"node/client":     {"node", "protocol", "protocol/block", "protocol/mesh", "work", "work/text", "ledger", "ledger/light", "ledger/wallet"},
 	"node/swarm":      {"node", "protocol/mesh", "ledger/chain", "ledger/wallet", "ledger"},
 	"node/alia":       {"*"},
-	"work/kernel/gen": {},
 	"examples/travel": {"node/client", "node/swarm"},
 }
 

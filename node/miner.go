@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -29,7 +30,8 @@ type Miner struct {
 
 	mu       sync.Mutex // guards the rest
 	sessions map[block.Link]struct{}
-	recent   [][]cid.Cid // blocks of units done, oldest first
+	idle     map[block.Link]protocol.Reason // the reason last reported, by work
+	recent   [][]cid.Cid                    // blocks of units done, oldest first
 }
 
 // inFlight is the units a miner wants of a publisher at a time: one computing
@@ -44,13 +46,15 @@ type lease struct {
 	ticket  protocol.Ticket
 	id      block.Link
 	session *mesh.Session
-	ctx     context.Context // ends when the lease is cancelled or the session ends
+	ctx     context.Context // ends when the unit is done, the lease cancelled or the session over
+	end     context.CancelFunc
 }
 
 // Run mines until ctx ends.
 func (m *Miner) Run(ctx context.Context) error {
 	m.queue = make(chan lease, 64)
 	m.sessions = map[block.Link]struct{}{}
+	m.idle = map[block.Link]protocol.Reason{}
 	if err := protocol.Sign(m.Peer.Key, m.Peer.Net, &m.Capability); err != nil {
 		return fmt.Errorf("miner: %w", err)
 	}
@@ -70,7 +74,7 @@ func (m *Miner) seek(ctx context.Context) error {
 	for {
 		open := m.Peer.Offers.Open(time.Now())
 		if len(open) == 0 && !waiting {
-			m.Report(Event{Kind: EventIdle}.because(protocol.NoOffer, "waiting for one"))
+			m.idles(block.Link{}, protocol.NoOffer, "waiting for one")
 		}
 		waiting = len(open) == 0
 		for _, o := range open {
@@ -115,16 +119,36 @@ func (m *Miner) serve(ctx context.Context, o Offer) {
 	switch {
 	case ctx.Err() != nil:
 	case errors.As(err, &refused) && refused.Reason == protocol.WorkEnded:
-		m.Peer.Offers.Remove(o.Work)
-		m.Report(Event{Kind: EventIdle, Work: o.Work}.because(protocol.WorkEnded, ""))
+		m.Peer.Offers.End(o.Work)
+		m.idles(o.Work, protocol.WorkEnded, "")
 	case err != nil:
 		m.Peer.Log.Debug("market session ended", "work", o.Work, "err", err)
-		m.Report(Event{Kind: EventIdle, Work: o.Work}.because(protocol.PeerGone, err.Error()))
+		m.idles(o.Work, protocol.PeerGone, err.Error())
 		select { // let a publisher that restarts come up
 		case <-ctx.Done():
 		case <-time.After(time.Second):
 		}
 	}
+}
+
+// idles reports why the miner has nothing to do for work, once for each
+// change of the reason.
+func (m *Miner) idles(w block.Link, code protocol.Reason, detail string) {
+	m.mu.Lock()
+	same := m.idle[w] == code
+	m.idle[w] = code
+	m.mu.Unlock()
+	if !same {
+		m.Report(Event{Kind: EventIdle, Work: w}.because(code, detail))
+	}
+}
+
+// busy notes that there is work again, so that the next idle time is reported.
+func (m *Miner) busy(w block.Link) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.idle, w)
+	delete(m.idle, block.Link{})
 }
 
 func (m *Miner) session(ctx context.Context, o Offer) error {
@@ -145,7 +169,7 @@ func (m *Miner) session(ctx context.Context, o Offer) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	leases := map[block.Link]context.CancelFunc{}
+	leases := map[block.Link]lease{}
 	for {
 		t, body, err := s.Recv(ctx)
 		if err != nil {
@@ -167,7 +191,7 @@ func send(ctx context.Context, s *mesh.Session, r protocol.Record) error {
 }
 
 // message acts on one message of a publisher.
-func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases map[block.Link]context.CancelFunc, t protocol.Type, body []byte) error {
+func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases map[block.Link]lease, t protocol.Type, body []byte) error {
 	switch t {
 	case protocol.TypeTicket:
 		var ticket protocol.Ticket
@@ -178,10 +202,13 @@ func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases ma
 			return protocol.Refuse(protocol.WrongAccount, "ticket %d is not for this miner and work", ticket.Number)
 		}
 		id := block.Link{Cid: block.Sum(block.CBOR, body)}
-		lctx, cancel := context.WithCancel(ctx)
-		leases[id] = cancel
+		maps.DeleteFunc(leases, func(_ block.Link, l lease) bool { return l.ctx.Err() != nil })
+		l := lease{ticket: ticket, id: id, session: s}
+		l.ctx, l.end = context.WithCancel(ctx)
+		leases[id] = l
+		m.busy(o.Work)
 		select {
-		case m.queue <- lease{ticket, id, s, lctx}:
+		case m.queue <- l:
 		default:
 			return protocol.Refuse(protocol.OverInFlight, "more than %d tickets wait", cap(m.queue))
 		}
@@ -190,9 +217,8 @@ func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases ma
 		if err := protocol.Parse(body, m.Peer.Net, &c); err != nil {
 			return err
 		}
-		if cancel, ok := leases[c.Ticket]; ok {
-			cancel()
-			delete(leases, c.Ticket)
+		if l, ok := leases[c.Ticket]; ok {
+			l.end()
 		}
 	case protocol.TypeAccept:
 		var a protocol.Accept
@@ -214,7 +240,7 @@ func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases ma
 		if i.Code == protocol.WorkEnded {
 			return protocol.Refuse(protocol.WorkEnded, "%s", i.Reason)
 		}
-		m.Report(Event{Kind: EventIdle}.because(i.Code, i.Reason))
+		m.idles(o.Work, i.Code, i.Reason)
 	default:
 		return protocol.Refuse(protocol.Malformed, "a publisher does not send a %s", t)
 	}
@@ -237,6 +263,7 @@ func (m *Miner) compute(ctx context.Context) error {
 
 // unit does one unit and sends its attestation, or says why not.
 func (m *Miner) unit(l lease) {
+	defer l.end()
 	blocks := &remote{store: m.Peer.Store, mesh: m.Peer.Mesh, hints: l.ticket.Hints}
 	a, err := m.attest(l, blocks)
 	if err == nil {

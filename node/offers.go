@@ -37,12 +37,13 @@ type Offers struct {
 	Net     protocol.Net
 	mu      sync.Mutex // guards the rest
 	board   map[block.Link]Offer
+	ended   map[block.Link]struct{} // work that is done, of which late offers still go round
 	changed chan struct{}
 }
 
 // NewOffers returns an empty board.
 func NewOffers(net protocol.Net) *Offers {
-	return &Offers{Net: net, board: map[block.Link]Offer{}, changed: make(chan struct{}, 1)}
+	return &Offers{Net: net, board: map[block.Link]Offer{}, ended: map[block.Link]struct{}{}, changed: make(chan struct{}, 1)}
 }
 
 // Parse checks the bytes of an offer: canonical, of this network, signed.
@@ -73,7 +74,10 @@ func (o *Offers) Add(now time.Time, of Offer) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	old, ok := o.board[of.Work]
+	_, ended := o.ended[of.Work]
 	switch {
+	case ended:
+		return protocol.Refuse(protocol.WorkEnded, "offer for %s", of.Work)
 	case ok && old.Publisher != of.Publisher && now.Sub(old.heard) < offerLife:
 		return protocol.Refuse(protocol.WrongAccount, "offer for %s: %s has one open", of.Work, old.Publisher.Short())
 	case ok && old.Publisher == of.Publisher && old.Seq > of.Seq:
@@ -90,11 +94,12 @@ func (o *Offers) Add(now time.Time, of Offer) error {
 	return nil
 }
 
-// Remove takes the offer for work from the board.
-func (o *Offers) Remove(work block.Link) {
+// End takes the offer for work from the board for good.
+func (o *Offers) End(work block.Link) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.board, work)
+	o.ended[work] = struct{}{}
 }
 
 // Open lists the offers that stand at now, by work.

@@ -122,7 +122,7 @@ func (p *Publisher) End() {
 		sessions = append(sessions, b.session)
 	}
 	p.mu.Unlock()
-	p.Peer.Offers.Remove(p.Work)
+	p.Peer.Offers.End(p.Work)
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
 	for _, s := range sessions {
