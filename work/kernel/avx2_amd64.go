@@ -134,6 +134,11 @@ func absMaxAVX2(x *float32, n int) float32
 //go:noescape
 func laneSumExpAVX2(x *float32, top float32, n int) float32
 
+// indexOfAVX2 is where value is found first in x, or else the largest multiple of 8 up to n.
+//
+//go:noescape
+func indexOfAVX2(x *float32, value float32, n int) int
+
 // layerNormAVX2 is a row of LayerNorm; count is n.
 //
 //go:noescape

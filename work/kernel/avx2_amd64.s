@@ -3173,6 +3173,34 @@ blockDone:
 	VZEROUPPER
 	RET
 
+// func indexOfAVX2(x *float32, value float32, n int) int
+// Requires: AVX, BMI
+TEXT ·indexOfAVX2(SB), NOSPLIT, $0-32
+	MOVQ         x+0(FP), AX
+	MOVQ         n+16(FP), CX
+	VBROADCASTSS value+8(FP), Y0
+	XORQ         DX, DX
+	ANDQ         $-8, CX
+
+vector:
+	CMPQ      DX, CX
+	JGE       done
+	VCMPPS    $0x00, (AX)(DX*4), Y0, Y1
+	VMOVMSKPS Y1, BX
+	TESTL     BX, BX
+	JNZ       found
+	ADDQ      $0x08, DX
+	JMP       vector
+
+found:
+	TZCNTL BX, BX
+	ADDQ   BX, DX
+
+done:
+	MOVQ DX, ret+24(FP)
+	VZEROUPPER
+	RET
+
 // func layerNormAVX2(y *float32, x *float32, gamma *float32, beta *float32, stats *float32, count float32, eps float32, n int)
 // Requires: AVX, AVX2, FMA3, SSE
 TEXT ·layerNormAVX2(SB), NOSPLIT, $0-56
@@ -3717,6 +3745,208 @@ TEXT ·softmaxAVX2(SB), NOSPLIT, $0-56
 	MOVQ         step+32(FP), DI
 
 rows:
+	CMPQ         DX, $0x20
+	JG           long
+	MOVQ         DX, R8
+	MOVQ         $0x00000080, R9
+	SHLQ         $0x02, R8
+	SUBQ         R8, R9
+	LEAQ         masksAVX2<>+0(SB), R8
+	ADDQ         R8, R9
+	XORQ         R8, R8
+	VMOVUPS      constantsAVX2<>+448(SB), Y1
+	VMOVUPS      constantsAVX2<>+448(SB), Y2
+	VMOVUPS      constantsAVX2<>+448(SB), Y3
+	VMOVUPS      constantsAVX2<>+448(SB), Y4
+	VMOVUPS      (R9), Y5
+	VMASKMOVPS   (CX)(R8*1), Y5, Y5
+	VMULPS       Y0, Y5, Y5
+	VMAXPS       Y5, Y1, Y6
+	VMOVUPS      (R9), Y7
+	VBLENDVPS    Y7, Y6, Y1, Y1
+	VMOVUPS      32(R9), Y6
+	VMASKMOVPS   32(CX)(R8*1), Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VMAXPS       Y6, Y2, Y7
+	VMOVUPS      32(R9), Y8
+	VBLENDVPS    Y8, Y7, Y2, Y2
+	VMOVUPS      64(R9), Y7
+	VMASKMOVPS   64(CX)(R8*1), Y7, Y7
+	VMULPS       Y0, Y7, Y7
+	VMAXPS       Y7, Y3, Y8
+	VMOVUPS      64(R9), Y9
+	VBLENDVPS    Y9, Y8, Y3, Y3
+	VMOVUPS      96(R9), Y8
+	VMASKMOVPS   96(CX)(R8*1), Y8, Y8
+	VMULPS       Y0, Y8, Y8
+	VMAXPS       Y8, Y4, Y9
+	VMOVUPS      96(R9), Y10
+	VBLENDVPS    Y10, Y9, Y4, Y4
+	VMAXPS       Y3, Y1, Y1
+	VMAXPS       Y4, Y2, Y2
+	VMAXPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VMAXPS       X2, X1, X1
+	VPERMILPD    $0x01, X1, X2
+	VMAXPS       X2, X1, X1
+	VMOVSHDUP    X1, X2
+	VMAXPS       X2, X1, X1
+	VBROADCASTSS X1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y9, Y9, Y9
+	VSUBPS       Y1, Y5, Y5
+	VMOVUPS      constantsAVX2<>+0(SB), Y10
+	VMAXPS       Y5, Y10, Y5
+	VMOVUPS      constantsAVX2<>+32(SB), Y10
+	VMINPS       Y5, Y10, Y5
+	VMOVUPS      constantsAVX2<>+96(SB), Y10
+	VFMADD231PS  constantsAVX2<>+64(SB), Y5, Y10
+	VSUBPS       constantsAVX2<>+96(SB), Y10, Y11
+	VFMADD231PS  constantsAVX2<>+128(SB), Y11, Y5
+	VFMADD231PS  constantsAVX2<>+160(SB), Y11, Y5
+	VMOVUPS      constantsAVX2<>+352(SB), Y12
+	VFMADD213PS  constantsAVX2<>+320(SB), Y5, Y12
+	VFMADD213PS  constantsAVX2<>+288(SB), Y5, Y12
+	VFMADD213PS  constantsAVX2<>+256(SB), Y5, Y12
+	VFMADD213PS  constantsAVX2<>+224(SB), Y5, Y12
+	VFMADD213PS  constantsAVX2<>+192(SB), Y5, Y12
+	VMULPS       Y5, Y5, Y11
+	VFMADD213PS  Y5, Y11, Y12
+	VADDPS       constantsAVX2<>+384(SB), Y12, Y12
+	VPSUBD       constantsAVX2<>+96(SB), Y10, Y10
+	VPSRAD       $0x01, Y10, Y11
+	VPSUBD       Y11, Y10, Y10
+	VPADDD       constantsAVX2<>+416(SB), Y11, Y11
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y11, Y12, Y12
+	VPADDD       constantsAVX2<>+416(SB), Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y10, Y12, Y12
+	VADDPS       Y12, Y2, Y5
+	VMOVUPS      (R9), Y10
+	VBLENDVPS    Y10, Y5, Y2, Y2
+	VSUBPS       Y1, Y6, Y6
+	VMOVUPS      constantsAVX2<>+0(SB), Y5
+	VMAXPS       Y6, Y5, Y6
+	VMOVUPS      constantsAVX2<>+32(SB), Y5
+	VMINPS       Y6, Y5, Y6
+	VMOVUPS      constantsAVX2<>+96(SB), Y5
+	VFMADD231PS  constantsAVX2<>+64(SB), Y6, Y5
+	VSUBPS       constantsAVX2<>+96(SB), Y5, Y10
+	VFMADD231PS  constantsAVX2<>+128(SB), Y10, Y6
+	VFMADD231PS  constantsAVX2<>+160(SB), Y10, Y6
+	VMOVUPS      constantsAVX2<>+352(SB), Y11
+	VFMADD213PS  constantsAVX2<>+320(SB), Y6, Y11
+	VFMADD213PS  constantsAVX2<>+288(SB), Y6, Y11
+	VFMADD213PS  constantsAVX2<>+256(SB), Y6, Y11
+	VFMADD213PS  constantsAVX2<>+224(SB), Y6, Y11
+	VFMADD213PS  constantsAVX2<>+192(SB), Y6, Y11
+	VMULPS       Y6, Y6, Y10
+	VFMADD213PS  Y6, Y10, Y11
+	VADDPS       constantsAVX2<>+384(SB), Y11, Y11
+	VPSUBD       constantsAVX2<>+96(SB), Y5, Y5
+	VPSRAD       $0x01, Y5, Y10
+	VPSUBD       Y10, Y5, Y5
+	VPADDD       constantsAVX2<>+416(SB), Y10, Y10
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y10, Y11, Y11
+	VPADDD       constantsAVX2<>+416(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y11, Y11
+	VADDPS       Y11, Y3, Y5
+	VMOVUPS      32(R9), Y6
+	VBLENDVPS    Y6, Y5, Y3, Y3
+	VSUBPS       Y1, Y7, Y7
+	VMOVUPS      constantsAVX2<>+0(SB), Y5
+	VMAXPS       Y7, Y5, Y7
+	VMOVUPS      constantsAVX2<>+32(SB), Y5
+	VMINPS       Y7, Y5, Y7
+	VMOVUPS      constantsAVX2<>+96(SB), Y5
+	VFMADD231PS  constantsAVX2<>+64(SB), Y7, Y5
+	VSUBPS       constantsAVX2<>+96(SB), Y5, Y6
+	VFMADD231PS  constantsAVX2<>+128(SB), Y6, Y7
+	VFMADD231PS  constantsAVX2<>+160(SB), Y6, Y7
+	VMOVUPS      constantsAVX2<>+352(SB), Y10
+	VFMADD213PS  constantsAVX2<>+320(SB), Y7, Y10
+	VFMADD213PS  constantsAVX2<>+288(SB), Y7, Y10
+	VFMADD213PS  constantsAVX2<>+256(SB), Y7, Y10
+	VFMADD213PS  constantsAVX2<>+224(SB), Y7, Y10
+	VFMADD213PS  constantsAVX2<>+192(SB), Y7, Y10
+	VMULPS       Y7, Y7, Y6
+	VFMADD213PS  Y7, Y6, Y10
+	VADDPS       constantsAVX2<>+384(SB), Y10, Y10
+	VPSUBD       constantsAVX2<>+96(SB), Y5, Y5
+	VPSRAD       $0x01, Y5, Y6
+	VPSUBD       Y6, Y5, Y5
+	VPADDD       constantsAVX2<>+416(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y10, Y10
+	VPADDD       constantsAVX2<>+416(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y10, Y10
+	VADDPS       Y10, Y4, Y5
+	VMOVUPS      64(R9), Y6
+	VBLENDVPS    Y6, Y5, Y4, Y4
+	VSUBPS       Y1, Y8, Y8
+	VMOVUPS      constantsAVX2<>+0(SB), Y1
+	VMAXPS       Y8, Y1, Y8
+	VMOVUPS      constantsAVX2<>+32(SB), Y1
+	VMINPS       Y8, Y1, Y8
+	VMOVUPS      constantsAVX2<>+96(SB), Y1
+	VFMADD231PS  constantsAVX2<>+64(SB), Y8, Y1
+	VSUBPS       constantsAVX2<>+96(SB), Y1, Y5
+	VFMADD231PS  constantsAVX2<>+128(SB), Y5, Y8
+	VFMADD231PS  constantsAVX2<>+160(SB), Y5, Y8
+	VMOVUPS      constantsAVX2<>+352(SB), Y6
+	VFMADD213PS  constantsAVX2<>+320(SB), Y8, Y6
+	VFMADD213PS  constantsAVX2<>+288(SB), Y8, Y6
+	VFMADD213PS  constantsAVX2<>+256(SB), Y8, Y6
+	VFMADD213PS  constantsAVX2<>+224(SB), Y8, Y6
+	VFMADD213PS  constantsAVX2<>+192(SB), Y8, Y6
+	VMULPS       Y8, Y8, Y5
+	VFMADD213PS  Y8, Y5, Y6
+	VADDPS       constantsAVX2<>+384(SB), Y6, Y6
+	VPSUBD       constantsAVX2<>+96(SB), Y1, Y1
+	VPSRAD       $0x01, Y1, Y5
+	VPSUBD       Y5, Y1, Y1
+	VPADDD       constantsAVX2<>+416(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VPADDD       constantsAVX2<>+416(SB), Y1, Y1
+	VPSLLD       $0x17, Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VADDPS       Y6, Y9, Y1
+	VMOVUPS      96(R9), Y5
+	VBLENDVPS    Y5, Y1, Y9, Y9
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y9, Y3, Y3
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X1, X2, X2
+	VPERMILPD    $0x01, X2, X1
+	VADDPS       X1, X2, X2
+	VMOVSHDUP    X2, X1
+	VADDPS       X1, X2, X2
+	VMOVSS       constantsAVX2<>+384(SB), X1
+	VDIVSS       X2, X1, X1
+	VBROADCASTSS X1, Y1
+	VMULPS       Y1, Y12, Y12
+	VMOVUPS      (R9), Y2
+	VMASKMOVPS   Y12, Y2, (AX)(R8*1)
+	VMULPS       Y1, Y11, Y11
+	VMOVUPS      32(R9), Y2
+	VMASKMOVPS   Y11, Y2, 32(AX)(R8*1)
+	VMULPS       Y1, Y10, Y10
+	VMOVUPS      64(R9), Y2
+	VMASKMOVPS   Y10, Y2, 64(AX)(R8*1)
+	VMULPS       Y1, Y6, Y6
+	VMOVUPS      96(R9), Y1
+	VMASKMOVPS   Y6, Y1, 96(AX)(R8*1)
+	JMP          next
+
+long:
 	VMOVUPS constantsAVX2<>+448(SB), Y1
 	VMOVUPS constantsAVX2<>+448(SB), Y2
 	VMOVUPS constantsAVX2<>+448(SB), Y3
@@ -4147,6 +4377,7 @@ scaleTail:
 	VMASKMOVPS Y2, Y1, 96(AX)(R9*1)
 
 scaleDone:
+next:
 	LEAQ    (AX)(SI*4), AX
 	LEAQ    (CX)(SI*4), CX
 	ADDQ    DI, DX

@@ -144,6 +144,11 @@ func absMaxAVX512(x *float32, n int) float32
 //go:noescape
 func laneSumExpAVX512(x *float32, top float32, n int) float32
 
+// indexOfAVX512 is where value is found first in x, or else the largest multiple of 16 up to n.
+//
+//go:noescape
+func indexOfAVX512(x *float32, value float32, n int) int
+
 // layerNormAVX512 is a row of LayerNorm; count is n.
 //
 //go:noescape

@@ -162,12 +162,11 @@ func (p *primitives) doArgMax(_ *scratch, c *Call, lo, hi int) {
 		if best == math.Float32frombits(0xff800000) {
 			continue
 		}
-		for i, v := range x {
-			if v == best {
-				c.Out[0].I[t] = int32(i)
-				break
-			}
+		i := p.indexOf(&x[0], best, len(x))
+		for x[i] != best {
+			i++
 		}
+		c.Out[0].I[t] = int32(i)
 	}
 }
 

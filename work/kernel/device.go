@@ -59,6 +59,11 @@ func (d *device) Do(c *Call) {
 		d.piece(0, c, 0, parts)
 		return
 	}
+	d.share(c, parts, share)
+}
+
+// share gives each worker a share of the pieces and waits for all.
+func (d *device) share(c *Call, parts, share int) {
 	var wg sync.WaitGroup
 	for w := 1; w*share < parts; w++ {
 		wg.Go(func() { d.piece(w, c, w*share, min((w+1)*share, parts)) })

@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Row is one operation of the table.
 type Row struct {
@@ -8,7 +11,7 @@ type Row struct {
 	Version uint16 // raised when the operation's bits change
 
 	// shapes checks the inputs' types and shapes and gives the outputs'.
-	shapes func(a *Attr, in []Tensor) ([]Tensor, error)
+	shapes func(a *Attr, in []Tensor) (results, error)
 	// flop is the integer cost of a call.
 	flop func(c *Call) uint64
 	// parts is the number of pieces a call splits into: rows, columns,
@@ -66,24 +69,31 @@ func (op Op) String() string {
 // outputs' types and shapes, without storage. Inputs need no storage either,
 // but for the seg of the attention rows, which says how large scores are.
 func Infer(op Op, a Attr, in []Tensor) ([]Tensor, error) {
-	if op == 0 || op >= numOps {
-		return nil, fmt.Errorf("unknown operation %d", uint8(op))
-	}
-	for i := range in {
-		if len(in[i].Shape) == 0 {
-			return nil, fmt.Errorf("%v: input %d has no dimensions", op, i)
-		}
-		for _, d := range in[i].Shape {
-			if d < 1 {
-				return nil, fmt.Errorf("%v: input %d has shape %v", op, i, in[i].Shape)
-			}
-		}
-	}
-	out, err := Ops[op].shapes(&a, in)
+	r, err := infer(op, &a, in)
 	if err != nil {
-		return nil, fmt.Errorf("%v: %w", op, err)
+		return nil, err
+	}
+	out := make([]Tensor, r.n)
+	for i := range out {
+		out[i] = Tensor{Type: r.out[i].t, Shape: slices.Clone(r.out[i].shape())}
 	}
 	return out, nil
+}
+
+func infer(op Op, a *Attr, in []Tensor) (results, error) {
+	if op == 0 || op >= numOps {
+		return results{}, fmt.Errorf("unknown operation %d", uint8(op))
+	}
+	for i := range in {
+		if len(in[i].Shape) == 0 || slices.Min(in[i].Shape) < 1 {
+			return results{}, fmt.Errorf("%v: input %d has shape %v", op, i, in[i].Shape)
+		}
+	}
+	r, err := Ops[op].shapes(a, in)
+	if err != nil {
+		return results{}, fmt.Errorf("%v: %w", op, err)
+	}
+	return r, nil
 }
 
 // Cost returns the price of a call in floating-point operations. It is a
@@ -129,22 +139,22 @@ func (t *Tensor) stored() int {
 // verify returns an error when c breaks its row's shape rule or a tensor's
 // storage does not match its shape.
 func (c *Call) verify() error {
-	want, err := Infer(c.Op, c.Attr, c.In)
+	want, err := infer(c.Op, &c.Attr, c.In)
 	if err != nil {
 		return err
 	}
-	if len(c.Out) != len(want) {
-		return fmt.Errorf("%v: %d outputs, want %d", c.Op, len(c.Out), len(want))
+	if len(c.Out) != want.n {
+		return fmt.Errorf("%v: %d outputs, want %d", c.Op, len(c.Out), want.n)
 	}
 	for i := range c.In {
 		if t := &c.In[i]; t.stored() != t.Len() {
 			return fmt.Errorf("%v: input %d of shape %v stores %d elements", c.Op, i, t.Shape, t.stored())
 		}
 	}
-	for i := range want {
-		t := &c.Out[i]
-		if t.Type != want[i].Type || !sameShape(t, &want[i]) || t.stored() != t.Len() {
-			return fmt.Errorf("%v: output %d is %v storing %d elements, want %v", c.Op, i, t.Shape, t.stored(), want[i].Shape)
+	for i := range c.Out {
+		t, r := &c.Out[i], &want.out[i]
+		if t.Type != r.t || !slices.Equal(t.Shape, r.shape()) || t.stored() != t.Len() {
+			return fmt.Errorf("%v: output %d is %v storing %d elements, want %v", c.Op, i, t.Shape, t.stored(), slices.Clone(r.shape()))
 		}
 	}
 	return nil

@@ -30,6 +30,7 @@ type primitives struct {
 	laneSum    func(x *float32, n int) float32
 	laneMax    func(x *float32, n int) float32
 	largest    func(x *float32, n int) float32
+	indexOf    func(x *float32, value float32, n int) int
 	absMax     func(x *float32, n int) float32
 	laneSumExp func(x *float32, top float32, n int) float32
 
@@ -57,7 +58,7 @@ var avx512 = primitives{
 	adam: adamAVX512, dropout: dropoutAVX512,
 	addQuantized: addQuantizedAVX512, quantize: quantizeAVX512,
 	laneSum: laneSumAVX512, laneMax: laneMaxAVX512, largest: largestAVX512,
-	absMax: absMaxAVX512, laneSumExp: laneSumExpAVX512,
+	indexOf: indexOfAVX512, absMax: absMaxAVX512, laneSumExp: laneSumExpAVX512,
 	layerNorm: layerNormAVX512, layerNormGrad: layerNormGradAVX512,
 	softmax: softmaxAVX512, softmaxGrad: softmaxGradAVX512,
 }
@@ -74,7 +75,7 @@ var avx2 = primitives{
 	adam: adamAVX2, dropout: dropoutAVX2,
 	addQuantized: addQuantizedAVX2, quantize: quantizeAVX2,
 	laneSum: laneSumAVX2, laneMax: laneMaxAVX2, largest: largestAVX2,
-	absMax: absMaxAVX2, laneSumExp: laneSumExpAVX2,
+	indexOf: indexOfAVX2, absMax: absMaxAVX2, laneSumExp: laneSumExpAVX2,
 	layerNorm: layerNormAVX2, layerNormGrad: layerNormGradAVX2,
 	softmax: softmaxAVX2, softmaxGrad: softmaxGradAVX2,
 }

@@ -65,49 +65,52 @@ func headWidth(a *Attr, d int) error {
 	return nil
 }
 
-func shapeScores(a *Attr, in []Tensor) ([]Tensor, error) {
+func shapeScores(a *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix, matrix, operand{I32, 2}); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	if cols(&in[0]) != cols(&in[1]) {
-		return nil, mismatch("widths differ:", &in[0], &in[1])
+		return broken("widths differ:", &in[0], &in[1])
 	}
 	n, err := checkSegments(a, &in[2], rows(&in[0]), rows(&in[1]), 0)
 	if err != nil {
-		return nil, err
+		return results{}, err
 	}
-	return []Tensor{shaped(F32, a.Heads*n)}, headWidth(a, cols(&in[0]))
+	if err := headWidth(a, cols(&in[0])); err != nil {
+		return results{}, err
+	}
+	return outputs(shaped(F32, a.Heads*n))
 }
 
 // shapeSoftmax is the rule of n score tensors to one.
-func shapeSoftmax(n int) func(*Attr, []Tensor) ([]Tensor, error) {
-	return func(a *Attr, in []Tensor) ([]Tensor, error) {
-		want := []operand{vector, vector, {I32, 2}}
+func shapeSoftmax(n int) func(*Attr, []Tensor) (results, error) {
+	return func(a *Attr, in []Tensor) (results, error) {
+		want := [...]operand{vector, vector, {I32, 2}}
 		if err := need(in, want[2-n:]...); err != nil {
-			return nil, err
+			return results{}, err
 		}
 		scores, err := checkSegments(a, &in[n], -1, -1, 0)
 		if err != nil {
-			return nil, err
+			return results{}, err
 		}
 		for i := range n {
 			if rows(&in[i]) != a.Heads*scores {
-				return nil, mismatch("scores do not fit seg:", &in[i])
+				return broken("scores do not fit seg:", &in[i])
 			}
 		}
 		return outputs(like(&in[0]))
 	}
 }
 
-func shapeMix(a *Attr, in []Tensor) ([]Tensor, error) { return shapeMixed(a, in, 'q') }
+func shapeMix(a *Attr, in []Tensor) (results, error) { return shapeMixed(a, in, 'q') }
 
-func shapeMixT(a *Attr, in []Tensor) ([]Tensor, error) { return shapeMixed(a, in, 'k') }
+func shapeMixT(a *Attr, in []Tensor) (results, error) { return shapeMixed(a, in, 'k') }
 
 // shapeMixed is the rule of P, X and seg, writing to queries or keys. The
 // output has as many rows as the last segment ends at.
-func shapeMixed(a *Attr, in []Tensor, out byte) ([]Tensor, error) {
+func shapeMixed(a *Attr, in []Tensor, out byte) (results, error) {
 	if err := need(in, vector, matrix, operand{I32, 2}); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	tq, tk := -1, rows(&in[1])
 	if out == 'k' {
@@ -115,15 +118,18 @@ func shapeMixed(a *Attr, in []Tensor, out byte) ([]Tensor, error) {
 	}
 	n, err := checkSegments(a, &in[2], tq, tk, out)
 	if err != nil {
-		return nil, err
+		return results{}, err
 	}
 	if rows(&in[0]) != a.Heads*n {
-		return nil, mismatch("scores do not fit seg:", &in[0])
+		return broken("scores do not fit seg:", &in[0])
 	}
-	end := 0
 	s := segmentAt(&in[2], rows(&in[2])-1)
-	if end = s.q + s.nq; out == 'k' {
+	end := s.q + s.nq
+	if out == 'k' {
 		end = s.k + s.nk
 	}
-	return []Tensor{shaped(F32, max(end, a.Rows), cols(&in[1]))}, headWidth(a, cols(&in[1]))
+	if err := headWidth(a, cols(&in[1])); err != nil {
+		return results{}, err
+	}
+	return outputs(matrixOf(F32, max(end, a.Rows), cols(&in[1])))
 }

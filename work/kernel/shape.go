@@ -37,35 +37,61 @@ var (
 	index  = operand{I32, 1}
 )
 
-func outputs(t ...Tensor) ([]Tensor, error)     { return t, nil }
-func like(t *Tensor) Tensor                     { return Tensor{Type: t.Type, Shape: t.Shape} }
-func shaped(t Type, d ...int) Tensor            { return Tensor{Type: t, Shape: d} }
-func rows(t *Tensor) int                        { return t.Shape[0] }
-func cols(t *Tensor) int                        { return t.Shape[len(t.Shape)-1] }
-func mismatch(what string, in ...*Tensor) error { return mismatchError{what, in} }
-
-type mismatchError struct {
-	what string
-	in   []*Tensor
+// results is what a shape rule gives: the type and shape of each output. It
+// is a value, so that checking a call allocates nothing.
+type results struct {
+	n   int
+	out [3]result
 }
 
-func (e mismatchError) Error() string {
-	s := e.what
-	for _, t := range e.in {
-		s += fmt.Sprint(" ", t.Shape)
+type result struct {
+	t    Type
+	same []int  // an input's shape, or nil:
+	dims [2]int // the second is 0 when there is one dimension
+}
+
+func (r *result) shape() []int {
+	switch {
+	case r.same != nil:
+		return r.same
+	case r.dims[1] == 0:
+		return r.dims[:1]
 	}
-	return s
+	return r.dims[:]
+}
+
+func outputs(out ...result) (r results, err error) {
+	r.n = copy(r.out[:], out)
+	return r, nil
+}
+
+func broken(what string, in ...*Tensor) (results, error) { return results{}, mismatch(what, in...) }
+
+func like(t *Tensor) result                  { return result{t: t.Type, same: t.Shape} }
+func shaped(t Type, rows int) result         { return result{t: t, dims: [2]int{rows}} }
+func matrixOf(t Type, rows, cols int) result { return result{t: t, dims: [2]int{rows, cols}} }
+func rows(t *Tensor) int                     { return t.Shape[0] }
+func cols(t *Tensor) int                     { return t.Shape[len(t.Shape)-1] }
+
+func mismatch(what string, in ...*Tensor) error {
+	for _, t := range in {
+		what += fmt.Sprint(" ", t.Shape)
+	}
+	return errors.New(what)
 }
 
 // shapeSame is the rule of n inputs and one output of one shape.
-func shapeSame(n int) func(*Attr, []Tensor) ([]Tensor, error) {
-	return func(_ *Attr, in []Tensor) ([]Tensor, error) {
-		if err := need(in, slices.Repeat([]operand{array}, n)...); err != nil {
-			return nil, err
+func shapeSame(n int) func(*Attr, []Tensor) (results, error) {
+	return func(_ *Attr, in []Tensor) (results, error) {
+		if len(in) != n {
+			return results{}, fmt.Errorf("%d inputs, want %d", len(in), n)
 		}
 		for i := range in {
+			if err := need(in[i:i+1], array); err != nil {
+				return results{}, err
+			}
 			if !sameShape(&in[i], &in[0]) {
-				return nil, mismatch("shapes differ:", &in[0], &in[i])
+				return broken("shapes differ:", &in[0], &in[i])
 			}
 		}
 		return outputs(like(&in[0]))
@@ -85,38 +111,38 @@ func productDims(t Trans, a, b *Tensor) (m, n, k, kb int) {
 	return m, n, k, kb
 }
 
-func shapeMatMul(a *Attr, in []Tensor) ([]Tensor, error) {
+func shapeMatMul(a *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix, matrix); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	if a.Trans > TN {
-		return nil, fmt.Errorf("unknown transposition %d", a.Trans)
+		return results{}, fmt.Errorf("unknown transposition %d", a.Trans)
 	}
 	m, n, k, kb := productDims(a.Trans, &in[0], &in[1])
 	if k != kb {
-		return nil, mismatch("inner dimensions differ:", &in[0], &in[1])
+		return broken("inner dimensions differ:", &in[0], &in[1])
 	}
-	return outputs(shaped(F32, m, n))
+	return outputs(matrixOf(F32, m, n))
 }
 
-func shapeAddBias(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeAddBias(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix, vector); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	if rows(&in[1]) != cols(&in[0]) {
-		return nil, mismatch("bias does not fit the rows:", &in[0], &in[1])
+		return broken("bias does not fit the rows:", &in[0], &in[1])
 	}
 	return outputs(like(&in[0]))
 }
 
-func shapeLayerNorm(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeLayerNorm(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix, vector, vector); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	if d := cols(&in[0]); rows(&in[1]) != d || rows(&in[2]) != d {
-		return nil, mismatch("gamma or beta does not fit the rows:", &in[0], &in[1], &in[2])
+		return broken("gamma or beta does not fit the rows:", &in[0], &in[1], &in[2])
 	}
-	return outputs(like(&in[0]), shaped(F32, rows(&in[0]), 2))
+	return outputs(like(&in[0]), matrixOf(F32, rows(&in[0]), 2))
 }
 
 // fitStats checks X [T,D], stats [T,2] and dY [T,D].
@@ -127,126 +153,132 @@ func fitStats(x, stats, dy *Tensor) error {
 	return nil
 }
 
-func shapeLayerNormGrad(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeLayerNormGrad(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix, matrix, vector, matrix); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	if rows(&in[2]) != cols(&in[0]) {
-		return nil, mismatch("gamma does not fit the rows:", &in[0], &in[2])
+		return broken("gamma does not fit the rows:", &in[0], &in[2])
 	}
-	return []Tensor{like(&in[0])}, fitStats(&in[0], &in[1], &in[3])
+	if err := fitStats(&in[0], &in[1], &in[3]); err != nil {
+		return results{}, err
+	}
+	return outputs(like(&in[0]))
 }
 
-func shapeGainGrad(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeGainGrad(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix, matrix, matrix); err != nil {
-		return nil, err
+		return results{}, err
 	}
-	return []Tensor{shaped(F32, cols(&in[0]))}, fitStats(&in[0], &in[1], &in[2])
+	if err := fitStats(&in[0], &in[1], &in[2]); err != nil {
+		return results{}, err
+	}
+	return outputs(shaped(F32, cols(&in[0])))
 }
 
-func shapeColSum(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeColSum(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	return outputs(shaped(F32, cols(&in[0])))
 }
 
 // shapeReduce is the rule of a row reduction to binary32.
-func shapeReduce(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeReduce(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	return outputs(shaped(F32, rows(&in[0])))
 }
 
-func shapeArgMax(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeArgMax(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	return outputs(shaped(I32, rows(&in[0])))
 }
 
-func shapeSum(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeSum(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, array); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	return outputs(shaped(F32, 1))
 }
 
-func shapeEmbed(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeEmbed(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix, index, index, matrix); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	if cols(&in[0]) != cols(&in[3]) || rows(&in[1]) != rows(&in[2]) {
-		return nil, mismatch("table, ids, pos and pe do not fit:", &in[0], &in[1], &in[2], &in[3])
+		return broken("table, ids, pos and pe do not fit:", &in[0], &in[1], &in[2], &in[3])
 	}
-	return outputs(shaped(F32, rows(&in[1]), cols(&in[0])))
+	return outputs(matrixOf(F32, rows(&in[1]), cols(&in[0])))
 }
 
-func shapeGather(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeGather(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix, index); err != nil {
-		return nil, err
+		return results{}, err
 	}
-	return outputs(shaped(F32, rows(&in[1]), cols(&in[0])))
+	return outputs(matrixOf(F32, rows(&in[1]), cols(&in[0])))
 }
 
-func shapeScatterAdd(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeScatterAdd(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix, index, matrix); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	if rows(&in[1]) != rows(&in[2]) || cols(&in[0]) != cols(&in[2]) {
-		return nil, mismatch("base, ids and dY do not fit:", &in[0], &in[1], &in[2])
+		return broken("base, ids and dY do not fit:", &in[0], &in[1], &in[2])
 	}
 	return outputs(like(&in[0]))
 }
 
-func shapeDropout(a *Attr, in []Tensor) ([]Tensor, error) {
+func shapeDropout(a *Attr, in []Tensor) (results, error) {
 	if err := need(in, array, index); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	if rows(&in[1]) != 4 {
-		return nil, mismatch("key is not four words:", &in[1])
+		return broken("key is not four words:", &in[1])
 	}
 	if !(a.Rate >= 0 && a.Rate < 1) {
-		return nil, fmt.Errorf("rate %v is not in [0,1)", a.Rate)
+		return results{}, fmt.Errorf("rate %v is not in [0,1)", a.Rate)
 	}
 	return outputs(like(&in[0]))
 }
 
-func shapeRowSumExp(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeRowSumExp(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix, vector); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	if rows(&in[0]) != rows(&in[1]) {
-		return nil, mismatch("X and m do not fit:", &in[0], &in[1])
+		return broken("X and m do not fit:", &in[0], &in[1])
 	}
 	return outputs(shaped(F32, rows(&in[0])))
 }
 
-func shapeCrossEntropy(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeCrossEntropy(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix, vector, vector, vector, index); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	t := rows(&in[0])
 	for i := range in {
 		if rows(&in[i]) != t {
-			return nil, mismatch("row counts differ:", &in[0], &in[i])
+			return broken("row counts differ:", &in[0], &in[i])
 		}
 	}
 	return outputs(shaped(F32, t), shaped(F32, t))
 }
 
-func shapeCrossEntropyGrad(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeCrossEntropyGrad(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix, vector, vector, index, vector); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	for i := range in[:4] {
 		if rows(&in[i]) != rows(&in[0]) {
-			return nil, mismatch("row counts differ:", &in[0], &in[i])
+			return broken("row counts differ:", &in[0], &in[i])
 		}
 	}
 	if rows(&in[4]) != 1 {
-		return nil, mismatch("scale is not a scalar:", &in[4])
+		return broken("scale is not a scalar:", &in[4])
 	}
 	return outputs(like(&in[0]))
 }
@@ -256,32 +288,32 @@ const quantum = 1024
 
 func quanta(t *Tensor) int { return (t.Len() + quantum - 1) / quantum }
 
-func shapeQuantize(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeQuantize(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, array); err != nil {
-		return nil, err
+		return results{}, err
 	}
-	return outputs(shaped(I8, in[0].Shape...), shaped(F32, quanta(&in[0])))
+	return outputs(result{t: I8, same: in[0].Shape}, shaped(F32, quanta(&in[0])))
 }
 
-func shapeAddQuantized(a *Attr, in []Tensor) ([]Tensor, error) {
+func shapeAddQuantized(a *Attr, in []Tensor) (results, error) {
 	if err := need(in, array, operand{I8, 0}, vector); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	if !sameShape(&in[0], &in[1]) || rows(&in[2]) != quanta(&in[0]) {
-		return nil, mismatch("base, Q and scales do not fit:", &in[0], &in[1], &in[2])
+		return broken("base, Q and scales do not fit:", &in[0], &in[1], &in[2])
 	}
 	if a.Scale != 1 && a.Scale != -1 {
-		return nil, fmt.Errorf("scale %v is neither 1 nor -1", a.Scale)
+		return results{}, fmt.Errorf("scale %v is neither 1 nor -1", a.Scale)
 	}
 	return outputs(like(&in[0]))
 }
 
-func shapeAdam(_ *Attr, in []Tensor) ([]Tensor, error) {
+func shapeAdam(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, array, array, array, vector); err != nil {
-		return nil, err
+		return results{}, err
 	}
 	if !sameShape(&in[0], &in[1]) || !sameShape(&in[0], &in[2]) || rows(&in[3]) != 3 {
-		return nil, mismatch("gradient, moments and hyper do not fit:", &in[0], &in[1], &in[2], &in[3])
+		return broken("gradient, moments and hyper do not fit:", &in[0], &in[1], &in[2], &in[3])
 	}
 	return outputs(like(&in[0]), like(&in[0]), like(&in[0]))
 }

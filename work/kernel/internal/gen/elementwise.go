@@ -75,6 +75,7 @@ func (m *machine) elementwise() {
 		"sets dx = (exp(x-top)*inv-eps)*scale.", func() func(int) {
 			dx, x := arg("dx"), arg("x")
 			top, inv, eps, scale := m.spread("top"), m.spread("inv"), m.spread("eps"), m.spread("scale")
+			m.hold()
 			return func(i int) {
 				v := m.load(x, i)
 				VSUBPS(top, v, v)

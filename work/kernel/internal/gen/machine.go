@@ -22,12 +22,13 @@ type machine struct {
 	width  int  // elements of a vector
 	vecs   int  // vectors of a block
 
-	index  GPVirtual // byte offset of the block in every row
-	masked bool      // whether the block written now is masked
-	tail   []Op      // AVX-512: mask register of each vector
-	shift  GPVirtual // AVX2: byte offset into maskTable
-	table  Mem       // constants
-	masks  Mem       // AVX2: 32 times all ones, 32 times zero
+	index  GPVirtual               // byte offset of the block in every row
+	masked bool                    // whether the block written now is masked
+	tail   []Op                    // AVX-512: mask register of each vector
+	shift  GPVirtual               // AVX2: byte offset into maskTable
+	table  Mem                     // constants
+	held   map[constant]VecVirtual // AVX-512: constants in registers
+	masks  Mem                     // AVX2: 32 times all ones, 32 times zero
 }
 
 func newMachine(isa string) *machine {
@@ -49,6 +50,7 @@ func (m *machine) text(name, signature, doc string) {
 }
 
 func (m *machine) end() {
+	m.held = nil
 	VZEROUPPER()
 	RET()
 }
@@ -114,14 +116,39 @@ func (m *machine) constants() {
 	}
 }
 
-// c is a constant as a memory operand.
-func (m *machine) c(k constant) Mem { return m.table.Offset(4 * m.width * int(k)) }
+// c is a constant as an operand.
+func (m *machine) c(k constant) Op {
+	if v, ok := m.held[k]; ok {
+		return v
+	}
+	return m.table.Offset(4 * m.width * int(k))
+}
+
+// hold keeps the constants of exp in registers, where there are enough.
+func (m *machine) hold() {
+	if !m.wide {
+		return
+	}
+	held := map[constant]VecVirtual{}
+	for k := cExpMin; k <= cExponent; k++ {
+		held[k] = m.constant(k)
+	}
+	m.held = held
+}
 
 // constant loads k into a register.
 func (m *machine) constant(k constant) VecVirtual {
 	v := m.vec()
 	VMOVUPS(m.c(k), v)
 	return v
+}
+
+// inRegister is a constant where an instruction takes no memory operand.
+func (m *machine) inRegister(k constant) VecVirtual {
+	if v, ok := m.held[k]; ok {
+		return v
+	}
+	return m.constant(k)
 }
 
 // arg loads a pointer or an integer argument.
@@ -295,8 +322,10 @@ func (m *machine) fold(acc []VecVirtual, op func(x, acc, dst Op)) VecVirtual {
 	if m.wide {
 		VEXTRACTF64X4(Imm(1), a, high)
 		op(high, a.AsY(), a.AsY())
+		VEXTRACTF32X4(Imm(1), a.AsY(), high.AsX())
+	} else {
+		VEXTRACTF128(Imm(1), a.AsY(), high.AsX())
 	}
-	VEXTRACTF128(Imm(1), a.AsY(), high.AsX())
 	op(high.AsX(), a.AsX(), a.AsX())
 	VPERMILPD(Imm(1), a.AsX(), high.AsX())
 	op(high.AsX(), a.AsX(), a.AsX())
@@ -314,10 +343,8 @@ func (m *machine) spreadLane(v VecVirtual) VecVirtual {
 
 // exp is kernel.Exp; x is overwritten.
 func (m *machine) exp(x VecVirtual) VecVirtual {
-	bound := m.constant(cExpMin)
-	VMAXPS(x, bound, x)
-	VMOVUPS(m.c(cExpMax), bound)
-	VMINPS(x, bound, x)
+	VMAXPS(x, m.inRegister(cExpMin), x)
+	VMINPS(x, m.inRegister(cExpMax), x)
 	t, n := m.constant(cRoundBias), m.vec()
 	VFMADD231PS(m.c(cLog2e), x, t)
 	VSUBPS(m.c(cRoundBias), t, n)

@@ -30,6 +30,7 @@ func main() {
 	m.quantize()
 	m.dropout()
 	m.reductions()
+	m.indexOf()
 	m.layerNorm()
 	m.layerNormGrad()
 	m.softmax()

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -20,6 +22,7 @@ func (m *machine) reductions() {
 	})
 	m.reduce("laneSumExp", "top float32, ", "is the lane sum of exp(x-top).", m.zero, add, func() func(x VecVirtual) VecVirtual {
 		top := m.spread("top")
+		m.hold()
 		return func(x VecVirtual) VecVirtual {
 			VSUBPS(top, x, x)
 			return m.exp(x)
@@ -84,7 +87,7 @@ func (m *machine) layerNorm() {
 	VADDSS(eps, r.AsX(), r.AsX())
 	VSQRTSS(r.AsX(), r.AsX(), r.AsX())
 	one := XMM()
-	VMOVSS(m.c(cOne), one)
+	VMOVSS(m.table.Offset(4*m.width*int(cOne)), one)
 	VDIVSS(r.AsX(), one, r.AsX())
 	VMOVSS(r.AsX(), Mem{Base: stats, Disp: 4})
 	r = m.spreadLane(r)
@@ -163,7 +166,13 @@ func (m *machine) softmax() {
 	m.text("softmax", "(y, x *float32, scale float32, n, step, ld, rows int)", "is the softmax of x*scale"+rowsDoc)
 	y, x, n := arg("y"), arg("x"), arg("n")
 	scale := m.spread("scale")
+	m.hold()
 	rowsOf(n, []GPVirtual{y, x}, func() {
+		CMPQ(n, Imm(blockLen))
+		JG(LabelRef("long"))
+		m.softmaxShort(y, x, n, scale)
+		JMP(LabelRef("next"))
+		Label("long")
 		acc := m.accumulators(func() VecVirtual { return m.constant(cNegInf) })
 		m.blocks("max", n, func() {
 			for i := range acc {
@@ -184,12 +193,7 @@ func (m *machine) softmax() {
 				m.accumulate(acc, i, add, e)
 			}
 		})
-		sum := m.fold(acc, add)
-		inv := XMM()
-		VMOVSS(m.c(cOne), inv)
-		VDIVSS(sum.AsX(), inv, inv)
-		factor := m.vec()
-		VBROADCASTSS(inv, factor)
+		factor := m.inverse(m.fold(acc, add))
 		m.blocks("scale", n, func() {
 			for i := range m.vecs {
 				e := m.load(y, i)
@@ -197,7 +201,81 @@ func (m *machine) softmax() {
 				m.store(e, y, i)
 			}
 		})
+		Label("next")
 	})
+	m.end()
+}
+
+// softmaxShort is a row of one block, which stays in registers.
+func (m *machine) softmaxShort(y, x, n GPVirtual, scale VecVirtual) {
+	count := GP64()
+	MOVQ(n, count)
+	m.mask(count)
+	m.masked = true
+	m.index = GP64()
+	XORQ(m.index, m.index)
+	z := make([]VecVirtual, m.vecs)
+	acc := m.accumulators(func() VecVirtual { return m.constant(cNegInf) })
+	for i := range z {
+		z[i] = m.load(x, i)
+		VMULPS(scale, z[i], z[i])
+		m.accumulate(acc, i, maximum, z[i])
+	}
+	top := m.spreadLane(m.fold(acc, maximum))
+	acc = m.accumulators(m.zero)
+	for i := range z {
+		VSUBPS(top, z[i], z[i])
+		z[i] = m.exp(z[i])
+		m.accumulate(acc, i, add, z[i])
+	}
+	factor := m.inverse(m.fold(acc, add))
+	for i := range z {
+		VMULPS(factor, z[i], z[i])
+		m.store(z[i], y, i)
+	}
+	m.masked = false
+}
+
+// inverse fills a vector with 1 over lane 0 of v.
+func (m *machine) inverse(v VecVirtual) VecVirtual {
+	inv, w := XMM(), m.vec()
+	VMOVSS(m.table.Offset(4*m.width*int(cOne)), inv)
+	VDIVSS(v.AsX(), inv, inv)
+	VBROADCASTSS(inv, w)
+	return w
+}
+
+// indexOf finds a value a vector at a time; the caller does what is left
+// after the last whole vector.
+func (m *machine) indexOf() {
+	m.text("indexOf", "(x *float32, value float32, n int) int",
+		fmt.Sprintf("is where value is found first in x, or else the largest multiple of %d up to n.", m.width))
+	x, n, value := arg("x"), arg("n"), m.spread("value")
+	index, found := GP64(), GP32()
+	XORQ(index, index)
+	ANDQ(I32(-m.width), n)
+	Label("vector")
+	CMPQ(index, n)
+	JGE(LabelRef("done"))
+	at := Mem{Base: x, Index: index, Scale: 4}
+	if m.wide {
+		k := K()
+		VCMPPS(Imm(0), at, value, k)
+		KMOVW(k, found)
+	} else {
+		equal := YMM()
+		VCMPPS(Imm(0), at, value, equal)
+		VMOVMSKPS(equal, found)
+	}
+	TESTL(found, found)
+	JNZ(LabelRef("found"))
+	ADDQ(Imm(uint64(m.width)), index)
+	JMP(LabelRef("vector"))
+	Label("found")
+	TZCNTL(found, found)
+	ADDQ(found.As64(), index)
+	Label("done")
+	Store(index, ReturnIndex(0))
 	m.end()
 }
 
