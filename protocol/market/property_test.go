@@ -238,3 +238,36 @@ func TestFreeloaders(t *testing.T) {
 		}
 	})
 }
+
+// BenchmarkBook applies what a result brings about in a large work, of 4,096
+// units and 50 miners: the unit is done and dropped, and another added.
+func BenchmarkBook(b *testing.B) {
+	var book market.Book
+	var leases []market.Lease
+	apply := func(e market.Event) {
+		actions, err := book.Apply(time.Time{}, e)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, a := range actions {
+			if l, ok := a.(market.Lease); ok {
+				leases = append(leases, l)
+			}
+		}
+	}
+	var units []market.Unit
+	for i := range 4096 {
+		units = append(units, market.Unit{ID: block.Link{Cid: block.Sum(block.CBOR, fmt.Append(nil, i))}, Cost: 1000, Order: uint64(i)})
+	}
+	apply(market.Add{Units: units})
+	for i := range 50 {
+		apply(market.Join{Miner: protocol.Account{byte(i)}, MFLOPS: uint64(100 + i), InFlight: 2})
+	}
+	for b.Loop() {
+		l := leases[0]
+		leases = leases[1:]
+		apply(market.Done{Miner: l.Miner, Unit: l.Unit})
+		apply(market.Drop{Units: []block.Link{l.Unit}})
+		apply(market.Add{Units: []market.Unit{{ID: l.Unit, Cost: 1000}}}) // so that it never ends
+	}
+}

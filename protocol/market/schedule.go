@@ -137,6 +137,9 @@ func (b *Book) lease() []Action {
 			workers = append(workers, b.worker(m))
 		}
 	}
+	if !slices.ContainsFunc(workers, (*worker).room) {
+		return nil // before the costly part
+	}
 	var open []*unit
 	for _, u := range b.units {
 		if u.open() {
