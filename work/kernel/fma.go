@@ -10,21 +10,31 @@ import "math"
 // numbers or the result is subnormal; those cases take fmaOdd.
 func Fma(x, y, z float32) float32 {
 	p := float64(x) * float64(y)
-	s := p + float64(z)
-	if b := math.Float64bits(s); b&0x1fffffff != 0x10000000 && b<<1 >= minNormal<<1 {
+	return roundSum(p, float64(z), p+float64(z))
+}
+
+// roundSum rounds p+z, of which s is the nearest binary64, to binary32.
+func roundSum(p, z, s float64) float32 {
+	if roundsOnce(s) {
 		return float32(s)
 	}
-	return fmaOdd(p, float64(z), s)
+	return fmaOdd(p, z, s)
+}
+
+// roundsOnce reports whether s, a sum rounded to binary64, rounds to binary32
+// as the exact sum does.
+func roundsOnce(s float64) bool {
+	b := math.Float64bits(s)
+	return b&0x1fffffff != 0x10000000 && b<<1 >= minNormal<<1
 }
 
 // minNormal is the smallest normal binary32 number as binary64 bits.
 const minNormal = (1023 - 126) << 52
 
-// fmaOdd rounds p+z, of which s is the nearest binary64, to odd and then to
-// binary32. Rounding to odd keeps a trace of what was lost in the last bit,
-// so the second rounding is the only one that counts (Boldo and Melquiond,
-// "Emulation of FMA and correctly rounded sums", 2008). The error of s is
-// Knuth's TwoSum, which is exact.
+// fmaOdd is roundSum by way of rounding to odd, which keeps a trace of what
+// was lost in the last bit, so that the second rounding is the only one that
+// counts (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums",
+// 2008). The error of s is Knuth's TwoSum, which is exact.
 func fmaOdd(p, z, s float64) float32 {
 	zz := s - p
 	err := (p - (s - zz)) + (z - zz)

@@ -47,12 +47,12 @@ func (p product) cols(lo, hi int) product {
 // reference computes the product four columns at a time, so that four chains
 // run beside one another. A column of B is copied to where it is contiguous.
 func (p product) reference() {
-	panel := make([][4]float32, p.k)
+	panel := make([][4]float64, p.k)
 	for j := 0; j < p.n; j += 4 {
 		w := min(4, p.n-j)
 		for k := range panel {
 			for l := range w {
-				panel[k][l] = p.b[k*p.rowB+(j+l)*p.colB]
+				panel[k][l] = float64(p.b[k*p.rowB+(j+l)*p.colB])
 			}
 		}
 		for i := range p.m {
@@ -62,17 +62,25 @@ func (p product) reference() {
 	}
 }
 
-// chains runs four chains over one row of A.
-func chains(a []float32, stride int, panel [][4]float32) [4]float32 {
+// chains runs four chains over one row of A. The common case of Fma is
+// written out, because the compiler does not put a function of its size in
+// line.
+func chains(a []float32, stride int, panel [][4]float64) [4]float32 {
 	var c0, c1, c2, c3 float32
 	at := 0
 	for k := range panel {
-		x, b := a[at], &panel[k]
+		x, b := float64(a[at]), &panel[k]
 		at += stride
-		c0 = Fma(x, b[0], c0)
-		c1 = Fma(x, b[1], c1)
-		c2 = Fma(x, b[2], c2)
-		c3 = Fma(x, b[3], c3)
+		p0, p1, p2, p3 := float64(x*b[0]), float64(x*b[1]), float64(x*b[2]), float64(x*b[3])
+		s0, s1, s2, s3 := p0+float64(c0), p1+float64(c1), p2+float64(c2), p3+float64(c3)
+		if roundsOnce(s0) && roundsOnce(s1) && roundsOnce(s2) && roundsOnce(s3) {
+			c0, c1, c2, c3 = float32(s0), float32(s1), float32(s2), float32(s3)
+			continue
+		}
+		c0 = roundSum(p0, float64(c0), s0)
+		c1 = roundSum(p1, float64(c1), s1)
+		c2 = roundSum(p2, float64(c2), s2)
+		c3 = roundSum(p3, float64(c3), s3)
 	}
 	return [4]float32{c0, c1, c2, c3}
 }
