@@ -38,7 +38,7 @@ func Batches(lengths []Length, batchTokens int, seed uint64, epoch int) [][]int 
 			order = append(order, i)
 		}
 	}
-	shuffle(order, stream{key: mix(seed) + 2*uint64(epoch)})
+	shuffle(order, &stream{key: mix(seed) + 2*uint64(epoch)})
 	slices.SortStableFunc(order, func(i, j int) int {
 		a, b := lengths[i], lengths[j]
 		return cmp.Or(cmp.Compare(a.Target, b.Target), cmp.Compare(a.Source, b.Source))
@@ -57,7 +57,7 @@ func Batches(lengths []Length, batchTokens int, seed uint64, epoch int) [][]int 
 	if start < len(order) {
 		batches = append(batches, order[start:])
 	}
-	shuffle(batches, stream{key: mix(seed) + 2*uint64(epoch) + 1})
+	shuffle(batches, &stream{key: mix(seed) + 2*uint64(epoch) + 1})
 	return batches
 }
 
@@ -87,7 +87,7 @@ func (s *stream) below(n uint64) uint64 {
 }
 
 // shuffle is the Fisher-Yates shuffle, from the last element down.
-func shuffle[T any](xs []T, s stream) {
+func shuffle[T any](xs []T, s *stream) {
 	for i := len(xs) - 1; i > 0; i-- {
 		j := int(s.below(uint64(i) + 1))
 		xs[i], xs[j] = xs[j], xs[i]

@@ -10,7 +10,7 @@ import (
 
 const (
 	heldOutPairs = 500 // of the phrasebook, for validation, and again for the test
-	perSentence  = 165 // pairs made from one sentence pattern, at most
+	perSentence  = 150 // pairs made from one sentence pattern, at most
 	richSentence = 50  // pairs a pattern needs so that some of them may be held out
 )
 
@@ -27,7 +27,7 @@ func Phrasebook() *Corpus {
 	seen := make(map[string]bool)
 	var all, held []Pair
 	for n, pattern := range patterns() {
-		made := pattern.fill(lex, stream{key: uint64(n)})
+		made := pattern.fill(lex, &stream{key: uint64(n)})
 		fresh := slices.DeleteFunc(made, func(p Pair) bool {
 			if seen[p.Source] || seen["\t"+p.Target] {
 				return true
@@ -42,9 +42,9 @@ func Phrasebook() *Corpus {
 		held = append(held, fresh[:out]...)
 		all = append(all, fresh[out:]...)
 	}
-	shuffle(held, stream{key: 'h'})
+	shuffle(held, &stream{key: 'h'})
 	all = append(all, held[2*heldOutPairs:]...)
-	shuffle(all, stream{key: 'a'})
+	shuffle(all, &stream{key: 'a'})
 	return &Corpus{
 		Source: "en", Target: "de",
 		Train: all,
@@ -125,40 +125,48 @@ func newSlot(s string) part {
 }
 
 // fill returns the pattern with words in its slots: all ways to fill them, or
-// perSentence different ones drawn from the stream when there are more.
-func (p pattern) fill(lex lexicon, draw stream) []Pair {
+// perSentence different ones when there are more, with each word of a class as
+// often as any other.
+func (p pattern) fill(lex lexicon, draw *stream) []Pair {
 	ways := 1
-	for _, c := range p.classes {
-		ways *= len(lex.words(c))
-	}
-	order := make([]int, 0, ways)
-	if ways <= 4*perSentence {
-		for i := range ways {
-			order = append(order, i)
-		}
-		shuffle(order, draw)
-	} else {
-		for range 2 * perSentence {
-			order = append(order, int(draw.below(uint64(ways))))
-		}
+	decks := make([]deck, len(p.classes))
+	for i, c := range p.classes {
+		decks[i].words = slices.Clone(lex.words(c))
+		ways *= len(decks[i].words)
 	}
 	var out []Pair
 	chosen := make(map[string]word, len(p.classes))
-	for _, way := range order {
-		for _, c := range p.classes {
-			words := lex.words(c)
-			chosen[c] = words[way%len(words)]
-			way /= len(words)
+	for n := range min(ways, 2*perSentence) {
+		way := n
+		for i, c := range p.classes {
+			if words := decks[i].words; ways <= 2*perSentence {
+				chosen[c] = words[way%len(words)]
+				way /= len(words)
+			} else {
+				chosen[c] = decks[i].deal(draw)
+			}
 		}
 		pair := Pair{sentence(p.source, chosen, english), sentence(p.target, chosen, german)}
 		if !repeats(p.classes, chosen) && !slices.Contains(out, pair) {
 			out = append(out, pair)
 		}
-		if len(out) == perSentence {
-			break
-		}
 	}
-	return out
+	shuffle(out, draw)
+	return out[:min(len(out), perSentence)]
+}
+
+// deck deals words: all of them in a random order, then again in another.
+type deck struct {
+	words []word
+	dealt int
+}
+
+func (d *deck) deal(draw *stream) word {
+	if d.dealt%len(d.words) == 0 {
+		shuffle(d.words, draw)
+	}
+	d.dealt++
+	return d.words[(d.dealt-1)%len(d.words)]
 }
 
 // repeats reports whether two variables have the same word.
@@ -222,7 +230,7 @@ func (l lexicon) words(variable string) []word {
 // stem is an adjective's where its endings are not put after the word itself.
 func newLexicon() lexicon {
 	n := numbers()
-	l := lexicon{"number": n, "age": n[18:], "degrees": n[:34]}
+	l := lexicon{"number": n, "age": n[18:], "minutes": n[:58], "degrees": n[:34], "couple": n[:4]}
 	class := ""
 	for line := range strings.Lines(vocabulary) {
 		line = strings.TrimSpace(line)

@@ -18,6 +18,11 @@ son = Sohn m, Söhne; daughter = Tochter f, Töchter; brother = Bruder m, Brüde
 husband = Mann m; son = Sohn m; brother = Bruder m; father = Vater m; uncle = Onkel m; grandfather = Großvater m
 [her]
 wife = Frau f; daughter = Tochter f; sister = Schwester f; mother = Mutter f; aunt = Tante f; grandmother = Großmutter f
+[title]
+Mr = Herr; Mrs = Frau
+[name]
+Weber = Weber; Schneider = Schneider; Fischer = Fischer; Meyer = Meyer; Wagner = Wagner; Becker = Becker
+Hoffmann = Hoffmann; Richter = Richter; Wolf = Wolf; Neumann = Neumann; Zimmermann = Zimmermann; Braun = Braun
 [job]
 doctor = Arzt; teacher = Lehrer; engineer = Ingenieur; nurse = Krankenpfleger; cook = Koch; lawyer = Anwalt
 baker = Bäcker; farmer = Bauer; journalist = Journalist; painter = Maler; waiter = Kellner; student = Student
@@ -91,8 +96,8 @@ night train = Nachtzug m, Nachtzüge; regional train = Regionalzug m, Regionalz�
 [ride]
 train = Zug m; bus = Bus m; tram = Straßenbahn f; ferry = Fähre f; ship = Schiff n; underground = U-Bahn f
 [by]
-by train = mit dem Zug; by bus = mit dem Bus; by car = mit dem Auto; by bicycle = mit dem Fahrrad
-by tram = mit der Straßenbahn; by taxi = mit dem Taxi; by ferry = mit der Fähre; by motorbike = mit dem Motorrad
+by train = mit dem Zug; by bus = mit dem Bus; by car = mit dem Auto; by bicycle = mit dem Fahrrad; by taxi = mit dem Taxi
+by motorbike = mit dem Motorrad; by coach = mit dem Reisebus; by night train = mit dem Nachtzug
 [vehicle]
 car = Auto n, Autos; bicycle = Fahrrad n, Fahrräder; motorbike = Motorrad n, Motorräder; boat = Boot n, Boote
 van = Lieferwagen m, Lieferwagen; camper van = Wohnmobil n, Wohnmobile
@@ -173,7 +178,7 @@ safe = Safe m; fridge = Kühlschrank m; television = Fernseher m; telephone = Te
 coffee machine = Kaffeemaschine f; hairdryer = Föhn m
 [fixture]
 window = Fenster n; door = Tür f; lamp = Lampe f; bed = Bett n; mirror = Spiegel m; chair = Stuhl m; table = Tisch m
-shower = Dusche f; wardrobe = Schrank m; lock = Schloss n; tap = Wasserhahn m; balcony door = Balkontür f
+shower = Dusche f; wardrobe = Schrank m; lock = Schloss n; tap = Wasserhahn m
 [linen]
 towel = Handtuch n, Handtücher; pillow = Kissen n, Kissen; blanket = Decke f, Decken; key = Schlüssel m, Schlüssel
 glass, glasses = Glas n, Gläser; cup = Tasse f, Tassen; plate = Teller m, Teller; candle = Kerze f, Kerzen
@@ -199,6 +204,9 @@ cheese sandwich = Käsebrot n; ham sandwich = Schinkenbrot n; risotto = Risotto 
 coffee = Kaffee m; tea = Tee m; beer = Bier n; red wine = Rotwein m; white wine = Weißwein m; lemonade = Limonade f
 mineral water = Mineralwasser n; apple juice = Apfelsaft m; orange juice = Orangensaft m; cocoa = Kakao m
 iced tea = Eistee m; espresso = Espresso m; herbal tea = Kräutertee m; tomato juice = Tomatensaft m; sparkling wine = Sekt m
+[morning]
+coffee = Kaffee; tea = Tee; milk = Milch; cocoa = Kakao; orange juice = Orangensaft; herbal tea = Kräutertee
+mineral water = Mineralwasser; apple juice = Apfelsaft
 [stuff]
 bread = Brot n; butter = Butter f; cheese = Käse m; milk = Milch f; ham = Schinken m; sugar = Zucker m; salt = Salz n
 rice = Reis m; honey = Honig m; jam = Marmelade f; fish = Fisch m; meat = Fleisch n; fruit = Obst n; yoghurt = Joghurt m
@@ -269,7 +277,7 @@ older = älter; larger = größer; more beautiful = schöner; smaller = kleiner;
 
 [weather]
 sunny = sonnig; cloudy = bewölkt; windy = windig; cold = kalt; warm = warm; hot = heiß; foggy = neblig; rainy = regnerisch
-stormy = stürmisch; cool = kühl; humid = schwül; dry = trocken; mild = mild; icy = eisig
+stormy = stürmisch; cool = kühl; humid = schwül; dry = trocken; mild = mild
 [fall]
 rain = regnen; snow = schneien; hail = hageln
 [falls]
@@ -323,6 +331,9 @@ smoke = rauchen; park = parken; take photos = Fotos machen; swim = schwimmen; pa
 fish = angeln; wait = warten; sit down = Platz nehmen; change money = Geld wechseln; rent a boat = ein Boot mieten
 buy stamps = Briefmarken kaufen; use the internet = das Internet benutzen; have breakfast = frühstücken; play tennis = Tennis spielen
 charge the phone = das Handy aufladen; leave the luggage = das Gepäck abstellen; ride a bicycle = Fahrrad fahren
+[indoors]
+smoke = rauchen; wait = warten; sit down = Platz nehmen; have breakfast = frühstücken; take photos = Fotos machen
+use the internet = das Internet benutzen; charge the phone = das Handy aufladen; leave the luggage = das Gepäck abstellen
 [did]
 booked a room = ein Zimmer gebucht; rented a car = ein Auto gemietet; rented bicycles = Fahrräder gemietet
 bought tickets = Fahrkarten gekauft; changed money = Geld gewechselt; paid the bill = die Rechnung bezahlt
@@ -343,14 +354,22 @@ travelled to Berlin = nach Berlin gereist; travelled to Vienna = nach Wien gerei
 flew to London = nach London geflogen; flew to Rome = nach Rom geflogen
 [favour]
 order a taxi = ein Taxi bestellen; close the window = das Fenster schließen; open the door = die Tür öffnen
-call a doctor = einen Arzt rufen; call the police = die Polizei rufen; repeat that = das wiederholen
-speak more slowly = langsamer sprechen; write that down = das aufschreiben; show me the way = mir den Weg zeigen
-help me = mir helfen; carry the luggage = das Gepäck tragen; clean the room = das Zimmer reinigen; wait here = hier warten
+call a doctor = einen Arzt rufen; call the police = die Polizei rufen; speak more slowly = langsamer sprechen
+carry the luggage = das Gepäck tragen; clean the room = das Zimmer reinigen; wait here = hier warten
 bring the menu = die Speisekarte bringen; bring the bill = die Rechnung bringen; take a photo = ein Foto machen
 check the bill = die Rechnung prüfen; switch off the light = das Licht ausschalten; recommend a restaurant = ein Restaurant empfehlen
-change the towels = die Handtücher wechseln; print the tickets = die Fahrkarten ausdrucken; send me the address = mir die Adresse schicken
-give me the key = mir den Schlüssel geben; reserve a table = einen Tisch reservieren; send an email = eine E-Mail schicken
-repair the shower = die Dusche reparieren; translate that = das übersetzen; spell the name = den Namen buchstabieren
+change the towels = die Handtücher wechseln; print the tickets = die Fahrkarten ausdrucken; repair the shower = die Dusche reparieren
+reserve a table = einen Tisch reservieren; send an email = eine E-Mail schicken; spell the name = den Namen buchstabieren
+[that]
+repeat that = wiederholen; write that down = aufschreiben; translate that = übersetzen; explain that = erklären
+check that = überprüfen; show that = zeigen
+[forme]
+help me = helfen; show me the way = den Weg zeigen; send me the address = die Adresse schicken; give me the key = den Schlüssel geben
+show me the room = das Zimmer zeigen; give me a receipt = eine Quittung geben; tell me the price = den Preis nennen
+send me the bill = die Rechnung schicken; explain the menu to me = die Speisekarte erklären
+[await]
+letter = Brief m; message = Nachricht f; answer = Antwort f; visit = Besuch m; offer = Angebot n; help = Hilfe f
+arrival = Ankunft f; support = Unterstützung f
 [your]
 help = Hilfe f; letter = Brief m; message = Nachricht f; answer = Antwort f; invitation = Einladung f; offer = Angebot n
 visit = Besuch m; patience = Geduld f; advice = Rat m; kindness = Freundlichkeit f; understanding = Verständnis n; gift = Geschenk n
