@@ -225,23 +225,41 @@ DATA masksAVX2<>+252(SB)/4, $0x00000000
 GLOBL masksAVX2<>(SB), RODATA|NOPTR, $256
 
 // func tile6x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-80
-	VPXOR   Y0, Y0, Y0
-	VPXOR   Y1, Y1, Y1
-	VPXOR   Y2, Y2, Y2
-	VPXOR   Y3, Y3, Y3
-	VPXOR   Y4, Y4, Y4
-	VPXOR   Y5, Y5, Y5
-	VPXOR   Y6, Y6, Y6
-	VPXOR   Y7, Y7, Y7
-	VPXOR   Y8, Y8, Y8
-	VPXOR   Y9, Y9, Y9
-	VPXOR   Y10, Y10, Y10
-	VPXOR   Y11, Y11, Y11
-	MOVQ    n+64(FP), AX
-	MOVQ    c+0(FP), CX
-	MOVQ    ldc+8(FP), DX
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	VPXOR      Y8, Y8, Y8
+	VPXOR      Y9, Y9, Y9
+	VPXOR      Y10, Y10, Y10
+	VPXOR      Y11, Y11, Y11
+	MOVQ       n+64(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       ldc+8(FP), DX
+	MOVQ       k+56(FP), BX
+	CMPQ       BX, $0x40
+	JLT        near
+	MOVQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+
+near:
 	MOVQ    resume+72(FP), BX
 	TESTQ   BX, BX
 	JZ      start
@@ -387,17 +405,35 @@ storeDone:
 	RET
 
 // func tile6x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile6x8AVX2(SB), NOSPLIT, $0-80
-	VPXOR   Y0, Y0, Y0
-	VPXOR   Y1, Y1, Y1
-	VPXOR   Y2, Y2, Y2
-	VPXOR   Y3, Y3, Y3
-	VPXOR   Y4, Y4, Y4
-	VPXOR   Y5, Y5, Y5
-	MOVQ    n+64(FP), AX
-	MOVQ    c+0(FP), CX
-	MOVQ    ldc+8(FP), DX
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	MOVQ       n+64(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       ldc+8(FP), DX
+	MOVQ       k+56(FP), BX
+	CMPQ       BX, $0x40
+	JLT        near
+	MOVQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+
+near:
 	MOVQ    resume+72(FP), BX
 	TESTQ   BX, BX
 	JZ      start
@@ -510,19 +546,33 @@ storeDone:
 	RET
 
 // func tile4x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-80
-	VPXOR   Y0, Y0, Y0
-	VPXOR   Y1, Y1, Y1
-	VPXOR   Y2, Y2, Y2
-	VPXOR   Y3, Y3, Y3
-	VPXOR   Y4, Y4, Y4
-	VPXOR   Y5, Y5, Y5
-	VPXOR   Y6, Y6, Y6
-	VPXOR   Y7, Y7, Y7
-	MOVQ    n+64(FP), AX
-	MOVQ    c+0(FP), CX
-	MOVQ    ldc+8(FP), DX
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	VPXOR      Y4, Y4, Y4
+	VPXOR      Y5, Y5, Y5
+	VPXOR      Y6, Y6, Y6
+	VPXOR      Y7, Y7, Y7
+	MOVQ       n+64(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       ldc+8(FP), DX
+	MOVQ       k+56(FP), BX
+	CMPQ       BX, $0x40
+	JLT        near
+	MOVQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+
+near:
 	MOVQ    resume+72(FP), BX
 	TESTQ   BX, BX
 	JZ      start
@@ -638,15 +688,29 @@ storeDone:
 	RET
 
 // func tile4x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile4x8AVX2(SB), NOSPLIT, $0-80
-	VPXOR   Y0, Y0, Y0
-	VPXOR   Y1, Y1, Y1
-	VPXOR   Y2, Y2, Y2
-	VPXOR   Y3, Y3, Y3
-	MOVQ    n+64(FP), AX
-	MOVQ    c+0(FP), CX
-	MOVQ    ldc+8(FP), DX
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	MOVQ       n+64(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       ldc+8(FP), DX
+	MOVQ       k+56(FP), BX
+	CMPQ       BX, $0x40
+	JLT        near
+	MOVQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+
+near:
 	MOVQ    resume+72(FP), BX
 	TESTQ   BX, BX
 	JZ      start
@@ -739,15 +803,25 @@ storeDone:
 	RET
 
 // func tile2x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-80
-	VPXOR   Y0, Y0, Y0
-	VPXOR   Y1, Y1, Y1
-	VPXOR   Y2, Y2, Y2
-	VPXOR   Y3, Y3, Y3
-	MOVQ    n+64(FP), AX
-	MOVQ    c+0(FP), CX
-	MOVQ    ldc+8(FP), DX
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VPXOR      Y3, Y3, Y3
+	MOVQ       n+64(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       ldc+8(FP), DX
+	MOVQ       k+56(FP), BX
+	CMPQ       BX, $0x40
+	JLT        near
+	MOVQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+
+near:
 	MOVQ    resume+72(FP), BX
 	TESTQ   BX, BX
 	JZ      start
@@ -830,13 +904,23 @@ storeDone:
 	RET
 
 // func tile2x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile2x8AVX2(SB), NOSPLIT, $0-80
-	VPXOR   Y0, Y0, Y0
-	VPXOR   Y1, Y1, Y1
-	MOVQ    n+64(FP), AX
-	MOVQ    c+0(FP), CX
-	MOVQ    ldc+8(FP), DX
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	MOVQ       n+64(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       ldc+8(FP), DX
+	MOVQ       k+56(FP), BX
+	CMPQ       BX, $0x40
+	JLT        near
+	MOVQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+
+near:
 	MOVQ    resume+72(FP), BX
 	TESTQ   BX, BX
 	JZ      start
@@ -906,13 +990,21 @@ storeDone:
 	RET
 
 // func tile1x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-80
-	VPXOR   Y0, Y0, Y0
-	VPXOR   Y1, Y1, Y1
-	MOVQ    n+64(FP), AX
-	MOVQ    c+0(FP), CX
-	MOVQ    ldc+8(FP), DX
+	VPXOR      Y0, Y0, Y0
+	VPXOR      Y1, Y1, Y1
+	MOVQ       n+64(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       ldc+8(FP), DX
+	MOVQ       k+56(FP), BX
+	CMPQ       BX, $0x40
+	JLT        near
+	MOVQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+
+near:
 	MOVQ    resume+72(FP), BX
 	TESTQ   BX, BX
 	JZ      start
@@ -980,12 +1072,20 @@ storeDone:
 	RET
 
 // func tile1x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile1x8AVX2(SB), NOSPLIT, $0-80
-	VPXOR   Y0, Y0, Y0
-	MOVQ    n+64(FP), AX
-	MOVQ    c+0(FP), CX
-	MOVQ    ldc+8(FP), DX
+	VPXOR      Y0, Y0, Y0
+	MOVQ       n+64(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       ldc+8(FP), DX
+	MOVQ       k+56(FP), BX
+	CMPQ       BX, $0x40
+	JLT        near
+	MOVQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       DX, BX
+
+near:
 	MOVQ    resume+72(FP), BX
 	TESTQ   BX, BX
 	JZ      start
@@ -1045,7 +1145,7 @@ storeDone:
 	RET
 
 // func packRowsAVX2(dst *float32, b *float32, rowB int, k int, n int)
-// Requires: AVX
+// Requires: AVX, MMX+
 TEXT ·packRowsAVX2(SB), NOSPLIT, $0-40
 	MOVQ    dst+0(FP), AX
 	MOVQ    b+8(FP), CX
@@ -1065,6 +1165,7 @@ row:
 	VMOVUPS    Y2, (AX)
 	VMASKMOVPS 32(CX), Y1, Y2
 	VMOVUPS    Y2, 32(AX)
+	PREFETCHT1 64(CX)
 	ADDQ       DX, CX
 	ADDQ       $0x00000040, AX
 	DECQ       BX

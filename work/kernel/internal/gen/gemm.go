@@ -32,6 +32,7 @@ func (m *machine) tile(rows, vecs int) {
 		}
 	}
 	n, c, ldc := arg("n"), arg("c"), arg("ldc")
+	m.prefetchTile(rows, vecs, c, ldc)
 	if m.wide {
 		m.mask(n)
 	}
@@ -47,6 +48,22 @@ func (m *machine) tile(rows, vecs int) {
 	}
 	m.eachRow(n, vecs, c, ldc, acc, true)
 	m.end()
+}
+
+// prefetchTile asks for the lines of C, which are written after the products,
+// when those take long enough.
+func (m *machine) prefetchTile(rows, vecs int, c, ldc GPVirtual) {
+	p, k := GP64(), arg("k")
+	CMPQ(k, Imm(64))
+	JLT(LabelRef("near"))
+	MOVQ(c, p)
+	for range rows {
+		for line := 0; line < 4*m.width*vecs; line += 64 {
+			PREFETCHT0(Mem{Base: p, Disp: line})
+		}
+		ADDQ(ldc, p)
+	}
+	Label("near")
 }
 
 // products writes the loop over k.
@@ -155,6 +172,10 @@ func (m *machine) packRows() {
 			VMASKMOVPS(at, masks[v], x)
 		}
 		VMOVUPS(x, Mem{Base: dst, Disp: 4 * m.width * v})
+	}
+	// The next panel is packed when this one has been used.
+	for line := 0; line < 8*m.width; line += 64 {
+		PREFETCHT1(Mem{Base: b, Disp: 8*m.width + line})
 	}
 	ADDQ(rowB, b)
 	ADDQ(U32(uint32(8*m.width)), dst)
