@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 
 	"github.com/ipfs/go-cid"
@@ -22,9 +21,7 @@ type Store struct {
 	lock    *os.File
 	damaged atomic.Int64
 
-	mu     sync.Mutex           // guards what follows; Sweep holds it throughout
-	recent map[cid.Cid]struct{} // put or asked after since the last Sweep, which spares them
-	closed bool
+	closed atomic.Bool
 }
 
 // Open opens the store in dir, creating it if need be. One live process has a
@@ -43,17 +40,14 @@ func Open(dir string) (*Store, error) {
 		unlockFile(lock)
 		return nil, fmt.Errorf("open block store: %w", err)
 	}
-	return &Store{dir: dir, lock: lock, recent: make(map[cid.Cid]struct{})}, nil
+	return &Store{dir: dir, lock: lock}, nil
 }
 
 // Close releases the store to the next Open. Blocks put after it fail.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed.Swap(true) {
 		return nil
 	}
-	s.closed = true
 	return unlockFile(s.lock)
 }
 
@@ -98,31 +92,16 @@ func (s *Store) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, err
 		return cid.Undef, err
 	}
 	c := Sum(codec, data)
-	if held, err := s.touch(c, int64(len(data))); err != nil {
-		return cid.Undef, fmt.Errorf("put block %s: %w", c, err)
-	} else if held {
+	if s.closed.Load() {
+		return cid.Undef, fmt.Errorf("put block %s: %w", c, fs.ErrClosed)
+	}
+	if info, err := os.Stat(s.path(c)); err == nil && info.Size() == int64(len(data)) {
 		return c, nil
 	}
 	if err := s.write(s.path(c), data); err != nil {
 		return cid.Undef, fmt.Errorf("put block %s: %w", c, err)
 	}
 	return c, nil
-}
-
-// touch reports whether the block is there with its size (any size if
-// negative), and makes the next Sweep spare it.
-func (s *Store) touch(c cid.Cid, size int64) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return false, fs.ErrClosed
-	}
-	info, err := os.Stat(s.path(c))
-	held := err == nil && (size < 0 || info.Size() == size)
-	if held || size >= 0 {
-		s.recent[c] = struct{}{}
-	}
-	return held, nil
 }
 
 // write creates the file whole or leaves nothing.
@@ -149,14 +128,13 @@ func (s *Store) write(path string, data []byte) (err error) {
 	return err
 }
 
-// Has reports whether the block is held, without reading it. A block asked
-// after is in somebody's plans: the next Sweep spares it.
+// Has reports whether the block is held, without reading it.
 func (s *Store) Has(c cid.Cid) bool {
 	if Check(c) != nil {
 		return false
 	}
-	held, err := s.touch(c, -1)
-	return err == nil && held
+	_, err := os.Stat(s.path(c))
+	return err == nil
 }
 
 // Delete removes the block, if it is held.

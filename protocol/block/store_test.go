@@ -89,39 +89,3 @@ type pair struct {
 	A block.Link
 	B block.Link
 }
-
-func TestSweep(t *testing.T) {
-	ctx := context.Background()
-	s := openStore(t, t.TempDir())
-	node := func(a, b cid.Cid) cid.Cid {
-		l, err := block.PutNode(ctx, s, pair{A: block.Link{Cid: a}, B: block.Link{Cid: b}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l.Cid
-	}
-	leaf, shared, lost := put(t, s, block.Raw, []byte("leaf")), put(t, s, block.Raw, []byte("shared")), put(t, s, block.Raw, []byte("lost"))
-	inner := node(leaf, shared)
-	root := node(inner, block.Sum(block.CBOR, []byte("held elsewhere")))
-	other := node(shared, lost)
-	noNode := put(t, s, block.CBOR, []byte("not CBOR"))
-
-	sweep := func(want int, roots ...cid.Cid) {
-		t.Helper()
-		if removed, _, err := s.Sweep(ctx, roots); err != nil || removed != want {
-			t.Errorf("Sweep removed %d, %v; want %d", removed, err, want)
-		}
-	}
-	sweep(0) // all are new
-	s.Has(other)
-	sweep(0, root, noNode) // other was asked after, and with it what it links to
-	sweep(2, root, noNode)
-	for c, want := range map[cid.Cid]bool{root: true, inner: true, leaf: true, shared: true, noNode: true, other: false, lost: false} {
-		if s.Has(c) != want {
-			t.Errorf("Has(%s) = %v after the sweep", c, !want)
-		}
-	}
-	if blocks, bytes, err := s.Size(); blocks != 5 || err != nil || bytes == 0 {
-		t.Errorf("Size = %d blocks, %d bytes, %v", blocks, bytes, err)
-	}
-}
