@@ -71,7 +71,12 @@ func drainOnSignal() (context.Context, context.CancelFunc) {
 			return
 		}
 		cancel()
-		<-signals
+		for first := time.Now(); ; { // one key press may come as two signals
+			<-signals
+			if time.Since(first) > time.Second {
+				break
+			}
+		}
 		fmt.Fprintln(os.Stderr, "alia: interrupted again, not drained")
 		os.Exit(exitFailed)
 	}()

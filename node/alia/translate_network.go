@@ -58,6 +58,10 @@ func translateNetwork(ctx context.Context, a *app, o order, d work.Decoding, p *
 	if err != nil {
 		return usagef("--budget: %v", err)
 	}
+	network, err := a.openNetwork()
+	if err != nil {
+		return err
+	}
 	peer, err := p.join(ctx, a)
 	if err != nil {
 		return err
@@ -66,6 +70,9 @@ func translateNetwork(ctx context.Context, a *app, o order, d work.Decoding, p *
 	dir := filepath.Join(a.home, "receipts")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("receipts: %w", err)
+	}
+	if err := findModel(ctx, peer, model, p.hints); err != nil {
+		return err
 	}
 	w := newWatch(a, "of the miners")
 	c := &client.Client{Peer: peer, Dir: dir, Report: w.report}
@@ -80,6 +87,9 @@ func translateNetwork(ctx context.Context, a *app, o order, d work.Decoding, p *
 	if err != nil {
 		return fmt.Errorf("receipt: %w", err)
 	}
+	if _, _, err := client.VerifyReceipt(network, receipt); err != nil {
+		return err // better now than in years
+	}
 	path := filepath.Join(dir, t.Job.String())
 	if err := node.WriteFile(path, receipt); err != nil {
 		return err
@@ -92,4 +102,23 @@ func translateNetwork(ctx context.Context, a *app, o order, d work.Decoding, p *
 		printText(w, r.Translation)
 		a.note("%d units, %s ALIA to the miners, receipt %s", r.Units, swarm.Amount(r.Paid), r.Receipt)
 	})
+}
+
+// findTime is how long a customer that has just come looks for the model.
+const findTime = 30 * time.Second
+
+// findModel fetches the model. A peer that has just joined knows nobody who
+// has it, and nobody who knows.
+func findModel(ctx context.Context, peer *node.Peer, model block.Link, holders []string) error {
+	for deadline := time.Now().Add(findTime); ; {
+		err := peer.Mesh.FetchTree(ctx, holders, model.Cid)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Second / 2):
+		}
+	}
 }

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -108,11 +109,10 @@ func (c *crowd) read(p *process, cmd *exec.Cmd, out io.Reader) {
 	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
 	for lines.Scan() {
 		m := message{from: p}
-		if err := json.Unmarshal(lines.Bytes(), &m.event); err != nil {
+		if bytes.HasPrefix(lines.Bytes(), resultPrefix) {
+			m.result = bytes.Clone(lines.Bytes())
+		} else if err := json.Unmarshal(lines.Bytes(), &m.event); err != nil {
 			continue // torn by a kill
-		}
-		if m.event.Kind == resultEvent {
-			m.result = append(m.result, lines.Bytes()...)
 		}
 		c.messages <- m
 	}
@@ -120,8 +120,8 @@ func (c *crowd) read(p *process, cmd *exec.Cmd, out io.Reader) {
 	c.messages <- message{from: p, exited: true, err: errors.Join(cmd.Wait(), lines.Err(), drained)}
 }
 
-// resultEvent is the kind of a command's last line.
-const resultEvent node.EventKind = "result"
+// resultPrefix begins a command's last line, its result.
+var resultPrefix = []byte(`{"event":"result",`)
 
 // close waits until every child is gone; they have been told to go.
 func (c *crowd) close() {

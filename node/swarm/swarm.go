@@ -254,7 +254,7 @@ func (s *swarm) message(m message) error {
 	if m.event.Kind == node.EventReady {
 		m.from.ready, m.from.met = true, true
 	}
-	if m.event.Kind == resultEvent {
+	if m.result != nil {
 		if m.from.name == coordinatorName && s.trained == nil {
 			s.trained = &Trained{}
 			if err := json.Unmarshal(m.result, s.trained); err != nil {
