@@ -223,7 +223,7 @@ func readLines(path string) ([]string, error) {
 			return nil, fmt.Errorf("%s: %w", path, damage(err))
 		}
 	}
-	lines, err := scan(r)
+	lines, err := scan(r, MaxLines, MaxFile)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, damage(err))
 	}
@@ -238,10 +238,10 @@ func damage(err error) error {
 	return err
 }
 
-// scan reads lines, within the limits of a file.
-func scan(r io.Reader) ([]string, error) {
+// scan reads at most so many lines and bytes.
+func scan(r io.Reader, maxLines int, maxBytes int64) ([]string, error) {
 	var lines []string
-	limited := &io.LimitedReader{R: r, N: MaxFile + 1}
+	limited := &io.LimitedReader{R: r, N: maxBytes + 1}
 	s := bufio.NewScanner(limited)
 	s.Buffer(make([]byte, 0, MaxLine+2), MaxLine+2)
 	for s.Scan() {
@@ -250,8 +250,8 @@ func scan(r io.Reader) ([]string, error) {
 		switch {
 		case n == 1:
 			line = bytes.TrimPrefix(line, []byte("\uFEFF"))
-		case n > MaxLines:
-			return nil, fmt.Errorf("more than %d lines", MaxLines)
+		case n > maxLines:
+			return nil, fmt.Errorf("more than %d lines", maxLines)
 		}
 		if len(line) > MaxLine {
 			return nil, fmt.Errorf("line %d is longer than %d bytes", n, MaxLine)
@@ -265,7 +265,7 @@ func scan(r io.Reader) ([]string, error) {
 		return nil, fmt.Errorf("line %d is longer than %d bytes", len(lines)+1, MaxLine)
 	}
 	if limited.N == 0 {
-		return nil, fmt.Errorf("more than %d bytes of text", MaxFile)
+		return nil, fmt.Errorf("more than %d bytes of text", maxBytes)
 	}
 	return lines, s.Err()
 }

@@ -1,0 +1,155 @@
+package corpus
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// write makes a directory of files; those named .gz are compressed, unless
+// their text begins with "raw ".
+func write(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		data, isRaw := strings.CutPrefix(text, "raw ")
+		if strings.HasSuffix(name, ".gz") && !isRaw {
+			data = string(compress(t, text))
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(data), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func compress(t *testing.T, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func TestOpenDirectory(t *testing.T) {
+	dir := write(t, map[string]string{
+		"train.en": "\uFEFFone\r\ntwo", "train.de.gz": "eins\nzwei\n", "val.en": "three\n", "val.de": "drei\n",
+		"test_b.en": "four\n", "test_b.de": "vier\n", "test_a.en.gz": "five\n", "test_a.de.gz": "fünf\n",
+		"README.md": "x", "train.en.bak": "y", "other.en": "z",
+	})
+	for _, c := range [][2]string{{"en", "de"}, {"en", ""}, {"", "de"}} {
+		got, err := Open(dir, c[0], c[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Source != "en" || got.Target != "de" ||
+			!slices.Equal(got.Train, []Pair{{"one", "eins"}, {"two", "zwei"}}) || !slices.Equal(got.Valid, []Pair{{"three", "drei"}}) ||
+			len(got.Tests) != 2 || got.Tests[0].Name != "test_a" || !slices.Equal(got.Tests[1].Pairs, []Pair{{"four", "vier"}}) {
+			t.Errorf("%v: got %q", c, got)
+		}
+	}
+}
+
+func TestOpenTSV(t *testing.T) {
+	var lines strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&lines, "source %d\ttarget %d\n", i, i)
+	}
+	dir := write(t, map[string]string{"travel.en-de.tsv": lines.String(), "plain.tsv.gz": lines.String()})
+	got, err := Open(filepath.Join(dir, "travel.en-de.tsv"), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Source != "en" || got.Target != "de" || len(got.Train) != 95 || len(got.Valid) != 5 {
+		t.Errorf("%s to %s, %d to train, %d held out", got.Source, got.Target, len(got.Train), len(got.Valid))
+	}
+	again, err := Open(filepath.Join(dir, "plain.tsv.gz"), "en", "de")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(again.Valid, got.Valid) {
+		t.Error("another file with the same text holds out other pairs")
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	long := strings.Repeat("x", MaxLine+1)
+	cut := compress(t, strings.Repeat("some text\n", 1000))
+	broken := slices.Clone(cut)
+	broken[len(broken)-6] ^= 1
+	for name, c := range map[string]struct {
+		files         map[string]string
+		open          string
+		src, tgt      string
+		want, another string
+	}{
+		"missing":   {nil, "absent", "en", "de", "no such file", "absent"},
+		"nothing":   {nil, "", "en", "de", "has no train.LANGUAGE and no train.LANGUAGE.gz", ""},
+		"empty":     {map[string]string{"train.en": "", "train.de": ""}, "", "en", "de", "train.en and ", "are empty"},
+		"counts":    {map[string]string{"train.en": "a\nb\n", "train.de": "a\n"}, "", "en", "de", "train.en has 2 lines", "train.de has 1"},
+		"utf8":      {map[string]string{"train.en": "a\nb\xff\n", "train.de": "a\nb\n"}, "", "en", "de", "train.en: line 2 is not UTF-8", ""},
+		"long":      {map[string]string{"train.en": "a\n" + long, "train.de": "a\nb\n"}, "", "en", "de", "train.en: line 2 is longer than 65536 bytes", ""},
+		"longer":    {map[string]string{"train.en": "a\n" + long + long, "train.de": "a\nb\n"}, "", "en", "de", "line 2 is longer than 65536 bytes", ""},
+		"cut":       {map[string]string{"train.en.gz": "raw " + string(cut[:len(cut)/2]), "train.de": "a\n"}, "", "en", "de", "train.en.gz: the file is cut short", ""},
+		"no gzip":   {map[string]string{"train.en.gz": "raw plain text", "train.de": "a\n"}, "", "en", "de", "train.en.gz: gzip: invalid header", ""},
+		"gz0":       {map[string]string{"train.en.gz": "raw ", "train.de": "a\n"}, "", "en", "de", "train.en.gz: the file is cut short", ""},
+		"sum":       {map[string]string{"train.en.gz": "raw " + string(broken), "train.de": "a\n"}, "", "en", "de", "train.en.gz: gzip: invalid checksum", ""},
+		"twice":     {map[string]string{"train.en": "a\n", "train.en.gz": "a\n", "train.de": "a\n"}, "", "en", "de", "one of them has to go", "train.en.gz"},
+		"neither":   {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "", "", "is in de, en: name the source and the target language", ""},
+		"three":     {map[string]string{"train.en": "a\n", "train.de": "a\n", "train.fr": "a\n"}, "", "en", "", "is in de, en, fr: name the", ""},
+		"unknown":   {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "fr", "has no train.fr: it is in de, en", ""},
+		"same":      {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "en", "source and target are both en", ""},
+		"one":       {map[string]string{"train.en": "a\n"}, "", "en", "", "is in en: name the", ""},
+		"test":      {map[string]string{"train.en": "a\n", "train.de": "a\n", "test.en": "a\n"}, "", "en", "de", "no test.en and test.de beside one another", ""},
+		"few":       {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "de", "has no pair left to train on after 1 held out", ""},
+		"columns":   {map[string]string{"x.en-de.tsv": "a\tb\nc\n"}, "x.en-de.tsv", "", "", "x.en-de.tsv: line 2 is not two columns", ""},
+		"3 cols":    {map[string]string{"x.en-de.tsv": "a\tb\tc\n"}, "x.en-de.tsv", "", "", "line 1 is not two columns", ""},
+		"tsv lang":  {map[string]string{"x.tsv": "a\tb\n"}, "x.tsv", "en", "", "x.tsv: name the source and the target language", ""},
+		"tsv empty": {map[string]string{"x.en-de.tsv": ""}, "x.en-de.tsv", "", "", "x.en-de.tsv is empty", ""},
+	} {
+		_, err := Open(filepath.Join(write(t, c.files), c.open), c.src, c.tgt)
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.another) || !strings.HasPrefix(err.Error(), "open corpus: ") {
+			t.Errorf("%s: got error %v, want %q and %q in it", name, err, c.want, c.another)
+		}
+	}
+}
+
+// endless repeats a line for ever.
+type endless string
+
+func (e endless) Read(p []byte) (int, error) {
+	n := 0
+	for n+len(e) <= len(p) {
+		n += copy(p[n:], e)
+	}
+	return n, nil
+}
+
+// TestBombs: what a small compressed file can blow up to is bounded.
+func TestBombs(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{"\n", "more than 1000 lines"},
+		{"some text here\n", "more than 5000 bytes of text"},
+		{"x", "more than 5000 bytes of text"},
+	} {
+		if _, err := scan(endless(c.line), 1000, 5000); err == nil || err.Error() != c.want {
+			t.Errorf("%q without end: %v", c.line, err)
+		}
+	}
+	if _, err := scan(endless("x"), MaxLines, MaxFile); err == nil || err.Error() != "line 1 is longer than 65536 bytes" {
+		t.Errorf("an endless line: %v", err)
+	}
+	if lines, err := scan(strings.NewReader("a\nb\n"), 2, 4); err != nil || len(lines) != 2 {
+		t.Errorf("exactly within the limits: %q, %v", lines, err)
+	}
+}
