@@ -102,7 +102,7 @@ func (c *crowd) signed(t *rapid.T, who string) []byte {
 	case 3:
 		body = TakeRun{Run: work}
 	case 4:
-		body = RoundCommit{Run: work, Round: rapid.Uint64Range(0, 2).Draw(t, "round"), Params: work, Log: work}
+		body = RoundCommit{Run: work, Round: rapid.Uint64Range(0, 2).Draw(t, "round"), Rounds: []RoundRoots{{Params: work, Log: work}}}
 	case 5:
 		body = EscrowOpen{Job: work, Amount: amount, Price: rapid.Uint64Range(0, 100_000).Draw(t, "price"),
 			Deadline: c.state.height + rapid.Uint64Range(0, 3).Draw(t, "deadline")}

@@ -116,7 +116,7 @@ func TestRuns(t *testing.T) {
 	w.must("coordinator", RunPropose{Run: run, Budget: 100})
 	w.want(Already, "mallory", RunPropose{Run: run, Budget: 1e18})
 	w.want(NotValidator, "mallory", RunVote{Run: run, Yes: true})
-	w.want(NotCoordinator, "mallory", RoundCommit{Run: run, Params: link("p"), Log: link("l")})
+	w.want(NotCoordinator, "mallory", RoundCommit{Run: run, Rounds: []RoundRoots{{Params: link("p"), Log: link("l")}}})
 	if got := w.state.Proposals(); len(got) != 1 || got[0] != run {
 		t.Errorf("proposals %v", got)
 	}
@@ -126,9 +126,9 @@ func TestRuns(t *testing.T) {
 		t.Errorf("proposals after the vote: %v", got)
 	}
 	for r := range uint64(3) {
-		w.want(BadRound, "coordinator", RoundCommit{Run: run, Round: r + 1, Params: link("p"), Log: link("l")})
-		w.must("coordinator", RoundCommit{Run: run, Round: r, Params: link(fmt.Sprint("p", r)), Log: link("l")})
-		w.want(Already, "coordinator", RoundCommit{Run: run, Round: r, Params: link("p"), Log: link("l")})
+		w.want(BadRound, "coordinator", RoundCommit{Run: run, Round: r + 1, Rounds: []RoundRoots{{Params: link("p"), Log: link("l")}}})
+		w.must("coordinator", RoundCommit{Run: run, Round: r, Rounds: []RoundRoots{{Params: link(fmt.Sprint("p", r)), Log: link("l")}}})
+		w.want(Already, "coordinator", RoundCommit{Run: run, Round: r, Rounds: []RoundRoots{{Params: link("p"), Log: link("l")}}})
 	}
 	if r, _ := w.state.Run(run); r.Rounds != 3 || r.Params != link("p2") {
 		t.Errorf("run %+v", r)
@@ -138,8 +138,8 @@ func TestRuns(t *testing.T) {
 		w.apply()
 	}
 	w.must("successor", TakeRun{Run: run})
-	w.want(NotCoordinator, "coordinator", RoundCommit{Run: run, Round: 3, Params: link("p"), Log: link("l")})
-	w.must("successor", RoundCommit{Run: run, Round: 3, Params: link("p"), Log: link("l")})
+	w.want(NotCoordinator, "coordinator", RoundCommit{Run: run, Round: 3, Rounds: []RoundRoots{{Params: link("p"), Log: link("l")}}})
+	w.must("successor", RoundCommit{Run: run, Round: 3, Rounds: []RoundRoots{{Params: link("p"), Log: link("l")}}})
 }
 
 func TestRefusedRunDoesNotMint(t *testing.T) {

@@ -121,15 +121,25 @@ func (b TakeRun) apply(d *draft, tx *Tx) error {
 	return nil
 }
 
-// RoundCommit records the outcome of a run's next round. It is the
-// coordinator's sign of life, and what a successor resumes from.
+// RoundCommit records the outcomes of a run's next rounds, in order. It is the
+// coordinator's sign of life, and what a successor resumes from. It takes many
+// rounds at once, because rounds can be shorter than the time between heights.
 type RoundCommit struct {
 	_      struct{} `cbor:",toarray"`
 	Run    block.Link
-	Round  uint64
+	Round  uint64 // the first of Rounds
+	Rounds []RoundRoots
+}
+
+// RoundRoots is what the ledger keeps of a round.
+type RoundRoots struct {
+	_      struct{}   `cbor:",toarray"`
 	Params block.Link // after the round
 	Log    block.Link // the round's log
 }
+
+// MaxRounds bounds the rounds of a [RoundCommit].
+const MaxRounds = 256
 
 // Kind returns KindRoundCommit.
 func (RoundCommit) Kind() Kind { return KindRoundCommit }
@@ -138,10 +148,18 @@ func (b RoundCommit) check() error {
 	if err := need("run", b.Run); err != nil {
 		return err
 	}
-	if err := need("params", b.Params); err != nil {
-		return err
+	if n := len(b.Rounds); n == 0 || n > MaxRounds {
+		return fmt.Errorf("%w: %d rounds, want 1 to %d", TooLarge, n, MaxRounds)
 	}
-	return need("log", b.Log)
+	for _, r := range b.Rounds {
+		if err := need("params", r.Params); err != nil {
+			return err
+		}
+		if err := need("log", r.Log); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b RoundCommit) apply(d *draft, tx *Tx) error {
@@ -156,12 +174,15 @@ func (b RoundCommit) apply(d *draft, tx *Tx) error {
 	case b.Round > r.Rounds:
 		return fmt.Errorf("%w: %d, next is %d", BadRound, b.Round, r.Rounds)
 	}
-	r.Rounds++
-	r.Params, r.Active = b.Params, d.height
+	for _, roots := range b.Rounds {
+		store(d, RoundKey(b.Run, r.Rounds), Round{
+			Version: 1, Run: b.Run, Round: r.Rounds, Params: roots.Params, Log: roots.Log,
+			Coordinator: tx.Account, Height: d.height,
+		})
+		r.Rounds++
+		r.Params = roots.Params
+	}
+	r.Active = d.height
 	store(d, RunKey(b.Run), r)
-	store(d, RoundKey(b.Run, b.Round), Round{
-		Version: 1, Run: b.Run, Round: b.Round, Params: b.Params, Log: b.Log,
-		Coordinator: tx.Account, Height: d.height,
-	})
 	return nil
 }

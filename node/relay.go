@@ -43,50 +43,47 @@ type Relay struct {
 	Report Reporter
 	Log    *slog.Logger
 
-	mu     sync.Mutex           // guards the rest
-	rounds []ledger.RoundCommit // in order, from round first
+	mu     sync.Mutex          // guards the rest
+	rounds []ledger.RoundRoots // in order, from round first
 	first  uint64
-	behind int // rounds not yet committed, at the last look
+	known  uint64 // rounds the ledger was seen to hold
 }
 
-// settleBatch is the entries of one transaction; commitBatch the round logs sent before the next look.
-const (
-	settleBatch = 128
-	commitBatch = 64
-)
+// settleBatch is the entries of one transaction.
+const settleBatch = 128
 
 // Committed notes a round whose log is to be committed.
 func (r *Relay) Committed(round work.Round, log block.Link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c := ledger.RoundCommit{Run: round.Run, Round: uint64(round.Number), Params: round.After.Params, Log: log}
+	roots := ledger.RoundRoots{Params: round.After.Params, Log: log}
+	number := uint64(round.Number)
 	// A resumed run tells of its past from the last round to the first.
 	switch {
 	case len(r.rounds) == 0:
-		r.rounds, r.first = []ledger.RoundCommit{c}, c.Round
-	case c.Round+1 == r.first:
-		r.rounds, r.first = append([]ledger.RoundCommit{c}, r.rounds...), c.Round
-	case c.Round == r.first+uint64(len(r.rounds)):
-		r.rounds = append(r.rounds, c)
+		r.rounds, r.first = []ledger.RoundRoots{roots}, number
+	case number+1 == r.first:
+		r.rounds, r.first = append([]ledger.RoundRoots{roots}, r.rounds...), number
+	case number == r.first+uint64(len(r.rounds)):
+		r.rounds = append(r.rounds, roots)
 	}
 }
 
 // Carry carries until ctx ends.
 func (r *Relay) Carry(ctx context.Context) error {
-	down := false
+	var told protocol.Reason
 	for {
 		err := r.step(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		if unreachable := errors.Is(err, light.ErrUnreachable); unreachable && !down {
-			down = true
-			r.Report(Event{Kind: EventWaiting, Work: r.Run}.because(protocol.ChainUnreachable, "work goes on and is settled later"))
-		} else if err != nil && !unreachable {
+		code, detail := reasonOf(err)
+		if code != told && code != protocol.Unspecified {
+			r.Report(Event{Kind: EventWaiting, Work: r.Run}.because(code, detail))
+		} else if err != nil && code == protocol.Unspecified {
 			r.Log.Warn("relay", "err", err)
-		} else if err == nil {
-			down = false
 		}
+		told = code
 		select {
 		case <-ctx.Done():
 			return nil
@@ -94,6 +91,22 @@ func (r *Relay) Carry(ctx context.Context) error {
 		}
 	}
 }
+
+// reasonOf says why the relay waits, if it is for something that passes.
+func reasonOf(err error) (code protocol.Reason, detail string) {
+	switch {
+	case errors.Is(err, light.ErrUnreachable):
+		return protocol.ChainUnreachable, "work goes on and is settled later"
+	case errors.Is(err, errNotApproved):
+		return protocol.NotApproved, err.Error()
+	case errors.Is(err, ledger.OverBudget):
+		return protocol.OverBudget, err.Error()
+	}
+	return protocol.Unspecified, ""
+}
+
+// errNotApproved is returned while a run may not mint.
+var errNotApproved = errors.New("nothing is minted for the run until the validators approve it")
 
 // Drain carries until nothing is left to carry, or ctx ends.
 func (r *Relay) Drain(ctx context.Context) error {
@@ -115,8 +128,7 @@ func (r *Relay) Drain(ctx context.Context) error {
 // step brings the ledger one step nearer to what the journal says.
 func (r *Relay) step(ctx context.Context) error {
 	if r.Run.Defined() {
-		approved, err := r.propose(ctx)
-		if err != nil || !approved {
+		if err := r.propose(ctx); err != nil {
 			return err
 		}
 		if err := r.commit(ctx); err != nil {
@@ -126,48 +138,52 @@ func (r *Relay) step(ctx context.Context) error {
 	return r.settle(ctx)
 }
 
-// propose sees to it that the ledger knows the run, and reports whether the
-// run may mint.
-func (r *Relay) propose(ctx context.Context) (approved bool, err error) {
+// propose sees to it that the ledger knows the run, and that the run may mint.
+func (r *Relay) propose(ctx context.Context) error {
 	run, known, err := r.Ledger.Run(ctx, r.Run)
 	if err != nil {
-		return false, fmt.Errorf("read run: %w", err)
+		return fmt.Errorf("read run: %w", err)
 	}
 	if !known {
-		return false, r.send(ctx, ledger.RunPropose{Run: r.Run, Budget: r.Budget})
+		return r.send(ctx, ledger.RunPropose{Run: r.Run, Budget: r.Budget})
 	}
 	r.mu.Lock()
-	r.behind = int(r.first) + len(r.rounds) - int(run.Rounds)
+	r.known = run.Rounds
 	r.mu.Unlock()
 	if run.Status != ledger.Approved {
-		r.Report(Event{Kind: EventWaiting, Work: r.Run}.because(protocol.NotApproved, fmt.Sprintf("the run is %v", run.Status)))
-		return false, nil
-	}
-	return true, nil
-}
-
-// commit sends the logs of rounds the ledger lacks, in order.
-func (r *Relay) commit(ctx context.Context) error {
-	r.mu.Lock()
-	n := min(r.behind, commitBatch, len(r.rounds))
-	var next []ledger.RoundCommit
-	if r.behind > 0 {
-		at := len(r.rounds) - min(r.behind, len(r.rounds))
-		next = append(next, r.rounds[at:at+n]...)
-	}
-	r.mu.Unlock()
-	for _, c := range next {
-		if _, err := r.Sender.Send(ctx, c); err != nil && !errors.Is(err, ledger.Already) {
-			return fmt.Errorf("commit round %d: %w", c.Round, err)
-		}
+		return fmt.Errorf("run %s is %v: %w", r.Run, run.Status, errNotApproved)
 	}
 	return nil
 }
 
+// commit sends the logs of rounds the ledger lacks.
+func (r *Relay) commit(ctx context.Context) error {
+	r.mu.Lock()
+	c := ledger.RoundCommit{Run: r.Run, Round: r.known}
+	if at := int(r.known) - int(r.first); at >= 0 && at < len(r.rounds) {
+		c.Rounds = r.rounds[at:min(at+ledger.MaxRounds, len(r.rounds))]
+	}
+	r.mu.Unlock()
+	if len(c.Rounds) == 0 {
+		return nil
+	}
+	if err := r.send(ctx, c); err != nil && !errors.Is(err, ledger.Already) {
+		return fmt.Errorf("commit rounds from %d: %w", c.Round, err)
+	}
+	r.mu.Lock()
+	r.known = max(r.known, c.Round+uint64(len(c.Rounds)))
+	r.mu.Unlock()
+	return nil
+}
+
+// uncommitted is the rounds the ledger was not seen to hold.
 func (r *Relay) uncommitted() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return max(r.behind, 0)
+	if len(r.rounds) == 0 {
+		return 0
+	}
+	return max(0, int(r.first)+len(r.rounds)-int(r.known))
 }
 
 // settle sends a batch of accepted work and notes what the ledger then holds.

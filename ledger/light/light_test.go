@@ -183,7 +183,7 @@ func TestLedger(t *testing.T) {
 	if _, err := relay.Send(w.ctx, settle); !errors.Is(err, ledger.Already) {
 		t.Errorf("settling twice: %v, want Already", err)
 	}
-	w.send(coordinator, ledger.RoundCommit{Run: run, Params: link("params"), Log: link("log")})
+	w.send(coordinator, ledger.RoundCommit{Run: run, Rounds: []ledger.RoundRoots{{Params: link("params"), Log: link("log")}}})
 	round, ok, err := w.client.Round(w.ctx, run, 0)
 	if err != nil || !ok || round.Params != link("params") {
 		t.Errorf("round is %+v, %v, %v", round, ok, err)
