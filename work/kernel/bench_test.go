@@ -17,7 +17,7 @@ func eachDevice(b *testing.B, f func(b *testing.B, dev Device)) {
 }
 
 func BenchmarkMatMul(b *testing.B) {
-	for _, d := range [][3]int{{1024, 128, 128}, {1024, 512, 128}, {1024, 6000, 128}, {16, 6000, 128}, {16, 128, 128}} {
+	for _, d := range [][3]int{{1024, 128, 128}, {1024, 512, 128}, {1024, 6000, 128}, {1024, 128, 6000}, {16, 6000, 128}, {16, 128, 128}} {
 		for tr, name := range []string{"NN", "NT", "TN"} {
 			// The three products of a layer Y = X W: forward, dX, dW.
 			m, n, k := d[0], d[1], d[2]

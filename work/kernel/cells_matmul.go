@@ -15,7 +15,7 @@ const (
 	packRowsFrom = 64
 )
 
-const wordSize = 4 // of a binary32 number
+const wordSize = 4 // bytes of a binary32 number
 
 func (p *primitives) matMul(s *scratch, c *Call, lo, hi int) {
 	p.product(s, matMulProduct(c, lo, hi))
