@@ -118,11 +118,11 @@ func lossText(v *view) string {
 	if len(v.losses) == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("%.3f", v.losses[len(v.losses)-1])
+	text := fmt.Sprintf("%.3f  %.0f tokens/s", v.losses[len(v.losses)-1], v.speed)
 	if v.valid > 0 {
-		text += fmt.Sprintf(" (validation %.3f)", v.valid)
+		text += fmt.Sprintf("  validation %.3f", v.valid)
 	}
-	return text + fmt.Sprintf("  %.0f tokens/s", v.speed)
+	return text
 }
 
 func ledgerText(v *view) string {

@@ -145,6 +145,9 @@ func (v *view) event(at time.Duration, from string, e node.Event) {
 	case node.EventLeft:
 		v.note(at, fmt.Sprintf("%s has left: %s", v.nameOf(e.Miner), e.Text))
 	case node.EventRefused, node.EventWaiting:
+		if e.Code == protocol.Superseded.String() {
+			return // of two miners with one unit, the slower: nothing is wrong
+		}
 		v.note(at, fmt.Sprintf("%s: %s", from, e.Text))
 	}
 }

@@ -1,0 +1,165 @@
+package swarm
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/protocol"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// busy is the view of a swarm in mid-run: one miner works, one waits, one was
+// killed, one is to come.
+func busy() *view {
+	accounts := map[string]*member{}
+	order := []string{ledgerName, coordinatorName, "miner-1", "miner-2", "miner-3", "miner-4"}
+	for i, name := range order {
+		accounts[name] = &member{name: name, account: protocol.Account{byte(i + 1)}}
+	}
+	v := newView(node.Network{Name: "village", Genesis: []byte("genesis")},
+		Config{Source: "en", Target: "de", Kernels: []string{"avx512", "portable"}}, accounts, order)
+	at := func(s int) time.Duration { return time.Duration(s) * time.Second }
+	v.event(at(1), coordinatorName, node.Event{Kind: node.EventPlanned, Rounds: 405, Text: "run bafyrun"})
+	v.event(at(2), coordinatorName, node.Event{Kind: node.EventJoined, Miner: accounts["miner-1"].account})
+	for r := 1; r <= 212; r++ {
+		e := node.Event{Kind: node.EventRound, Round: r, Rounds: 405, Epoch: 1 + r/100, Loss: 7 / (1 + float64(r)/40), Tokens: 1000, Seconds: 0.5}
+		if r == 100 || r == 200 {
+			e.Valid = 5.5 / (1 + float64(r)/40)
+		}
+		v.event(at(2)+time.Duration(r)*250*time.Millisecond, coordinatorName, e)
+	}
+	for range 140 {
+		v.event(at(50), coordinatorName, node.Event{Kind: node.EventUnit, Miner: accounts["miner-1"].account})
+	}
+	v.event(at(50), "miner-1", node.Event{Kind: node.EventUnit})
+	v.event(at(51), "miner-2", node.Event{Kind: node.EventIdle, Code: "no-open-units", Text: "every open unit is leased"})
+	v.state("miner-3", stateDown, "killed by the fault script")
+	v.state("miner-4", stateLater, "starts by the fault script")
+	v.note(at(53), "fault script: round 200: kill miner-3")
+	v.ledger(ledger.Listing{Height: 41, Supply: ledger.Supply{Minted: 231_400_000, Burned: 400_000},
+		Accounts: []ledger.Holding{{Account: accounts["miner-1"].account, Balance: 110_250_000}}}, nil)
+	return &v
+}
+
+func TestRender(t *testing.T) {
+	v := busy()
+	down := busy()
+	down.ledger(ledger.Listing{}, light.ErrUnreachable)
+	down.state(ledgerName, stateDown, "killed by the fault script")
+	early := newView(node.Network{Name: "village"}, Config{Source: "en", Target: "de"}, nil, nil)
+	for name, lines := range map[string][]string{
+		"wide":   render(v, 55*time.Second, 110, false),
+		"narrow": render(v, 55*time.Second, 44, false),
+		"colour": render(v, 55*time.Second, 80, true),
+		"down":   render(down, 61*time.Minute, 90, false),
+		"early":  render(&early, 0, 80, false),
+		"status": {status(v, 55*time.Second), status(&early, 0)},
+	} {
+		got := []byte(strings.ReplaceAll(strings.Join(lines, "\n"), "\x1b", "ESC") + "\n")
+		path := filepath.Join("testdata", name+".golden")
+		if *update {
+			if err := os.WriteFile(path, got, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s:\n%s\nwant:\n%s", name, got, want)
+		}
+	}
+}
+
+// TestRenderFits: no line is wider than the terminal, however narrow.
+func TestRenderFits(t *testing.T) {
+	v := busy()
+	for width := 1; width < 130; width++ {
+		for i, l := range render(v, time.Hour, width, false) {
+			if n := utf8.RuneCountInString(l); n > width {
+				t.Fatalf("width %d: line %d has %d columns: %q", width, i, n, l)
+			}
+		}
+	}
+}
+
+func TestBarAndSparkline(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{bar(0, 10, 5), "░░░░░"},
+		{bar(1, 80, 5), "░░░░░"},
+		{bar(1, 40, 5), "▏░░░░"},
+		{bar(3, 10, 5), "█▌░░░"},
+		{bar(10, 10, 5), "█████"},
+		{bar(11, 10, 5), "█████"},
+		{bar(0, 0, 3), "░░░"},
+		{sparkline(nil, 5), ""},
+		{sparkline([]float64{1}, 5), "▁"},
+		{sparkline([]float64{2, 2, 2}, 5), "▁▁▁"},
+		{sparkline([]float64{7, 6, 5, 4, 3, 2, 1, 0}, 8), "█▇▆▅▄▃▂▁"},
+		{sparkline([]float64{8, 6, 4, 2}, 2), "█▁"},
+	} {
+		if c.got != c.want {
+			t.Errorf("got %q, want %q", c.got, c.want)
+		}
+	}
+}
+
+func TestAmount(t *testing.T) {
+	for units, want := range map[uint64]string{
+		0: "0", 1: "0.00000001", protocol.Coin: "1", 150_000_000: "1.5", 12_345_678_901: "123.45678901",
+	} {
+		if got := Amount(units); got != want {
+			t.Errorf("Amount(%d) = %q, want %q", units, got, want)
+		}
+	}
+}
+
+// TestScreenDraws: a frame goes back up over the one before, and nothing else
+// moves the cursor up.
+func TestScreenDraws(t *testing.T) {
+	var b bytes.Buffer
+	s := NewScreen(&b, func() int { return 80 }, false)
+	v := busy()
+	s.Show(v, 0)
+	first := b.Len()
+	if strings.Contains(b.String(), "A\r") {
+		t.Error("the first frame moves up")
+	}
+	n := len(render(v, 0, 79, false))
+	s.Show(v, time.Second)
+	if up := "\x1b[" + strconv.Itoa(n) + "A"; !strings.Contains(b.String()[first:], up) {
+		t.Errorf("the second frame does not move up by %d lines", n)
+	}
+	s.Close()
+	if !strings.HasSuffix(b.String(), "\x1b[?25h") {
+		t.Error("Close does not show the cursor")
+	}
+}
+
+// TestScreenPrints: without a terminal each note is told once.
+func TestScreenPrints(t *testing.T) {
+	var b bytes.Buffer
+	s := NewScreen(&b, nil, true)
+	v := busy()
+	s.Show(v, time.Second)
+	s.Show(v, 2*time.Second)
+	v.note(3*time.Second, "news")
+	s.Show(v, 3*time.Second)
+	for text, want := range map[string]int{"miner-1 bids": 1, "news": 1, "| units:": 1, "\x1b": 0} {
+		if got := strings.Count(b.String(), text); got != want {
+			t.Errorf("%q is printed %d times, want %d:\n%s", text, got, want, b.String())
+		}
+	}
+}
