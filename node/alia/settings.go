@@ -48,7 +48,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 	var errs []error
 	flags.VisitAll(func(f *pflag.Flag) {
 		value, ok := os.LookupEnv(variable(f.Name))
-		if !ok || f.Changed {
+		if !ok || value == "" || f.Changed {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {

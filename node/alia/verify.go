@@ -14,6 +14,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/spf13/cobra"
 
+	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
@@ -23,7 +24,7 @@ import (
 func newVerify(a *app) *cobra.Command {
 	var c compute
 	var run string
-	var trace bool
+	var trace, list bool
 	cmd := &cobra.Command{
 		Use:   "verify UNIT|ROUND|RUN",
 		Short: "Recompute a unit, a round or a run, and say what differs",
@@ -35,10 +36,22 @@ The exit status is 1 when something differs, and the first tensor that differs
 is named where both results are at hand.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return verify(cmd.Context(), a, &c, run, args[0], trace)
+			reader, err := block.OpenReadOnly(filepath.Join(a.home, blocksDir))
+			if err != nil {
+				return err
+			}
+			t, err := a.findTarget(cmd.Context(), reader, run, args[0])
+			if err != nil {
+				return err
+			}
+			if list {
+				return a.listUnits(t)
+			}
+			return verify(cmd.Context(), a, &c, &claims{Reader: reader}, t, trace)
 		},
 	}
 	cmd.Flags().StringVar(&run, "run", "", "CID of the run, where the home has several")
+	cmd.Flags().BoolVar(&list, "list", false, "list the units and what the log claims of them, and recompute nothing")
 	cmd.Flags().BoolVar(&trace, "trace", false, "list every operation of a gradient unit, by its hashed name")
 	c.flags(cmd)
 	return cmd
@@ -90,15 +103,7 @@ func (c *claims) Put(ctx context.Context, codec block.Codec, data []byte) (cid.C
 	return c.mine.Put(ctx, codec, data)
 }
 
-func verify(ctx context.Context, a *app, c *compute, run, what string, trace bool) error {
-	reader, err := block.OpenReadOnly(filepath.Join(a.home, blocksDir))
-	if err != nil {
-		return err
-	}
-	target, err := a.findTarget(ctx, reader, run, what)
-	if err != nil {
-		return err
-	}
+func verify(ctx context.Context, a *app, c *compute, b *claims, target target, trace bool) error {
 	if trace && !target.unit.Defined() {
 		return usagef("--trace: give the CID of a gradient unit")
 	}
@@ -107,7 +112,6 @@ func verify(ctx context.Context, a *app, c *compute, run, what string, trace boo
 		return err
 	}
 	r := verified{Run: target.history[0].Run.String(), Findings: []finding{}}
-	b := &claims{Reader: reader}
 	v := &work.Verifier{Worker: work.NewWorker(dev), Claims: b, Report: func(f work.Finding) { r.add(a, f) }}
 	if target.unit.Defined() {
 		err = target.verifyUnit(ctx, v, b, trace, &r)
@@ -129,7 +133,7 @@ func verify(ctx context.Context, a *app, c *compute, run, what string, trace boo
 
 func (r *verified) add(a *app, f work.Finding) {
 	r.Checked++
-	a.note("round %d %s %d: %s %s", f.Round, f.Kind, f.Index, f.Computed, map[bool]string{true: "same", false: "DIFFERS"}[f.Same])
+	a.note("round %d %s %d: unit %s %s", f.Round, f.Kind, f.Index, f.Unit, map[bool]string{true: "same", false: "DIFFERS"}[f.Same])
 	if f.Same {
 		return
 	}
@@ -195,6 +199,42 @@ func (a *app) findTarget(ctx context.Context, b block.Blocks, run, what string) 
 		}
 	}
 	return target{}, fmt.Errorf("%s is neither a run of this home nor a unit of one", what)
+}
+
+// claimed is a line of a round's log.
+type claimed struct {
+	Kind   string `json:"kind"`
+	Round  uint32 `json:"round"`
+	Index  int    `json:"index"`
+	Unit   string `json:"unit"`
+	Result string `json:"result"`
+	Worker string `json:"worker"` // account; of a local run all zeros
+}
+
+// listUnits prints the units of the target's rounds.
+func (a *app) listUnits(t target) error {
+	if t.first < 0 || t.last >= len(t.history) {
+		return fmt.Errorf("round %d: the log has 0 to %d", t.first, len(t.history)-1)
+	}
+	units := []claimed{}
+	for _, r := range t.history[t.first : t.last+1] {
+		for _, of := range []struct {
+			kind    work.Kind
+			entries []work.Entry
+		}{{work.Gradient, r.Entries}, {work.Combine, []work.Entry{r.Combine}}, {work.Evaluate, r.Valid}} {
+			for i, e := range of.entries {
+				units = append(units, claimed{of.kind.String(), r.Number, i, e.Unit.String(), e.Result.String(), wallet.Address(e.Worker)})
+			}
+		}
+	}
+	return a.result(struct {
+		Run   string    `json:"run"`
+		Units []claimed `json:"units"`
+	}{t.history[0].Run.String(), units}, func(w io.Writer) {
+		for _, u := range units {
+			fmt.Fprintf(w, "%6d %-10s %4d  %s  %s\n", u.Round, u.Kind, u.Index, u.Unit, u.Result)
+		}
+	})
 }
 
 // claim is the result that a round's log claims for a unit.

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"alia": main})
+}
+
+// TestScript runs the scenarios in testdata/script: commands, and what they
+// must print.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("XDG_DATA_HOME", filepath.Join(e.WorkDir, "data"))
+			return writeCorpus(filepath.Join(e.WorkDir, "corpus"))
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status": checkStatus, "same": checkSame, "flip": flipBit, "keep": keepField,
+		},
+	})
+}
+
+// checkStatus runs a command that must end with an exit status: status 2 alia ...
+func checkStatus(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N COMMAND...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	if e, ok := err.(interface{ ExitCode() int }); ok {
+		got = e.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if fmt.Sprint(got) != args[0] {
+		ts.Fatalf("exit status %d, want %s", got, args[0])
+	}
+}
+
+// keepField writes a string field of the last command's JSON to a variable:
+// keep VARIABLE FIELD.
+func keepField(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: keep VARIABLE FIELD")
+	}
+	_, rest, ok := strings.Cut(ts.ReadFile("stdout"), `"`+args[1]+`":"`)
+	value, _, end := strings.Cut(rest, `"`)
+	if !ok || !end {
+		ts.Fatalf("no field %s", args[1])
+	}
+	ts.Setenv(args[0], value)
+}
+
+// checkSame compares two variables: same A B.
+func checkSame(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: same A B")
+	}
+	if x, y := ts.Getenv(args[0]), ts.Getenv(args[1]); (x == y) == neg || x == "" {
+		ts.Fatalf("%s is %q, %s is %q", args[0], x, args[1], y)
+	}
+}
+
+// flipBit changes one bit in the middle of a file: flip FILE.
+func flipBit(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: flip FILE")
+	}
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	data[len(data)/2] ^= 1
+	ts.Check(os.WriteFile(path, data, 0o644))
+}
+
+// writeCorpus makes a corpus of English and German numbers, small enough to
+// train on in a moment.
+func writeCorpus(dir string) error {
+	en := strings.Fields("one two three four five six seven eight nine")
+	de := strings.Fields("eins zwei drei vier fünf sechs sieben acht neun")
+	files := map[string]*bytes.Buffer{}
+	write := func(name, s string) {
+		if files[name] == nil {
+			files[name] = &bytes.Buffer{}
+		}
+		fmt.Fprintln(files[name], s)
+	}
+	for i := range 729 {
+		x, y, z := i%9, i/9%9, i/81
+		split := "train"
+		switch i % 37 {
+		case 0:
+			split = "val"
+		case 1:
+			split = "test"
+		}
+		write(split+".en", strings.Join([]string{en[x], en[y], en[z]}, " "))
+		write(split+".de", strings.Join([]string{de[x], de[y], de[z]}, " "))
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for name, b := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), b.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func TestParseAmount(t *testing.T) {
+	for s, want := range map[string]uint64{"0": 0, "1": 100_000_000, "2.5": 250_000_000, "0.00000001": 1, "12.00000000": 1_200_000_000} {
+		if got, err := parseAmount(s); err != nil || got != want {
+			t.Errorf("parseAmount(%q) = %d, %v, want %d", s, got, err, want)
+		}
+	}
+	for _, s := range []string{"", ".", "1.", "-1", "1.123456789", "1e3", "0x1", "1,5", "99999999999999999999", "1.-5", "1.+5"} {
+		if got, err := parseAmount(s); err == nil {
+			t.Errorf("parseAmount(%q) = %d, want an error", s, got)
+		}
+	}
+}
