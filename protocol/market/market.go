@@ -132,6 +132,7 @@ const (
 	minLease   = 10 * time.Second
 	maxLease   = 15 * time.Minute
 	maxLeases  = 2 // of one unit at a time
+	minGain    = time.Second
 	probation  = 2 // units in flight of a miner that has done none
 	patience   = 3 // failures in a row before a miner must wait
 	minBackOff = 10 * time.Second

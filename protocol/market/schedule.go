@@ -230,8 +230,8 @@ func (w *worker) pick(open []*unit, limit time.Duration) int {
 
 // chooseCopy returns an idle worker and, of the units that are leased, the one
 // expected last, if the worker would be done with a copy well before that: in
-// three quarters of the time. Less is within the error of the estimates, and a
-// copy that loses is work wasted.
+// three quarters of the time, and minGain sooner. Less is within the error of
+// the estimates, and a copy that loses is work wasted.
 func (b *Book) chooseCopy(workers []*worker) (*worker, *unit) {
 	var last *unit
 	var end time.Duration
@@ -247,7 +247,7 @@ func (b *Book) chooseCopy(workers []*worker) (*worker, *unit) {
 		return nil, nil
 	}
 	var best *worker
-	end -= end / 4
+	end -= max(end/4, minGain)
 	for _, w := range workers {
 		if len(w.leases) > 0 || !w.room() || w.lease(last) != nil {
 			continue

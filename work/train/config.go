@@ -86,7 +86,7 @@ func Preset(name string) (Config, error) {
 		c.Pieces = 1500
 		c.Dim, c.FFN, c.Heads, c.Encoder, c.Decoder = 96, 192, 4, 2, 2
 		c.DropoutPPM = 50_000
-		c.RatePPM, c.WarmUp, c.Epochs = 6000, 60, 8
+		c.RatePPM, c.WarmUp, c.Epochs = 6000, 60, 5
 	case "tiny":
 		c.Dim, c.FFN, c.Heads, c.Encoder, c.Decoder = 128, 256, 4, 4, 4
 	case "small":
