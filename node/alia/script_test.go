@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -28,6 +31,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": checkStatus, "same": checkSame, "flip": flipBit, "keep": keepField,
+			"gone": checkGone, "await": awaitFile, "sigkill": killMember,
 		},
 	})
 }
@@ -83,6 +87,73 @@ func flipBit(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	data[len(data)/2] ^= 1
 	ts.Check(os.WriteFile(path, data, 0o644))
+}
+
+// checkGone checks that no process is left that was given a path below the
+// scenario's directory: gone.
+func checkGone(ts *testscript.TestScript, neg bool, args []string) {
+	if left := processes(ts.Getenv("WORK")); len(left) > 0 {
+		ts.Fatalf("left behind: %v", left)
+	}
+}
+
+// awaitFile waits until a file is there: await FILE.
+func awaitFile(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: await FILE")
+	}
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%s does not appear", args[0])
+}
+
+// killMember kills, as soon as it runs, the one process that has a path on its
+// command line: sigkill PATH.
+func killMember(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: sigkill PATH")
+	}
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		for pid := range processes(ts.MkAbs(args[0])) {
+			p, err := os.FindProcess(pid)
+			ts.Check(err)
+			ts.Check(p.Kill())
+			return
+		}
+	}
+	ts.Fatalf("no process has %s", args[0])
+}
+
+// processes is the command lines, by process number, that have part in an
+// argument of theirs. It is empty where there is no /proc.
+func processes(part string) map[int]string {
+	found := map[int]string{}
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is good
+	for _, path := range lines {
+		data, err := os.ReadFile(path)
+		pid, nerr := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err != nil || nerr != nil || pid == os.Getpid() { // gone meanwhile
+			continue
+		}
+		if args := strings.Split(string(data), "\x00"); slices.ContainsFunc(args, func(a string) bool { return strings.HasPrefix(a, part) }) {
+			found[pid] = strings.Join(args, " ")
+		}
+	}
+	return found
+}
+
+// TestLetter holds the built-in letter to the example.
+func TestLetter(t *testing.T) {
+	want, err := os.ReadFile("../../examples/travel/letter.en.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(letter, want) {
+		t.Error("letter.en.txt differs from examples/travel/letter.en.txt: copy it again")
+	}
 }
 
 // writeCorpus makes a corpus of English and German numbers, small enough to

@@ -17,10 +17,11 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// example is the document the customer has translated when none is given.
+// letter is the document the customer has translated when none is given: a
+// copy of the one in examples/travel, which a test holds to it.
 //
-//go:embed example.txt
-var example []byte
+//go:embed letter.en.txt
+var letter []byte
 
 // swarmFlags is the flags of alia swarm besides those of the lesson.
 type swarmFlags struct {
@@ -55,7 +56,7 @@ round 20: start miner-4; 30s: kill ledger; 60s: start ledger".`,
 	f.StringSliceVar(&s.kernels, "kernels", nil, fmt.Sprintf("what each miner in turn computes with: auto or of %v (default: each chooses)", kernel.Names()))
 	f.StringVar(&s.faults, "faults", "", "fault script")
 	f.StringVar(&s.faultFile, "fault-file", "", "file with a fault script")
-	f.StringVar(&s.document, "document", "", "text the customer has translated (default: an example)")
+	f.StringVar(&s.document, "document", "", "text the customer has translated (default: a letter)")
 	return cmd
 }
 
@@ -65,8 +66,8 @@ func runSwarm(ctx context.Context, a *app, l *lesson, s *swarmFlags) error {
 		return err
 	}
 	if cfg.Document == "" {
-		cfg.Document = filepath.Join(cfg.Home, "example.txt")
-		if err := node.WriteFile(cfg.Document, example); err != nil {
+		cfg.Document = filepath.Join(cfg.Home, "letter.en.txt")
+		if err := node.WriteFile(cfg.Document, letter); err != nil {
 			return err
 		}
 	}

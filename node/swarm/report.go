@@ -22,7 +22,9 @@ func (r *Result) Print(w io.Writer) {
 	for _, m := range append(r.Miners[:len(r.Miners):len(r.Miners)], r.Customer) {
 		fmt.Fprintf(w, "%-12s %-65s %8d %16s %16s\n", m.Name, m.Account, m.Units, Amount(m.Earned), Amount(m.Balance))
 	}
-	fmt.Fprintf(w, "\nSupply   %s ALIA at height %d, all of it for work; the first minted after %.1f s\n", Amount(r.Supply), r.Height, r.FirstMint)
+	fmt.Fprintf(w, "%-12s %-65s %8s %16s %16s\n", "escrow", "what the customer set aside and did not use", "", "", Amount(r.Escrowed))
+	fmt.Fprintf(w, "%-12s %-65s %8s %16s %16s\n", "audit pool", "for those who recompute", "", "", Amount(r.Pool))
+	fmt.Fprintf(w, "\nSupply   %s ALIA at height %d, every one for work; the first after %.1f s\n", Amount(r.Supply), r.Height, r.FirstMint)
 	for _, t := range r.Tests {
 		fmt.Fprintf(w, "Score    %s: BLEU %.2f, chrF2 %.2f on %d held-out sentences\n", t.Name, t.BLEU, t.ChrF, t.Sentences)
 	}

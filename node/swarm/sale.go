@@ -23,6 +23,8 @@ type Result struct {
 	Units       int      `json:"units"` // accepted from miners
 	Height      uint64   `json:"height"`
 	Supply      uint64   `json:"supply"`
+	Escrowed    uint64   `json:"escrowed"`           // of it, in open escrows
+	Pool        uint64   `json:"pool"`               // of it, in the audit pool
 	FirstMint   float64  `json:"first_mint_seconds"` // since the program began
 	Seconds     float64  `json:"seconds"`
 	Miners      []Earner `json:"miners"`
@@ -147,6 +149,7 @@ func (s *swarm) finish(sale saleResult) error {
 	r := &Result{Trained: *s.trained, Home: s.cfg.Home}
 	s.view.ledger(sale.listing, nil)
 	r.Height, r.Supply = sale.listing.Height, sale.listing.Supply.Total()
+	r.Escrowed, r.Pool = sale.listing.Supply.Escrowed, sale.listing.Supply.Pool
 	r.FirstMint, r.Seconds = seconds(s.firstMint), seconds(s.elapsed())
 	r.Units = len(s.units) + sale.translation.Units
 	r.Translation = sale.translation.Translation
@@ -164,7 +167,14 @@ func (s *swarm) finish(sale saleResult) error {
 	s.view.note(s.elapsed(), fmt.Sprintf("%s sold the customer %s ALIA, the translation cost %s", sale.seller, Amount(sale.amount), Amount(sale.translation.Paid)))
 	s.cfg.Screen.Show(&s.view, s.elapsed())
 	s.cfg.Screen.Close()
-	return s.cfg.Done(r)
+	if err := s.cfg.Done(r); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write result: %w", err)
+	}
+	return node.WriteFile(filepath.Join(s.cfg.Home, "result.json"), append(data, '\n'))
 }
 
 // seconds is d to the millisecond.

@@ -211,16 +211,24 @@ func (s *swarm) tick(ctx context.Context) error {
 			p.failures = 0
 		}
 	}
-	coordinator := s.procs[coordinatorName]
-	for _, f := range s.script.due(s.view.round, s.elapsed(), coordinator.cmd == nil && coordinator.killed) {
-		if err := s.fault(f); err != nil {
-			return err
-		}
+	if err := s.faults(); err != nil {
+		return err
 	}
 	if s.trained != nil && !s.sold {
 		if seller, amount := s.seller(); amount > 0 {
 			s.sold = true
 			go s.sell(ctx, seller, amount)
+		}
+	}
+	return nil
+}
+
+// faults does the steps of the script whose time has come.
+func (s *swarm) faults() error {
+	coordinator := s.procs[coordinatorName]
+	for _, f := range s.script.due(s.view.round, s.elapsed(), coordinator.cmd == nil && coordinator.killed) {
+		if err := s.fault(f); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -272,6 +280,9 @@ func (s *swarm) message(m message) error {
 		s.units[m.event.Unit] = true
 	}
 	s.view.event(s.elapsed(), m.from.name, m.event)
+	if m.event.Kind == node.EventRound {
+		return s.faults()
+	}
 	return nil
 }
 
