@@ -81,12 +81,14 @@ func TestSameBitsMinersComeAndGo(t *testing.T) {
 	want := local(t)
 	v := newVillage(t)
 	p := v.peer("coordinator")
-	first := v.miner("miner-1", "portable")
-	go func() {
-		time.Sleep(1500 * time.Millisecond)
-		first()
+	leave := v.miner("miner-1", "portable")
+	var crowd sync.WaitGroup
+	defer crowd.Wait()
+	crowd.Go(func() {
+		time.Sleep(time.Second)
+		leave()
 		v.miner("miner-2", "")
-	}()
+	})
 	if out := v.coordinate(p, t.TempDir()); out.Model != want {
 		t.Errorf("the swarm's model is %s, a local run's %s", out.Model, want)
 	}

@@ -36,7 +36,7 @@ var rooms = map[string][]string{
 	"ledger/light":    {"ledger", "ledger/wallet", "protocol", "protocol/block"},
 	"ledger/chain":    {"ledger", "ledger/wallet", "protocol", "protocol/block"},
 	"node":            {"protocol", "protocol/block", "protocol/market", "protocol/mesh", "work", "work/kernel", "work/train", "work/corpus", "work/text", "work/score", "ledger", "ledger/light", "ledger/wallet"},
-	"node/client":     {"node", "protocol", "protocol/block", "protocol/mesh", "work", "work/text", "ledger", "ledger/light", "ledger/wallet"},
+	"node/client":     {"node", "protocol", "protocol/block", "protocol/mesh", "work", "work/nmt", "work/text", "ledger", "ledger/light", "ledger/wallet"},
 	"node/swarm":      {"node", "protocol/mesh", "ledger/chain", "ledger/wallet", "ledger"},
 	"node/alia":       {"*"},
 	"examples/travel": {"node/client", "node/swarm"},

@@ -105,15 +105,32 @@ func reasonOf(err error) (code protocol.Reason, detail string) {
 	return protocol.Unspecified, ""
 }
 
+// final reports whether the ledger will refuse again what it refused.
+func final(err error) bool {
+	var code ledger.Code
+	if !errors.As(err, &code) {
+		return false
+	}
+	switch code {
+	case ledger.BadNonce, ledger.BadExpiry, ledger.Already, ledger.NotApproved, ledger.BadRound, ledger.Busy:
+		return false
+	}
+	return true
+}
+
 // errNotApproved is returned while a run may not mint.
 var errNotApproved = errors.New("nothing is minted for the run until the validators approve it")
 
-// Drain carries until nothing is left to carry, or ctx ends.
+// Drain carries until nothing is left to carry, the ledger refuses for good
+// what is left, or ctx ends.
 func (r *Relay) Drain(ctx context.Context) error {
 	for {
 		err := r.step(ctx)
 		if _, pending := r.Journal.Counts(); err == nil && pending == 0 && r.uncommitted() == 0 {
 			return nil
+		}
+		if final(err) {
+			return err
 		}
 		select {
 		case <-ctx.Done():

@@ -20,6 +20,7 @@ import (
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/text"
 )
 
@@ -79,6 +80,11 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 	defer journal.Close()
 	sender := c.Peer.Ledger.Sender(c.Peer.Key)
 	if d.Budget > 0 {
+		if most, err := c.most(ctx, d, layout.Sentences); err != nil {
+			return nil, err
+		} else if most > d.Budget {
+			return nil, fmt.Errorf("the document may cost up to %d units of the token at %d a GFLOP, the budget is %d: raise the budget; what is not spent comes back", most, d.Price, d.Budget)
+		}
 		if err := c.escrow(ctx, sender, job, d); err != nil {
 			return nil, err
 		}
@@ -147,6 +153,24 @@ func (c *Client) job(ctx context.Context, d Document, segments []string) (job, i
 		return fail(err)
 	}
 	return job, input, units, nil
+}
+
+// most is the most the segments can cost, in units of the token, so that no
+// miner works for an escrow that cannot pay it: two operations for each
+// parameter and token, for outputs of the greatest length, and a quarter for
+// attention.
+func (c *Client) most(ctx context.Context, d Document, segments []string) (uint64, error) {
+	t, err := work.LoadModel(ctx, c.Peer.Store, d.Model)
+	if err != nil {
+		return 0, err
+	}
+	var tokens uint64
+	for _, s := range segments {
+		source := len(t.Tokenizer.Encode(text.Normalize(s))) + 1
+		tokens += uint64(source + nmt.TwicePlusTen(source) + 1)
+	}
+	mflop := tokens * 2 * uint64(t.Params.Elements()) * uint64(max(1, d.Decoding.Beam)) / 4 * 5 / 1_000_000
+	return (mflop + uint64(len(segments))) * d.Price / 1000, nil
 }
 
 // escrow sets the budget aside, unless an earlier attempt did.

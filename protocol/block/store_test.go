@@ -83,9 +83,3 @@ func TestStoreOpenDropsUnfinishedFiles(t *testing.T) {
 		t.Errorf("unfinished file: %v", err)
 	}
 }
-
-type pair struct {
-	_ struct{} `cbor:",toarray"`
-	A block.Link
-	B block.Link
-}
