@@ -37,9 +37,9 @@ var rooms = map[string][]string{
 	"ledger/chain":    {"ledger", "ledger/wallet", "protocol", "protocol/block"},
 	"node":            {"protocol", "protocol/block", "protocol/market", "protocol/mesh", "work", "work/kernel", "work/train", "work/corpus", "work/text", "work/score", "ledger", "ledger/light", "ledger/wallet"},
 	"node/client":     {"node", "protocol", "protocol/block", "protocol/mesh", "work", "work/nmt", "work/text", "ledger", "ledger/light", "ledger/wallet"},
-	"node/swarm":      {"node", "protocol/mesh", "ledger/chain", "ledger/wallet", "ledger"},
+	"node/swarm":      {"node", "protocol", "protocol/block", "protocol/mesh", "ledger", "ledger/chain", "ledger/light", "ledger/wallet"},
 	"node/alia":       {"*"},
-	"examples/travel": {"node/client", "node/swarm"},
+	"examples/travel": {},
 }
 
 // pure rooms have no clock, randomness, goroutine, socket or map order in

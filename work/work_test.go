@@ -73,6 +73,10 @@ func runLocal(t *testing.T, store work.Store, kernels string, head block.Link, s
 	return plan, last, head
 }
 
+// golden is the parameters the little run ends in, whatever the processor,
+// the instruction set built for, and the kernels.
+const golden = "bafyreieqw4wsifqcxknhvf3ozsrztrt4wvo76vcoq2cjs253e55hxuhcmy"
+
 // TestSameBitsTrain: a run ends in the same state on every device, and when
 // it is stopped and resumed.
 func TestSameBitsTrain(t *testing.T) {
@@ -85,6 +89,9 @@ func TestSameBitsTrain(t *testing.T) {
 		if last.After != want.After {
 			t.Errorf("%s: the run ends in %v, want %v", name, last.After, want.After)
 		}
+	}
+	if got := want.After.Params.String(); got != golden {
+		t.Errorf("the run ends in parameters %s, want %s", got, golden)
 	}
 	store := &block.Memory{}
 	_, _, head := runLocal(t, store, "", block.Link{}, 1)
