@@ -9,6 +9,7 @@ import (
 	"net"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,9 +101,9 @@ func newLedgerStart(a *app) *cobra.Command {
 			})
 		},
 	}
-	n.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&rpc, "rpc", "127.0.0.1:26657", "host:port to answer queries at")
+	f.StringSliceVar(&n.listen, "listen", nil, "multiaddresses to take connections at (default: the network file's first)")
+	f.StringVar(&rpc, "rpc", "", "host:port to answer queries at (default: the network file's first)")
 	f.StringVar(&p2p, "p2p", "127.0.0.1:0", "host:port for other ledger nodes")
 	f.DurationVar(&interval, "interval", time.Second, "time between heights")
 	f.BoolVar(&approve, "approve-runs", false, "vote for every proposed run, as a private network does")
@@ -112,14 +113,21 @@ func newLedgerStart(a *app) *cobra.Command {
 
 // startLedger runs the ledger node and a peer that others find one another at.
 func startLedger(ctx context.Context, a *app, n *networked, c chain.Config) (err error) {
+	network, err := a.openNetwork()
+	if err != nil {
+		return err
+	}
+	if c.RPCListen == "" {
+		c.RPCListen = strings.TrimPrefix(firstOf(network.Ledger), "http://")
+	}
+	if len(n.listen) == 0 {
+		addr, _, _ := strings.Cut(firstOf(network.Bootstrap), "/p2p/")
+		n.listen = []string{addr}
+	}
 	for _, addr := range []string{c.RPCListen, c.P2PListen} {
 		if err := portFree(addr); err != nil {
 			return err
 		}
-	}
-	network, err := a.openNetwork()
-	if err != nil {
-		return err
 	}
 	key, err := a.key()
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,7 +32,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": checkStatus, "same": checkSame, "flip": flipBit, "keep": keepField,
-			"gone": checkGone, "await": awaitFile, "sigkill": killMember,
+			"gone": checkGone, "await": awaitFile, "sigkill": killMember, "occupy": occupyPort,
 		},
 	})
 }
@@ -125,6 +126,20 @@ func killMember(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no process has %s", args[0])
+}
+
+// occupyPort listens at a port of loopback until the scenario ends, and writes
+// its number to a variable: occupy VARIABLE.
+func occupyPort(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: occupy VARIABLE")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	ts.Check(err)
+	ts.Setenv(args[0], port)
 }
 
 // processes is the command lines, by process number, that have part in an
