@@ -68,6 +68,7 @@ const (
 	aloneAfter = 3 * time.Second
 	outQueue   = 256
 	endTimeout = 2 * time.Second
+	endPoll    = 10 * time.Millisecond
 )
 
 // Run offers the work and deals with miners until ctx ends.
@@ -113,7 +114,8 @@ func (p *Publisher) init() {
 	}
 }
 
-// End tells every miner that the work has ended, and that no more will come.
+// End tells every miner that the work has ended, and that no more will come,
+// and lets them close their sessions.
 func (p *Publisher) End() {
 	p.mu.Lock()
 	p.ended = true
@@ -130,6 +132,16 @@ func (p *Publisher) End() {
 			p.Peer.Log.Debug("end not sent", "err", err)
 		}
 	}
+	for p.crowd() > 0 && ctx.Err() == nil {
+		time.Sleep(endPoll)
+	}
+}
+
+// crowd is the number of miners with a session open.
+func (p *Publisher) crowd() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.bidders)
 }
 
 func (p *Publisher) offer(ctx context.Context, now time.Time) error {

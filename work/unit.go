@@ -28,7 +28,7 @@ func (k Kind) String() string {
 	case Gradient:
 		return "gradient"
 	case Combine:
-		return "fold"
+		return "combine"
 	case Evaluate:
 		return "evaluate"
 	case Translate:
