@@ -31,7 +31,7 @@ func TestScript(t *testing.T) {
 			return writeCorpus(filepath.Join(e.WorkDir, "corpus"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": checkStatus, "same": checkSame, "flip": flipBit, "keep": keepField,
+			"status": checkStatus, "same": checkSame, "flip": flipBit, "damage": damageStore, "keep": keepField,
 			"gone": checkGone, "await": awaitFile, "sigkill": killMember, "occupy": occupyPort,
 		},
 	})
@@ -83,11 +83,34 @@ func flipBit(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: flip FILE")
 	}
-	path := ts.MkAbs(args[0])
+	flip(ts, ts.MkAbs(args[0]))
+}
+
+func flip(ts *testscript.TestScript, path string) {
 	data, err := os.ReadFile(path)
 	ts.Check(err)
 	data[len(data)/2] ^= 1
 	ts.Check(os.WriteFile(path, data, 0o644))
+}
+
+// damageStore flips a bit in the largest block of a store, which is of the
+// state that a run ended in: damage DIR.
+func damageStore(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: damage DIR")
+	}
+	blocks, err := filepath.Glob(ts.MkAbs(args[0]) + "/*/*")
+	ts.Check(err)
+	var largest string
+	var most int64
+	for _, path := range blocks {
+		info, err := os.Stat(path)
+		ts.Check(err)
+		if info.Size() > most {
+			largest, most = path, info.Size()
+		}
+	}
+	flip(ts, largest)
 }
 
 // checkGone checks that no process is left that was given a path below the
