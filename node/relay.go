@@ -43,6 +43,8 @@ type Relay struct {
 	Report Reporter
 	Log    *slog.Logger
 
+	told protocol.Reason // why it waits, as last reported; Carry and Drain do not run together
+
 	mu     sync.Mutex          // guards the rest
 	rounds []ledger.RoundRoots // in order, from round first
 	first  uint64
@@ -71,25 +73,29 @@ func (r *Relay) Committed(round work.Round, log block.Link) {
 
 // Carry carries until ctx ends.
 func (r *Relay) Carry(ctx context.Context) error {
-	var told protocol.Reason
 	for {
 		err := r.step(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		code, detail := reasonOf(err)
-		if code != told && code != protocol.Unspecified {
-			r.Report(Event{Kind: EventWaiting, Work: r.Run}.because(code, detail))
-		} else if err != nil && code == protocol.Unspecified {
-			r.Log.Warn("relay", "err", err)
-		}
-		told = code
+		r.tell(err)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(r.Every):
 		}
 	}
+}
+
+// tell reports why the relay waits, once for each change of the reason.
+func (r *Relay) tell(err error) {
+	code, detail := reasonOf(err)
+	if code != r.told && code != protocol.Unspecified {
+		r.Report(Event{Kind: EventWaiting, Work: r.Run}.because(code, detail))
+	} else if err != nil && code == protocol.Unspecified {
+		r.Log.Warn("relay", "err", err)
+	}
+	r.told = code
 }
 
 // reasonOf says why the relay waits, if it is for something that passes.
@@ -131,6 +137,9 @@ func (r *Relay) Drain(ctx context.Context) error {
 		}
 		if final(err) {
 			return err
+		}
+		if ctx.Err() == nil {
+			r.tell(err)
 		}
 		select {
 		case <-ctx.Done():

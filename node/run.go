@@ -22,7 +22,7 @@ type Run struct {
 	journal     *Journal
 }
 
-// drainTime is how long a finished or stopped run waits for the ledger.
+// drainTime is how long a run that was stopped waits for the ledger.
 const drainTime = 30 * time.Second
 
 // NewRun prepares the coordination of plan by p. dir keeps the run's head and
@@ -69,6 +69,9 @@ func (r *Run) Do(ctx context.Context) (*Outcome, error) {
 		return err
 	}, r.publisher.Run, r.relay.Carry)
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	if err == nil {
+		drain, cancel = context.WithCancel(ctx) // the work is done: settling it is all that is left
+	}
 	defer cancel()
 	if derr := r.relay.Drain(drain); derr != nil {
 		r.relay.Report(Event{Kind: EventWaiting, Work: r.relay.Run}.because(protocol.ChainUnreachable, derr.Error()))

@@ -4,7 +4,7 @@
 //	c := &client.Client{Peer: peer, Dir: dir, Report: report}
 //	t, err := c.Translate(ctx, client.Document{Text: text, Model: model, Source: "en", Target: "de", Budget: 2 * coin})
 //	fmt.Print(t.Text)
-//	err = client.VerifyReceipt(genesis, t.Receipt, blocks) // offline, years later
+//	receipt, paid, err := client.VerifyReceipt(network, bytes) // offline, years later
 package client
 
 import (
@@ -114,7 +114,7 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 // fetchModel brings the model's record and tokenizer here: the customer cuts
 // the text into units by its tokens.
 func (c *Client) fetchModel(ctx context.Context, d Document) error {
-	if err := c.Peer.Mesh.Fetch(ctx, d.Hints, d.Model.Cid); err != nil {
+	if err := c.Peer.Mesh.FetchTree(ctx, d.Hints, d.Model.Cid); err != nil {
 		return fmt.Errorf("model %s: %w", d.Model, err)
 	}
 	m, err := work.ReadModel(ctx, c.Peer.Store, d.Model)
@@ -123,9 +123,6 @@ func (c *Client) fetchModel(ctx context.Context, d Document) error {
 	}
 	if m.Source != d.Source || m.Target != d.Target {
 		return fmt.Errorf("model %s translates from %s to %s, not from %s to %s", d.Model, m.Source, m.Target, d.Source, d.Target)
-	}
-	if err := c.Peer.Mesh.FetchTree(ctx, d.Hints, d.Model.Cid); err != nil {
-		return fmt.Errorf("model %s: %w", d.Model, err)
 	}
 	return nil
 }

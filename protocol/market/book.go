@@ -37,7 +37,9 @@ type miner struct {
 	inFlight uint32
 	price    uint64
 	pace     uint64 // picoseconds per MFLOP: as bid, until it is observed
+	bid      uint64 // the pace it bid
 	observed bool
+	forgiven time.Time // when its pace was last eased
 	last     time.Time // when it last finished or lost the unit it was at
 	leases   []*lease  // live ones, oldest first: it works in this order
 	done     uint64
@@ -69,6 +71,7 @@ func (b *Book) Apply(now time.Time, e Event) ([]Action, error) {
 	}
 	b.now = now
 	actions = append(actions, b.expire()...)
+	b.forgive()
 	actions = append(actions, b.lease()...)
 	return append(actions, b.idle()...), nil
 }
@@ -154,8 +157,9 @@ func (b *Book) join(e Join) error {
 		b.miners = slices.Insert(b.miners, i, &miner{account: e.Miner})
 	}
 	m := b.miners[i]
+	m.bid = max(1, 1_000_000_000_000/e.MFLOPS)
 	if !m.observed {
-		m.pace = max(1, 1_000_000_000_000/e.MFLOPS)
+		m.pace = m.bid
 	}
 	m.here, m.inFlight, m.price = true, e.InFlight, e.Price
 	m.told = protocol.Unspecified
@@ -243,6 +247,17 @@ func (b *Book) expire() []Action {
 		}
 	}
 	return actions
+}
+
+// forgive eases the pace of miners that were idle for long, half of the way
+// each time and never below their bids. A machine that was slow for a while, and
+// so is given nothing, could otherwise never show that it no longer is.
+func (b *Book) forgive() {
+	for _, m := range b.miners {
+		if m.here && len(m.leases) == 0 && m.pace > m.bid && b.now.Sub(later(m.last, m.forgiven)) >= forgiveAfter {
+			m.pace, m.forgiven = max(m.bid, m.pace/2), b.now
+		}
+	}
 }
 
 // idle tells the miners without a unit why, if they do not know.

@@ -129,12 +129,14 @@ func (Idle) action()   {}
 
 // The book's constants.
 const (
-	minLease   = 10 * time.Second
-	maxLease   = 15 * time.Minute
-	maxLeases  = 2 // of one unit at a time
-	minGain    = time.Second
-	probation  = 2 // units in flight of a miner that has done none
-	patience   = 3 // failures in a row before a miner must wait
-	minBackOff = 10 * time.Second
-	maxBackOff = 10 * time.Minute
+	minLease  = 10 * time.Second
+	maxLease  = 15 * time.Minute
+	maxLeases = 2 // of one unit at a time
+	minGain   = time.Second
+
+	forgiveAfter = 10 * time.Second // idle
+	probation    = 2                // units in flight of a miner that has done none
+	patience     = 3                // failures in a row before a miner must wait
+	minBackOff   = 10 * time.Second
+	maxBackOff   = 10 * time.Minute
 )

@@ -30,6 +30,7 @@ func (m *Mesh) Fetch(ctx context.Context, holders []string, cids ...cid.Cid) err
 // CBOR blocks are held here, level by level.
 func (m *Mesh) FetchTree(ctx context.Context, holders []string, root cid.Cid) error {
 	f := m.newFetch(holders)
+	f.root = root
 	level := []cid.Cid{root}
 	seen := map[cid.Cid]struct{}{root: {}}
 	for len(level) > 0 {
@@ -69,6 +70,7 @@ func (m *Mesh) FetchTree(ctx context.Context, holders []string, root cid.Cid) er
 type fetcher struct {
 	*Mesh
 	holders []peer.AddrInfo
+	root    cid.Cid // of the tree, if it is one: who provides it has the rest
 	skip    map[peer.ID]struct{}
 	errs    []error // of those to skip
 }
@@ -147,15 +149,19 @@ func (f *fetcher) release(mine []cid.Cid) {
 	}
 }
 
-// get asks the holders, then the providers of the first block that they lack,
-// and returns what is still missing.
+// get asks the holders, then the providers of the tree's root or of the first
+// block that they lack, and returns what is still missing.
 func (f *fetcher) get(ctx context.Context, wants []cid.Cid) ([]cid.Cid, error) {
 	wants, err := f.ask(ctx, f.holders, wants)
 	if err != nil || len(wants) == 0 {
 		return nil, err
 	}
-	found := f.providers(ctx, wants[0], maxProviders)
-	f.holders = append(f.holders, found...) // who has a tree's root has the rest
+	key := wants[0]
+	if f.root.Defined() {
+		key = f.root
+	}
+	found := f.providers(ctx, key, maxProviders)
+	f.holders = append(f.holders, found...)
 	return f.ask(ctx, found, wants)
 }
 
