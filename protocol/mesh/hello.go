@@ -17,6 +17,7 @@ import (
 const (
 	helloProtocol = "/alia/hello/1"
 	helloTimeout  = 10 * time.Second
+	helloRetry    = 200 * time.Millisecond
 )
 
 // watch says hello on every connection we dial, and keeps account of peers that
@@ -36,25 +37,41 @@ func (m *Mesh) watch() {
 	})
 }
 
+// sayHello learns the network of a peer we dialled. A peer that has just
+// started may not answer yet, so it is asked again; one that does not answer is
+// let go of, to be dialled anew when its turn comes.
 func (m *Mesh) sayHello(c network.Conn) {
 	ctx, cancel := context.WithTimeout(m.ctx, helloTimeout)
 	defer cancel()
+	for !c.IsClosed() {
+		if theirs, err := m.askHello(ctx, c); err == nil {
+			m.meet(c.RemotePeer(), theirs)
+			return
+		}
+		select {
+		case <-ctx.Done():
+			_ = c.Close()
+			return
+		case <-time.After(helloRetry):
+		}
+	}
+}
+
+// askHello asks once.
+func (m *Mesh) askHello(ctx context.Context, c network.Conn) (theirs protocol.Net, err error) {
 	s, err := m.host.NewStream(ctx, c.RemotePeer(), helloProtocol)
 	if err != nil {
-		return // gone, or a libp2p peer of no ALIA network
+		return theirs, err
 	}
 	defer s.Close()
-	if s.SetDeadline(time.Now().Add(helloTimeout)) != nil {
-		return
+	if err := s.SetDeadline(time.Now().Add(helloTimeout)); err != nil {
+		return theirs, err
 	}
-	var theirs protocol.Net
 	if _, err := s.Write(m.cfg.Net[:]); err != nil {
-		return
+		return theirs, err
 	}
-	if _, err := io.ReadFull(s, theirs[:]); err != nil {
-		return
-	}
-	m.meet(c.RemotePeer(), theirs)
+	_, err = io.ReadFull(s, theirs[:])
+	return theirs, err
 }
 
 func (m *Mesh) serveHello(s network.Stream) {
