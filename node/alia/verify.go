@@ -26,16 +26,22 @@ func newVerify(a *app) *cobra.Command {
 	var run string
 	var trace, list bool
 	cmd := &cobra.Command{
-		Use:   "verify UNIT|ROUND|RUN",
-		Short: "Recompute a unit, a round or a run, and say what differs",
+		Use:   "verify UNIT|ROUND|RUN|RECEIPT",
+		Short: "Recompute a unit, a round or a run, and say what differs; check a receipt",
 		Long: `Recompute what a run's log claims, and compare CIDs: there is no tolerance.
 
 UNIT is a unit's CID, ROUND a number counted from 0, RUN a run's CID. The home
 is the one that coordinated the run; it may be in use, nothing in it changes.
 The exit status is 1 when something differs, and the first tensor that differs
-is named where both results are at hand.`,
+is named where both results are at hand.
+
+RECEIPT is a file that a translation left: its signatures and the ledger's
+proof of payment are checked against nothing but the network file.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {
+				return verifyReceipt(a, args[0])
+			}
 			reader, err := block.OpenReadOnly(filepath.Join(a.home, blocksDir))
 			if err != nil {
 				return err
