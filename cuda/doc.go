@@ -2,8 +2,6 @@
 //
 // It is empty in the default build, which is pure Go: gorgonia.org/cu, on which
 // the CUDA build stands, exits the process in its init where there is no GPU.
-// A device made here is a [kernel.Device] like any other: it fills rows of the
+// A device made here is a kernel.Device like any other: it fills rows of the
 // one table and is held to the reference by the same digests.
-//
-// [kernel.Device]: https://pkg.go.dev/github.com/alia-network/alia/work/kernel#Device
 package cuda

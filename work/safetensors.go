@@ -22,8 +22,8 @@ type safeTensor struct {
 	Offsets [2]uint64 `json:"data_offsets"`
 }
 
-// EncodeSafetensors gives a set of F32 tensors as a safetensors file
-// (huggingface.co/docs/safetensors): the header's length, the header as
+// EncodeSafetensors gives a set of F32 tensors as a file of the
+// safetensors format: the header's length, the header as
 // JSON padded with spaces to eight bytes, and the elements, little endian.
 // The header stands in ascending order of names, so that equal sets give
 // equal bytes.
