@@ -249,12 +249,13 @@ func (b *Book) expire() []Action {
 	return actions
 }
 
-// forgive eases the pace of miners that were idle for long, half of the way
-// each time and never below their bids. A machine that was slow for a while, and
+// forgive eases the pace of miners that were idle for long and whose last unit
+// was done, half of the way each time and never below their bids. A machine that was slow for a while, and
 // so is given nothing, could otherwise never show that it no longer is.
 func (b *Book) forgive() {
 	for _, m := range b.miners {
-		if m.here && len(m.leases) == 0 && m.pace > m.bid && b.now.Sub(later(m.last, m.forgiven)) >= forgiveAfter {
+		trusted := m.done > 0 && m.failures == 0
+		if trusted && m.here && len(m.leases) == 0 && m.pace > m.bid && b.now.Sub(later(m.last, m.forgiven)) >= forgiveAfter {
 			m.pace, m.forgiven = max(m.bid, m.pace/2), b.now
 		}
 	}
