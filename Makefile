@@ -61,7 +61,7 @@ fuzz: ## every fuzz target for FUZZTIME
 generate: ## assembly from its generator
 	cd work/kernel/internal/gen && for isa in avx512 avx2; do \
 		$(GO) run . -isa $$isa -out ../../$${isa}_amd64.s -stubs ../../$${isa}_amd64.go -pkg kernel; \
-	done
+	done && $(GO) run ./neon -out ../../neon_arm64.s -stubs ../../neon_arm64.go
 
 clean:
 	rm -rf bin

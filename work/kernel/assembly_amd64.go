@@ -23,3 +23,37 @@ func hasAVX512() bool {
 	x := &cpu.X86
 	return hasAVX2() && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL
 }
+
+var avx512 = primitives{
+	cols:   32,
+	rows:   []int{12, 8, 4, 2, 1},
+	wide:   []tile{tile12x32AVX512, tile8x32AVX512, tile4x32AVX512, tile2x32AVX512, tile1x32AVX512},
+	narrow: []tile{tile12x16AVX512, tile8x16AVX512, tile4x16AVX512, tile2x16AVX512, tile1x16AVX512},
+
+	packRows: packRowsAVX512, packColumns: packColumnsAVX512,
+	add: addAVX512, scale: scaleAVX512, relu: reluAVX512, reluGrad: reluGradAVX512,
+	scaleAdd: scaleAddAVX512, gainGrad: gainGradAVX512, entropy: crossEntropyGradAVX512,
+	adam: adamAVX512, dropout: dropoutAVX512,
+	addQuantized: addQuantizedAVX512, quantize: quantizeAVX512,
+	laneSum: laneSumAVX512, laneMax: laneMaxAVX512, largest: largestAVX512,
+	indexOf: indexOfAVX512, absMax: absMaxAVX512, laneSumExp: laneSumExpAVX512,
+	layerNorm: layerNormAVX512, layerNormGrad: layerNormGradAVX512,
+	softmax: softmaxAVX512, softmaxGrad: softmaxGradAVX512,
+}
+
+var avx2 = primitives{
+	cols:   16,
+	rows:   []int{6, 4, 2, 1},
+	wide:   []tile{tile6x16AVX2, tile4x16AVX2, tile2x16AVX2, tile1x16AVX2},
+	narrow: []tile{tile6x8AVX2, tile4x8AVX2, tile2x8AVX2, tile1x8AVX2},
+
+	packRows: packRowsAVX2, packColumns: packColumnsAVX2,
+	add: addAVX2, scale: scaleAVX2, relu: reluAVX2, reluGrad: reluGradAVX2,
+	scaleAdd: scaleAddAVX2, gainGrad: gainGradAVX2, entropy: crossEntropyGradAVX2,
+	adam: adamAVX2, dropout: dropoutAVX2,
+	addQuantized: addQuantizedAVX2, quantize: quantizeAVX2,
+	laneSum: laneSumAVX2, laneMax: laneMaxAVX2, largest: largestAVX2,
+	indexOf: indexOfAVX2, absMax: absMaxAVX2, laneSumExp: laneSumExpAVX2,
+	layerNorm: layerNormAVX2, layerNormGrad: layerNormGradAVX2,
+	softmax: softmaxAVX2, softmaxGrad: softmaxGradAVX2,
+}

@@ -148,11 +148,18 @@ func TestGenerated(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the generator")
 	}
-	for _, isa := range []string{"avx512", "avx2"} {
+	for _, c := range []struct {
+		name string
+		args []string
+	}{
+		{"avx512_amd64", []string{".", "-isa", "avx512", "-pkg", "kernel"}},
+		{"avx2_amd64", []string{".", "-isa", "avx2", "-pkg", "kernel"}},
+		{"neon_arm64", []string{"./neon"}},
+	} {
 		dir := t.TempDir()
-		files := []string{isa + "_amd64.s", isa + "_amd64.go"}
-		cmd := exec.Command("go", "run", "-C", "internal/gen", ".", "-isa", isa, "-pkg", "kernel",
-			"-out", filepath.Join(dir, files[0]), "-stubs", filepath.Join(dir, files[1]))
+		files := []string{c.name + ".s", c.name + ".go"}
+		args := append([]string{"run", "-C", "internal/gen"}, c.args...)
+		cmd := exec.Command("go", append(args, "-out", filepath.Join(dir, files[0]), "-stubs", filepath.Join(dir, files[1]))...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Skipf("the generator cannot be built here: %v\n%s", err, out)
 		}

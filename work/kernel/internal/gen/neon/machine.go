@@ -80,19 +80,19 @@ func (m *machine) function(name, signature, doc string, frame int) {
 			size -= 4
 		}
 	}
-	fmt.Fprintf(&m.stubs, "\n// %sNEON %s\n//\n//go:noescape\nfunc %s%s\n", strings.TrimSuffix(name, "NEON"), doc, name, signature)
+	fmt.Fprintf(&m.stubs, "\n// %s %s\n//\n//go:noescape\nfunc %s%s\n", name, doc, name, signature)
 	fmt.Fprintf(&m.code, "\n// func %s%s\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", name, signature, name, frame, size)
 }
 
 func (m *machine) end() { m.emit("RET") }
 
-// reg takes a free general register. R18 is the platform's; R26 and above are
-// the assembler's and the runtime's.
+// reg takes a free general register. R18 is the platform's, R25 takes constants,
+// those above are the assembler's and the runtime's.
 func (m *machine) reg() gp {
 	if m.next == 18 {
 		m.next++
 	}
-	if m.next > 25 {
+	if m.next > 24 {
 		log.Fatal("no general register is left")
 	}
 	m.next++
@@ -157,7 +157,7 @@ var encodings = map[string]uint32{
 	"FMAX": 0x4e20f400, "FMIN": 0x4ea0f400, "FMAXNM": 0x4e20c400, "FMINNM": 0x4ea0c400,
 	"FCMGT": 0x6ea0e400, "FCMEQ": 0x4e20e400, "CMHS": 0x6ea03c00,
 	"FCMGT #0": 0x4ea0c800, "FSQRT": 0x6ea1f800, "FABS": 0x4ea0f800,
-	"FCVTNS": 0x4e21a800, "SCVTF": 0x4e21d800, "SSHR #1": 0x4f3f0400,
+	"UMAXV": 0x6eb0a800, "FCVTNS": 0x4e21a800, "SCVTF": 0x4e21d800, "SSHR #1": 0x4f3f0400,
 	"UMULL .2D": 0x2ea0c000, "XTN .2S": 0x0ea12800,
 	"XTN .4H": 0x0e612800, "XTN2 .8H": 0x4e612800, "XTN .8B": 0x0e212800, "XTN2 .16B": 0x4e212800,
 	"SXTL .8H": 0x0f08a400, "SXTL2 .8H": 0x4f08a400, "SXTL .4S": 0x0f10a400, "SXTL2 .4S": 0x4f10a400,

@@ -207,7 +207,7 @@ func (m *machine) indexOf() {
 	m.emit("BGE done")
 	m.emit("FMOVQ.P 16(%v), %s", x, temp.f())
 	m.op3("FCMEQ", temp, value, temp)
-	m.emit("VUMAXV %s, V%d", temp.s4(), int(temp))
+	m.op2("UMAXV", temp, temp)
 	m.emit("VMOV V%d.S[0], %v", int(temp), found)
 	m.emit("CBNZW %v, done", found)
 	m.emit("ADD $4, %v", index)
