@@ -11,7 +11,7 @@ RACE        := ./protocol/... ./ledger/... ./node/...
 # The rooms whose bits must agree under every build.
 GOLDEN      := ./work/kernel/ ./work/nmt/ ./work/text/ ./work/corpus/ ./work/train/ ./work/
 
-.PHONY: build demo test check vet staticcheck race golden bench soak generate fuzz clean
+.PHONY: build demo test check vet staticcheck race golden emulated bench soak generate fuzz clean
 
 build: ## bin/alia
 	@mkdir -p bin
@@ -23,7 +23,7 @@ demo: build ## a network on this machine trains a model, pays for the work and t
 test: ## every test
 	$(GO) test -count=1 ./...
 
-check: build vet staticcheck test race golden ## what CI runs
+check: build vet staticcheck test race golden emulated ## what CI runs
 
 vet:
 	@test -z "$$(gofmt -l node protocol work ledger cuda examples)" || { echo "gofmt would change:"; gofmt -l node protocol work ledger cuda examples; exit 1; }
@@ -41,6 +41,18 @@ golden: ## the golden digests, under every instruction set and without assembly
 	GOAMD64=v1 $(GO) test -count=1 -run 'Golden|Published|SameBits' $(GOLDEN)
 	GOAMD64=v3 $(GO) test -count=1 -run 'Golden|Published|SameBits' $(GOLDEN)
 	$(GO) test -tags purego -count=1 -run 'Golden|Published|SameBits' $(GOLDEN)
+
+emulated: ## the golden digests on other processors, one of them big-endian, under QEMU's user mode
+	@for arch in arm64:aarch64 riscv64:riscv64 s390x:s390x; do \
+		goarch=$${arch%:*} emulator=; \
+		for e in qemu-$${arch#*:}-static qemu-$${arch#*:}; do \
+			if [ -z "$$emulator" ] && command -v $$e >/dev/null 2>&1; then emulator=$$e; fi; \
+		done; \
+		if [ -z "$$emulator" ]; then echo "emulated: $$goarch skipped, there is no qemu-$${arch#*:}"; continue; fi; \
+		echo "GOARCH=$$goarch under $$emulator"; \
+		GOARCH=$$goarch $(GO) vet ./work/kernel/; \
+		GOARCH=$$goarch $(GO) test -count=1 -exec $$emulator -run 'Golden|Published|SameBits' $(GOLDEN); \
+	done
 
 bench: build ## kernels, training and translation on this machine
 	$(GO) test -run '^$$' -bench . -benchtime 300ms ./work/...
