@@ -132,7 +132,7 @@ const (
 	minLease  = 10 * time.Second
 	maxLease  = 15 * time.Minute
 	maxLeases = 2 // of one unit at a time
-	minGain   = time.Second
+	minWait   = time.Second
 
 	forgiveAfter = 10 * time.Second // idle
 	probation    = 2                // units in flight of a miner that has done none

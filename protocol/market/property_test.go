@@ -217,7 +217,8 @@ func TestRoundsAreShort(t *testing.T) {
 // TestFreeloaders: miners that claim up to a thousand times what others do, take
 // units and never answer, delay a round with a unit or more for everybody; it is
 // done in 2.5 times the optimum of those that work (a lease of 1.5 times the
-// estimate, and the unit again), and a lease of the shortest length.
+// estimate, and the unit again), and two leases of the shortest length, since
+// two miners may have a unit at a time. The worst of 3,000 worlds took 2.63.
 func TestFreeloaders(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var machines, honest []*machine
@@ -233,7 +234,7 @@ func TestFreeloaders(t *testing.T) {
 		n := len(machines) * rapid.IntRange(1, 8).Draw(t, "units a machine")
 		best := optimum(honest, n, 5000)
 		w := newWorld(t, machines)
-		if took := w.run(n, 5000); took > best*5/2+10*time.Second {
+		if took := w.run(n, 5000); took > best*5/2+20*time.Second {
 			t.Errorf("took %v, the optimum without them is %v", took, best)
 		}
 	})

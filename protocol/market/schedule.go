@@ -230,8 +230,8 @@ func (w *worker) pick(open []*unit, limit time.Duration) int {
 
 // chooseCopy returns an idle worker and, of the units that are leased, the one
 // expected last, if the worker would be done with a copy well before that: in
-// three quarters of the time, and minGain sooner. Less is within the error of
-// the estimates, and a copy that loses is work wasted.
+// three quarters of the time. Less is within the error of the estimates, and a
+// copy that loses is work wasted; so is one that could save less than minWait.
 func (b *Book) chooseCopy(workers []*worker) (*worker, *unit) {
 	var last *unit
 	var end time.Duration
@@ -243,11 +243,11 @@ func (b *Book) chooseCopy(workers []*worker) (*worker, *unit) {
 			last, end = u, e
 		}
 	}
-	if last == nil {
+	if last == nil || end < minWait {
 		return nil, nil
 	}
 	var best *worker
-	end -= max(end/4, minGain)
+	end -= end / 4
 	for _, w := range workers {
 		if len(w.leases) > 0 || !w.room() || w.lease(last) != nil {
 			continue
