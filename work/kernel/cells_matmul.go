@@ -18,76 +18,93 @@ const (
 const wordSize = 4 // bytes of a binary32 number
 
 func (p *primitives) matMul(s *scratch, c *Call, lo, hi int) {
-	p.product(s, matMulProduct(c, lo, hi))
+	x := matMulProduct(c, lo, hi)
+	p.product(s, &x)
 }
 
 func (p *primitives) doScores(s *scratch, c *Call, lo, hi int) {
-	eachBlock(c, lo, hi, func(sg segment, h, at int) { p.product(s, scoresProduct(c, sg, h, at)) })
+	eachBlock(c, lo, hi, func(sg segment, h, at int) {
+		x := scoresProduct(c, sg, h, at)
+		p.product(s, &x)
+	})
 }
 
 func (p *primitives) doMix(s *scratch, c *Call, lo, hi int) {
 	clearGaps(c, lo, hi, segment.queries)
-	eachBlock(c, lo, hi, func(sg segment, h, at int) { p.product(s, mixProduct(c, sg, h, at)) })
+	eachBlock(c, lo, hi, func(sg segment, h, at int) {
+		x := mixProduct(c, sg, h, at)
+		p.product(s, &x)
+	})
 }
 
 func (p *primitives) doMixT(s *scratch, c *Call, lo, hi int) {
 	clearGaps(c, lo, hi, segment.keys)
-	eachBlock(c, lo, hi, func(sg segment, h, at int) { p.product(s, mixTProduct(c, sg, h, at)) })
+	eachBlock(c, lo, hi, func(sg segment, h, at int) {
+		x := mixTProduct(c, sg, h, at)
+		p.product(s, &x)
+	})
 }
 
 // product computes x as Goto and van de Geijn do ("Anatomy of high-performance
 // matrix multiplication", 2008): over blocks of k, then of rows of A, then
 // panels of B, then tiles. Chains go on from C where the last block of k left
 // them, and A is read in place.
-func (p *primitives) product(s *scratch, x product) {
-	block := max(blockSize/min(x.k, depth)/p.rows[0], 1) * p.rows[0]
+func (p *primitives) product(s *scratch, x *product) {
+	block := x.m
+	if block > p.rows[0] {
+		block = max(blockSize/min(x.k, depth)/p.rows[0], 1) * p.rows[0]
+	}
 	for k := 0; k < x.k; k += depth {
 		for i := 0; i < x.m; i += block {
-			y := x.rows(i, min(i+block, x.m))
-			y.a, y.b, y.k = y.a[k*x.colA:], x.b[k*x.rowB:], min(depth, x.k-k)
 			for j := 0; j < x.n; j += p.cols {
-				p.panel(s, y.cols(j, min(j+p.cols, x.n)), k)
+				p.panel(s, x, span{i, min(i+block, x.m)}, span{j, min(j+p.cols, x.n)}, span{k, min(k+depth, x.k)})
 			}
 		}
 	}
 }
 
-// panel computes a product of at most one tile's columns.
-func (p *primitives) panel(s *scratch, x product, resume int) {
+// span is a range of rows, of columns or of a chain.
+type span struct{ from, to int }
+
+// panel computes rows i and columns j of x, at most one tile's, over k.
+func (p *primitives) panel(s *scratch, x *product, i, j, k span) {
+	n, steps := j.to-j.from, k.to-k.from
 	tiles, width := p.wide, p.cols
-	if x.n <= p.cols/2 {
+	if n <= p.cols/2 {
 		tiles, width = p.narrow, p.cols/2
 	}
-	if x.m >= packRowsFrom || x.colB != 1 || (x.k-1)*x.rowB+width > len(x.b) {
-		x.b, x.rowB = p.pack(s, &x), p.cols
+	b, rowB := x.b[k.from*x.rowB+j.from*x.colB:], x.rowB
+	if i.to-i.from >= packRowsFrom || x.colB != 1 || (steps-1)*rowB+width > len(b) {
+		b, rowB = p.pack(s, b, x, n, steps), p.cols
 	}
-	b, h := &x.b[0], 0
-	for i := 0; i < x.m; i += p.rows[h] {
-		for p.rows[h] > x.m-i {
+	ldc, rowA, colA := wordSize*x.ldc, wordSize*x.rowA, wordSize*x.colA
+	a := x.a[k.from*x.colA:]
+	for at, h := i.from, 0; at < i.to; at += p.rows[h] {
+		for p.rows[h] > i.to-at {
 			h++
 		}
-		tiles[h](&x.c[i*x.ldc], wordSize*x.ldc, &x.a[i*x.rowA], wordSize*x.rowA, wordSize*x.colA,
-			b, wordSize*x.rowB, x.k, x.n, resume)
+		tiles[h](&x.c[at*x.ldc+j.from], ldc, &a[at*x.rowA], rowA, colA, &b[0], wordSize*rowB, steps, n, k.from)
 	}
 }
 
-// pack copies the panel of B to where its rows are adjacent.
-func (p *primitives) pack(s *scratch, x *product) []float32 {
+// pack copies n columns and k rows of x's B, from b on, to where rows are
+// adjacent.
+func (p *primitives) pack(s *scratch, b []float32, x *product, n, k int) []float32 {
 	dst := s.panel(depth * p.cols)
 	if x.colB == 1 {
-		p.packRows(&dst[0], &x.b[0], wordSize*x.rowB, x.k, x.n)
+		p.packRows(&dst[0], &b[0], wordSize*x.rowB, k, n)
 		return dst
 	}
-	if x.k < 8 {
-		for k := range x.k {
-			for j := range x.n {
-				dst[k*p.cols+j] = x.b[k*x.rowB+j*x.colB]
+	if k < 8 {
+		for i := range k {
+			for j := range n {
+				dst[i*p.cols+j] = b[i*x.rowB+j*x.colB]
 			}
 		}
 		return dst
 	}
-	for j := 0; j < x.n; j += 8 {
-		p.packColumns(&dst[j], wordSize*p.cols, &x.b[j*x.colB], wordSize*x.colB, min(8, x.n-j), x.k)
+	for j := 0; j < n; j += 8 {
+		p.packColumns(&dst[j], wordSize*p.cols, &b[j*x.colB], wordSize*x.colB, min(8, n-j), k)
 	}
 	return dst
 }
