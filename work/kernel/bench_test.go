@@ -37,6 +37,22 @@ func BenchmarkMatMul(b *testing.B) {
 	}
 }
 
+// BenchmarkThreads measures products on one worker and on two.
+func BenchmarkThreads(b *testing.B) {
+	for _, d := range [][3]int{{1024, 512, 512}, {1024, 512, 128}, {1024, 128, 128}, {128, 6000, 1024}, {128, 128, 128}} {
+		m, n, k := d[0], d[1], d[2]
+		s := &source{}
+		c := call(Attr{}, s.smooth(m, k), s.smooth(k, n))
+		for _, threads := range []int{1, 2} {
+			dev, err := Open("", threads)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Run(fmt.Sprintf("%dx%dx%d/%d", m, n, k, threads), func(b *testing.B) { measure(b, dev, MatMul, c) })
+		}
+	}
+}
+
 // BenchmarkRow measures each row on shapes of a small model: 1024 tokens in
 // 50 sentences, width 128, 4 heads, 6000 pieces.
 func BenchmarkRow(b *testing.B) {

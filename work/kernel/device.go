@@ -37,10 +37,6 @@ func newDevice(name string, threads int, cells [numOps]cell) *device {
 
 func (d *device) Name() string { return d.name }
 
-// splitAlign is what a worker's share is rounded to: whole tiles of a product,
-// whole cache lines of a vector.
-const splitAlign = 32
-
 // Do computes c, with the pieces shared out among the workers. It returns
 // when all are done.
 func (d *device) Do(c *Call) {
@@ -48,28 +44,66 @@ func (d *device) Do(c *Call) {
 		panic(fmt.Sprintf("kernel: %v", err))
 	}
 	parts := Ops[c.Op].parts(c)
-	share := parts
-	if len(d.workers) > 1 && Cost(c) >= d.splitCost {
-		share = (parts + len(d.workers) - 1) / len(d.workers)
-		if share > splitAlign {
-			share = (share + splitAlign - 1) / splitAlign * splitAlign
-		}
-	}
-	if share >= parts {
-		d.piece(0, c, 0, parts)
+	if len(d.workers) > 1 && parts > 1 && d.worth(c) {
+		d.share(c, parts)
 		return
 	}
-	d.share(c, parts, share)
+	d.piece(0, c, 0, parts)
 }
 
-// share gives each worker a share of the pieces and waits for all.
-func (d *device) share(c *Call, parts, share int) {
-	var wg sync.WaitGroup
-	for w := 1; w*share < parts; w++ {
-		wg.Go(func() { d.piece(w, c, w*share, min((w+1)*share, parts)) })
+// worth reports whether c takes longer than waking a worker. A product in
+// assembly does a hundred times the operations of other rows in that time.
+func (d *device) worth(c *Call) bool {
+	cost := Cost(c)
+	if c.Op == MatMul && d.cells[MatMul] != nil {
+		cost /= 100
 	}
-	d.piece(0, c, 0, share)
+	return cost >= d.splitCost
+}
+
+// share lets the workers take pieces until none is left, so that one that
+// wakes late takes fewer. All of them are new goroutines, since a sleeping
+// thread is slow to take over a lone one, which the scheduler keeps for the
+// goroutine that started it.
+func (d *device) share(c *Call, parts int) {
+	var wg sync.WaitGroup
+	q := &queue{parts: parts, workers: min(len(d.workers), parts)}
+	work := func(w int) {
+		for lo, hi := q.take(); lo < hi; lo, hi = q.take() {
+			d.piece(w, c, lo, hi)
+		}
+	}
+	for w := range q.workers {
+		wg.Go(func() { work(w) })
+	}
 	wg.Wait()
+}
+
+// queue gives out the pieces of a call by guided self-scheduling
+// (Polychronopoulos and Kuck, 1987): a worker takes its share of what is left,
+// but no crumbs, as each share of a product copies B anew.
+type queue struct {
+	mu      sync.Mutex
+	next    int // the first piece not taken
+	parts   int
+	workers int
+}
+
+// splitAlign is what a large share is rounded to: whole tiles of a product,
+// whole cache lines of a vector.
+const splitAlign = 32
+
+// take returns the next pieces, none at the end.
+func (q *queue) take() (lo, hi int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	lo = q.next
+	n := max((q.parts-lo)/q.workers, q.parts/(4*q.workers), 1)
+	if n > splitAlign {
+		n = n / splitAlign * splitAlign
+	}
+	q.next = min(lo+n, q.parts)
+	return lo, q.next
 }
 
 func (d *device) piece(w int, c *Call, lo, hi int) {
