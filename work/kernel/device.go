@@ -32,7 +32,7 @@ type device struct {
 }
 
 func newDevice(name string, threads int, cells [numOps]cell) *device {
-	return &device{name: name, cells: cells, workers: make([]scratch, max(threads, 1)), splitCost: 200_000}
+	return &device{name: name, cells: cells, workers: make([]scratch, max(threads, 1)), splitCost: 1_000_000}
 }
 
 func (d *device) Name() string { return d.name }
@@ -51,12 +51,16 @@ func (d *device) Do(c *Call) {
 	d.piece(0, c, 0, parts)
 }
 
-// worth reports whether c takes longer than waking a worker. A product in
-// assembly does a hundred times the operations of other rows in that time.
+// worth reports whether c takes longer than waking a worker, some 50 us. A
+// product in assembly does twenty times the operations of other rows in that
+// time.
 func (d *device) worth(c *Call) bool {
 	cost := Cost(c)
-	if c.Op == MatMul && d.cells[MatMul] != nil {
-		cost /= 100
+	switch c.Op {
+	case MatMul, AttnScores, AttnMix, AttnMixT:
+		if d.cells[c.Op] != nil {
+			cost /= 20
+		}
 	}
 	return cost >= d.splitCost
 }
