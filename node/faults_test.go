@@ -2,7 +2,11 @@ package node_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -91,6 +95,50 @@ func TestSameBitsMinersComeAndGo(t *testing.T) {
 	})
 	if out := v.coordinate(p, t.TempDir()); out.Model != want {
 		t.Errorf("the swarm's model is %s, a local run's %s", out.Model, want)
+	}
+}
+
+// TestSoakAnyCrew: the same work by random crews, whose miners come, go and
+// compute by different kernels, ends in the same model. It runs under
+// `make soak`, and prints the seed that ALIA_SEED takes.
+func TestSoakAnyCrew(t *testing.T) {
+	if os.Getenv("ALIA_SOAK") == "" {
+		t.Skip("a long test: make soak runs it")
+	}
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("ALIA_SEED"); s != "" {
+		var err error
+		if seed, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("ALIA_SEED=%d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	want := local(t)
+	for crew := range 12 {
+		t.Run(fmt.Sprint(crew), func(t *testing.T) {
+			v := newVillage(t)
+			p := v.peer("coordinator")
+			var crowd sync.WaitGroup
+			defer crowd.Wait()
+			kernels := kernel.Names()
+			for i := range 1 + r.IntN(5) {
+				name := fmt.Sprint("miner-", i)
+				come, stay := time.Duration(r.IntN(1500))*time.Millisecond, time.Duration(r.IntN(2000))*time.Millisecond
+				k := kernels[r.IntN(len(kernels))]
+				crowd.Go(func() {
+					time.Sleep(come)
+					leave := v.miner(name, k)
+					if i > 0 { // one stays, or the run could not end
+						time.Sleep(stay)
+						leave()
+					}
+				})
+			}
+			if out := v.coordinate(p, t.TempDir()); out.Model != want {
+				t.Errorf("the model is %s, a local run's %s", out.Model, want)
+			}
+		})
 	}
 }
 

@@ -247,8 +247,9 @@ func (r *Relay) settle(ctx context.Context) error {
 }
 
 // confirmTime is how long a transaction may take to be in a block before the
-// relay looks again and sends what is missing.
-const confirmTime = 15 * time.Second
+// relay looks again and sends what is missing. A transaction refused after it
+// was taken, because another settled the same units first, is never in one.
+const confirmTime = 4 * time.Second
 
 // send submits a transaction and waits until it is in a block.
 func (r *Relay) send(ctx context.Context, body ledger.Body) error {
