@@ -62,7 +62,7 @@ func TestSameBitsCoordinatorStops(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out, err := run.Do(ctx)
+		out, err := run.Train(ctx)
 		cancel()
 		run.Close()
 		p.Close()

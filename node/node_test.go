@@ -166,8 +166,11 @@ func (v *village) coordinate(p *node.Peer, dir string) *node.Outcome {
 		t.Fatal(err)
 	}
 	defer run.Close()
-	out, err := run.Do(t.Context())
+	out, err := run.Train(t.Context())
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := run.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return out

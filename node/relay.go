@@ -103,7 +103,7 @@ func reasonOf(err error) (code protocol.Reason, detail string) {
 	switch {
 	case errors.Is(err, light.ErrUnreachable):
 		return protocol.ChainUnreachable, "work goes on and is settled later"
-	case errors.Is(err, errNotApproved):
+	case errors.Is(err, errNotApproved), errors.Is(err, errRefused):
 		return protocol.NotApproved, err.Error()
 	case errors.Is(err, ledger.OverBudget):
 		return protocol.OverBudget, err.Error()
@@ -111,8 +111,14 @@ func reasonOf(err error) (code protocol.Reason, detail string) {
 	return protocol.Unspecified, ""
 }
 
+// errRefused is returned when the validators have voted against a run.
+var errRefused = errors.New("the validators have refused the run: nothing is ever minted for it")
+
 // final reports whether the ledger will refuse again what it refused.
 func final(err error) bool {
+	if errors.Is(err, errRefused) {
+		return true
+	}
 	var code ledger.Code
 	if !errors.As(err, &code) {
 		return false
@@ -176,6 +182,9 @@ func (r *Relay) propose(ctx context.Context) error {
 	r.mu.Lock()
 	r.known = run.Rounds
 	r.mu.Unlock()
+	if run.Status == ledger.Refused {
+		return fmt.Errorf("run %s: %w", r.Run, errRefused)
+	}
 	if run.Status != ledger.Approved {
 		return fmt.Errorf("run %s is %v: %w", r.Run, run.Status, errNotApproved)
 	}

@@ -56,10 +56,10 @@ func NewRun(p *Peer, plan *work.Plan, dir string, home work.Crew, report Reporte
 	return r, nil
 }
 
-// Do brings the run to its end, and what was earned in it to the ledger. When
-// ctx ends sooner, what was accepted until then is settled, and Do can be
-// called again in a new process.
-func (r *Run) Do(ctx context.Context) (*Outcome, error) {
+// Train brings the run to its end. When ctx ends sooner, what was accepted
+// until then is carried to the ledger for as long as drainTime allows, and a
+// new process can go on from there.
+func (r *Run) Train(ctx context.Context) (*Outcome, error) {
 	var out *Outcome
 	err := Together(ctx, func(ctx context.Context) (err error) {
 		out, err = r.coordinator.Run(ctx)
@@ -68,19 +68,18 @@ func (r *Run) Do(ctx context.Context) (*Outcome, error) {
 		}
 		return err
 	}, r.publisher.Run, r.relay.Carry)
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	if err == nil {
-		drain, cancel = context.WithCancel(ctx) // the work is done: settling it is all that is left
+		return out, nil
 	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 	defer cancel()
-	if derr := r.relay.Drain(drain); derr != nil {
-		r.relay.Report(Event{Kind: EventWaiting, Work: r.relay.Run}.because(protocol.ChainUnreachable, derr.Error()))
-	}
-	if err != nil {
-		return nil, err
-	}
-	return out, nil
+	return nil, errors.Join(err, r.relay.Drain(drain))
 }
+
+// Settle carries to the ledger what of the run is not there yet, however long
+// the ledger is away. When ctx ends sooner, the rest is kept, and settles when
+// the run is started again.
+func (r *Run) Settle(ctx context.Context) error { return r.relay.Drain(ctx) }
 
 // Pin announces the roots of a finished run in the DHT, so that strangers
 // find who holds them.

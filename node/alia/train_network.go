@@ -52,7 +52,7 @@ func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *network
 		return err
 	}
 	defer func() { err = errors.Join(err, run.Close()) }()
-	out, err := run.Do(ctx)
+	out, err := run.Train(ctx)
 	if err != nil {
 		return w.stopped(ctx, err)
 	}
@@ -62,6 +62,9 @@ func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *network
 	}
 	if err := run.Pin(ctx, out); err != nil {
 		a.log.Warn("model not announced", "err", err) // it can be fetched from here all the same
+	}
+	if err := run.Settle(ctx); err != nil {
+		a.log.Warn("not everything is settled", "err", err) // the model is saved, and the journal keeps the rest
 	}
 	w.close()
 	t := w.sum(plan, out, path)
