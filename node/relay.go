@@ -52,7 +52,7 @@ type Relay struct {
 }
 
 // settleBatch is the entries of one transaction.
-const settleBatch = 128
+const settleBatch = ledger.MaxEntries
 
 // Committed notes a round whose log is to be committed.
 func (r *Relay) Committed(round work.Round, log block.Link) {
