@@ -208,10 +208,11 @@ func TestSameBitsSwarm(t *testing.T) {
 	if err := seller.Confirm(t.Context(), nonce); err != nil {
 		t.Fatal(err)
 	}
-	c := &client.Client{Peer: v.peer("customer"), Dir: t.TempDir(), Report: v.report("customer")}
+	customer := v.peer("customer")
+	c := &client.Client{Peer: customer, Dir: t.TempDir(), Report: v.report("customer")}
 	tr, err := c.Translate(t.Context(), client.Document{
 		Text: "one and two\n\nthree and four\n", Source: "en", Target: "de", Model: out.Model, Hints: p.Mesh.Addrs(),
-		Decoding: work.Greedy, Budget: 1000, Price: 10_000,
+		Decoding: work.Greedy, Budget: 1000, Price: 10_000, Hold: 5,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -223,5 +224,20 @@ func TestSameBitsSwarm(t *testing.T) {
 	}
 	if _, paid, err := client.VerifyReceipt(v.network, data); err != nil || paid != tr.Paid {
 		t.Errorf("receipt shows %d paid, want %d: %v", paid, tr.Paid, err)
+	}
+	// What the document did not cost comes back.
+	var back client.Reclaimed
+	for back.Returned == 0 {
+		if back, err = client.Reclaim(t.Context(), customer.Ledger, customer.Key, c.Dir); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	held, err := customer.Ledger.Account(t.Context(), me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held.Balance != back.Returned || back.Returned >= 1000 {
+		t.Errorf("%d came back, the customer holds %d of 1000", back.Returned, held.Balance)
 	}
 }

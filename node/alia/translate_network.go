@@ -48,6 +48,9 @@ type bought struct {
 	Seconds     float64 `json:"seconds"`
 }
 
+// receiptsDir keeps a customer's receipts and the journals of its jobs.
+const receiptsDir = "receipts"
+
 // translateNetwork publishes a job, waits for it, pays, and keeps the receipt.
 func translateNetwork(ctx context.Context, a *app, o order, d work.Decoding, p *purchase, input string) (err error) {
 	model, err := block.ParseLink(o.model)
@@ -67,7 +70,7 @@ func translateNetwork(ctx context.Context, a *app, o order, d work.Decoding, p *
 		return err
 	}
 	defer func() { err = errors.Join(err, peer.Close()) }()
-	dir := filepath.Join(a.home, "receipts")
+	dir := filepath.Join(a.home, receiptsDir)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("receipts: %w", err)
 	}

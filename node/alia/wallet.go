@@ -15,6 +15,7 @@ import (
 
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/wallet"
+	"github.com/alia-network/alia/node/client"
 	"github.com/alia-network/alia/node/swarm"
 	"github.com/alia-network/alia/protocol"
 )
@@ -45,8 +46,38 @@ func newWallet(a *app) *cobra.Command {
 			RunE: func(cmd *cobra.Command, args []string) error { return a.showBalance(cmd.Context(), args) },
 		},
 		newTransfer(a),
+		&cobra.Command{
+			Use: "reclaim", Short: "Take back what paid translations left unspent, once their time is up", Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error { return a.reclaim(cmd.Context()) },
+		},
 	)
 	return cmd
+}
+
+// reclaim closes the escrows of the home's translations whose deadline is past.
+func (a *app) reclaim(ctx context.Context) error {
+	key, err := a.key()
+	if err != nil {
+		return err
+	}
+	l, err := a.dialLedger(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := client.Reclaim(ctx, l, key, filepath.Join(a.home, receiptsDir))
+	if err != nil {
+		return err
+	}
+	return a.result(struct {
+		Returned uint64 `json:"returned"`
+		Held     uint64 `json:"held"`
+		Due      uint64 `json:"due"`
+	}{r.Returned, r.Held, r.Due}, func(w io.Writer) {
+		fmt.Fprintf(w, "%s ALIA came back\n", swarm.Amount(r.Returned))
+		if r.Held > 0 {
+			fmt.Fprintf(w, "%s ALIA are held in escrow; more can be taken back from height %d\n", swarm.Amount(r.Held), r.Due)
+		}
+	})
 }
 
 func (a *app) showAccount() error {

@@ -8,6 +8,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,11 +40,13 @@ type Document struct {
 	Model          block.Link
 	Hints          []string // addresses of peers that hold the model
 	Decoding       work.Decoding
-	// Budget, in units of the token, is held in escrow and the rest given
-	// back; 0 asks for the work unpaid, which miners may refuse.
+	// Budget, in units of the token, is the most to pay; 0 asks for the work unpaid, which miners may refuse.
 	Budget uint64
 	// Price is offered for a GFLOP, in units of the token.
 	Price uint64
+	// Hold is how many heights the budget stays in escrow, so that miners can
+	// rely on it; 0 is 600. What is left then comes back by [Reclaim].
+	Hold uint64
 	// Sequence tells equal documents of one customer apart.
 	Sequence uint64
 }
@@ -58,8 +61,8 @@ type Translation struct {
 	Seconds float64
 }
 
-// escrowBlocks is how many heights a customer's escrow stands.
-const escrowBlocks = 600
+// defaultHold is the heights an escrow stands unless the document says.
+const defaultHold = 600
 
 // Translate publishes a document, has its units done, pays for them, and
 // returns the translation, line for line, with a signed receipt.
@@ -73,7 +76,7 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 	if err != nil {
 		return nil, err
 	}
-	journal, err := node.OpenJournal(filepath.Join(c.Dir, job.String()+".journal"), c.Peer.Net)
+	journal, err := node.OpenJournal(filepath.Join(c.Dir, job.String()+journalSuffix), c.Peer.Net)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +179,7 @@ func (c *Client) escrow(ctx context.Context, sender *light.Sender, job block.Lin
 	if err != nil {
 		return fmt.Errorf("open escrow: %w", err)
 	}
-	nonce, err := sender.Send(ctx, ledger.EscrowOpen{Job: job, Amount: d.Budget, Price: d.Price, Deadline: head.Height + escrowBlocks})
+	nonce, err := sender.Send(ctx, ledger.EscrowOpen{Job: job, Amount: d.Budget, Price: d.Price, Deadline: head.Height + cmp.Or(d.Hold, defaultHold)})
 	if errors.Is(err, ledger.Already) {
 		return nil
 	} else if err != nil {
