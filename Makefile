@@ -21,6 +21,8 @@ demo: build ## a network on this machine trains a model, pays for the work and t
 	bin/alia swarm --once
 
 test: ## every test
+	@test -d "$${ALIA_DATA:-../shared/data}" || echo "test: no real text in $${ALIA_DATA:-../shared/data}, so its tests are skipped; ALIA_DATA names its folder"
+	@test -n "$${ALIA_SOAK:-}" || echo "test: the long tests are skipped; make soak runs them"
 	$(GO) test -count=1 ./...
 
 check: build vet staticcheck test race golden emulated ## what CI runs

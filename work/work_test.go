@@ -51,7 +51,7 @@ func runLocal(t *testing.T, store work.Store, kernels string, head block.Link, s
 	ctx := context.Background()
 	dev, err := kernel.Open(kernels, 1)
 	if err != nil {
-		t.Skipf("kernels %s: %v", kernels, err)
+		t.Fatalf("kernels %s: %v", kernels, err)
 	}
 	plan, err := work.NewRun(ctx, store, numbers(), config())
 	if err != nil {
