@@ -107,7 +107,7 @@ func (w *Worker) gradient(ctx context.Context, b block.Blocks, u Unit) (Result, 
 	if err != nil {
 		return Result{}, err
 	}
-	g, err := w.engine(run.Model()).Gradient(params, batch, run.dropout(u))
+	g, err := w.engine(run.Model()).Gradient(params, []nmt.Batch{batch}, run.dropout(u))
 	if err != nil {
 		return Result{}, err
 	}

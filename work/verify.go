@@ -9,6 +9,7 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
 )
 
@@ -325,5 +326,5 @@ func (v *Verifier) Trace(ctx context.Context, u Unit, report func(tensor.Step)) 
 	if err != nil {
 		return err
 	}
-	return v.Worker.engine(run.Model()).Trace(params, batch, run.dropout(u), report)
+	return v.Worker.engine(run.Model()).Trace(params, []nmt.Batch{batch}, run.dropout(u), report)
 }

@@ -125,12 +125,12 @@ func trainRate(dev kernel.Device, preset string) (float64, error) {
 		return 0, err
 	}
 	engine, params := nmt.NewEngine(dev, shape), nmt.Init(shape, 1)
-	if _, err := engine.Gradient(params, batch, nmt.Key{Seed: 1}); err != nil { // takes its memory
+	if _, err := engine.Gradient(params, []nmt.Batch{batch}, nmt.Key{Seed: 1}); err != nil { // takes its memory
 		return 0, err
 	}
 	tokens, began := 0, cpuSeconds()
 	for step := uint32(1); ; step++ {
-		g, err := engine.Gradient(params, batch, nmt.Key{Seed: 1, Step: step})
+		g, err := engine.Gradient(params, []nmt.Batch{batch}, nmt.Key{Seed: 1, Step: step})
 		if err != nil {
 			return 0, err
 		}

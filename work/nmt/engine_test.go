@@ -49,7 +49,7 @@ func TestGradientGolden(t *testing.T) {
 	for _, dev := range devices(t) {
 		e := NewEngine(dev, c)
 		for range 2 { // the second time with the arena of the first
-			g, err := e.Gradient(p, b, Key{Seed: 3, Step: 4})
+			g, err := e.Gradient(p, []Batch{b}, Key{Seed: 3, Step: 4})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -66,6 +66,56 @@ func TestGradientGolden(t *testing.T) {
 	}
 }
 
+// TestGradientOfBatches compares with the batches' own gradients, each of
+// which is weighted by its share of the tokens.
+func TestGradientOfBatches(t *testing.T) {
+	p := Init(toy, 1)
+	e := NewEngine(open(t, ""), toy)
+	var batches []Batch
+	tokens := 0
+	for i := range uint32(3) {
+		b := Batch{Source: sentences(i, toy.Vocab, 3, 4), Target: sentences(9-i, toy.Vocab, 3, 4)}
+		batches, tokens = append(batches, b), tokens+b.Tokens()
+	}
+	key := Key{Seed: 3, Step: 7}
+	want := p.Zeros()
+	var loss, nll float32
+	cost := uint64(2 * p.Elements()) // two batches are added to the first
+	for i, b := range batches {
+		g, err := e.Gradient(p, []Batch{b}, Key{Seed: 3, Step: 7 + uint32(i)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j := range want.Len() {
+			for k, x := range g.Grads.At(j).F {
+				want.At(j).F[k] += x * float32(b.Tokens()) / float32(tokens)
+			}
+		}
+		loss, nll, cost = loss+g.Loss, nll+g.NLL, cost+g.Cost
+	}
+	g, err := e.Gradient(p, batches, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.Loss != loss || g.NLL != nll || g.Tokens != tokens || g.Cost != cost {
+		t.Errorf("loss %v, nll %v, %d tokens, cost %d; want %v, %v, %d, %d", g.Loss, g.NLL, g.Tokens, g.Cost, loss, nll, tokens, cost)
+	}
+	for j := range want.Len() {
+		for k, x := range g.Grads.At(j).F {
+			if y := want.At(j).F[k]; math.Abs(float64(x-y)) > 1e-6 {
+				t.Fatalf("%s[%d] is %v, want about %v", want.At(j).Name, k, x, y)
+			}
+		}
+	}
+	first := digest(g.Grads)
+	if g, err = e.Gradient(p, batches, key); err != nil || digest(g.Grads) != first {
+		t.Errorf("again: %v, other bits", err)
+	}
+	if _, err := e.Gradient(p, nil, key); err == nil {
+		t.Error("no batch: no error")
+	}
+}
+
 // TestGradientOfTheModel compares with central differences of the loss, with
 // the same dropout masks; the tolerance is the rounding of a binary32 loss.
 func TestGradientOfTheModel(t *testing.T) {
@@ -74,10 +124,11 @@ func TestGradientOfTheModel(t *testing.T) {
 	b := Batch{Source: sentences(1, toy.Vocab, 3, 4), Target: sentences(2, toy.Vocab, 3, 4)}
 	e := NewEngine(open(t, ""), toy)
 	key := Key{Seed: 1, Step: 2}
-	g, err := e.Gradient(p, b, key)
+	g, err := e.Gradient(p, []Batch{b}, key)
 	if err != nil {
 		t.Fatal(err)
 	}
+	grads := g.Grads.Clone() // the engine's own are good until its next call
 	loss := func() float64 {
 		tr, err := e.lossGraph(p, b, &key)
 		if err != nil {
@@ -88,7 +139,7 @@ func TestGradientOfTheModel(t *testing.T) {
 		return float64(plan.Result(tr.loss).F[0]) / float64(tr.tokens)
 	}
 	for i := range p.Len() {
-		x, dx := p.At(i), g.Grads.At(i)
+		x, dx := p.At(i), grads.At(i)
 		for j := 0; j < len(x.F); j += max(1, len(x.F)/5) {
 			was := x.F[j]
 			x.F[j] = was + h
@@ -111,7 +162,7 @@ func TestDropoutKey(t *testing.T) {
 	b := Batch{Source: sentences(1, toy.Vocab, 3, 4), Target: sentences(2, toy.Vocab, 3, 4)}
 	e := NewEngine(open(t, ""), toy)
 	gradient := func(k Key) string {
-		g, err := e.Gradient(p, b, k)
+		g, err := e.Gradient(p, []Batch{b}, k)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,7 +184,7 @@ func TestDropoutKey(t *testing.T) {
 	}
 	plain := toy
 	plain.Dropout = 0
-	g, err := NewEngine(open(t, ""), plain).Gradient(p, b, Key{})
+	g, err := NewEngine(open(t, ""), plain).Gradient(p, []Batch{b}, Key{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +228,7 @@ func TestOverfit(t *testing.T) {
 	hyper := floats([]float32{0.01, 1, 1}, 3)
 	var first, last float32
 	for step := range 120 {
-		g, err := e.Gradient(p, b, Key{Step: uint32(step)})
+		g, err := e.Gradient(p, []Batch{b}, Key{Step: uint32(step)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -222,7 +273,7 @@ func TestBadBatches(t *testing.T) {
 		"large":    {Source: [][]int32{{int32(toy.Vocab)}}, Target: good},
 		"long":     {Source: [][]int32{make([]int32, MaxLength)}, Target: good},
 	} {
-		if _, err := e.Gradient(p, b, Key{}); err == nil {
+		if _, err := e.Gradient(p, []Batch{b}, Key{}); err == nil {
 			t.Errorf("%s: gradient without error", what)
 		}
 		if _, err := e.Loss(p, b); err == nil {
@@ -236,7 +287,7 @@ func TestBadBatches(t *testing.T) {
 	}
 	other := toy
 	other.FFN++
-	if _, err := e.Gradient(Init(other, 1), Batch{Source: good, Target: good}, Key{}); err == nil {
+	if _, err := e.Gradient(Init(other, 1), []Batch{{Source: good, Target: good}}, Key{}); err == nil {
 		t.Error("parameters of another shape: gradient without error")
 	}
 }
@@ -249,7 +300,7 @@ func TestNonFinite(t *testing.T) {
 		for i := range w.F {
 			w.F[i] = x
 		}
-		if _, err := e.Gradient(p, b, Key{}); !errors.Is(err, ErrNonFinite) {
+		if _, err := e.Gradient(p, []Batch{b}, Key{}); !errors.Is(err, ErrNonFinite) {
 			t.Errorf("%v: the gradient's error is %v", x, err)
 		}
 		if x == math.MaxFloat32 {
@@ -264,16 +315,55 @@ func TestNonFinite(t *testing.T) {
 	}
 }
 
+// TestNonFiniteNames checks that the error says which batch, which operation
+// and which tensor a gradient was spoilt by.
+func TestNonFiniteNames(t *testing.T) {
+	c := toy
+	c.Dropout = 0
+	inf, most := float32(math.Inf(1)), float32(math.MaxFloat32)
+	fine := Batch{Source: [][]int32{{3, 4}}, Target: [][]int32{{5}}}
+	odd := Batch{Source: [][]int32{{6, 4}}, Target: [][]int32{{5}}}
+	for what, x := range map[string]struct {
+		spoil func(p *tensor.Set)
+		want  NonFiniteError
+	}{
+		"a parameter": {func(p *tensor.Set) { fill(p, "encoder.0.ffn.up.bias", 2, inf) },
+			NonFiniteError{0, "parameter", "encoder.0.ffn.up.bias"}},
+		"a product": {func(p *tensor.Set) {
+			fill(p, "encoder.0.ffn.up.bias", 0, most)
+			fill(p, "encoder.0.ffn.down.weight", 0, 2)
+		}, NonFiniteError{0, "MatMul", "encoder.0.ffn.down"}},
+		"a token": {func(p *tensor.Set) {
+			fill(p, "embedding.weight", 6*c.Dim, most/2)
+			fill(p, "decoder.norm.weight", 0, 0) // the output does not see it
+		}, NonFiniteError{1, "Embed", "source"}},
+	} {
+		p, e := Init(c, 1), NewEngine(open(t, ""), c)
+		x.spoil(p)
+		_, err := e.Gradient(p, []Batch{fine, odd}, Key{})
+		var got *NonFiniteError
+		if !errors.As(err, &got) || *got != x.want || !errors.Is(err, ErrNonFinite) {
+			t.Errorf("%s: %v, want %v", what, err, &x.want)
+		}
+	}
+}
+
+// fill sets an element of a parameter.
+func fill(p *tensor.Set, name string, at int, x float32) {
+	t, _ := p.Get(name)
+	t.F[at] = x
+}
+
 // TestTrace checks that the last digests of a trace are the gradient's.
 func TestTrace(t *testing.T) {
 	p, e := Init(toy, 1), NewEngine(open(t, ""), toy)
 	b := Batch{Source: [][]int32{{3, 4}}, Target: [][]int32{{5}}}
-	g, err := e.Gradient(p, b, Key{1, 2})
+	g, err := e.Gradient(p, []Batch{b}, Key{1, 2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	digests, names := map[[32]byte]bool{}, map[tensor.Name]bool{}
-	err = e.Trace(p, b, Key{1, 2}, func(s tensor.Step) {
+	err = e.Trace(p, []Batch{b}, Key{1, 2}, func(s tensor.Step) {
 		names[s.Name] = true
 		for _, d := range s.Digests {
 			digests[d] = true

@@ -34,6 +34,7 @@ func newModel(c Config, p *tensor.Set, pe kernel.Tensor) *model {
 
 // embed is the embeddings of a packed side, called name, with positions.
 func (m *model) embed(name string, r *ragged) tensor.Value {
+	m.g.Module(name)
 	ids := m.g.Leaf(tensor.Input, name, ints(r.ids, len(r.ids)))
 	pos := m.g.Leaf(tensor.Input, name+".positions", ints(r.pos, len(r.pos)))
 	x := m.g.Do(kernel.Embed, kernel.Attr{Scale: root(m.Dim)}, m.params["embedding.weight"], ids, pos, m.pe)
@@ -72,12 +73,14 @@ func (m *model) decode(memory tensor.Value, source, target *ragged) tensor.Value
 		x = m.feedForward(layer+".ffn", x)
 	}
 	x = m.norm("decoder.norm", x)
+	m.g.Module("output")
 	return m.g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, m.params["embedding.weight"])
 }
 
 // loss is the sums over all tokens, [1] each, of the smoothed loss and of the
 // negative log likelihood of out, the tokens [T] that should come next.
 func (m *model) loss(logits tensor.Value, out []int32) (loss, nll tensor.Value) {
+	m.g.Module("loss")
 	none := kernel.Attr{}
 	y := m.g.Leaf(tensor.Input, "target.next", ints(out, len(out)))
 	most := m.g.Do(kernel.RowMax, none, logits)
@@ -105,6 +108,7 @@ func (m *model) memory(name string, memory tensor.Value) (k, v tensor.Value) {
 }
 
 func (m *model) attention(name string, q, k, v, seg tensor.Value, causal bool) tensor.Value {
+	m.g.Module(name)
 	heads := kernel.Attr{Heads: m.Heads}
 	s := m.g.Do(kernel.AttnScores, heads, q, k, seg)
 	p := m.g.Do(kernel.AttnSoftmax, softmaxAttr(m.Config, causal), s, seg)
@@ -118,6 +122,7 @@ func softmaxAttr(c Config, causal bool) kernel.Attr {
 
 func (m *model) feedForward(name string, x tensor.Value) tensor.Value {
 	h := m.linear(name+".up", m.norm(name+".norm", x)) // [T, FFN]
+	m.g.Module(name)
 	h = m.g.Do(kernel.Relu, kernel.Attr{}, h)
 	return m.residual(x, m.linear(name+".down", h))
 }
@@ -127,11 +132,13 @@ func (m *model) residual(x, y tensor.Value) tensor.Value {
 }
 
 func (m *model) linear(name string, x tensor.Value) tensor.Value {
+	m.g.Module(name)
 	y := m.g.Do(kernel.MatMul, kernel.Attr{}, x, m.params[name+".weight"])
 	return m.g.Do(kernel.AddBias, kernel.Attr{}, y, m.params[name+".bias"])
 }
 
 func (m *model) norm(name string, x tensor.Value) tensor.Value {
+	m.g.Module(name)
 	return m.g.Do(kernel.LayerNorm, kernel.Attr{Eps: normEps}, x, m.params[name+".weight"], m.params[name+".bias"])
 }
 

@@ -24,6 +24,9 @@ func (g *Graph) Grad(y, seed Value, wrt ...Value) []Value {
 			b.needed[i] = b.needed[i] || b.needed[v.node-1]
 		}
 	}
+	module := g.module
+	g.back = true
+	defer func() { g.module, g.back = module, false }()
 	b.add(y, seed)
 	for i := y.node - 1; i >= 0; i-- {
 		n := g.nodes[i]
@@ -34,6 +37,7 @@ func (g *Graph) Grad(y, seed Value, wrt ...Value) []Value {
 		if rule == nil {
 			panic(fmt.Sprintf("tensor: %v has no gradient", n.op))
 		}
+		g.module = n.name
 		rule(b, n, Value{node: i + 1}, b.grads[i][0])
 	}
 	out := make([]Value, len(wrt))

@@ -130,10 +130,10 @@ func TestGradients(t *testing.T) {
 			}
 			seed := random(77, g.Shape(y)...)
 			grads := g.Grad(y, g.Leaf(Input, "seed", seed), p...)
-			var arena Arena
+			var arena, other Arena
 			plan := g.Plan(&arena, append(grads, y)...)
 			plan.Run(dev)
-			forward := g.Plan(&arena, y)
+			forward := g.Plan(&other, y)
 			value := func() float64 {
 				forward.Run(dev)
 				sum := 0.0

@@ -35,6 +35,11 @@ const (
 	Const                 // a tensor fixed by the model: position encodings
 )
 
+// String is what people call such a leaf.
+func (k Kind) String() string {
+	return [...]string{"operation", "parameter", "input", "constant"}[k]
+}
+
 // Value is one output of one node of a graph. The zero Value is no value.
 type Value struct {
 	node int // index in the graph, plus one
@@ -60,13 +65,16 @@ type node struct {
 	out  []kernel.Tensor // a leaf's tensor; an operation's output types and shapes
 
 	kind Kind   // leaf
-	name string // leaf
+	name string // leaf; of an operation the module, which its identity leaves out
+	back bool   // the operation is of a gradient
 }
 
 // Graph is a list of leaves and operations; an operation comes after its
 // inputs. Build one with NewGraph.
 type Graph struct {
-	nodes []node
+	nodes  []node
+	module string // of operations to come
+	back   bool   // operations to come are of a gradient
 }
 
 // NewGraph returns an empty graph.
@@ -80,6 +88,12 @@ func (g *Graph) Leaf(kind Kind, name string, t kernel.Tensor) Value {
 	return Value{node: len(g.nodes)}
 }
 
+// Module names the part of a model that the operations to come belong to. It
+// is for people who look for a fault or for time spent, and no part of any
+// operation's identity. Operations of a gradient belong where the operation
+// does that they are the gradient of.
+func (g *Graph) Module(name string) { g.module = name }
+
 // Do appends an operation and returns its output 0. It panics when the inputs
 // break the row's shape rule: graphs are built by us, not by peers.
 func (g *Graph) Do(op kernel.Op, attr kernel.Attr, in ...Value) Value {
@@ -91,7 +105,7 @@ func (g *Graph) Do(op kernel.Op, attr kernel.Attr, in ...Value) Value {
 	if err != nil {
 		panic(fmt.Sprintf("tensor: %v", err))
 	}
-	g.nodes = append(g.nodes, node{op: op, attr: attr, in: in, out: out})
+	g.nodes = append(g.nodes, node{op: op, attr: attr, in: in, out: out, name: g.module, back: g.back})
 	return Value{node: len(g.nodes)}
 }
 

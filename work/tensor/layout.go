@@ -26,7 +26,6 @@ type buffer struct {
 	elements    int
 	first, last int // positions of the operation that writes it and the last that reads it
 	offset      int // in the arena's array of the type
-	kept        bool
 }
 
 // align is the granularity of placement, in elements: a cache line of float32.
@@ -101,7 +100,6 @@ func (l *layout) share() {
 			}
 			l.buffer[i][o] = id
 			l.buffers[id].last = l.lastUse[i][o]
-			l.buffers[id].kept = l.lastUse[i][o] == forever
 		}
 	}
 }
@@ -124,12 +122,12 @@ func (l *layout) overwritten(at int, n *node, o int) (id int, ok bool) {
 // span is a free part of an arena's array.
 type span struct{ offset, size int }
 
-// place lays the buffers that are not kept into the arena, in the order they
-// are written, each into the smallest free span that holds it.
+// place lays the buffers into the arena, in the order they are written, each
+// into the smallest free span that holds it.
 func (l *layout) place() {
 	ends := make([][]int, len(l.order)) // by position: the buffers last read there
 	for id, b := range l.buffers {
-		if !b.kept {
+		if b.last != forever {
 			ends[b.last] = append(ends[b.last], id)
 		}
 	}
@@ -138,10 +136,8 @@ func (l *layout) place() {
 	for at := range l.order {
 		for ; next < len(l.buffers) && l.buffers[next].first == at; next++ {
 			b := &l.buffers[next]
-			if !b.kept {
-				t := b.typ - kernel.F32
-				b.offset = take(&free[t], roundUp(b.elements), &l.size[t])
-			}
+			t := b.typ - kernel.F32
+			b.offset = take(&free[t], roundUp(b.elements), &l.size[t])
 		}
 		for _, id := range ends[at] {
 			b := l.buffers[id]
@@ -209,10 +205,6 @@ func (l *layout) bind(a *Arena) [][]kernel.Tensor {
 	}
 	storage := make([]kernel.Tensor, len(l.buffers))
 	for id, b := range l.buffers {
-		if b.kept {
-			storage[id] = kernel.New(b.typ, b.elements)
-			continue
-		}
 		from, to := b.offset, b.offset+b.elements
 		switch b.typ {
 		case kernel.F32:

@@ -9,9 +9,9 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// Arena is the storage of the intermediate results of plans, one array for
-// each element type. It grows to the largest plan made with it. Plans that
-// share an arena are run one at a time. The zero Arena is empty and ready.
+// Arena is the storage of the results of plans, one array for each element
+// type. It grows to the largest plan made with it. A plan's results are good
+// until another plan of its arena runs. The zero Arena is empty and ready.
 type Arena struct {
 	f []float32
 	i []int32
@@ -19,9 +19,8 @@ type Arena struct {
 }
 
 // Plan is the calls that compute some values of a graph, in the graph's order,
-// with a place for every result. Values asked for have storage of their own,
-// which outlives the plan; every other result has a place in the arena, shared
-// with results whose lifetimes do not overlap.
+// with a place in the arena for every result, shared with results whose
+// lifetimes do not overlap. Values asked for live to the end of the run.
 type Plan struct {
 	graph  *Graph
 	calls  []kernel.Call
@@ -88,6 +87,34 @@ func (p *Plan) Trace(dev kernel.Device, report func(Step)) {
 		}
 		report(s)
 	}
+}
+
+// Fault is where a NaN or an infinity first came from.
+type Fault struct {
+	Op     string // the row, or what kind of leaf
+	Tensor string // the leaf's name, or the operation's module
+	Back   bool   // the operation is of a gradient
+}
+
+// Fault computes what Run computes, one operation after the other, and finds
+// the first tensor that is not finite, leaves before results.
+func (p *Plan) Fault(dev kernel.Device) (f Fault, found bool) {
+	for i := range p.graph.nodes {
+		if n := &p.graph.nodes[i]; n.op == 0 && !Finite(n.out[0]) {
+			return Fault{Op: n.kind.String(), Tensor: n.name}, true
+		}
+	}
+	for i := range p.calls {
+		c := &p.calls[i]
+		dev.Do(c)
+		for _, t := range c.Out {
+			if !Finite(t) {
+				n := &p.graph.nodes[p.source[i]]
+				return Fault{c.Op.String(), n.name, n.back}, true
+			}
+		}
+	}
+	return Fault{}, false
 }
 
 // Digest is SHA-256 of t's elements, little endian, without its shape.

@@ -123,16 +123,13 @@ func TestLifetimesDoNotOverlap(t *testing.T) {
 		l.share()
 		l.place()
 		for i, a := range l.buffers {
-			if a.kept {
-				continue
-			}
 			if a.offset%align != 0 || a.offset+a.elements > l.size[a.typ-kernel.F32] {
 				t.Fatalf("buffer %+v lies wrong in an arena of %d", a, l.size)
 			}
 			for _, b := range l.buffers[:i] {
 				lives := a.first <= b.last && b.first <= a.last
 				touches := a.offset < b.offset+b.elements && b.offset < a.offset+a.elements
-				if !b.kept && a.typ == b.typ && lives && touches {
+				if a.typ == b.typ && lives && touches {
 					t.Fatalf("buffers %+v and %+v are alive together in one place", a, b)
 				}
 			}
