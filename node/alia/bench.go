@@ -15,9 +15,9 @@ import (
 
 func newBench(a *app) *cobra.Command {
 	var c compute
-	kinds := []string{"all", "gemm", "train", "translate", "conformance"}
+	kinds := []string{"all", "train", "translate", "conformance"}
 	cmd := &cobra.Command{
-		Use:       "bench [gemm|train|translate|conformance|all]",
+		Use:       "bench [train|translate|conformance|all]",
 		Short:     "Measure kernels, training and translation on this machine",
 		ValidArgs: kinds,
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
@@ -30,6 +30,7 @@ func newBench(a *app) *cobra.Command {
 		},
 	}
 	c.flags(cmd)
+	cmd.AddCommand(newBenchGemm(a))
 	return cmd
 }
 
@@ -62,10 +63,9 @@ func bench(a *app, c *compute, what string) error {
 	if err != nil {
 		return err
 	}
-	if what == "gemm" || what == "all" {
-		for _, s := range [][3]int{{256, 256, 256}, {1024, 128, 128}, {1024, 128, 256}, {1024, 256, 1024}, {512, 128, 6000}} {
-			rate := matmulRate(dev, s, 300*time.Millisecond)
-			add(dev, c.threads, fmt.Sprintf("matmul %dx%dx%d", s[0], s[1], s[2]), rate/1e9, "GFLOP/s")
+	if what == "all" {
+		for _, s := range matmulShapes {
+			add(dev, c.threads, fmt.Sprintf("matmul %dx%dx%d", s[0], s[1], s[2]), matmulRate(dev, s, 300*time.Millisecond)/1e9, "GFLOP/s")
 		}
 	}
 	for _, name := range train.Presets() {
@@ -87,31 +87,6 @@ func bench(a *app, c *compute, what string) error {
 	return a.result(struct {
 		Measures []measure `json:"measures"`
 	}{measures}, func(io.Writer) {})
-}
-
-// matmulRate is the speed of C[m,n] = A[m,k] B[k,n], in FLOP/s, where an fma
-// counts as two. It is the best of repeated tries, which others disturb least.
-func matmulRate(dev kernel.Device, shape [3]int, atLeast time.Duration) float64 {
-	m, k, n := shape[0], shape[1], shape[2]
-	x, y, z := kernel.New(kernel.F32, m, k), kernel.New(kernel.F32, k, n), kernel.New(kernel.F32, m, n)
-	fill(x.F)
-	fill(y.F)
-	call := kernel.Call{Op: kernel.MatMul, In: []kernel.Tensor{x, y}, Out: []kernel.Tensor{z}}
-	flop := 2 * float64(m) * float64(k) * float64(n)
-	best := 0.0
-	for began := time.Now(); time.Since(began) < atLeast; {
-		t := time.Now()
-		dev.Do(&call)
-		best = max(best, flop/time.Since(t).Seconds())
-	}
-	return best
-}
-
-// fill gives x values of ordinary size.
-func fill(x []float32) {
-	for i := range x {
-		x[i] = float32(i%17)/8 - 1
-	}
 }
 
 // benchTime is the least processor time of a measurement, in seconds.
