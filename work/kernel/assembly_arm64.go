@@ -21,7 +21,7 @@ var neon = primitives{
 	scaleAdd: scaleAddNEON, gainGrad: gainGradNEON, entropy: crossEntropyGradNEON,
 	adam: adamNEON, dropout: dropoutNEON,
 	addQuantized: addQuantizedNEON, quantize: quantizeNEON,
-	laneSum: laneSumNEON, laneMax: laneMaxNEON, largest: largestNEON,
+	laneSum: laneSumNEON, laneSumSquares: laneSumSquaresNEON, laneMax: laneMaxNEON, largest: largestNEON,
 	indexOf: indexOfNEON, absMax: absMaxNEON, laneSumExp: laneSumExpNEON,
 	layerNorm: layerNormNEON, layerNormGrad: layerNormGradNEON,
 	softmax: softmaxNEON, softmaxGrad: softmaxGradNEON,

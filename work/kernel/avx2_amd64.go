@@ -114,6 +114,11 @@ func dropoutAVX2(dst *float32, x *float32, keys *[12][4]uint32, drop uint32, fac
 //go:noescape
 func laneSumAVX2(x *float32, n int) float32
 
+// laneSumSquaresAVX2 is the lane fma sum of x*x.
+//
+//go:noescape
+func laneSumSquaresAVX2(x *float32, n int) float32
+
 // laneMaxAVX2 is the lane maximum of x.
 //
 //go:noescape

@@ -2765,6 +2765,79 @@ blockDone:
 	VZEROUPPER
 	RET
 
+// func laneSumSquaresAVX2(x *float32, n int) float32
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·laneSumSquaresAVX2(SB), NOSPLIT, $0-20
+	MOVQ  x+0(FP), AX
+	MOVQ  n+8(FP), CX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	XORQ  DX, DX
+
+block:
+	CMPQ        CX, $0x20
+	JL          blockTail
+	VMOVUPS     (AX)(DX*1), Y4
+	VFMADD231PS Y4, Y4, Y0
+	VMOVUPS     32(AX)(DX*1), Y4
+	VFMADD231PS Y4, Y4, Y1
+	VMOVUPS     64(AX)(DX*1), Y4
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     96(AX)(DX*1), Y4
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        $0x80, DX
+	SUBQ        $0x20, CX
+	JMP         block
+
+blockTail:
+	TESTQ       CX, CX
+	JZ          blockDone
+	MOVQ        $0x00000080, BX
+	SHLQ        $0x02, CX
+	SUBQ        CX, BX
+	LEAQ        masksAVX2<>+0(SB), CX
+	ADDQ        CX, BX
+	VMOVUPS     (BX), Y4
+	VMASKMOVPS  (AX)(DX*1), Y4, Y4
+	VMOVAPS     Y0, Y5
+	VFMADD231PS Y4, Y4, Y5
+	VMOVUPS     (BX), Y4
+	VBLENDVPS   Y4, Y5, Y0, Y0
+	VMOVUPS     32(BX), Y4
+	VMASKMOVPS  32(AX)(DX*1), Y4, Y4
+	VMOVAPS     Y1, Y5
+	VFMADD231PS Y4, Y4, Y5
+	VMOVUPS     32(BX), Y4
+	VBLENDVPS   Y4, Y5, Y1, Y1
+	VMOVUPS     64(BX), Y4
+	VMASKMOVPS  64(AX)(DX*1), Y4, Y4
+	VMOVAPS     Y2, Y5
+	VFMADD231PS Y4, Y4, Y5
+	VMOVUPS     64(BX), Y4
+	VBLENDVPS   Y4, Y5, Y2, Y2
+	VMOVUPS     96(BX), Y4
+	VMASKMOVPS  96(AX)(DX*1), Y4, Y4
+	VMOVAPS     Y3, Y5
+	VFMADD231PS Y4, Y4, Y5
+	VMOVUPS     96(BX), Y4
+	VBLENDVPS   Y4, Y5, Y3, Y3
+
+blockDone:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X0
+	MOVSS        X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
 // func laneMaxAVX2(x *float32, n int) float32
 // Requires: AVX, SSE
 TEXT ·laneMaxAVX2(SB), NOSPLIT, $0-20

@@ -124,6 +124,11 @@ func dropoutAVX512(dst *float32, x *float32, keys *[12][4]uint32, drop uint32, f
 //go:noescape
 func laneSumAVX512(x *float32, n int) float32
 
+// laneSumSquaresAVX512 is the lane fma sum of x*x.
+//
+//go:noescape
+func laneSumSquaresAVX512(x *float32, n int) float32
+
 // laneMaxAVX512 is the lane maximum of x.
 //
 //go:noescape

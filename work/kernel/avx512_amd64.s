@@ -2355,6 +2355,57 @@ blockDone:
 	VZEROUPPER
 	RET
 
+// func laneSumSquaresAVX512(x *float32, n int) float32
+// Requires: AVX, AVX512F, AVX512VL, BMI2, SSE
+TEXT ·laneSumSquaresAVX512(SB), NOSPLIT, $0-20
+	MOVQ   x+0(FP), AX
+	MOVQ   n+8(FP), CX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	XORQ   DX, DX
+
+block:
+	CMPQ        CX, $0x20
+	JL          blockTail
+	VMOVUPS     (AX)(DX*1), Z2
+	VFMADD231PS Z2, Z2, Z0
+	VMOVUPS     64(AX)(DX*1), Z2
+	VFMADD231PS Z2, Z2, Z1
+	ADDQ        $0x80, DX
+	SUBQ        $0x20, CX
+	JMP         block
+
+blockTail:
+	TESTQ       CX, CX
+	JZ          blockDone
+	MOVL        $0xffffffff, BX
+	BZHIL       CX, BX, BX
+	KMOVW       BX, K1
+	SHRL        $0x10, BX
+	KMOVW       BX, K2
+	VMOVUPS.Z   (AX)(DX*1), K1, Z2
+	VMOVAPS     Z0, Z3
+	VFMADD231PS Z2, Z2, Z3
+	VMOVAPS     Z3, K1, Z0
+	VMOVUPS.Z   64(AX)(DX*1), K2, Z2
+	VMOVAPS     Z1, Z3
+	VFMADD231PS Z2, Z2, Z3
+	VMOVAPS     Z3, K2, Z1
+
+blockDone:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X0
+	MOVSS         X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
 // func laneMaxAVX512(x *float32, n int) float32
 // Requires: AVX, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·laneMaxAVX512(SB), NOSPLIT, $0-20

@@ -92,6 +92,7 @@ func BenchmarkRow(b *testing.B) {
 		{Op: RowMax, In: []Tensor{logits}},
 		{Op: RowSumExp, In: []Tensor{logits, m}},
 		{Op: RowSum, In: []Tensor{logits}},
+		{Op: RowSumSquares, In: []Tensor{logits}},
 		{Op: CrossEntropy, In: []Tensor{logits, m, sum, m, ids}},
 		{Op: CrossEntropyGrad, In: []Tensor{logits, m, sum, ids, s.positive(1)}},
 		{Op: ArgMax, In: []Tensor{logits}},

@@ -28,6 +28,7 @@ func (p *primitives) cells() [numOps]cell {
 		RowMax:            p.doRowMax,
 		RowSumExp:         p.doRowSumExp,
 		RowSum:            p.doRowSum,
+		RowSumSquares:     p.doRowSumSquares,
 		CrossEntropyGrad:  p.doCrossEntropyGrad,
 		Sum:               p.doSum,
 		ArgMax:            p.doArgMax,
@@ -141,6 +142,12 @@ func (p *primitives) doRowMax(_ *scratch, c *Call, lo, hi int) {
 func (p *primitives) doRowSum(_ *scratch, c *Call, lo, hi int) {
 	for t := lo; t < hi; t++ {
 		c.Out[0].F[t] = p.laneSum(rowAt(&c.In[0], t), cols(&c.In[0]))
+	}
+}
+
+func (p *primitives) doRowSumSquares(_ *scratch, c *Call, lo, hi int) {
+	for t := lo; t < hi; t++ {
+		c.Out[0].F[t] = p.laneSumSquares(rowAt(&c.In[0], t), cols(&c.In[0]))
 	}
 }
 

@@ -139,6 +139,8 @@ const (
 	Adam
 	// Gather: X [T,D], ids I32 [N] -> [N,D]. Row copies.
 	Gather
+	// RowSumSquares: X [T,V] -> [T]. lanefma(x*x).
+	RowSumSquares
 	numOps
 )
 

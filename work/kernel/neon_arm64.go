@@ -114,6 +114,11 @@ func dropoutNEON(dst, x *float32, keys *[12][4]uint32, drop uint32, factor float
 //go:noescape
 func laneSumNEON(x *float32, n int) float32
 
+// laneSumSquaresNEON is the lane fma sum of x*x.
+//
+//go:noescape
+func laneSumSquaresNEON(x *float32, n int) float32
+
 // laneMaxNEON is the lane maximum of x.
 //
 //go:noescape

@@ -55,6 +55,7 @@ var Ops = [numOps]Row{
 	Scale:             {"Scale", 1, shapeSame(1), perElement(1), elements, refScale, casesSingle},
 	Adam:              {"Adam", 1, shapeAdam, perElement(14), elements, refAdam, casesAdam},
 	Gather:            {"Gather", 1, shapeGather, perOutput(1), outRows, refGather, casesGather},
+	RowSumSquares:     {"RowSumSquares", 1, shapeReduce, perElement(2), firstDim, refRowSumSquares, casesMatrix},
 }
 
 // String returns the operation's name.

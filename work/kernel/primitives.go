@@ -27,12 +27,13 @@ type primitives struct {
 	addQuantized func(dst, x *float32, q *int8, sign, scale float32, n int)
 	quantize     func(q *int8, x *float32, inv float32, n int)
 
-	laneSum    func(x *float32, n int) float32
-	laneMax    func(x *float32, n int) float32
-	largest    func(x *float32, n int) float32
-	indexOf    func(x *float32, value float32, n int) int
-	absMax     func(x *float32, n int) float32
-	laneSumExp func(x *float32, top float32, n int) float32
+	laneSum        func(x *float32, n int) float32
+	laneSumSquares func(x *float32, n int) float32
+	laneMax        func(x *float32, n int) float32
+	largest        func(x *float32, n int) float32
+	indexOf        func(x *float32, value float32, n int) int
+	absMax         func(x *float32, n int) float32
+	laneSumExp     func(x *float32, top float32, n int) float32
 
 	layerNorm     func(y, x, gamma, beta, stats *float32, count, eps float32, n int)
 	layerNormGrad func(dx, x, gamma, dy *float32, mean, r, count float32, n int)

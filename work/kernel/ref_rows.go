@@ -114,6 +114,13 @@ func refRowSum(c *Call, lo, hi int) {
 	}
 }
 
+func refRowSumSquares(c *Call, lo, hi int) {
+	for t := lo; t < hi; t++ {
+		x := row(&c.In[0], t)
+		c.Out[0].F[t] = laneDot(x, x)
+	}
+}
+
 func refSum(c *Call, _, _ int) { c.Out[0].F[0] = laneSum(c.In[0].F) }
 
 func refRowSumExp(c *Call, lo, hi int) {

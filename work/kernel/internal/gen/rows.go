@@ -11,6 +11,7 @@ import (
 // reductions writes those that return one number.
 func (m *machine) reductions() {
 	m.reduce("laneSum", "", "is the lane sum of x.", m.zero, add, nil)
+	m.laneSumSquares()
 	inf := func() VecVirtual { return m.constant(cNegInf) }
 	m.reduce("laneMax", "", "is the lane maximum of x.", inf, maximum, nil)
 	m.reduce("largest", "", "is the largest of x, never a NaN, -Inf if there is none.", inf, largest, nil)
@@ -53,6 +54,21 @@ func (m *machine) reduce(name, params, doc string, start func() VecVirtual, op f
 		}
 	})
 	Store(m.fold(acc, op).AsX(), ReturnIndex(0))
+	m.end()
+}
+
+// laneSumSquares is a row of kernel.RowSumSquares.
+func (m *machine) laneSumSquares() {
+	m.text("laneSumSquares", "(x *float32, n int) float32", "is the lane fma sum of x*x.")
+	x, n := arg("x"), arg("n")
+	acc := m.accumulators(m.zero)
+	m.blocks("block", n, func() {
+		for i := range acc {
+			v := m.load(x, i)
+			m.accumulateFma(acc, i, v, v)
+		}
+	})
+	Store(m.fold(acc, add).AsX(), ReturnIndex(0))
 	m.end()
 }
 

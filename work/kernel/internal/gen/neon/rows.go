@@ -3,6 +3,7 @@ package main
 // reductions writes those that return one number.
 func (m *machine) reductions() {
 	m.returnOne("laneSum", "", "is the lane sum of x.", 0, m.sum, nil)
+	m.laneSumSquares()
 	m.returnOne("laneMax", "", "is the lane maximum of x.", negativeInf, m.maximum, nil)
 	m.returnOne("largest", "", "is the largest of x, never a NaN, -Inf if there is none.", negativeInf, m.largest, nil)
 	m.returnOne("absMax", "", "is the largest magnitude of x, never a NaN.", 0, m.largest, func() func(vec) {
@@ -34,6 +35,19 @@ func (m *machine) returnOne(name, params, doc string, start uint32, op func(x, a
 	})
 	m.fold(sums, op)
 	m.emit("FMOVS %s, ret+%d(FP)", sums.f(), m.offset["ret"])
+	m.end()
+}
+
+// laneSumSquares is a row of kernel.RowSumSquares.
+func (m *machine) laneSumSquares() {
+	m.function("laneSumSquares", "(x *float32, n int) float32", "is the lane fma sum of x*x.", lanesSize)
+	x, n := m.arg("x"), m.arg("n")
+	m.fill(0, sums)
+	m.reduce(n, []gp{x}, []vec{sums}, func(i int) {
+		v := m.load(x, i, temp)
+		m.fma(v, v, sums+vec(i))
+	})
+	m.emit("FMOVS %s, ret+%d(FP)", m.fold(sums, m.sum).f(), m.offset["ret"])
 	m.end()
 }
 
