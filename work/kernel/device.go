@@ -13,6 +13,12 @@ type scratch struct {
 	buf     []float32
 	keys    [12][4]uint32 // Dropout
 	factors [8]float32    // Adam
+
+	// The rows of a product that are a block's share of a stage.
+	call Call
+	in   [2]Tensor
+	out  [1]Tensor
+	x, y [2]int
 }
 
 // panel returns n elements, whatever they hold.
@@ -28,7 +34,11 @@ type device struct {
 	name      string
 	cells     [numOps]cell
 	workers   []scratch
-	splitCost uint64 // the least cost that is worth waking a second worker for
+	splitCost uint64 // the least effort that is worth waking a second worker for
+	watch     func(worker int, c *Call, before bool)
+
+	single [1]Call // Do
+	stage  stage
 }
 
 func newDevice(name string, threads int, cells [numOps]cell) *device {
@@ -40,56 +50,69 @@ func (d *device) Name() string { return d.name }
 // Do computes c, with the pieces shared out among the workers. It returns
 // when all are done.
 func (d *device) Do(c *Call) {
-	if err := c.verify(); err != nil {
-		panic(fmt.Sprintf("kernel: %v", err))
-	}
-	parts := Ops[c.Op].parts(c)
-	if len(d.workers) > 1 && parts > 1 && d.worth(c) {
-		d.share(c, parts)
-		return
-	}
-	d.piece(0, c, 0, parts)
+	d.single[0] = *c
+	d.Group(d.single[:])
 }
 
-// worth reports whether c takes longer than waking a worker, some 50 us. A
-// product in assembly does twenty times the operations of other rows in that
-// time.
-func (d *device) worth(c *Call) bool {
+// worth reports whether calls take longer than waking a worker, some 50 us.
+func (d *device) worth(calls []Call) bool {
+	cost := uint64(0)
+	for i := range calls {
+		if cost += d.effort(&calls[i]); cost >= d.splitCost {
+			return true
+		}
+	}
+	return false
+}
+
+// effort is c's cost in time: a product in assembly does twenty times the
+// operations of other rows in that.
+func (d *device) effort(c *Call) uint64 {
 	cost := Cost(c)
 	switch c.Op {
 	case MatMul, AttnScores, AttnMix, AttnMixT:
 		if d.cells[c.Op] != nil {
-			cost /= 20
+			return cost / 20
 		}
 	}
-	return cost >= d.splitCost
+	return cost
 }
 
-// share lets the workers take pieces until none is left, so that one that
-// wakes late takes fewer. All of them are new goroutines, since a sleeping
-// thread is slow to take over a lone one, which the scheduler keeps for the
-// goroutine that started it.
-func (d *device) share(c *Call, parts int) {
+// together runs work on n workers and waits for all. All of them are new
+// goroutines, since a sleeping thread is slow to take over a lone one, which
+// the scheduler keeps for the goroutine that started it.
+func (d *device) together(n int, work func(w int)) {
 	var wg sync.WaitGroup
-	q := &queue{parts: parts, workers: min(len(d.workers), parts)}
-	work := func(w int) {
-		for lo, hi := q.take(); lo < hi; lo, hi = q.take() {
-			d.piece(w, c, lo, hi)
-		}
-	}
-	for w := range q.workers {
+	for w := range n {
 		wg.Go(func() { work(w) })
 	}
 	wg.Wait()
 }
 
-// queue gives out the pieces of a call by guided self-scheduling
-// (Polychronopoulos and Kuck, 1987): a worker takes its share of what is left,
-// but no crumbs, as each share of a product copies B anew.
+// share lets the workers take pieces of calls until none is left, so that one
+// that wakes late takes fewer.
+func (d *device) share(calls []Call) {
+	q := &queue{calls: calls, workers: len(d.workers)}
+	for i := range calls {
+		q.left += d.effort(&calls[i])
+	}
+	d.together(len(d.workers), func(w int) {
+		for c, lo, hi := q.take(d); c != nil; c, lo, hi = q.take(d) {
+			d.piece(w, c, c, lo, hi)
+		}
+	})
+}
+
+// queue gives out the pieces of calls by guided self-scheduling
+// (Polychronopoulos and Kuck, 1987): a worker takes of the next call at most
+// its share of what is left of all, but no crumbs, as each share of a product
+// copies B anew.
 type queue struct {
 	mu      sync.Mutex
-	next    int // the first piece not taken
-	parts   int
+	calls   []Call
+	call    int    // the first call not all taken
+	next    int    // its first piece not taken
+	left    uint64 // the effort of what is not taken
 	workers int
 }
 
@@ -97,25 +120,48 @@ type queue struct {
 // whole cache lines of a vector.
 const splitAlign = 32
 
-// take returns the next pieces, none at the end.
-func (q *queue) take() (lo, hi int) {
+// take returns the next pieces, no call at the end.
+func (q *queue) take(d *device) (c *Call, lo, hi int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	lo = q.next
-	n := max((q.parts-lo)/q.workers, q.parts/(4*q.workers), 1)
+	if q.call == len(q.calls) {
+		return nil, 0, 0
+	}
+	c, lo = &q.calls[q.call], q.next
+	parts := Ops[c.Op].parts(c)
+	effort := max(d.effort(c), 1)
+	share := int(min(uint64(parts), q.left/uint64(q.workers)*uint64(parts)/effort))
+	n := max(share, parts/(4*q.workers), 1)
 	if n > splitAlign {
 		n = n / splitAlign * splitAlign
 	}
-	q.next = min(lo+n, q.parts)
-	return lo, q.next
+	hi = min(lo+n, parts)
+	q.left -= min(q.left, effort*uint64(hi-lo)/uint64(parts))
+	if q.next = hi; hi == parts {
+		q.call, q.next = q.call+1, 0
+	}
+	return c, lo, hi
 }
 
-func (d *device) piece(w int, c *Call, lo, hi int) {
+// piece computes pieces lo to hi-1 of c, which are some of those of call.
+func (d *device) piece(w int, call, c *Call, lo, hi int) {
+	if d.watch != nil {
+		d.watch(w, call, true)
+		defer d.watch(w, call, false)
+	}
 	if f := d.cells[c.Op]; f != nil {
 		f(&d.workers[w], c, lo, hi)
 		return
 	}
 	Ops[c.Op].ref(c, lo, hi)
+}
+
+// Watched returns dev with watch called before and after each piece of a call
+// that a worker computes, by that worker. It is for those who measure: the
+// numeric rooms have no clock.
+func Watched(dev Device, watch func(worker int, c *Call, before bool)) Device {
+	w := dev.(*device)
+	return &device{name: w.name, cells: w.cells, workers: make([]scratch, len(w.workers)), splitCost: w.splitCost, watch: watch}
 }
 
 // backend is a device this build knows.

@@ -155,6 +155,9 @@ type Call struct {
 	Attr Attr
 	In   []Tensor
 	Out  []Tensor
+
+	// Label says whose call it is to people who measure; the device never looks.
+	Label string
 }
 
 // Device computes calls. It gives the reference's bits, or it is broken.
@@ -164,4 +167,14 @@ type Device interface {
 	// Do computes c. It panics on a call whose shapes break the row's rule:
 	// the caller builds calls, peers do not.
 	Do(c *Call)
+	// Group computes calls of which none reads or writes what another writes,
+	// in any order or at once.
+	Group(calls []Call)
+	// Stage computes calls one after the other on each item of a batch, a pair
+	// of sentences say, and goes from call to call without waiting for other
+	// items. Item s has rows cuts[k][s] to cuts[k][s+1]-1 of side k; call i goes
+	// by side sides[i], which counts its rows or, for the attention rows, its
+	// segments. A call must be one whose row reads, of what other calls of the
+	// stage write, the same item's alone.
+	Stage(calls []Call, sides []uint8, cuts [][]int32)
 }

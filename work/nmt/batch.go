@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/tensor"
 )
 
 // Batch is pairs of sentences: Target[i] translates Source[i].
@@ -48,6 +49,72 @@ func checkSentences(side string, sentences [][]int32, vocab int) error {
 		}
 	}
 	return nil
+}
+
+// inputs is what the leaves of the engine's graphs hold: the parameters and
+// the batch at hand. Its storage is used again for the next batch.
+type inputs struct {
+	params                 []kernel.Tensor // by ascending name
+	positions              kernel.Tensor   // [L, Dim], rows for every position in use
+	source, target         ragged
+	sourceIDs, sourceWhere kernel.Tensor // I32 [T]: the source's tokens and their positions
+	targetIDs, targetWhere kernel.Tensor // and the target's, BOS first
+	next                   kernel.Tensor // I32 [T]: the targets' tokens, one ahead
+	self, mask, cross      kernel.Tensor // I32 [S,4]: segments of source, of target, of target to source
+	key                    kernel.Tensor // I32 [4]: the dropout key
+	mean                   kernel.Tensor // [1]: the weight of a token's loss
+}
+
+func newInputs(c Config, params int) inputs {
+	row := func() kernel.Tensor { return ints(nil, 0) }
+	table := func() kernel.Tensor { return ints(nil, 0, 4) }
+	return inputs{
+		params: make([]kernel.Tensor, params), positions: floats(nil, 0, c.Dim),
+		sourceIDs: row(), sourceWhere: row(), targetIDs: row(), targetWhere: row(), next: row(),
+		self: table(), mask: table(), cross: table(),
+		key: kernel.New(kernel.I32, 4), mean: kernel.New(kernel.F32, 1),
+	}
+}
+
+// load points the parameters' leaves at p.
+func (in *inputs) load(p *tensor.Set) {
+	for i := range in.params {
+		in.params[i] = p.At(i).Tensor
+	}
+}
+
+// pack packs a batch, or sources alone where targets is nil.
+func (in *inputs) pack(sources, targets [][]int32) {
+	in.source.reset()
+	in.target.reset()
+	in.next.I = in.next.I[:0]
+	for _, s := range sources {
+		in.source.add(-1, s, EOS)
+	}
+	for _, t := range targets {
+		in.target.add(BOS, t, -1)
+		in.next.I = append(append(in.next.I, t...), EOS)
+	}
+	in.sourceIDs.I, in.sourceWhere.I = in.source.ids, in.source.pos
+	in.targetIDs.I, in.targetWhere.I = in.target.ids, in.target.pos
+	in.self.I = appendSegments(in.self.I[:0], &in.source, &in.source)
+	in.mask.I = appendSegments(in.mask.I[:0], &in.target, &in.target)
+	in.cross.I = appendSegments(in.cross.I[:0], &in.target, &in.source)
+	for _, t := range []*kernel.Tensor{&in.sourceIDs, &in.sourceWhere, &in.targetIDs, &in.targetWhere, &in.next} {
+		t.Shape[0] = len(t.I)
+	}
+	for _, t := range []*kernel.Tensor{&in.self, &in.mask, &in.cross} {
+		t.Shape[0] = len(t.I) / 4
+	}
+	in.reach(max(in.source.longest(), in.target.longest()))
+}
+
+// reach makes the position table at least n rows long.
+func (in *inputs) reach(n int) {
+	if have, dim := in.positions.Shape[0], in.positions.Shape[1]; have < n {
+		n = max(n, 2*have)
+		in.positions = floats(kernel.Positions(n, dim), n, dim)
+	}
 }
 
 // ragged is sentences packed end to end.

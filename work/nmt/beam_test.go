@@ -114,13 +114,10 @@ func slowBeam(e *Engine, p *tensor.Set, src []int32, width, limit int, penalty f
 // lastLogits is the forward pass's logits [1, Vocab] after some tokens, with
 // Pad and BOS masked as in decoding.
 func lastLogits(e *Engine, p *tensor.Set, src, tokens []int32) kernel.Tensor {
-	var source, target ragged
-	source.reset()
-	target.reset()
-	source.add(-1, src, EOS)
-	target.add(BOS, tokens, -1)
-	m := newModel(e.config, p, e.positions(20))
-	logits := m.decode(m.encode(&source), &source, &target)
+	e.in.load(p)
+	e.in.pack([][]int32{src}, [][]int32{tokens})
+	m := newModel(e.config, &e.in)
+	logits := m.decode(m.encode())
 	plan := m.g.Plan(&e.arena, logits)
 	plan.Run(e.dev)
 	v := e.config.Vocab

@@ -34,26 +34,27 @@ type Key struct {
 	Step uint32
 }
 
-// Engine computes a model on one device. It keeps its working memory from call
-// to call, and is not safe for concurrent use.
+// Engine computes a model on one device. It keeps its graphs, their plans and
+// its working memory from call to call, and is not safe for concurrent use.
 type Engine struct {
 	dev    kernel.Device
 	config Config
 	shapes []Shape
 	arena  tensor.Arena
-	pe     kernel.Tensor // positions [L, Dim] so far
+	in     inputs
 
-	source, target ragged
-	next           []int32 // the targets' tokens, one ahead
-	decoder        decoder
-
-	sum *tensor.Set // gradients of several batches
+	gradient *training   // with dropout, when it was needed first
+	loss     *training   // without
+	encoder  *encoding   // of what is to be translated
+	sum      *tensor.Set // gradients of several batches
+	decoder  decoder
 }
 
 // NewEngine returns an engine for models of configuration c, which must be
 // valid.
 func NewEngine(dev kernel.Device, c Config) *Engine {
-	return &Engine{dev: dev, config: c, shapes: c.Shapes(), pe: floats(nil, 0, c.Dim)}
+	shapes := c.Shapes()
+	return &Engine{dev: dev, config: c, shapes: shapes, in: newInputs(c, len(shapes))}
 }
 
 // Stats is a loss over batches and what it took.
@@ -78,22 +79,21 @@ type Gradient struct {
 func (e *Engine) Gradient(p *tensor.Set, batches []Batch, key Key) (Gradient, error) {
 	var g Gradient
 	for i, b := range batches {
-		t, err := e.gradientGraph(p, batches, i, key)
+		t, err := e.prepareGradient(p, batches, i, key)
 		if err != nil {
-			return Gradient{}, fmt.Errorf("batch %d: %w", i, err)
+			return Gradient{}, err
 		}
 		t.plan.Run(e.dev)
-		s := t.stats()
+		s := t.stats(b)
 		g.Loss, g.NLL = g.Loss+s.Loss, g.NLL+s.NLL
-		g.Tokens, g.Cost = g.Tokens+b.Tokens(), g.Cost+s.Cost
-		grads := t.gradients(p)
+		g.Tokens, g.Cost = g.Tokens+s.Tokens, g.Cost+s.Cost
 		switch {
 		case len(batches) == 1:
-			g.Grads = grads
+			g.Grads = t.grads
 		case i == 0:
-			g.Grads = e.first(grads)
+			g.Grads = e.first(t.grads)
 		default:
-			g.Cost += e.add(g.Grads, grads)
+			g.Cost += e.add(g.Grads, t.grads)
 		}
 	}
 	if g.Grads == nil {
@@ -145,7 +145,7 @@ func (e *Engine) finite(s *tensor.Set) bool {
 // after the other.
 func (e *Engine) blame(p *tensor.Set, batches []Batch, key Key) error {
 	for i := range batches {
-		t, err := e.gradientGraph(p, batches, i, key)
+		t, err := e.prepareGradient(p, batches, i, key)
 		if err != nil {
 			return err
 		}
@@ -156,12 +156,11 @@ func (e *Engine) blame(p *tensor.Set, batches []Batch, key Key) error {
 			}
 			return &NonFiniteError{i, f.Op, where}
 		}
-		grads := t.gradients(p)
 		if i == 0 {
-			e.first(grads)
+			e.first(t.grads)
 			continue
 		}
-		e.add(e.sum, grads)
+		e.add(e.sum, t.grads)
 		for j := range e.sum.Len() {
 			if t := e.sum.At(j); !tensor.Finite(t.Tensor) {
 				return &NonFiniteError{i, kernel.Add.String(), "the gradient of " + t.Name}
@@ -173,13 +172,12 @@ func (e *Engine) blame(p *tensor.Set, batches []Batch, key Key) error {
 
 // Loss computes the loss of b under p without dropout. It fails as Gradient.
 func (e *Engine) Loss(p *tensor.Set, b Batch) (Stats, error) {
-	t, err := e.lossGraph(p, b, nil)
+	t, err := e.prepareLoss(p, b)
 	if err != nil {
 		return Stats{}, err
 	}
-	t.plan = t.model.g.Plan(&e.arena, t.loss, t.nll)
 	t.plan.Run(e.dev)
-	s := t.stats()
+	s := t.stats(b)
 	if !s.finite() {
 		return Stats{}, ErrNonFinite
 	}
@@ -190,104 +188,109 @@ func (e *Engine) Loss(p *tensor.Set, b Batch) (Stats, error) {
 // operation's hashed name and digests, in order.
 func (e *Engine) Trace(p *tensor.Set, batches []Batch, key Key, report func(tensor.Step)) error {
 	for i := range batches {
-		t, err := e.gradientGraph(p, batches, i, key)
+		t, err := e.prepareGradient(p, batches, i, key)
 		if err != nil {
-			return fmt.Errorf("batch %d: %w", i, err)
+			return err
 		}
 		t.plan.Trace(e.dev, report)
 	}
 	return nil
 }
 
-// training is the graph of one batch's loss, and perhaps its gradient.
+// training is the graph of a batch's loss, and perhaps its gradient.
 type training struct {
 	model     *model
 	loss, nll tensor.Value   // [1]
-	grads     []tensor.Value // by parameter
-	tokens    int
+	values    []tensor.Value // by parameter: the gradient
+	grads     *tensor.Set    // their places in the arena
 	plan      *tensor.Plan
 }
 
-// gradientGraph plans the gradient of batch i.
-func (e *Engine) gradientGraph(p *tensor.Set, batches []Batch, i int, key Key) (*training, error) {
-	key.Step += uint32(i)
-	t, err := e.lossGraph(p, batches[i], &key)
-	if err != nil {
-		return nil, err
+// newTraining makes the graph, and its plan for the batch at hand.
+func (e *Engine) newTraining(gradient bool) *training {
+	m := newModel(e.config, &e.in)
+	if gradient && e.config.Dropout > 0 {
+		m.key = m.leaf(tensor.Input, "dropout.key", &e.in.key)
+	}
+	t := &training{model: m}
+	t.loss, t.nll = m.loss(m.decode(m.encode()))
+	outputs := []tensor.Value{t.loss, t.nll}
+	if gradient {
+		mean := m.leaf(tensor.Input, "mean", &e.in.mean)
+		params := make([]tensor.Value, len(e.shapes))
+		items := make([]tensor.Named, len(e.shapes))
+		for i, s := range e.shapes {
+			params[i], items[i].Name = m.params[s.Name], s.Name
+		}
+		t.values = m.g.Grad(t.loss, mean, params...)
+		t.grads, _ = tensor.NewSet(items) // Shapes names no parameter twice
+		outputs = append(outputs, t.values...)
+	}
+	t.plan = m.g.Plan(&e.arena, outputs...)
+	return t
+}
+
+// prepare makes t ready to run on what the engine's inputs hold.
+func (t *training) prepare() {
+	t.model.refresh()
+	t.plan.Prepare()
+	for i, v := range t.values {
+		t.grads.Put(i, t.plan.Result(v))
+	}
+}
+
+// prepareGradient packs batch i and plans its gradient.
+func (e *Engine) prepareGradient(p *tensor.Set, batches []Batch, i int, key Key) (*training, error) {
+	if err := e.pack(p, batches[i]); err != nil {
+		return nil, fmt.Errorf("batch %d: %w", i, err)
 	}
 	tokens := 0
 	for _, b := range batches {
 		tokens += b.Tokens()
 	}
-	g := t.model.g
-	mean := g.Leaf(tensor.Input, "mean", floats([]float32{1 / float32(tokens)}, 1))
-	params := make([]tensor.Value, p.Len())
-	for i := range params {
-		params[i] = t.model.params[p.At(i).Name]
+	e.in.mean.F[0] = 1 / float32(tokens)
+	words := e.in.key.I
+	words[0], words[1], words[2] = int32(key.Seed), int32(key.Seed>>32), int32(key.Step+uint32(i))
+	if e.gradient == nil {
+		e.gradient = e.newTraining(true)
 	}
-	t.grads = g.Grad(t.loss, mean, params...)
-	t.plan = g.Plan(&e.arena, append([]tensor.Value{t.loss, t.nll}, t.grads...)...)
-	return t, nil
+	e.gradient.prepare()
+	return e.gradient, nil
 }
 
-// lossGraph packs a batch and builds the graph of its loss; key nil is no
-// dropout.
-func (e *Engine) lossGraph(p *tensor.Set, b Batch, key *Key) (*training, error) {
-	if err := checkShapes(e.shapes, p); err != nil {
+// prepareLoss packs a batch and plans its loss, without dropout.
+func (e *Engine) prepareLoss(p *tensor.Set, b Batch) (*training, error) {
+	if err := e.pack(p, b); err != nil {
 		return nil, err
+	}
+	if e.loss == nil {
+		e.loss = e.newTraining(false)
+	}
+	e.loss.prepare()
+	return e.loss, nil
+}
+
+// pack checks parameters and a batch and makes them the engine's inputs.
+func (e *Engine) pack(p *tensor.Set, b Batch) error {
+	if err := checkShapes(e.shapes, p); err != nil {
+		return err
 	}
 	if err := b.check(e.config.Vocab); err != nil {
-		return nil, err
+		return err
 	}
-	e.source.reset()
-	e.target.reset()
-	e.next = e.next[:0]
-	for i, s := range b.Source {
-		e.source.add(-1, s, EOS)
-		e.target.add(BOS, b.Target[i], -1)
-		e.next = append(append(e.next, b.Target[i]...), EOS)
-	}
-	m := newModel(e.config, p, e.positions(max(e.source.longest(), e.target.longest())))
-	if key != nil && e.config.Dropout > 0 {
-		words := []int32{int32(key.Seed), int32(key.Seed >> 32), int32(key.Step), 0}
-		m.key = m.g.Leaf(tensor.Input, "dropout.key", ints(words, 4))
-	}
-	t := &training{model: m, tokens: len(e.next)}
-	memory := m.encode(&e.source)
-	t.loss, t.nll = m.loss(m.decode(memory, &e.source, &e.target), e.next)
-	return t, nil
-}
-
-// positions returns the position table with at least n rows.
-func (e *Engine) positions(n int) kernel.Tensor {
-	if have := e.pe.Shape[0]; have < n {
-		n = max(n, 2*have)
-		e.pe = floats(kernel.Positions(n, e.config.Dim), n, e.config.Dim)
-	}
-	return e.pe
+	e.in.load(p)
+	e.in.pack(b.Source, b.Target)
+	return nil
 }
 
 // stats reads the results of a run.
-func (t *training) stats() Stats {
+func (t *training) stats(b Batch) Stats {
 	return Stats{
 		Loss:   t.plan.Result(t.loss).F[0],
 		NLL:    t.plan.Result(t.nll).F[0],
-		Tokens: t.tokens,
+		Tokens: b.Tokens(),
 		Cost:   t.plan.Cost(),
 	}
-}
-
-// gradients reads the gradient of each of p.
-func (t *training) gradients(p *tensor.Set) *tensor.Set {
-	items := make([]tensor.Named, p.Len())
-	for i := range items {
-		items[i] = tensor.Named{Name: p.At(i).Name, Tensor: t.plan.Result(t.grads[i])}
-	}
-	s, err := tensor.NewSet(items)
-	if err != nil {
-		panic(err) // p names no parameter twice
-	}
-	return s
 }
 
 // finite reports whether both sums are.

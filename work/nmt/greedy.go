@@ -94,7 +94,8 @@ func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int
 			longest = max(longest, n)
 		}
 		d := &e.decoder
-		d.begin(len(w.sentences)*width, rows, longest, &e.source, e.positions(longest))
+		e.in.reach(longest)
+		d.begin(len(w.sentences)*width, rows, longest, &e.in.source, e.in.positions)
 		slot := 0
 		for s, n := range w.limits {
 			d.live, d.ids = append(d.live, hypothesis{sentence: s, slot: slot}), append(d.ids, BOS)
@@ -132,25 +133,45 @@ func waves(sources [][]int32, limit func(int) int, width int) []wave {
 	return all
 }
 
+// encoding is the graph of the keys and values that a decoder's cross
+// attentions look at.
+type encoding struct {
+	model *model
+	kv    []tensor.Value // by layer: keys, values
+	plan  *tensor.Plan
+}
+
+func (e *Engine) newEncoding() *encoding {
+	m := newModel(e.config, &e.in)
+	memory := m.encode()
+	c := &encoding{model: m}
+	for i := range m.Decoder {
+		k, v := m.memory(fmt.Sprintf("decoder.%d.cross", i), memory)
+		c.kv = append(c.kv, k, v)
+	}
+	c.plan = m.g.Plan(&e.arena, c.kv...)
+	return c
+}
+
 // encode runs the encoder on a wave's sources and leaves the cross attentions'
 // keys and values in the decoder's layers.
 func (e *Engine) encode(p *tensor.Set, sources [][]int32, w wave) {
-	e.source.reset()
-	for _, i := range w.sentences {
-		e.source.add(-1, sources[i], EOS)
+	wave := make([][]int32, len(w.sentences))
+	for j, i := range w.sentences {
+		wave[j] = sources[i]
 	}
-	m := newModel(e.config, p, e.positions(e.source.longest()))
-	memory := m.encode(&e.source)
-	var kv []tensor.Value
-	for i := range m.Decoder {
-		k, v := m.memory(fmt.Sprintf("decoder.%d.cross", i), memory)
-		kv = append(kv, k, v)
+	e.in.load(p)
+	e.in.pack(wave, nil)
+	if e.encoder == nil {
+		e.encoder = e.newEncoding()
 	}
-	plan := m.g.Plan(&e.arena, kv...)
-	plan.Run(e.dev)
-	e.decoder.cost += plan.Cost()
-	for i := range m.Decoder {
+	c := e.encoder
+	c.model.refresh()
+	c.plan.Prepare()
+	c.plan.Run(e.dev)
+	e.decoder.cost += c.plan.Cost()
+	for i := range e.decoder.layers {
 		l := &e.decoder.layers[i]
-		l.cross.keys, l.cross.values = plan.Result(kv[2*i]), plan.Result(kv[2*i+1])
+		l.cross.keys, l.cross.values = c.plan.Result(c.kv[2*i]), c.plan.Result(c.kv[2*i+1])
 	}
 }

@@ -110,13 +110,10 @@ func TestStepEqualsForward(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var source, target ragged
-			source.reset()
-			target.reset()
-			source.add(-1, src, EOS)
-			target.add(BOS, out[0], -1)
-			m := newModel(toy, p, e.positions(20))
-			logits := m.decode(m.encode(&source), &source, &target)
+			e.in.load(p)
+			e.in.pack([][]int32{src}, out)
+			m := newModel(toy, &e.in)
+			logits := m.decode(m.encode())
 			plan := m.g.Plan(&e.arena, logits)
 			plan.Run(dev)
 			want := plan.Result(logits)

@@ -15,43 +15,63 @@ const normEps = 1e-5
 type model struct {
 	Config
 	g      *tensor.Graph
+	in     *inputs
+	leaves []leaf
 	params map[string]tensor.Value
-	pe     tensor.Value // [L, Dim], rows for every position in use
+	pe     tensor.Value // [L, Dim]
 	key    tensor.Value // I32 [4], the dropout key; none when nothing is dropped
 	sites  uint32       // dropouts so far
+
+	source, target tensor.Side // the target's only of a model that decodes
 }
 
-// newModel starts a graph with p as leaves.
-func newModel(c Config, p *tensor.Set, pe kernel.Tensor) *model {
-	m := &model{Config: c, g: tensor.NewGraph(), params: make(map[string]tensor.Value, p.Len())}
-	for i := range p.Len() {
-		it := p.At(i)
-		m.params[it.Name] = m.g.Leaf(tensor.Param, it.Name, it.Tensor)
+// leaf is a leaf of the graph, and what it holds from batch to batch.
+type leaf struct {
+	value tensor.Value
+	from  *kernel.Tensor
+}
+
+// newModel starts a graph with the parameters that in holds as leaves.
+func newModel(c Config, in *inputs) *model {
+	m := &model{Config: c, g: tensor.NewGraph(), in: in, params: make(map[string]tensor.Value, len(in.params))}
+	m.source = m.g.Side(in.source.starts)
+	for i, s := range c.Shapes() {
+		m.params[s.Name] = m.leaf(tensor.Param, s.Name, &in.params[i])
 	}
-	m.pe = m.g.Leaf(tensor.Const, "positions", pe)
+	m.pe = m.leaf(tensor.Const, "positions", &in.positions)
 	return m
 }
 
+func (m *model) leaf(kind tensor.Kind, name string, from *kernel.Tensor, sides ...tensor.Side) tensor.Value {
+	v := m.g.Leaf(kind, name, *from, sides...)
+	m.leaves = append(m.leaves, leaf{v, from})
+	return v
+}
+
+// refresh gives the leaves what m.in holds now.
+func (m *model) refresh() {
+	for _, l := range m.leaves {
+		m.g.Set(l.value, *l.from)
+	}
+	m.g.SetSide(m.source, m.in.source.starts)
+	if m.target != 0 {
+		m.g.SetSide(m.target, m.in.target.starts)
+	}
+}
+
 // embed is the embeddings of a packed side, called name, with positions.
-func (m *model) embed(name string, r *ragged) tensor.Value {
+func (m *model) embed(name string, ids, where *kernel.Tensor, side tensor.Side) tensor.Value {
 	m.g.Module(name)
-	ids := m.g.Leaf(tensor.Input, name, ints(r.ids, len(r.ids)))
-	pos := m.g.Leaf(tensor.Input, name+".positions", ints(r.pos, len(r.pos)))
-	x := m.g.Do(kernel.Embed, kernel.Attr{Scale: root(m.Dim)}, m.params["embedding.weight"], ids, pos, m.pe)
+	id := m.leaf(tensor.Input, name, ids, side)
+	pos := m.leaf(tensor.Input, name+".positions", where, side)
+	x := m.g.Do(kernel.Embed, kernel.Attr{Scale: root(m.Dim)}, m.params["embedding.weight"], id, pos, m.pe)
 	return m.dropout(x)
 }
 
-// segments is the table in which each sentence of queries looks at its own of
-// keys.
-func (m *model) segments(name string, queries, keys *ragged) tensor.Value {
-	table := appendSegments(nil, queries, keys)
-	return m.g.Leaf(tensor.Input, name, ints(table, len(table)/4, 4))
-}
-
 // encode is the encoder's output for the packed sources.
-func (m *model) encode(source *ragged) tensor.Value {
-	x := m.embed("source", source)
-	seg := m.segments("source.segments", source, source)
+func (m *model) encode() tensor.Value {
+	x := m.embed("source", &m.in.sourceIDs, &m.in.sourceWhere, m.source)
+	seg := m.leaf(tensor.Input, "source.segments", &m.in.self, m.source, m.source)
 	for i := range m.Encoder {
 		layer := fmt.Sprintf("encoder.%d", i)
 		x = m.selfAttention(layer+".self", x, seg, false)
@@ -60,12 +80,13 @@ func (m *model) encode(source *ragged) tensor.Value {
 	return m.norm("encoder.norm", x)
 }
 
-// decode is the logits [T, Vocab] of the next token after each of target's,
-// given the encoder's output.
-func (m *model) decode(memory tensor.Value, source, target *ragged) tensor.Value {
-	x := m.embed("target", target)
-	self := m.segments("target.segments", target, target)
-	cross := m.segments("cross.segments", target, source)
+// decode is the logits [T, Vocab] of the next token after each of the
+// targets', given the encoder's output.
+func (m *model) decode(memory tensor.Value) tensor.Value {
+	m.target = m.g.Side(m.in.target.starts)
+	x := m.embed("target", &m.in.targetIDs, &m.in.targetWhere, m.target)
+	self := m.leaf(tensor.Input, "target.segments", &m.in.mask, m.target, m.target)
+	cross := m.leaf(tensor.Input, "cross.segments", &m.in.cross, m.target, m.source)
 	for i := range m.Decoder {
 		layer := fmt.Sprintf("decoder.%d", i)
 		x = m.selfAttention(layer+".self", x, self, true)
@@ -78,11 +99,11 @@ func (m *model) decode(memory tensor.Value, source, target *ragged) tensor.Value
 }
 
 // loss is the sums over all tokens, [1] each, of the smoothed loss and of the
-// negative log likelihood of out, the tokens [T] that should come next.
-func (m *model) loss(logits tensor.Value, out []int32) (loss, nll tensor.Value) {
+// negative log likelihood of the tokens that should come next.
+func (m *model) loss(logits tensor.Value) (loss, nll tensor.Value) {
 	m.g.Module("loss")
 	none := kernel.Attr{}
-	y := m.g.Leaf(tensor.Input, "target.next", ints(out, len(out)))
+	y := m.leaf(tensor.Input, "target.next", &m.in.next, m.target)
 	most := m.g.Do(kernel.RowMax, none, logits)
 	exp := m.g.Do(kernel.RowSumExp, none, logits, most)
 	sum := m.g.Do(kernel.RowSum, none, logits)

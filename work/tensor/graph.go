@@ -2,12 +2,17 @@
 // their gradients.
 //
 // A [Graph] is a list of nodes: leaves, which hold data, and operations,
-// which are rows of the table of work/kernel. Operations are appended in the
-// order they will run; their shapes are inferred at once, so a graph is built
-// for one batch. [Graph.Grad] appends the operations of a gradient, which are
-// rows of the same table. [Graph.Plan] drops what no output needs, gives every
-// result a place in an [Arena] and makes the list of kernel calls. A plan
-// computes the same bits whatever the placement and whatever the device.
+// which are rows of the table of work/kernel. An operation comes after those it
+// needs; its outputs' shapes are inferred at once. [Graph.Grad] appends the
+// operations of a gradient, which are rows of the same table. [Graph.Plan] drops
+// what no output needs, orders the rest, lets results share storage and makes
+// the list of kernel calls. A plan computes the same bits whatever the placement,
+// the order and the device.
+//
+// Batches are of different sizes, but what is computed of each is the same, so
+// a graph and its plan are made once: [Graph.Set] gives a leaf the tensor of the
+// next batch, and [Plan.Prepare] infers the shapes and places the results anew,
+// in memory that it has.
 //
 //	g := tensor.NewGraph()
 //	x := g.Leaf(tensor.Input, "x", xs)
@@ -64,15 +69,17 @@ type node struct {
 	in   []Value
 	out  []kernel.Tensor // a leaf's tensor; an operation's output types and shapes
 
-	kind Kind   // leaf
-	name string // leaf; of an operation the module, which its identity leaves out
-	back bool   // the operation is of a gradient
+	kind  Kind   // leaf
+	sides []Side // leaf: what splits its rows, or of a segment table the queries' and the keys'
+	name  string // leaf; of an operation the module, which its identity leaves out
+	back  bool   // the operation is of a gradient
 }
 
 // Graph is a list of leaves and operations; an operation comes after its
 // inputs. Build one with NewGraph.
 type Graph struct {
 	nodes  []node
+	sides  [][]int32
 	module string // of operations to come
 	back   bool   // operations to come are of a gradient
 }
@@ -82,11 +89,17 @@ func NewGraph() *Graph { return &Graph{} }
 
 // Leaf appends t under a name. The graph refers to t's storage: a later change
 // of its elements is seen by the next run, except in a segment table, whose
-// elements fix the shapes of the operations that take it.
-func (g *Graph) Leaf(kind Kind, name string, t kernel.Tensor) Value {
-	g.nodes = append(g.nodes, node{kind: kind, name: name, out: []kernel.Tensor{t}})
+// elements fix the shapes of the operations that take it. A leaf that has rows
+// for the items of a batch says of which side; a segment table that has one
+// row for each item says the queries' side and the keys'.
+func (g *Graph) Leaf(kind Kind, name string, t kernel.Tensor, sides ...Side) Value {
+	g.nodes = append(g.nodes, node{kind: kind, name: name, out: []kernel.Tensor{t}, sides: sides})
 	return Value{node: len(g.nodes)}
 }
+
+// Set gives a leaf another tensor, for the next [Plan.Prepare]. Its shape may
+// differ where that is a matter of the batch's size.
+func (g *Graph) Set(v Value, t kernel.Tensor) { g.node(v).out[0] = t }
 
 // Module names the part of a model that the operations to come belong to. It
 // is for people who look for a fault or for time spent, and no part of any
@@ -114,6 +127,14 @@ func (g *Graph) Shape(v Value) []int { return g.tensor(v).Shape }
 
 func (g *Graph) node(v Value) *node           { return &g.nodes[v.node-1] }
 func (g *Graph) tensor(v Value) kernel.Tensor { return g.node(v).out[v.out] }
+
+// label says what an operation is for, in a form that sorts and splits by "/".
+func (n *node) label() string {
+	if n.back {
+		return "backward/" + n.name
+	}
+	return "forward/" + n.name
+}
 
 // names returns the hashed names of all nodes.
 func (g *Graph) names() []Name {

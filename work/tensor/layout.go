@@ -8,24 +8,30 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// layout decides which results share storage, and where in the arena each
-// storage lies. Lifetimes are in positions of the order of execution.
+// layout is the part of a plan that does not depend on the sizes of a batch:
+// the order of execution, and which results share a buffer.
 type layout struct {
 	g       *Graph
-	order   []int    // the nodes that some output needs, operations only
-	lastUse [][]int  // by node and output: the last position that reads it
-	buffer  [][]int  // by node and output: its index in buffers
-	buffers []buffer // in order of first
-	size    [3]int   // by element type, in elements: the arena
+	splits  [][]split // by node and output
+	sides   []uint8   // by node: what a local operation goes by
+	order   []int     // the nodes that some output needs, operations only
+	steps   []step    // of order
+	stepOf  []int     // by position in order: its step
+	lastUse [][]int   // by node and output: the last position that reads it
+	buffer  [][]int   // by node and output: its index in buffers
+	buffers []buffer  // in order of first
 }
 
-// buffer is the storage of one result, or of several of which each overwrites
-// the one before in place.
+// buffer is the storage of one result, or of several of which each takes the
+// place of the one before.
 type buffer struct {
 	typ         kernel.Type
-	elements    int
-	first, last int // positions of the operation that writes it and the last that reads it
-	offset      int // in the arena's array of the type
+	first, last int // positions of the operation that writes it first and of the last that reads it
+	value       Value
+
+	// Of the batch at hand:
+	elements int
+	offset   int // in the arena's array of the type
 }
 
 // align is the granularity of placement, in elements: a cache line of float32.
@@ -51,9 +57,9 @@ var overwrites = map[kernel.Op][][2]int{
 	kernel.Adam:             {{0, 0}, {1, 1}, {2, 2}},
 }
 
-// newLayout finds what outputs need, and every result's last use.
+// newLayout finds what outputs need, orders it, and lets results share.
 func newLayout(g *Graph, outputs []Value) *layout {
-	l := &layout{g: g, lastUse: make([][]int, len(g.nodes)), buffer: make([][]int, len(g.nodes))}
+	l := &layout{g: g, sides: make([]uint8, len(g.nodes)), lastUse: make([][]int, len(g.nodes)), buffer: make([][]int, len(g.nodes))}
 	live := make([]bool, len(g.nodes))
 	for _, v := range outputs {
 		live[v.node-1] = true
@@ -65,12 +71,12 @@ func newLayout(g *Graph, outputs []Value) *layout {
 			}
 		}
 	}
-	for i, n := range g.nodes {
-		if !live[i] || n.op == 0 {
-			continue
-		}
-		at := len(l.order)
-		l.order = append(l.order, i)
+	l.schedule(live)
+	for s := range l.steps {
+		l.stepOf = append(l.stepOf, slices.Repeat([]int{s}, l.steps[s].until-l.steps[s].from)...)
+	}
+	for at, i := range l.order {
+		n := &g.nodes[i]
 		l.lastUse[i] = slices.Repeat([]int{at}, len(n.out))
 		for _, v := range n.in {
 			if g.node(v).op != 0 {
@@ -83,69 +89,152 @@ func newLayout(g *Graph, outputs []Value) *layout {
 			l.lastUse[v.node-1][v.out] = forever
 		}
 	}
+	l.share()
 	return l
 }
 
+// class is what two results have in common that lie at the same offsets for
+// every item of a batch, whatever its size.
+type class struct {
+	split
+	typ   kernel.Type
+	width int // elements of a row
+}
+
+// class returns v's class; there is none of values that items do not divide.
+func (l *layout) class(v Value) (c class, ok bool) {
+	t := l.g.tensor(v)
+	c = class{split: l.splits[v.node-1][v.out], typ: t.Type, width: 1}
+	if c.table == 0 {
+		for _, d := range t.Shape[1:] {
+			c.width *= d
+		}
+	}
+	return c, c.split != split{}
+}
+
 // share gives every result a buffer: the one of an input that it may overwrite
-// and that nothing reads later, or a new one.
+// and that nothing reads later; in a stage, one of its class that nothing
+// reads any more; or a new one. A stage's items run at different speeds, but
+// buffers of one class hold an item's elements in the same place, which its
+// own calls alone touch, in order.
 func (l *layout) share() {
-	for at, i := range l.order {
-		n := &l.g.nodes[i]
-		l.buffer[i] = make([]int, len(n.out))
-		for o, t := range n.out {
-			id, ok := l.overwritten(at, n, o)
-			if !ok {
-				id = len(l.buffers)
-				l.buffers = append(l.buffers, buffer{typ: t.Type, elements: t.Len(), first: at})
+	for _, s := range l.steps {
+		idle := map[class][]int{}
+		for at := s.from; at < s.until; at++ {
+			i := l.order[at]
+			n := &l.g.nodes[i]
+			l.buffer[i] = make([]int, len(n.out))
+			for o, t := range n.out {
+				v := Value{i + 1, o}
+				c, divided := l.class(v)
+				id, ok := l.overwritten(s, at, n, o)
+				if free := idle[c]; !ok && s.stage && divided && len(free) > 0 {
+					id, ok = free[len(free)-1], true
+					idle[c] = free[:len(free)-1]
+				}
+				if !ok {
+					id = len(l.buffers)
+					l.buffers = append(l.buffers, buffer{typ: t.Type, first: at, value: v})
+				}
+				l.buffer[i][o] = id
+				l.buffers[id].last = l.lastUse[i][o]
 			}
-			l.buffer[i][o] = id
-			l.buffers[id].last = l.lastUse[i][o]
+			if s.stage {
+				l.retire(idle, at, n, i)
+			}
 		}
 	}
 }
 
+// retire puts the buffers that n, at position at, is the last to use with the
+// idle ones of their classes.
+func (l *layout) retire(idle map[class][]int, at int, n *node, i int) {
+	last := func(v Value) {
+		if l.g.node(v).op == 0 || l.lastUse[v.node-1][v.out] != at {
+			return
+		}
+		id := l.buffer[v.node-1][v.out]
+		c, divided := l.class(v)
+		if divided && l.buffers[id].last == at && !slices.Contains(idle[c], id) {
+			idle[c] = append(idle[c], id)
+		}
+	}
+	for _, v := range n.in {
+		last(v)
+	}
+	for o := range n.out {
+		last(Value{i + 1, o})
+	}
+}
+
 // overwritten returns the buffer that output o of n, the operation at position
-// at, takes over from an input.
-func (l *layout) overwritten(at int, n *node, o int) (id int, ok bool) {
+// at of step s, takes over from an input. The shape is the input's, as the
+// rows have it that overwrite. In a group no other call may read that input.
+func (l *layout) overwritten(s step, at int, n *node, o int) (id int, ok bool) {
 	for _, pair := range overwrites[n.op] {
 		v := n.in[pair[1]]
 		if pair[0] != o || l.g.node(v).op == 0 || l.lastUse[v.node-1][v.out] != at {
 			continue
 		}
-		if t := l.g.tensor(v); t.Type == n.out[o].Type && slices.Equal(t.Shape, n.out[o].Shape) {
-			return l.buffer[v.node-1][v.out], true
+		if !s.stage && l.reads(s, at, v) {
+			continue
 		}
+		return l.buffer[v.node-1][v.out], true
 	}
 	return 0, false
 }
 
-// span is a free part of an arena's array.
-type span struct{ offset, size int }
-
-// place lays the buffers into the arena, in the order they are written, each
-// into the smallest free span that holds it.
-func (l *layout) place() {
-	ends := make([][]int, len(l.order)) // by position: the buffers last read there
-	for id, b := range l.buffers {
-		if b.last != forever {
-			ends[b.last] = append(ends[b.last], id)
+// reads reports whether a call of s other than that at position at reads v.
+func (l *layout) reads(s step, at int, v Value) bool {
+	for other := s.from; other < s.until; other++ {
+		if other != at && slices.Contains(l.g.nodes[l.order[other]].in, v) {
+			return true
 		}
 	}
-	var free [3][]span
+	return false
+}
+
+// place lays the buffers into an arena, in the order of the steps that write
+// them first, each into the smallest free span that holds it. It returns the
+// arena's size by element type, in elements. All of a step's calls may run at
+// once, so a buffer is in use for the whole of the first and last step.
+func (p *Plan) place() (size [3]int) {
+	l := p.layout
+	for t := range p.free {
+		p.free[t] = p.free[t][:0]
+	}
 	next := 0
-	for at := range l.order {
-		for ; next < len(l.buffers) && l.buffers[next].first == at; next++ {
+	for s := range l.steps {
+		for ; next < len(l.buffers) && l.stepOf[l.buffers[next].first] == s; next++ {
 			b := &l.buffers[next]
 			t := b.typ - kernel.F32
-			b.offset = take(&free[t], roundUp(b.elements), &l.size[t])
+			v := l.g.tensor(b.value)
+			b.elements = v.Len()
+			b.offset = take(&p.free[t], roundUp(b.elements), &size[t])
 		}
-		for _, id := range ends[at] {
-			b := l.buffers[id]
+		for _, id := range p.ends[s] {
+			b := &l.buffers[id]
 			t := b.typ - kernel.F32
-			free[t] = release(free[t], span{b.offset, roundUp(b.elements)})
+			p.free[t] = release(p.free[t], span{b.offset, roundUp(b.elements)})
 		}
 	}
+	return size
 }
+
+// ends lists the buffers that are last read in each step.
+func (l *layout) ends() [][]int {
+	ends := make([][]int, len(l.steps))
+	for id, b := range l.buffers {
+		if b.last != forever {
+			ends[l.stepOf[b.last]] = append(ends[l.stepOf[b.last]], id)
+		}
+	}
+	return ends
+}
+
+// span is a free part of an arena's array.
+type span struct{ offset, size int }
 
 // take removes size elements from the smallest span that has them, or extends
 // the array, whose length end is. It returns their offset.
@@ -190,48 +279,6 @@ func release(free []span, s span) []span {
 		return free
 	}
 	return slices.Insert(free, i, s)
-}
-
-// bind grows the arena and returns every live node's outputs with storage.
-func (l *layout) bind(a *Arena) [][]kernel.Tensor {
-	if len(a.f) < l.size[0] {
-		a.f = make([]float32, l.size[0])
-	}
-	if len(a.i) < l.size[1] {
-		a.i = make([]int32, l.size[1])
-	}
-	if len(a.b) < l.size[2] {
-		a.b = make([]int8, l.size[2])
-	}
-	storage := make([]kernel.Tensor, len(l.buffers))
-	for id, b := range l.buffers {
-		from, to := b.offset, b.offset+b.elements
-		switch b.typ {
-		case kernel.F32:
-			storage[id].F = a.f[from:to:to]
-		case kernel.I32:
-			storage[id].I = a.i[from:to:to]
-		case kernel.I8:
-			storage[id].B = a.b[from:to:to]
-		}
-	}
-	places := make([][]kernel.Tensor, len(l.g.nodes))
-	for i := range l.g.nodes {
-		n := &l.g.nodes[i]
-		if n.op == 0 {
-			places[i] = n.out
-			continue
-		}
-		if l.buffer[i] == nil {
-			continue
-		}
-		places[i] = make([]kernel.Tensor, len(n.out))
-		for o, t := range n.out {
-			s := storage[l.buffer[i][o]]
-			places[i][o] = kernel.Tensor{Type: t.Type, Shape: t.Shape, F: s.F, I: s.I, B: s.B}
-		}
-	}
-	return places
 }
 
 func roundUp(n int) int { return (n + align - 1) / align * align }

@@ -3,6 +3,7 @@ package tensor
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 
@@ -18,38 +19,121 @@ type Arena struct {
 	b []int8
 }
 
-// Plan is the calls that compute some values of a graph, in the graph's order,
-// with a place in the arena for every result, shared with results whose
-// lifetimes do not overlap. Values asked for live to the end of the run.
+// Plan is the calls that compute some values of a graph, in steps, with a
+// place in the arena for every result, shared with results whose lifetimes do
+// not overlap. Values asked for live to the end of the run.
 type Plan struct {
 	graph  *Graph
+	arena  *Arena
+	layout *layout
+	cuts   [][]int32 // by side; that of segments is 0
 	calls  []kernel.Call
-	source []int             // by call: its node
+	sides  []uint8           // by call: what a local one goes by
 	places [][]kernel.Tensor // by node: its outputs' storage
+	ends   [][]int           // by step: the buffers last read there
+	free   [3][]span         // by element type, while placing
+	in     []kernel.Tensor   // while inferring
 }
 
-// Plan makes the plan that computes outputs.
+// Plan makes the plan that computes outputs, ready to run on the tensors that
+// the leaves have.
 func (g *Graph) Plan(arena *Arena, outputs ...Value) *Plan {
 	l := newLayout(g, outputs)
-	l.share()
-	l.place()
-	p := &Plan{graph: g, source: l.order, places: l.bind(arena)}
-	p.calls = make([]kernel.Call, len(l.order))
-	for i, n := range l.order {
-		nd := &g.nodes[n]
-		in := make([]kernel.Tensor, len(nd.in))
-		for j, v := range nd.in {
-			in[j] = p.Result(v)
-		}
-		p.calls[i] = kernel.Call{Op: nd.op, Attr: nd.attr, In: in, Out: p.places[n]}
+	p := &Plan{graph: g, arena: arena, layout: l, ends: l.ends()}
+	p.places = make([][]kernel.Tensor, len(g.nodes))
+	for i := range g.nodes {
+		p.places[i] = make([]kernel.Tensor, len(g.nodes[i].out))
 	}
+	for _, n := range l.order {
+		nd := &g.nodes[n]
+		p.calls = append(p.calls, kernel.Call{
+			Op: nd.op, Attr: nd.attr, In: make([]kernel.Tensor, len(nd.in)), Out: p.places[n], Label: nd.label(),
+		})
+		p.sides = append(p.sides, l.sides[n])
+	}
+	p.cuts = make([][]int32, 1+len(g.sides))
+	p.Prepare()
 	return p
+}
+
+// Prepare makes the plan ready to run on the tensors that the leaves have now:
+// it infers the shapes, places the results and, where it is too small, grows
+// the arena; otherwise it allocates nothing. It panics when the leaves do not
+// fit.
+func (p *Plan) Prepare() {
+	g := p.graph
+	p.cut()
+	for i := range g.nodes {
+		n := &g.nodes[i]
+		copy(p.places[i], n.out)
+		if n.op == 0 {
+			continue
+		}
+		p.in = p.in[:0]
+		for _, v := range n.in {
+			p.in = append(p.in, g.tensor(v))
+		}
+		if err := kernel.Reshape(n.op, &n.attr, p.in, n.out); err != nil {
+			panic(fmt.Sprintf("tensor: %v", err))
+		}
+	}
+	p.bind(p.place())
+	for i, n := range p.layout.order {
+		for j, v := range g.nodes[n].in {
+			p.calls[i].In[j] = p.Result(v)
+		}
+	}
+}
+
+// cut reads the sides' items.
+func (p *Plan) cut() {
+	g := p.graph
+	g.checkSides()
+	copy(p.cuts[1:], g.sides)
+	p.cuts[0] = p.cuts[0][:0]
+	if len(g.sides) > 0 {
+		for i := range g.sides[0] {
+			p.cuts[0] = append(p.cuts[0], int32(i))
+		}
+	}
+}
+
+// bind grows the arena to size and gives every result its place there.
+func (p *Plan) bind(size [3]int) {
+	a, l := p.arena, p.layout
+	if len(a.f) < size[0] {
+		a.f = make([]float32, size[0])
+	}
+	if len(a.i) < size[1] {
+		a.i = make([]int32, size[1])
+	}
+	if len(a.b) < size[2] {
+		a.b = make([]int8, size[2])
+	}
+	for _, i := range l.order {
+		for o, id := range l.buffer[i] {
+			b, t := &l.buffers[id], &p.places[i][o]
+			from, to := b.offset, b.offset+b.elements
+			switch b.typ {
+			case kernel.F32:
+				t.F = a.f[from:to:to]
+			case kernel.I32:
+				t.I = a.i[from:to:to]
+			case kernel.I8:
+				t.B = a.b[from:to:to]
+			}
+		}
+	}
 }
 
 // Run computes the plan's outputs on dev. It allocates nothing.
 func (p *Plan) Run(dev kernel.Device) {
-	for i := range p.calls {
-		dev.Do(&p.calls[i])
+	for _, s := range p.layout.steps {
+		if s.stage {
+			dev.Stage(p.calls[s.from:s.until], p.sides[s.from:s.until], p.cuts)
+		} else {
+			dev.Group(p.calls[s.from:s.until])
+		}
 	}
 }
 
@@ -74,13 +158,14 @@ type Step struct {
 	Digests [][32]byte // SHA-256 of each output's elements, little endian
 }
 
-// Trace computes what Run computes and reports each operation when it is done.
+// Trace computes what Run computes, one operation after the other in the order
+// of the plan's steps, and reports each when it is done.
 func (p *Plan) Trace(dev kernel.Device, report func(Step)) {
 	names := p.graph.names()
 	for i := range p.calls {
 		c := &p.calls[i]
 		dev.Do(c)
-		s := Step{Name: names[p.source[i]], Op: c.Op}
+		s := Step{Name: names[p.layout.order[i]], Op: c.Op}
 		for _, t := range c.Out {
 			s.Shapes = append(s.Shapes, slices.Clone(t.Shape))
 			s.Digests = append(s.Digests, Digest(t))
@@ -109,7 +194,7 @@ func (p *Plan) Fault(dev kernel.Device) (f Fault, found bool) {
 		dev.Do(c)
 		for _, t := range c.Out {
 			if !Finite(t) {
-				n := &p.graph.nodes[p.source[i]]
+				n := &p.graph.nodes[p.layout.order[i]]
 				return Fault{c.Op.String(), n.name, n.back}, true
 			}
 		}

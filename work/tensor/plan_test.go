@@ -35,14 +35,21 @@ func interpret(dev kernel.Device, g *Graph) [][]kernel.Tensor {
 // its end, and its gradient with respect to every leaf. It returns values to
 // ask for.
 func drawGraph(t *rapid.T) (*Graph, []Value) {
-	const rows, width = 5, 4
+	const rows = 5
+	width := rapid.SampledFrom([]int{4, 6, 2}).Draw(t, "width") // of 6, two rows share a counter of Dropout
 	g := NewGraph()
 	seg := g.Leaf(Input, "seg", segments(0, 2, 0, 2, 2, 3, 2, 3))
+	var split []Side
+	if rapid.Bool().Draw(t, "split") {
+		side := g.Side([]int32{0, 2, 5})
+		split = []Side{side}
+		seg = g.Leaf(Input, "split.seg", segments(0, 2, 0, 2, 2, 3, 2, 3), side, side)
+	}
 	key := g.Leaf(Input, "key", ints(1, 2, 3, 0))
 	w := g.Leaf(Param, "w", random(1, width, width))
 	b := g.Leaf(Param, "b", random(2, width))
 	gain := g.Leaf(Param, "gain", random(3, width))
-	values := []Value{g.Leaf(Param, "x", random(4, rows, width)), g.Leaf(Param, "y", random(5, rows, width))}
+	values := []Value{g.Leaf(Param, "x", random(4, rows, width), split...), g.Leaf(Param, "y", random(5, rows, width), split...)}
 	pick := func() Value { return rapid.SampledFrom(values).Draw(t, "value") }
 	for range rapid.IntRange(1, 20).Draw(t, "operations") {
 		x := pick()
@@ -73,7 +80,7 @@ func drawGraph(t *rapid.T) (*Graph, []Value) {
 	m := g.Do(kernel.RowMax, kernel.Attr{}, x)
 	s := g.Do(kernel.RowSumExp, kernel.Attr{}, x, m)
 	r := g.Do(kernel.RowSum, kernel.Attr{}, x)
-	ce := g.Do(kernel.CrossEntropy, kernel.Attr{Eps: 0.1}, x, m, s, r, g.Leaf(Input, "labels", ints(0, 1, 2, 3, 0)))
+	ce := g.Do(kernel.CrossEntropy, kernel.Attr{Eps: 0.1}, x, m, s, r, g.Leaf(Input, "labels", ints(0, 1, 0, 1, 0), split...))
 	loss := g.Do(kernel.Sum, kernel.Attr{}, ce)
 	outputs := []Value{loss, pick()}
 	for _, v := range g.Grad(loss, g.Leaf(Input, "seed", vector(0.25)), values[0], values[1], w, b, gain) {
@@ -105,7 +112,7 @@ func TestPlanEqualsInterpreter(t *testing.T) {
 		}
 		p.Trace(dev, func(s Step) { steps[s.Name] = s })
 		for i := range p.calls {
-			n := p.source[i]
+			n := p.layout.order[i]
 			for o, w := range want[n] {
 				if got := steps[names[n]].Digests[o]; got != Digest(w) {
 					t.Fatalf("the trace of %v differs from the interpreter", g.nodes[n].op)
@@ -119,15 +126,21 @@ func TestPlanEqualsInterpreter(t *testing.T) {
 func TestLifetimesDoNotOverlap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g, outputs := drawGraph(t)
-		l := newLayout(g, outputs)
-		l.share()
-		l.place()
+		p := g.Plan(&Arena{}, outputs...)
+		size := p.place()
+		l := p.layout
+		until := func(b buffer) int { // the last step that may touch it
+			if b.last == forever {
+				return len(l.steps)
+			}
+			return l.stepOf[b.last]
+		}
 		for i, a := range l.buffers {
-			if a.offset%align != 0 || a.offset+a.elements > l.size[a.typ-kernel.F32] {
-				t.Fatalf("buffer %+v lies wrong in an arena of %d", a, l.size)
+			if a.offset%align != 0 || a.offset+a.elements > size[a.typ-kernel.F32] {
+				t.Fatalf("buffer %+v lies wrong in an arena of %d", a, size)
 			}
 			for _, b := range l.buffers[:i] {
-				lives := a.first <= b.last && b.first <= a.last
+				lives := l.stepOf[a.first] <= until(b) && l.stepOf[b.first] <= until(a)
 				touches := a.offset < b.offset+b.elements && b.offset < a.offset+a.elements
 				if a.typ == b.typ && lives && touches {
 					t.Fatalf("buffers %+v and %+v are alive together in one place", a, b)
@@ -213,5 +226,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 // idleDevice does nothing.
 type idleDevice struct{}
 
-func (idleDevice) Name() string    { return "idle" }
-func (idleDevice) Do(*kernel.Call) {}
+func (idleDevice) Name() string                            { return "idle" }
+func (idleDevice) Do(*kernel.Call)                         {}
+func (idleDevice) Group([]kernel.Call)                     {}
+func (idleDevice) Stage([]kernel.Call, []uint8, [][]int32) {}

@@ -65,6 +65,9 @@ func (s *Set) Len() int { return len(s.items) }
 // At returns the i-th tensor in the order of names.
 func (s *Set) At(i int) Named { return s.items[i] }
 
+// Put gives the i-th name the storage and shape of t.
+func (s *Set) Put(i int, t kernel.Tensor) { s.items[i].Tensor = t }
+
 // Names returns the names, ascending.
 func (s *Set) Names() []string {
 	names := make([]string, len(s.items))

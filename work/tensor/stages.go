@@ -1,0 +1,209 @@
+package tensor
+
+import (
+	"fmt"
+
+	"github.com/alia-network/alia/work/kernel"
+)
+
+// Most operations of a model are local to an item of the batch, a pair of
+// sentences: they read the item's own rows and parameters. This file finds
+// them, from what the leaves are declared to be, and orders the operations as
+// steps: a stage, which is local operations in the graph's order, and then a
+// group, which is operations over all items (the gradients of parameters) that
+// need nothing of one another. A device takes a few items at a time through a
+// whole stage, so that they stay in its cache, and waits for all only between
+// steps.
+
+// Side is a way in which the items of a batch have rows: as source sentences,
+// as target sentences. The zero Side is of values that items do not divide.
+type Side uint8
+
+// Side declares a side: item i has rows starts[i] to starts[i+1]-1. All sides
+// have the same items.
+func (g *Graph) Side(starts []int32) Side {
+	g.sides = append(g.sides, starts)
+	return Side(len(g.sides))
+}
+
+// SetSide gives a side other items, for the next [Plan.Prepare].
+func (g *Graph) SetSide(s Side, starts []int32) { g.sides[s-1] = starts }
+
+// split is how the elements of a value belong to items: by its rows, or, as
+// scores, by the rows of a segment table, or not at all.
+type split struct {
+	side  Side
+	table int // the table's node, plus one
+	heads int // of the scores
+}
+
+// locals has, for the rows that are local when their operands are, what each
+// input must be and, after the arrow, what each output is: w whole, r split
+// by rows, all by those of one side; t a segment table, from side q to side k,
+// s its scores, and q and k split by the rows of its sides.
+var locals = map[kernel.Op]string{
+	kernel.MatMul:           "rw>r", // unless A is transposed
+	kernel.AddBias:          "rw>r",
+	kernel.Add:              "rr>r",
+	kernel.Relu:             "r>r",
+	kernel.ReluGrad:         "rr>r",
+	kernel.LayerNorm:        "rww>rr",
+	kernel.LayerNormGrad:    "rrwr>r",
+	kernel.Embed:            "wrrw>r",
+	kernel.Gather:           "wr>r",
+	kernel.Dropout:          "rw>r", // where a row is whole counters
+	kernel.Scale:            "r>r",
+	kernel.AttnScores:       "qkt>s",
+	kernel.AttnSoftmax:      "st>s",
+	kernel.AttnSoftmaxGrad:  "sst>s",
+	kernel.AttnMix:          "skt>q",
+	kernel.AttnMixT:         "sqt>k",
+	kernel.RowMax:           "r>r",
+	kernel.RowSum:           "r>r",
+	kernel.RowSumExp:        "rr>r",
+	kernel.CrossEntropy:     "rrrrr>rr",
+	kernel.CrossEntropyGrad: "rrrrw>r",
+	kernel.ArgMax:           "r>r",
+}
+
+// locality finds how n's outputs are split, given the splits of the nodes
+// before it, and whether n is local, by which side. Segments count as side 0.
+func (g *Graph) locality(n *node, splits [][]split) (out []split, side Side, local bool) {
+	out = make([]split, len(n.out))
+	rule := locals[n.op]
+	if rule == "" || n.op == kernel.MatMul && n.attr.Trans == kernel.TN {
+		return out, 0, false
+	}
+	of := map[byte]split{'w': {}}
+	for i, v := range n.in {
+		switch leaf := g.node(v); rule[i] {
+		case 't':
+			if len(leaf.sides) != 2 {
+				return out, 0, false
+			}
+			of['q'], of['k'], of['s'] = split{side: leaf.sides[0]}, split{side: leaf.sides[1]}, split{table: v.node, heads: n.attr.Heads}
+		case 'r':
+			if sp := splits[v.node-1][v.out]; side == 0 && sp.table == 0 {
+				side, of['r'] = sp.side, sp
+			}
+		}
+	}
+	for i, v := range n.in {
+		if rule[i] == 't' {
+			continue
+		}
+		if is, known := of[rule[i]]; !known || splits[v.node-1][v.out] != is || rule[i] != 'w' && is == (split{}) {
+			return out, 0, false
+		}
+	}
+	for o := range out {
+		out[o] = of[rule[len(n.in)+1+o]]
+	}
+	if n.op == kernel.Dropout {
+		shape := n.out[0].Shape
+		local = shape[len(shape)-1]%4 == 0 // otherwise two items share a counter
+		return out, side, local
+	}
+	return out, side, true
+}
+
+// step is calls from to until-1: a stage, or a group.
+type step struct {
+	stage       bool
+	from, until int
+}
+
+// delayed is how many operations over all items are put off, at most, so that
+// others of one stage can go before them. What they read stays in memory.
+const delayed = 32
+
+// schedule puts the nodes that are live in the order they run in, and cuts it
+// into steps.
+func (l *layout) schedule(live []bool) {
+	g := l.g
+	l.splits = make([][]split, len(g.nodes))
+	var stage, group []int
+	waiting := make([]bool, len(g.nodes)) // in group
+	flush := func() {
+		for _, i := range group {
+			waiting[i] = false
+		}
+		for _, s := range []struct {
+			nodes []int
+			stage bool
+		}{{stage, true}, {group, false}} {
+			if len(s.nodes) > 0 {
+				l.steps = append(l.steps, step{s.stage, len(l.order), len(l.order) + len(s.nodes)})
+				l.order = append(l.order, s.nodes...)
+			}
+		}
+		stage, group = nil, nil
+	}
+	for i := range g.nodes {
+		n := &g.nodes[i]
+		if n.op == 0 {
+			l.splits[i] = make([]split, 1)
+			if len(n.sides) == 1 {
+				l.splits[i][0].side = n.sides[0]
+			}
+			continue
+		}
+		out, side, local := g.locality(n, l.splits)
+		l.splits[i] = out
+		if !live[i] {
+			continue
+		}
+		for _, v := range n.in {
+			if waiting[v.node-1] {
+				flush()
+			}
+		}
+		if local {
+			stage = append(stage, i)
+			l.sides[i] = uint8(side)
+			continue
+		}
+		group, waiting[i] = append(group, i), true
+		if len(group) == delayed {
+			flush()
+		}
+	}
+	flush()
+}
+
+// checkSides panics when the sides or the leaves that are split by them do
+// not fit: the batch was packed wrongly.
+func (g *Graph) checkSides() {
+	for _, s := range g.sides {
+		if len(s) != len(g.sides[0]) || s[0] != 0 {
+			panic("tensor: sides of different items")
+		}
+	}
+	for i := range g.nodes {
+		n := &g.nodes[i]
+		for j, side := range n.sides {
+			starts := g.sides[side-1]
+			ok := n.out[0].Shape[0] == int(starts[len(starts)-1])
+			if len(n.sides) == 2 {
+				ok = tableFits(n.out[0].I, 2*j, starts)
+			}
+			if !ok {
+				panic(fmt.Sprintf("tensor: leaf %s does not fit its side", n.name))
+			}
+		}
+	}
+}
+
+// tableFits reports whether each row of a segment table has, at column at,
+// the first row of its item and the number of them.
+func tableFits(table []int32, at int, starts []int32) bool {
+	if len(table) != 4*(len(starts)-1) {
+		return false
+	}
+	for i := range len(starts) - 1 {
+		if table[4*i+at] != starts[i] || table[4*i+at+1] != starts[i+1]-starts[i] {
+			return false
+		}
+	}
+	return true
+}
