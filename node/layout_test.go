@@ -37,6 +37,7 @@ var rooms = map[string][]string{
 	"ledger/chain":       {"ledger", "ledger/wallet", "protocol", "protocol/block"},
 	"node":               {"protocol", "protocol/block", "protocol/market", "protocol/mesh", "work", "work/kernel", "work/train", "work/corpus", "work/text", "work/score", "ledger", "ledger/light", "ledger/wallet"},
 	"node/client":        {"node", "protocol", "protocol/block", "protocol/mesh", "work", "work/nmt", "work/text", "ledger", "ledger/light", "ledger/wallet"},
+	"node/curves":        {"node"},
 	"node/swarm":         {"node", "protocol", "protocol/block", "protocol/mesh", "ledger", "ledger/chain", "ledger/light", "ledger/wallet"},
 	"node/alia":          {"*"},
 	"examples/translate": {"*"},
