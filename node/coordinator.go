@@ -92,9 +92,10 @@ func (c *Coordinator) Run(ctx context.Context) (*Outcome, error) {
 	if out.Last, err = t.Run(ctx, head); err != nil {
 		return nil, err
 	}
-	if out.Model, err = block.PutNode(ctx, c.Store, c.Plan.Run.Result(out.Last.After.Params)); err != nil {
+	if out.Model, err = block.PutNode(ctx, c.Store, c.Plan.Run.Result(out.Last.Result)); err != nil {
 		return nil, fmt.Errorf("store model: %w", err)
 	}
+	out.Rounds = int(out.Last.Number) + 1
 	out.Loss, out.Valid = work.Loss(out.Last.Entries), work.NLL(out.Last.Valid)
 	if err := c.test(ctx, out); err != nil {
 		return nil, err
@@ -115,7 +116,7 @@ func (c *Coordinator) count(ctx context.Context, head block.Link, out *Outcome) 
 	link := head
 	for i := len(history) - 1; i >= 0; i-- {
 		r := history[i]
-		out.Units += len(r.Entries) + len(r.Valid)
+		out.Units += crewed(r)
 		out.Tokens += work.Tokens(r.Entries)
 		if c.Committed != nil {
 			c.Committed(r, link)
@@ -125,8 +126,11 @@ func (c *Coordinator) count(ctx context.Context, head block.Link, out *Outcome) 
 	return nil
 }
 
+// crewed is the units of a round that its crew did.
+func crewed(r work.Round) int { return len(r.Entries) + len(r.Valid) + len(r.Translated) }
+
 func (c *Coordinator) round(r work.Round, l block.Link, out *Outcome) {
-	out.Units += len(r.Entries) + len(r.Valid)
+	out.Units += crewed(r)
 	out.Tokens += work.Tokens(r.Entries)
 	if c.Committed != nil {
 		c.Committed(r, l)
@@ -138,6 +142,9 @@ func (c *Coordinator) round(r work.Round, l block.Link, out *Outcome) {
 	}
 	if len(r.Valid) > 0 {
 		e.Valid = work.NLL(r.Valid)
+	}
+	if len(r.Translated) > 0 {
+		e.BLEU, e.ChrF = float64(r.Scores.BLEU)/10_000, float64(r.Scores.ChrF)/10_000
 	}
 	c.Report(e)
 }
@@ -158,7 +165,7 @@ func (c *Coordinator) test(ctx context.Context, out *Outcome) error {
 		return err
 	}
 	for _, split := range c.Plan.Corpus.Tests {
-		sources, refs := sides(split.Pairs)
+		sources, refs := corpus.Sides(split.Pairs)
 		got, outcomes, err := work.TranslateAll(ctx, c.Store, c.Crew, c.Plan.Link, out.Model, tok.Tokenizer, sources, work.Greedy)
 		if err != nil {
 			return fmt.Errorf("translate %s: %w", split.Name, err)
@@ -171,13 +178,6 @@ func (c *Coordinator) test(ctx context.Context, out *Outcome) error {
 		out.Tests = append(out.Tests, scores)
 	}
 	return nil
-}
-
-func sides(pairs []corpus.Pair) (sources, targets []string) {
-	for _, p := range pairs {
-		sources, targets = append(sources, p.Source), append(targets, p.Target)
-	}
-	return sources, targets
 }
 
 // Score compares translations with references, line by line.

@@ -25,6 +25,8 @@ type Event struct {
 	Loss    float64 `json:"loss,omitempty"`
 	NLL     float64 `json:"nll,omitempty"`
 	Valid   float64 `json:"valid,omitempty"` // NLL of the validation pairs
+	BLEU    float64 `json:"bleu,omitempty"`  // of their translation
+	ChrF    float64 `json:"chrf,omitempty"`
 	Tokens  uint64  `json:"tokens,omitempty"`
 	Seconds float64 `json:"seconds,omitempty"`
 	MFLOP   uint64  `json:"mflop,omitempty"`

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/kernel"
@@ -42,8 +43,8 @@ type held[T any] struct {
 }
 
 // keep is how many sets a worker holds: the parameters of this round and of
-// the last, and a model to translate with.
-const keep = 3
+// the last, the moments, and a model to translate with.
+const keep = 4
 
 // recall returns the value known by key, moved to the end of the list.
 func recall[T any](list []held[T], key any) (T, bool) {
@@ -83,17 +84,20 @@ func (w *Worker) Do(ctx context.Context, b block.Blocks, u Unit) (Result, error)
 	var r Result
 	var err error
 	switch u.Kind {
-	case Gradient:
-		r, err = w.gradient(ctx, b, u)
+	case Gradient, Steps:
+		r, err = w.learn(ctx, b, u)
 	case Combine:
 		r, err = w.combine(ctx, b, u)
 	case Evaluate:
 		r, err = w.evaluate(ctx, b, u)
 	case Translate:
 		r, err = w.translate(ctx, b, u)
+	case Average:
+		r, err = w.average(ctx, b, u)
 	}
 	if errors.Is(err, nmt.ErrNonFinite) {
-		r, err = Result{Fault: NonFinite}, nil
+		detail := err.Error()
+		r, err = Result{Fault: NonFinite, Detail: detail[:min(len(detail), maxDetail)]}, nil
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("%s unit %s: %w", u.Kind, u.ID(), err)
@@ -102,60 +106,151 @@ func (w *Worker) Do(ctx context.Context, b block.Blocks, u Unit) (Result, error)
 	return r, nil
 }
 
-func (w *Worker) gradient(ctx context.Context, b block.Blocks, u Unit) (Result, error) {
-	run, params, batch, err := w.lesson(ctx, b, u)
-	if err != nil {
-		return Result{}, err
-	}
-	g, err := w.engine(run.Model()).Gradient(params, []nmt.Batch{batch}, run.dropout(u))
-	if err != nil {
-		return Result{}, err
-	}
-	d := train.Quantize(w.dev, g.Grads)
-	out, err := putDelta(ctx, b, d)
-	if err != nil {
-		return Result{}, err
-	}
-	r := sums(g.Loss, g.NLL, g.Tokens, g.Cost+train.QuantizeCost(g.Grads))
-	r.Outputs = []block.Link{out}
-	return r, nil
+// lesson is what a unit learns from: its run, its place there, the parameters,
+// the second moment where it takes several steps, and the batches.
+type lesson struct {
+	unit    Unit
+	run     Run
+	params  *tensor.Set
+	v       *tensor.Set // factored; nil for a Gradient
+	batches []nmt.Batch
 }
 
-// dropout is what a gradient unit's dropout masks are drawn by: the run's
-// seed, and the unit's place in the run.
-func (r Run) dropout(u Unit) nmt.Key {
-	return nmt.Key{Seed: r.Config.Seed, Step: u.Round*r.Config.Workers + u.Index}
+func (w *Worker) lesson(ctx context.Context, b block.Blocks, u Unit) (lesson, error) {
+	run, err := ReadRun(ctx, b, u.Work)
+	if err != nil {
+		return lesson{}, err
+	}
+	l := lesson{unit: u, run: run}
+	if l.params, err = w.params(ctx, b, u, run.Model()); err != nil {
+		return lesson{}, err
+	}
+	batches := u.Inputs[1:]
+	if u.Kind == Steps {
+		if l.v, err = w.moment(ctx, b, u.Inputs[1], run, l.params, int(u.Round)); err != nil {
+			return lesson{}, err
+		}
+		batches = u.Inputs[2:]
+	}
+	for _, in := range batches {
+		batch, err := readBatch(ctx, b, in, int(run.Vocab))
+		if err != nil {
+			return lesson{}, err
+		}
+		l.batches = append(l.batches, batch)
+	}
+	return l, nil
+}
+
+// key is what the dropout masks of the lesson's batches, from the one at, are
+// drawn by: the run's seed, and the batch's place in the run.
+func (l lesson) key(at int) nmt.Key {
+	first := l.run.Config.Batch(int(l.unit.Round), int(l.unit.Index))
+	return nmt.Key{Seed: l.run.Config.Seed, Step: uint32(first + at)}
+}
+
+// learn does a Gradient or Steps unit.
+func (w *Worker) learn(ctx context.Context, b block.Blocks, u Unit) (Result, error) {
+	l, err := w.lesson(ctx, b, u)
+	if err != nil {
+		return Result{}, err
+	}
+	engine := w.engine(l.run.Model())
+	var sum nmt.Stats
+	gradient := func(at int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		g, err := engine.Gradient(params, batches, l.key(at))
+		if err != nil {
+			return nil, err
+		}
+		sum.Loss, sum.NLL = sum.Loss+g.Loss, sum.NLL+g.NLL
+		sum.Tokens, sum.Cost = sum.Tokens+g.Tokens, sum.Cost+g.Cost
+		return g.Grads, nil
+	}
+	if u.Kind == Gradient {
+		g, err := gradient(0, l.params, l.batches)
+		if err != nil {
+			return Result{}, err
+		}
+		out, err := putDelta(ctx, b, train.Quantize(w.dev, g))
+		r := sums(sum)
+		r.Cost += train.QuantizeCost(l.params)
+		r.Outputs = []block.Link{out}
+		return r, err
+	}
+	steps := 0
+	given, err := w.walk(l, func(at int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error) {
+		steps++
+		return gradient(at, params, batches)
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	if !given.V.Finite() || !given.Scales.Finite() {
+		return Result{}, fmt.Errorf("%w: after %d steps", nmt.ErrNonFinite, steps)
+	}
+	delta, err := putDelta(ctx, b, given.Delta)
+	if err != nil {
+		return Result{}, err
+	}
+	v, err := PutSet(ctx, b, given.V)
+	r := sums(sum)
+	r.Cost += train.WalkCost(l.params, steps)
+	r.Outputs = []block.Link{delta, v}
+	return r, err
+}
+
+// walk takes the steps of a lesson, with the gradients that the function gives
+// of the batches from the one at.
+func (w *Worker) walk(l lesson, gradient func(at int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error)) (train.Contribution, error) {
+	c := l.run.Config
+	walk, err := train.NewWalk(w.dev, c, c.Place(int(l.unit.Round), int(l.run.Steps)), l.params, l.v)
+	if err != nil {
+		return train.Contribution{}, err
+	}
+	for at := 0; at < len(l.batches); at += int(c.Accumulate) {
+		g, err := gradient(at, walk.Params(), l.batches[at:min(at+int(c.Accumulate), len(l.batches))])
+		if err != nil {
+			return train.Contribution{}, fmt.Errorf("step %d: %w", at/int(c.Accumulate), err)
+		}
+		walk.Step(g)
+	}
+	return walk.Finish(), nil
 }
 
 func (w *Worker) evaluate(ctx context.Context, b block.Blocks, u Unit) (Result, error) {
-	run, params, batch, err := w.lesson(ctx, b, u)
+	l, err := w.lesson(ctx, b, u)
 	if err != nil {
 		return Result{}, err
 	}
-	l, err := w.engine(run.Model()).Loss(params, batch)
-	if err != nil {
-		return Result{}, err
-	}
-	return sums(l.Loss, l.NLL, l.Tokens, l.Cost), nil
+	s, err := w.engine(l.run.Model()).Loss(l.params, l.batches[0])
+	return sums(s), err
 }
 
-func sums(loss, nll float32, tokens int, cost uint64) Result {
-	return Result{Loss: math.Float32bits(loss), NLL: math.Float32bits(nll), Tokens: uint32(tokens), Cost: cost}
+func sums(s nmt.Stats) Result {
+	return Result{Loss: math.Float32bits(s.Loss), NLL: math.Float32bits(s.NLL), Tokens: uint32(s.Tokens), Cost: s.Cost}
 }
 
-// lesson reads what Gradient and Evaluate have in common: the run, the
-// parameters and the batch.
-func (w *Worker) lesson(ctx context.Context, b block.Blocks, u Unit) (Run, *tensor.Set, nmt.Batch, error) {
+// average does an Average unit.
+func (w *Worker) average(ctx context.Context, b block.Blocks, u Unit) (Result, error) {
 	run, err := ReadRun(ctx, b, u.Work)
 	if err != nil {
-		return Run{}, nil, nmt.Batch{}, err
+		return Result{}, err
 	}
-	params, err := w.params(ctx, b, u, run.Model())
+	sets := make([]*tensor.Set, len(u.Inputs))
+	for i, in := range u.Inputs {
+		if sets[i], err = w.set(ctx, b, in, run.Model()); err != nil {
+			return Result{}, err
+		}
+	}
+	mean, err := train.Mean(w.dev, sets)
 	if err != nil {
-		return Run{}, nil, nmt.Batch{}, err
+		return Result{}, err
 	}
-	batch, err := readBatch(ctx, b, u.Inputs[1], int(run.Vocab))
-	return run, params, batch, err
+	out, err := PutSet(ctx, b, mean)
+	return Result{Outputs: []block.Link{out}, Cost: uint64(len(sets)+1) * uint64(mean.Elements())}, err
 }
 
 // params returns the unit's parameters: from memory, or one step on from
@@ -180,6 +275,25 @@ func (w *Worker) params(ctx context.Context, b block.Blocks, u Unit, shape nmt.C
 		return next, nil
 	}
 	return w.set(ctx, b, u.Inputs[0], shape)
+}
+
+// moment reads the second moment that round r of a run begins with.
+func (w *Worker) moment(ctx context.Context, b block.Blocks, l block.Link, run Run, params *tensor.Set, r int) (*tensor.Set, error) {
+	if run.Config.Inner(r) == 1 {
+		return w.set(ctx, b, l, run.Model())
+	}
+	if s, ok := recall(w.sets, l); ok {
+		return s, nil
+	}
+	s, err := GetSet(ctx, b, l)
+	if err != nil {
+		return nil, fmt.Errorf("second moment: %w", err)
+	}
+	if err := train.FactorsFit(params, s); err != nil {
+		return nil, fmt.Errorf("set %s: %w", l, err)
+	}
+	w.sets = remember(w.sets, any(l), s)
+	return s, nil
 }
 
 // set reads the parameters of a Transformer of the given shape.
@@ -213,27 +327,29 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u Unit) (Result, e
 		return Result{}, err
 	}
 	var s train.State
-	for i, at := range []**tensor.Set{&s.Params, &s.M, &s.V} {
+	for i, at := range []**tensor.Set{&s.Params, &s.M} {
 		if *at, err = w.set(ctx, b, u.Inputs[i], run.Model()); err != nil {
 			return Result{}, err
 		}
 	}
-	var deltas []train.Delta
-	for _, l := range u.Inputs[3:] {
-		d, err := getDelta(ctx, b, l)
-		if err != nil {
-			return Result{}, err
-		}
-		deltas = append(deltas, d)
+	round := int(u.Round)
+	if s.V, err = w.moment(ctx, b, u.Inputs[2], run, s.Params, round); err != nil {
+		return Result{}, err
 	}
-	next, step, err := train.Combine(w.dev, run.Config, s, deltas, int(u.Round))
+	from, err := contributions(ctx, b, u.Inputs[3:], run.Config.Inner(round) > 1)
 	if err != nil {
 		return Result{}, err
 	}
-	if !next.Params.Finite() || !next.M.Finite() || !next.V.Finite() {
-		return Result{}, nmt.ErrNonFinite
+	next, step, err := train.Combine(w.dev, run.Config, run.Config.Place(round, int(run.Steps)), s, from, round)
+	if err != nil {
+		return Result{}, err
 	}
-	r := Result{Cost: train.CombineCost(s.Params, len(deltas))}
+	for _, set := range []*tensor.Set{next.Params, next.M, next.V} {
+		if !set.Finite() {
+			return Result{}, fmt.Errorf("%w: the state after the round", nmt.ErrNonFinite)
+		}
+	}
+	r := Result{Cost: train.CombineCost(s.Params, len(from))}
 	for _, set := range []*tensor.Set{next.Params, next.M, next.V} {
 		l, err := PutSet(ctx, b, set)
 		if err != nil {
@@ -245,6 +361,33 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u Unit) (Result, e
 	update, err := putDelta(ctx, b, step)
 	r.Outputs = append(r.Outputs, update)
 	return r, err
+}
+
+// contributions reads the outputs of a round's units: of each a delta, and
+// when they walked a second moment.
+func contributions(ctx context.Context, b block.Blocks, outputs []block.Link, walked bool) ([]train.Contribution, error) {
+	each := 1
+	if walked {
+		each = 2
+	}
+	if len(outputs)%each != 0 {
+		return nil, fmt.Errorf("%d outputs of units that give %d each", len(outputs), each)
+	}
+	var from []train.Contribution
+	for out := range slices.Chunk(outputs, each) {
+		var c train.Contribution
+		var err error
+		if c.Delta, err = getDelta(ctx, b, out[0]); err != nil {
+			return nil, err
+		}
+		if walked {
+			if c.V, err = GetSet(ctx, b, out[1]); err != nil {
+				return nil, fmt.Errorf("second moment: %w", err)
+			}
+		}
+		from = append(from, c)
+	}
+	return from, nil
 }
 
 func (w *Worker) translate(ctx context.Context, b block.Blocks, u Unit) (Result, error) {

@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/corpus"
@@ -44,11 +45,15 @@ func NewRun(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.Con
 		return nil, fmt.Errorf("store tokenizer: %w", err)
 	}
 	run.Tokenizer = block.Link{Cid: raw}
-	link, err := block.PutNode(ctx, b, run)
+	p, err := newPlan(run, c, tok)
 	if err != nil {
+		return nil, err
+	}
+	p.Run.Steps = uint32(p.schedule.Steps())
+	if p.Link, err = block.PutNode(ctx, b, p.Run); err != nil {
 		return nil, fmt.Errorf("store run: %w", err)
 	}
-	return newPlan(link, run, c, tok)
+	return p, nil
 }
 
 // OpenPlan makes the plan of a run whose record, corpus and tokenizer are in b.
@@ -65,11 +70,19 @@ func OpenPlan(ctx context.Context, b block.Blocks, link block.Link) (*Plan, erro
 	if err != nil {
 		return nil, err
 	}
-	return newPlan(link, run, c, tok)
+	p, err := newPlan(run, c, tok)
+	if err != nil {
+		return nil, err
+	}
+	p.Link = link
+	if got := p.schedule.Steps(); uint64(got) != uint64(run.Steps) {
+		return nil, fmt.Errorf("run %s: its record says %d steps, its corpus and configuration give %d", link, run.Steps, got)
+	}
+	return p, nil
 }
 
-func newPlan(link block.Link, run Run, c *corpus.Corpus, tok *text.Tokenizer) (*Plan, error) {
-	p := &Plan{Link: link, Run: run, Corpus: c, text: tok}
+func newPlan(run Run, c *corpus.Corpus, tok *text.Tokenizer) (*Plan, error) {
+	p := &Plan{Run: run, Corpus: c, text: tok}
 	var lengths []train.Length
 	for _, pair := range c.Train {
 		s, t := unsigned(tok.Encode(pair.Source)), unsigned(tok.Encode(pair.Target))
@@ -87,23 +100,32 @@ func (p *Plan) Rounds() int { return p.schedule.Rounds() }
 // Epoch is the epoch, counted from 0, in which round r begins.
 func (p *Plan) Epoch(r int) int { return p.schedule.Epoch(r) }
 
-// EndsEpoch reports whether r is the last round of its epoch, or of the run.
-func (p *Plan) EndsEpoch(r int) bool {
-	return r+1 == p.Rounds() || p.schedule.Epoch(r+1) != p.schedule.Epoch(r)
-}
+// Validates reports whether the validation pairs are measured after round r.
+func (p *Plan) Validates(r int) bool { return p.schedule.Validates(r) }
 
-// Units stores the batches of round r and gives its gradient units, to be
-// computed from the state that the rounds before left.
+// Units stores the batches of round r and gives its units, to be computed
+// from the state that the rounds before left.
 func (p *Plan) Units(ctx context.Context, b block.Blocks, r int, from Checkpoint) ([]Unit, error) {
+	kind, inputs := Gradient, []block.Link{from.Params}
+	if p.Run.Config.Inner(r) > 1 {
+		kind, inputs = Steps, []block.Link{from.Params, from.V}
+	}
 	var units []Unit
-	for k, pairs := range p.schedule.Round(r) {
-		batch := Batch{Version: 1}
-		for _, i := range pairs {
-			batch.Source, batch.Target = append(batch.Source, p.source[i]), append(batch.Target, p.target[i])
+	for k, batches := range p.schedule.Round(r) {
+		u := Unit{
+			Version: 1, Kind: kind, Work: p.Link, Round: uint32(r), Index: uint32(k),
+			Inputs: slices.Clone(inputs), Base: from.Base, Update: from.Update,
 		}
-		u, err := p.unit(ctx, b, Gradient, r, k, from, batch)
-		if err != nil {
-			return nil, err
+		for _, pairs := range batches {
+			batch := Batch{Version: 1}
+			for _, i := range pairs {
+				batch.Source, batch.Target = append(batch.Source, p.source[i]), append(batch.Target, p.target[i])
+			}
+			l, err := block.PutNode(ctx, b, batch)
+			if err != nil {
+				return nil, fmt.Errorf("store batch of unit %d: %w", k, err)
+			}
+			u.Inputs = append(u.Inputs, l)
 		}
 		units = append(units, u)
 	}
@@ -120,9 +142,16 @@ func (p *Plan) Evaluations(ctx context.Context, b block.Blocks, r int, from Chec
 			return nil
 		}
 		batch.Version = 1
-		u, err := p.unit(ctx, b, Evaluate, r, len(units), from, batch)
-		units, batch, tokens = append(units, u), Batch{}, 0
-		return err
+		l, err := block.PutNode(ctx, b, batch)
+		if err != nil {
+			return fmt.Errorf("store batch %d: %w", len(units), err)
+		}
+		units = append(units, Unit{
+			Version: 1, Kind: Evaluate, Work: p.Link, Round: uint32(r), Index: uint32(len(units)),
+			Inputs: []block.Link{from.Params, l}, Base: from.Base, Update: from.Update,
+		})
+		batch, tokens = Batch{}, 0
+		return nil
 	}
 	for _, pair := range p.Corpus.Valid {
 		s, t := unsigned(p.text.Encode(pair.Source)), unsigned(p.text.Encode(pair.Target))
@@ -141,20 +170,10 @@ func (p *Plan) Evaluations(ctx context.Context, b block.Blocks, r int, from Chec
 	return units, flush()
 }
 
-func (p *Plan) unit(ctx context.Context, b block.Blocks, k Kind, r, index int, from Checkpoint, batch Batch) (Unit, error) {
-	l, err := block.PutNode(ctx, b, batch)
-	if err != nil {
-		return Unit{}, fmt.Errorf("store batch %d of round %d: %w", index, r, err)
-	}
-	return Unit{
-		Version: 1, Kind: k, Work: p.Link, Round: uint32(r), Index: uint32(index),
-		Inputs: []block.Link{from.Params, l}, Base: from.Base, Update: from.Update,
-	}, nil
-}
-
-// Combine gives the unit that combines round r, from its deltas in index order.
-func (p *Plan) Combine(r int, from Checkpoint, deltas []block.Link) Unit {
-	inputs := append([]block.Link{from.Params, from.M, from.V}, deltas...)
+// Combine gives the unit that combines round r, from the outputs of its units
+// in index order.
+func (p *Plan) Combine(r int, from Checkpoint, outputs [][]block.Link) Unit {
+	inputs := append([]block.Link{from.Params, from.M, from.V}, slices.Concat(outputs...)...)
 	return Unit{Version: 1, Kind: Combine, Work: p.Link, Round: uint32(r), Inputs: inputs}
 }
 
@@ -188,7 +207,8 @@ func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, 
 
 // Estimate is about what a unit of the run costs, in MFLOP, known before it
 // is computed: two operations for each parameter and token forward, four
-// backward. What is paid for is the exact cost, which the result has.
+// backward. What is paid for is the exact cost, which the result has. A unit
+// without inputs stands for a full one of its kind.
 func (p *Plan) Estimate(u Unit) uint64 {
 	var params uint64
 	for _, s := range p.Run.Model().Shapes() {
@@ -198,18 +218,34 @@ func (p *Plan) Estimate(u Unit) uint64 {
 		}
 		params += n
 	}
-	tokens := uint64(p.Run.Config.BatchTokens)
-	factor := map[Kind]uint64{Gradient: 6, Evaluate: 2, Translate: 4, Combine: 1}[u.Kind]
+	c := p.Run.Config
+	tokens := uint64(c.BatchTokens)
+	switch full := uint64(c.Accumulate); u.Kind {
+	case Gradient:
+		tokens *= max(full, uint64(max(len(u.Inputs), 1)-1))
+	case Steps:
+		tokens *= max(full*uint64(c.Steps), uint64(max(len(u.Inputs), 2)-2))
+	}
+	factor := map[Kind]uint64{Gradient: 6, Steps: 6, Evaluate: 2, Translate: 4, Combine: 1, Average: 1}[u.Kind]
 	return max(1, factor*params*tokens/1_000_000)
 }
 
 // Budget is the most the run may cost, in MFLOP: twice what its units are
 // estimated at, the translation of its test sets included.
 func (p *Plan) Budget() uint64 {
-	units := uint64(p.Rounds()) * uint64(p.Run.Config.Workers)
-	sum := units * p.Estimate(Unit{Kind: Gradient})
-	valid := uint64(len(p.Corpus.Valid)) * uint64(p.Run.Config.Epochs)
-	sum += valid * p.Estimate(Unit{Kind: Evaluate}) / 8
+	var sum, validations uint64
+	for r := range p.Rounds() {
+		if p.Validates(r) {
+			validations++
+		}
+		kind := Gradient
+		if p.Run.Config.Inner(r) > 1 {
+			kind = Steps
+		}
+		sum += uint64(p.Run.Config.Workers) * p.Estimate(Unit{Kind: kind})
+	}
+	valid := uint64(len(p.Corpus.Valid)) * validations
+	sum += valid * (p.Estimate(Unit{Kind: Evaluate})/8 + p.Estimate(Unit{Kind: Translate})/4)
 	for _, t := range p.Corpus.Tests {
 		sum += uint64(len(t.Pairs)) * p.Estimate(Unit{Kind: Translate}) / 4
 	}
@@ -227,7 +263,7 @@ type Checkpoint struct {
 
 // Begin stores the state a run begins with.
 func (p *Plan) Begin(ctx context.Context, b block.Blocks) (Checkpoint, error) {
-	s := train.Start(nmt.Init(p.Run.Model(), p.Run.Config.Seed))
+	s := train.Start(p.Run.Config, nmt.Init(p.Run.Model(), p.Run.Config.Seed))
 	var c Checkpoint
 	var err error
 	if c.Params, err = PutSet(ctx, b, s.Params); err != nil {

@@ -13,8 +13,8 @@ import (
 )
 
 // Run is the record of a training run; its CID is the run's name. The
-// tokenizer follows from the corpus and the configuration, and stands here
-// so that a miner need not train it.
+// tokenizer and the number of steps follow from the corpus and the
+// configuration, and stand here so that a miner need not find them.
 type Run struct {
 	_         struct{} `cbor:",toarray"`
 	Version   uint16
@@ -22,6 +22,7 @@ type Run struct {
 	Corpus    block.Link // CorpusRecord
 	Tokenizer block.Link // raw: tokenizer.json
 	Vocab     uint32     // pieces of that tokenizer
+	Steps     uint32     // steps of each worker in the whole run
 }
 
 // ReadRun fetches and checks the record of a run.

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/ipfs/go-cid"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/score"
 	"github.com/alia-network/alia/work/text"
+	"github.com/alia-network/alia/work/train"
 )
 
 // Crew does units: a worker in this process, or the miners of a network.
@@ -34,6 +38,8 @@ type Outcome struct {
 // Entry is a line of a round's log.
 type Entry struct {
 	_                 struct{} `cbor:",toarray"`
+	Kind              Kind
+	Index             uint32
 	Unit, Result      block.Link
 	Worker            [32]byte
 	Started, Took     uint64 // milliseconds
@@ -41,6 +47,13 @@ type Entry struct {
 	Tokens            uint32
 	Loss, NLL         uint32 // float32 bits
 	Cost              uint64 // FLOP
+}
+
+// of is the line with what follows from the unit and its result.
+func (e Entry) of(u Unit, result block.Link, r Result) Entry {
+	e.Kind, e.Index, e.Unit, e.Result = u.Kind, u.Index, u.ID(), result
+	e.Tokens, e.Loss, e.NLL, e.Cost = r.Tokens, r.Loss, r.NLL, r.Cost
+	return e
 }
 
 // Round is the log of one round: what was planned, who did it, and the state
@@ -51,13 +64,59 @@ type Round struct {
 	Run     block.Link
 	// Number counts from 0.
 	Number  uint32
-	Entries []Entry // gradients, in index order
+	Entries []Entry // gradients or steps, in index order
 	Combine Entry
-	// Valid is the evaluation of the parameters the round left, at the end of an epoch.
-	Valid []Entry
+	// Valid is the evaluation of the parameters the round left, Translated the
+	// greedy translation of the validation sources by them, and Scores what that
+	// scored, where the plan validates after the round.
+	Valid, Translated []Entry
+	Scores            Scores
 	// After is the state the next round begins with.
 	After    Checkpoint
+	Progress Progress
+	// Result is the parameters the run gives, in its last round only, and Final
+	// the unit that averaged them, where there are several to average.
+	Result   block.Link
+	Final    []Entry
 	Previous block.Link
+}
+
+// Lines is all lines of the log, in the order in which they were done.
+func (r Round) Lines() []Entry {
+	return slices.Concat(r.Entries, []Entry{r.Combine}, r.Valid, r.Translated, r.Final)
+}
+
+// Scores is how translations compare with their references, in parts per
+// million. Everyone finds the same: see [score].
+type Scores struct {
+	_          struct{} `cbor:",toarray"`
+	BLEU, ChrF uint32
+}
+
+// Progress is what a run's validations have shown so far.
+type Progress struct {
+	_ struct{} `cbor:",toarray"`
+	// Best is the best validation's BLEU, in parts per million, and Waited the
+	// validations since. They count where the configuration has patience.
+	Best, Waited uint32
+	// Recent is the parameters of the last validations, the newest last, as many
+	// as are averaged; Kept is what Recent was at the best validation.
+	Recent, Kept []block.Link
+}
+
+// after is the progress when parameters have been validated.
+func (p Progress) after(c train.Config, params block.Link, s Scores) Progress {
+	recent := append(slices.Clone(p.Recent), params)
+	recent = recent[max(0, len(recent)-int(c.Average)):]
+	if c.Patience > 0 && len(p.Kept) > 0 && s.BLEU <= p.Best {
+		return Progress{Best: p.Best, Waited: p.Waited + 1, Recent: recent, Kept: p.Kept}
+	}
+	return Progress{Best: s.BLEU, Recent: recent, Kept: recent}
+}
+
+// holds reports whether the parameters may still be averaged.
+func (p Progress) holds(params block.Link) bool {
+	return slices.Contains(p.Recent, params) || slices.Contains(p.Kept, params)
 }
 
 // Loss is the mean label-smoothed cross-entropy of a target token, in nats.
@@ -106,12 +165,12 @@ type Training struct {
 // any moment and run again from the last head that Done was told of, it ends
 // in the same parameters.
 func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
-	var last Round
 	from, err := t.Plan.Begin(ctx, t.Store)
 	if err != nil {
 		return Round{}, fmt.Errorf("begin run: %w", err)
 	}
 	next := 0
+	var last Round
 	if head.Defined() {
 		if last, err = ReadRound(ctx, t.Store, head); err != nil {
 			return Round{}, fmt.Errorf("resume run: %w", err)
@@ -121,8 +180,8 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 		}
 		from, next = last.After, int(last.Number)+1
 	}
-	for r := next; r < t.Plan.Rounds(); r++ {
-		round, err := t.round(ctx, r, from, head)
+	for r := next; !last.Result.Defined(); r++ {
+		round, err := t.Plan.conduct(ctx, t.Store, r, from, last.Progress, head, t.do)
 		if err != nil {
 			return Round{}, fmt.Errorf("round %d: %w", r, err)
 		}
@@ -133,7 +192,7 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 		if err := t.Done(round, link); err != nil {
 			return Round{}, fmt.Errorf("round %d: %w", r, err)
 		}
-		if err := t.prune(ctx, round, from); err != nil {
+		if err := t.prune(ctx, round, from, last.Progress); err != nil {
 			return Round{}, fmt.Errorf("round %d: %w", r, err)
 		}
 		last, head, from = round, link, round.After
@@ -141,43 +200,131 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 	return last, nil
 }
 
-func (t *Training) round(ctx context.Context, r int, from Checkpoint, previous block.Link) (Round, error) {
-	units, err := t.Plan.Units(ctx, t.Store, r, from)
+// do has the units of one part of a round done by whom it falls to.
+func (t *Training) do(ctx context.Context, p part, units []Unit) ([]Entry, [][]block.Link, error) {
+	crew := t.Crew
+	if p == combining || p == averaging {
+		crew = t.Home
+	}
+	return entriesOf(ctx, crew, units)
+}
+
+// part is a part of a round, done before the next begins.
+type part int
+
+const (
+	learning part = iota
+	combining
+	validating
+	translating
+	averaging
+)
+
+// of gives a part's lines of a log.
+func (p part) of(r Round) []Entry {
+	return [][]Entry{r.Entries, {r.Combine}, r.Valid, r.Translated, r.Final}[p]
+}
+
+// conduct brings about round r, which begins with from: it has the units of
+// its parts done, in turn, and gives its log. previous and before are the log
+// of the round before and the progress there. Who trains and who verifies
+// differ in do, which gives the lines of the log and the units' outputs.
+func (p *Plan) conduct(ctx context.Context, b block.Blocks, r int, from Checkpoint, before Progress, previous block.Link,
+	do func(context.Context, part, []Unit) ([]Entry, [][]block.Link, error)) (Round, error) {
+	round := Round{Version: 1, Run: p.Link, Number: uint32(r), Progress: before, Previous: previous}
+	units, err := p.Units(ctx, b, r, from)
 	if err != nil {
 		return Round{}, err
 	}
-	entries, outs, err := entriesOf(ctx, t.Crew, units)
+	entries, outputs, err := do(ctx, learning, units)
 	if err != nil {
 		return Round{}, err
 	}
-	deltas := make([]block.Link, len(outs))
-	for i, o := range outs {
-		deltas[i] = o[0]
-	}
-	combine, outs, err := entriesOf(ctx, t.Home, []Unit{t.Plan.Combine(r, from, deltas)})
-	if err != nil {
+	round.Entries = entries
+	if entries, outputs, err = do(ctx, combining, []Unit{p.Combine(r, from, outputs)}); err != nil {
 		return Round{}, err
 	}
-	state := outs[0]
-	round := Round{
-		Version: 1, Run: t.Plan.Link, Number: uint32(r), Entries: entries, Combine: combine[0], Previous: previous,
-		After: Checkpoint{Params: state[0], M: state[1], V: state[2], Base: from.Params, Update: state[3]},
+	state := outputs[0]
+	round.Combine = entries[0]
+	round.After = Checkpoint{Params: state[0], M: state[1], V: state[2], Base: from.Params, Update: state[3]}
+	if !p.Validates(r) {
+		return round, nil
 	}
-	if t.Plan.EndsEpoch(r) {
-		units, err := t.Plan.Evaluations(ctx, t.Store, r, round.After)
-		if err != nil {
+	if units, err = p.Evaluations(ctx, b, r, round.After); err != nil {
+		return Round{}, err
+	}
+	if round.Valid, _, err = do(ctx, validating, units); err != nil {
+		return Round{}, err
+	}
+	sources, references := corpus.Sides(p.Corpus.Valid)
+	if units, err = p.rehearsals(ctx, b, r, round.After.Params, sources); err != nil {
+		return Round{}, err
+	}
+	if round.Translated, outputs, err = do(ctx, translating, units); err != nil {
+		return Round{}, err
+	}
+	if round.Scores, err = scores(ctx, b, outputs, references); err != nil {
+		return Round{}, err
+	}
+	c := p.Run.Config
+	round.Progress = before.after(c, round.After.Params, round.Scores)
+	if r+1 < p.Rounds() && (c.Patience == 0 || round.Progress.Waited < c.Patience) {
+		return round, nil
+	}
+	kept := round.Progress.Kept
+	if round.Result = kept[0]; len(kept) > 1 {
+		u := Unit{Version: 1, Kind: Average, Work: p.Link, Round: uint32(r), Inputs: kept}
+		if round.Final, outputs, err = do(ctx, averaging, []Unit{u}); err != nil {
 			return Round{}, err
 		}
-		if round.Valid, _, err = entriesOf(ctx, t.Crew, units); err != nil {
-			return Round{}, err
-		}
+		round.Result = outputs[0][0]
 	}
 	return round, nil
 }
 
+// rehearsals gives the units that translate the validation sources with the
+// parameters that round r left.
+func (p *Plan) rehearsals(ctx context.Context, b block.Blocks, r int, params block.Link, sources []string) ([]Unit, error) {
+	model, err := block.PutNode(ctx, b, p.Run.Result(params))
+	if err != nil {
+		return nil, fmt.Errorf("store model: %w", err)
+	}
+	units, err := Translations(ctx, b, p.Link, model, p.text, sources, Greedy)
+	for i := range units {
+		units[i].Round = uint32(r)
+	}
+	return units, err
+}
+
+// scores compares the texts that translations gave with their references.
+func scores(ctx context.Context, b block.Blocks, outputs [][]block.Link, references []string) (Scores, error) {
+	var got []string
+	for i, out := range outputs {
+		var t Text
+		if err := block.GetNode(ctx, b, out[0], &t); err != nil {
+			return Scores{}, fmt.Errorf("translation %d: %w", i, err)
+		}
+		got = append(got, t.Segments...)
+	}
+	bleu, err := score.BLEU(got, references, score.Cased)
+	if err != nil {
+		return Scores{}, err
+	}
+	chrf, err := score.ChrF(got, references)
+	return Scores{BLEU: millionths(bleu.Score), ChrF: millionths(chrf)}, err
+}
+
+// millionths is a score of 0 to 100 in parts per million of 100.
+func millionths(x float64) uint32 { return uint32(float64(x*10_000) + 0.5) }
+
 // ErrFault is wrapped when a unit's own result is a fault, which every
 // machine would find again: the run cannot go on as configured.
 var ErrFault = errors.New("the result is not finite: lower the learning rate")
+
+// faulty is the [ErrFault] of a unit: where in the run, of what, and where in it.
+func faulty(u Unit, r Result) error {
+	return fmt.Errorf("%s unit %d of round %d, %s: %s: %w", u.Kind, u.Index, u.Round, u.ID(), r.Detail, ErrFault)
+}
 
 // entriesOf has units done and gives their log lines and outputs.
 func entriesOf(ctx context.Context, crew Crew, units []Unit) ([]Entry, [][]block.Link, error) {
@@ -188,16 +335,12 @@ func entriesOf(ctx context.Context, crew Crew, units []Unit) ([]Entry, [][]block
 	entries, outs := make([]Entry, len(units)), make([][]block.Link, len(units))
 	for i, o := range outcomes {
 		if o.Result.Fault != 0 {
-			return nil, nil, fmt.Errorf("%s unit %s: %w", units[i].Kind, units[i].ID(), ErrFault)
+			return nil, nil, faulty(units[i], o.Result)
 		}
 		if err := Fits(units[i], o.Result); err != nil {
 			return nil, nil, err
 		}
-		entries[i] = Entry{
-			Unit: units[i].ID(), Result: o.Link, Worker: o.Worker, Started: o.Started, Took: o.Took,
-			BytesIn: o.BytesIn, BytesOut: o.BytesOut,
-			Tokens: o.Result.Tokens, Loss: o.Result.Loss, NLL: o.Result.NLL, Cost: o.Result.Cost,
-		}
+		entries[i] = Entry{Worker: o.Worker, Started: o.Started, Took: o.Took, BytesIn: o.BytesIn, BytesOut: o.BytesOut}.of(units[i], o.Link, o.Result)
 		outs[i] = o.Result.Outputs
 	}
 	return entries, outs, nil
@@ -205,8 +348,7 @@ func entriesOf(ctx context.Context, crew Crew, units []Unit) ([]Entry, [][]block
 
 // Fits checks that a result has the outputs its unit's kind gives.
 func Fits(u Unit, r Result) error {
-	want := map[Kind]int{Gradient: 1, Combine: 4, Evaluate: 0, Translate: 1}[u.Kind]
-	if r.Unit != u.ID() || len(r.Outputs) != want {
+	if r.Unit != u.ID() || len(r.Outputs) != kinds[u.Kind].outputs {
 		return fmt.Errorf("%s unit %s: the result is of unit %s with %d outputs", u.Kind, u.ID(), r.Unit, len(r.Outputs))
 	}
 	return nil
@@ -227,10 +369,11 @@ func ReadRound(ctx context.Context, b block.Blocks, l block.Link) (Round, error)
 // prune lets go of the state round r began with, unless it is a checkpoint:
 // one every Config.Checkpoint rounds. At a checkpoint it lets go of the
 // deltas before the last one. What a verifier needs and does not find it
-// recomputes from the checkpoint before.
-func (t *Training) prune(ctx context.Context, r Round, from Checkpoint) error {
+// recomputes from the checkpoint before. Parameters that may be averaged stay
+// as long as they may; before is the progress the round began with.
+func (t *Training) prune(ctx context.Context, r Round, from Checkpoint, before Progress) error {
 	kept := map[cid.Cid]bool{}
-	for _, l := range []block.Link{r.After.Params, r.After.M, r.After.V, r.After.Update} {
+	for _, l := range slices.Concat([]block.Link{r.After.Params, r.After.M, r.After.V, r.After.Update, r.Result}, r.Progress.Recent, r.Progress.Kept) {
 		if err := t.blocks(ctx, l, func(c cid.Cid) error { kept[c] = true; return nil }); err != nil {
 			return err
 		}
@@ -242,6 +385,13 @@ func (t *Training) prune(ctx context.Context, r Round, from Checkpoint) error {
 			}
 			return t.Store.Delete(c)
 		})
+	}
+	for _, l := range slices.Concat(before.Recent, before.Kept) {
+		if !r.Progress.holds(l) && l != from.Params {
+			if err := drop(l); err != nil {
+				return err
+			}
+		}
 	}
 	every := t.Plan.Run.Config.Checkpoint
 	if r.Number%every != 0 {
@@ -270,8 +420,10 @@ func (t *Training) prune(ctx context.Context, r Round, from Checkpoint) error {
 			if err != nil {
 				return err
 			}
-			if err := drop(result.Outputs[0]); err != nil {
-				return err
+			for _, l := range result.Outputs {
+				if err := drop(l); err != nil {
+					return err
+				}
 			}
 		}
 	}

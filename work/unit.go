@@ -11,28 +11,45 @@ import (
 type Kind uint16
 
 const (
-	// Gradient is the gradient of one batch, quantised: parameters, batch -> delta.
+	// Gradient is the gradient of a step's batches, quantised: parameters, batches -> delta.
 	Gradient Kind = iota + 1
 	// Combine is the next state of a run: parameters, first and second moments,
-	// the round's deltas in index order -> parameters, moments, update.
+	// the outputs of the round's units in index order -> parameters, moments, update.
 	Combine
 	// Evaluate is the loss of one batch without dropout: parameters, batch -> nothing but sums.
 	Evaluate
 	// Translate is a slice of a document: model, text -> text.
 	Translate
+	// Steps is a worker's steps of a round, quantised: parameters, second moment,
+	// batches -> delta, second moment.
+	Steps
+	// Average is the mean of parameters: sets of them -> parameters.
+	Average
 )
+
+// kinds is, by kind, the name that reports and logs have, the least inputs and
+// the most, and the outputs of a unit whose result is no fault.
+var kinds = map[Kind]struct {
+	name        string
+	least, most int
+	outputs     int
+}{
+	Gradient:  {"gradient", 2, 1 + maxMany, 1},
+	Combine:   {"combine", 4, 3 + 2*maxMany, 4},
+	Evaluate:  {"evaluate", 2, 2, 0},
+	Translate: {"translate", 2, 2, 1},
+	Steps:     {"steps", 3, 2 + maxMany, 2},
+	Average:   {"average", 1, maxMany, 1},
+}
+
+// maxMany bounds, in a unit from outside, what there may be many of: batches,
+// workers, sets.
+const maxMany = 4096
 
 // String gives the kind's name as reports and logs have it.
 func (k Kind) String() string {
-	switch k {
-	case Gradient:
-		return "gradient"
-	case Combine:
-		return "combine"
-	case Evaluate:
-		return "evaluate"
-	case Translate:
-		return "translate"
+	if row, ok := kinds[k]; ok {
+		return row.name
 	}
 	return fmt.Sprintf("kind %d", uint16(k))
 }
@@ -71,9 +88,6 @@ type Decoding struct {
 // Greedy is the decoding of one hypothesis, the best piece at each step.
 var Greedy = Decoding{Beam: 1, LengthPPM: 1_000_000}
 
-// maxInputs bounds a unit from outside: a combine of 4096 workers and its state.
-const maxInputs = 4096 + 3
-
 // ParseUnit reads a unit from its canonical bytes, which a peer may have sent.
 func ParseUnit(spec []byte) (Unit, error) {
 	var u Unit
@@ -84,13 +98,13 @@ func ParseUnit(spec []byte) (Unit, error) {
 }
 
 func (u Unit) validate() error {
-	want := map[Kind]int{Gradient: 2, Combine: 4, Evaluate: 2, Translate: 2}[u.Kind]
+	row, known := kinds[u.Kind]
 	switch {
 	case u.Version != 1:
 		return fmt.Errorf("unit: version %d, this program knows 1", u.Version)
-	case want == 0:
+	case !known:
 		return fmt.Errorf("unit: %s is unknown", u.Kind)
-	case u.Kind == Combine && (len(u.Inputs) < want || len(u.Inputs) > maxInputs), u.Kind != Combine && len(u.Inputs) != want:
+	case len(u.Inputs) < row.least || len(u.Inputs) > row.most:
 		return fmt.Errorf("unit: %d inputs for %s", len(u.Inputs), u.Kind)
 	case !u.Work.Defined():
 		return errors.New("unit: it belongs to no run and no job")
@@ -134,18 +148,22 @@ type Result struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
 	Unit    block.Link
-	// Fault, unless 0, is why there are no outputs.
-	Fault Fault
+	// Fault, unless 0, is why there are no outputs, and Detail where it arose.
+	Fault  Fault
+	Detail string
 	// Outputs are what the unit's kind lists, in that order.
 	Outputs []block.Link
 	// Loss and NLL are the bits of sums over Tokens target tokens: label-smoothed
-	// cross-entropy and negative log-likelihood, in nats. Zero for Combine and Translate.
+	// cross-entropy and negative log-likelihood, in nats. Zero where nothing is learnt or measured.
 	Loss, NLL uint32
 	// Tokens is the target tokens read, or for Translate written.
 	Tokens uint32
 	// Cost is the canonical cost of the unit's operations, in FLOP.
 	Cost uint64
 }
+
+// maxDetail bounds the detail of a fault, in bytes.
+const maxDetail = 1024
 
 // ParseResult reads a result from its canonical bytes.
 func ParseResult(data []byte) (Result, error) {
@@ -160,6 +178,8 @@ func ParseResult(data []byte) (Result, error) {
 		return Result{}, errors.New("result: no unit")
 	case len(r.Outputs) > 4:
 		return Result{}, fmt.Errorf("result: %d outputs", len(r.Outputs))
+	case len(r.Detail) > maxDetail || r.Fault == 0 && r.Detail != "":
+		return Result{}, fmt.Errorf("result: %d bytes of detail", len(r.Detail))
 	case r.Fault > NonFinite:
 		return Result{}, fmt.Errorf("result: fault %d is unknown", r.Fault)
 	}

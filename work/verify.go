@@ -104,7 +104,11 @@ func (v *Verifier) Rounds(ctx context.Context, history []Round, first, last int)
 	}
 	for r := start; r <= last; r++ {
 		o := &overlay{mine: &block.Memory{}, claims: v.Claims}
-		if from, err = v.round(ctx, o, p, history[r], from); err != nil {
+		var before Round
+		if r > 0 {
+			before = history[r-1]
+		}
+		if from, err = v.round(ctx, o, p, history[r], from, before.Progress); err != nil {
 			return fmt.Errorf("round %d: %w", r, err)
 		}
 	}
@@ -130,48 +134,41 @@ func (v *Verifier) holds(ctx context.Context, l block.Link) bool {
 }
 
 // round recomputes one round and gives the state it leaves.
-func (v *Verifier) round(ctx context.Context, o *overlay, p *Plan, log Round, from Checkpoint) (Checkpoint, error) {
-	r := int(log.Number)
-	if r == 0 {
+func (v *Verifier) round(ctx context.Context, o *overlay, p *Plan, log Round, from Checkpoint, before Progress) (Checkpoint, error) {
+	if log.Number == 0 {
 		if _, err := p.Begin(ctx, o); err != nil {
 			return Checkpoint{}, err
 		}
 	}
-	units, err := p.Units(ctx, o, r, from)
-	if err != nil {
-		return Checkpoint{}, err
-	}
-	results, differs, err := v.units(ctx, o, units, log.Entries)
-	if err != nil {
-		return Checkpoint{}, err
-	}
-	deltas := make([]block.Link, len(results))
-	for i, res := range results {
-		deltas[i] = res.Outputs[0]
-	}
-	combined, d, err := v.units(ctx, o, []Unit{p.Combine(r, from, deltas)}, []Entry{log.Combine})
-	if err != nil {
-		return Checkpoint{}, err
-	}
-	out := combined[0].Outputs
-	after := Checkpoint{Params: out[0], M: out[1], V: out[2], Base: from.Params, Update: out[3]}
-	differs = differs || d
-	if len(log.Valid) > 0 {
-		if units, err = p.Evaluations(ctx, o, r, after); err != nil {
-			return Checkpoint{}, err
-		}
-		if _, d, err = v.units(ctx, o, units, log.Valid); err != nil {
-			return Checkpoint{}, err
+	differs := false
+	mine, err := p.conduct(ctx, o, int(log.Number), from, before, log.Previous, func(ctx context.Context, part part, units []Unit) ([]Entry, [][]block.Link, error) {
+		lines := part.of(log)
+		results, d, err := v.units(ctx, o, units, lines)
+		outputs := make([][]block.Link, len(results))
+		for i, r := range results {
+			outputs[i] = r.Outputs
 		}
 		differs = differs || d
+		return lines, outputs, err
+	})
+	switch {
+	case err != nil:
+		return Checkpoint{}, err
+	case differs:
+		return mine.After, ErrDiffers
 	}
-	if !differs && after != log.After {
-		return after, fmt.Errorf("the log's state after the round is not its combine's: %w", ErrDiffers)
+	a, err := block.Encode(mine)
+	if err != nil {
+		return Checkpoint{}, err
 	}
-	if differs {
-		return after, ErrDiffers
+	b, err := block.Encode(log)
+	if err != nil {
+		return Checkpoint{}, err
 	}
-	return after, v.carry(ctx, o, after)
+	if !bytes.Equal(a, b) {
+		return mine.After, fmt.Errorf("the log's state, scores or progress do not follow from its units: %w", ErrDiffers)
+	}
+	return mine.After, v.carry(ctx, o, mine.After)
 }
 
 // carry keeps, for the next round, the state in the worker's memory: the
@@ -202,9 +199,11 @@ func (v *Verifier) units(ctx context.Context, o *overlay, units []Unit, log []En
 		}
 		if f.Unit != log[i].Unit {
 			f.Same, f.Detail = false, fmt.Sprintf("the log has unit %s here, the plan %s", log[i].Unit, f.Unit)
+		} else if f.Same && log[i] != log[i].of(u, f.Computed, res) {
+			f.Same, f.Detail = false, "the log's line has other sums than the unit's result"
 		}
 		if res.Fault != 0 {
-			return nil, false, fmt.Errorf("unit %s: %w", f.Unit, ErrFault)
+			return nil, false, faulty(u, res)
 		}
 		v.Report(f)
 		results[i], differs = res, differs || !f.Same
@@ -251,8 +250,9 @@ func (v *Verifier) claimedResult(ctx context.Context, l block.Link) (Result, err
 // compare names the first difference of two results: of their outputs'
 // bytes, so far as the claimed ones are at hand, and of their sums.
 func (v *Verifier) compare(ctx context.Context, b block.Blocks, mine, theirs Result) (name, detail string) {
-	if mine.Fault != theirs.Fault || len(mine.Outputs) != len(theirs.Outputs) {
-		return "", fmt.Sprintf("fault %d with %d outputs, claimed fault %d with %d", mine.Fault, len(mine.Outputs), theirs.Fault, len(theirs.Outputs))
+	if mine.Fault != theirs.Fault || mine.Detail != theirs.Detail || len(mine.Outputs) != len(theirs.Outputs) {
+		return "", fmt.Sprintf("fault %d (%s) with %d outputs, claimed fault %d (%s) with %d",
+			mine.Fault, mine.Detail, len(mine.Outputs), theirs.Fault, theirs.Detail, len(theirs.Outputs))
 	}
 	for i := range mine.Outputs {
 		if name, detail = v.compareOutput(ctx, b, mine.Outputs[i], theirs.Outputs[i]); detail != "" {
@@ -315,16 +315,27 @@ func (r SetRecord) tensorAt(at uint64) string {
 	return ""
 }
 
-// Trace recomputes a gradient unit and reports each operation of its graph:
-// hashed name, row, and the digests of its outputs.
+// Trace recomputes a unit that learns and reports each operation of its
+// gradients' graphs: hashed name, row, and the digests of its outputs.
 func (v *Verifier) Trace(ctx context.Context, u Unit, report func(tensor.Step)) error {
-	if u.Kind != Gradient {
-		return fmt.Errorf("trace: a %s unit has no graph of its own: give a gradient unit", u.Kind)
+	if u.Kind != Gradient && u.Kind != Steps {
+		return fmt.Errorf("trace: a %s unit has no graph of its own: give a gradient or steps unit", u.Kind)
 	}
 	o := &overlay{mine: &block.Memory{}, claims: v.Claims}
-	run, params, batch, err := v.Worker.lesson(ctx, o, u)
+	l, err := v.Worker.lesson(ctx, o, u)
 	if err != nil {
 		return err
 	}
-	return v.Worker.engine(run.Model()).Trace(params, []nmt.Batch{batch}, run.dropout(u), report)
+	engine := v.Worker.engine(l.run.Model())
+	if u.Kind == Gradient {
+		return engine.Trace(l.params, l.batches, l.key(0), report)
+	}
+	_, err = v.Worker.walk(l, func(at int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error) {
+		if err := engine.Trace(params, batches, l.key(at), report); err != nil {
+			return nil, err
+		}
+		g, err := engine.Gradient(params, batches, l.key(at))
+		return g.Grads, err
+	})
+	return err
 }

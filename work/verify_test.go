@@ -68,7 +68,7 @@ func TestVerifyHonestRun(t *testing.T) {
 	}
 	units := 0
 	for _, r := range history {
-		units += len(r.Entries) + 1 + len(r.Valid)
+		units += len(r.Lines())
 	}
 	if len(*findings) != units {
 		t.Errorf("%d units verified, the run has %d", len(*findings), units)

@@ -87,7 +87,7 @@ func minersOf(ctx context.Context, peer *node.Peer, out *node.Outcome) ([]minerU
 	}
 	units := map[string]int{}
 	for _, r := range history {
-		for _, e := range slices.Concat(r.Entries, r.Valid) {
+		for _, e := range slices.Concat(r.Entries, r.Valid, r.Translated) {
 			units[wallet.Address(e.Worker)]++
 		}
 	}

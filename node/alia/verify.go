@@ -224,13 +224,8 @@ func (a *app) listUnits(t target) error {
 	}
 	units := []claimed{}
 	for _, r := range t.history[t.first : t.last+1] {
-		for _, of := range []struct {
-			kind    work.Kind
-			entries []work.Entry
-		}{{work.Gradient, r.Entries}, {work.Combine, []work.Entry{r.Combine}}, {work.Evaluate, r.Valid}} {
-			for i, e := range of.entries {
-				units = append(units, claimed{of.kind.String(), r.Number, i, e.Unit.String(), e.Result.String(), wallet.Address(e.Worker)})
-			}
+		for _, e := range r.Lines() {
+			units = append(units, claimed{e.Kind.String(), r.Number, int(e.Index), e.Unit.String(), e.Result.String(), wallet.Address(e.Worker)})
 		}
 	}
 	return a.result(struct {
@@ -245,11 +240,9 @@ func (a *app) listUnits(t target) error {
 
 // claim is the result that a round's log claims for a unit.
 func claim(r work.Round, unit block.Link) (block.Link, bool) {
-	for _, entries := range [][]work.Entry{r.Entries, {r.Combine}, r.Valid} {
-		for _, e := range entries {
-			if e.Unit == unit {
-				return e.Result, true
-			}
+	for _, e := range r.Lines() {
+		if e.Unit == unit {
+			return e.Result, true
 		}
 	}
 	return block.Link{}, false

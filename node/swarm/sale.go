@@ -104,7 +104,7 @@ func (s *swarm) sell(ctx context.Context, seller string, amount uint64) {
 			return fmt.Errorf("sale: %w", err)
 		}
 		out, err := s.command(ctx, customerName, []string{"--listen", s.members[customerName].listen()},
-			"translate", s.cfg.Document, "--model", s.trained.Model, "--src", s.cfg.Source, "--tgt", s.cfg.Target, "--budget", Amount(max(1, amount/4)))
+			"translate", s.cfg.Document, "--model", s.trained.Model, "--src", s.cfg.Source, "--tgt", s.cfg.Target, "--budget", Amount(max(1, amount/2)))
 		if err != nil {
 			return fmt.Errorf("translation: %w", err)
 		}

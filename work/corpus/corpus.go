@@ -160,3 +160,11 @@ func cutTab(line string) (Pair, bool) {
 	source, target, ok := strings.Cut(line, "\t")
 	return Pair{source, target}, ok && !strings.Contains(target, "\t")
 }
+
+// Sides gives the sources and the targets of pairs.
+func Sides(pairs []Pair) (sources, targets []string) {
+	for _, p := range pairs {
+		sources, targets = append(sources, p.Source), append(targets, p.Target)
+	}
+	return sources, targets
+}

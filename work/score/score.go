@@ -7,14 +7,13 @@
 //	b, err := score.BLEU(hypotheses, references, score.Cased)
 //	fmt.Printf("%.2f %s\n", b.Score, score.Cased) // 41.03 nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:alia-1
 //
-// Scores are reports for people: they enter no hash and no payment, so this
-// package alone among its neighbours uses float64 and math.Log and math.Exp.
-// All counts are integers, summed exactly.
+// Scores are the same bits on every machine, since a run may be ended by them:
+// counts are integers, and the rest is sums, rounded products and divisions of
+// float64, with a logarithm and an exponential of its own.
 package score
 
 import (
 	"fmt"
-	"math"
 	"strings"
 )
 
@@ -80,24 +79,28 @@ func BLEU(hypotheses, references []string, c Case) (Bleu, error) {
 // finish computes the figures from the counts of matched and of all n-grams.
 // The k-th order without a match counts as 1/2^k matches.
 func (b *Bleu) finish(matched, total [4]int) {
-	smooth, logs := 1.0, 0.0
+	smooth, logs, none := 1.0, 0.0, false
 	for n := range 4 {
 		switch {
 		case total[n] == 0:
 		case matched[n] == 0:
 			smooth *= 2
-			b.Precisions[n] = 100 / (smooth * float64(total[n]))
+			b.Precisions[n] = 100 / float64(smooth*float64(total[n]))
 		default:
-			b.Precisions[n] = 100 * float64(matched[n]) / float64(total[n])
+			b.Precisions[n] = float64(100*float64(matched[n])) / float64(total[n])
 		}
-		logs += math.Log(b.Precisions[n]) // -Inf for an order without n-grams: the score is 0
+		if b.Precisions[n] > 0 { // otherwise an order without n-grams: the score is 0
+			logs += ln(b.Precisions[n])
+		} else {
+			none = true
+		}
 	}
 	b.Brevity = 1
 	if b.Hypothesis < b.Reference {
-		b.Brevity = math.Exp(1 - float64(b.Reference)/float64(max(b.Hypothesis, 1)))
+		b.Brevity = exp(1 - float64(b.Reference)/float64(max(b.Hypothesis, 1)))
 	}
-	if matched[0] > 0 {
-		b.Score = b.Brevity * math.Exp(logs/4)
+	if matched[0] > 0 && !none {
+		b.Score = float64(b.Brevity * exp(logs/4))
 	}
 }
 
@@ -133,7 +136,44 @@ func ChrF(hypotheses, references []string) (float64, error) {
 	}
 	precision /= float64(effective)
 	recall /= float64(effective)
-	return 100 * (1 + beta2) * precision * recall / (beta2*precision + recall), nil
+	both := float64(float64(100*(1+beta2)*precision) * recall)
+	return both / (float64(beta2*precision) + recall), nil
+}
+
+// ln is the natural logarithm of x > 0: x = m*2^k with m in [1,2), and ln m by
+// the series of 2*artanh((m-1)/(m+1)), within some units of the last place.
+func ln(x float64) float64 {
+	const ln2 = 0.693147180559945309417232121458
+	k := 0.0
+	for ; x >= 2; x /= 2 {
+		k++
+	}
+	for ; x < 1; x *= 2 {
+		k--
+	}
+	t := (x - 1) / (x + 1)
+	q, sum := float64(t*t), 0.0
+	for n := 41.0; n >= 1; n -= 2 {
+		sum = 1/n + float64(q*sum)
+	}
+	return float64(k*ln2) + float64(2*float64(t*sum))
+}
+
+// exp is e^x by its series for x/1024, squared ten times; where that would
+// leave the range of float64 it is 0 or the largest number.
+func exp(x float64) float64 {
+	if x < -700 {
+		return 0
+	}
+	x = min(x, 700) / 1024
+	y := 1.0
+	for n := 14.0; n >= 1; n-- {
+		y = 1 + float64(y*(x/n))
+	}
+	for range 10 {
+		y = float64(y * y)
+	}
+	return y
 }
 
 // check reports lists that cannot be compared.

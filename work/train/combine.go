@@ -1,22 +1,31 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// State is all a run carries from round to round: the parameters and Adam's
-// first and second moments, three sets of the same names and shapes.
+// State is all a run carries from round to round: the parameters, and two
+// sets of moments that follow from how the next round is combined. For units
+// of one step they are Adam's first and second moments, of the parameters'
+// names and shapes. For units of more, M is the outer momentum, and V the
+// second moment that workers share, factored: see [Factor].
 type State struct {
 	Params, M, V *tensor.Set
 }
 
 // Start is the state a run begins from: params, and moments of +0.
-func Start(params *tensor.Set) State {
-	return State{Params: params, M: params.Zeros(), V: params.Zeros()}
+func Start(cfg Config, params *tensor.Set) State {
+	s := State{Params: params, M: params.Zeros(), V: params.Zeros()}
+	if cfg.Inner(0) > 1 {
+		s.V = zeroFactors(params)
+	}
+	return s
 }
 
 // Delta is a set quantised to 8 bits: integers of the set's names and shapes,
@@ -37,39 +46,200 @@ func Quantize(dev kernel.Device, s *tensor.Set) Delta {
 	return Delta{Q: set(q), Scales: set(scales)}
 }
 
-// Combine folds a round's deltas into the next state, and gives the
-// quantised step: next parameters = parameters - step, as [Advance] has it.
-// The gradient is the mean of the deltas in index order; the step is Adam's
-// (Kingma and Ba 2015), at the rate of round r, counted from 0.
-func Combine(dev kernel.Device, cfg Config, s State, deltas []Delta, r int) (State, Delta, error) {
-	if len(deltas) == 0 {
+// Contribution is what one unit of a round gives: how far it would move the
+// parameters, and, when it took more than one step, its second moment.
+type Contribution struct {
+	Delta
+	V *tensor.Set // factored; nil for a unit of one step
+}
+
+// Combine folds the contributions of round r, in index order, into the next
+// state, and gives the quantised step: next parameters = parameters - step,
+// as [Advance] has it. Rounds count from 0; at places r in the run.
+//
+// Deltas are averaged. Gradients are folded by Adam (Kingma and Ba 2015).
+// Walks are folded by an outer step with Nesterov momentum: with A the
+// average, M' = mu*M + A and the step is eta*(A + mu*M').
+func Combine(dev kernel.Device, cfg Config, at Place, s State, from []Contribution, r int) (State, Delta, error) {
+	if len(from) == 0 {
 		return State{}, Delta{}, fmt.Errorf("combine round %d: no deltas", r)
 	}
-	for k, d := range deltas {
-		if err := d.fits(s.Params); err != nil {
+	walked := cfg.Inner(r) > 1
+	for k, c := range from {
+		if err := c.fits(s.Params); err != nil {
 			return State{}, Delta{}, fmt.Errorf("combine round %d, delta %d: %w", r, k, err)
 		}
-	}
-	hyper := kernel.Tensor{Type: kernel.F32, Shape: []int{3}, F: cfg.hyper(r)}
-	adam := kernel.Attr{Beta1: fraction(cfg.Beta1PPM), Beta2: fraction(cfg.Beta2PPM), Eps: 1e-9}
-	mean := kernel.Attr{Scale: 1 / float32(len(deltas))}
-	n := s.Params.Len()
-	m, v, steps := make([]tensor.Named, n), make([]tensor.Named, n), make([]tensor.Named, n)
-	for i := range n {
-		p := s.Params.At(i)
-		g := tensor.Zeros(kernel.F32, p.Shape...)
-		for _, d := range deltas {
-			add(dev, g, d, i, +1)
+		if walked {
+			if err := sameForm(s.V, c.V); err != nil {
+				return State{}, Delta{}, fmt.Errorf("combine round %d, second moment %d: %w", r, k, err)
+			}
 		}
-		dev.Do(&kernel.Call{Op: kernel.Scale, Attr: mean, In: []kernel.Tensor{g}, Out: []kernel.Tensor{g}})
-		out := results(dev, kernel.Adam, adam, g, s.M.At(i).Tensor, s.V.At(i).Tensor, hyper)
-		steps[i] = tensor.Named{Name: p.Name, Tensor: out[0]}
-		m[i] = tensor.Named{Name: p.Name, Tensor: out[1]}
-		v[i] = tensor.Named{Name: p.Name, Tensor: out[2]}
 	}
-	step := Quantize(dev, set(steps))
+	f := fold{dev: dev}
+	a := f.average(s.Params, from)
+	var next State
+	var steps *tensor.Set
+	if walked {
+		eta, mu := fraction(cfg.OuterRatePPM), fraction(cfg.OuterMomentumPPM)
+		next.M = f.plus(f.times(s.M, mu), a)
+		steps = f.times(f.plus(a, f.times(next.M, mu)), eta)
+		next.V = f.averageMoments(from)
+	} else {
+		f.clip(cfg, a)
+		steps, next.M, next.V = a, s.M.Clone(), s.V.Clone()
+		f.adam(cfg, at, steps, next.M, next.V)
+		f.decay(cfg, at, s.Params, steps)
+	}
+	step := Quantize(dev, steps)
 	params, err := Advance(dev, s.Params, step)
-	return State{Params: params, M: set(m), V: set(v)}, step, err
+	if err != nil {
+		return State{}, Delta{}, err
+	}
+	next.Params = params
+	if !walked && cfg.Inner(r+1) > 1 { // the lead is over: from Adam's moments to those of walks
+		next.M, next.V = s.Params.Zeros(), Factor(dev, next.V)
+	}
+	return next, step, nil
+}
+
+// fold is arithmetic on whole sets, by rows of the table of work/kernel.
+type fold struct{ dev kernel.Device }
+
+// average is the mean of the deltas in index order, of params' form.
+func (f fold) average(params *tensor.Set, from []Contribution) *tensor.Set {
+	sum := params.Zeros()
+	for i := range sum.Len() {
+		for _, c := range from {
+			add(f.dev, sum.At(i).Tensor, c.Delta, i, +1)
+		}
+	}
+	f.scale(sum, 1/float32(len(from)))
+	return sum
+}
+
+// averageMoments is the mean of the units' second moments in index order.
+func (f fold) averageMoments(from []Contribution) *tensor.Set {
+	sum := from[0].V
+	for _, c := range from[1:] {
+		sum = f.plus(sum, c.V)
+	}
+	return f.times(sum, 1/float32(len(from)))
+}
+
+// scale multiplies s by x in place.
+func (f fold) scale(s *tensor.Set, x float32) {
+	for i := range s.Len() {
+		t := []kernel.Tensor{s.At(i).Tensor}
+		f.dev.Do(&kernel.Call{Op: kernel.Scale, Attr: kernel.Attr{Scale: x}, In: t, Out: t})
+	}
+}
+
+// times is s*x.
+func (f fold) times(s *tensor.Set, x float32) *tensor.Set {
+	s = s.Clone()
+	f.scale(s, x)
+	return s
+}
+
+// plus is s + t, which are of one form.
+func (f fold) plus(s, t *tensor.Set) *tensor.Set {
+	s = s.Clone()
+	for i := range s.Len() {
+		x := s.At(i).Tensor
+		f.dev.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, t.At(i).Tensor}, Out: []kernel.Tensor{x}})
+	}
+	return s
+}
+
+// clip scales the gradient g, in place, down to the norm that cfg allows.
+func (f fold) clip(cfg Config, g *tensor.Set) {
+	if cfg.ClipPPM == 0 {
+		return
+	}
+	if norm, most := f.norm(g), fraction(cfg.ClipPPM); norm > most {
+		f.scale(g, most/norm)
+	}
+}
+
+// norm is the Euclidean norm of all of g: the squares of each row are summed
+// by lanes, the rows of each tensor by lanes, and the tensors in order of
+// their names.
+func (f fold) norm(g *tensor.Set) float32 {
+	var sum float32
+	for i := range g.Len() {
+		rows := results(f.dev, kernel.RowSumSquares, kernel.Attr{}, matrix(g.At(i).Tensor))[0]
+		sum += results(f.dev, kernel.Sum, kernel.Attr{}, rows)[0].F[0]
+	}
+	return float32(math.Sqrt(float64(sum)))
+}
+
+// matrix is t with its dimensions but the last as rows.
+func matrix(t kernel.Tensor) kernel.Tensor {
+	last := t.Shape[len(t.Shape)-1]
+	t.Shape = []int{t.Len() / last, last}
+	return t
+}
+
+// adam makes a step of the gradient g and updates the moments m and v, all
+// three in place.
+func (f fold) adam(cfg Config, at Place, g, m, v *tensor.Set) {
+	hyper := cfg.hyper(at)
+	attr := kernel.Attr{Beta1: fraction(cfg.Beta1PPM), Beta2: fraction(cfg.Beta2PPM), Eps: adamEps}
+	for i := range g.Len() {
+		out := []kernel.Tensor{g.At(i).Tensor, m.At(i).Tensor, v.At(i).Tensor}
+		f.dev.Do(&kernel.Call{Op: kernel.Adam, Attr: attr, In: append(slices.Clone(out), hyper), Out: out})
+	}
+}
+
+// adamEps is added to the root of the second moment, as in Vaswani et al. 2017.
+const adamEps = 1e-9
+
+// decay adds to the steps, in place, what weight decay takes off params.
+func (f fold) decay(cfg Config, at Place, params, steps *tensor.Set) {
+	if cfg.WeightDecayPPM == 0 {
+		return
+	}
+	part := float32(cfg.rate(at) * fraction(cfg.WeightDecayPPM))
+	for i := range params.Len() {
+		if p := params.At(i); len(p.Shape) > 1 {
+			off := results(f.dev, kernel.Scale, kernel.Attr{Scale: part}, p.Tensor)[0]
+			x := steps.At(i).Tensor
+			f.dev.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, off}, Out: []kernel.Tensor{x}})
+		}
+	}
+}
+
+// Mean is the average of sets of one form, in order: a model of several
+// checkpoints.
+func Mean(dev kernel.Device, sets []*tensor.Set) (*tensor.Set, error) {
+	if len(sets) == 0 {
+		return nil, errors.New("mean of no sets")
+	}
+	f, sum := fold{dev}, sets[0]
+	for k, s := range sets[1:] {
+		if err := sameForm(sum, s); err != nil {
+			return nil, fmt.Errorf("mean: set %d: %w", k+1, err)
+		}
+		sum = f.plus(sum, s)
+	}
+	if len(sets) == 1 {
+		return sum, nil
+	}
+	return f.times(sum, 1/float32(len(sets))), nil
+}
+
+// sameForm says how t differs from s in names and shapes, if it does.
+func sameForm(s, t *tensor.Set) error {
+	if t == nil || t.Len() != s.Len() {
+		return fmt.Errorf("want %d tensors", s.Len())
+	}
+	for i := range s.Len() {
+		x, y := s.At(i), t.At(i)
+		if x.Name != y.Name || x.Type != y.Type || !slices.Equal(x.Shape, y.Shape) {
+			return fmt.Errorf("tensor %s of shape %v, want %s of %v", y.Name, y.Shape, x.Name, x.Shape)
+		}
+	}
+	return nil
 }
 
 // Advance gives the next parameters from the last and the round's step.
@@ -110,7 +280,8 @@ func QuantizeCost(s *tensor.Set) uint64 {
 	return sum
 }
 
-// CombineCost is the canonical cost, in FLOP, of [Combine] with n deltas.
+// CombineCost is the canonical cost, in FLOP, of [Combine] with n deltas. It
+// counts what every combine does, which is nearly all of it.
 func CombineCost(params *tensor.Set, n int) uint64 {
 	var sum uint64
 	for i := range params.Len() {
@@ -161,30 +332,4 @@ func (d Delta) fits(s *tensor.Set) error {
 		}
 	}
 	return nil
-}
-
-// hyper is Adam's numbers for round r, counted from 0: the rate, and the
-// corrections 1/(1-beta^t) with t = r+1.
-func (c Config) hyper(r int) []float32 {
-	t := r + 1
-	rate := float64(c.RatePPM) / 1e6
-	if t < int(c.WarmUp) {
-		rate = rate * float64(t) / float64(c.WarmUp)
-	} else {
-		rate = rate * math.Sqrt(float64(c.WarmUp)/float64(t))
-	}
-	return []float32{float32(rate), correction(c.Beta1PPM, t), correction(c.Beta2PPM, t)}
-}
-
-// correction is 1/(1-beta^t), the power by repeated squaring: float64
-// products round alike everywhere, package math's Pow does not.
-func correction(ppm uint32, t int) float32 {
-	power, square := 1.0, float64(ppm)/1e6
-	for ; t > 0; t >>= 1 {
-		if t&1 == 1 {
-			power = float64(power * square)
-		}
-		square = float64(square * square)
-	}
-	return float32(1 / (1 - power))
 }

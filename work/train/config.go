@@ -1,22 +1,26 @@
 // Package train is a training run: its rounds, the batches of a round, the
-// fold of gradients into the next model.
+// fold of what its units give into the next model.
 //
 // A run is a pure function of a corpus and a [Config]. The training pairs are
-// cut into batches once for each epoch ([Schedule]); round r takes the next K
-// batches, one for each virtual worker. The gradients of a round, quantised
-// to 8 bits, are averaged in index order and folded into the next state by
-// Adam ([Combine]); the step itself is quantised too, so that a machine that
-// holds the last model needs only the step to have the next one ([Advance]).
-// The number of machines never enters.
+// cut into batches once for each epoch ([Schedule]) and dealt to the K virtual
+// workers of each round. A worker takes H steps on its own and gives a
+// [Delta], quantised to 8 bits; the deltas of a round are averaged in index
+// order and folded into the next state ([Combine]). The fold's step is
+// quantised too, so that a machine that holds the last model needs only the
+// step to have the next one ([Advance]). With H = 1 the delta is a gradient
+// and the fold is Adam's; with more, the delta is how far the worker walked
+// ([Walk]), and the fold is an outer step with Nesterov momentum (DiLoCo,
+// Douillard et al. 2023). The number of machines never enters.
 //
 //	s, err := train.NewSchedule(cfg, lengths)
 //	for r := 0; r < s.Rounds(); r++ {
-//		for k, batch := range s.Round(r) { ... } // indices of training pairs
+//		for k, batches := range s.Round(r) { ... } // of unit k: indices of training pairs
 //	}
 package train
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alia-network/alia/work/nmt"
@@ -39,21 +43,60 @@ type Config struct {
 	DropoutPPM, SmoothingPPM uint32
 	// BatchTokens is the most target tokens, and the most source tokens, of a batch.
 	BatchTokens uint32
-	// Workers is K, the virtual workers: units, and batches, of a full round.
+	// Accumulate is the batches of one step: their gradient is the mean over
+	// the target tokens of all of them.
+	Accumulate uint32
+	// Workers is K, the virtual workers: units of a full round.
 	Workers uint32
+	// Steps is H, the steps a worker takes before results are combined.
+	Steps uint32
+	// Lead is the rounds at the beginning whose workers take one step each,
+	// whatever Steps says.
+	Lead uint32
 	// Epochs is the passes over the corpus; Rounds, unless 0, ends the run sooner.
 	Epochs, Rounds uint32
 	// Seed decides initial parameters, shuffles and dropout.
 	Seed uint64
-	// RatePPM is the largest learning rate. It is reached after WarmUp
-	// rounds, linearly, and falls with the inverse square root of the round
-	// after that (Vaswani et al. 2017, section 5.3).
+	// RatePPM is the largest learning rate. It is reached after WarmUp steps,
+	// linearly, and falls after that as Decay says.
 	RatePPM, WarmUp uint32
+	// Decay is one of [Decays].
+	Decay string
 	// Beta1PPM and Beta2PPM are Adam's decay rates.
 	Beta1PPM, Beta2PPM uint32
+	// WeightDecayPPM is the part of each weight matrix taken off at each step,
+	// times the learning rate (AdamW, Loshchilov and Hutter 2019). Vectors do
+	// not decay.
+	WeightDecayPPM uint32
+	// ClipPPM, unless 0, is the largest norm of a step's gradient: one that is
+	// longer is scaled down to it (Pascanu et al. 2013).
+	ClipPPM uint32
+	// OuterRatePPM and OuterMomentumPPM fold the walks of workers that take
+	// more than one step.
+	OuterRatePPM, OuterMomentumPPM uint32
+	// Validation is how many rounds apart the validation pairs are measured; 0
+	// is at the end of each epoch.
+	Validation uint32
+	// Patience, unless 0, ends the run after that many validations in turn
+	// without a better BLEU; its model is the best one's.
+	Patience uint32
+	// Average is the validations whose parameters are averaged into the model:
+	// the last ones, or with Patience those up to the best.
+	Average uint32
 	// Checkpoint is how many rounds apart the whole state is kept.
 	Checkpoint uint32
 }
+
+// The decays of the learning rate after the warm-up.
+const (
+	InverseSqrt = "inverse-sqrt" // with the inverse square root of the step (Vaswani et al. 2017, section 5.3)
+	Cosine      = "cosine"       // half a cosine, to zero at the run's last step (Loshchilov and Hutter 2017)
+	Linear      = "linear"       // to zero at the run's last step
+	Constant    = "constant"
+)
+
+// Decays lists the values of Config.Decay.
+func Decays() []string { return []string{InverseSqrt, Cosine, Linear, Constant} }
 
 // Numerics is the specification this package computes by.
 const Numerics = "ALIA-F32 v1"
@@ -65,21 +108,27 @@ const (
 	maxDim    = 1 << 13
 	maxLayers = 64
 	maxTokens = 1 << 20
+	// maxUnit is the most batches of a unit, and the most workers of a round.
+	maxUnit = 4096
+	// maxAverage is the most sets of parameters held back to be averaged.
+	maxAverage = 64
 )
 
 // Presets lists the names [Preset] knows.
-func Presets() []string { return []string{"demo", "tiny", "small"} }
+func Presets() []string { return []string{"demo", "tiny", "small", "base"} }
 
 // Preset returns the named configuration, or an error that lists the names.
 // tiny and small have the shapes of the PyTorch program they are compared
-// with; demo is the smallest that translates the phrasebook well.
+// with, base that of the paper (Vaswani et al. 2017, table 3); demo is the
+// smallest that translates the phrasebook well.
 func Preset(name string) (Config, error) {
 	c := Config{
 		Numerics: Numerics, Pieces: 6000,
 		SmoothingPPM: 100_000, DropoutPPM: 100_000,
-		BatchTokens: 1024, Workers: 4, Epochs: 13, Seed: 1,
-		RatePPM: 4000, WarmUp: 200, Beta1PPM: 900_000, Beta2PPM: 980_000,
-		Checkpoint: 50,
+		BatchTokens: 1024, Accumulate: 1, Workers: 4, Steps: 1, Epochs: 13, Seed: 1,
+		RatePPM: 4000, WarmUp: 200, Decay: InverseSqrt, Beta1PPM: 900_000, Beta2PPM: 980_000,
+		OuterRatePPM: 800_000, OuterMomentumPPM: 800_000,
+		Average: 1, Checkpoint: 50,
 	}
 	switch name {
 	case "demo":
@@ -92,6 +141,10 @@ func Preset(name string) (Config, error) {
 	case "small":
 		c.Dim, c.FFN, c.Heads, c.Encoder, c.Decoder = 256, 1024, 8, 3, 3
 		c.RatePPM = 2500
+	case "base":
+		c.Pieces = 16_000
+		c.Dim, c.FFN, c.Heads, c.Encoder, c.Decoder = 512, 2048, 8, 6, 6
+		c.BatchTokens, c.RatePPM, c.WarmUp = 4096, 1000, 1000
 	default:
 		return Config{}, fmt.Errorf("preset %q is unknown: take one of %s", name, strings.Join(Presets(), ", "))
 	}
@@ -119,14 +172,24 @@ func (c Config) Validate() error {
 		return fmt.Errorf("configuration: dropout %d and smoothing %d ppm must be below 1,000,000", c.DropoutPPM, c.SmoothingPPM)
 	case c.BatchTokens < 16 || c.BatchTokens > maxTokens:
 		return fmt.Errorf("configuration: %d tokens a batch, want 16 to %d", c.BatchTokens, maxTokens)
-	case c.Workers == 0 || c.Workers > 4096:
-		return fmt.Errorf("configuration: %d units a round, want 1 to 4096", c.Workers)
+	case c.Workers == 0 || c.Workers > maxUnit:
+		return fmt.Errorf("configuration: %d units a round, want 1 to %d", c.Workers, maxUnit)
+	case c.Accumulate == 0 || c.Steps == 0 || uint64(c.Accumulate)*uint64(c.Steps) > maxUnit:
+		return fmt.Errorf("configuration: %d steps of %d batches a unit, want 1 to %d batches in all", c.Steps, c.Accumulate, maxUnit)
 	case c.Epochs == 0 || c.Epochs > 100_000:
 		return fmt.Errorf("configuration: %d epochs, want 1 to 100,000", c.Epochs)
 	case c.RatePPM == 0 || c.RatePPM > 1_000_000 || c.WarmUp == 0:
-		return fmt.Errorf("configuration: learning rate %d ppm, warm-up %d rounds: both must be positive, the rate at most 1", c.RatePPM, c.WarmUp)
+		return fmt.Errorf("configuration: learning rate %d ppm, warm-up %d steps: both must be positive, the rate at most 1", c.RatePPM, c.WarmUp)
+	case !slices.Contains(Decays(), c.Decay):
+		return fmt.Errorf("configuration: decay %q, want one of %s", c.Decay, strings.Join(Decays(), ", "))
 	case c.Beta1PPM >= 1_000_000 || c.Beta2PPM >= 1_000_000:
 		return fmt.Errorf("configuration: Adam's decay rates %d and %d ppm must be below 1,000,000", c.Beta1PPM, c.Beta2PPM)
+	case c.WeightDecayPPM > 1_000_000:
+		return fmt.Errorf("configuration: weight decay %d ppm, want at most 1,000,000", c.WeightDecayPPM)
+	case c.OuterRatePPM == 0 || c.OuterRatePPM > 10_000_000 || c.OuterMomentumPPM >= 1_000_000:
+		return fmt.Errorf("configuration: outer rate %d and momentum %d ppm: the rate must be above 0 and at most 10, the momentum below 1", c.OuterRatePPM, c.OuterMomentumPPM)
+	case c.Average == 0 || c.Average > maxAverage:
+		return fmt.Errorf("configuration: the average of %d validations, want 1 to %d", c.Average, maxAverage)
 	case c.Checkpoint == 0:
 		return fmt.Errorf("configuration: checkpoints 0 rounds apart, want 1 or more")
 	}

@@ -10,8 +10,9 @@ import (
 type Length = corpus.Length
 
 // Schedule is which training pairs each unit of a run reads: for each epoch
-// a new cut and shuffle of the corpus, laid end to end and dealt K batches
-// to a round. It is decided by the configuration and the pairs' lengths.
+// a new cut and shuffle of the corpus, laid end to end and dealt to the units
+// of one round after another. It is decided by the configuration and the
+// pairs' lengths.
 type Schedule struct {
 	cfg      Config
 	lengths  []Length
@@ -45,39 +46,100 @@ func (s *Schedule) load(epoch int) {
 
 // Rounds is the number of rounds of the run.
 func (s *Schedule) Rounds() int {
-	total := 0
-	for _, n := range s.perEpoch {
-		total += n
+	left := s.total()
+	lead := int(s.cfg.Lead)
+	rounds := ceil(left, s.cfg.deal(0))
+	if rounds > lead {
+		rounds = lead + ceil(left-s.first(lead), s.cfg.deal(lead))
 	}
-	k := int(s.cfg.Workers)
-	rounds := (total + k - 1) / k
 	if r := int(s.cfg.Rounds); r > 0 && r < rounds {
 		rounds = r
 	}
 	return rounds
 }
 
-// Round gives the batches of round r, counted from 0, in index order: for
-// each the indices of its training pairs. The last round may have fewer
-// than K.
-func (s *Schedule) Round(r int) [][]int {
-	k := int(s.cfg.Workers)
-	var round [][]int
-	for b := r * k; b < (r+1)*k; b++ {
-		epoch, at := s.locate(b)
-		if epoch == len(s.perEpoch) {
-			break
+// total is the batches of all epochs.
+func (s *Schedule) total() int {
+	total := 0
+	for _, n := range s.perEpoch {
+		total += n
+	}
+	return total
+}
+
+// Inner is the steps that a worker takes in round r; in the run's last round
+// it may be fewer.
+func (c Config) Inner(r int) int {
+	if r < int(c.Lead) {
+		return 1
+	}
+	return int(c.Steps)
+}
+
+// deal is the batches of a full round like r.
+func (c Config) deal(r int) int { return int(c.Workers) * int(c.Accumulate) * c.Inner(r) }
+
+// Batch is the place in the run of the first batch of unit k of round r, if
+// that round is full. The batches of no two units overlap.
+func (c Config) Batch(r, k int) int {
+	return c.before(r)*int(c.Workers)*int(c.Accumulate) + k*int(c.Accumulate)*c.Inner(r)
+}
+
+// before is the steps a worker takes before round r.
+func (c Config) before(r int) int {
+	lead := min(r, int(c.Lead))
+	return lead + (r-lead)*c.Inner(r)
+}
+
+// Place is the place of the first step of round r in a run of so many steps.
+func (c Config) Place(r, steps int) Place { return Place{Step: c.before(r), Steps: steps} }
+
+// first is the first batch of round r.
+func (s *Schedule) first(r int) int { return s.cfg.Batch(r, 0) }
+
+// end is the steps a worker has taken at the end of round r.
+func (s *Schedule) end(r int) int {
+	return min(s.cfg.before(r+1), ceil(s.total(), int(s.cfg.Workers)*int(s.cfg.Accumulate)))
+}
+
+// Steps is the steps a worker takes in the whole run.
+func (s *Schedule) Steps() int { return s.end(s.Rounds() - 1) }
+
+// Round gives the batches of the units of round r, counted from 0, in index
+// order: of each the batches of its steps in turn, and of each batch the
+// indices of its training pairs. The last round may have fewer steps, and
+// fewer units than K.
+func (s *Schedule) Round(r int) [][][]int {
+	at, end := s.first(r), min(s.first(r+1), s.total())
+	each := (s.end(r) - s.cfg.before(r)) * int(s.cfg.Accumulate)
+	var round [][][]int
+	for ; at < end; at += each {
+		var unit [][]int
+		for b := at; b < min(at+each, end); b++ {
+			epoch, i := s.locate(b)
+			s.load(epoch)
+			unit = append(unit, s.batches[i])
 		}
-		s.load(epoch)
-		round = append(round, s.batches[at])
+		round = append(round, unit)
 	}
 	return round
 }
 
 // Epoch is the epoch, counted from 0, in which round r begins.
 func (s *Schedule) Epoch(r int) int {
-	e, _ := s.locate(r * int(s.cfg.Workers))
+	e, _ := s.locate(s.first(r))
 	return e
+}
+
+// Validates reports whether the validation pairs are measured after round r.
+func (s *Schedule) Validates(r int) bool {
+	if r+1 == s.Rounds() {
+		return true
+	}
+	if every := int(s.cfg.Validation); every > 0 {
+		return (r+1)%every == 0
+	}
+	return s.Epoch(r+1) != s.Epoch(r)
 }
 
 // locate finds batch b of the run: its epoch, and its place there.
@@ -90,3 +152,6 @@ func (s *Schedule) locate(b int) (epoch, at int) {
 	}
 	return len(s.perEpoch), 0
 }
+
+// ceil is n/d, rounded up.
+func ceil(n, d int) int { return (n + d - 1) / d }

@@ -1,0 +1,70 @@
+package train
+
+import (
+	"math"
+
+	"github.com/alia-network/alia/work/kernel"
+)
+
+// Place is where in its run a step stands: what the learning rate follows from.
+type Place struct {
+	Step  int // steps the worker took before, from 0
+	Steps int // of the whole run
+}
+
+// hyper is Adam's numbers for a step: the rate, and the corrections
+// 1/(1-beta^t) of the moments, with t = Step+1.
+func (c Config) hyper(at Place) kernel.Tensor {
+	t := at.Step + 1
+	return kernel.Tensor{Type: kernel.F32, Shape: []int{3}, F: []float32{c.rate(at), correction(c.Beta1PPM, t), correction(c.Beta2PPM, t)}}
+}
+
+// rate is the learning rate of a step.
+func (c Config) rate(at Place) float32 {
+	peak, t := float64(c.RatePPM)/1e6, float64(at.Step+1)
+	warm := float64(c.WarmUp)
+	if t < warm {
+		return float32(peak * t / warm)
+	}
+	switch c.Decay {
+	case InverseSqrt:
+		peak = float64(peak * math.Sqrt(warm/t))
+	case Cosine:
+		x := cosine(float64(halfPi * c.done(at)))
+		peak = float64(peak * float64(x*x)) // (1+cos 2x)/2 = cos x squared
+	case Linear:
+		peak = float64(peak * (1 - c.done(at)))
+	}
+	return float32(peak)
+}
+
+const halfPi = math.Pi / 2
+
+// done is the part of the steps after the warm-up that are taken, below 1.
+func (c Config) done(at Place) float64 {
+	t := float64(at.Step + 1 - int(c.WarmUp))
+	return min(t/float64(max(at.Steps+1-int(c.WarmUp), 1)), 1)
+}
+
+// cosine is cos x for 0 <= x <= pi/2 by its Taylor series, in products that
+// are rounded: package math's differs between processors.
+func cosine(x float64) float64 {
+	q, y := float64(x*x), 1.0
+	for n := 22.0; n >= 2; n -= 2 {
+		y = 1 - float64(y*(q/float64(n*(n-1))))
+	}
+	return y
+}
+
+// correction is 1/(1-beta^t), the power by repeated squaring: float64
+// products round alike everywhere, package math's Pow does not.
+func correction(ppm uint32, t int) float32 {
+	power, square := 1.0, float64(ppm)/1e6
+	for ; t > 0; t >>= 1 {
+		if t&1 == 1 {
+			power = float64(power * square)
+		}
+		square = float64(square * square)
+	}
+	return float32(1 / (1 - power))
+}

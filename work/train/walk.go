@@ -1,0 +1,158 @@
+package train
+
+import (
+	"fmt"
+
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/tensor"
+)
+
+// Walk is the steps that one worker takes by itself from the round's
+// parameters. Its memory is of the round, never of the machine: it begins with
+// no first moment, and with the second moment that all workers share.
+type Walk struct {
+	fold
+	cfg          Config
+	at           Place
+	start        *tensor.Set
+	params, m, v *tensor.Set
+}
+
+// NewWalk begins a walk at params with the shared second moment v, factored;
+// at is the place of its first step. It fails when v does not fit params.
+func NewWalk(dev kernel.Device, cfg Config, at Place, params, v *tensor.Set) (*Walk, error) {
+	full, err := Expand(dev, params, v)
+	if err != nil {
+		return nil, fmt.Errorf("walk: %w", err)
+	}
+	cfg.Beta1PPM = 0
+	return &Walk{fold: fold{dev}, cfg: cfg, at: at, start: params, params: params.Clone(), m: params.Zeros(), v: full}, nil
+}
+
+// Params is where the walk has come to: the parameters of the next gradient.
+func (w *Walk) Params() *tensor.Set { return w.params }
+
+// Step takes one step against the gradient g, which it overwrites: Adam's
+// with beta1 = 0.
+func (w *Walk) Step(g *tensor.Set) {
+	w.clip(w.cfg, g)
+	w.adam(w.cfg, w.at, g, w.m, w.v)
+	w.decay(w.cfg, w.at, w.params, g)
+	w.minus(w.params, g)
+	w.at.Step++
+}
+
+// minus takes steps off params, in place.
+func (f fold) minus(params, steps *tensor.Set) {
+	f.scale(steps, -1)
+	for i := range params.Len() {
+		x := params.At(i).Tensor
+		f.dev.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, steps.At(i).Tensor}, Out: []kernel.Tensor{x}})
+	}
+}
+
+// Finish gives the walk's contribution to its round: the way back from where
+// it came to, and its second moment.
+func (w *Walk) Finish() Contribution {
+	back := w.start.Clone()
+	w.minus(back, w.params)
+	return Contribution{Delta: Quantize(w.dev, back), V: Factor(w.dev, w.v)}
+}
+
+// A factored matrix is two vectors under its name with these suffixes.
+const (
+	rowSuffix = "#row"
+	colSuffix = "#col"
+)
+
+// Factor is the set v with each matrix [n,m] as the means of its rows [n] and
+// of its columns [m] (Shazeer and Stern 2018, "Adafactor", algorithm 2).
+// Vectors stay as they are.
+func Factor(dev kernel.Device, v *tensor.Set) *tensor.Set {
+	var items []tensor.Named
+	for i := range v.Len() {
+		t := v.At(i)
+		if len(t.Shape) != 2 {
+			items = append(items, t)
+			continue
+		}
+		row := results(dev, kernel.RowSum, kernel.Attr{}, t.Tensor)[0]
+		col := results(dev, kernel.ColSum, kernel.Attr{}, t.Tensor)[0]
+		items = append(items,
+			tensor.Named{Name: t.Name + rowSuffix, Tensor: results(dev, kernel.Scale, kernel.Attr{Scale: 1 / float32(t.Shape[1])}, row)[0]},
+			tensor.Named{Name: t.Name + colSuffix, Tensor: results(dev, kernel.Scale, kernel.Attr{Scale: 1 / float32(t.Shape[0])}, col)[0]})
+	}
+	return set(items)
+}
+
+// Expand is the set of params' form whose matrices have the rank-one values
+// row[i]/mean(row) * col[j] of the factors v. It fails when v is not factors
+// of that form.
+func Expand(dev kernel.Device, params, v *tensor.Set) (*tensor.Set, error) {
+	if err := FactorsFit(params, v); err != nil {
+		return nil, err
+	}
+	full := params.Zeros()
+	for i := range full.Len() {
+		t := full.At(i)
+		if len(t.Shape) != 2 {
+			have, _ := v.Get(t.Name)
+			copy(t.F, have.F)
+			continue
+		}
+		row, _ := v.Get(t.Name + rowSuffix)
+		col, _ := v.Get(t.Name + colSuffix)
+		outer(dev, t.Tensor, row, col)
+	}
+	return full, nil
+}
+
+// FactorsFit says why v cannot be the factored second moment of parameters of
+// params' form, if it cannot.
+func FactorsFit(params, v *tensor.Set) error {
+	if err := sameForm(zeroFactors(params), v); err != nil {
+		return fmt.Errorf("second moment: %w", err)
+	}
+	return nil
+}
+
+// zeroFactors is the factored set of zeros for parameters of params' form.
+func zeroFactors(params *tensor.Set) *tensor.Set {
+	var items []tensor.Named
+	for i := range params.Len() {
+		p := params.At(i)
+		if len(p.Shape) != 2 {
+			items = append(items, tensor.Named{Name: p.Name, Tensor: tensor.Zeros(kernel.F32, p.Shape...)})
+			continue
+		}
+		items = append(items,
+			tensor.Named{Name: p.Name + rowSuffix, Tensor: tensor.Zeros(kernel.F32, p.Shape[0])},
+			tensor.Named{Name: p.Name + colSuffix, Tensor: tensor.Zeros(kernel.F32, p.Shape[1])})
+	}
+	return set(items)
+}
+
+// outer sets x [n,m] to row[i]/mean(row) * col[j], or leaves it where the rows
+// have no mean.
+func outer(dev kernel.Device, x, row, col kernel.Tensor) {
+	n, m := len(row.F), len(col.F)
+	sum := results(dev, kernel.Sum, kernel.Attr{}, row)[0].F[0]
+	if !(sum > 0) {
+		return
+	}
+	share := results(dev, kernel.Scale, kernel.Attr{Scale: float32(n) / sum}, row)[0]
+	share.Shape, col.Shape = []int{n, 1}, []int{1, m}
+	dev.Do(&kernel.Call{Op: kernel.MatMul, In: []kernel.Tensor{share, col}, Out: []kernel.Tensor{x}})
+}
+
+// WalkCost is the canonical cost, in FLOP, of so many steps of a [Walk],
+// gradients apart, and of its contribution.
+func WalkCost(params *tensor.Set, steps int) uint64 {
+	sum := QuantizeCost(params)
+	hyper := kernel.Tensor{Type: kernel.F32, Shape: []int{3}}
+	for i := range params.Len() {
+		p := params.At(i).Tensor
+		sum += uint64(steps) * (cost(kernel.Adam, kernel.Attr{}, p, p, p, hyper) + cost(kernel.Scale, kernel.Attr{}, p) + cost(kernel.Add, kernel.Attr{}, p, p))
+	}
+	return sum
+}
