@@ -16,6 +16,11 @@ func assembly() []backend {
 	}
 }
 
+// fmaLoops are for processors that have the devices.
+func fmaLoops() []fmaLoop {
+	return []fmaLoop{{"avx512", 2 * 24 * 16, fmasAVX512}, {"avx2", 2 * 12 * 8, fmasAVX2}}
+}
+
 func hasAVX2() bool { return cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 }
 
 // hasAVX512 wants what the x86-64-v4 level names of AVX-512.

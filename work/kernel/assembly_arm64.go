@@ -10,6 +10,8 @@ func assembly() []backend {
 	return []backend{{"neon", func() bool { return true }, neon.cells}}
 }
 
+func fmaLoops() []fmaLoop { return []fmaLoop{{"neon", 2 * 24 * 4, fmasNEON}} }
+
 var neon = primitives{
 	cols:   16,
 	rows:   []int{6, 4, 2, 1},

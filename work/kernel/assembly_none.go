@@ -4,3 +4,5 @@ package kernel
 
 // assembly returns no devices: this build has only the reference.
 func assembly() []backend { return nil }
+
+func fmaLoops() []fmaLoop { return nil }

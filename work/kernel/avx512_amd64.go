@@ -54,6 +54,11 @@ func tile1x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *floa
 //go:noescape
 func tile1x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
 
+// fmasAVX512 does 24 fma of 16 elements a round, on registers alone.
+//
+//go:noescape
+func fmasAVX512(rounds int)
+
 // packRowsAVX512 copies n of 32 columns of k rows, rowB bytes apart, to adjacent rows; the rest is +0.
 //
 //go:noescape

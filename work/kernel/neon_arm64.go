@@ -44,6 +44,11 @@ func tile1x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, r
 //go:noescape
 func tile1x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
 
+// fmasNEON does 24 fma of 4 elements a round, on registers alone.
+//
+//go:noescape
+func fmasNEON(rounds int)
+
 // packRowsNEON copies n of 16 columns of k rows, rowB bytes apart, to adjacent rows; the rest is +0.
 //
 //go:noescape

@@ -151,6 +151,24 @@ func (m *machine) eachRow(n GPVirtual, vecs int, c, ldc GPVirtual, acc [][]VecVi
 	Label(kind + "Done")
 }
 
+// fmas is what the tallest tile does without its loads: as many sums as it has.
+func (m *machine) fmas() {
+	sums := 2 * m.tileRows()[0]
+	m.text("fmas", "(rounds int)", fmt.Sprintf("does %d fma of %d elements a round, on registers alone.", sums, m.width))
+	rounds, x := arg("rounds"), m.zero()
+	var acc []VecVirtual
+	for range sums {
+		acc = append(acc, m.zero())
+	}
+	Label("round")
+	for _, a := range acc {
+		VFMADD231PS(x, x, a)
+	}
+	DECQ(rounds)
+	JNZ(LabelRef("round"))
+	m.end()
+}
+
 // packRows copies n columns of k rows of B to where rows are adjacent.
 func (m *machine) packRows() {
 	m.text("packRows", "(dst, b *float32, rowB, k, n int)",

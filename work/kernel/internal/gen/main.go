@@ -22,6 +22,7 @@ func main() {
 		m.tile(rows, 2)
 		m.tile(rows, 1)
 	}
+	m.fmas()
 	m.packRows()
 	m.packColumns()
 

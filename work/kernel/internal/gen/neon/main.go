@@ -26,6 +26,7 @@ func main() {
 		m.tile(rows, 4)
 		m.tile(rows, 2)
 	}
+	m.fmas()
 	m.packRows()
 	m.packColumns()
 	m.elementwise()

@@ -113,6 +113,22 @@ func (m *machine) words(n, src, dst gp) {
 	m.next = free
 }
 
+// fmas is what the tallest tile does without its loads.
+func (m *machine) fmas() {
+	m.function("fmas", "(rounds int)", "does 24 fma of 4 elements a round, on registers alone.", 0)
+	rounds := m.arg("rounds")
+	for i := range vec(25) {
+		m.zero(i)
+	}
+	m.label("round")
+	for i := range vec(24) {
+		m.fma(24, 24, i)
+	}
+	m.emit("SUB $1, %v", rounds)
+	m.emit("CBNZ %v, round", rounds)
+	m.end()
+}
+
 // packRows copies n columns of k rows of B to where rows are adjacent.
 func (m *machine) packRows() {
 	const width = 4
