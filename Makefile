@@ -13,9 +13,11 @@ GOLDEN      := ./work/kernel/ ./work/nmt/ ./work/text/ ./work/corpus/ ./work/tra
 
 .PHONY: build demo test check vet staticcheck race golden emulated bench soak generate fuzz clean
 
-build: ## bin/alia
+build: ## bin/alia, and the peer of its bench where that can be loaded
 	@mkdir -p bin
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/alia ./node/alia
+	@case $$($(GO) env GOOS)/$$($(GO) env GOARCH) in linux/amd64|linux/arm64) \
+		$(GO) build -trimpath -ldflags "-s -w" -o bin/gemm-peer ./node/alia/gemmpeer/openblas ;; esac
 
 demo: build ## a network on this machine trains a model, pays for the work and translates with it
 	bin/alia swarm --once

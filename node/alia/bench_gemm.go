@@ -1,40 +1,365 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"runtime"
+	"slices"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/alia-network/alia/node/alia/gemmpeer"
 	"github.com/alia-network/alia/work/kernel"
 )
 
 // newBenchGemm is alia bench gemm.
 func newBenchGemm(a *app) *cobra.Command {
 	var c compute
+	var peer string
+	var classes []string
 	cmd := &cobra.Command{
 		Use:   "gemm",
-		Short: "Measure matrix products",
+		Short: "Measure matrix products, beside another library's where there is one",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if peer != "" && peer != "openblas" {
+				return usagef("--peer %s: the one peer is openblas", peer)
+			}
+			cases := gemmCases()
+			if len(classes) > 0 {
+				cases = slices.DeleteFunc(cases, func(c gemmCase) bool { return !slices.Contains(classes, c.Class) })
+			}
+			if len(cases) == 0 {
+				return usagef("--class %v: give large, small, attention or training", classes)
+			}
 			dev, err := c.open(a)
 			if err != nil {
 				return err
 			}
-			measures := []measure{}
-			for _, s := range matmulShapes {
-				m := measure{fmt.Sprintf("matmul %dx%dx%d", s[0], s[1], s[2]), dev.Name(), c.threads, matmulRate(dev, s, 300*time.Millisecond) / 1e9, "GFLOP/s"}
-				a.note("%-28s %-9s %d threads  %12.2f %s", m.Name, m.Kernels, m.Threads, m.Value, m.Unit)
-				measures = append(measures, m)
+			b := gemmBench{dev: dev, threads: c.threads, rounds: 7, sample: 25 * time.Millisecond}
+			if peer != "" {
+				if b.peer, err = gemmpeer.Start(cmd.Context()); err != nil {
+					a.note("no peer, so no ratios: %v", err)
+				} else {
+					defer b.peer.Close()
+					a.note("peer: %s on its %s kernels, %s", b.peer.Library, b.peer.Core, b.peer.Config)
+				}
 			}
-			return a.result(struct {
-				Measures []measure `json:"measures"`
-			}{measures}, func(io.Writer) {})
+			r, err := b.run(cmd.Context(), cases)
+			if err != nil {
+				return err
+			}
+			return a.result(r, r.print)
 		},
 	}
 	c.flags(cmd)
+	threads := cmd.Flags().Lookup("threads") // the goals are for one
+	c.threads, threads.DefValue = 1, "1"
+	cmd.Flags().StringVar(&peer, "peer", "", "library to measure beside: openblas, where it is installed")
+	cmd.Flags().StringSliceVar(&classes, "class", nil, "measure only these cases: large, small, attention, training")
 	return cmd
+}
+
+// gemmCase is batch products C [m,n] = A B over k, and its speeds.
+type gemmCase struct {
+	Class      string   `json:"class"` // large, small, attention or training
+	Variant    string   `json:"variant"`
+	M          int      `json:"m"`
+	N          int      `json:"n"`
+	K          int      `json:"k"`
+	Batch      int      `json:"batch"`
+	GFLOPS     float64  `json:"gflops"`
+	PeerGFLOPS *float64 `json:"peer_gflops"`
+	Ratio      *float64 `json:"ratio"`      // ours to the peer's
+	PeakShare  *float64 `json:"peak_share"` // ours to the fma peak measured beside it
+}
+
+func (c *gemmCase) flop() float64 {
+	return 2 * float64(c.M) * float64(c.N) * float64(c.K) * float64(c.Batch)
+}
+
+// gemmReport is what alia bench gemm prints. Medians are null where nothing
+// was measured that they could be of.
+type gemmReport struct {
+	Kernels          string          `json:"kernels"`
+	Threads          int             `json:"threads"`
+	Peer             *gemmpeer.Hello `json:"peer"`
+	PeakGFLOPS       *float64        `json:"peak_gflops"`
+	MedianRatio      *float64        `json:"median_ratio"` // of the large cases
+	WorstRatio       *float64        `json:"worst_ratio"`
+	SmallMedianRatio *float64        `json:"small_median_ratio"`
+	PeakShareMedian  *float64        `json:"peak_share_median"` // of the large cases
+	TwoThreadSpeedup *float64        `json:"two_thread_speedup"`
+	Cases            []gemmCase      `json:"cases"`
+}
+
+// gemmCases are the products measured. The large and the small ones are those
+// that goals are set for; attention's are of 50 sentences of 20 tokens and 4
+// heads; training's are the three products of each layer for 1024 tokens.
+func gemmCases() []gemmCase {
+	var cs []gemmCase
+	add := func(class, variant string, m, n, k, batch int) {
+		cs = append(cs, gemmCase{Class: class, Variant: variant, M: m, N: n, K: k, Batch: batch})
+	}
+	variants := []string{"NN", "NT", "TN"}
+	for _, s := range [][3]int{{256, 512, 512}, {512, 512, 512}, {1024, 1024, 1024}, {256, 2048, 512}, {1024, 512, 2048}, {256, 6000, 1024}} {
+		for _, v := range variants {
+			add("large", v, s[0], s[1], s[2], 1)
+		}
+	}
+	for _, n := range []int{64, 96, 128} {
+		for _, v := range variants {
+			add("small", v, n, n, n, 32)
+		}
+	}
+	add("attention", "NT", 20, 20, 32, 200)
+	add("attention", "NN", 20, 32, 20, 200)
+	add("attention", "TN", 20, 32, 20, 200)
+	const tokens = 1024
+	for _, s := range [][2]int{{128, 128}, {128, 256}, {256, 256}, {256, 1024}, {128, 6000}, {256, 6000}} {
+		in, out := s[0], s[1]
+		add("training", "NN", tokens, out, in, 1)
+		add("training", "NT", tokens, in, out, 1)
+		add("training", "TN", in, out, tokens, 1)
+	}
+	return cs
+}
+
+// gemmBench measures products of dev and of the peer, if there is one.
+type gemmBench struct {
+	dev     kernel.Device
+	threads int
+	peer    *gemmpeer.Peer
+	rounds  int           // of a case: ours, the peer's and the peak, by turns
+	sample  time.Duration // the least time of one measurement
+}
+
+// limit is the time of a case after which no round is begun.
+func (b *gemmBench) limit() time.Duration { return 16 * time.Duration(b.rounds) * b.sample }
+
+func (b *gemmBench) run(ctx context.Context, cases []gemmCase) (*gemmReport, error) {
+	r := &gemmReport{Kernels: b.dev.Name(), Threads: b.threads, Cases: cases}
+	if b.peer != nil {
+		r.Peer = &b.peer.Hello
+	}
+	var peaks []float64
+	for i := range r.Cases {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		peak, err := b.measure(&r.Cases[i])
+		if err != nil {
+			return nil, err
+		}
+		if peak > 0 {
+			peaks = append(peaks, peak)
+		}
+	}
+	pick := func(class string, of func(c *gemmCase) *float64) (xs []float64) {
+		for i := range r.Cases {
+			if c := &r.Cases[i]; c.Class == class && of(c) != nil {
+				xs = append(xs, *of(c))
+			}
+		}
+		return xs
+	}
+	set := func(to **float64, xs []float64, f func([]float64) float64) {
+		if len(xs) > 0 {
+			x := f(xs)
+			*to = &x
+		}
+	}
+	set(&r.PeakGFLOPS, peaks, median)
+	ratio := func(c *gemmCase) *float64 { return c.Ratio }
+	set(&r.MedianRatio, pick("large", ratio), median)
+	set(&r.WorstRatio, pick("large", ratio), slices.Min[[]float64])
+	set(&r.SmallMedianRatio, pick("small", ratio), median)
+	set(&r.PeakShareMedian, pick("large", func(c *gemmCase) *float64 { return c.PeakShare }), median)
+	if runtime.NumCPU() > 1 {
+		speedup, err := b.twoThreadSpeedup()
+		if err != nil {
+			return nil, err
+		}
+		r.TwoThreadSpeedup = &speedup
+	}
+	return r, nil
+}
+
+// measure takes a case's speeds, in rounds so that what else the machine does
+// disturbs ours and the peer's alike, and returns the peak in GFLOP/s, 0 where it is not measured.
+func (b *gemmBench) measure(c *gemmCase) (peak float64, err error) {
+	call := gemmCall(c)
+	b.dev.Do(&call)
+	once := b.time(1, func() { b.dev.Do(&call) }) // the first had cold caches
+	repeats := max(1, int(b.sample.Seconds()/max(once, 1e-6)))
+	var ours, theirs, ratios, peaks, shares []float64
+	for began, round := time.Now(), 0; round < b.rounds && (round == 0 || time.Since(began) < b.limit()); round++ {
+		seconds := b.time(repeats, func() { b.dev.Do(&call) })
+		ours = append(ours, seconds)
+		if b.peer != nil {
+			reply, err := b.peer.Time(gemmpeer.Request{Variant: c.Variant, M: c.M, N: c.N, K: c.K, Batch: c.Batch, Repeats: repeats, Threads: b.threads})
+			if err != nil {
+				return 0, err
+			}
+			took := reply.CPU
+			if b.threads > 1 {
+				took = reply.Wall
+			}
+			theirs = append(theirs, took/float64(repeats))
+			ratios = append(ratios, took/float64(repeats)/seconds)
+		}
+		if b.threads == 1 {
+			if peak := b.peak(); peak > 0 {
+				peaks, shares = append(peaks, peak), append(shares, c.flop()/seconds/1e9/peak)
+			}
+		}
+	}
+	c.GFLOPS = c.flop() / median(ours) / 1e9
+	if b.peer != nil {
+		speed, ratio := c.flop()/median(theirs)/1e9, median(ratios)
+		c.PeerGFLOPS, c.Ratio = &speed, &ratio
+	}
+	if len(shares) > 0 {
+		share := median(shares)
+		c.PeakShare = &share
+	}
+	return median(peaks), nil
+}
+
+// time is the seconds that f takes on average: of the processor on one
+// thread, of the wall clock on more.
+func (b *gemmBench) time(repeats int, f func()) float64 {
+	cpu, wall := cpuSeconds(), time.Now()
+	for range repeats {
+		f()
+	}
+	took := cpuSeconds() - cpu
+	if b.threads > 1 || took <= 0 {
+		took = time.Since(wall).Seconds()
+	}
+	return took / float64(repeats)
+}
+
+// peak is the GFLOP/s of fma on registers alone, 0 where dev has no such loop.
+func (b *gemmBench) peak() float64 {
+	flop := 0.0
+	rounds := int(b.sample.Seconds() * 2e8) // takes less than a sample
+	seconds := b.time(1, func() { flop = float64(kernel.FmaPeak(b.dev, rounds)) })
+	return flop / seconds / 1e9
+}
+
+// gemmCall is the call of a case: one product is a MatMul, a batch the
+// attention row of that variant. Each entry is a segment, or with attention's
+// four heads a quarter of one.
+func gemmCall(c *gemmCase) kernel.Call {
+	variants := map[string]kernel.Op{"NT": kernel.AttnScores, "NN": kernel.AttnMix, "TN": kernel.AttnMixT}
+	m, n, k := c.M, c.N, c.K
+	a, b := [2]int{m, k}, [2]int{k, n}
+	switch c.Variant {
+	case "NT":
+		b = [2]int{n, k}
+	case "TN":
+		a = [2]int{k, m}
+	}
+	tensor := func(shape ...int) kernel.Tensor {
+		t := kernel.New(kernel.F32, shape...)
+		fill(t.F)
+		return t
+	}
+	call := kernel.Call{Op: kernel.MatMul, Attr: kernel.Attr{Trans: map[string]kernel.Trans{"NT": kernel.NT, "TN": kernel.TN}[c.Variant]}}
+	if c.Batch == 1 {
+		call.In = []kernel.Tensor{tensor(a[:]...), tensor(b[:]...)}
+	} else {
+		heads := 1
+		if c.Class == "attention" {
+			heads = 4
+		}
+		queries, keys := m, n
+		switch c.Variant {
+		case "NN":
+			keys = k
+		case "TN":
+			queries, keys = k, m
+		}
+		segments := c.Batch / heads
+		seg := kernel.New(kernel.I32, segments, 4)
+		for i := range segments {
+			copy(seg.I[4*i:], []int32{int32(i * queries), int32(queries), int32(i * keys), int32(keys)})
+		}
+		call.Op, call.Attr = variants[c.Variant], kernel.Attr{Heads: heads}
+		if c.Variant == "NT" {
+			call.In = []kernel.Tensor{tensor(segments*m, heads*k), tensor(segments*n, heads*k), seg}
+		} else {
+			call.In = []kernel.Tensor{tensor(c.Batch * m * k), tensor(segments*k, heads*n), seg}
+		}
+	}
+	out, err := kernel.Infer(call.Op, call.Attr, call.In)
+	if err != nil {
+		panic(err) // the cases are ours
+	}
+	call.Out = []kernel.Tensor{kernel.New(kernel.F32, out[0].Shape...)}
+	return call
+}
+
+// twoThreadSpeedup is how much sooner a large product is done by two threads
+// than by one. Both are the best of several, by turns, since a busy machine
+// disturbs two threads more.
+func (b *gemmBench) twoThreadSpeedup() (float64, error) {
+	call := gemmCall(&gemmCase{Variant: "NN", M: 1024, N: 1024, K: 1024, Batch: 1})
+	var best [2]time.Duration
+	var devs [2]kernel.Device
+	for i := range devs {
+		dev, err := kernel.Open(b.dev.Name(), i+1)
+		if err != nil {
+			return 0, err
+		}
+		devs[i] = dev
+	}
+	for began, round := time.Now(), 0; round < 6*b.rounds && (round == 0 || time.Since(began) < b.limit()); round++ {
+		for i, dev := range devs {
+			t := time.Now()
+			dev.Do(&call)
+			if took := time.Since(t); round == 0 || took < best[i] {
+				best[i] = took
+			}
+		}
+	}
+	return best[0].Seconds() / best[1].Seconds(), nil
+}
+
+// median is the middle of xs, 0 of none.
+func median(xs []float64) float64 {
+	if len(xs) == 0 {
+		return 0
+	}
+	s := slices.Sorted(slices.Values(xs))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
+// print writes the report for people.
+func (r *gemmReport) print(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	number := func(x *float64, format string) string {
+		if x == nil {
+			return "-"
+		}
+		return fmt.Sprintf(format, *x)
+	}
+	fmt.Fprintln(t, "class\tvariant\tm\tn\tk\tbatch\tGFLOP/s\tof peak\tpeer\tratio\t")
+	for i := range r.Cases {
+		c := &r.Cases[i]
+		fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%.1f\t%s\t%s\t%s\t\n", c.Class, c.Variant, c.M, c.N, c.K, c.Batch,
+			c.GFLOPS, number(c.PeakShare, "%.2f"), number(c.PeerGFLOPS, "%.1f"), number(c.Ratio, "%.2f"))
+	}
+	t.Flush()
+	fmt.Fprintf(w, "%s, %d threads; peak %s GFLOP/s, large cases %s of it\n", r.Kernels, r.Threads,
+		number(r.PeakGFLOPS, "%.1f"), number(r.PeakShareMedian, "%.2f"))
+	fmt.Fprintf(w, "ratio to the peer: large %s, worst %s; small %s\n",
+		number(r.MedianRatio, "%.2f"), number(r.WorstRatio, "%.2f"), number(r.SmallMedianRatio, "%.2f"))
+	fmt.Fprintf(w, "two threads to one: %s\n", number(r.TwoThreadSpeedup, "%.2f"))
 }
 
 // matmulShapes are [m,k,n] of products that alia bench measures.
