@@ -71,6 +71,7 @@ type Mesh struct {
 	pubsub    *pubsub.PubSub
 	traffic   metrics.Reporter
 	counters  counters
+	prober    prober
 	bootstrap []peer.AddrInfo
 
 	ctx     context.Context // ends with Close; goroutines of wg watch it
@@ -128,7 +129,7 @@ func New(ctx context.Context, cfg Config) (*Mesh, error) {
 func (m *Mesh) start() error {
 	var err error
 	if m.host, err = newHost(m.cfg, m.traffic, helloProtocol,
-		m.protocol(blocksProtocol), m.protocol(marketProtocol), m.protocol(offersProtocol)); err != nil {
+		m.protocol(blocksProtocol), m.protocol(marketProtocol), m.protocol(offersProtocol), m.protocol(probeProtocol)); err != nil {
 		return err
 	}
 	if m.dht, err = dht.New(m.host,
@@ -145,6 +146,7 @@ func (m *Mesh) start() error {
 	m.handle(m.protocol(blocksProtocol), m.serveBlocks)
 	m.handle(m.protocol(marketProtocol), m.serveMarket)
 	m.handle(m.protocol(offersProtocol), m.serveOffers)
+	m.handle(m.protocol(probeProtocol), m.serveProbe)
 	m.watch()
 	if m.cfg.MDNS {
 		if err := m.startMDNS(); err != nil {
