@@ -330,6 +330,35 @@ func casesAddQuantized(s *source) []Call {
 	return cs
 }
 
+func casesQuantize4(s *source) []Call {
+	tiny := New(F32, 100)
+	for i := range tiny.F {
+		tiny.F[i] = math.Float32frombits(uint32(i) * 0x01000193 & 0x807fffff)
+	}
+	return []Call{
+		call(Attr{}, s.floats(3)), call(Attr{}, s.smooth(41, 53)), call(Attr{}, s.floats(1030)),
+		call(Attr{}, New(F32, 70)), call(Attr{}, tiny),
+	}
+}
+
+func casesAddQuantized4(s *source) []Call {
+	var cs []Call
+	for _, scale := range []float32{1, -1} {
+		x := s.floats(41, 53)
+		cs = append(cs, call(Attr{Scale: scale}, x, s.codes4(&x), s.positive(quanta4(&x))))
+	}
+	return cs
+}
+
+// codes4 is words of Quantize4's form for the elements of x.
+func (s *source) codes4(x *Tensor) Tensor {
+	q := New(I32, quanta4(x)*quantum4/8)
+	for i := range x.Len() {
+		q.I[i/8] |= int32(uint32(s.below(15)-7) & 15 << (4 * (i % 8)))
+	}
+	return q
+}
+
 func casesAdam(s *source) []Call {
 	hyper := New(F32, 3)
 	copy(hyper.F, []float32{-0.001, 10, 500})

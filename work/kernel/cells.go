@@ -194,7 +194,7 @@ func (p *primitives) doQuantize(_ *scratch, c *Call, lo, hi int) {
 	x, q, scales := c.In[0].F, c.Out[0].B, c.Out[1].F
 	for b := lo; b < hi; b++ {
 		i, end := b*quantum, min((b+1)*quantum, len(x))
-		s, inv := quantScale(p.absMax(&x[i], end-i))
+		s, inv := quantScale(p.absMax(&x[i], end-i), 127)
 		scales[b] = s
 		if s == 0 {
 			clear(q[i:end])
@@ -205,7 +205,7 @@ func (p *primitives) doQuantize(_ *scratch, c *Call, lo, hi int) {
 			i += n
 		}
 		for ; i < end; i++ {
-			q[i] = quantized(x[i], inv)
+			q[i] = int8(quantized(x[i], inv, 127))
 		}
 	}
 }

@@ -141,6 +141,12 @@ const (
 	Gather
 	// RowSumSquares: X [T,V] -> [T]. lanefma(x*x).
 	RowSumSquares
+	// Quantize4: X (n elements) -> Q I32 [8*ceil(n/64)], scales [ceil(n/64)]. Per 64 elements: a=max|x|; s=a/7;
+	// q=s>0 ? clamp(roundeven(x*(1/s)),-7,7) : 0, where a subnormal or infinite 1/s makes s=0. Element j of the
+	// 64 is the 4 bits, two's complement, from bit 4*(j%8) of word j/8; those beyond n are 0.
+	Quantize4
+	// AddQuantized4: base, Q, scales -> base with x := fma(q*Scale', s, x), as AddQuantized, of Quantize4's form.
+	AddQuantized4
 	numOps
 )
 
@@ -148,7 +154,7 @@ const (
 // types and shapes the row's shape rule gives. An output may share storage
 // with an input of the same shape only for the element-wise rows (AddBias,
 // Add, Relu, ReluGrad, Dropout, Scale, AttnSoftmax, AttnSoftmaxGrad,
-// CrossEntropyGrad, AddQuantized, Adam) and for ScatterAdd's base, at the
+// CrossEntropyGrad, AddQuantized, AddQuantized4, Adam) and for ScatterAdd's base, at the
 // same offset.
 type Call struct {
 	Op   Op

@@ -56,6 +56,8 @@ var Ops = [numOps]Row{
 	Adam:              {"Adam", 1, shapeAdam, perElement(14), elements, refAdam, casesAdam},
 	Gather:            {"Gather", 1, shapeGather, perOutput(1), outRows, refGather, casesGather},
 	RowSumSquares:     {"RowSumSquares", 1, shapeReduce, perElement(2), firstDim, refRowSumSquares, casesMatrix},
+	Quantize4:         {"Quantize4", 1, shapeQuantize4, perElement(4), chunks4, refQuantize4, casesQuantize4},
+	AddQuantized4:     {"AddQuantized4", 1, shapeAddQuantized4, perElement(3), chunks4, refAddQuantized4, casesAddQuantized4},
 }
 
 // String returns the operation's name.

@@ -105,22 +105,23 @@ func refQuantize(c *Call, lo, hi int) {
 				top = v
 			}
 		}
-		s, inv := quantScale(top)
+		s, inv := quantScale(top, 127)
 		scales[b] = s
 		if s == 0 {
 			clear(q[i:end])
 			continue
 		}
 		for ; i < end; i++ {
-			q[i] = quantized(x[i], inv)
+			q[i] = int8(quantized(x[i], inv, 127))
 		}
 	}
 }
 
-// quantScale returns the scale of a block whose largest magnitude is top, and
-// its inverse; both are +0 when the inverse is not a normal number.
-func quantScale(top float32) (s, inv float32) {
-	s = top / 127
+// quantScale returns the scale of a block whose largest magnitude, top, is to
+// be the code most, and its inverse; both are +0 when the inverse is not a
+// normal number.
+func quantScale(top, most float32) (s, inv float32) {
+	s = top / most
 	inv = 1 / s
 	if e := math.Float32bits(inv) >> 23 & 0xff; e == 0 || e == 0xff {
 		return 0, 0
@@ -128,17 +129,17 @@ func quantScale(top float32) (s, inv float32) {
 	return s, inv
 }
 
-// quantized returns x*inv rounded to the nearest even integer within ±127.
-func quantized(x, inv float32) int8 {
+// quantized returns x*inv rounded to the nearest even integer within ±most.
+func quantized(x, inv, most float32) int32 {
 	x = float32(x * inv)
-	if !(x > -127) {
-		x = -127
+	if !(x > -most) {
+		x = -most
 	}
-	if !(x < 127) {
-		x = 127
+	if !(x < most) {
+		x = most
 	}
 	bias := math.Float32frombits(roundBias)
-	return int8(int32(math.Float32bits(x+bias)) - roundBias)
+	return int32(math.Float32bits(x+bias)) - roundBias
 }
 
 func refAddQuantized(c *Call, lo, hi int) {
@@ -147,6 +148,43 @@ func refAddQuantized(c *Call, lo, hi int) {
 		s := scales[b]
 		for i := b * quantum; i < min((b+1)*quantum, len(x)); i++ {
 			out[i] = Fma(float32(float32(q[i])*c.Attr.Scale), s, x[i])
+		}
+	}
+}
+
+func refQuantize4(c *Call, lo, hi int) {
+	x, q, scales := c.In[0].F, c.Out[0].I, c.Out[1].F
+	for b := lo; b < hi; b++ {
+		block := x[b*quantum4 : min((b+1)*quantum4, len(x))]
+		top := float32(0)
+		for _, v := range block {
+			if v < 0 {
+				v = -v
+			}
+			if v > top {
+				top = v
+			}
+		}
+		s, inv := quantScale(top, 7)
+		scales[b] = s
+		words := q[b*quantum4/8 : (b+1)*quantum4/8]
+		clear(words)
+		if s == 0 {
+			continue
+		}
+		for j, v := range block {
+			words[j/8] |= int32(uint32(quantized(v, inv, 7)) & 15 << (4 * (j % 8)))
+		}
+	}
+}
+
+func refAddQuantized4(c *Call, lo, hi int) {
+	x, q, scales, out := c.In[0].F, c.In[1].I, c.In[2].F, c.Out[0].F
+	for b := lo; b < hi; b++ {
+		s := scales[b]
+		for i := b * quantum4; i < min((b+1)*quantum4, len(x)); i++ {
+			code := q[i/8] << (28 - 4*(i%8)) >> 28 // sign-extended
+			out[i] = Fma(float32(float32(code)*c.Attr.Scale), s, x[i])
 		}
 	}
 }

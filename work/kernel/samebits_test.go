@@ -90,6 +90,9 @@ func (s *source) random(op Op) Call {
 			q.B[i] = int8(s.below(255) - 127)
 		}
 		return call(Attr{Scale: float32(1 - 2*s.below(2))}, s.floats(t, d), q, s.positive(quanta(&q)))
+	case AddQuantized4:
+		x := s.floats(t, d)
+		return call(Attr{Scale: float32(1 - 2*s.below(2))}, x, s.codes4(&x), s.positive(quanta4(&x)))
 	case Adam:
 		in := append(same(3), s.positive(3))
 		for i, x := range in[2].F {

@@ -308,6 +308,32 @@ func shapeAddQuantized(a *Attr, in []Tensor) (results, error) {
 	return outputs(like(&in[0]))
 }
 
+// quantum4 is the number of elements that share one scale of Quantize4.
+const quantum4 = 64
+
+func quanta4(t *Tensor) int { return (t.Len() + quantum4 - 1) / quantum4 }
+
+func shapeQuantize4(_ *Attr, in []Tensor) (results, error) {
+	if err := need(in, array); err != nil {
+		return results{}, err
+	}
+	n := quanta4(&in[0])
+	return outputs(shaped(I32, n*quantum4/8), shaped(F32, n))
+}
+
+func shapeAddQuantized4(a *Attr, in []Tensor) (results, error) {
+	if err := need(in, array, index, vector); err != nil {
+		return results{}, err
+	}
+	if n := quanta4(&in[0]); rows(&in[1]) != n*quantum4/8 || rows(&in[2]) != n {
+		return broken("base, Q and scales do not fit:", &in[0], &in[1], &in[2])
+	}
+	if a.Scale != 1 && a.Scale != -1 {
+		return results{}, fmt.Errorf("scale %v is neither 1 nor -1", a.Scale)
+	}
+	return outputs(like(&in[0]))
+}
+
 func shapeAdam(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, array, array, array, vector); err != nil {
 		return results{}, err
