@@ -174,7 +174,7 @@ func (w *Worker) learn(ctx context.Context, b block.Blocks, u Unit) (Result, err
 		if err != nil {
 			return Result{}, err
 		}
-		out, err := putDelta(ctx, b, train.Quantize(w.dev, g))
+		out, err := putDelta(ctx, b, train.Quantize(w.dev, g, l.run.Config.DeltaBits))
 		r := sums(sum)
 		r.Cost += train.QuantizeCost(l.params)
 		r.Outputs = []block.Link{out}

@@ -24,9 +24,10 @@ var variants = []struct {
 	{"clipped, linear, decayed", func(c *train.Config) {
 		c.ClipPPM, c.Decay, c.WarmUp, c.WeightDecayPPM = 100_000, train.Linear, 2, 100_000
 	}, "bafyreihxzv5orutcappbbbw5qfq6gnfdrrgiqpyrrftvsgawaazxcexzea"},
-	{"steps after a lead", func(c *train.Config) {
+	{"steps of 4 bits after a lead", func(c *train.Config) {
+		c.DeltaBits = 4
 		c.Steps, c.Lead, c.Epochs, c.Accumulate, c.Workers, c.ClipPPM, c.WeightDecayPPM = 3, 2, 4, 2, 2, 100_000, 10_000
-	}, "bafyreiealqwmxto4swb5wcakptaimpnuwaa2sdeiavwhgvv2p4xe2zp4le"},
+	}, "bafyreih5d3cw7xni2vb6fzhr73tsqtekrirqkuvwjkdacg5eykb7jt7dl4"},
 }
 
 // run trains the little corpus by a configuration, stopped after round stop

@@ -28,18 +28,28 @@ func Start(cfg Config, params *tensor.Set) State {
 	return s
 }
 
-// Delta is a set quantised to 8 bits: integers of the set's names and shapes,
-// and for each 1024 elements of a tensor one scale.
+// Delta is a quantised set: codes and scales under the names of its tensors,
+// as [kernel.Quantize] gives them where the codes are I8, and
+// [kernel.Quantize4] where they are I32.
 type Delta struct {
 	Q, Scales *tensor.Set
 }
 
-// Quantize gives the delta nearest to s: [kernel.Quantize] of each tensor.
-func Quantize(dev kernel.Device, s *tensor.Set) Delta {
+// codec is the rows of the table that make codes of so many bits, and add them.
+func codec(bits uint32) (quantize, add kernel.Op) {
+	if bits == 4 {
+		return kernel.Quantize4, kernel.AddQuantized4
+	}
+	return kernel.Quantize, kernel.AddQuantized
+}
+
+// Quantize gives the delta of so many bits, 8 or 4, that is nearest to s.
+func Quantize(dev kernel.Device, s *tensor.Set, bits uint32) Delta {
+	quantize, _ := codec(bits)
 	q, scales := make([]tensor.Named, s.Len()), make([]tensor.Named, s.Len())
 	for i := range s.Len() {
 		t := s.At(i)
-		out := results(dev, kernel.Quantize, kernel.Attr{}, t.Tensor)
+		out := results(dev, quantize, kernel.Attr{}, t.Tensor)
 		q[i] = tensor.Named{Name: t.Name, Tensor: out[0]}
 		scales[i] = tensor.Named{Name: t.Name, Tensor: out[1]}
 	}
@@ -66,6 +76,9 @@ func Combine(dev kernel.Device, cfg Config, at Place, s State, from []Contributi
 	}
 	walked := cfg.Inner(r) > 1
 	for k, c := range from {
+		if got := c.bits(); got != cfg.DeltaBits {
+			return State{}, Delta{}, fmt.Errorf("combine round %d, delta %d: %d bits, want %d", r, k, got, cfg.DeltaBits)
+		}
 		if err := c.fits(s.Params); err != nil {
 			return State{}, Delta{}, fmt.Errorf("combine round %d, delta %d: %w", r, k, err)
 		}
@@ -90,7 +103,7 @@ func Combine(dev kernel.Device, cfg Config, at Place, s State, from []Contributi
 		f.adam(cfg, at, steps, next.M, next.V)
 		f.decay(cfg, at, s.Params, steps)
 	}
-	step := Quantize(dev, steps)
+	step := Quantize(dev, steps, cfg.DeltaBits)
 	params, err := Advance(dev, s.Params, step)
 	if err != nil {
 		return State{}, Delta{}, err
@@ -256,8 +269,9 @@ func Advance(dev kernel.Device, params *tensor.Set, step Delta) (*tensor.Set, er
 
 // add puts sign times d's i-th tensor onto x in place.
 func add(dev kernel.Device, x kernel.Tensor, d Delta, i int, sign float32) {
+	_, row := codec(d.bits())
 	dev.Do(&kernel.Call{
-		Op: kernel.AddQuantized, Attr: kernel.Attr{Scale: sign},
+		Op: row, Attr: kernel.Attr{Scale: sign},
 		In: []kernel.Tensor{x, d.Q.At(i).Tensor, d.Scales.At(i).Tensor}, Out: []kernel.Tensor{x},
 	})
 }
@@ -271,7 +285,7 @@ func set(items []tensor.Named) *tensor.Set {
 	return s
 }
 
-// QuantizeCost is the canonical cost, in FLOP, of [Quantize].
+// QuantizeCost is the canonical cost, in FLOP, of [Quantize] to any bits.
 func QuantizeCost(s *tensor.Set) uint64 {
 	var sum uint64
 	for i := range s.Len() {
@@ -324,12 +338,23 @@ func (d Delta) fits(s *tensor.Set) error {
 	if d.Q.Len() != s.Len() || d.Scales.Len() != s.Len() {
 		return fmt.Errorf("%d tensors with %d scales, want %d", d.Q.Len(), d.Scales.Len(), s.Len())
 	}
+	_, row := codec(d.bits())
 	for i := range s.Len() {
 		t, q, sc := s.At(i), d.Q.At(i), d.Scales.At(i)
-		n := len(t.F)
-		if q.Name != t.Name || sc.Name != t.Name || len(q.B) != n || len(sc.F) != (n+1023)/1024 {
-			return fmt.Errorf("tensor %s: %d values named %s and %d scales named %s, want %d values", t.Name, len(q.B), q.Name, len(sc.F), sc.Name, n)
+		if q.Name != t.Name || sc.Name != t.Name {
+			return fmt.Errorf("tensor %s: codes named %s and scales named %s", t.Name, q.Name, sc.Name)
+		}
+		if _, err := kernel.Infer(row, kernel.Attr{Scale: 1}, []kernel.Tensor{t.Tensor, q.Tensor, sc.Tensor}); err != nil {
+			return fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
 	}
 	return nil
+}
+
+// bits is the bits of d's codes.
+func (d Delta) bits() uint32 {
+	if d.Q.Len() > 0 && d.Q.At(0).Type == kernel.I32 {
+		return 4
+	}
+	return 8
 }

@@ -56,7 +56,7 @@ func (f fold) minus(params, steps *tensor.Set) {
 func (w *Walk) Finish() Contribution {
 	back := w.start.Clone()
 	w.minus(back, w.params)
-	return Contribution{Delta: Quantize(w.dev, back), V: Factor(w.dev, w.v)}
+	return Contribution{Delta: Quantize(w.dev, back, w.cfg.DeltaBits), V: Factor(w.dev, w.v)}
 }
 
 // A factored matrix is two vectors under its name with these suffixes.
