@@ -7,31 +7,32 @@ import (
 	"sync"
 )
 
-// stageRows is how many rows, those of all sides together, a worker takes
-// through a stage at a time: few enough that what one call writes is still in
-// the second level cache when the next one reads it, enough that a product's
-// other operand is not copied for a handful of rows.
-const stageRows = 512
+const (
+	// blockRows is how many rows, those of all sides together, make a worker's
+	// share of a stage worth splitting: a product copies its other operand for
+	// each share.
+	blockRows = 1024
+	// stripRows is how many rows a worker takes at a time through the calls
+	// between two products: what one call writes is still in the nearest cache
+	// that holds it when the next one reads it.
+	stripRows = 256
+)
 
-// Stage computes calls[0], calls[1] and so on of each item of a batch, and
-// does not wait between calls until the last is done. Item s owns rows
-// cuts[k][s] to cuts[k][s+1]-1 of side k. Call i goes by side sides[i]: its
-// rows, or its segments, are that side's, and what it reads of other rows is
-// no call's output. A product goes by the rows of A, which is not transposed.
+// Stage computes calls in order on each item of a batch, and workers wait for
+// one another at its end alone. See [Device].
 func (d *device) Stage(calls []Call, sides []uint8, cuts [][]int32) {
 	d.verify(calls)
 	s := &d.stage
 	*s = stage{calls: calls, sides: sides, cuts: cuts, blocks: 1}
-	items := len(cuts[0]) - 1
-	if len(d.workers) == 1 || !d.worth(calls) {
-		s.blocks = min((s.weight(items)+stageRows-1)/stageRows, items)
+	workers := len(d.workers)
+	if workers == 1 || !d.worth(calls) {
 		d.work(0)
 		return
 	}
-	// As many blocks for each worker.
-	each := len(d.workers) * stageRows
-	s.blocks = min((s.weight(items)+each-1)/each*len(d.workers), items)
-	d.together(min(len(d.workers), s.blocks), d.work)
+	items := len(cuts[0]) - 1
+	each := workers * blockRows // so that all workers have as many blocks
+	s.blocks = min((s.weight(items)+each-1)/each*workers, items)
+	d.together(min(workers, s.blocks), d.work)
 }
 
 // stage is what the workers share while they compute a stage.
@@ -56,11 +57,35 @@ func (d *device) work(w int) {
 		if b >= s.blocks {
 			return
 		}
-		from, to := s.begin(b), s.begin(b+1)
-		for i := range s.calls {
-			cut := s.cuts[s.sides[i]]
-			d.rows(w, &s.calls[i], int(cut[from]), int(cut[to]), int(cut[len(cut)-1]))
+		d.block(w, s.begin(b), s.begin(b+1))
+	}
+}
+
+// block computes all calls on items from to until-1: a product on all of
+// them, since it copies its other operand each time; the calls up to the next
+// product on a strip of a few items after the other.
+func (d *device) block(w, from, until int) {
+	s := &d.stage
+	for i := 0; i < len(s.calls); {
+		next, strip := i+1, 1<<62
+		if s.calls[i].Op != MatMul {
+			strip = stripRows
+			for next < len(s.calls) && s.calls[next].Op != MatMul {
+				next++
+			}
 		}
+		for lo := from; lo < until; {
+			hi := lo + 1
+			for full := s.weight(lo) + strip; hi < until && s.weight(hi) < full; {
+				hi++
+			}
+			for j := i; j < next; j++ {
+				cut := s.cuts[s.sides[j]]
+				d.rows(w, &s.calls[j], int(cut[lo]), int(cut[hi]), int(cut[len(cut)-1]))
+			}
+			lo = hi
+		}
+		i = next
 	}
 }
 

@@ -47,6 +47,8 @@ type Engine struct {
 	loss     *training   // without
 	encoder  *encoding   // of what is to be translated
 	sum      *tensor.Set // gradients of several batches
+	totals   *tensor.Set // a number for each parameter
+	calls    []kernel.Call
 	decoder  decoder
 }
 
@@ -54,7 +56,14 @@ type Engine struct {
 // valid.
 func NewEngine(dev kernel.Device, c Config) *Engine {
 	shapes := c.Shapes()
-	return &Engine{dev: dev, config: c, shapes: shapes, in: newInputs(c, len(shapes))}
+	totals := make([]tensor.Named, len(shapes))
+	for i, s := range shapes {
+		totals[i] = tensor.Named{Name: s.Name, Tensor: kernel.New(kernel.F32, 1)}
+	}
+	return &Engine{
+		dev: dev, config: c, shapes: shapes, in: newInputs(c, len(shapes)),
+		totals: set(totals), calls: make([]kernel.Call, len(shapes)),
+	}
 }
 
 // Stats is a loss over batches and what it took.
@@ -118,11 +127,9 @@ func (e *Engine) first(grads *tensor.Set) *tensor.Set {
 
 // add adds a batch's gradients to sum and returns what that costs.
 func (e *Engine) add(sum, grads *tensor.Set) (cost uint64) {
-	for i := range sum.Len() {
-		x, y := sum.At(i).Tensor, grads.At(i).Tensor
-		c := kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, y}, Out: []kernel.Tensor{x}}
-		e.dev.Do(&c)
-		cost += kernel.Cost(&c)
+	calls := e.each(kernel.Add, sum, sum, grads)
+	for i := range calls {
+		cost += kernel.Cost(&calls[i])
 	}
 	return cost
 }
@@ -130,15 +137,26 @@ func (e *Engine) add(sum, grads *tensor.Set) (cost uint64) {
 // finite reports whether all of s is finite. A sum over a tensor that holds a
 // NaN or an infinity is one; one that overflows is looked at closely.
 func (e *Engine) finite(s *tensor.Set) bool {
-	sum := floats(make([]float32, 1), 1)
-	for i := range s.Len() {
-		t := s.At(i).Tensor
-		e.dev.Do(&kernel.Call{Op: kernel.Sum, In: []kernel.Tensor{t}, Out: []kernel.Tensor{sum}})
-		if !tensor.Finite(sum) && !tensor.Finite(t) {
+	for _, c := range e.each(kernel.Sum, e.totals, s) {
+		if !tensor.Finite(c.Out[0]) && !tensor.Finite(c.In[0]) {
 			return false
 		}
 	}
 	return true
+}
+
+// each computes op of every tensor of in, all at once, into the tensor of out
+// of the same name, and returns the calls, good until the next time.
+func (e *Engine) each(op kernel.Op, out *tensor.Set, in ...*tensor.Set) []kernel.Call {
+	for i := range e.calls {
+		c := &e.calls[i]
+		c.Op, c.In, c.Out = op, c.In[:0], append(c.Out[:0], out.At(i).Tensor)
+		for _, s := range in {
+			c.In = append(c.In, s.At(i).Tensor)
+		}
+	}
+	e.dev.Group(e.calls)
+	return e.calls
 }
 
 // blame finds where a gradient that is not finite went wrong, one operation
@@ -223,7 +241,7 @@ func (e *Engine) newTraining(gradient bool) *training {
 			params[i], items[i].Name = m.params[s.Name], s.Name
 		}
 		t.values = m.g.Grad(t.loss, mean, params...)
-		t.grads, _ = tensor.NewSet(items) // Shapes names no parameter twice
+		t.grads = set(items)
 		outputs = append(outputs, t.values...)
 	}
 	t.plan = m.g.Plan(&e.arena, outputs...)
@@ -291,6 +309,15 @@ func (t *training) stats(b Batch) Stats {
 		Tokens: b.Tokens(),
 		Cost:   t.plan.Cost(),
 	}
+}
+
+// set names tensors as Shapes does, which names no parameter twice.
+func set(items []tensor.Named) *tensor.Set {
+	s, err := tensor.NewSet(items)
+	if err != nil {
+		panic(err)
+	}
+	return s
 }
 
 // finite reports whether both sums are.

@@ -116,6 +116,70 @@ func TestGradientOfBatches(t *testing.T) {
 	}
 }
 
+// callByCall is a device that takes stages and groups apart.
+type callByCall struct{ kernel.Device }
+
+func (d callByCall) Group(calls []kernel.Call) {
+	for i := range calls {
+		d.Do(&calls[i])
+	}
+}
+
+func (d callByCall) Stage(calls []kernel.Call, _ []uint8, _ [][]int32) { d.Group(calls) }
+
+// TestStages compares stages, on one thread and on several, with one call
+// after the other, in batches of many strips. In a row of 18 elements dropouts
+// share counters with the next row.
+func TestStages(t *testing.T) {
+	for _, dim := range []int{24, 18} {
+		c := Config{Vocab: 37, Dim: dim, FFN: 40, Heads: 3, Encoder: 1, Decoder: 2, Dropout: 0.25, Smoothing: 0.1}
+		p := Init(c, 5)
+		b := Batch{Source: sentences(1, c.Vocab, 90, 9), Target: sentences(2, c.Vocab, 90, 11)}
+		want := ""
+		for _, name := range kernel.Names() {
+			for _, threads := range []int{0, 1, 2, 3} {
+				dev, err := kernel.Open(name, max(threads, 1))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if threads == 0 {
+					dev = callByCall{dev}
+				}
+				g, err := NewEngine(dev, c).Gradient(p, []Batch{b}, Key{Seed: 3, Step: 4})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := digest(g.Grads)
+				if want == "" {
+					want = got
+				}
+				if got != want {
+					t.Errorf("width %d, %s, %d threads: digest %s, want %s", dim, name, threads, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestGradientAllocatesNothing once it has met a batch as large: batches of
+// different shapes use the graph, the plan and the memory of those before.
+func TestGradientAllocatesNothing(t *testing.T) {
+	p, e := Init(toy, 1), NewEngine(open(t, ""), toy)
+	large := Batch{Source: sentences(1, toy.Vocab, 9, 6), Target: sentences(2, toy.Vocab, 9, 6)}
+	small := Batch{Source: large.Target[3:], Target: large.Source[3:]}
+	steps := [][]Batch{{large}, {small}, {small, large}}
+	run := func() {
+		for _, batches := range steps {
+			if _, err := e.Gradient(p, batches, Key{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := testing.AllocsPerRun(5, run); n != 0 {
+		t.Errorf("three gradients allocate %v times", n)
+	}
+}
+
 // TestGradientOfTheModel compares with central differences of the loss, with
 // the same dropout masks; the tolerance is the rounding of a binary32 loss.
 func TestGradientOfTheModel(t *testing.T) {

@@ -114,8 +114,9 @@ type step struct {
 }
 
 // delayed is how many operations over all items are put off, at most, so that
-// others of one stage can go before them. What they read stays in memory.
-const delayed = 32
+// others of one stage can go before them. What they read leaves the cache
+// meanwhile: on one thread none is best by 2 %, on two threads 8 is best by 4.
+const delayed = 8
 
 // schedule puts the nodes that are live in the order they run in, and cuts it
 // into steps.
