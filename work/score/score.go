@@ -1,6 +1,6 @@
-// Package score is BLEU and chrF.
+// Package score is BLEU, chrF and TER.
 //
-// [BLEU] and [ChrF] compare a list of translations with a list of references,
+// [BLEU], [ChrF] and [TER] compare a list of translations with a list of references,
 // one for each, and give the figures that sacreBLEU (Post, 2018) gives with
 // its default settings, with its signatures:
 //
