@@ -135,27 +135,7 @@ func (c *Coordinator) round(r work.Round, l block.Link, out *Outcome) {
 	if c.Committed != nil {
 		c.Committed(r, l)
 	}
-	e := Event{
-		Kind: EventRound, Work: c.Plan.Link, Round: int(r.Number) + 1, Rounds: out.Rounds, Epoch: c.Plan.Epoch(int(r.Number)) + 1,
-		Loss: work.Loss(r.Entries), NLL: work.NLL(r.Entries), Tokens: work.Tokens(r.Entries), Units: len(r.Entries),
-		Seconds: took(r),
-	}
-	if len(r.Valid) > 0 {
-		e.Valid = work.NLL(r.Valid)
-	}
-	if len(r.Translated) > 0 {
-		e.BLEU, e.ChrF = float64(r.Scores.BLEU)/10_000, float64(r.Scores.ChrF)/10_000
-	}
-	c.Report(e)
-}
-
-// took is the seconds from the first unit's start to the end of the combine.
-func took(r work.Round) float64 {
-	first := r.Combine.Started
-	for _, e := range r.Entries {
-		first = min(first, e.Started)
-	}
-	return float64(r.Combine.Started+r.Combine.Took-first) / 1000
+	c.Report(RoundEvent(c.Plan, r))
 }
 
 // test translates the corpus's test sets with the crew and scores them.

@@ -3,6 +3,7 @@ package node
 import (
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work"
 )
 
 // Event is something a role tells its user. Kind says which fields are set;
@@ -29,6 +30,7 @@ type Event struct {
 	ChrF    float64 `json:"chrf,omitempty"`
 	Tokens  uint64  `json:"tokens,omitempty"`
 	Seconds float64 `json:"seconds,omitempty"`
+	Time    uint64  `json:"time,omitempty"` // when the round ended, in milliseconds since the Unix epoch
 	MFLOP   uint64  `json:"mflop,omitempty"`
 	Units   int     `json:"units,omitempty"`
 	Miners  int     `json:"miners,omitempty"`
@@ -57,6 +59,31 @@ const (
 
 // Reporter is told of events. It must not block.
 type Reporter func(Event)
+
+// RoundEvent is what there is to tell of a round of a plan, from its log.
+func RoundEvent(p *work.Plan, r work.Round) Event {
+	e := Event{
+		Kind: EventRound, Work: p.Link, Round: int(r.Number) + 1, Rounds: p.Rounds(), Epoch: p.Epoch(int(r.Number)) + 1,
+		Loss: work.Loss(r.Entries), NLL: work.NLL(r.Entries), Tokens: work.Tokens(r.Entries), Units: len(r.Entries),
+		Seconds: took(r), Time: r.Combine.Started + r.Combine.Took,
+	}
+	if len(r.Valid) > 0 {
+		e.Valid = work.NLL(r.Valid)
+	}
+	if len(r.Translated) > 0 {
+		e.BLEU, e.ChrF = float64(r.Scores.BLEU)/10_000, float64(r.Scores.ChrF)/10_000
+	}
+	return e
+}
+
+// took is the seconds from the first unit's start to the end of the combine.
+func took(r work.Round) float64 {
+	first := r.Combine.Started
+	for _, e := range r.Entries {
+		first = min(first, e.Started)
+	}
+	return float64(r.Combine.Started+r.Combine.Took-first) / 1000
+}
 
 func (e Event) because(r protocol.Reason, detail string) Event {
 	e.Code, e.Text = r.String(), r.Text()

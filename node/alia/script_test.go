@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": checkStatus, "same": checkSame, "flip": flipBit, "damage": damageStore, "keep": keepField,
 			"gone": checkGone, "await": awaitFile, "sigkill": killMember, "occupy": occupyPort,
+			"cut": cutFile, "timeless": checkTimeless, "await-lines": awaitLines,
 		},
 	})
 }
@@ -132,6 +134,51 @@ func awaitFile(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s does not appear", args[0])
+}
+
+// awaitLines waits until a file that a pattern finds has so many lines:
+// await-lines N PATTERN.
+func awaitLines(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: await-lines N PATTERN")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		paths, err := filepath.Glob(ts.MkAbs(args[1]))
+		ts.Check(err)
+		for _, path := range paths {
+			if data, err := os.ReadFile(path); err == nil && bytes.Count(data, []byte("\n")) >= want {
+				return
+			}
+		}
+	}
+	ts.Fatalf("no %s has %d lines", args[1], want)
+}
+
+// cutFile takes the last bytes off a file, as a crash may: cut FILE.
+func cutFile(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: cut FILE")
+	}
+	path := ts.MkAbs(args[0])
+	info, err := os.Stat(path)
+	ts.Check(err)
+	ts.Check(os.Truncate(path, info.Size()-9))
+}
+
+// times is what two runs differ in.
+var times = regexp.MustCompile(`"(seconds|time)":[0-9.e-]+,?`)
+
+// checkTimeless compares two files but for times in JSON: timeless A B.
+func checkTimeless(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: timeless A B")
+	}
+	a, b := times.ReplaceAllString(ts.ReadFile(args[0]), ""), times.ReplaceAllString(ts.ReadFile(args[1]), "")
+	if a != b {
+		ts.Fatalf("%s\ndiffers from\n%s", a, b)
+	}
 }
 
 // killMember kills, as soon as it runs, the one process that has a path on its

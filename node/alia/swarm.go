@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -61,7 +60,7 @@ round 20: start miner-4; 30s: kill ledger; 60s: start ledger".`,
 }
 
 func runSwarm(ctx context.Context, a *app, l *lesson, s *swarmFlags) error {
-	cfg, err := s.config(a, l)
+	cfg, err := s.config(ctx, a, l)
 	if err != nil {
 		return err
 	}
@@ -82,7 +81,7 @@ func runSwarm(ctx context.Context, a *app, l *lesson, s *swarmFlags) error {
 }
 
 // config checks the flags, the corpus and the home before anything is started.
-func (s *swarmFlags) config(a *app, l *lesson) (swarm.Config, error) {
+func (s *swarmFlags) config(ctx context.Context, a *app, l *lesson) (swarm.Config, error) {
 	cfg := swarm.Config{Miners: s.miners, Kernels: s.kernels, Once: s.once, Started: a.started}
 	if s.miners < 1 || s.miners > 64 {
 		return cfg, usagef("--miners %d: give 1 to 64", s.miners)
@@ -111,46 +110,58 @@ func (s *swarmFlags) config(a *app, l *lesson) (swarm.Config, error) {
 			return cfg, fmt.Errorf("document: %w", err)
 		}
 	}
-	c, err := l.read()
-	if err != nil {
+	if cfg.Home, err = a.swarmHome(); err != nil {
 		return cfg, err
 	}
-	cfg.Source, cfg.Target = c.Source, c.Target
-	if cfg.Lesson, err = l.arguments(); err != nil {
+	if err := s.teach(ctx, a, l, &cfg); err != nil {
 		return cfg, err
 	}
 	if cfg.Program, err = os.Executable(); err != nil {
 		return cfg, fmt.Errorf("find this program: %w", err)
 	}
 	cfg.Screen = a.screen()
-	cfg.Home, err = a.swarmHome()
-	return cfg, err
+	return cfg, nil
 }
 
-// arguments writes the lesson as flags again, for another process.
-func (l *lesson) arguments() ([]string, error) {
-	args := []string{"--preset", l.preset, "--seed", strconv.FormatUint(l.seed, 10)}
+// lessonFile, in a swarm's home, is the configuration of its run.
+const lessonFile = "run.toml"
+
+// teach writes the lesson into the swarm's home, with the batches fitted to the
+// memory that the members share, and gives the coordinator's flags. How many
+// steps a unit has the coordinator decides, if that is on auto: it is in the
+// network.
+func (s *swarmFlags) teach(ctx context.Context, a *app, l *lesson, cfg *swarm.Config) error {
+	c, err := l.open(a)
+	if err != nil {
+		return err
+	}
+	cfg.Source, cfg.Target = c.data.Source, c.data.Target
+	later := map[string]bool{}
+	if c.undecided["steps"] {
+		later["steps"] = true
+		delete(c.undecided, "steps")
+	}
+	if err := c.decide(ctx, a, cfg.Home, nil, nil, s.miners+1); err != nil {
+		return err
+	}
+	path := filepath.Join(cfg.Home, lessonFile)
+	if err := node.WriteFile(path, []byte(printConfig(c.cfg, c.preset, later))); err != nil {
+		return err
+	}
+	cfg.Lesson = []string{"--config", path}
 	if l.corpus != "" {
 		path, err := filepath.Abs(l.corpus)
 		if err != nil {
-			return nil, fmt.Errorf("corpus: %w", err)
+			return fmt.Errorf("corpus: %w", err)
 		}
-		args = append(args, "--corpus", path)
+		cfg.Lesson = append(cfg.Lesson, "--corpus", path)
 	}
 	for _, f := range []struct{ name, value string }{{"--src", l.src}, {"--tgt", l.tgt}} {
 		if f.value != "" {
-			args = append(args, f.name, f.value)
+			cfg.Lesson = append(cfg.Lesson, f.name, f.value)
 		}
 	}
-	for _, f := range []struct {
-		name  string
-		value uint32
-	}{{"--epochs", l.epochs}, {"--rounds", l.rounds}, {"--batch-tokens", l.batchTokens}, {"--units", l.units}, {"--pieces", l.pieces}} {
-		if f.value != 0 {
-			args = append(args, f.name, strconv.FormatUint(uint64(f.value), 10))
-		}
-	}
-	return args, nil
+	return nil
 }
 
 // swarmHome makes the directory of a swarm: the home given, or a new one

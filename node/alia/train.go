@@ -20,9 +20,9 @@ import (
 // lesson is the flags that decide a training run: with the same corpus and
 // the same lesson every run ends in the same model.
 type lesson struct {
-	corpus, src, tgt, preset                   string
-	epochs, rounds, batchTokens, units, pieces uint32
-	seed                                       uint64
+	corpus, src, tgt string
+	config, preset   string
+	given            map[string]*given // options, by key
 }
 
 func (l *lesson) flags(cmd *cobra.Command) {
@@ -30,39 +30,32 @@ func (l *lesson) flags(cmd *cobra.Command) {
 	f.StringVar(&l.corpus, "corpus", "", "directory of NAME.SRC and NAME.TGT files, or a TSV file (default: the phrasebook)")
 	f.StringVar(&l.src, "src", "", "language to translate from, as in the corpus's file names")
 	f.StringVar(&l.tgt, "tgt", "", "language to translate into")
-	f.StringVar(&l.preset, "preset", "demo", "size of the model: "+strings.Join(train.Presets(), ", "))
-	f.Uint32Var(&l.epochs, "epochs", 0, "passes over the corpus (default: the preset's)")
-	f.Uint32Var(&l.rounds, "rounds", 0, "end after this many rounds (default: after the epochs)")
-	f.Uint64Var(&l.seed, "seed", 1, "decides first parameters, shuffles and dropout")
-	f.Uint32Var(&l.batchTokens, "batch-tokens", 0, "most tokens of a batch, on either side (default: the preset's)")
-	f.Uint32Var(&l.units, "units", 0, "units of a round, each one batch (default: the preset's)")
-	f.Uint32Var(&l.pieces, "pieces", 0, "pieces of the tokenizer (default: the preset's)")
-}
-
-// open reads and cleans the corpus, and gives the run's configuration.
-func (l *lesson) open(a *app) (*corpus.Corpus, train.Config, error) {
-	cfg, err := train.Preset(l.preset)
-	if err != nil {
-		return nil, train.Config{}, usagef("--preset: %v", err)
-	}
-	c, err := l.read()
-	if err != nil {
-		return nil, train.Config{}, err
-	}
-	a.note("corpus %s to %s: %v", c.Source, c.Target, c.Clean())
-	cfg.Source, cfg.Target, cfg.Seed, cfg.Rounds = c.Source, c.Target, l.seed, l.rounds
-	for _, o := range []struct {
-		given uint32
-		into  *uint32
-	}{{l.epochs, &cfg.Epochs}, {l.batchTokens, &cfg.BatchTokens}, {l.units, &cfg.Workers}, {l.pieces, &cfg.Pieces}} {
-		if o.given != 0 {
-			*o.into = o.given
+	f.StringVar(&l.config, "config", "", "TOML file with options; flags go before it, it goes before the preset")
+	f.StringVar(&l.preset, "preset", "", fmt.Sprintf("size of the model: %s (default: %s)", strings.Join(train.Presets(), ", "), usualPreset))
+	l.given = optionFlags(cmd)
+	for flag, words := range map[string][]string{"preset": train.Presets(), "decay": train.Decays(), "batch-tokens": {auto}, "sync": {auto}} {
+		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+			panic(err) // the flags were added before
 		}
 	}
-	if err := cfg.Validate(); err != nil {
-		return nil, train.Config{}, usageError{err.Error()}
+}
+
+// open makes the run's configuration, and reads and cleans the corpus.
+func (l *lesson) open(a *app) (*course, error) {
+	var c course
+	var err error
+	if c.cfg, c.preset, c.undecided, err = l.configure(); err != nil {
+		return nil, err
 	}
-	return c, cfg, nil
+	if c.data, err = l.read(); err != nil {
+		return nil, err
+	}
+	c.cfg.Source, c.cfg.Target = c.data.Source, c.data.Target
+	if err := c.cfg.Validate(); err != nil {
+		return nil, usageError{err.Error()}
+	}
+	a.note("corpus %s to %s: %v", c.data.Source, c.data.Target, c.data.Clean())
+	return &c, nil
 }
 
 func (l *lesson) read() (*corpus.Corpus, error) {
@@ -80,20 +73,29 @@ func newTrain(a *app) *cobra.Command {
 	var l lesson
 	var c compute
 	var n networked
-	var local, stay bool
+	var local, stay, show bool
 	cmd := &cobra.Command{
 		Use:   "train [--local]",
 		Short: "Train a translation model, alone or by a network's miners",
 		Long: `Train a translation model, alone with --local or by the miners of a network.
 
-The model depends on the corpus, the preset and the numbers given here, and on
-nothing else: who computes, with what, and how often it was stopped leaves no
-trace in its bits. A stopped run goes on when the same command is given again.
+The model depends on the corpus, the preset and the options given here or in a
+file (--config), and on nothing else: who computes, with what, and how often it
+was stopped leaves no trace in its bits. A stopped run goes on when the same
+command is given again. --print-config prints every option as such a file.
+
+--batch-tokens auto fits the batches to this machine's memory; --sync auto has
+units take more steps where the network is slow. Both decide once, when the run
+begins.
 
 The finished model is a directory in the home: model.safetensors,
-tokenizer.json, config.json and manifest.json.`,
+tokenizer.json, config.json and manifest.json. The run's own directory has its
+curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if show {
+				return showConfig(cmd.Context(), a, &l, &c, &n, local)
+			}
 			if local {
 				return trainLocal(cmd.Context(), a, &l, &c)
 			}
@@ -104,6 +106,7 @@ tokenizer.json, config.json and manifest.json.`,
 	c.flags(cmd)
 	n.flags(cmd)
 	a.eventsFlag(cmd)
+	cmd.Flags().BoolVar(&show, "print-config", false, "print the whole configuration as a file for --config, and do nothing")
 	cmd.Flags().BoolVar(&local, "local", false, "in this process: no network, no ledger, no pay")
 	cmd.Flags().BoolVar(&stay, "stay", false, "go on serving the model to the network when the run is done")
 	return cmd
@@ -126,6 +129,9 @@ type trained struct {
 	TargetTokens  uint64           `json:"target_tokens"`
 	TokensPerCPUs float64          `json:"target_tokens_per_cpu_second"`
 	Path          string           `json:"path"`
+	Metrics       string           `json:"metrics"`     // a line of JSON for each round
+	TensorBoard   string           `json:"tensorboard"` // its event file
+	Curves        string           `json:"curves"`      // a chart
 	Miners        []minerUnits     `json:"miners,omitempty"`
 }
 
@@ -135,17 +141,20 @@ func trainLocal(ctx context.Context, a *app, l *lesson, c *compute) (err error) 
 	if err != nil {
 		return err
 	}
+	course, err := l.open(a)
+	if err != nil {
+		return err
+	}
+	if err := course.decide(ctx, a, a.home, dev, nil, 1); err != nil {
+		return err
+	}
 	store, err := a.openStore()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	data, cfg, err := l.open(a)
-	if err != nil {
-		return err
-	}
-	a.note("training the tokenizer, %d pieces", cfg.Pieces)
-	plan, err := work.NewRun(ctx, store, data, cfg)
+	a.note("training the tokenizer, %d pieces", course.cfg.Pieces)
+	plan, err := work.NewRun(ctx, store, course.data, course.cfg)
 	if err != nil {
 		return err
 	}
@@ -156,6 +165,9 @@ func trainLocal(ctx context.Context, a *app, l *lesson, c *compute) (err error) 
 	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: store, Clock: milliseconds}
 	w := newWatch(a, dev.Name())
 	defer w.close()
+	if err := w.draw(ctx, store, plan, dir); err != nil {
+		return err
+	}
 	out, err := (&node.Coordinator{Dir: dir, Store: store, Plan: plan, Crew: crew, Home: crew, Report: w.report}).Run(ctx)
 	if err != nil {
 		return w.stopped(ctx, err)
@@ -179,5 +191,31 @@ func (a *app) trained(t trained) error {
 		fmt.Fprintf(w, "rounds %d, training loss %.3f, validation loss %.3f\n", t.Rounds, t.TrainLoss, t.ValidLoss)
 		fmt.Fprintf(w, "%.1f s, %.0f target tokens per CPU-second\n", t.Seconds, t.TokensPerCPUs)
 		fmt.Fprintf(w, "model %s\n%s\n", t.Model, t.Path)
+		fmt.Fprintf(w, "curves %s\nmetrics %s\nTensorBoard --logdir %s\n", t.Curves, t.Metrics, filepath.Dir(t.TensorBoard))
 	})
+}
+
+// showConfig prints the configuration of a run as a file, with everything
+// decided. It joins the network only to measure it.
+func showConfig(ctx context.Context, a *app, l *lesson, c *compute, n *networked, local bool) (err error) {
+	course, err := l.open(a)
+	if err != nil {
+		return err
+	}
+	dev, err := c.open(a)
+	if err != nil {
+		return err
+	}
+	var peer *node.Peer
+	if !local && course.undecided["steps"] {
+		if peer, err = n.join(ctx, a); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, peer.Close()) }()
+	}
+	if err := course.decide(ctx, a, a.home, dev, peer, 1); err != nil {
+		return err
+	}
+	_, err = io.WriteString(a.stdout, printConfig(course.cfg, course.preset, nil))
+	return err
 }

@@ -32,11 +32,14 @@ func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *network
 		return err
 	}
 	defer func() { err = errors.Join(err, peer.Close()) }()
-	data, cfg, err := l.open(a)
+	course, err := l.open(a)
 	if err != nil {
 		return err
 	}
-	plan, err := work.NewRun(ctx, peer.Store, data, cfg)
+	if err := course.decide(ctx, a, a.home, dev, peer, 1); err != nil {
+		return err
+	}
+	plan, err := work.NewRun(ctx, peer.Store, course.data, course.cfg)
 	if err != nil {
 		return err
 	}
@@ -46,6 +49,9 @@ func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *network
 	}
 	w := newWatch(a, dev.Name())
 	defer w.close()
+	if err := w.draw(ctx, peer.Store, plan, dir); err != nil {
+		return err
+	}
 	home := &work.Local{Worker: work.NewWorker(dev), Blocks: peer.Store, Clock: milliseconds, Account: peer.Account()}
 	run, err := node.NewRun(peer, plan, dir, home, w.report)
 	if err != nil {

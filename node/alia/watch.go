@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/curves"
+	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 )
 
@@ -23,9 +26,18 @@ type watch struct {
 	cpu, cpuEnd   float64                  // seconds of this process, at the plan and at the last round
 	bar           *progressbar.ProgressBar // nil where there is no terminal
 	spoken        time.Time                // of the last plain line
+	track         *track                   // nil where no run is trained
+	dir           string                   // of that run
 }
 
 func newWatch(a *app, kernels string) *watch { return &watch{app: a, kernels: kernels} }
+
+// draw has the watch write the curves of a plan's run into the run's directory.
+func (w *watch) draw(ctx context.Context, store block.Blocks, plan *work.Plan, dir string) (err error) {
+	w.dir = dir
+	w.track, err = openTrack(ctx, store, plan, dir)
+	return err
+}
 
 // report takes an event.
 func (w *watch) report(e node.Event) {
@@ -46,6 +58,9 @@ func (w *watch) report(e node.Event) {
 	case node.EventRound:
 		w.round, w.tokens, w.cpuEnd = e.Round, w.tokens+e.Tokens, cpuSeconds()
 		w.show(e)
+		if err := w.track.add(e); err != nil { // the model does not depend on it
+			w.app.log.Warn("curves not written", "err", err)
+		}
 	case node.EventWaiting, node.EventJoined, node.EventLeft, node.EventRefused:
 		w.app.note("%s: %s %s", e.Kind, e.Code, e.Text)
 	}
@@ -67,7 +82,7 @@ func (w *watch) show(e node.Event) {
 	w.spoken = time.Now()
 	line := fmt.Sprintf("round %d of %d, epoch %d, loss %.3f", e.Round, e.Rounds, e.Epoch, e.Loss)
 	if e.Valid != 0 {
-		line += fmt.Sprintf(", validation %.3f", e.Valid)
+		line += fmt.Sprintf(", validation %.3f, BLEU %.2f, chrF2 %.2f", e.Valid, e.BLEU, e.ChrF)
 	}
 	if e.Seconds > 0 {
 		line += fmt.Sprintf(", %.0f tokens/s", float64(e.Tokens)/e.Seconds)
@@ -80,10 +95,14 @@ func (w *watch) show(e node.Event) {
 	w.app.note("%s", line)
 }
 
-// close takes the bar from the terminal. It may be called more than once.
+// close takes the bar from the terminal and finishes the curves. It may be
+// called more than once.
 func (w *watch) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if err := w.track.close(); err != nil {
+		w.app.log.Warn("curves not written", "err", err)
+	}
 	if w.bar == nil {
 		return
 	}
@@ -108,6 +127,11 @@ func (w *watch) sum(plan *work.Plan, o *node.Outcome, path string) trained {
 		Model: o.Model.String(), Run: plan.Link.String(), Rounds: o.Rounds, Units: o.Units,
 		TrainLoss: o.Loss, ValidLoss: o.Valid, Tests: o.Tests, Seconds: o.Seconds,
 		CPUSeconds: w.cpuEnd - w.cpu, TargetTokens: w.tokens, Path: path,
+		Metrics: filepath.Join(w.dir, curves.MetricsFile), TensorBoard: filepath.Join(w.dir, curves.EventsFile),
+		Curves: filepath.Join(w.dir, curves.ChartFile),
+	}
+	if o.Rounds < plan.Rounds() {
+		w.app.note("ended after round %d of %d: %d validations in turn brought no better BLEU", o.Rounds, plan.Rounds(), plan.Run.Config.Patience)
 	}
 	if len(o.Tests) > 0 {
 		t.BLEU, t.ChrF = o.Tests[0].BLEU, o.Tests[0].ChrF

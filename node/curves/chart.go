@@ -64,6 +64,7 @@ type series struct {
 // panel is one pair of axes.
 type panel struct {
 	label  string // of the vertical axis
+	zero   bool   // that axis begins at 0
 	series []series
 }
 
@@ -82,7 +83,7 @@ func chart(title string, points []Point) []byte {
 	c.printf(`<rect class="bg" width="%d" height="%d"/>`+"\n", chartWidth, height)
 	c.printf(`<text class="h" x="%d" y="32">%s</text>`+"\n", panelLeft, escape(title))
 	if n := len(points); n > 0 {
-		c.printf(`<text class="e" x="%d" y="32">%s epochs, %d rounds</text>`+"\n", panelRight, short(end), points[n-1].Round)
+		c.printf(`<text class="e" x="%d" y="32">epoch %s, round %d</text>`+"\n", panelRight, short(end), points[n-1].Round)
 	}
 	for i, p := range panels {
 		c.panel(p, headHeight+i*(legendSpace+panelHeight+axisSpace)+legendSpace)
@@ -115,7 +116,7 @@ func panelsOf(points []Point) []panel {
 		return []panel{loss}
 	}
 	loss.series = append(loss.series, valid)
-	return []panel{loss, {label: "score of the validation pairs", series: []series{bleu, chrf}}}
+	return []panel{loss, {label: "score of the validation pairs", zero: true, series: []series{bleu, chrf}}}
 }
 
 // canvas is a drawing in progress; xs is the horizontal axis of its panels.
@@ -129,7 +130,7 @@ func (c *canvas) printf(format string, args ...any) { fmt.Fprintf(c, format, arg
 // panel draws a panel whose upper edge is at top.
 func (c *canvas) panel(p panel, top int) {
 	bottom := top + panelHeight
-	ys := axisOf(p.series, bottom, top)
+	ys := axisOf(p, bottom, top)
 	for _, t := range ys.ticks(5) {
 		y := pixel(ys.at(t))
 		c.printf(`<line class="grid" x1="%d" x2="%d" y1="%s" y2="%s"/>`, panelLeft, panelRight, y, y)
@@ -201,10 +202,10 @@ func (a axis) at(v float64) float64 {
 	return a.start + float64((v-a.lo)/(a.hi-a.lo)*(a.end-a.start))
 }
 
-// axisOf is the axis of what the lines have, widened to round numbers.
-func axisOf(all []series, start, end int) axis {
+// axisOf is the vertical axis of a panel, widened to round numbers.
+func axisOf(p panel, start, end int) axis {
 	lo, hi := math.Inf(1), math.Inf(-1)
-	for _, s := range all {
+	for _, s := range p.series {
 		for _, p := range s.points {
 			lo, hi = min(lo, p.y), max(hi, p.y)
 		}
@@ -212,8 +213,11 @@ func axisOf(all []series, start, end int) axis {
 	if lo > hi { // no points
 		lo, hi = 0, 1
 	}
+	if p.zero {
+		lo = 0
+	}
 	if hi-lo < 1e-3 {
-		lo, hi = lo-0.5, hi+0.5
+		lo, hi = math.Floor(lo), math.Floor(lo)+1
 	}
 	step := stepOf(hi-lo, 5)
 	return axis{math.Floor(lo/step) * step, math.Ceil(hi/step) * step, float64(start), float64(end)}

@@ -212,7 +212,7 @@ func (f fold) decay(cfg Config, at Place, params, steps *tensor.Set) {
 	if cfg.WeightDecayPPM == 0 {
 		return
 	}
-	part := float32(cfg.rate(at) * fraction(cfg.WeightDecayPPM))
+	part := float32(cfg.Rate(at) * fraction(cfg.WeightDecayPPM))
 	for i := range params.Len() {
 		if p := params.At(i); len(p.Shape) > 1 {
 			off := results(f.dev, kernel.Scale, kernel.Attr{Scale: part}, p.Tensor)[0]

@@ -16,11 +16,11 @@ type Place struct {
 // 1/(1-beta^t) of the moments, with t = Step+1.
 func (c Config) hyper(at Place) kernel.Tensor {
 	t := at.Step + 1
-	return kernel.Tensor{Type: kernel.F32, Shape: []int{3}, F: []float32{c.rate(at), correction(c.Beta1PPM, t), correction(c.Beta2PPM, t)}}
+	return kernel.Tensor{Type: kernel.F32, Shape: []int{3}, F: []float32{c.Rate(at), correction(c.Beta1PPM, t), correction(c.Beta2PPM, t)}}
 }
 
-// rate is the learning rate of a step.
-func (c Config) rate(at Place) float32 {
+// Rate is the learning rate of a step.
+func (c Config) Rate(at Place) float32 {
 	peak, t := float64(c.RatePPM)/1e6, float64(at.Step+1)
 	warm := float64(c.WarmUp)
 	if t < warm {

@@ -96,7 +96,7 @@ func TestDecays(t *testing.T) {
 			if step < 9 {
 				want = 0.008 * float64(step+1) / 10
 			}
-			if got := float64(c.rate(Place{Step: step, Steps: 110})); math.Abs(got-want) > 1e-9 {
+			if got := float64(c.Rate(Place{Step: step, Steps: 110})); math.Abs(got-want) > 1e-9 {
 				t.Errorf("%s: step %d: rate %v, want %v", decay, step, got, want)
 			}
 		}
@@ -108,7 +108,7 @@ func TestRate(t *testing.T) {
 	c := demo(t)
 	c.RatePPM, c.WarmUp = 4000, 100
 	for r, want := range map[int]float32{0: 0.00004, 49: 0.002, 99: 0.004, 399: 0.002} {
-		if got := c.rate(Place{Step: r}); got != want {
+		if got := c.Rate(Place{Step: r}); got != want {
 			t.Errorf("round %d: rate %v, want %v", r, got, want)
 		}
 	}

@@ -1,0 +1,5 @@
+//go:build !linux && !darwin
+
+package main
+
+func freeMemory() (uint64, error) { return 0, errMemoryUnknown }

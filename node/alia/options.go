@@ -1,0 +1,424 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/work/train"
+)
+
+// option is a number or a word of a run's configuration in the form that
+// people give it: in a file under its key, on the command line as a flag of
+// that name with hyphens.
+type option struct {
+	key   string
+	about string
+	field field
+	// flags are the flags' names, if it has any: most numbers of a model's shape
+	// are a matter for a file.
+	flags []string
+	// auto says that the word auto may stand for the number: the program decides.
+	auto bool
+}
+
+// flagged gives an option its flag, and others that mean the same.
+func (o option) flagged(more ...string) option {
+	o.flags = append([]string{strings.ReplaceAll(o.key, "_", "-")}, more...)
+	return o
+}
+
+// field reads and writes one field of a configuration.
+type field interface {
+	set(text string) error
+	fmt.Stringer
+	kind() string // as the help has it
+}
+
+// auto is what stands for a number that the program is to decide.
+const auto = "auto"
+
+// section is the options under one heading of a file.
+type section struct {
+	heading string
+	options []option
+}
+
+// sections is the options of c, in the order of a file.
+func sections(c *train.Config) []section {
+	return []section{
+		{"The model. Source, target and output share one embedding matrix (tied embeddings).", []option{
+			option{key: "pieces", about: "pieces of the tokenizer", field: (*count)(&c.Pieces)}.flagged(),
+			{key: "dim", about: "width of the model; even, and a multiple of heads", field: (*count)(&c.Dim)},
+			{key: "ffn", about: "width inside its feed-forward layers", field: (*count)(&c.FFN)},
+			{key: "heads", about: "heads of each attention", field: (*count)(&c.Heads)},
+			{key: "encoder_layers", about: "layers that read", field: (*count)(&c.Encoder)},
+			{key: "decoder_layers", about: "layers that write", field: (*count)(&c.Decoder)},
+		}},
+		{"What keeps it from learning by heart.", []option{
+			option{key: "dropout", about: "share of activations dropped", field: (*fraction)(&c.DropoutPPM)}.flagged(),
+			option{key: "label_smoothing", about: "share of each target spread over all pieces", field: (*fraction)(&c.SmoothingPPM)}.flagged(),
+			option{key: "weight_decay", about: "AdamW's: part of each weight taken off a step, times the learning rate", field: (*fraction)(&c.WeightDecayPPM)}.flagged(),
+		}},
+		{"A step: the gradient of some batches, and Adam.", []option{
+			option{key: "batch_tokens", about: "most tokens of a batch, on either side; auto: fitted to the memory", field: (*count)(&c.BatchTokens), auto: true}.flagged(),
+			option{key: "accumulate", about: "batches whose gradients make one step", field: (*count)(&c.Accumulate)}.flagged(),
+			option{key: "clip", about: "longest gradient, longer ones are scaled down; 0: any", field: (*fraction)(&c.ClipPPM)}.flagged(),
+			option{key: "learning_rate", about: "largest learning rate, at the end of the warm-up", field: (*fraction)(&c.RatePPM)}.flagged(),
+			option{key: "warm_up", about: "steps until then", field: (*count)(&c.WarmUp)}.flagged(),
+			option{key: "decay", about: "of the learning rate after the warm-up: " + strings.Join(train.Decays(), ", "), field: (*word)(&c.Decay)}.flagged(),
+			{key: "beta1", about: "Adam's decay of the first moment", field: (*fraction)(&c.Beta1PPM)},
+			{key: "beta2", about: "Adam's decay of the second moment", field: (*fraction)(&c.Beta2PPM)},
+		}},
+		{"A round: its units are done by whoever is there, and then combined.", []option{
+			option{key: "units", about: "units of a round; part of the run, however many machines there are", field: (*count)(&c.Workers)}.flagged(),
+			option{key: "steps", about: "steps of a unit before units are combined; auto: by the speed of the network", field: (*count)(&c.Steps), auto: true}.flagged("sync"),
+			option{key: "delta_bits", about: "bits of each number that units exchange: 8 or 4", field: (*count)(&c.DeltaBits)}.flagged(),
+			option{key: "lead", about: "rounds at the beginning whose units have one step", field: (*count)(&c.Lead)}.flagged(),
+			{key: "outer_rate", about: "of the fold of units of several steps", field: (*fraction)(&c.OuterRatePPM)},
+			{key: "outer_momentum", about: "of the fold of units of several steps", field: (*fraction)(&c.OuterMomentumPPM)},
+		}},
+		{"The run.", []option{
+			option{key: "epochs", about: "passes over the corpus", field: (*count)(&c.Epochs)}.flagged(),
+			option{key: "rounds", about: "end after this many rounds; 0: after the epochs", field: (*count)(&c.Rounds)}.flagged(),
+			option{key: "seed", about: "decides first parameters, shuffles and dropout", field: (*seed)(&c.Seed)}.flagged(),
+			option{key: "validate_every", about: "rounds between validations; 0: at the end of each epoch", field: (*count)(&c.Validation)}.flagged(),
+			option{key: "patience", about: "end after so many validations without a better BLEU, and keep the best model; 0: never", field: (*count)(&c.Patience)}.flagged(),
+			option{key: "average", about: "validations whose parameters are averaged into the model", field: (*count)(&c.Average)}.flagged(),
+			{key: "checkpoint", about: "rounds between states that are kept", field: (*count)(&c.Checkpoint)},
+		}},
+	}
+}
+
+// options is the options of c by key.
+func options(c *train.Config) map[string]option {
+	m := map[string]option{}
+	for _, s := range sections(c) {
+		for _, o := range s.options {
+			m[o.key] = o
+		}
+	}
+	return m
+}
+
+// count is a whole number.
+type count uint32
+
+func (n *count) kind() string   { return "number" }
+func (n *count) String() string { return strconv.FormatUint(uint64(*n), 10) }
+
+func (n *count) set(text string) error {
+	v, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return fmt.Errorf("want a whole number from 0 to %d", uint32(math.MaxUint32))
+	}
+	*n = count(v)
+	return nil
+}
+
+// seed is a whole number of which every value is as good as another. TOML has
+// no integers above 2^63-1.
+type seed uint64
+
+func (n *seed) kind() string   { return "number" }
+func (n *seed) String() string { return strconv.FormatUint(uint64(*n), 10) }
+
+func (n *seed) set(text string) error {
+	v, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return fmt.Errorf("want a whole number from 0 to %d", int64(math.MaxInt64))
+	}
+	*n = seed(v)
+	return nil
+}
+
+// word is one of a few names.
+type word string
+
+func (w *word) kind() string   { return "name" }
+func (w *word) String() string { return string(*w) }
+
+func (w *word) set(text string) error {
+	*w = word(text)
+	return nil
+}
+
+// fraction is parts per million, written as a decimal number.
+type fraction uint32
+
+const million = 1_000_000
+
+func (f *fraction) kind() string { return "decimal" }
+
+func (f *fraction) String() string {
+	s := fmt.Sprintf("%d.%06d", uint32(*f)/million, uint32(*f)%million)
+	s = strings.TrimRight(s, "0")
+	if strings.HasSuffix(s, ".") {
+		s += "0"
+	}
+	return s
+}
+
+// set reads digits, a point and at most six more digits: every such number is
+// a whole number of parts per million, and no other is.
+func (f *fraction) set(text string) error {
+	whole, part, _ := strings.Cut(text, ".")
+	part = strings.TrimRight(part, "0")
+	if len(part) > 6 {
+		return errors.New("want at most 6 digits after the point: it is kept in parts per million")
+	}
+	if whole == "" || strings.Trim(whole+part, "0123456789") != "" {
+		return errors.New("want a decimal number that is not negative, such as 0.1")
+	}
+	v, err := strconv.ParseUint(whole+part+strings.Repeat("0", 6-len(part)), 10, 32)
+	if err != nil {
+		return fmt.Errorf("want a number from 0 to %d", math.MaxUint32/million)
+	}
+	*f = fraction(v)
+	return nil
+}
+
+// given is the value of a flag of an option, as a pflag.Value.
+type given struct {
+	key, text string // "" until it is set
+	number    string // kind of the option's field
+	auto      bool
+}
+
+func (g *given) String() string { return g.text }
+func (g *given) Type() string   { return g.number }
+
+func (g *given) Set(text string) error {
+	var scratch train.Config
+	if !g.auto || text != auto {
+		if err := options(&scratch)[g.key].field.set(text); err != nil {
+			return err
+		}
+	}
+	g.text = text
+	return nil
+}
+
+// optionFlags adds the flags of the options and returns what they are given,
+// by key.
+func optionFlags(cmd *cobra.Command) map[string]*given {
+	var scratch train.Config
+	all := map[string]*given{}
+	for _, s := range sections(&scratch) {
+		for _, o := range s.options {
+			g := &given{key: o.key, number: o.field.kind(), auto: o.auto}
+			if o.auto {
+				g.number += "|" + auto
+			}
+			for _, name := range o.flags {
+				cmd.Flags().Var(g, name, o.about+" (default: the preset's)")
+				all[o.key] = g
+			}
+		}
+	}
+	return all
+}
+
+// setting is one value of a configuration and where it comes from.
+type setting struct{ origin, key, text string }
+
+// settings gathers what the file and the flags say, in the order in which they
+// apply.
+func (l *lesson) settings() (preset string, all []setting, err error) {
+	if l.config != "" {
+		if preset, all, err = readConfig(l.config); err != nil {
+			return "", nil, err
+		}
+	}
+	if l.preset != "" {
+		preset = l.preset
+	}
+	for _, key := range sortedKeys(l.given) {
+		if g := l.given[key]; g.text != "" {
+			name := options(new(train.Config))[key].flags[0]
+			all = append(all, setting{fmt.Sprintf("--%s %s", name, g.text), key, g.text})
+		}
+	}
+	return preset, all, nil
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// usualPreset is the preset where none is named.
+const usualPreset = "demo"
+
+// configure makes the run's configuration, without its languages: the preset,
+// then the file, then the flags. undecided is the keys that are on auto; their
+// numbers are the preset's for now.
+func (l *lesson) configure() (cfg train.Config, preset string, undecided map[string]bool, err error) {
+	preset, all, err := l.settings()
+	if err != nil {
+		return cfg, "", nil, err
+	}
+	if preset == "" {
+		preset = usualPreset
+	}
+	base, err := train.Preset(preset)
+	if err != nil {
+		return cfg, "", nil, usagef("--preset: %v", err)
+	}
+	base.Source, base.Target = "x", "y" // until the corpus says which
+	if cfg, undecided, err = apply(base, all); err != nil {
+		return cfg, "", nil, err
+	}
+	if err := cfg.Validate(); err != nil {
+		return cfg, "", nil, blame(base, all, err)
+	}
+	return cfg, preset, undecided, nil
+}
+
+// apply sets what the settings say, later ones over earlier ones.
+func apply(cfg train.Config, all []setting) (train.Config, map[string]bool, error) {
+	opts, undecided := options(&cfg), map[string]bool{}
+	for _, s := range all {
+		o := opts[s.key]
+		delete(undecided, s.key)
+		if o.auto && s.text == auto {
+			undecided[s.key] = true
+			continue
+		}
+		if err := o.field.set(s.text); err != nil {
+			return cfg, nil, usagef("%s: %v", s.origin, err)
+		}
+	}
+	return cfg, undecided, nil
+}
+
+// blame says which setting a configuration is wrong by: the last one without
+// which it would not be.
+func blame(base train.Config, all []setting, wrong error) error {
+	text := strings.TrimPrefix(wrong.Error(), "configuration: ")
+	for i := len(all) - 1; i >= 0; i-- {
+		others := slices.Delete(slices.Clone(all), i, i+1)
+		if cfg, _, err := apply(base, others); err == nil && cfg.Validate() == nil {
+			if _, ok := options(&cfg)[all[i].key].field.(*fraction); ok {
+				text += " (1,000,000 ppm is 1)"
+			}
+			return usagef("%s: %s", all[i].origin, text)
+		}
+	}
+	return usageError{wrong.Error()}
+}
+
+// readConfig reads the file of a run's configuration: its preset, if it names
+// one, and its settings in their order.
+func readConfig(path string) (preset string, all []setting, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", nil, fmt.Errorf("--config: %w", err)
+	}
+	values := map[string]any{}
+	meta, err := toml.Decode(string(data), &values)
+	var parse toml.ParseError
+	if errors.As(err, &parse) {
+		return "", nil, usagef("%s:%d: %s", path, parse.Position.Line, parse.Message)
+	} else if err != nil {
+		return "", nil, usagef("%s: %v", path, err)
+	}
+	known := options(new(train.Config))
+	for _, k := range meta.Keys() {
+		key := k[0]
+		at := fmt.Sprintf("%s:%d: %s", path, lineOf(string(data), key), key)
+		o, ok := known[key]
+		if key != "preset" && !ok {
+			return "", nil, usagef("%s: no option is called that; it is one of preset, %s", at, strings.Join(sortedKeys(known), ", "))
+		}
+		text, err := tomlText(values[key], o)
+		if err != nil {
+			return "", nil, usagef("%s: %v", at, err)
+		}
+		if key == "preset" {
+			if _, err := train.Preset(text); err != nil {
+				return "", nil, usagef("%s: %v", at, err)
+			}
+			preset = text
+			continue
+		}
+		all = append(all, setting{at + " = " + text, key, text})
+	}
+	return preset, all, nil
+}
+
+// tomlText is a value of a file as text, if it is of a type that the option
+// takes; the zero option takes words.
+func tomlText(v any, o option) (string, error) {
+	switch v := v.(type) {
+	case string:
+		if _, isWord := o.field.(*word); isWord || o.field == nil || o.auto && v == auto {
+			return v, nil
+		}
+	case int64:
+		if _, isWord := o.field.(*word); !isWord && o.field != nil {
+			return strconv.FormatInt(v, 10), nil
+		}
+	case float64:
+		if _, isFraction := o.field.(*fraction); isFraction {
+			return strconv.FormatFloat(v, 'f', -1, 64), nil
+		}
+	}
+	want := "a name in quotes"
+	switch {
+	case o.field == nil:
+	case o.auto:
+		want = `a whole number or "auto"`
+	case o.field.kind() == "number":
+		want = "a whole number"
+	case o.field.kind() == "decimal":
+		want = "a number such as 0.1"
+	}
+	return "", fmt.Errorf("want %s", want)
+}
+
+// lineOf finds the line, counted from 1, of a key at the top of a file. The
+// decoder does not tell it; the file is well-formed when this is asked.
+func lineOf(text, key string) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		name, _, _ := strings.Cut(strings.TrimLeft(line, " \t["), "=")
+		name, _, _ = strings.Cut(strings.Trim(strings.TrimSpace(name), `"'`), ".")
+		if strings.TrimRight(name, "] \t") == key {
+			return n
+		}
+	}
+	return n
+}
+
+// printConfig writes a configuration as a file that readConfig reads.
+func printConfig(cfg train.Config, preset string, undecided map[string]bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# A training run: alia train --config FILE\n# Decimals have at most six digits after the point. What a line leaves out is the preset's.\n\npreset = %q\n", preset)
+	for _, s := range sections(&cfg) {
+		fmt.Fprintf(&b, "\n# %s\n", s.heading)
+		for _, o := range s.options {
+			value := o.field.String()
+			if _, isWord := o.field.(*word); isWord {
+				value = strconv.Quote(value)
+			}
+			if undecided[o.key] {
+				value = strconv.Quote(auto)
+			}
+			fmt.Fprintf(&b, "%-26s # %s\n", o.key+" = "+value, o.about)
+		}
+	}
+	return b.String()
+}

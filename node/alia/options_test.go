@@ -1,0 +1,139 @@
+package main
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/alia-network/alia/work/train"
+)
+
+// TestOptionsAreComplete: every field of a configuration but its numerics and
+// its languages is one option, and no two options are one field.
+func TestOptionsAreComplete(t *testing.T) {
+	var c train.Config
+	for _, o := range options(&c) {
+		text := "1"
+		if o.field.String() != "0" && o.field.String() != "0.0" && o.field.String() != "" {
+			t.Errorf("%s is set by another option", o.key)
+		}
+		if err := o.field.set(text); err != nil {
+			t.Errorf("%s: %v", o.key, err)
+		}
+	}
+	v := reflect.ValueOf(c)
+	for i := range v.NumField() {
+		switch name := v.Type().Field(i).Name; name {
+		case "_", "Numerics", "Source", "Target":
+		default:
+			if v.Field(i).IsZero() {
+				t.Errorf("no option sets %s", name)
+			}
+		}
+	}
+}
+
+func TestFraction(t *testing.T) {
+	for text, want := range map[string]fraction{
+		"0": 0, "1": 1_000_000, "0.1": 100_000, "0.000001": 1, "0.004": 4000, "1.5000000000": 1_500_000, "4294.967295": math.MaxUint32,
+		".5": 0, "": 0, "-1": 0, "0.0000001": 0, "1e-3": 0, "4294.967296": 0, "0x1": 0, "1.2.3": 0, "NaN": 0, "+1": 0, "1,5": 0,
+	} {
+		var f fraction
+		err := f.set(text)
+		if f != want || (err != nil) != (want == 0 && text != "0") {
+			t.Errorf("set(%q) = %d, %v, want %d", text, f, err, want)
+		}
+		if err == nil {
+			var again fraction
+			if err := again.set(f.String()); err != nil || again != f {
+				t.Errorf("%q is written as %q and read as %d, %v", text, f.String(), again, err)
+			}
+		}
+	}
+}
+
+// TestPrintedConfigIsRead: what is printed reads back as the same, for every
+// preset and with other values in every field.
+func TestPrintedConfigIsRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run.toml")
+	for _, name := range train.Presets() {
+		base, err := train.Preset(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := base
+		for _, o := range options(&other) {
+			if err := o.field.set("123"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, cfg := range []train.Config{base, other} {
+			text := printConfig(cfg, name, nil)
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			preset, all, err := readConfig(path)
+			if err != nil || preset != name {
+				t.Fatalf("preset %q, %v\n%s", preset, err, text)
+			}
+			got, undecided, err := apply(train.Config{Numerics: cfg.Numerics}, all)
+			if err != nil || got != cfg || len(undecided) > 0 {
+				t.Errorf("%+v, %v, want %+v", got, err, cfg)
+			}
+		}
+	}
+}
+
+// TestLinuxMemory reads what kernels say, of both versions of control groups.
+func TestLinuxMemory(t *testing.T) {
+	const gib = 1 << 30
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  uint64
+	}{
+		"no groups": {map[string]string{}, 4 * gib},
+		"unbound":   {map[string]string{"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.max": "max\n", "sys/fs/cgroup/a/b/memory.current": "7\n"}, 4 * gib},
+		"version 2": {map[string]string{
+			"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/memory.max": "1073741824\n", "sys/fs/cgroup/a/memory.current": "536870912\n",
+			"sys/fs/cgroup/a/memory.stat": "anon 1\ninactive_file 268435456\n",
+		}, gib * 3 / 4},
+		"version 1 in a container": {map[string]string{
+			"proc/self/cgroup": "9:name=systemd:/\n4:memory:/docker/x\n0::/\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "2147483648\n",
+			"sys/fs/cgroup/memory/memory.usage_in_bytes": "1073741824\n",
+		}, gib},
+		"full": {map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "100\n", "sys/fs/cgroup/memory.current": "200\n"}, 0},
+	} {
+		root := t.TempDir()
+		c.files["proc/meminfo"] = "MemTotal:       8388608 kB\nMemAvailable:    4194304 kB\n"
+		for path, text := range c.files {
+			path = filepath.Join(root, path)
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := linuxMemory(root); err != nil || got != c.want {
+			t.Errorf("%s: %d bytes, %v, want %d", name, got, err, c.want)
+		}
+	}
+	if _, err := linuxMemory(t.TempDir()); err == nil || !strings.Contains(err.Error(), "does not say") {
+		t.Errorf("nothing to read: %v", err)
+	}
+}
+
+// TestStepsFor: units grow with the time that moving them takes.
+func TestStepsFor(t *testing.T) {
+	for _, c := range []struct {
+		step, transfer float64
+		want           uint32
+	}{{1, 0, 1}, {1, 0.2, 1}, {1, 0.21, 10}, {1, 2, 10}, {1, 2.1, 20}, {0.1, 1, 50}, {0.1, 2, 100}, {0.1, 1000, 100}} {
+		if got := stepsFor(c.step, c.transfer); got != c.want {
+			t.Errorf("steps of %v s, transfers of %v s: %d steps, want %d", c.step, c.transfer, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/curves"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work"
+)
+
+// track writes the curves of a run, round after round.
+type track struct {
+	plan  *work.Plan
+	at    []float64     // by round: the passes over the corpus before it
+	files *curves.Files // nil when they are closed
+}
+
+// openTrack writes the curves of the rounds done so far, from their logs.
+func openTrack(ctx context.Context, store block.Blocks, plan *work.Plan, dir string) (*track, error) {
+	head, err := node.Head(dir)
+	if err != nil {
+		return nil, err
+	}
+	var history []work.Round
+	if head.Defined() {
+		if history, err = work.History(ctx, store, head); err != nil {
+			return nil, fmt.Errorf("curves: %w", err)
+		}
+	}
+	t := &track{plan: plan, at: passes(plan)}
+	var points []curves.Point
+	for _, r := range history {
+		points = append(points, t.point(node.RoundEvent(plan, r)))
+	}
+	c := plan.Run.Config
+	t.files, err = curves.Open(dir, fmt.Sprintf("%s to %s", c.Source, c.Target), points)
+	return t, err
+}
+
+// passes is, for each round of a plan and for its end, the passes over the
+// corpus before it: whole ones where an epoch begins, and shared out evenly
+// between the rounds of an epoch.
+func passes(plan *work.Plan) []float64 {
+	n := plan.Rounds()
+	at := make([]float64, n+1)
+	for from := 0; from < n; {
+		epoch, until := plan.Epoch(from), from+1
+		for plan.Epoch(until) == epoch { // beyond the run's end, too, if that is within an epoch
+			until++
+		}
+		for r := from; r <= min(until, n); r++ {
+			passed := float64(epoch) + float64((plan.Epoch(until)-epoch)*(r-from))/float64(until-from)
+			at[r] = math.Round(passed*1e6) / 1e6
+		}
+		from = until
+	}
+	return at
+}
+
+// point is what the curves have of a round.
+func (t *track) point(e node.Event) curves.Point {
+	run := t.plan.Run
+	place := run.Config.Place(e.Round, int(run.Steps)) // of the step after the round
+	place.Step = min(place.Step, place.Steps)
+	p := curves.Point{
+		Round: e.Round, Step: place.Step, Epoch: t.at[e.Round], Loss: e.Loss, NLL: e.NLL,
+		Tokens: e.Tokens, Seconds: e.Seconds, Time: e.Time,
+	}
+	place.Step-- // the round's last
+	p.LearningRate = decimal(run.Config.Rate(place))
+	if e.Valid != 0 {
+		p.Validation = &curves.Validation{NLL: e.Valid, BLEU: e.BLEU, ChrF: e.ChrF}
+	}
+	return p
+}
+
+// decimal is the number of fewest digits that x is the nearest binary32 to.
+func decimal(x float32) float64 {
+	v, err := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', -1, 32), 64)
+	if err != nil {
+		panic(err) // what was formatted can be parsed
+	}
+	return v
+}
+
+// add adds a round that is done.
+func (t *track) add(e node.Event) error { return t.files.Add(t.point(e)) }
+
+// close finishes the files, if there are any. It may be called more than once.
+func (t *track) close() error {
+	if t == nil || t.files == nil {
+		return nil
+	}
+	err := t.files.Close()
+	t.files = nil
+	return err
+}
