@@ -87,6 +87,15 @@ func TestPrintedConfigIsRead(t *testing.T) {
 	}
 }
 
+// TestExample: the file in examples is one that can be trained by.
+func TestExample(t *testing.T) {
+	l := lesson{config: "../../examples/training/run.toml"}
+	cfg, preset, undecided, err := l.configure()
+	if err != nil || preset != "tiny" || len(undecided) > 0 || cfg.Decay != train.Cosine || cfg.ClipPPM != million {
+		t.Errorf("preset %q, undecided %v, %+v, %v", preset, undecided, cfg, err)
+	}
+}
+
 // TestLinuxMemory reads what kernels say, of both versions of control groups.
 func TestLinuxMemory(t *testing.T) {
 	const gib = 1 << 30

@@ -29,6 +29,7 @@ func (r *Result) Print(w io.Writer) {
 		fmt.Fprintf(w, "Score    %s: BLEU %.2f, chrF2 %.2f on %d held-out sentences\n", t.Name, t.BLEU, t.ChrF, t.Sentences)
 	}
 	fmt.Fprintf(w, "Model    %s\n         %s\n", r.Model, r.Path)
+	fmt.Fprintf(w, "Curves   %s\n", r.Curves)
 	fmt.Fprintf(w, "Homes    %s\n         %.1f s in all\n", r.Home, r.Seconds)
 }
 

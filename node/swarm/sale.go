@@ -35,13 +35,16 @@ type Result struct {
 
 // Trained is what the coordinator says of the model.
 type Trained struct {
-	Model  string           `json:"model"`
-	Path   string           `json:"path"`
-	Run    string           `json:"run"`
-	Rounds int              `json:"rounds"`
-	BLEU   float64          `json:"bleu"`
-	ChrF   float64          `json:"chrf"`
-	Tests  []node.TestScore `json:"tests"`
+	Model       string           `json:"model"`
+	Path        string           `json:"path"`
+	Run         string           `json:"run"`
+	Rounds      int              `json:"rounds"`
+	BLEU        float64          `json:"bleu"`
+	ChrF        float64          `json:"chrf"`
+	Tests       []node.TestScore `json:"tests"`
+	Metrics     string           `json:"metrics"` // the learning curves, in three forms
+	TensorBoard string           `json:"tensorboard"`
+	Curves      string           `json:"curves"`
 }
 
 // Earner is an account of the swarm. Earned is what its work brought; its

@@ -160,7 +160,7 @@ func (v *view) roundDone(at time.Duration, e node.Event) {
 	v.losses = append(v.losses, e.Loss)
 	if e.Valid != 0 {
 		v.valid = e.Valid
-		v.note(at, fmt.Sprintf("epoch %d: loss %.3f, validation %.3f", e.Epoch, e.Loss, e.Valid))
+		v.note(at, fmt.Sprintf("epoch %d: loss %.3f, validation %.3f, BLEU %.2f", e.Epoch, e.Loss, e.Valid, e.BLEU))
 	}
 	if e.Seconds > 0 {
 		speed := float64(e.Tokens) / e.Seconds

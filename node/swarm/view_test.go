@@ -35,7 +35,7 @@ func busy() *view {
 	for r := 1; r <= 212; r++ {
 		e := node.Event{Kind: node.EventRound, Round: r, Rounds: 405, Epoch: 1 + r/100, Loss: 7 / (1 + float64(r)/40), Tokens: 1000, Seconds: 0.5}
 		if r == 100 || r == 200 {
-			e.Valid = 5.5 / (1 + float64(r)/40)
+			e.Valid, e.BLEU = 5.5/(1+float64(r)/40), float64(r)/8
 		}
 		v.event(at(2)+time.Duration(r)*250*time.Millisecond, coordinatorName, e)
 	}
