@@ -359,6 +359,35 @@ func (s *source) codes4(x *Tensor) Tensor {
 	return q
 }
 
+func casesQuantize2(s *source) []Call {
+	tiny := New(F32, 4, 70)
+	for i := range tiny.F {
+		tiny.F[i] = math.Float32frombits(uint32(i) * 0x01000193 & 0x807fffff)
+	}
+	return []Call{
+		call(Attr{}, s.floats(3)), call(Attr{}, s.smooth(41, 53)), call(Attr{}, s.smooth(3, 300)), call(Attr{}, s.floats(1030)),
+		call(Attr{}, New(F32, 70)), call(Attr{}, tiny),
+	}
+}
+
+func casesAddQuantized2(s *source) []Call {
+	var cs []Call
+	for _, scale := range []float32{1, -1} {
+		x := s.floats(5, 200)
+		cs = append(cs, call(Attr{Scale: scale}, x, s.codes2(&x), s.positive(quanta2(&x))))
+	}
+	return cs
+}
+
+// codes2 is words of Quantize2's form for the elements of x.
+func (s *source) codes2(x *Tensor) Tensor {
+	q := New(I32, quanta2(x), quantum2/16)
+	for i := range q.I {
+		q.I[i] = int32(s.below(1<<16) | s.below(1<<16)<<16)
+	}
+	return q
+}
+
 func casesAdam(s *source) []Call {
 	hyper := New(F32, 3)
 	copy(hyper.F, []float32{-0.001, 10, 500})

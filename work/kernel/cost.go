@@ -35,6 +35,7 @@ func lastDim(c *Call) int  { return cols(&c.In[0]) }
 func outRows(c *Call) int  { return rows(&c.Out[0]) }
 func chunks(c *Call) int   { return quanta(&c.In[0]) }
 func chunks4(c *Call) int  { return quanta4(&c.In[0]) }
+func chunks2(c *Call) int  { return quanta2(&c.In[0]) }
 func segments(c *Call) int { return rows(&c.In[len(c.In)-1]) }
 func quads(c *Call) int    { return (c.In[0].Len() + 3) / 4 }
 

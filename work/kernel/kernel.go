@@ -147,6 +147,14 @@ const (
 	Quantize4
 	// AddQuantized4: base, Q, scales -> base with x := fma(q*Scale', s, x), as AddQuantized, of Quantize4's form.
 	AddQuantized4
+	// Quantize2: X [..., m] (n elements) -> Q I32 [b,8], scales [b], where b = n/m*ceil(m/128): each row is cut into
+	// blocks of 128. Per block: r=sqrt(lanefma(x*x)/elements); s=r*0.151; q=±3, or ±10 where |x| > r*0.98, with
+	// the sign bit's sign; s=0 where r*0.151 is subnormal or infinite. The levels are near the best four for a
+	// normal distribution (Max 1960). Element j of a block is bits 2*(j%16) of word j/16: the low one set for 10,
+	// the high one for minus; those beyond the row are 0.
+	Quantize2
+	// AddQuantized2: base, Q, scales -> base with x := fma(q*Scale', s, x), as AddQuantized, of Quantize2's form.
+	AddQuantized2
 	numOps
 )
 
@@ -154,7 +162,7 @@ const (
 // types and shapes the row's shape rule gives. An output may share storage
 // with an input of the same shape only for the element-wise rows (AddBias,
 // Add, Relu, ReluGrad, Dropout, Scale, AttnSoftmax, AttnSoftmaxGrad,
-// CrossEntropyGrad, AddQuantized, AddQuantized4, Adam) and for ScatterAdd's base, at the
+// CrossEntropyGrad, AddQuantized, AddQuantized4, AddQuantized2, Adam) and for ScatterAdd's base, at the
 // same offset.
 type Call struct {
 	Op   Op

@@ -58,6 +58,8 @@ var Ops = [numOps]Row{
 	RowSumSquares:     {"RowSumSquares", 1, shapeReduce, perElement(2), firstDim, refRowSumSquares, casesMatrix},
 	Quantize4:         {"Quantize4", 1, shapeQuantize4, perElement(4), chunks4, refQuantize4, casesQuantize4},
 	AddQuantized4:     {"AddQuantized4", 1, shapeAddQuantized4, perElement(3), chunks4, refAddQuantized4, casesAddQuantized4},
+	Quantize2:         {"Quantize2", 1, shapeQuantize2, perElement(6), chunks2, refQuantize2, casesQuantize2},
+	AddQuantized2:     {"AddQuantized2", 1, shapeAddQuantized2, perElement(3), chunks2, refAddQuantized2, casesAddQuantized2},
 }
 
 // String returns the operation's name.

@@ -188,3 +188,53 @@ func refAddQuantized4(c *Call, lo, hi int) {
 		}
 	}
 }
+
+// block2 is block b of a tensor's elements, as Quantize2 counts them.
+func block2(t *Tensor, b int) (lo, hi int) {
+	length, blocks := lastDims(t)
+	row, at := b/blocks*length, b%blocks*quantum2
+	return row + at, row + min(at+quantum2, length)
+}
+
+func refQuantize2(c *Call, lo, hi int) {
+	const words = quantum2 / 16
+	for b := lo; b < hi; b++ {
+		from, until := block2(&c.In[0], b)
+		x, q := c.In[0].F[from:until], c.Out[0].I[b*words:(b+1)*words]
+		clear(q)
+		r := sqrt(laneDot(x, x) / float32(len(x)))
+		s, high := float32(r*0.151), float32(r*0.98)
+		if e := math.Float32bits(s) >> 23 & 0xff; e == 0 || e == 0xff {
+			s = 0
+		}
+		c.Out[1].F[b] = s
+		if s == 0 {
+			continue
+		}
+		for j, v := range x {
+			code := math.Float32bits(v) >> 31 << 1
+			if v < 0 {
+				v = -v
+			}
+			if v > high {
+				code |= 1
+			}
+			q[j/16] |= int32(code << (2 * (j % 16)))
+		}
+	}
+}
+
+// levels2 is the integers that Quantize2's codes stand for.
+var levels2 = [4]float32{3, 10, -3, -10}
+
+func refAddQuantized2(c *Call, lo, hi int) {
+	const words = quantum2 / 16
+	for b := lo; b < hi; b++ {
+		from, until := block2(&c.In[0], b)
+		x, out, q, s := c.In[0].F[from:until], c.Out[0].F[from:until], c.In[1].I[b*words:], c.In[2].F[b]
+		for j, v := range x {
+			level := levels2[uint32(q[j/16])>>(2*(j%16))&3]
+			out[j] = Fma(float32(level*c.Attr.Scale), s, v)
+		}
+	}
+}

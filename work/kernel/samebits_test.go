@@ -93,6 +93,9 @@ func (s *source) random(op Op) Call {
 	case AddQuantized4:
 		x := s.floats(t, d)
 		return call(Attr{Scale: float32(1 - 2*s.below(2))}, x, s.codes4(&x), s.positive(quanta4(&x)))
+	case AddQuantized2:
+		x := s.floats(t, d)
+		return call(Attr{Scale: float32(1 - 2*s.below(2))}, x, s.codes2(&x), s.positive(quanta2(&x)))
 	case Adam:
 		in := append(same(3), s.positive(3))
 		for i, x := range in[2].F {

@@ -334,6 +334,41 @@ func shapeAddQuantized4(a *Attr, in []Tensor) (results, error) {
 	return outputs(like(&in[0]))
 }
 
+// quantum2 is the most elements of a row that share one scale of Quantize2.
+const quantum2 = 128
+
+// lastDims returns the length of t's rows, and the blocks of each.
+func lastDims(t *Tensor) (length, blocks int) {
+	length = t.Shape[len(t.Shape)-1]
+	return length, (length + quantum2 - 1) / quantum2
+}
+
+func quanta2(t *Tensor) int {
+	length, blocks := lastDims(t)
+	return t.Len() / length * blocks
+}
+
+func shapeQuantize2(_ *Attr, in []Tensor) (results, error) {
+	if err := need(in, array); err != nil {
+		return results{}, err
+	}
+	n := quanta2(&in[0])
+	return outputs(matrixOf(I32, n, quantum2/16), shaped(F32, n))
+}
+
+func shapeAddQuantized2(a *Attr, in []Tensor) (results, error) {
+	if err := need(in, array, operand{I32, 2}, vector); err != nil {
+		return results{}, err
+	}
+	if n := quanta2(&in[0]); rows(&in[1]) != n || cols(&in[1]) != quantum2/16 || rows(&in[2]) != n {
+		return broken("base, Q and scales do not fit:", &in[0], &in[1], &in[2])
+	}
+	if a.Scale != 1 && a.Scale != -1 {
+		return results{}, fmt.Errorf("scale %v is neither 1 nor -1", a.Scale)
+	}
+	return outputs(like(&in[0]))
+}
+
 func shapeAdam(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, array, array, array, vector); err != nil {
 		return results{}, err
