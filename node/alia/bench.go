@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,9 +14,9 @@ import (
 
 func newBench(a *app) *cobra.Command {
 	var c compute
-	kinds := []string{"all", "train", "translate", "conformance"}
+	kinds := []string{"all", "translate", "conformance"}
 	cmd := &cobra.Command{
-		Use:       "bench [train|translate|conformance|all]",
+		Use:       "bench [translate|conformance|all]",
 		Short:     "Measure kernels, training and translation on this machine",
 		ValidArgs: kinds,
 		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
@@ -30,7 +29,7 @@ func newBench(a *app) *cobra.Command {
 		},
 	}
 	c.flags(cmd)
-	cmd.AddCommand(newBenchGemm(a))
+	cmd.AddCommand(newBenchGemm(a), newBenchTrain(a))
 	return cmd
 }
 
@@ -69,12 +68,17 @@ func bench(a *app, c *compute, what string) error {
 		}
 	}
 	for _, name := range train.Presets() {
-		if what == "train" || what == "all" {
-			tokens, err := trainRate(dev, name)
+		if what == "all" {
+			b := trainBench{dev: dev, threads: c.threads, steps: 8}
+			if err := b.configure(&trainBenchOptions{preset: name}); err != nil {
+				return err
+			}
+			b.synthesise()
+			r, err := b.run()
 			if err != nil {
 				return err
 			}
-			add(dev, c.threads, "train "+name, tokens, "target tokens/CPU-s")
+			add(dev, c.threads, "train "+name, r.PerCPUSecond, "target tokens/CPU-s")
 		}
 		if what == "translate" || what == "all" {
 			sentences, err := translateRate(dev, name)
@@ -92,38 +96,15 @@ func bench(a *app, c *compute, what string) error {
 // benchTime is the least processor time of a measurement, in seconds.
 const benchTime = 1.0
 
-// trainRate is the target tokens that one gradient after another of a preset
-// takes in, for a second of processor time, on sentences of ordinary length.
-func trainRate(dev kernel.Device, preset string) (float64, error) {
-	shape, batch, err := benchBatch(preset)
-	if err != nil {
-		return 0, err
-	}
-	engine, params := nmt.NewEngine(dev, shape), nmt.Init(shape, 1)
-	if _, err := engine.Gradient(params, []nmt.Batch{batch}, nmt.Key{Seed: 1}); err != nil { // takes its memory
-		return 0, err
-	}
-	tokens, began := 0, cpuSeconds()
-	for step := uint32(1); ; step++ {
-		g, err := engine.Gradient(params, []nmt.Batch{batch}, nmt.Key{Seed: 1, Step: step})
-		if err != nil {
-			return 0, err
-		}
-		tokens += g.Tokens
-		if took := cpuSeconds() - began; took >= benchTime || took == 0 {
-			return float64(tokens) / took, nil
-		}
-	}
-}
-
 // translateRate is the target tokens that greedy decoding gives out, for a
 // second of processor time. The model is untrained, so sentences run to their
 // limit; the tokens count, not the sentences.
 func translateRate(dev kernel.Device, preset string) (float64, error) {
-	shape, batch, err := benchBatch(preset)
+	cfg, err := train.Preset(preset)
 	if err != nil {
 		return 0, err
 	}
+	shape, batch := cfg.Model(int(cfg.Pieces)), syntheticBatch(int32(cfg.Pieces), int(cfg.BatchTokens), 0)
 	engine, params := nmt.NewEngine(dev, shape), nmt.Init(shape, 1)
 	tokens, began := 0, cpuSeconds()
 	for {
@@ -138,28 +119,4 @@ func translateRate(dev kernel.Device, preset string) (float64, error) {
 			return float64(tokens) / took, nil
 		}
 	}
-}
-
-// benchBatch is a batch of a preset's size, of sentences of 8 to 24 tokens.
-func benchBatch(preset string) (nmt.Config, nmt.Batch, error) {
-	cfg, err := train.Preset(preset)
-	if err != nil {
-		return nmt.Config{}, nmt.Batch{}, err
-	}
-	var b nmt.Batch
-	vocab := int32(cfg.Pieces)
-	for tokens, i := 0, int32(0); ; i++ {
-		n := 8 + int(i*7%17)
-		if tokens += n + 1; tokens > int(cfg.BatchTokens) {
-			break
-		}
-		s := make([]int32, n)
-		for j := range s {
-			s[j] = 3 + (i*131+int32(j)*977)%(vocab-3)
-		}
-		t := slices.Clone(s)
-		slices.Reverse(t)
-		b.Source, b.Target = append(b.Source, s), append(b.Target, t)
-	}
-	return cfg.Model(int(vocab)), b, nil
 }

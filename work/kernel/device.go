@@ -35,7 +35,7 @@ type device struct {
 	cells     [numOps]cell
 	workers   []scratch
 	splitCost uint64 // the least effort that is worth waking a second worker for
-	watch     func(worker int, c *Call, before bool)
+	watch     Watch
 
 	single [1]Call // Do
 	stage  stage
@@ -98,7 +98,7 @@ func (d *device) share(calls []Call) {
 	}
 	d.together(len(d.workers), func(w int) {
 		for c, lo, hi := q.take(d); c != nil; c, lo, hi = q.take(d) {
-			d.piece(w, c, c, lo, hi)
+			d.piece(w, c, lo, hi)
 		}
 	})
 }
@@ -143,12 +143,17 @@ func (q *queue) take(d *device) (c *Call, lo, hi int) {
 	return c, lo, hi
 }
 
-// piece computes pieces lo to hi-1 of c, which are some of those of call.
-func (d *device) piece(w int, call, c *Call, lo, hi int) {
+// piece computes pieces lo to hi-1 of c.
+func (d *device) piece(w int, c *Call, lo, hi int) {
 	if d.watch != nil {
-		d.watch(w, call, true)
-		defer d.watch(w, call, false)
+		share := float64(hi-lo) / float64(Ops[c.Op].parts(c))
+		d.watch(w, c, share, true)
+		defer d.watch(w, c, share, false)
 	}
+	d.compute(w, c, lo, hi)
+}
+
+func (d *device) compute(w int, c *Call, lo, hi int) {
 	if f := d.cells[c.Op]; f != nil {
 		f(&d.workers[w], c, lo, hi)
 		return
@@ -156,12 +161,15 @@ func (d *device) piece(w int, call, c *Call, lo, hi int) {
 	Ops[c.Op].ref(c, lo, hi)
 }
 
-// Watched returns dev with watch called before and after each piece of a call
-// that a worker computes, by that worker. It is for those who measure: the
-// numeric rooms have no clock.
-func Watched(dev Device, watch func(worker int, c *Call, before bool)) Device {
-	w := dev.(*device)
-	return &device{name: w.name, cells: w.cells, workers: make([]scratch, len(w.workers)), splitCost: w.splitCost, watch: watch}
+// Watch is told before and after a worker computes a share, above 0 and at
+// most 1, of a call. Workers call it at the same time.
+type Watch func(worker int, c *Call, share float64, before bool)
+
+// Watched returns a device like dev that tells w what it computes. It is for
+// those who measure: the numeric rooms have no clock.
+func Watched(dev Device, w Watch) Device {
+	d := dev.(*device)
+	return &device{name: d.name, cells: d.cells, workers: make([]scratch, len(d.workers)), splitCost: d.splitCost, watch: w}
 }
 
 // backend is a device this build knows.

@@ -115,7 +115,7 @@ func (d *device) rows(w int, c *Call, lo, hi, n int) {
 	}
 	if c.Op != MatMul {
 		per := Ops[c.Op].parts(c) / n
-		d.piece(w, c, c, lo*per, hi*per)
+		d.piece(w, c, lo*per, hi*per)
 		return
 	}
 	// A product may be cut by columns; its rows are a product themselves.
@@ -124,7 +124,12 @@ func (d *device) rows(w int, c *Call, lo, hi, n int) {
 	y := narrowed(&s.y, &c.Out[0], lo, hi)
 	s.in, s.out = [2]Tensor{x, c.In[1]}, [1]Tensor{y}
 	s.call = Call{Op: c.Op, Attr: c.Attr, In: s.in[:], Out: s.out[:]}
-	d.piece(w, c, &s.call, 0, partsMatMul(&s.call))
+	if d.watch != nil {
+		share := float64(hi-lo) / float64(n)
+		d.watch(w, c, share, true)
+		defer d.watch(w, c, share, false)
+	}
+	d.compute(w, &s.call, 0, partsMatMul(&s.call))
 }
 
 // narrowed is rows lo to hi-1 of a matrix; its shape is kept in dims.
@@ -139,7 +144,7 @@ func (d *device) Group(calls []Call) {
 	d.verify(calls)
 	if len(d.workers) == 1 || !d.worth(calls) {
 		for i := range calls {
-			d.piece(0, &calls[i], &calls[i], 0, Ops[calls[i].Op].parts(&calls[i]))
+			d.piece(0, &calls[i], 0, Ops[calls[i].Op].parts(&calls[i]))
 		}
 		return
 	}

@@ -150,7 +150,7 @@ func (e *Engine) finite(s *tensor.Set) bool {
 func (e *Engine) each(op kernel.Op, out *tensor.Set, in ...*tensor.Set) []kernel.Call {
 	for i := range e.calls {
 		c := &e.calls[i]
-		c.Op, c.In, c.Out = op, c.In[:0], append(c.Out[:0], out.At(i).Tensor)
+		c.Op, c.Label, c.In, c.Out = op, "combine/gradients", c.In[:0], append(c.Out[:0], out.At(i).Tensor)
 		for _, s := range in {
 			c.In = append(c.In, s.At(i).Tensor)
 		}

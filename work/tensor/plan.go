@@ -101,15 +101,7 @@ func (p *Plan) cut() {
 // bind grows the arena to size and gives every result its place there.
 func (p *Plan) bind(size [3]int) {
 	a, l := p.arena, p.layout
-	if len(a.f) < size[0] {
-		a.f = make([]float32, size[0])
-	}
-	if len(a.i) < size[1] {
-		a.i = make([]int32, size[1])
-	}
-	if len(a.b) < size[2] {
-		a.b = make([]int8, size[2])
-	}
+	a.f, a.i, a.b = grown(a.f, size[0]), grown(a.i, size[1]), grown(a.b, size[2])
 	for _, i := range l.order {
 		for o, id := range l.buffer[i] {
 			b, t := &l.buffers[id], &p.places[i][o]
@@ -124,6 +116,16 @@ func (p *Plan) bind(size [3]int) {
 			}
 		}
 	}
+}
+
+// grown is x, or if that is shorter than n, new storage with room for batches
+// that are a little larger still: those of a run differ little, and what is
+// outgrown lies about until it is collected.
+func grown[T any](x []T, n int) []T {
+	if len(x) >= n {
+		return x
+	}
+	return make([]T, n+n/8)
 }
 
 // Run computes the plan's outputs on dev. It allocates nothing.

@@ -166,8 +166,8 @@ func TestPlanReuses(t *testing.T) {
 	if len(p.calls) != 40 {
 		t.Errorf("%d calls, want 40", len(p.calls))
 	}
-	if len(arena.f) != 2*64 {
-		t.Errorf("the arena has %d elements, want two results of 64", len(arena.f))
+	if size := p.place(); size[0] != 2*64 {
+		t.Errorf("the arena has %d elements, want two results of 64", size[0])
 	}
 	if want := uint64(20 * (2*8*8*8 + 64)); p.Cost() != want {
 		t.Errorf("cost %d, want %d", p.Cost(), want)

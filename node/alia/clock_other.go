@@ -1,0 +1,11 @@
+//go:build !linux
+
+package main
+
+import "time"
+
+var programStart = time.Now()
+
+// threadTime is the time of day: this system does not say, or we do not ask,
+// what processor time a thread has taken.
+func threadTime() time.Duration { return time.Since(programStart) }
