@@ -24,10 +24,10 @@ var variants = []struct {
 	{"clipped, linear, decayed", func(c *train.Config) {
 		c.ClipPPM, c.Decay, c.WarmUp, c.WeightDecayPPM = 100_000, train.Linear, 2, 100_000
 	}, "bafyreihxzv5orutcappbbbw5qfq6gnfdrrgiqpyrrftvsgawaazxcexzea"},
-	{"steps of 4 bits after a lead", func(c *train.Config) {
-		c.DeltaBits = 4
+	{"steps of few bits after a lead", func(c *train.Config) {
+		c.DeltaBits, c.UpdateBits = 2, 4
 		c.Steps, c.Lead, c.Epochs, c.Accumulate, c.Workers, c.ClipPPM, c.WeightDecayPPM = 3, 2, 4, 2, 2, 100_000, 10_000
-	}, "bafyreih5d3cw7xni2vb6fzhr73tsqtekrirqkuvwjkdacg5eykb7jt7dl4"},
+	}, "bafyreih3ac77nt47vlqjjomgm7dn6ixgqhojnnzpwcfcl5np73gzgf4w3i"},
 }
 
 // run trains the little corpus by a configuration, stopped after round stop

@@ -80,7 +80,8 @@ func sections(c *train.Config) []section {
 		{"A round: its units are done by whoever is there, and then combined.", []option{
 			option{key: "units", about: "units of a round; part of the run, however many machines there are", field: (*count)(&c.Workers)}.flagged(),
 			option{key: "steps", about: "steps of a unit before units are combined; auto: by the speed of the network", field: (*count)(&c.Steps), auto: true}.flagged("sync"),
-			option{key: "delta_bits", about: "bits of each number that units exchange: 8 or 4", field: (*count)(&c.DeltaBits)}.flagged(),
+			option{key: "delta_bits", about: "bits of each number that a unit gives: 8, 4 or 2", field: (*count)(&c.DeltaBits)}.flagged(),
+			option{key: "update_bits", about: "bits of each number that all get from a round: 8, 4 or 2", field: (*count)(&c.UpdateBits)}.flagged(),
 			option{key: "lead", about: "rounds at the beginning whose units have one step", field: (*count)(&c.Lead)}.flagged(),
 			{key: "outer_rate", about: "of the fold of units of several steps", field: (*fraction)(&c.OuterRatePPM)},
 			{key: "outer_momentum", about: "of the fold of units of several steps", field: (*fraction)(&c.OuterMomentumPPM)},

@@ -29,27 +29,52 @@ func Start(cfg Config, params *tensor.Set) State {
 }
 
 // Delta is a quantised set: codes and scales under the names of its tensors,
-// as [kernel.Quantize] gives them where the codes are I8, and
-// [kernel.Quantize4] where they are I32.
+// as a codec's rows of the table give them. What form the codes have says which
+// codec it is: I8 for 8 bits, I32 of one dimension for 4 bits, of two for 2.
 type Delta struct {
 	Q, Scales *tensor.Set
 }
 
 // codec is the rows of the table that make codes of so many bits, and add them.
-func codec(bits uint32) (quantize, add kernel.Op) {
-	if bits == 4 {
-		return kernel.Quantize4, kernel.AddQuantized4
-	}
-	return kernel.Quantize, kernel.AddQuantized
+type codec struct {
+	bits          uint32
+	quantize, add kernel.Op
 }
 
-// Quantize gives the delta of so many bits, 8 or 4, that is nearest to s.
+var codecs = []codec{
+	{8, kernel.Quantize, kernel.AddQuantized},
+	{4, kernel.Quantize4, kernel.AddQuantized4},
+	{2, kernel.Quantize2, kernel.AddQuantized2},
+}
+
+// codes reports whether there is a codec of so many bits.
+func codes(bits uint32) bool {
+	return slices.ContainsFunc(codecs, func(c codec) bool { return c.bits == bits })
+}
+
+func codecOf(bits uint32) codec {
+	return codecs[slices.IndexFunc(codecs, func(c codec) bool { return c.bits == bits })]
+}
+
+// codec is the one that made d, by the form of its codes.
+func (d Delta) codec() codec {
+	bits := uint32(8)
+	if d.Q.Len() > 0 && d.Q.At(0).Type == kernel.I32 {
+		bits = 4
+		if len(d.Q.At(0).Shape) == 2 {
+			bits = 2
+		}
+	}
+	return codecOf(bits)
+}
+
+// Quantize gives the delta of so many bits, as [Config] has them, that is
+// nearest to s.
 func Quantize(dev kernel.Device, s *tensor.Set, bits uint32) Delta {
-	quantize, _ := codec(bits)
 	q, scales := make([]tensor.Named, s.Len()), make([]tensor.Named, s.Len())
 	for i := range s.Len() {
 		t := s.At(i)
-		out := results(dev, quantize, kernel.Attr{}, t.Tensor)
+		out := results(dev, codecOf(bits).quantize, kernel.Attr{}, t.Tensor)
 		q[i] = tensor.Named{Name: t.Name, Tensor: out[0]}
 		scales[i] = tensor.Named{Name: t.Name, Tensor: out[1]}
 	}
@@ -76,7 +101,7 @@ func Combine(dev kernel.Device, cfg Config, at Place, s State, from []Contributi
 	}
 	walked := cfg.Inner(r) > 1
 	for k, c := range from {
-		if got := c.bits(); got != cfg.DeltaBits {
+		if got := c.codec().bits; got != cfg.DeltaBits {
 			return State{}, Delta{}, fmt.Errorf("combine round %d, delta %d: %d bits, want %d", r, k, got, cfg.DeltaBits)
 		}
 		if err := c.fits(s.Params); err != nil {
@@ -103,7 +128,7 @@ func Combine(dev kernel.Device, cfg Config, at Place, s State, from []Contributi
 		f.adam(cfg, at, steps, next.M, next.V)
 		f.decay(cfg, at, s.Params, steps)
 	}
-	step := Quantize(dev, steps, cfg.DeltaBits)
+	step := Quantize(dev, steps, cfg.UpdateBits)
 	params, err := Advance(dev, s.Params, step)
 	if err != nil {
 		return State{}, Delta{}, err
@@ -269,9 +294,8 @@ func Advance(dev kernel.Device, params *tensor.Set, step Delta) (*tensor.Set, er
 
 // add puts sign times d's i-th tensor onto x in place.
 func add(dev kernel.Device, x kernel.Tensor, d Delta, i int, sign float32) {
-	_, row := codec(d.bits())
 	dev.Do(&kernel.Call{
-		Op: row, Attr: kernel.Attr{Scale: sign},
+		Op: d.codec().add, Attr: kernel.Attr{Scale: sign},
 		In: []kernel.Tensor{x, d.Q.At(i).Tensor, d.Scales.At(i).Tensor}, Out: []kernel.Tensor{x},
 	})
 }
@@ -338,7 +362,7 @@ func (d Delta) fits(s *tensor.Set) error {
 	if d.Q.Len() != s.Len() || d.Scales.Len() != s.Len() {
 		return fmt.Errorf("%d tensors with %d scales, want %d", d.Q.Len(), d.Scales.Len(), s.Len())
 	}
-	_, row := codec(d.bits())
+	row := d.codec().add
 	for i := range s.Len() {
 		t, q, sc := s.At(i), d.Q.At(i), d.Scales.At(i)
 		if q.Name != t.Name || sc.Name != t.Name {
@@ -349,12 +373,4 @@ func (d Delta) fits(s *tensor.Set) error {
 		}
 	}
 	return nil
-}
-
-// bits is the bits of d's codes.
-func (d Delta) bits() uint32 {
-	if d.Q.Len() > 0 && d.Q.At(0).Type == kernel.I32 {
-		return 4
-	}
-	return 8
 }

@@ -4,7 +4,7 @@
 // A run is a pure function of a corpus and a [Config]. The training pairs are
 // cut into batches once for each epoch ([Schedule]) and dealt to the K virtual
 // workers of each round. A worker takes H steps on its own and gives a
-// [Delta], quantised to 8 bits or 4; the deltas of a round are averaged in index
+// [Delta], quantised to 8, 4 or 2 bits; the deltas of a round are averaged in index
 // order and folded into the next state ([Combine]). The fold's step is
 // quantised too, so that a machine that holds the last model needs only the
 // step to have the next one ([Advance]). With H = 1 the delta is a gradient
@@ -51,9 +51,9 @@ type Config struct {
 	// Steps is H, the steps a worker takes before results are combined.
 	Steps uint32
 	// DeltaBits is the bits of each number that goes from unit to combine, and
-	// of the combine's step: 8, in blocks of 1024 with one scale, or 4, in blocks
-	// of 64.
-	DeltaBits uint32
+	// UpdateBits of each that goes from combine to all: 8, in blocks of 1024 with
+	// one scale, 4, in blocks of 64, or 2, in blocks of 128.
+	DeltaBits, UpdateBits uint32
 	// Lead is the rounds at the beginning whose workers take one step each,
 	// whatever Steps says.
 	Lead uint32
@@ -129,7 +129,7 @@ func Preset(name string) (Config, error) {
 	c := Config{
 		Numerics: Numerics, Pieces: 6000,
 		SmoothingPPM: 100_000, DropoutPPM: 100_000,
-		BatchTokens: 1024, Accumulate: 1, Workers: 4, Steps: 1, DeltaBits: 8, Epochs: 13, Seed: 1,
+		BatchTokens: 1024, Accumulate: 1, Workers: 4, Steps: 1, DeltaBits: 8, UpdateBits: 8, Epochs: 13, Seed: 1,
 		RatePPM: 4000, WarmUp: 200, Decay: InverseSqrt, Beta1PPM: 900_000, Beta2PPM: 980_000,
 		OuterRatePPM: 800_000, OuterMomentumPPM: 800_000,
 		Average: 1, Checkpoint: 50,
@@ -180,8 +180,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("configuration: %d units a round, want 1 to %d", c.Workers, maxUnit)
 	case c.Accumulate == 0 || c.Steps == 0 || uint64(c.Accumulate)*uint64(c.Steps) > maxUnit:
 		return fmt.Errorf("configuration: %d steps of %d batches a unit, want 1 to %d batches in all", c.Steps, c.Accumulate, maxUnit)
-	case c.DeltaBits != 8 && c.DeltaBits != 4:
-		return fmt.Errorf("configuration: deltas of %d bits, want 8 or 4", c.DeltaBits)
+	case !codes(c.DeltaBits) || !codes(c.UpdateBits):
+		return fmt.Errorf("configuration: deltas of %d bits and updates of %d, want 8, 4 or 2", c.DeltaBits, c.UpdateBits)
 	case c.Epochs == 0 || c.Epochs > 100_000:
 		return fmt.Errorf("configuration: %d epochs, want 1 to 100,000", c.Epochs)
 	case c.RatePPM == 0 || c.RatePPM > 1_000_000 || c.WarmUp == 0:
