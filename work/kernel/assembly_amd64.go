@@ -35,7 +35,7 @@ var avx512 = primitives{
 	wide:   []tile{tile12x32AVX512, tile8x32AVX512, tile4x32AVX512, tile2x32AVX512, tile1x32AVX512},
 	narrow: []tile{tile12x16AVX512, tile8x16AVX512, tile4x16AVX512, tile2x16AVX512, tile1x16AVX512},
 
-	packRows: packRowsAVX512, packColumns: packColumnsAVX512,
+	packRows: packRowsAVX512, packColumns: packColumnsAVX512, packColumns16: packColumns16AVX512,
 	add: addAVX512, scale: scaleAVX512, relu: reluAVX512, reluGrad: reluGradAVX512,
 	scaleAdd: scaleAddAVX512, gainGrad: gainGradAVX512, entropy: crossEntropyGradAVX512,
 	adam: adamAVX512, dropout: dropoutAVX512,

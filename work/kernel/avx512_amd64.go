@@ -69,6 +69,11 @@ func packRowsAVX512(dst *float32, b *float32, rowB int, k int, n int)
 //go:noescape
 func packColumnsAVX512(dst *float32, ld int, src *float32, rowSrc int, rows int, k int)
 
+// packColumns16AVX512 transposes 16 rows of k >= 16 elements, rowSrc bytes apart, to 16 columns of rows ld bytes apart.
+//
+//go:noescape
+func packColumns16AVX512(dst *float32, ld int, src *float32, rowSrc int, k int)
+
 // addAVX512 sets dst = x+y.
 //
 //go:noescape

@@ -3,16 +3,19 @@
 package kernel
 
 const (
-	// depth is how many products of a chain are done before its sum is put
-	// back: a panel of B, depth rows of a tile's columns, stays in the first
-	// level cache with room for the rest.
-	depth = 256
-	// blockSize is the number of elements of A that are used again from the
-	// second level cache for every panel of B.
+	// maxDepth is how many products of a chain are done at most before its
+	// sum is put back: a tile's rows of A, so deep, stay in the first level
+	// cache while panels of B pass by.
+	maxDepth = 256
+	// blockSize is the number of elements of B that are packed at a time, to
+	// be used again from the second level cache for every row of A.
 	blockSize = 1 << 17
-	// packRowsFrom is the number of rows of A that pays for copying a panel
-	// of B whose rows could be read in place.
-	packRowsFrom = 64
+	// packFrom is the number of rows of A that pays for packing B where its
+	// rows could be read in place.
+	packFrom = 64
+	// aliased is the distance, in elements, at which addresses share a set of
+	// a cache. A column of A with such steps is copied.
+	aliased = 1024
 )
 
 const wordSize = 4 // bytes of a binary32 number
@@ -45,68 +48,132 @@ func (p *primitives) doMixT(s *scratch, c *Call, lo, hi int) {
 	})
 }
 
-// product computes x as Goto and van de Geijn do ("Anatomy of high-performance
-// matrix multiplication", 2008): over blocks of k, then of rows of A, then
-// panels of B, then tiles. Chains go on from C where the last block of k left
-// them, and A is read in place.
+// product computes x. Chains go on from C where the last part of k left them,
+// and A is read in place: a tile's rows of it are near enough to one another,
+// whatever their distance.
 func (p *primitives) product(s *scratch, x *product) {
-	block := x.m
-	if block > p.rows[0] {
-		block = max(blockSize/min(x.k, depth)/p.rows[0], 1) * p.rows[0]
-	}
+	depth := even(x.k, maxDepth)
 	for k := 0; k < x.k; k += depth {
-		for i := 0; i < x.m; i += block {
+		if x.m < packFrom {
 			for j := 0; j < x.n; j += p.cols {
-				p.panel(s, x, span{i, min(i+block, x.m)}, span{j, min(j+p.cols, x.n)}, span{k, min(k+depth, x.k)})
+				y := x.part(j, p.cols, k, depth)
+				p.panel(s, &y, k)
 			}
+			continue
+		}
+		width := even((x.n+p.cols-1)/p.cols, max(blockSize/(depth*p.cols), 1)) * p.cols
+		for j := 0; j < x.n; j += width {
+			y := x.part(j, width, k, depth)
+			p.block(s, &y, k)
 		}
 	}
 }
 
-// span is a range of rows, of columns or of a chain.
-type span struct{ from, to int }
+// even returns the size of the fewest equal parts of n that are at most limit.
+func even(n, limit int) int {
+	parts := (n + limit - 1) / limit
+	return (n + parts - 1) / parts
+}
 
-// panel computes rows i and columns j of x, at most one tile's, over k.
-func (p *primitives) panel(s *scratch, x *product, i, j, k span) {
-	n, steps := j.to-j.from, k.to-k.from
-	tiles, width := p.wide, p.cols
-	if n <= p.cols/2 {
-		tiles, width = p.narrow, p.cols/2
+// part is up to n columns of x from j, and up to depth products of their
+// chains from k.
+func (x *product) part(j, n, k, depth int) product {
+	y := *x
+	y.n, y.k = min(n, x.n-j), min(depth, x.k-k)
+	y.a, y.b, y.c = x.a[k*x.colA:], x.b[k*x.rowB+j*x.colB:], x.c[j:]
+	return y
+}
+
+// block computes x, whose B fits the second level cache: a tile's rows of A
+// meet every panel of B before the next rows come. It is the loop of Goto and
+// van de Geijn ("Anatomy of high-performance matrix multiplication", 2008)
+// with A and B exchanged, as rows of C are adjacent here and not columns.
+func (p *primitives) block(s *scratch, x *product, resume int) {
+	panels := (x.n + p.cols - 1) / p.cols
+	b := s.panel((panels + 1) * p.cols * x.k)
+	for j := 0; j < x.n; j += p.cols {
+		p.pack(b[j*x.k:], x, j)
 	}
-	b, rowB := x.b[k.from*x.rowB+j.from*x.colB:], x.rowB
-	if i.to-i.from >= packRowsFrom || x.colB != 1 || (steps-1)*rowB+width > len(b) {
-		b, rowB = p.pack(s, b, x, n, steps), p.cols
+	group := x.m
+	if x.colA%aliased == 0 && x.n >= p.cols*p.rows[0] {
+		group = p.cols / p.rows[0] * p.rows[0]
 	}
-	ldc, rowA, colA := wordSize*x.ldc, wordSize*x.rowA, wordSize*x.colA
-	a := x.a[k.from*x.colA:]
-	for at, h := i.from, 0; at < i.to; at += p.rows[h] {
-		for p.rows[h] > i.to-at {
+	for i := 0; i < x.m; i += group {
+		y := x.rows(i, min(i+group, x.m))
+		if group < x.m {
+			a := b[panels*p.cols*x.k:]
+			p.packRows(&a[0], &y.a[0], wordSize*x.colA, x.k, min(p.cols, x.m-i))
+			y.a, y.rowA, y.colA = a, 1, p.cols
+		}
+		p.tiles(&y, b, resume)
+	}
+}
+
+// tiles computes x with the packed panels b.
+func (p *primitives) tiles(x *product, b []float32, resume int) {
+	for i, h := 0, 0; i < x.m; i += p.rows[h] {
+		for p.rows[h] > x.m-i {
 			h++
 		}
-		tiles[h](&x.c[at*x.ldc+j.from], ldc, &a[at*x.rowA], rowA, colA, &b[0], wordSize*rowB, steps, n, k.from)
+		for j := 0; j < x.n; j += p.cols {
+			p.tile(x, h, i, j, b[j*x.k:], p.cols, resume)
+		}
 	}
 }
 
-// pack copies n columns and k rows of x's B, from b on, to where rows are
-// adjacent.
-func (p *primitives) pack(s *scratch, b []float32, x *product, n, k int) []float32 {
-	dst := s.panel(depth * p.cols)
-	if x.colB == 1 {
-		p.packRows(&dst[0], &b[0], wordSize*x.rowB, k, n)
-		return dst
+// panel computes x, of one tile's columns and few rows.
+func (p *primitives) panel(s *scratch, x *product, resume int) {
+	b, rowB, width := x.b, x.rowB, p.cols
+	if x.n <= p.cols/2 {
+		width = p.cols / 2
 	}
-	if k < 8 {
-		for i := range k {
+	if x.colB != 1 || (x.k-1)*rowB+width > len(b) {
+		b, rowB = s.panel(p.cols*x.k), p.cols
+		p.pack(b, x, 0)
+	}
+	for i, h := 0, 0; i < x.m; i += p.rows[h] {
+		for p.rows[h] > x.m-i {
+			h++
+		}
+		p.tile(x, h, i, 0, b, rowB, resume)
+	}
+}
+
+// tile computes the tile of height h at row i and column j of x. Its columns
+// of B are at b, rows of them rowB apart.
+func (p *primitives) tile(x *product, h, i, j int, b []float32, rowB, resume int) {
+	f, n := p.wide[h], min(p.cols, x.n-j)
+	if n <= p.cols/2 {
+		f = p.narrow[h]
+	}
+	f(&x.c[i*x.ldc+j], wordSize*x.ldc, &x.a[i*x.rowA], wordSize*x.rowA, wordSize*x.colA, &b[0], wordSize*rowB, x.k, n, resume)
+}
+
+// pack copies the tile's columns of x's B from j on to where its rows are
+// adjacent.
+func (p *primitives) pack(dst []float32, x *product, j int) {
+	b, n := x.b[j*x.colB:], min(p.cols, x.n-j)
+	if x.colB == 1 {
+		p.packRows(&dst[0], &b[0], wordSize*x.rowB, x.k, n)
+		return
+	}
+	if x.k < 8 {
+		for k := range x.k {
 			for j := range n {
-				dst[i*p.cols+j] = b[i*x.rowB+j*x.colB]
+				dst[k*p.cols+j] = b[k*x.rowB+j*x.colB]
 			}
 		}
-		return dst
+		return
 	}
-	for j := 0; j < n; j += 8 {
-		p.packColumns(&dst[j], wordSize*p.cols, &b[j*x.colB], wordSize*x.colB, min(8, n-j), k)
+	from := 0
+	if p.packColumns16 != nil && x.k >= 16 {
+		for ; from+16 <= n; from += 16 {
+			p.packColumns16(&dst[from], wordSize*p.cols, &b[from*x.colB], wordSize*x.colB, x.k)
+		}
 	}
-	return dst
+	for j := from; j < n; j += 8 {
+		p.packColumns(&dst[j], wordSize*p.cols, &b[j*x.colB], wordSize*x.colB, min(8, n-j), x.k)
+	}
 }
 
 func (p *primitives) doSoftmax(_ *scratch, c *Call, lo, hi int) {

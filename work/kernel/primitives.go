@@ -7,12 +7,13 @@ package kernel
 // them in Go, once for all instruction sets. Pointers are to the first of n
 // elements, n is at least 1, and strides are in bytes.
 type primitives struct {
-	cols        int    // columns of a wide tile; a narrow one has half
-	rows        []int  // heights of tiles, the tallest first, 1 the last
-	wide        []tile // by height
-	narrow      []tile // by height
-	packRows    packRows
-	packColumns packColumns
+	cols          int    // columns of a wide tile; a narrow one has half
+	rows          []int  // heights of tiles, the tallest first, 1 the last
+	wide          []tile // by height
+	narrow        []tile // by height
+	packRows      packRows
+	packColumns   packColumns
+	packColumns16 packColumns16 // where vectors are as wide, or nil
 
 	add      func(dst, x, y *float32, n int)
 	scale    func(dst, x *float32, factor float32, n int)
@@ -42,7 +43,8 @@ type primitives struct {
 }
 
 type (
-	tile        func(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
-	packRows    func(dst, b *float32, rowB, k, n int)
-	packColumns func(dst *float32, ld int, src *float32, rowSrc, rows, k int)
+	tile          func(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
+	packRows      func(dst, b *float32, rowB, k, n int)
+	packColumns16 func(dst *float32, ld int, src *float32, rowSrc, k int)
+	packColumns   func(dst *float32, ld int, src *float32, rowSrc, rows, k int)
 )

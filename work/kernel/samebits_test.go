@@ -179,6 +179,33 @@ func TestSameBits(t *testing.T) {
 	}
 }
 
+// TestSameBitsBlocks runs products past one block of B, and with columns of A
+// a power of two apart.
+func TestSameBitsBlocks(t *testing.T) {
+	s := &source{}
+	for _, c := range []Call{
+		call(Attr{}, s.floats(65, 300), s.floats(300, 1100)),
+		call(Attr{Trans: NT}, s.floats(64, 23), s.floats(1100, 23)),
+		call(Attr{Trans: TN}, s.floats(19, 1024), s.floats(19, 390)),
+	} {
+		c.Op = MatMul
+		allocate(&c)
+		reference().Do(&c)
+		want := c.Out
+		for _, b := range backends() {
+			if !b.usable() {
+				continue
+			}
+			allocate(&c)
+			poison(c.Out)
+			newDevice(b.name, 1, b.cells()).Do(&c)
+			if d := diff(c.Out, want); d != "" {
+				t.Errorf("%s, %+v, inputs %v: %s", b.name, c.Attr, inputShapes(&c), d)
+			}
+		}
+	}
+}
+
 // inPlace names the input an output may share storage with.
 var inPlace = map[Op][]int{
 	AddBias: {0}, Add: {0, 1}, Relu: {0}, ReluGrad: {0, 1}, Dropout: {0}, Scale: {0},

@@ -69,13 +69,7 @@ func (m *machine) prefetchTile(rows, vecs int, c, ldc GPVirtual) {
 // products writes the loop over k.
 func (m *machine) products(rows, vecs int, acc [][]VecVirtual) {
 	rowA, colA, rowB := arg("rowA"), arg("colA"), arg("rowB")
-	bases := []GPVirtual{arg("a")}
-	for i := 3; i < rows; i += 3 {
-		p := GP64()
-		LEAQ(Mem{Base: bases[len(bases)-1], Index: rowA, Scale: 2}, p)
-		ADDQ(rowA, p)
-		bases = append(bases, p)
-	}
+	bases := everyThird(arg("a"), rowA, rows)
 	b, k := arg("b"), arg("k")
 	Label("product")
 	row := make([]VecVirtual, vecs)
@@ -85,11 +79,7 @@ func (m *machine) products(rows, vecs int, acc [][]VecVirtual) {
 	}
 	for i := range rows {
 		x := m.vec()
-		at := Mem{Base: bases[i/3]}
-		if i%3 > 0 {
-			at.Index, at.Scale = rowA, uint8(i%3)
-		}
-		VBROADCASTSS(at, x)
+		VBROADCASTSS(rowAt(bases, rowA, i), x)
 		for v := range row {
 			VFMADD231PS(row[v], x, acc[i][v])
 		}
@@ -100,6 +90,27 @@ func (m *machine) products(rows, vecs int, acc [][]VecVirtual) {
 	ADDQ(rowB, b)
 	DECQ(k)
 	JNZ(LabelRef("product"))
+}
+
+// everyThird returns pointers to every third of n rows, stride bytes apart;
+// rowAt is row i by them.
+func everyThird(first, stride GPVirtual, n int) []GPVirtual {
+	bases := []GPVirtual{first}
+	for i := 3; i < n; i += 3 {
+		p := GP64()
+		LEAQ(Mem{Base: bases[len(bases)-1], Index: stride, Scale: 2}, p)
+		ADDQ(stride, p)
+		bases = append(bases, p)
+	}
+	return bases
+}
+
+func rowAt(bases []GPVirtual, stride GPVirtual, i int) Mem {
+	at := Mem{Base: bases[i/3]}
+	if i%3 > 0 {
+		at.Index, at.Scale = stride, uint8(i%3)
+	}
+	return at
 }
 
 // eachRow loads or stores the tile, row after row; c ends after the last.
@@ -269,4 +280,63 @@ func (m *machine) transpose8(p []GPVirtual, dst, ld GPVirtual) {
 			ADDQ(ld, at)
 		}
 	}
+}
+
+// packColumns16 is packColumns of 16 rows at once, 16 by 16; k is at least 16.
+func (m *machine) packColumns16() {
+	m.text("packColumns16", "(dst *float32, ld int, src *float32, rowSrc, k int)",
+		"transposes 16 rows of k >= 16 elements, rowSrc bytes apart, to 16 columns of rows ld bytes apart.")
+	dst, ld, rowSrc, k := arg("dst"), arg("ld"), arg("rowSrc"), arg("k")
+	bases := everyThird(arg("src"), rowSrc, 16)
+	Label("block")
+	at := GP64()
+	MOVQ(dst, at)
+	for column := 0; column < 16; column += 4 {
+		// Four elements of each row: those of rows i, i+4, i+8 and i+12 in the
+		// quarters of v[i], so that quarters are transposed by themselves.
+		var v [4]VecVirtual
+		for i := range v {
+			v[i] = ZMM()
+			for quarter := range 4 {
+				from := rowAt(bases, rowSrc, 4*quarter+i)
+				from.Disp = 4 * column
+				if quarter == 0 {
+					VMOVUPS(from, v[i].AsX())
+				} else {
+					VINSERTF32X4(Imm(uint64(quarter)), from, v[i], v[i])
+				}
+			}
+		}
+		low01, high01, low23, high23 := ZMM(), ZMM(), ZMM(), ZMM()
+		VUNPCKLPS(v[1], v[0], low01)
+		VUNPCKHPS(v[1], v[0], high01)
+		VUNPCKLPS(v[3], v[2], low23)
+		VUNPCKHPS(v[3], v[2], high23)
+		for _, pair := range [][2]VecVirtual{{low01, low23}, {high01, high23}} {
+			even, odd := ZMM(), ZMM()
+			VUNPCKLPD(pair[1], pair[0], even)
+			VUNPCKHPD(pair[1], pair[0], odd)
+			VMOVUPS(even, Mem{Base: at})
+			VMOVUPS(odd, Mem{Base: at, Index: ld, Scale: 1})
+			LEAQ(Mem{Base: at, Index: ld, Scale: 2}, at)
+		}
+	}
+	SUBQ(Imm(16), k)
+	JZ(LabelRef("done"))
+	step := GP64()
+	MOVQ(U32(16), step)
+	CMPQ(k, step)
+	CMOVQLT(k, step)
+	CMPQ(k, Imm(16))
+	JGE(LabelRef("whole"))
+	MOVQ(U32(16), k)
+	Label("whole")
+	for _, q := range bases {
+		LEAQ(Mem{Base: q, Index: step, Scale: 4}, q)
+	}
+	IMULQ(ld, step)
+	ADDQ(step, dst)
+	JMP(LabelRef("block"))
+	Label("done")
+	m.end()
 }

@@ -25,6 +25,9 @@ func main() {
 	m.fmas()
 	m.packRows()
 	m.packColumns()
+	if m.wide {
+		m.packColumns16()
+	}
 
 	m.elementwise()
 	m.addQuantized()
