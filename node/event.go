@@ -45,6 +45,7 @@ type EventKind string
 
 const (
 	EventReady    EventKind = "ready"    // the role runs; Text has its address
+	EventDecided  EventKind = "decided"  // a number left to the program is set: Text
 	EventPlanned  EventKind = "planned"  // a run is planned: Rounds, Units
 	EventJoined   EventKind = "joined"   // a miner has bid
 	EventLeft     EventKind = "left"     // a miner is gone: Code, Text

@@ -82,6 +82,13 @@ func (c *course) decide(ctx context.Context, a *app, home string, dev kernel.Dev
 	return c.fits(share)
 }
 
+// decided says what was set and why.
+func (a *app) decided(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	a.event(node.Event{Kind: node.EventDecided, Text: text})
+	a.note("%s", text)
+}
+
 // decisionFile is where a home keeps what was decided for a corpus and a
 // configuration with something undecided.
 func (c *course) decisionFile(home string) string {
@@ -105,7 +112,7 @@ func (c *course) recall(a *app, path string) error {
 		return err
 	}
 	for _, s := range all {
-		a.note("%s = %s, as decided before (%s)", s.key, s.text, path)
+		a.decided("%s = %s, as decided before (%s)", s.key, s.text, path)
 	}
 	c.undecided = nil
 	return c.cfg.Validate()
@@ -178,7 +185,7 @@ func (c *course) chooseBatch(a *app, share int) error {
 		tokens *= 2
 	}
 	c.cfg.BatchTokens = tokens
-	a.note("batch_tokens = %d: %d batches an epoch, about %s of memory of %s that may be taken", tokens, batches(tokens), mib(need(tokens)), mib(free))
+	a.decided("batch_tokens = %d: %d batches an epoch, about %s of memory of %s that may be taken", tokens, batches(tokens), mib(need(tokens)), mib(free))
 	return nil
 }
 
@@ -187,7 +194,7 @@ func (c *course) chooseBatch(a *app, share int) error {
 func (c *course) chooseSteps(ctx context.Context, a *app, dev kernel.Device, peer *node.Peer) error {
 	c.cfg.Steps = 1
 	if peer == nil {
-		a.note("steps = 1: nothing is moved in a run on one machine")
+		a.decided("steps = 1: nothing is moved in a run on one machine")
 		return nil
 	}
 	if err := c.measure(); err != nil {
@@ -199,13 +206,17 @@ func (c *course) chooseSteps(ctx context.Context, a *app, dev kernel.Device, pee
 	}
 	link, asked := speedOf(ctx, a, peer)
 	if asked == 0 {
-		a.note("steps = 1: no peer is there whose link could be measured")
+		a.decided("steps = 1: no peer is there whose link could be measured")
 		return nil
 	}
-	size := float64(parameters(c.cfg.Model(c.tok.Pieces()))) * (1 + 4.0/1024) // 8 bits each, and a scale for 1,024
+	each := 1 + 4.0/1024 // bytes: 8 bits, and a scale for 1,024
+	if c.cfg.DeltaBits == 4 {
+		each = 0.5 + 4.0/64
+	}
+	size := each * float64(parameters(c.cfg.Model(c.tok.Pieces())))
 	transfer := size/link.Up + size/link.Down
 	c.cfg.Steps = stepsFor(step, transfer)
-	a.note("steps = %d: a step takes %.2f s here, and the %.1f MB of a unit's parameters %.2f s there and back, at %.2f and %.2f MB/s (median of %d peers)",
+	a.decided("steps = %d: a step takes %.2f s here, and the %.1f MB of a unit's parameters %.2f s there and back, at %.2f and %.2f MB/s (median, peers: %d)",
 		c.cfg.Steps, step, size/1e6, transfer, link.Up/1e6, link.Down/1e6, asked)
 	return c.cfg.Validate()
 }
@@ -248,7 +259,7 @@ func (c *course) timeStep(dev kernel.Device) (float64, error) {
 // Of the peers of a run that is planned.
 const (
 	mostProbed  = 8
-	peersWithin = 5 * time.Second // to be met
+	peersWithin = 10 * time.Second // to be met
 )
 
 // speedOf is the median link to the peers that are there, each way, and of how

@@ -33,7 +33,7 @@ func TestScript(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": checkStatus, "same": checkSame, "flip": flipBit, "damage": damageStore, "keep": keepField,
-			"gone": checkGone, "await": awaitFile, "sigkill": killMember, "occupy": occupyPort,
+			"gone": checkGone, "await": awaitFile, "sigkill": killMember, "occupy": occupyPort, "free": freePort,
 			"cut": cutFile, "timeless": checkTimeless, "await-lines": awaitLines,
 		},
 	})
@@ -207,6 +207,20 @@ func occupyPort(ts *testscript.TestScript, neg bool, args []string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	ts.Check(err)
 	ts.Defer(func() { l.Close() })
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	ts.Check(err)
+	ts.Setenv(args[0], port)
+}
+
+// freePort writes the number of a port of loopback that nobody listens at to a
+// variable: free VARIABLE.
+func freePort(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: free VARIABLE")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	defer l.Close()
 	_, port, err := net.SplitHostPort(l.Addr().String())
 	ts.Check(err)
 	ts.Setenv(args[0], port)

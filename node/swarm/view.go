@@ -131,6 +131,8 @@ func (v *view) event(at time.Duration, from string, e node.Event) {
 	switch e.Kind {
 	case node.EventReady:
 		v.state(from, stateWaiting, "")
+	case node.EventDecided:
+		v.note(at, e.Text)
 	case node.EventPlanned:
 		v.rounds, v.phase = e.Rounds, "training"
 		v.note(at, fmt.Sprintf("%s of %d rounds", e.Text, e.Rounds))
