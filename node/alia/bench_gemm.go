@@ -246,7 +246,7 @@ func (b *gemmBench) time(repeats int, f func()) float64 {
 // peak is the GFLOP/s of fma on registers alone, 0 where dev has no such loop.
 func (b *gemmBench) peak() float64 {
 	flop := 0.0
-	rounds := int(b.sample.Seconds() * 2e8) // takes less than a sample
+	rounds := int(b.sample.Seconds() * 5e7) // takes less than a sample
 	seconds := b.time(1, func() { flop = float64(kernel.FmaPeak(b.dev, rounds)) })
 	return flop / seconds / 1e9
 }

@@ -18,7 +18,7 @@ func assembly() []backend {
 
 // fmaLoops are for processors that have the devices.
 func fmaLoops() []fmaLoop {
-	return []fmaLoop{{"avx512", 2 * 24 * 16, fmasAVX512}, {"avx2", 2 * 12 * 8, fmasAVX2}}
+	return []fmaLoop{{"avx512", 2 * 96 * 16, fmasAVX512}, {"avx2", 2 * 48 * 8, fmasAVX2}}
 }
 
 func hasAVX2() bool { return cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 }

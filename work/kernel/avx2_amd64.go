@@ -44,7 +44,7 @@ func tile1x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float3
 //go:noescape
 func tile1x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
 
-// fmasAVX2 does 12 fma of 8 elements a round, on registers alone.
+// fmasAVX2 does 48 fma of 8 elements a round, on registers alone.
 //
 //go:noescape
 func fmasAVX2(rounds int)

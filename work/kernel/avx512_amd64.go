@@ -54,7 +54,7 @@ func tile1x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *floa
 //go:noescape
 func tile1x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
 
-// fmasAVX512 does 24 fma of 16 elements a round, on registers alone.
+// fmasAVX512 does 96 fma of 16 elements a round, on registers alone.
 //
 //go:noescape
 func fmasAVX512(rounds int)

@@ -14,7 +14,7 @@ const (
 	// rows could be read in place.
 	packFrom = 64
 	// aliased is the distance, in elements, at which addresses share a set of
-	// a cache. A column of A with such steps is copied.
+	// a cache.
 	aliased = 1024
 )
 
@@ -95,7 +95,7 @@ func (p *primitives) block(s *scratch, x *product, resume int) {
 		p.pack(b[j*x.k:], x, j)
 	}
 	group := x.m
-	if x.colA%aliased == 0 && x.n >= p.cols*p.rows[0] {
+	if p.copies(x) {
 		group = p.cols / p.rows[0] * p.rows[0]
 	}
 	for i := 0; i < x.m; i += group {
@@ -107,6 +107,15 @@ func (p *primitives) block(s *scratch, x *product, resume int) {
 		}
 		p.tiles(&y, b, resume)
 	}
+}
+
+// copies reports whether copying A pays: where elements of its rows are apart,
+// a tile takes a part of each cache line, if those lines are not all in the
+// cache until the next tile takes the rest, and B is wide enough.
+func (p *primitives) copies(x *product) bool {
+	const line = 16 // elements
+	tall := p.rows[0]
+	return x.colA != 1 && (x.colA%aliased == 0 || tall <= line/2) && x.n >= p.cols*tall
 }
 
 // tiles computes x with the packed panels b.
