@@ -109,11 +109,12 @@ func (s *Set) Zeros() *Set {
 
 // Clone returns a copy that shares no storage with s.
 func (s *Set) Clone() *Set {
-	c := s.Zeros()
+	c := &Set{items: make([]Named, len(s.items))}
 	for i, it := range s.items {
-		copy(c.items[i].F, it.F)
-		copy(c.items[i].I, it.I)
-		copy(c.items[i].B, it.B)
+		c.items[i] = Named{it.Name, kernel.Tensor{
+			Type: it.Type, Shape: slices.Clone(it.Shape),
+			F: slices.Clone(it.F), I: slices.Clone(it.I), B: slices.Clone(it.B),
+		}}
 	}
 	return c
 }
