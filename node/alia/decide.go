@@ -209,16 +209,20 @@ func (c *course) chooseSteps(ctx context.Context, a *app, dev kernel.Device, pee
 		a.decided("steps = 1: no peer is there whose link could be measured")
 		return nil
 	}
-	each := 1 + 4.0/1024 // bytes: 8 bits, and a scale for 1,024
-	if c.cfg.DeltaBits == 4 {
-		each = 0.5 + 4.0/64
-	}
-	size := each * float64(parameters(c.cfg.Model(c.tok.Pieces())))
-	transfer := size/link.Up + size/link.Down
+	n := float64(parameters(c.cfg.Model(c.tok.Pieces())))
+	up, down := n*perNumber(c.cfg.DeltaBits), n*perNumber(c.cfg.UpdateBits)
+	transfer := up/link.Up + down/link.Down
 	c.cfg.Steps = stepsFor(step, transfer)
-	a.decided("steps = %d: a step takes %.2f s here, and the %.1f MB of a unit's parameters %.2f s there and back, at %.2f and %.2f MB/s (median, peers: %d)",
-		c.cfg.Steps, step, size/1e6, transfer, link.Up/1e6, link.Down/1e6, asked)
+	a.decided("steps = %d: a step takes %.2f s here, and to move a unit %.2f s: %.1f MB up at %.2f MB/s, %.1f MB down at %.2f MB/s (median, peers: %d)",
+		c.cfg.Steps, step, transfer, up/1e6, link.Up/1e6, down/1e6, link.Down/1e6, asked)
 	return c.cfg.Validate()
+}
+
+// perNumber is the bytes in which a number travels, with its part of the scale
+// of its block, by the bits it is quantised to.
+func perNumber(bits uint32) float64 {
+	block := map[uint32]float64{8: 1024, 4: 64, 2: 128}[bits]
+	return float64(bits)/8 + 4/block
 }
 
 // stepsFor is the fewest steps of those tried that take patientLink times as

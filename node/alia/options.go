@@ -219,7 +219,7 @@ func optionFlags(cmd *cobra.Command) map[string]*given {
 				g.number += "|" + auto
 			}
 			for _, name := range o.flags {
-				cmd.Flags().Var(g, name, o.about+" (default: the preset's)")
+				cmd.Flags().Var(g, name, o.about)
 				all[o.key] = g
 			}
 		}

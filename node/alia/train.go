@@ -82,7 +82,8 @@ func newTrain(a *app) *cobra.Command {
 The model depends on the corpus, the preset and the options given here or in a
 file (--config), and on nothing else: who computes, with what, and how often it
 was stopped leaves no trace in its bits. A stopped run goes on when the same
-command is given again. --print-config prints every option as such a file.
+command is given again. What is not given is the preset's; --print-config
+prints every option, as such a file.
 
 --batch-tokens auto fits the batches to this machine's memory; --sync auto has
 units take more steps where the network is slow. Both decide once, when the run
