@@ -52,6 +52,10 @@ func (p *primitives) doMixT(s *scratch, c *Call, lo, hi int) {
 // and A is read in place: a tile's rows of it are near enough to one another,
 // whatever their distance.
 func (p *primitives) product(s *scratch, x *product) {
+	if x.m < packFrom && x.n <= p.cols && x.k <= maxDepth {
+		p.panel(s, x, 0) // attention's products are many
+		return
+	}
 	depth := even(x.k, maxDepth)
 	for k := 0; k < x.k; k += depth {
 		if x.m < packFrom {
@@ -176,7 +180,8 @@ func (p *primitives) pack(dst []float32, x *product, j int) {
 	}
 	from := 0
 	if p.packColumns16 != nil && x.k >= 16 {
-		for ; from+16 <= n; from += 16 {
+		// The last columns may be others than x's, if they are there.
+		for ; from < n && (from+15)*x.colB+x.k <= len(b); from += 16 {
 			p.packColumns16(&dst[from], wordSize*p.cols, &b[from*x.colB], wordSize*x.colB, x.k)
 		}
 	}
