@@ -2479,273 +2479,243 @@ TEXT ·dropoutAVX2(SB), NOSPLIT, $0-40
 
 block:
 	VMOVAPS        Y3, Y4
-	VBROADCASTI128 32(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 48(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 64(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 80(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 96(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 112(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 128(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 144(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 160(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 176(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
 	VPADDQ         counterStrideAVX2<>+0(SB), Y3, Y3
-	VMULPS         (CX)(SI*4), Y0, Y5
+	VMOVAPS        Y3, Y5
+	VPADDQ         counterStrideAVX2<>+0(SB), Y3, Y3
+	VMOVAPS        Y3, Y6
+	VPADDQ         counterStrideAVX2<>+0(SB), Y3, Y3
+	VMOVAPS        Y3, Y7
+	VPADDQ         counterStrideAVX2<>+0(SB), Y3, Y3
+	VBROADCASTI128 32(DX), Y8
+	VPMULUDQ       Y2, Y4, Y9
+	VPSRLQ         $0x20, Y4, Y4
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y4, Y4
+	VPXOR          Y8, Y4, Y4
+	VPMULUDQ       Y2, Y5, Y9
+	VPSRLQ         $0x20, Y5, Y5
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y5, Y5
+	VPXOR          Y8, Y5, Y5
+	VPMULUDQ       Y2, Y6, Y9
+	VPSRLQ         $0x20, Y6, Y6
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y6, Y6
+	VPXOR          Y8, Y6, Y6
+	VPMULUDQ       Y2, Y7, Y9
+	VPSRLQ         $0x20, Y7, Y7
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y7, Y7
+	VPXOR          Y8, Y7, Y7
+	VBROADCASTI128 48(DX), Y8
+	VPMULUDQ       Y2, Y4, Y9
+	VPSRLQ         $0x20, Y4, Y4
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y4, Y4
+	VPXOR          Y8, Y4, Y4
+	VPMULUDQ       Y2, Y5, Y9
+	VPSRLQ         $0x20, Y5, Y5
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y5, Y5
+	VPXOR          Y8, Y5, Y5
+	VPMULUDQ       Y2, Y6, Y9
+	VPSRLQ         $0x20, Y6, Y6
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y6, Y6
+	VPXOR          Y8, Y6, Y6
+	VPMULUDQ       Y2, Y7, Y9
+	VPSRLQ         $0x20, Y7, Y7
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y7, Y7
+	VPXOR          Y8, Y7, Y7
+	VBROADCASTI128 64(DX), Y8
+	VPMULUDQ       Y2, Y4, Y9
+	VPSRLQ         $0x20, Y4, Y4
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y4, Y4
+	VPXOR          Y8, Y4, Y4
+	VPMULUDQ       Y2, Y5, Y9
+	VPSRLQ         $0x20, Y5, Y5
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y5, Y5
+	VPXOR          Y8, Y5, Y5
+	VPMULUDQ       Y2, Y6, Y9
+	VPSRLQ         $0x20, Y6, Y6
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y6, Y6
+	VPXOR          Y8, Y6, Y6
+	VPMULUDQ       Y2, Y7, Y9
+	VPSRLQ         $0x20, Y7, Y7
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y7, Y7
+	VPXOR          Y8, Y7, Y7
+	VBROADCASTI128 80(DX), Y8
+	VPMULUDQ       Y2, Y4, Y9
+	VPSRLQ         $0x20, Y4, Y4
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y4, Y4
+	VPXOR          Y8, Y4, Y4
+	VPMULUDQ       Y2, Y5, Y9
+	VPSRLQ         $0x20, Y5, Y5
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y5, Y5
+	VPXOR          Y8, Y5, Y5
+	VPMULUDQ       Y2, Y6, Y9
+	VPSRLQ         $0x20, Y6, Y6
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y6, Y6
+	VPXOR          Y8, Y6, Y6
+	VPMULUDQ       Y2, Y7, Y9
+	VPSRLQ         $0x20, Y7, Y7
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y7, Y7
+	VPXOR          Y8, Y7, Y7
+	VBROADCASTI128 96(DX), Y8
+	VPMULUDQ       Y2, Y4, Y9
+	VPSRLQ         $0x20, Y4, Y4
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y4, Y4
+	VPXOR          Y8, Y4, Y4
+	VPMULUDQ       Y2, Y5, Y9
+	VPSRLQ         $0x20, Y5, Y5
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y5, Y5
+	VPXOR          Y8, Y5, Y5
+	VPMULUDQ       Y2, Y6, Y9
+	VPSRLQ         $0x20, Y6, Y6
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y6, Y6
+	VPXOR          Y8, Y6, Y6
+	VPMULUDQ       Y2, Y7, Y9
+	VPSRLQ         $0x20, Y7, Y7
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y7, Y7
+	VPXOR          Y8, Y7, Y7
+	VBROADCASTI128 112(DX), Y8
+	VPMULUDQ       Y2, Y4, Y9
+	VPSRLQ         $0x20, Y4, Y4
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y4, Y4
+	VPXOR          Y8, Y4, Y4
+	VPMULUDQ       Y2, Y5, Y9
+	VPSRLQ         $0x20, Y5, Y5
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y5, Y5
+	VPXOR          Y8, Y5, Y5
+	VPMULUDQ       Y2, Y6, Y9
+	VPSRLQ         $0x20, Y6, Y6
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y6, Y6
+	VPXOR          Y8, Y6, Y6
+	VPMULUDQ       Y2, Y7, Y9
+	VPSRLQ         $0x20, Y7, Y7
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y7, Y7
+	VPXOR          Y8, Y7, Y7
+	VBROADCASTI128 128(DX), Y8
+	VPMULUDQ       Y2, Y4, Y9
+	VPSRLQ         $0x20, Y4, Y4
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y4, Y4
+	VPXOR          Y8, Y4, Y4
+	VPMULUDQ       Y2, Y5, Y9
+	VPSRLQ         $0x20, Y5, Y5
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y5, Y5
+	VPXOR          Y8, Y5, Y5
+	VPMULUDQ       Y2, Y6, Y9
+	VPSRLQ         $0x20, Y6, Y6
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y6, Y6
+	VPXOR          Y8, Y6, Y6
+	VPMULUDQ       Y2, Y7, Y9
+	VPSRLQ         $0x20, Y7, Y7
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y7, Y7
+	VPXOR          Y8, Y7, Y7
+	VBROADCASTI128 144(DX), Y8
+	VPMULUDQ       Y2, Y4, Y9
+	VPSRLQ         $0x20, Y4, Y4
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y4, Y4
+	VPXOR          Y8, Y4, Y4
+	VPMULUDQ       Y2, Y5, Y9
+	VPSRLQ         $0x20, Y5, Y5
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y5, Y5
+	VPXOR          Y8, Y5, Y5
+	VPMULUDQ       Y2, Y6, Y9
+	VPSRLQ         $0x20, Y6, Y6
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y6, Y6
+	VPXOR          Y8, Y6, Y6
+	VPMULUDQ       Y2, Y7, Y9
+	VPSRLQ         $0x20, Y7, Y7
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y7, Y7
+	VPXOR          Y8, Y7, Y7
+	VBROADCASTI128 160(DX), Y8
+	VPMULUDQ       Y2, Y4, Y9
+	VPSRLQ         $0x20, Y4, Y4
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y4, Y4
+	VPXOR          Y8, Y4, Y4
+	VPMULUDQ       Y2, Y5, Y9
+	VPSRLQ         $0x20, Y5, Y5
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y5, Y5
+	VPXOR          Y8, Y5, Y5
+	VPMULUDQ       Y2, Y6, Y9
+	VPSRLQ         $0x20, Y6, Y6
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y6, Y6
+	VPXOR          Y8, Y6, Y6
+	VPMULUDQ       Y2, Y7, Y9
+	VPSRLQ         $0x20, Y7, Y7
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y7, Y7
+	VPXOR          Y8, Y7, Y7
+	VBROADCASTI128 176(DX), Y8
+	VPMULUDQ       Y2, Y4, Y9
+	VPSRLQ         $0x20, Y4, Y4
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y4, Y4
+	VPXOR          Y8, Y4, Y4
+	VPMULUDQ       Y2, Y5, Y9
+	VPSRLQ         $0x20, Y5, Y5
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y5, Y5
+	VPXOR          Y8, Y5, Y5
+	VPMULUDQ       Y2, Y6, Y9
+	VPSRLQ         $0x20, Y6, Y6
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y6, Y6
+	VPXOR          Y8, Y6, Y6
+	VPMULUDQ       Y2, Y7, Y9
+	VPSRLQ         $0x20, Y7, Y7
+	VPSHUFD        $0x1b, Y9, Y9
+	VPXOR          Y9, Y7, Y7
+	VPXOR          Y8, Y7, Y7
+	VMULPS         (CX)(SI*4), Y0, Y8
 	VPXOR          constantsAVX2<>+576(SB), Y4, Y4
 	VPCMPGTD       Y4, Y1, Y4
-	VPANDN         Y5, Y4, Y5
-	VMOVUPS        Y5, (AX)(SI*4)
-	VMOVAPS        Y3, Y4
-	VBROADCASTI128 32(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 48(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 64(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 80(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 96(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 112(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 128(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 144(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 160(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 176(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VPADDQ         counterStrideAVX2<>+0(SB), Y3, Y3
-	VMULPS         32(CX)(SI*4), Y0, Y5
-	VPXOR          constantsAVX2<>+576(SB), Y4, Y4
-	VPCMPGTD       Y4, Y1, Y4
-	VPANDN         Y5, Y4, Y5
-	VMOVUPS        Y5, 32(AX)(SI*4)
-	VMOVAPS        Y3, Y4
-	VBROADCASTI128 32(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 48(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 64(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 80(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 96(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 112(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 128(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 144(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 160(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 176(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VPADDQ         counterStrideAVX2<>+0(SB), Y3, Y3
-	VMULPS         64(CX)(SI*4), Y0, Y5
-	VPXOR          constantsAVX2<>+576(SB), Y4, Y4
-	VPCMPGTD       Y4, Y1, Y4
-	VPANDN         Y5, Y4, Y5
-	VMOVUPS        Y5, 64(AX)(SI*4)
-	VMOVAPS        Y3, Y4
-	VBROADCASTI128 32(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 48(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 64(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 80(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 96(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 112(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 128(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 144(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 160(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VBROADCASTI128 176(DX), Y5
-	VPMULUDQ       Y2, Y4, Y6
-	VPSRLQ         $0x20, Y4, Y4
-	VPSHUFD        $0x1b, Y6, Y6
-	VPXOR          Y6, Y4, Y4
-	VPXOR          Y5, Y4, Y4
-	VPADDQ         counterStrideAVX2<>+0(SB), Y3, Y3
-	VMULPS         96(CX)(SI*4), Y0, Y5
-	VPXOR          constantsAVX2<>+576(SB), Y4, Y4
-	VPCMPGTD       Y4, Y1, Y4
-	VPANDN         Y5, Y4, Y5
-	VMOVUPS        Y5, 96(AX)(SI*4)
+	VPANDN         Y8, Y4, Y8
+	VMOVUPS        Y8, (AX)(SI*4)
+	VMULPS         32(CX)(SI*4), Y0, Y4
+	VPXOR          constantsAVX2<>+576(SB), Y5, Y5
+	VPCMPGTD       Y5, Y1, Y5
+	VPANDN         Y4, Y5, Y4
+	VMOVUPS        Y4, 32(AX)(SI*4)
+	VMULPS         64(CX)(SI*4), Y0, Y4
+	VPXOR          constantsAVX2<>+576(SB), Y6, Y6
+	VPCMPGTD       Y6, Y1, Y6
+	VPANDN         Y4, Y6, Y4
+	VMOVUPS        Y4, 64(AX)(SI*4)
+	VMULPS         96(CX)(SI*4), Y0, Y4
+	VPXOR          constantsAVX2<>+576(SB), Y7, Y7
+	VPCMPGTD       Y7, Y1, Y7
+	VPANDN         Y4, Y7, Y4
+	VMOVUPS        Y4, 96(AX)(SI*4)
 	ADDQ           $0x20, SI
 	CMPQ           SI, BX
 	JL             block

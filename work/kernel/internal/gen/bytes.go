@@ -117,17 +117,32 @@ func (m *machine) dropout() {
 		DATA(8*l, U64(uint64((l+1)%2*m.width/4)))
 	}
 	VPADDQ(steps, counter, counter)
+	rounds := make([]VecVirtual, 10)
+	for i := range rounds {
+		if m.wide {
+			rounds[i] = key(2 + i)
+		}
+	}
 	if !m.wide {
 		VPXOR(m.c(cSign), drop, drop)
 	}
-	m.wholeBlocks(func(index GPVirtual) {
-		for i := range m.vecs {
-			w := m.vec()
-			VMOVAPS(counter, w)
-			for round := range 10 {
-				m.philoxRound(w, multipliers, key(2+round))
-			}
+	turn := func(index GPVirtual, vecs int) {
+		words := make([]VecVirtual, vecs)
+		for i := range words {
+			words[i] = m.vec()
+			VMOVAPS(counter, words[i])
 			VPADDQ(stride, counter, counter)
+		}
+		// A round waits for the one before, so the vectors take turns.
+		for i, k := range rounds {
+			if k == nil {
+				k = key(2 + i)
+			}
+			for _, w := range words {
+				m.philoxRound(w, multipliers, k)
+			}
+		}
+		for i, w := range words {
 			v := m.vec()
 			VMULPS(m.floatsAt(x, index, i), factor, v)
 			if m.wide {
@@ -141,7 +156,29 @@ func (m *machine) dropout() {
 			}
 			VMOVUPS(v, m.floatsAt(dst, index, i))
 		}
-	})
+	}
+	n, index := arg("n"), GP64()
+	XORQ(index, index)
+	if m.wide { // two vectors are not enough to wait for
+		SUBQ(Imm(2*blockLen), n)
+		JL(LabelRef("last"))
+		Label("blocks")
+		turn(index, 2*m.vecs)
+		ADDQ(Imm(2*blockLen), index)
+		CMPQ(index, n)
+		JLE(LabelRef("blocks"))
+		Label("last")
+		ADDQ(Imm(2*blockLen), n)
+		CMPQ(index, n)
+		JE(LabelRef("done"))
+	}
+	Label("block")
+	turn(index, m.vecs)
+	ADDQ(Imm(blockLen), index)
+	CMPQ(index, n)
+	JL(LabelRef("block"))
+	Label("done")
+	m.end()
 }
 
 // philoxRound is one round on words (c0,c1,c2,c3): the products (l0,h0,l1,h1)
