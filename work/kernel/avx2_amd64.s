@@ -1816,9 +1816,9 @@ blockDone:
 // func crossEntropyGradAVX2(dx *float32, x *float32, top float32, inv float32, eps float32, scale float32, n int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·crossEntropyGradAVX2(SB), NOSPLIT, $0-40
-	MOVQ         n+32(FP), AX
-	MOVQ         dx+0(FP), CX
-	MOVQ         x+8(FP), DX
+	MOVQ         dx+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+32(FP), DX
 	VBROADCASTSS top+16(FP), Y0
 	VBROADCASTSS inv+20(FP), Y1
 	VBROADCASTSS eps+24(FP), Y2
@@ -1826,292 +1826,292 @@ TEXT ·crossEntropyGradAVX2(SB), NOSPLIT, $0-40
 	XORQ         BX, BX
 
 block:
-	CMPQ        AX, $0x20
+	CMPQ        DX, $0x20
 	JL          blockTail
-	VMOVUPS     (DX)(BX*1), Y4
+	VMOVUPS     (CX)(BX*1), Y4
+	VMOVUPS     32(CX)(BX*1), Y5
 	VSUBPS      Y0, Y4, Y4
-	VMOVUPS     constantsAVX2<>+0(SB), Y5
-	VMAXPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+32(SB), Y5
-	VMINPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+96(SB), Y5
-	VFMADD231PS constantsAVX2<>+64(SB), Y4, Y5
-	VSUBPS      constantsAVX2<>+96(SB), Y5, Y6
-	VFMADD231PS constantsAVX2<>+128(SB), Y6, Y4
-	VFMADD231PS constantsAVX2<>+160(SB), Y6, Y4
-	VMOVUPS     constantsAVX2<>+352(SB), Y7
-	VFMADD213PS constantsAVX2<>+320(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+288(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+256(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+224(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+192(SB), Y4, Y7
-	VMULPS      Y4, Y4, Y6
-	VFMADD213PS Y4, Y6, Y7
-	VADDPS      constantsAVX2<>+384(SB), Y7, Y7
-	VPSUBD      constantsAVX2<>+96(SB), Y5, Y5
-	VPSRAD      $0x01, Y5, Y6
-	VPSUBD      Y6, Y5, Y5
+	VSUBPS      Y0, Y5, Y5
+	VMOVUPS     constantsAVX2<>+0(SB), Y6
+	VMAXPS      Y4, Y6, Y4
+	VMOVUPS     constantsAVX2<>+0(SB), Y6
+	VMAXPS      Y5, Y6, Y5
+	VMOVUPS     constantsAVX2<>+32(SB), Y6
+	VMINPS      Y4, Y6, Y4
+	VMOVUPS     constantsAVX2<>+32(SB), Y6
+	VMINPS      Y5, Y6, Y5
+	VMOVUPS     constantsAVX2<>+96(SB), Y6
+	VFMADD231PS constantsAVX2<>+64(SB), Y4, Y6
+	VMOVUPS     constantsAVX2<>+96(SB), Y8
+	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y8
+	VSUBPS      constantsAVX2<>+96(SB), Y6, Y7
+	VSUBPS      constantsAVX2<>+96(SB), Y8, Y9
+	VFMADD231PS constantsAVX2<>+128(SB), Y7, Y4
+	VFMADD231PS constantsAVX2<>+128(SB), Y9, Y5
+	VFMADD231PS constantsAVX2<>+160(SB), Y7, Y4
+	VFMADD231PS constantsAVX2<>+160(SB), Y9, Y5
+	VMOVUPS     constantsAVX2<>+352(SB), Y10
+	VMOVUPS     constantsAVX2<>+352(SB), Y11
+	VFMADD213PS constantsAVX2<>+320(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+288(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+256(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+224(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+192(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y11
+	VMULPS      Y4, Y4, Y7
+	VMULPS      Y5, Y5, Y9
+	VFMADD213PS Y4, Y7, Y10
+	VFMADD213PS Y5, Y9, Y11
+	VADDPS      constantsAVX2<>+384(SB), Y10, Y10
+	VADDPS      constantsAVX2<>+384(SB), Y11, Y11
+	VPSUBD      constantsAVX2<>+96(SB), Y6, Y6
+	VPSUBD      constantsAVX2<>+96(SB), Y8, Y8
+	VPSRAD      $0x01, Y6, Y7
+	VPSRAD      $0x01, Y8, Y9
+	VPSUBD      Y7, Y6, Y6
+	VPSUBD      Y9, Y8, Y8
+	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
+	VPADDD      constantsAVX2<>+416(SB), Y9, Y9
+	VPSLLD      $0x17, Y7, Y7
+	VPSLLD      $0x17, Y9, Y9
 	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
+	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
 	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y7, Y7
-	VPADDD      constantsAVX2<>+416(SB), Y5, Y5
-	VPSLLD      $0x17, Y5, Y5
-	VMULPS      Y5, Y7, Y7
-	VMULPS      Y1, Y7, Y7
-	VSUBPS      Y2, Y7, Y7
-	VMULPS      Y3, Y7, Y7
-	VMOVUPS     Y7, (CX)(BX*1)
-	VMOVUPS     32(DX)(BX*1), Y4
+	VPSLLD      $0x17, Y8, Y8
+	VMULPS      Y7, Y10, Y10
+	VMULPS      Y9, Y11, Y11
+	VMULPS      Y6, Y10, Y4
+	VMULPS      Y8, Y11, Y5
+	VMULPS      Y1, Y4, Y4
+	VSUBPS      Y2, Y4, Y4
+	VMULPS      Y3, Y4, Y4
+	VMOVUPS     Y4, (AX)(BX*1)
+	VMULPS      Y1, Y5, Y5
+	VSUBPS      Y2, Y5, Y5
+	VMULPS      Y3, Y5, Y5
+	VMOVUPS     Y5, 32(AX)(BX*1)
+	VMOVUPS     64(CX)(BX*1), Y4
+	VMOVUPS     96(CX)(BX*1), Y5
 	VSUBPS      Y0, Y4, Y4
-	VMOVUPS     constantsAVX2<>+0(SB), Y5
-	VMAXPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+32(SB), Y5
-	VMINPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+96(SB), Y5
-	VFMADD231PS constantsAVX2<>+64(SB), Y4, Y5
-	VSUBPS      constantsAVX2<>+96(SB), Y5, Y6
-	VFMADD231PS constantsAVX2<>+128(SB), Y6, Y4
-	VFMADD231PS constantsAVX2<>+160(SB), Y6, Y4
-	VMOVUPS     constantsAVX2<>+352(SB), Y7
-	VFMADD213PS constantsAVX2<>+320(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+288(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+256(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+224(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+192(SB), Y4, Y7
-	VMULPS      Y4, Y4, Y6
-	VFMADD213PS Y4, Y6, Y7
-	VADDPS      constantsAVX2<>+384(SB), Y7, Y7
-	VPSUBD      constantsAVX2<>+96(SB), Y5, Y5
-	VPSRAD      $0x01, Y5, Y6
-	VPSUBD      Y6, Y5, Y5
+	VSUBPS      Y0, Y5, Y5
+	VMOVUPS     constantsAVX2<>+0(SB), Y6
+	VMAXPS      Y4, Y6, Y4
+	VMOVUPS     constantsAVX2<>+0(SB), Y6
+	VMAXPS      Y5, Y6, Y5
+	VMOVUPS     constantsAVX2<>+32(SB), Y6
+	VMINPS      Y4, Y6, Y4
+	VMOVUPS     constantsAVX2<>+32(SB), Y6
+	VMINPS      Y5, Y6, Y5
+	VMOVUPS     constantsAVX2<>+96(SB), Y6
+	VFMADD231PS constantsAVX2<>+64(SB), Y4, Y6
+	VMOVUPS     constantsAVX2<>+96(SB), Y8
+	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y8
+	VSUBPS      constantsAVX2<>+96(SB), Y6, Y7
+	VSUBPS      constantsAVX2<>+96(SB), Y8, Y9
+	VFMADD231PS constantsAVX2<>+128(SB), Y7, Y4
+	VFMADD231PS constantsAVX2<>+128(SB), Y9, Y5
+	VFMADD231PS constantsAVX2<>+160(SB), Y7, Y4
+	VFMADD231PS constantsAVX2<>+160(SB), Y9, Y5
+	VMOVUPS     constantsAVX2<>+352(SB), Y10
+	VMOVUPS     constantsAVX2<>+352(SB), Y11
+	VFMADD213PS constantsAVX2<>+320(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+288(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+256(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+224(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+192(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y11
+	VMULPS      Y4, Y4, Y7
+	VMULPS      Y5, Y5, Y9
+	VFMADD213PS Y4, Y7, Y10
+	VFMADD213PS Y5, Y9, Y11
+	VADDPS      constantsAVX2<>+384(SB), Y10, Y10
+	VADDPS      constantsAVX2<>+384(SB), Y11, Y11
+	VPSUBD      constantsAVX2<>+96(SB), Y6, Y6
+	VPSUBD      constantsAVX2<>+96(SB), Y8, Y8
+	VPSRAD      $0x01, Y6, Y7
+	VPSRAD      $0x01, Y8, Y9
+	VPSUBD      Y7, Y6, Y6
+	VPSUBD      Y9, Y8, Y8
+	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
+	VPADDD      constantsAVX2<>+416(SB), Y9, Y9
+	VPSLLD      $0x17, Y7, Y7
+	VPSLLD      $0x17, Y9, Y9
 	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
+	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
 	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y7, Y7
-	VPADDD      constantsAVX2<>+416(SB), Y5, Y5
-	VPSLLD      $0x17, Y5, Y5
-	VMULPS      Y5, Y7, Y7
-	VMULPS      Y1, Y7, Y7
-	VSUBPS      Y2, Y7, Y7
-	VMULPS      Y3, Y7, Y7
-	VMOVUPS     Y7, 32(CX)(BX*1)
-	VMOVUPS     64(DX)(BX*1), Y4
-	VSUBPS      Y0, Y4, Y4
-	VMOVUPS     constantsAVX2<>+0(SB), Y5
-	VMAXPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+32(SB), Y5
-	VMINPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+96(SB), Y5
-	VFMADD231PS constantsAVX2<>+64(SB), Y4, Y5
-	VSUBPS      constantsAVX2<>+96(SB), Y5, Y6
-	VFMADD231PS constantsAVX2<>+128(SB), Y6, Y4
-	VFMADD231PS constantsAVX2<>+160(SB), Y6, Y4
-	VMOVUPS     constantsAVX2<>+352(SB), Y7
-	VFMADD213PS constantsAVX2<>+320(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+288(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+256(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+224(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+192(SB), Y4, Y7
-	VMULPS      Y4, Y4, Y6
-	VFMADD213PS Y4, Y6, Y7
-	VADDPS      constantsAVX2<>+384(SB), Y7, Y7
-	VPSUBD      constantsAVX2<>+96(SB), Y5, Y5
-	VPSRAD      $0x01, Y5, Y6
-	VPSUBD      Y6, Y5, Y5
-	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y7, Y7
-	VPADDD      constantsAVX2<>+416(SB), Y5, Y5
-	VPSLLD      $0x17, Y5, Y5
-	VMULPS      Y5, Y7, Y7
-	VMULPS      Y1, Y7, Y7
-	VSUBPS      Y2, Y7, Y7
-	VMULPS      Y3, Y7, Y7
-	VMOVUPS     Y7, 64(CX)(BX*1)
-	VMOVUPS     96(DX)(BX*1), Y4
-	VSUBPS      Y0, Y4, Y4
-	VMOVUPS     constantsAVX2<>+0(SB), Y5
-	VMAXPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+32(SB), Y5
-	VMINPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+96(SB), Y5
-	VFMADD231PS constantsAVX2<>+64(SB), Y4, Y5
-	VSUBPS      constantsAVX2<>+96(SB), Y5, Y6
-	VFMADD231PS constantsAVX2<>+128(SB), Y6, Y4
-	VFMADD231PS constantsAVX2<>+160(SB), Y6, Y4
-	VMOVUPS     constantsAVX2<>+352(SB), Y7
-	VFMADD213PS constantsAVX2<>+320(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+288(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+256(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+224(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+192(SB), Y4, Y7
-	VMULPS      Y4, Y4, Y6
-	VFMADD213PS Y4, Y6, Y7
-	VADDPS      constantsAVX2<>+384(SB), Y7, Y7
-	VPSUBD      constantsAVX2<>+96(SB), Y5, Y5
-	VPSRAD      $0x01, Y5, Y6
-	VPSUBD      Y6, Y5, Y5
-	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y7, Y7
-	VPADDD      constantsAVX2<>+416(SB), Y5, Y5
-	VPSLLD      $0x17, Y5, Y5
-	VMULPS      Y5, Y7, Y7
-	VMULPS      Y1, Y7, Y7
-	VSUBPS      Y2, Y7, Y7
-	VMULPS      Y3, Y7, Y7
-	VMOVUPS     Y7, 96(CX)(BX*1)
+	VPSLLD      $0x17, Y8, Y8
+	VMULPS      Y7, Y10, Y10
+	VMULPS      Y9, Y11, Y11
+	VMULPS      Y6, Y10, Y4
+	VMULPS      Y8, Y11, Y5
+	VMULPS      Y1, Y4, Y4
+	VSUBPS      Y2, Y4, Y4
+	VMULPS      Y3, Y4, Y4
+	VMOVUPS     Y4, 64(AX)(BX*1)
+	VMULPS      Y1, Y5, Y5
+	VSUBPS      Y2, Y5, Y5
+	VMULPS      Y3, Y5, Y5
+	VMOVUPS     Y5, 96(AX)(BX*1)
 	ADDQ        $0x80, BX
-	SUBQ        $0x20, AX
+	SUBQ        $0x20, DX
 	JMP         block
 
 blockTail:
-	TESTQ       AX, AX
+	TESTQ       DX, DX
 	JZ          blockDone
 	MOVQ        $0x00000080, SI
-	SHLQ        $0x02, AX
-	SUBQ        AX, SI
-	LEAQ        masksAVX2<>+0(SB), AX
-	ADDQ        AX, SI
+	SHLQ        $0x02, DX
+	SUBQ        DX, SI
+	LEAQ        masksAVX2<>+0(SB), DX
+	ADDQ        DX, SI
 	VMOVUPS     (SI), Y4
-	VMASKMOVPS  (DX)(BX*1), Y4, Y4
+	VMASKMOVPS  (CX)(BX*1), Y4, Y4
+	VMOVUPS     32(SI), Y5
+	VMASKMOVPS  32(CX)(BX*1), Y5, Y5
 	VSUBPS      Y0, Y4, Y4
-	VMOVUPS     constantsAVX2<>+0(SB), Y5
-	VMAXPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+32(SB), Y5
-	VMINPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+96(SB), Y5
-	VFMADD231PS constantsAVX2<>+64(SB), Y4, Y5
-	VSUBPS      constantsAVX2<>+96(SB), Y5, Y6
-	VFMADD231PS constantsAVX2<>+128(SB), Y6, Y4
-	VFMADD231PS constantsAVX2<>+160(SB), Y6, Y4
-	VMOVUPS     constantsAVX2<>+352(SB), Y7
-	VFMADD213PS constantsAVX2<>+320(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+288(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+256(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+224(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+192(SB), Y4, Y7
-	VMULPS      Y4, Y4, Y6
-	VFMADD213PS Y4, Y6, Y7
-	VADDPS      constantsAVX2<>+384(SB), Y7, Y7
-	VPSUBD      constantsAVX2<>+96(SB), Y5, Y5
-	VPSRAD      $0x01, Y5, Y6
-	VPSUBD      Y6, Y5, Y5
+	VSUBPS      Y0, Y5, Y5
+	VMOVUPS     constantsAVX2<>+0(SB), Y6
+	VMAXPS      Y4, Y6, Y4
+	VMOVUPS     constantsAVX2<>+0(SB), Y6
+	VMAXPS      Y5, Y6, Y5
+	VMOVUPS     constantsAVX2<>+32(SB), Y6
+	VMINPS      Y4, Y6, Y4
+	VMOVUPS     constantsAVX2<>+32(SB), Y6
+	VMINPS      Y5, Y6, Y5
+	VMOVUPS     constantsAVX2<>+96(SB), Y6
+	VFMADD231PS constantsAVX2<>+64(SB), Y4, Y6
+	VMOVUPS     constantsAVX2<>+96(SB), Y8
+	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y8
+	VSUBPS      constantsAVX2<>+96(SB), Y6, Y7
+	VSUBPS      constantsAVX2<>+96(SB), Y8, Y9
+	VFMADD231PS constantsAVX2<>+128(SB), Y7, Y4
+	VFMADD231PS constantsAVX2<>+128(SB), Y9, Y5
+	VFMADD231PS constantsAVX2<>+160(SB), Y7, Y4
+	VFMADD231PS constantsAVX2<>+160(SB), Y9, Y5
+	VMOVUPS     constantsAVX2<>+352(SB), Y10
+	VMOVUPS     constantsAVX2<>+352(SB), Y11
+	VFMADD213PS constantsAVX2<>+320(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+288(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+256(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+224(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+192(SB), Y4, Y10
+	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y11
+	VMULPS      Y4, Y4, Y7
+	VMULPS      Y5, Y5, Y9
+	VFMADD213PS Y4, Y7, Y10
+	VFMADD213PS Y5, Y9, Y11
+	VADDPS      constantsAVX2<>+384(SB), Y10, Y10
+	VADDPS      constantsAVX2<>+384(SB), Y11, Y11
+	VPSUBD      constantsAVX2<>+96(SB), Y6, Y6
+	VPSUBD      constantsAVX2<>+96(SB), Y8, Y8
+	VPSRAD      $0x01, Y6, Y7
+	VPSRAD      $0x01, Y8, Y9
+	VPSUBD      Y7, Y6, Y6
+	VPSUBD      Y9, Y8, Y8
+	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
+	VPADDD      constantsAVX2<>+416(SB), Y9, Y9
+	VPSLLD      $0x17, Y7, Y7
+	VPSLLD      $0x17, Y9, Y9
 	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
+	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
 	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y7, Y7
-	VPADDD      constantsAVX2<>+416(SB), Y5, Y5
-	VPSLLD      $0x17, Y5, Y5
-	VMULPS      Y5, Y7, Y7
-	VMULPS      Y1, Y7, Y7
-	VSUBPS      Y2, Y7, Y7
-	VMULPS      Y3, Y7, Y7
-	VMOVUPS     (SI), Y4
-	VMASKMOVPS  Y7, Y4, (CX)(BX*1)
+	VPSLLD      $0x17, Y8, Y8
+	VMULPS      Y7, Y10, Y10
+	VMULPS      Y9, Y11, Y11
+	VMULPS      Y6, Y10, Y4
+	VMULPS      Y8, Y11, Y5
+	VMULPS      Y1, Y4, Y4
+	VSUBPS      Y2, Y4, Y4
+	VMULPS      Y3, Y4, Y4
+	VMOVUPS     (SI), Y6
+	VMASKMOVPS  Y4, Y6, (AX)(BX*1)
+	VMULPS      Y1, Y5, Y5
+	VSUBPS      Y2, Y5, Y5
+	VMULPS      Y3, Y5, Y5
 	VMOVUPS     32(SI), Y4
-	VMASKMOVPS  32(DX)(BX*1), Y4, Y4
-	VSUBPS      Y0, Y4, Y4
-	VMOVUPS     constantsAVX2<>+0(SB), Y5
-	VMAXPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+32(SB), Y5
-	VMINPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+96(SB), Y5
-	VFMADD231PS constantsAVX2<>+64(SB), Y4, Y5
-	VSUBPS      constantsAVX2<>+96(SB), Y5, Y6
-	VFMADD231PS constantsAVX2<>+128(SB), Y6, Y4
-	VFMADD231PS constantsAVX2<>+160(SB), Y6, Y4
-	VMOVUPS     constantsAVX2<>+352(SB), Y7
-	VFMADD213PS constantsAVX2<>+320(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+288(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+256(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+224(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+192(SB), Y4, Y7
-	VMULPS      Y4, Y4, Y6
-	VFMADD213PS Y4, Y6, Y7
-	VADDPS      constantsAVX2<>+384(SB), Y7, Y7
-	VPSUBD      constantsAVX2<>+96(SB), Y5, Y5
-	VPSRAD      $0x01, Y5, Y6
-	VPSUBD      Y6, Y5, Y5
-	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y7, Y7
-	VPADDD      constantsAVX2<>+416(SB), Y5, Y5
-	VPSLLD      $0x17, Y5, Y5
-	VMULPS      Y5, Y7, Y7
-	VMULPS      Y1, Y7, Y7
-	VSUBPS      Y2, Y7, Y7
-	VMULPS      Y3, Y7, Y7
-	VMOVUPS     32(SI), Y4
-	VMASKMOVPS  Y7, Y4, 32(CX)(BX*1)
+	VMASKMOVPS  Y5, Y4, 32(AX)(BX*1)
 	VMOVUPS     64(SI), Y4
-	VMASKMOVPS  64(DX)(BX*1), Y4, Y4
+	VMASKMOVPS  64(CX)(BX*1), Y4, Y4
+	VMOVUPS     96(SI), Y5
+	VMASKMOVPS  96(CX)(BX*1), Y5, Y5
 	VSUBPS      Y0, Y4, Y4
-	VMOVUPS     constantsAVX2<>+0(SB), Y5
-	VMAXPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+32(SB), Y5
-	VMINPS      Y4, Y5, Y4
-	VMOVUPS     constantsAVX2<>+96(SB), Y5
-	VFMADD231PS constantsAVX2<>+64(SB), Y4, Y5
-	VSUBPS      constantsAVX2<>+96(SB), Y5, Y6
-	VFMADD231PS constantsAVX2<>+128(SB), Y6, Y4
-	VFMADD231PS constantsAVX2<>+160(SB), Y6, Y4
-	VMOVUPS     constantsAVX2<>+352(SB), Y7
-	VFMADD213PS constantsAVX2<>+320(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+288(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+256(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+224(SB), Y4, Y7
-	VFMADD213PS constantsAVX2<>+192(SB), Y4, Y7
-	VMULPS      Y4, Y4, Y6
-	VFMADD213PS Y4, Y6, Y7
-	VADDPS      constantsAVX2<>+384(SB), Y7, Y7
-	VPSUBD      constantsAVX2<>+96(SB), Y5, Y5
-	VPSRAD      $0x01, Y5, Y6
-	VPSUBD      Y6, Y5, Y5
-	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y7, Y7
-	VPADDD      constantsAVX2<>+416(SB), Y5, Y5
-	VPSLLD      $0x17, Y5, Y5
-	VMULPS      Y5, Y7, Y7
-	VMULPS      Y1, Y7, Y7
-	VSUBPS      Y2, Y7, Y7
-	VMULPS      Y3, Y7, Y7
-	VMOVUPS     64(SI), Y4
-	VMASKMOVPS  Y7, Y4, 64(CX)(BX*1)
-	VMOVUPS     96(SI), Y4
-	VMASKMOVPS  96(DX)(BX*1), Y4, Y4
-	VSUBPS      Y0, Y4, Y4
+	VSUBPS      Y0, Y5, Y5
 	VMOVUPS     constantsAVX2<>+0(SB), Y0
 	VMAXPS      Y4, Y0, Y4
+	VMOVUPS     constantsAVX2<>+0(SB), Y0
+	VMAXPS      Y5, Y0, Y5
 	VMOVUPS     constantsAVX2<>+32(SB), Y0
 	VMINPS      Y4, Y0, Y4
+	VMOVUPS     constantsAVX2<>+32(SB), Y0
+	VMINPS      Y5, Y0, Y5
 	VMOVUPS     constantsAVX2<>+96(SB), Y0
 	VFMADD231PS constantsAVX2<>+64(SB), Y4, Y0
-	VSUBPS      constantsAVX2<>+96(SB), Y0, Y5
-	VFMADD231PS constantsAVX2<>+128(SB), Y5, Y4
-	VFMADD231PS constantsAVX2<>+160(SB), Y5, Y4
-	VMOVUPS     constantsAVX2<>+352(SB), Y6
-	VFMADD213PS constantsAVX2<>+320(SB), Y4, Y6
-	VFMADD213PS constantsAVX2<>+288(SB), Y4, Y6
-	VFMADD213PS constantsAVX2<>+256(SB), Y4, Y6
-	VFMADD213PS constantsAVX2<>+224(SB), Y4, Y6
-	VFMADD213PS constantsAVX2<>+192(SB), Y4, Y6
-	VMULPS      Y4, Y4, Y5
-	VFMADD213PS Y4, Y5, Y6
-	VADDPS      constantsAVX2<>+384(SB), Y6, Y6
+	VMOVUPS     constantsAVX2<>+96(SB), Y7
+	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y7
+	VSUBPS      constantsAVX2<>+96(SB), Y0, Y6
+	VSUBPS      constantsAVX2<>+96(SB), Y7, Y8
+	VFMADD231PS constantsAVX2<>+128(SB), Y6, Y4
+	VFMADD231PS constantsAVX2<>+128(SB), Y8, Y5
+	VFMADD231PS constantsAVX2<>+160(SB), Y6, Y4
+	VFMADD231PS constantsAVX2<>+160(SB), Y8, Y5
+	VMOVUPS     constantsAVX2<>+352(SB), Y9
+	VMOVUPS     constantsAVX2<>+352(SB), Y10
+	VFMADD213PS constantsAVX2<>+320(SB), Y4, Y9
+	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y10
+	VFMADD213PS constantsAVX2<>+288(SB), Y4, Y9
+	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y10
+	VFMADD213PS constantsAVX2<>+256(SB), Y4, Y9
+	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y10
+	VFMADD213PS constantsAVX2<>+224(SB), Y4, Y9
+	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y10
+	VFMADD213PS constantsAVX2<>+192(SB), Y4, Y9
+	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y10
+	VMULPS      Y4, Y4, Y6
+	VMULPS      Y5, Y5, Y8
+	VFMADD213PS Y4, Y6, Y9
+	VFMADD213PS Y5, Y8, Y10
+	VADDPS      constantsAVX2<>+384(SB), Y9, Y9
+	VADDPS      constantsAVX2<>+384(SB), Y10, Y10
 	VPSUBD      constantsAVX2<>+96(SB), Y0, Y0
-	VPSRAD      $0x01, Y0, Y5
-	VPSUBD      Y5, Y0, Y0
-	VPADDD      constantsAVX2<>+416(SB), Y5, Y5
-	VPSLLD      $0x17, Y5, Y5
-	VMULPS      Y5, Y6, Y6
+	VPSUBD      constantsAVX2<>+96(SB), Y7, Y7
+	VPSRAD      $0x01, Y0, Y6
+	VPSRAD      $0x01, Y7, Y8
+	VPSUBD      Y6, Y0, Y0
+	VPSUBD      Y8, Y7, Y7
+	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
+	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
+	VPSLLD      $0x17, Y6, Y6
+	VPSLLD      $0x17, Y8, Y8
 	VPADDD      constantsAVX2<>+416(SB), Y0, Y0
+	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
 	VPSLLD      $0x17, Y0, Y0
-	VMULPS      Y0, Y6, Y6
-	VMULPS      Y1, Y6, Y6
-	VSUBPS      Y2, Y6, Y6
-	VMULPS      Y3, Y6, Y6
+	VPSLLD      $0x17, Y7, Y7
+	VMULPS      Y6, Y9, Y9
+	VMULPS      Y8, Y10, Y10
+	VMULPS      Y0, Y9, Y4
+	VMULPS      Y7, Y10, Y5
+	VMULPS      Y1, Y4, Y4
+	VSUBPS      Y2, Y4, Y4
+	VMULPS      Y3, Y4, Y4
+	VMOVUPS     64(SI), Y0
+	VMASKMOVPS  Y4, Y0, 64(AX)(BX*1)
+	VMULPS      Y1, Y5, Y5
+	VSUBPS      Y2, Y5, Y5
+	VMULPS      Y3, Y5, Y5
 	VMOVUPS     96(SI), Y0
-	VMASKMOVPS  Y6, Y0, 96(CX)(BX*1)
+	VMASKMOVPS  Y5, Y0, 96(AX)(BX*1)
 
 blockDone:
 	VZEROUPPER
@@ -3111,125 +3111,125 @@ block:
 	CMPQ        CX, $0x20
 	JL          blockTail
 	VMOVUPS     (AX)(DX*1), Y5
+	VMOVUPS     32(AX)(DX*1), Y6
 	VSUBPS      Y0, Y5, Y5
-	VMOVUPS     constantsAVX2<>+0(SB), Y6
-	VMAXPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+32(SB), Y6
-	VMINPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+96(SB), Y6
-	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y6
-	VSUBPS      constantsAVX2<>+96(SB), Y6, Y7
-	VFMADD231PS constantsAVX2<>+128(SB), Y7, Y5
-	VFMADD231PS constantsAVX2<>+160(SB), Y7, Y5
-	VMOVUPS     constantsAVX2<>+352(SB), Y8
-	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y8
-	VMULPS      Y5, Y5, Y7
-	VFMADD213PS Y5, Y7, Y8
-	VADDPS      constantsAVX2<>+384(SB), Y8, Y8
-	VPSUBD      constantsAVX2<>+96(SB), Y6, Y6
-	VPSRAD      $0x01, Y6, Y7
-	VPSUBD      Y7, Y6, Y6
+	VSUBPS      Y0, Y6, Y6
+	VMOVUPS     constantsAVX2<>+0(SB), Y7
+	VMAXPS      Y5, Y7, Y5
+	VMOVUPS     constantsAVX2<>+0(SB), Y7
+	VMAXPS      Y6, Y7, Y6
+	VMOVUPS     constantsAVX2<>+32(SB), Y7
+	VMINPS      Y5, Y7, Y5
+	VMOVUPS     constantsAVX2<>+32(SB), Y7
+	VMINPS      Y6, Y7, Y6
+	VMOVUPS     constantsAVX2<>+96(SB), Y7
+	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y7
+	VMOVUPS     constantsAVX2<>+96(SB), Y9
+	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y9
+	VSUBPS      constantsAVX2<>+96(SB), Y7, Y8
+	VSUBPS      constantsAVX2<>+96(SB), Y9, Y10
+	VFMADD231PS constantsAVX2<>+128(SB), Y8, Y5
+	VFMADD231PS constantsAVX2<>+128(SB), Y10, Y6
+	VFMADD231PS constantsAVX2<>+160(SB), Y8, Y5
+	VFMADD231PS constantsAVX2<>+160(SB), Y10, Y6
+	VMOVUPS     constantsAVX2<>+352(SB), Y11
+	VMOVUPS     constantsAVX2<>+352(SB), Y12
+	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y12
+	VMULPS      Y5, Y5, Y8
+	VMULPS      Y6, Y6, Y10
+	VFMADD213PS Y5, Y8, Y11
+	VFMADD213PS Y6, Y10, Y12
+	VADDPS      constantsAVX2<>+384(SB), Y11, Y11
+	VADDPS      constantsAVX2<>+384(SB), Y12, Y12
+	VPSUBD      constantsAVX2<>+96(SB), Y7, Y7
+	VPSUBD      constantsAVX2<>+96(SB), Y9, Y9
+	VPSRAD      $0x01, Y7, Y8
+	VPSRAD      $0x01, Y9, Y10
+	VPSUBD      Y8, Y7, Y7
+	VPSUBD      Y10, Y9, Y9
+	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
+	VPADDD      constantsAVX2<>+416(SB), Y10, Y10
+	VPSLLD      $0x17, Y8, Y8
+	VPSLLD      $0x17, Y10, Y10
 	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
+	VPADDD      constantsAVX2<>+416(SB), Y9, Y9
 	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y8, Y8
-	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y8, Y8
-	VADDPS      Y8, Y1, Y1
-	VMOVUPS     32(AX)(DX*1), Y5
-	VSUBPS      Y0, Y5, Y5
-	VMOVUPS     constantsAVX2<>+0(SB), Y6
-	VMAXPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+32(SB), Y6
-	VMINPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+96(SB), Y6
-	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y6
-	VSUBPS      constantsAVX2<>+96(SB), Y6, Y7
-	VFMADD231PS constantsAVX2<>+128(SB), Y7, Y5
-	VFMADD231PS constantsAVX2<>+160(SB), Y7, Y5
-	VMOVUPS     constantsAVX2<>+352(SB), Y8
-	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y8
-	VMULPS      Y5, Y5, Y7
-	VFMADD213PS Y5, Y7, Y8
-	VADDPS      constantsAVX2<>+384(SB), Y8, Y8
-	VPSUBD      constantsAVX2<>+96(SB), Y6, Y6
-	VPSRAD      $0x01, Y6, Y7
-	VPSUBD      Y7, Y6, Y6
-	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
-	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y8, Y8
-	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y8, Y8
-	VADDPS      Y8, Y2, Y2
+	VPSLLD      $0x17, Y9, Y9
+	VMULPS      Y8, Y11, Y11
+	VMULPS      Y10, Y12, Y12
+	VMULPS      Y7, Y11, Y5
+	VMULPS      Y9, Y12, Y6
+	VADDPS      Y5, Y1, Y1
+	VADDPS      Y6, Y2, Y2
 	VMOVUPS     64(AX)(DX*1), Y5
+	VMOVUPS     96(AX)(DX*1), Y6
 	VSUBPS      Y0, Y5, Y5
-	VMOVUPS     constantsAVX2<>+0(SB), Y6
-	VMAXPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+32(SB), Y6
-	VMINPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+96(SB), Y6
-	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y6
-	VSUBPS      constantsAVX2<>+96(SB), Y6, Y7
-	VFMADD231PS constantsAVX2<>+128(SB), Y7, Y5
-	VFMADD231PS constantsAVX2<>+160(SB), Y7, Y5
-	VMOVUPS     constantsAVX2<>+352(SB), Y8
-	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y8
-	VMULPS      Y5, Y5, Y7
-	VFMADD213PS Y5, Y7, Y8
-	VADDPS      constantsAVX2<>+384(SB), Y8, Y8
-	VPSUBD      constantsAVX2<>+96(SB), Y6, Y6
-	VPSRAD      $0x01, Y6, Y7
-	VPSUBD      Y7, Y6, Y6
+	VSUBPS      Y0, Y6, Y6
+	VMOVUPS     constantsAVX2<>+0(SB), Y7
+	VMAXPS      Y5, Y7, Y5
+	VMOVUPS     constantsAVX2<>+0(SB), Y7
+	VMAXPS      Y6, Y7, Y6
+	VMOVUPS     constantsAVX2<>+32(SB), Y7
+	VMINPS      Y5, Y7, Y5
+	VMOVUPS     constantsAVX2<>+32(SB), Y7
+	VMINPS      Y6, Y7, Y6
+	VMOVUPS     constantsAVX2<>+96(SB), Y7
+	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y7
+	VMOVUPS     constantsAVX2<>+96(SB), Y9
+	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y9
+	VSUBPS      constantsAVX2<>+96(SB), Y7, Y8
+	VSUBPS      constantsAVX2<>+96(SB), Y9, Y10
+	VFMADD231PS constantsAVX2<>+128(SB), Y8, Y5
+	VFMADD231PS constantsAVX2<>+128(SB), Y10, Y6
+	VFMADD231PS constantsAVX2<>+160(SB), Y8, Y5
+	VFMADD231PS constantsAVX2<>+160(SB), Y10, Y6
+	VMOVUPS     constantsAVX2<>+352(SB), Y11
+	VMOVUPS     constantsAVX2<>+352(SB), Y12
+	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y12
+	VMULPS      Y5, Y5, Y8
+	VMULPS      Y6, Y6, Y10
+	VFMADD213PS Y5, Y8, Y11
+	VFMADD213PS Y6, Y10, Y12
+	VADDPS      constantsAVX2<>+384(SB), Y11, Y11
+	VADDPS      constantsAVX2<>+384(SB), Y12, Y12
+	VPSUBD      constantsAVX2<>+96(SB), Y7, Y7
+	VPSUBD      constantsAVX2<>+96(SB), Y9, Y9
+	VPSRAD      $0x01, Y7, Y8
+	VPSRAD      $0x01, Y9, Y10
+	VPSUBD      Y8, Y7, Y7
+	VPSUBD      Y10, Y9, Y9
+	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
+	VPADDD      constantsAVX2<>+416(SB), Y10, Y10
+	VPSLLD      $0x17, Y8, Y8
+	VPSLLD      $0x17, Y10, Y10
 	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
+	VPADDD      constantsAVX2<>+416(SB), Y9, Y9
 	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y8, Y8
-	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y8, Y8
-	VADDPS      Y8, Y3, Y3
-	VMOVUPS     96(AX)(DX*1), Y5
-	VSUBPS      Y0, Y5, Y5
-	VMOVUPS     constantsAVX2<>+0(SB), Y6
-	VMAXPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+32(SB), Y6
-	VMINPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+96(SB), Y6
-	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y6
-	VSUBPS      constantsAVX2<>+96(SB), Y6, Y7
-	VFMADD231PS constantsAVX2<>+128(SB), Y7, Y5
-	VFMADD231PS constantsAVX2<>+160(SB), Y7, Y5
-	VMOVUPS     constantsAVX2<>+352(SB), Y8
-	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y8
-	VMULPS      Y5, Y5, Y7
-	VFMADD213PS Y5, Y7, Y8
-	VADDPS      constantsAVX2<>+384(SB), Y8, Y8
-	VPSUBD      constantsAVX2<>+96(SB), Y6, Y6
-	VPSRAD      $0x01, Y6, Y7
-	VPSUBD      Y7, Y6, Y6
-	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
-	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y8, Y8
-	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y8, Y8
-	VADDPS      Y8, Y4, Y4
+	VPSLLD      $0x17, Y9, Y9
+	VMULPS      Y8, Y11, Y11
+	VMULPS      Y10, Y12, Y12
+	VMULPS      Y7, Y11, Y5
+	VMULPS      Y9, Y12, Y6
+	VADDPS      Y5, Y3, Y3
+	VADDPS      Y6, Y4, Y4
 	ADDQ        $0x80, DX
 	SUBQ        $0x20, CX
 	JMP         block
@@ -3244,134 +3244,134 @@ blockTail:
 	ADDQ        CX, BX
 	VMOVUPS     (BX), Y5
 	VMASKMOVPS  (AX)(DX*1), Y5, Y5
+	VMOVUPS     32(BX), Y6
+	VMASKMOVPS  32(AX)(DX*1), Y6, Y6
 	VSUBPS      Y0, Y5, Y5
-	VMOVUPS     constantsAVX2<>+0(SB), Y6
-	VMAXPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+32(SB), Y6
-	VMINPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+96(SB), Y6
-	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y6
-	VSUBPS      constantsAVX2<>+96(SB), Y6, Y7
-	VFMADD231PS constantsAVX2<>+128(SB), Y7, Y5
-	VFMADD231PS constantsAVX2<>+160(SB), Y7, Y5
-	VMOVUPS     constantsAVX2<>+352(SB), Y8
-	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y8
-	VMULPS      Y5, Y5, Y7
-	VFMADD213PS Y5, Y7, Y8
-	VADDPS      constantsAVX2<>+384(SB), Y8, Y8
-	VPSUBD      constantsAVX2<>+96(SB), Y6, Y6
-	VPSRAD      $0x01, Y6, Y7
-	VPSUBD      Y7, Y6, Y6
+	VSUBPS      Y0, Y6, Y6
+	VMOVUPS     constantsAVX2<>+0(SB), Y7
+	VMAXPS      Y5, Y7, Y5
+	VMOVUPS     constantsAVX2<>+0(SB), Y7
+	VMAXPS      Y6, Y7, Y6
+	VMOVUPS     constantsAVX2<>+32(SB), Y7
+	VMINPS      Y5, Y7, Y5
+	VMOVUPS     constantsAVX2<>+32(SB), Y7
+	VMINPS      Y6, Y7, Y6
+	VMOVUPS     constantsAVX2<>+96(SB), Y7
+	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y7
+	VMOVUPS     constantsAVX2<>+96(SB), Y9
+	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y9
+	VSUBPS      constantsAVX2<>+96(SB), Y7, Y8
+	VSUBPS      constantsAVX2<>+96(SB), Y9, Y10
+	VFMADD231PS constantsAVX2<>+128(SB), Y8, Y5
+	VFMADD231PS constantsAVX2<>+128(SB), Y10, Y6
+	VFMADD231PS constantsAVX2<>+160(SB), Y8, Y5
+	VFMADD231PS constantsAVX2<>+160(SB), Y10, Y6
+	VMOVUPS     constantsAVX2<>+352(SB), Y11
+	VMOVUPS     constantsAVX2<>+352(SB), Y12
+	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y11
+	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y12
+	VMULPS      Y5, Y5, Y8
+	VMULPS      Y6, Y6, Y10
+	VFMADD213PS Y5, Y8, Y11
+	VFMADD213PS Y6, Y10, Y12
+	VADDPS      constantsAVX2<>+384(SB), Y11, Y11
+	VADDPS      constantsAVX2<>+384(SB), Y12, Y12
+	VPSUBD      constantsAVX2<>+96(SB), Y7, Y7
+	VPSUBD      constantsAVX2<>+96(SB), Y9, Y9
+	VPSRAD      $0x01, Y7, Y8
+	VPSRAD      $0x01, Y9, Y10
+	VPSUBD      Y8, Y7, Y7
+	VPSUBD      Y10, Y9, Y9
+	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
+	VPADDD      constantsAVX2<>+416(SB), Y10, Y10
+	VPSLLD      $0x17, Y8, Y8
+	VPSLLD      $0x17, Y10, Y10
 	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
+	VPADDD      constantsAVX2<>+416(SB), Y9, Y9
 	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y8, Y8
-	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y8, Y8
-	VADDPS      Y8, Y1, Y5
-	VMOVUPS     (BX), Y6
-	VBLENDVPS   Y6, Y5, Y1, Y1
-	VMOVUPS     32(BX), Y5
-	VMASKMOVPS  32(AX)(DX*1), Y5, Y5
-	VSUBPS      Y0, Y5, Y5
-	VMOVUPS     constantsAVX2<>+0(SB), Y6
-	VMAXPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+32(SB), Y6
-	VMINPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+96(SB), Y6
-	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y6
-	VSUBPS      constantsAVX2<>+96(SB), Y6, Y7
-	VFMADD231PS constantsAVX2<>+128(SB), Y7, Y5
-	VFMADD231PS constantsAVX2<>+160(SB), Y7, Y5
-	VMOVUPS     constantsAVX2<>+352(SB), Y8
-	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y8
-	VMULPS      Y5, Y5, Y7
-	VFMADD213PS Y5, Y7, Y8
-	VADDPS      constantsAVX2<>+384(SB), Y8, Y8
-	VPSUBD      constantsAVX2<>+96(SB), Y6, Y6
-	VPSRAD      $0x01, Y6, Y7
-	VPSUBD      Y7, Y6, Y6
-	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
-	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y8, Y8
-	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y8, Y8
-	VADDPS      Y8, Y2, Y5
+	VPSLLD      $0x17, Y9, Y9
+	VMULPS      Y8, Y11, Y11
+	VMULPS      Y10, Y12, Y12
+	VMULPS      Y7, Y11, Y5
+	VMULPS      Y9, Y12, Y6
+	VADDPS      Y5, Y1, Y5
+	VMOVUPS     (BX), Y7
+	VBLENDVPS   Y7, Y5, Y1, Y1
+	VADDPS      Y6, Y2, Y5
 	VMOVUPS     32(BX), Y6
 	VBLENDVPS   Y6, Y5, Y2, Y2
 	VMOVUPS     64(BX), Y5
 	VMASKMOVPS  64(AX)(DX*1), Y5, Y5
+	VMOVUPS     96(BX), Y6
+	VMASKMOVPS  96(AX)(DX*1), Y6, Y6
 	VSUBPS      Y0, Y5, Y5
-	VMOVUPS     constantsAVX2<>+0(SB), Y6
-	VMAXPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+32(SB), Y6
-	VMINPS      Y5, Y6, Y5
-	VMOVUPS     constantsAVX2<>+96(SB), Y6
-	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y6
-	VSUBPS      constantsAVX2<>+96(SB), Y6, Y7
-	VFMADD231PS constantsAVX2<>+128(SB), Y7, Y5
-	VFMADD231PS constantsAVX2<>+160(SB), Y7, Y5
-	VMOVUPS     constantsAVX2<>+352(SB), Y8
-	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y8
-	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y8
-	VMULPS      Y5, Y5, Y7
-	VFMADD213PS Y5, Y7, Y8
-	VADDPS      constantsAVX2<>+384(SB), Y8, Y8
-	VPSUBD      constantsAVX2<>+96(SB), Y6, Y6
-	VPSRAD      $0x01, Y6, Y7
-	VPSUBD      Y7, Y6, Y6
-	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
-	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y8, Y8
-	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y8, Y8
-	VADDPS      Y8, Y3, Y5
-	VMOVUPS     64(BX), Y6
-	VBLENDVPS   Y6, Y5, Y3, Y3
-	VMOVUPS     96(BX), Y5
-	VMASKMOVPS  96(AX)(DX*1), Y5, Y5
-	VSUBPS      Y0, Y5, Y5
+	VSUBPS      Y0, Y6, Y6
 	VMOVUPS     constantsAVX2<>+0(SB), Y0
 	VMAXPS      Y5, Y0, Y5
+	VMOVUPS     constantsAVX2<>+0(SB), Y0
+	VMAXPS      Y6, Y0, Y6
 	VMOVUPS     constantsAVX2<>+32(SB), Y0
 	VMINPS      Y5, Y0, Y5
+	VMOVUPS     constantsAVX2<>+32(SB), Y0
+	VMINPS      Y6, Y0, Y6
 	VMOVUPS     constantsAVX2<>+96(SB), Y0
 	VFMADD231PS constantsAVX2<>+64(SB), Y5, Y0
-	VSUBPS      constantsAVX2<>+96(SB), Y0, Y6
-	VFMADD231PS constantsAVX2<>+128(SB), Y6, Y5
-	VFMADD231PS constantsAVX2<>+160(SB), Y6, Y5
-	VMOVUPS     constantsAVX2<>+352(SB), Y7
-	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y7
-	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y7
-	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y7
-	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y7
-	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y7
-	VMULPS      Y5, Y5, Y6
-	VFMADD213PS Y5, Y6, Y7
-	VADDPS      constantsAVX2<>+384(SB), Y7, Y7
+	VMOVUPS     constantsAVX2<>+96(SB), Y8
+	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y8
+	VSUBPS      constantsAVX2<>+96(SB), Y0, Y7
+	VSUBPS      constantsAVX2<>+96(SB), Y8, Y9
+	VFMADD231PS constantsAVX2<>+128(SB), Y7, Y5
+	VFMADD231PS constantsAVX2<>+128(SB), Y9, Y6
+	VFMADD231PS constantsAVX2<>+160(SB), Y7, Y5
+	VFMADD231PS constantsAVX2<>+160(SB), Y9, Y6
+	VMOVUPS     constantsAVX2<>+352(SB), Y10
+	VMOVUPS     constantsAVX2<>+352(SB), Y11
+	VFMADD213PS constantsAVX2<>+320(SB), Y5, Y10
+	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y11
+	VFMADD213PS constantsAVX2<>+288(SB), Y5, Y10
+	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y11
+	VFMADD213PS constantsAVX2<>+256(SB), Y5, Y10
+	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y11
+	VFMADD213PS constantsAVX2<>+224(SB), Y5, Y10
+	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y11
+	VFMADD213PS constantsAVX2<>+192(SB), Y5, Y10
+	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y11
+	VMULPS      Y5, Y5, Y7
+	VMULPS      Y6, Y6, Y9
+	VFMADD213PS Y5, Y7, Y10
+	VFMADD213PS Y6, Y9, Y11
+	VADDPS      constantsAVX2<>+384(SB), Y10, Y10
+	VADDPS      constantsAVX2<>+384(SB), Y11, Y11
 	VPSUBD      constantsAVX2<>+96(SB), Y0, Y0
-	VPSRAD      $0x01, Y0, Y6
-	VPSUBD      Y6, Y0, Y0
-	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
-	VPSLLD      $0x17, Y6, Y6
-	VMULPS      Y6, Y7, Y7
+	VPSUBD      constantsAVX2<>+96(SB), Y8, Y8
+	VPSRAD      $0x01, Y0, Y7
+	VPSRAD      $0x01, Y8, Y9
+	VPSUBD      Y7, Y0, Y0
+	VPSUBD      Y9, Y8, Y8
+	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
+	VPADDD      constantsAVX2<>+416(SB), Y9, Y9
+	VPSLLD      $0x17, Y7, Y7
+	VPSLLD      $0x17, Y9, Y9
 	VPADDD      constantsAVX2<>+416(SB), Y0, Y0
+	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
 	VPSLLD      $0x17, Y0, Y0
-	VMULPS      Y0, Y7, Y7
-	VADDPS      Y7, Y4, Y0
+	VPSLLD      $0x17, Y8, Y8
+	VMULPS      Y7, Y10, Y10
+	VMULPS      Y9, Y11, Y11
+	VMULPS      Y0, Y10, Y5
+	VMULPS      Y8, Y11, Y6
+	VADDPS      Y5, Y3, Y0
+	VMOVUPS     64(BX), Y5
+	VBLENDVPS   Y5, Y0, Y3, Y3
+	VADDPS      Y6, Y4, Y0
 	VMOVUPS     96(BX), Y5
 	VBLENDVPS   Y5, Y0, Y4, Y4
 
@@ -4013,129 +4013,129 @@ rows:
 	VPXOR        Y4, Y4, Y4
 	VPXOR        Y9, Y9, Y9
 	VSUBPS       Y1, Y5, Y5
-	VMOVUPS      constantsAVX2<>+0(SB), Y10
-	VMAXPS       Y5, Y10, Y5
-	VMOVUPS      constantsAVX2<>+32(SB), Y10
-	VMINPS       Y5, Y10, Y5
-	VMOVUPS      constantsAVX2<>+96(SB), Y10
-	VFMADD231PS  constantsAVX2<>+64(SB), Y5, Y10
-	VSUBPS       constantsAVX2<>+96(SB), Y10, Y11
-	VFMADD231PS  constantsAVX2<>+128(SB), Y11, Y5
-	VFMADD231PS  constantsAVX2<>+160(SB), Y11, Y5
-	VMOVUPS      constantsAVX2<>+352(SB), Y12
-	VFMADD213PS  constantsAVX2<>+320(SB), Y5, Y12
-	VFMADD213PS  constantsAVX2<>+288(SB), Y5, Y12
-	VFMADD213PS  constantsAVX2<>+256(SB), Y5, Y12
-	VFMADD213PS  constantsAVX2<>+224(SB), Y5, Y12
-	VFMADD213PS  constantsAVX2<>+192(SB), Y5, Y12
-	VMULPS       Y5, Y5, Y11
-	VFMADD213PS  Y5, Y11, Y12
-	VADDPS       constantsAVX2<>+384(SB), Y12, Y12
-	VPSUBD       constantsAVX2<>+96(SB), Y10, Y10
-	VPSRAD       $0x01, Y10, Y11
-	VPSUBD       Y11, Y10, Y10
-	VPADDD       constantsAVX2<>+416(SB), Y11, Y11
-	VPSLLD       $0x17, Y11, Y11
-	VMULPS       Y11, Y12, Y12
-	VPADDD       constantsAVX2<>+416(SB), Y10, Y10
-	VPSLLD       $0x17, Y10, Y10
-	VMULPS       Y10, Y12, Y12
-	VADDPS       Y12, Y2, Y5
-	VMOVUPS      (R9), Y10
-	VBLENDVPS    Y10, Y5, Y2, Y2
 	VSUBPS       Y1, Y6, Y6
-	VMOVUPS      constantsAVX2<>+0(SB), Y5
-	VMAXPS       Y6, Y5, Y6
-	VMOVUPS      constantsAVX2<>+32(SB), Y5
-	VMINPS       Y6, Y5, Y6
-	VMOVUPS      constantsAVX2<>+96(SB), Y5
-	VFMADD231PS  constantsAVX2<>+64(SB), Y6, Y5
-	VSUBPS       constantsAVX2<>+96(SB), Y5, Y10
-	VFMADD231PS  constantsAVX2<>+128(SB), Y10, Y6
-	VFMADD231PS  constantsAVX2<>+160(SB), Y10, Y6
-	VMOVUPS      constantsAVX2<>+352(SB), Y11
-	VFMADD213PS  constantsAVX2<>+320(SB), Y6, Y11
-	VFMADD213PS  constantsAVX2<>+288(SB), Y6, Y11
-	VFMADD213PS  constantsAVX2<>+256(SB), Y6, Y11
-	VFMADD213PS  constantsAVX2<>+224(SB), Y6, Y11
-	VFMADD213PS  constantsAVX2<>+192(SB), Y6, Y11
-	VMULPS       Y6, Y6, Y10
-	VFMADD213PS  Y6, Y10, Y11
-	VADDPS       constantsAVX2<>+384(SB), Y11, Y11
-	VPSUBD       constantsAVX2<>+96(SB), Y5, Y5
-	VPSRAD       $0x01, Y5, Y10
-	VPSUBD       Y10, Y5, Y5
-	VPADDD       constantsAVX2<>+416(SB), Y10, Y10
-	VPSLLD       $0x17, Y10, Y10
-	VMULPS       Y10, Y11, Y11
-	VPADDD       constantsAVX2<>+416(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y11, Y11
-	VADDPS       Y11, Y3, Y5
-	VMOVUPS      32(R9), Y6
-	VBLENDVPS    Y6, Y5, Y3, Y3
 	VSUBPS       Y1, Y7, Y7
-	VMOVUPS      constantsAVX2<>+0(SB), Y5
-	VMAXPS       Y7, Y5, Y7
-	VMOVUPS      constantsAVX2<>+32(SB), Y5
-	VMINPS       Y7, Y5, Y7
-	VMOVUPS      constantsAVX2<>+96(SB), Y5
-	VFMADD231PS  constantsAVX2<>+64(SB), Y7, Y5
-	VSUBPS       constantsAVX2<>+96(SB), Y5, Y6
-	VFMADD231PS  constantsAVX2<>+128(SB), Y6, Y7
-	VFMADD231PS  constantsAVX2<>+160(SB), Y6, Y7
-	VMOVUPS      constantsAVX2<>+352(SB), Y10
-	VFMADD213PS  constantsAVX2<>+320(SB), Y7, Y10
-	VFMADD213PS  constantsAVX2<>+288(SB), Y7, Y10
-	VFMADD213PS  constantsAVX2<>+256(SB), Y7, Y10
-	VFMADD213PS  constantsAVX2<>+224(SB), Y7, Y10
-	VFMADD213PS  constantsAVX2<>+192(SB), Y7, Y10
-	VMULPS       Y7, Y7, Y6
-	VFMADD213PS  Y7, Y6, Y10
-	VADDPS       constantsAVX2<>+384(SB), Y10, Y10
-	VPSUBD       constantsAVX2<>+96(SB), Y5, Y5
-	VPSRAD       $0x01, Y5, Y6
-	VPSUBD       Y6, Y5, Y5
-	VPADDD       constantsAVX2<>+416(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y10, Y10
-	VPADDD       constantsAVX2<>+416(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y10, Y10
-	VADDPS       Y10, Y4, Y5
-	VMOVUPS      64(R9), Y6
-	VBLENDVPS    Y6, Y5, Y4, Y4
 	VSUBPS       Y1, Y8, Y8
+	VMOVUPS      constantsAVX2<>+0(SB), Y1
+	VMAXPS       Y5, Y1, Y5
+	VMOVUPS      constantsAVX2<>+0(SB), Y1
+	VMAXPS       Y6, Y1, Y6
+	VMOVUPS      constantsAVX2<>+32(SB), Y1
+	VMINPS       Y5, Y1, Y5
+	VMOVUPS      constantsAVX2<>+32(SB), Y1
+	VMINPS       Y6, Y1, Y6
+	VMOVUPS      constantsAVX2<>+96(SB), Y1
+	VFMADD231PS  constantsAVX2<>+64(SB), Y5, Y1
+	VMOVUPS      constantsAVX2<>+96(SB), Y11
+	VFMADD231PS  constantsAVX2<>+64(SB), Y6, Y11
+	VSUBPS       constantsAVX2<>+96(SB), Y1, Y10
+	VSUBPS       constantsAVX2<>+96(SB), Y11, Y12
+	VFMADD231PS  constantsAVX2<>+128(SB), Y10, Y5
+	VFMADD231PS  constantsAVX2<>+128(SB), Y12, Y6
+	VFMADD231PS  constantsAVX2<>+160(SB), Y10, Y5
+	VFMADD231PS  constantsAVX2<>+160(SB), Y12, Y6
+	VMOVUPS      constantsAVX2<>+352(SB), Y13
+	VMOVUPS      constantsAVX2<>+352(SB), Y14
+	VFMADD213PS  constantsAVX2<>+320(SB), Y5, Y13
+	VFMADD213PS  constantsAVX2<>+320(SB), Y6, Y14
+	VFMADD213PS  constantsAVX2<>+288(SB), Y5, Y13
+	VFMADD213PS  constantsAVX2<>+288(SB), Y6, Y14
+	VFMADD213PS  constantsAVX2<>+256(SB), Y5, Y13
+	VFMADD213PS  constantsAVX2<>+256(SB), Y6, Y14
+	VFMADD213PS  constantsAVX2<>+224(SB), Y5, Y13
+	VFMADD213PS  constantsAVX2<>+224(SB), Y6, Y14
+	VFMADD213PS  constantsAVX2<>+192(SB), Y5, Y13
+	VFMADD213PS  constantsAVX2<>+192(SB), Y6, Y14
+	VMULPS       Y5, Y5, Y10
+	VMULPS       Y6, Y6, Y12
+	VFMADD213PS  Y5, Y10, Y13
+	VFMADD213PS  Y6, Y12, Y14
+	VADDPS       constantsAVX2<>+384(SB), Y13, Y13
+	VADDPS       constantsAVX2<>+384(SB), Y14, Y14
+	VPSUBD       constantsAVX2<>+96(SB), Y1, Y1
+	VPSUBD       constantsAVX2<>+96(SB), Y11, Y11
+	VPSRAD       $0x01, Y1, Y10
+	VPSRAD       $0x01, Y11, Y12
+	VPSUBD       Y10, Y1, Y1
+	VPSUBD       Y12, Y11, Y11
+	VPADDD       constantsAVX2<>+416(SB), Y10, Y10
+	VPADDD       constantsAVX2<>+416(SB), Y12, Y12
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y12, Y12
+	VPADDD       constantsAVX2<>+416(SB), Y1, Y1
+	VPADDD       constantsAVX2<>+416(SB), Y11, Y11
+	VPSLLD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y10, Y13, Y13
+	VMULPS       Y12, Y14, Y14
+	VMULPS       Y1, Y13, Y5
+	VMULPS       Y11, Y14, Y6
+	VMOVUPS      constantsAVX2<>+0(SB), Y1
+	VMAXPS       Y7, Y1, Y7
 	VMOVUPS      constantsAVX2<>+0(SB), Y1
 	VMAXPS       Y8, Y1, Y8
 	VMOVUPS      constantsAVX2<>+32(SB), Y1
+	VMINPS       Y7, Y1, Y7
+	VMOVUPS      constantsAVX2<>+32(SB), Y1
 	VMINPS       Y8, Y1, Y8
 	VMOVUPS      constantsAVX2<>+96(SB), Y1
-	VFMADD231PS  constantsAVX2<>+64(SB), Y8, Y1
-	VSUBPS       constantsAVX2<>+96(SB), Y1, Y5
-	VFMADD231PS  constantsAVX2<>+128(SB), Y5, Y8
-	VFMADD231PS  constantsAVX2<>+160(SB), Y5, Y8
-	VMOVUPS      constantsAVX2<>+352(SB), Y6
-	VFMADD213PS  constantsAVX2<>+320(SB), Y8, Y6
-	VFMADD213PS  constantsAVX2<>+288(SB), Y8, Y6
-	VFMADD213PS  constantsAVX2<>+256(SB), Y8, Y6
-	VFMADD213PS  constantsAVX2<>+224(SB), Y8, Y6
-	VFMADD213PS  constantsAVX2<>+192(SB), Y8, Y6
-	VMULPS       Y8, Y8, Y5
-	VFMADD213PS  Y8, Y5, Y6
-	VADDPS       constantsAVX2<>+384(SB), Y6, Y6
+	VFMADD231PS  constantsAVX2<>+64(SB), Y7, Y1
+	VMOVUPS      constantsAVX2<>+96(SB), Y11
+	VFMADD231PS  constantsAVX2<>+64(SB), Y8, Y11
+	VSUBPS       constantsAVX2<>+96(SB), Y1, Y10
+	VSUBPS       constantsAVX2<>+96(SB), Y11, Y12
+	VFMADD231PS  constantsAVX2<>+128(SB), Y10, Y7
+	VFMADD231PS  constantsAVX2<>+128(SB), Y12, Y8
+	VFMADD231PS  constantsAVX2<>+160(SB), Y10, Y7
+	VFMADD231PS  constantsAVX2<>+160(SB), Y12, Y8
+	VMOVUPS      constantsAVX2<>+352(SB), Y13
+	VMOVUPS      constantsAVX2<>+352(SB), Y14
+	VFMADD213PS  constantsAVX2<>+320(SB), Y7, Y13
+	VFMADD213PS  constantsAVX2<>+320(SB), Y8, Y14
+	VFMADD213PS  constantsAVX2<>+288(SB), Y7, Y13
+	VFMADD213PS  constantsAVX2<>+288(SB), Y8, Y14
+	VFMADD213PS  constantsAVX2<>+256(SB), Y7, Y13
+	VFMADD213PS  constantsAVX2<>+256(SB), Y8, Y14
+	VFMADD213PS  constantsAVX2<>+224(SB), Y7, Y13
+	VFMADD213PS  constantsAVX2<>+224(SB), Y8, Y14
+	VFMADD213PS  constantsAVX2<>+192(SB), Y7, Y13
+	VFMADD213PS  constantsAVX2<>+192(SB), Y8, Y14
+	VMULPS       Y7, Y7, Y10
+	VMULPS       Y8, Y8, Y12
+	VFMADD213PS  Y7, Y10, Y13
+	VFMADD213PS  Y8, Y12, Y14
+	VADDPS       constantsAVX2<>+384(SB), Y13, Y13
+	VADDPS       constantsAVX2<>+384(SB), Y14, Y14
 	VPSUBD       constantsAVX2<>+96(SB), Y1, Y1
-	VPSRAD       $0x01, Y1, Y5
-	VPSUBD       Y5, Y1, Y1
-	VPADDD       constantsAVX2<>+416(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
+	VPSUBD       constantsAVX2<>+96(SB), Y11, Y11
+	VPSRAD       $0x01, Y1, Y10
+	VPSRAD       $0x01, Y11, Y12
+	VPSUBD       Y10, Y1, Y1
+	VPSUBD       Y12, Y11, Y11
+	VPADDD       constantsAVX2<>+416(SB), Y10, Y10
+	VPADDD       constantsAVX2<>+416(SB), Y12, Y12
+	VPSLLD       $0x17, Y10, Y10
+	VPSLLD       $0x17, Y12, Y12
 	VPADDD       constantsAVX2<>+416(SB), Y1, Y1
+	VPADDD       constantsAVX2<>+416(SB), Y11, Y11
 	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y6, Y6
-	VADDPS       Y6, Y9, Y1
-	VMOVUPS      96(R9), Y5
-	VBLENDVPS    Y5, Y1, Y9, Y9
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y10, Y13, Y13
+	VMULPS       Y12, Y14, Y14
+	VMULPS       Y1, Y13, Y7
+	VMULPS       Y11, Y14, Y8
+	VADDPS       Y5, Y2, Y1
+	VMOVUPS      (R9), Y10
+	VBLENDVPS    Y10, Y1, Y2, Y2
+	VADDPS       Y6, Y3, Y1
+	VMOVUPS      32(R9), Y10
+	VBLENDVPS    Y10, Y1, Y3, Y3
+	VADDPS       Y7, Y4, Y1
+	VMOVUPS      64(R9), Y10
+	VBLENDVPS    Y10, Y1, Y4, Y4
+	VADDPS       Y8, Y9, Y1
+	VMOVUPS      96(R9), Y10
+	VBLENDVPS    Y10, Y1, Y9, Y9
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y9, Y3, Y3
 	VADDPS       Y3, Y2, Y2
@@ -4148,18 +4148,18 @@ rows:
 	VMOVSS       constantsAVX2<>+384(SB), X1
 	VDIVSS       X2, X1, X1
 	VBROADCASTSS X1, Y1
-	VMULPS       Y1, Y12, Y12
+	VMULPS       Y1, Y5, Y5
 	VMOVUPS      (R9), Y2
-	VMASKMOVPS   Y12, Y2, (AX)(R8*1)
-	VMULPS       Y1, Y11, Y11
-	VMOVUPS      32(R9), Y2
-	VMASKMOVPS   Y11, Y2, 32(AX)(R8*1)
-	VMULPS       Y1, Y10, Y10
-	VMOVUPS      64(R9), Y2
-	VMASKMOVPS   Y10, Y2, 64(AX)(R8*1)
+	VMASKMOVPS   Y5, Y2, (AX)(R8*1)
 	VMULPS       Y1, Y6, Y6
+	VMOVUPS      32(R9), Y2
+	VMASKMOVPS   Y6, Y2, 32(AX)(R8*1)
+	VMULPS       Y1, Y7, Y7
+	VMOVUPS      64(R9), Y2
+	VMASKMOVPS   Y7, Y2, 64(AX)(R8*1)
+	VMULPS       Y1, Y8, Y8
 	VMOVUPS      96(R9), Y1
-	VMASKMOVPS   Y6, Y1, 96(AX)(R8*1)
+	VMASKMOVPS   Y8, Y1, 96(AX)(R8*1)
 	JMP          next
 
 long:
@@ -4244,133 +4244,133 @@ exp:
 	CMPQ        R8, $0x20
 	JL          expTail
 	VMOVUPS     (CX)(R9*1), Y6
+	VMOVUPS     32(CX)(R9*1), Y7
 	VMULPS      Y0, Y6, Y6
 	VSUBPS      Y1, Y6, Y6
-	VMOVUPS     constantsAVX2<>+0(SB), Y7
-	VMAXPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+32(SB), Y7
-	VMINPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+96(SB), Y7
-	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y7
-	VSUBPS      constantsAVX2<>+96(SB), Y7, Y8
-	VFMADD231PS constantsAVX2<>+128(SB), Y8, Y6
-	VFMADD231PS constantsAVX2<>+160(SB), Y8, Y6
-	VMOVUPS     constantsAVX2<>+352(SB), Y9
-	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y9
-	VMULPS      Y6, Y6, Y8
-	VFMADD213PS Y6, Y8, Y9
-	VADDPS      constantsAVX2<>+384(SB), Y9, Y9
-	VPSUBD      constantsAVX2<>+96(SB), Y7, Y7
-	VPSRAD      $0x01, Y7, Y8
-	VPSUBD      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VSUBPS      Y1, Y7, Y7
+	VMOVUPS     constantsAVX2<>+0(SB), Y8
+	VMAXPS      Y6, Y8, Y6
+	VMOVUPS     constantsAVX2<>+0(SB), Y8
+	VMAXPS      Y7, Y8, Y7
+	VMOVUPS     constantsAVX2<>+32(SB), Y8
+	VMINPS      Y6, Y8, Y6
+	VMOVUPS     constantsAVX2<>+32(SB), Y8
+	VMINPS      Y7, Y8, Y7
+	VMOVUPS     constantsAVX2<>+96(SB), Y8
+	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y8
+	VMOVUPS     constantsAVX2<>+96(SB), Y10
+	VFMADD231PS constantsAVX2<>+64(SB), Y7, Y10
+	VSUBPS      constantsAVX2<>+96(SB), Y8, Y9
+	VSUBPS      constantsAVX2<>+96(SB), Y10, Y11
+	VFMADD231PS constantsAVX2<>+128(SB), Y9, Y6
+	VFMADD231PS constantsAVX2<>+128(SB), Y11, Y7
+	VFMADD231PS constantsAVX2<>+160(SB), Y9, Y6
+	VFMADD231PS constantsAVX2<>+160(SB), Y11, Y7
+	VMOVUPS     constantsAVX2<>+352(SB), Y12
+	VMOVUPS     constantsAVX2<>+352(SB), Y13
+	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+320(SB), Y7, Y13
+	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+288(SB), Y7, Y13
+	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+256(SB), Y7, Y13
+	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+224(SB), Y7, Y13
+	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+192(SB), Y7, Y13
+	VMULPS      Y6, Y6, Y9
+	VMULPS      Y7, Y7, Y11
+	VFMADD213PS Y6, Y9, Y12
+	VFMADD213PS Y7, Y11, Y13
+	VADDPS      constantsAVX2<>+384(SB), Y12, Y12
+	VADDPS      constantsAVX2<>+384(SB), Y13, Y13
+	VPSUBD      constantsAVX2<>+96(SB), Y8, Y8
+	VPSUBD      constantsAVX2<>+96(SB), Y10, Y10
+	VPSRAD      $0x01, Y8, Y9
+	VPSRAD      $0x01, Y10, Y11
+	VPSUBD      Y9, Y8, Y8
+	VPSUBD      Y11, Y10, Y10
+	VPADDD      constantsAVX2<>+416(SB), Y9, Y9
+	VPADDD      constantsAVX2<>+416(SB), Y11, Y11
+	VPSLLD      $0x17, Y9, Y9
+	VPSLLD      $0x17, Y11, Y11
 	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
+	VPADDD      constantsAVX2<>+416(SB), Y10, Y10
 	VPSLLD      $0x17, Y8, Y8
-	VMULPS      Y8, Y9, Y9
-	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
-	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y9, Y9
-	VMOVUPS     Y9, (AX)(R9*1)
-	VADDPS      Y9, Y2, Y2
-	VMOVUPS     32(CX)(R9*1), Y6
-	VMULPS      Y0, Y6, Y6
-	VSUBPS      Y1, Y6, Y6
-	VMOVUPS     constantsAVX2<>+0(SB), Y7
-	VMAXPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+32(SB), Y7
-	VMINPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+96(SB), Y7
-	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y7
-	VSUBPS      constantsAVX2<>+96(SB), Y7, Y8
-	VFMADD231PS constantsAVX2<>+128(SB), Y8, Y6
-	VFMADD231PS constantsAVX2<>+160(SB), Y8, Y6
-	VMOVUPS     constantsAVX2<>+352(SB), Y9
-	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y9
-	VMULPS      Y6, Y6, Y8
-	VFMADD213PS Y6, Y8, Y9
-	VADDPS      constantsAVX2<>+384(SB), Y9, Y9
-	VPSUBD      constantsAVX2<>+96(SB), Y7, Y7
-	VPSRAD      $0x01, Y7, Y8
-	VPSUBD      Y8, Y7, Y7
-	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
-	VPSLLD      $0x17, Y8, Y8
-	VMULPS      Y8, Y9, Y9
-	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
-	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y9, Y9
-	VMOVUPS     Y9, 32(AX)(R9*1)
-	VADDPS      Y9, Y3, Y3
+	VPSLLD      $0x17, Y10, Y10
+	VMULPS      Y9, Y12, Y12
+	VMULPS      Y11, Y13, Y13
+	VMULPS      Y8, Y12, Y6
+	VMULPS      Y10, Y13, Y7
+	VMOVUPS     Y6, (AX)(R9*1)
+	VADDPS      Y6, Y2, Y2
+	VMOVUPS     Y7, 32(AX)(R9*1)
+	VADDPS      Y7, Y3, Y3
 	VMOVUPS     64(CX)(R9*1), Y6
+	VMOVUPS     96(CX)(R9*1), Y7
 	VMULPS      Y0, Y6, Y6
 	VSUBPS      Y1, Y6, Y6
-	VMOVUPS     constantsAVX2<>+0(SB), Y7
-	VMAXPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+32(SB), Y7
-	VMINPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+96(SB), Y7
-	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y7
-	VSUBPS      constantsAVX2<>+96(SB), Y7, Y8
-	VFMADD231PS constantsAVX2<>+128(SB), Y8, Y6
-	VFMADD231PS constantsAVX2<>+160(SB), Y8, Y6
-	VMOVUPS     constantsAVX2<>+352(SB), Y9
-	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y9
-	VMULPS      Y6, Y6, Y8
-	VFMADD213PS Y6, Y8, Y9
-	VADDPS      constantsAVX2<>+384(SB), Y9, Y9
-	VPSUBD      constantsAVX2<>+96(SB), Y7, Y7
-	VPSRAD      $0x01, Y7, Y8
-	VPSUBD      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VSUBPS      Y1, Y7, Y7
+	VMOVUPS     constantsAVX2<>+0(SB), Y8
+	VMAXPS      Y6, Y8, Y6
+	VMOVUPS     constantsAVX2<>+0(SB), Y8
+	VMAXPS      Y7, Y8, Y7
+	VMOVUPS     constantsAVX2<>+32(SB), Y8
+	VMINPS      Y6, Y8, Y6
+	VMOVUPS     constantsAVX2<>+32(SB), Y8
+	VMINPS      Y7, Y8, Y7
+	VMOVUPS     constantsAVX2<>+96(SB), Y8
+	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y8
+	VMOVUPS     constantsAVX2<>+96(SB), Y10
+	VFMADD231PS constantsAVX2<>+64(SB), Y7, Y10
+	VSUBPS      constantsAVX2<>+96(SB), Y8, Y9
+	VSUBPS      constantsAVX2<>+96(SB), Y10, Y11
+	VFMADD231PS constantsAVX2<>+128(SB), Y9, Y6
+	VFMADD231PS constantsAVX2<>+128(SB), Y11, Y7
+	VFMADD231PS constantsAVX2<>+160(SB), Y9, Y6
+	VFMADD231PS constantsAVX2<>+160(SB), Y11, Y7
+	VMOVUPS     constantsAVX2<>+352(SB), Y12
+	VMOVUPS     constantsAVX2<>+352(SB), Y13
+	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+320(SB), Y7, Y13
+	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+288(SB), Y7, Y13
+	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+256(SB), Y7, Y13
+	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+224(SB), Y7, Y13
+	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+192(SB), Y7, Y13
+	VMULPS      Y6, Y6, Y9
+	VMULPS      Y7, Y7, Y11
+	VFMADD213PS Y6, Y9, Y12
+	VFMADD213PS Y7, Y11, Y13
+	VADDPS      constantsAVX2<>+384(SB), Y12, Y12
+	VADDPS      constantsAVX2<>+384(SB), Y13, Y13
+	VPSUBD      constantsAVX2<>+96(SB), Y8, Y8
+	VPSUBD      constantsAVX2<>+96(SB), Y10, Y10
+	VPSRAD      $0x01, Y8, Y9
+	VPSRAD      $0x01, Y10, Y11
+	VPSUBD      Y9, Y8, Y8
+	VPSUBD      Y11, Y10, Y10
+	VPADDD      constantsAVX2<>+416(SB), Y9, Y9
+	VPADDD      constantsAVX2<>+416(SB), Y11, Y11
+	VPSLLD      $0x17, Y9, Y9
+	VPSLLD      $0x17, Y11, Y11
 	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
+	VPADDD      constantsAVX2<>+416(SB), Y10, Y10
 	VPSLLD      $0x17, Y8, Y8
-	VMULPS      Y8, Y9, Y9
-	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
-	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y9, Y9
-	VMOVUPS     Y9, 64(AX)(R9*1)
-	VADDPS      Y9, Y4, Y4
-	VMOVUPS     96(CX)(R9*1), Y6
-	VMULPS      Y0, Y6, Y6
-	VSUBPS      Y1, Y6, Y6
-	VMOVUPS     constantsAVX2<>+0(SB), Y7
-	VMAXPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+32(SB), Y7
-	VMINPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+96(SB), Y7
-	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y7
-	VSUBPS      constantsAVX2<>+96(SB), Y7, Y8
-	VFMADD231PS constantsAVX2<>+128(SB), Y8, Y6
-	VFMADD231PS constantsAVX2<>+160(SB), Y8, Y6
-	VMOVUPS     constantsAVX2<>+352(SB), Y9
-	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y9
-	VMULPS      Y6, Y6, Y8
-	VFMADD213PS Y6, Y8, Y9
-	VADDPS      constantsAVX2<>+384(SB), Y9, Y9
-	VPSUBD      constantsAVX2<>+96(SB), Y7, Y7
-	VPSRAD      $0x01, Y7, Y8
-	VPSUBD      Y8, Y7, Y7
-	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
-	VPSLLD      $0x17, Y8, Y8
-	VMULPS      Y8, Y9, Y9
-	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
-	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y9, Y9
-	VMOVUPS     Y9, 96(AX)(R9*1)
-	VADDPS      Y9, Y5, Y5
+	VPSLLD      $0x17, Y10, Y10
+	VMULPS      Y9, Y12, Y12
+	VMULPS      Y11, Y13, Y13
+	VMULPS      Y8, Y12, Y6
+	VMULPS      Y10, Y13, Y7
+	VMOVUPS     Y6, 64(AX)(R9*1)
+	VADDPS      Y6, Y4, Y4
+	VMOVUPS     Y7, 96(AX)(R9*1)
+	VADDPS      Y7, Y5, Y5
 	ADDQ        $0x80, R9
 	SUBQ        $0x20, R8
 	JMP         exp
@@ -4385,146 +4385,146 @@ expTail:
 	ADDQ        R8, R10
 	VMOVUPS     (R10), Y6
 	VMASKMOVPS  (CX)(R9*1), Y6, Y6
+	VMOVUPS     32(R10), Y7
+	VMASKMOVPS  32(CX)(R9*1), Y7, Y7
 	VMULPS      Y0, Y6, Y6
 	VSUBPS      Y1, Y6, Y6
-	VMOVUPS     constantsAVX2<>+0(SB), Y7
-	VMAXPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+32(SB), Y7
-	VMINPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+96(SB), Y7
-	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y7
-	VSUBPS      constantsAVX2<>+96(SB), Y7, Y8
-	VFMADD231PS constantsAVX2<>+128(SB), Y8, Y6
-	VFMADD231PS constantsAVX2<>+160(SB), Y8, Y6
-	VMOVUPS     constantsAVX2<>+352(SB), Y9
-	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y9
-	VMULPS      Y6, Y6, Y8
-	VFMADD213PS Y6, Y8, Y9
-	VADDPS      constantsAVX2<>+384(SB), Y9, Y9
-	VPSUBD      constantsAVX2<>+96(SB), Y7, Y7
-	VPSRAD      $0x01, Y7, Y8
-	VPSUBD      Y8, Y7, Y7
+	VMULPS      Y0, Y7, Y7
+	VSUBPS      Y1, Y7, Y7
+	VMOVUPS     constantsAVX2<>+0(SB), Y8
+	VMAXPS      Y6, Y8, Y6
+	VMOVUPS     constantsAVX2<>+0(SB), Y8
+	VMAXPS      Y7, Y8, Y7
+	VMOVUPS     constantsAVX2<>+32(SB), Y8
+	VMINPS      Y6, Y8, Y6
+	VMOVUPS     constantsAVX2<>+32(SB), Y8
+	VMINPS      Y7, Y8, Y7
+	VMOVUPS     constantsAVX2<>+96(SB), Y8
+	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y8
+	VMOVUPS     constantsAVX2<>+96(SB), Y10
+	VFMADD231PS constantsAVX2<>+64(SB), Y7, Y10
+	VSUBPS      constantsAVX2<>+96(SB), Y8, Y9
+	VSUBPS      constantsAVX2<>+96(SB), Y10, Y11
+	VFMADD231PS constantsAVX2<>+128(SB), Y9, Y6
+	VFMADD231PS constantsAVX2<>+128(SB), Y11, Y7
+	VFMADD231PS constantsAVX2<>+160(SB), Y9, Y6
+	VFMADD231PS constantsAVX2<>+160(SB), Y11, Y7
+	VMOVUPS     constantsAVX2<>+352(SB), Y12
+	VMOVUPS     constantsAVX2<>+352(SB), Y13
+	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+320(SB), Y7, Y13
+	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+288(SB), Y7, Y13
+	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+256(SB), Y7, Y13
+	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+224(SB), Y7, Y13
+	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y12
+	VFMADD213PS constantsAVX2<>+192(SB), Y7, Y13
+	VMULPS      Y6, Y6, Y9
+	VMULPS      Y7, Y7, Y11
+	VFMADD213PS Y6, Y9, Y12
+	VFMADD213PS Y7, Y11, Y13
+	VADDPS      constantsAVX2<>+384(SB), Y12, Y12
+	VADDPS      constantsAVX2<>+384(SB), Y13, Y13
+	VPSUBD      constantsAVX2<>+96(SB), Y8, Y8
+	VPSUBD      constantsAVX2<>+96(SB), Y10, Y10
+	VPSRAD      $0x01, Y8, Y9
+	VPSRAD      $0x01, Y10, Y11
+	VPSUBD      Y9, Y8, Y8
+	VPSUBD      Y11, Y10, Y10
+	VPADDD      constantsAVX2<>+416(SB), Y9, Y9
+	VPADDD      constantsAVX2<>+416(SB), Y11, Y11
+	VPSLLD      $0x17, Y9, Y9
+	VPSLLD      $0x17, Y11, Y11
 	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
+	VPADDD      constantsAVX2<>+416(SB), Y10, Y10
 	VPSLLD      $0x17, Y8, Y8
-	VMULPS      Y8, Y9, Y9
-	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
-	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y9, Y9
-	VMOVUPS     (R10), Y6
-	VMASKMOVPS  Y9, Y6, (AX)(R9*1)
-	VADDPS      Y9, Y2, Y6
-	VMOVUPS     (R10), Y7
-	VBLENDVPS   Y7, Y6, Y2, Y2
+	VPSLLD      $0x17, Y10, Y10
+	VMULPS      Y9, Y12, Y12
+	VMULPS      Y11, Y13, Y13
+	VMULPS      Y8, Y12, Y6
+	VMULPS      Y10, Y13, Y7
+	VMOVUPS     (R10), Y8
+	VMASKMOVPS  Y6, Y8, (AX)(R9*1)
+	VADDPS      Y6, Y2, Y6
+	VMOVUPS     (R10), Y8
+	VBLENDVPS   Y8, Y6, Y2, Y2
 	VMOVUPS     32(R10), Y6
-	VMASKMOVPS  32(CX)(R9*1), Y6, Y6
-	VMULPS      Y0, Y6, Y6
-	VSUBPS      Y1, Y6, Y6
-	VMOVUPS     constantsAVX2<>+0(SB), Y7
-	VMAXPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+32(SB), Y7
-	VMINPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+96(SB), Y7
-	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y7
-	VSUBPS      constantsAVX2<>+96(SB), Y7, Y8
-	VFMADD231PS constantsAVX2<>+128(SB), Y8, Y6
-	VFMADD231PS constantsAVX2<>+160(SB), Y8, Y6
-	VMOVUPS     constantsAVX2<>+352(SB), Y9
-	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y9
-	VMULPS      Y6, Y6, Y8
-	VFMADD213PS Y6, Y8, Y9
-	VADDPS      constantsAVX2<>+384(SB), Y9, Y9
-	VPSUBD      constantsAVX2<>+96(SB), Y7, Y7
-	VPSRAD      $0x01, Y7, Y8
-	VPSUBD      Y8, Y7, Y7
-	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
-	VPSLLD      $0x17, Y8, Y8
-	VMULPS      Y8, Y9, Y9
-	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
-	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y9, Y9
-	VMOVUPS     32(R10), Y6
-	VMASKMOVPS  Y9, Y6, 32(AX)(R9*1)
-	VADDPS      Y9, Y3, Y6
+	VMASKMOVPS  Y7, Y6, 32(AX)(R9*1)
+	VADDPS      Y7, Y3, Y6
 	VMOVUPS     32(R10), Y7
 	VBLENDVPS   Y7, Y6, Y3, Y3
 	VMOVUPS     64(R10), Y6
 	VMASKMOVPS  64(CX)(R9*1), Y6, Y6
+	VMOVUPS     96(R10), Y7
+	VMASKMOVPS  96(CX)(R9*1), Y7, Y7
 	VMULPS      Y0, Y6, Y6
 	VSUBPS      Y1, Y6, Y6
-	VMOVUPS     constantsAVX2<>+0(SB), Y7
-	VMAXPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+32(SB), Y7
-	VMINPS      Y6, Y7, Y6
-	VMOVUPS     constantsAVX2<>+96(SB), Y7
-	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y7
-	VSUBPS      constantsAVX2<>+96(SB), Y7, Y8
-	VFMADD231PS constantsAVX2<>+128(SB), Y8, Y6
-	VFMADD231PS constantsAVX2<>+160(SB), Y8, Y6
-	VMOVUPS     constantsAVX2<>+352(SB), Y9
-	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y9
-	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y9
-	VMULPS      Y6, Y6, Y8
-	VFMADD213PS Y6, Y8, Y9
-	VADDPS      constantsAVX2<>+384(SB), Y9, Y9
-	VPSUBD      constantsAVX2<>+96(SB), Y7, Y7
-	VPSRAD      $0x01, Y7, Y8
-	VPSUBD      Y8, Y7, Y7
-	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
-	VPSLLD      $0x17, Y8, Y8
-	VMULPS      Y8, Y9, Y9
-	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
-	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y9, Y9
-	VMOVUPS     64(R10), Y6
-	VMASKMOVPS  Y9, Y6, 64(AX)(R9*1)
-	VADDPS      Y9, Y4, Y6
-	VMOVUPS     64(R10), Y7
-	VBLENDVPS   Y7, Y6, Y4, Y4
-	VMOVUPS     96(R10), Y6
-	VMASKMOVPS  96(CX)(R9*1), Y6, Y6
-	VMULPS      Y0, Y6, Y6
-	VSUBPS      Y1, Y6, Y6
+	VMULPS      Y0, Y7, Y7
+	VSUBPS      Y1, Y7, Y7
 	VMOVUPS     constantsAVX2<>+0(SB), Y1
 	VMAXPS      Y6, Y1, Y6
+	VMOVUPS     constantsAVX2<>+0(SB), Y1
+	VMAXPS      Y7, Y1, Y7
 	VMOVUPS     constantsAVX2<>+32(SB), Y1
 	VMINPS      Y6, Y1, Y6
+	VMOVUPS     constantsAVX2<>+32(SB), Y1
+	VMINPS      Y7, Y1, Y7
 	VMOVUPS     constantsAVX2<>+96(SB), Y1
 	VFMADD231PS constantsAVX2<>+64(SB), Y6, Y1
-	VSUBPS      constantsAVX2<>+96(SB), Y1, Y7
-	VFMADD231PS constantsAVX2<>+128(SB), Y7, Y6
-	VFMADD231PS constantsAVX2<>+160(SB), Y7, Y6
-	VMOVUPS     constantsAVX2<>+352(SB), Y8
-	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y8
-	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y8
-	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y8
-	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y8
-	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y8
-	VMULPS      Y6, Y6, Y7
-	VFMADD213PS Y6, Y7, Y8
-	VADDPS      constantsAVX2<>+384(SB), Y8, Y8
+	VMOVUPS     constantsAVX2<>+96(SB), Y9
+	VFMADD231PS constantsAVX2<>+64(SB), Y7, Y9
+	VSUBPS      constantsAVX2<>+96(SB), Y1, Y8
+	VSUBPS      constantsAVX2<>+96(SB), Y9, Y10
+	VFMADD231PS constantsAVX2<>+128(SB), Y8, Y6
+	VFMADD231PS constantsAVX2<>+128(SB), Y10, Y7
+	VFMADD231PS constantsAVX2<>+160(SB), Y8, Y6
+	VFMADD231PS constantsAVX2<>+160(SB), Y10, Y7
+	VMOVUPS     constantsAVX2<>+352(SB), Y11
+	VMOVUPS     constantsAVX2<>+352(SB), Y12
+	VFMADD213PS constantsAVX2<>+320(SB), Y6, Y11
+	VFMADD213PS constantsAVX2<>+320(SB), Y7, Y12
+	VFMADD213PS constantsAVX2<>+288(SB), Y6, Y11
+	VFMADD213PS constantsAVX2<>+288(SB), Y7, Y12
+	VFMADD213PS constantsAVX2<>+256(SB), Y6, Y11
+	VFMADD213PS constantsAVX2<>+256(SB), Y7, Y12
+	VFMADD213PS constantsAVX2<>+224(SB), Y6, Y11
+	VFMADD213PS constantsAVX2<>+224(SB), Y7, Y12
+	VFMADD213PS constantsAVX2<>+192(SB), Y6, Y11
+	VFMADD213PS constantsAVX2<>+192(SB), Y7, Y12
+	VMULPS      Y6, Y6, Y8
+	VMULPS      Y7, Y7, Y10
+	VFMADD213PS Y6, Y8, Y11
+	VFMADD213PS Y7, Y10, Y12
+	VADDPS      constantsAVX2<>+384(SB), Y11, Y11
+	VADDPS      constantsAVX2<>+384(SB), Y12, Y12
 	VPSUBD      constantsAVX2<>+96(SB), Y1, Y1
-	VPSRAD      $0x01, Y1, Y7
-	VPSUBD      Y7, Y1, Y1
-	VPADDD      constantsAVX2<>+416(SB), Y7, Y7
-	VPSLLD      $0x17, Y7, Y7
-	VMULPS      Y7, Y8, Y8
+	VPSUBD      constantsAVX2<>+96(SB), Y9, Y9
+	VPSRAD      $0x01, Y1, Y8
+	VPSRAD      $0x01, Y9, Y10
+	VPSUBD      Y8, Y1, Y1
+	VPSUBD      Y10, Y9, Y9
+	VPADDD      constantsAVX2<>+416(SB), Y8, Y8
+	VPADDD      constantsAVX2<>+416(SB), Y10, Y10
+	VPSLLD      $0x17, Y8, Y8
+	VPSLLD      $0x17, Y10, Y10
 	VPADDD      constantsAVX2<>+416(SB), Y1, Y1
+	VPADDD      constantsAVX2<>+416(SB), Y9, Y9
 	VPSLLD      $0x17, Y1, Y1
-	VMULPS      Y1, Y8, Y8
+	VPSLLD      $0x17, Y9, Y9
+	VMULPS      Y8, Y11, Y11
+	VMULPS      Y10, Y12, Y12
+	VMULPS      Y1, Y11, Y6
+	VMULPS      Y9, Y12, Y7
+	VMOVUPS     64(R10), Y1
+	VMASKMOVPS  Y6, Y1, 64(AX)(R9*1)
+	VADDPS      Y6, Y4, Y1
+	VMOVUPS     64(R10), Y6
+	VBLENDVPS   Y6, Y1, Y4, Y4
 	VMOVUPS     96(R10), Y1
-	VMASKMOVPS  Y8, Y1, 96(AX)(R9*1)
-	VADDPS      Y8, Y5, Y1
+	VMASKMOVPS  Y7, Y1, 96(AX)(R9*1)
+	VADDPS      Y7, Y5, Y1
 	VMOVUPS     96(R10), Y6
 	VBLENDVPS   Y6, Y1, Y5, Y5
 

@@ -71,22 +71,31 @@ func (m *machine) elementwise() {
 			m.store(v, sum, i)
 		}
 	})
-	m.each("crossEntropyGrad", "(dx, x *float32, top, inv, eps, scale float32, n int)",
-		"sets dx = (exp(x-top)*inv-eps)*scale.", func() func(int) {
-			dx, x := arg("dx"), arg("x")
-			top, inv, eps, scale := m.spread("top"), m.spread("inv"), m.spread("eps"), m.spread("scale")
-			m.hold()
-			return func(i int) {
-				v := m.load(x, i)
-				VSUBPS(top, v, v)
-				v = m.exp(v)
-				VMULPS(inv, v, v)
-				VSUBPS(eps, v, v)
-				VMULPS(scale, v, v)
-				m.store(v, dx, i)
+	m.crossEntropyGrad()
+	m.adam()
+}
+
+// crossEntropyGrad is a row of kernel.CrossEntropyGrad, but for the label.
+func (m *machine) crossEntropyGrad() {
+	m.text("crossEntropyGrad", "(dx, x *float32, top, inv, eps, scale float32, n int)", "sets dx = (exp(x-top)*inv-eps)*scale.")
+	dx, x, n := arg("dx"), arg("x"), arg("n")
+	top, inv, eps, scale := m.spread("top"), m.spread("inv"), m.spread("eps"), m.spread("scale")
+	m.hold()
+	m.blocks("block", n, func() {
+		m.pairs(func(i, j int) {
+			v, w := m.load(x, i), m.load(x, j)
+			VSUBPS(top, v, v)
+			VSUBPS(top, w, w)
+			m.exp(v, w)
+			for k, e := range []VecVirtual{v, w} {
+				VMULPS(inv, e, e)
+				VSUBPS(eps, e, e)
+				VMULPS(scale, e, e)
+				m.store(e, dx, i+k)
 			}
 		})
-	m.adam()
+	})
+	m.end()
 }
 
 // selectGreater sets v to +0 where x > y does not hold.

@@ -341,30 +341,47 @@ func (m *machine) spreadLane(v VecVirtual) VecVirtual {
 	return w
 }
 
-// exp is kernel.Exp; x is overwritten.
-func (m *machine) exp(x VecVirtual) VecVirtual {
-	VMAXPS(x, m.inRegister(cExpMin), x)
-	VMINPS(x, m.inRegister(cExpMax), x)
-	t, n := m.constant(cRoundBias), m.vec()
-	VFMADD231PS(m.c(cLog2e), x, t)
-	VSUBPS(m.c(cRoundBias), t, n)
-	VFMADD231PS(m.c(cNegLn2Hi), n, x)
-	VFMADD231PS(m.c(cNegLn2Lo), n, x)
-	p := m.constant(cExp5)
+// exp is kernel.Exp of each of a few vectors, which are overwritten. Each step
+// waits for the one before, so the vectors take turns.
+func (m *machine) exp(x ...VecVirtual) {
+	t, n, p := make([]VecVirtual, len(x)), make([]VecVirtual, len(x)), make([]VecVirtual, len(x))
+	each := func(step func(i int)) {
+		for i := range x {
+			step(i)
+		}
+	}
+	each(func(i int) { VMAXPS(x[i], m.inRegister(cExpMin), x[i]) })
+	each(func(i int) { VMINPS(x[i], m.inRegister(cExpMax), x[i]) })
+	each(func(i int) {
+		t[i], n[i] = m.constant(cRoundBias), m.vec()
+		VFMADD231PS(m.c(cLog2e), x[i], t[i])
+	})
+	each(func(i int) { VSUBPS(m.c(cRoundBias), t[i], n[i]) })
+	each(func(i int) { VFMADD231PS(m.c(cNegLn2Hi), n[i], x[i]) })
+	each(func(i int) { VFMADD231PS(m.c(cNegLn2Lo), n[i], x[i]) })
+	each(func(i int) { p[i] = m.constant(cExp5) })
 	for _, k := range []constant{cExp4, cExp3, cExp2, cExp1, cExp0} {
-		VFMADD213PS(m.c(k), x, p)
+		each(func(i int) { VFMADD213PS(m.c(k), x[i], p[i]) })
 	}
-	VMULPS(x, x, n)
-	VFMADD213PS(x, n, p)
-	VADDPS(m.c(cOne), p, p)
+	each(func(i int) { VMULPS(x[i], x[i], n[i]) })
+	each(func(i int) { VFMADD213PS(x[i], n[i], p[i]) })
+	each(func(i int) { VADDPS(m.c(cOne), p[i], p[i]) })
 	h := n
-	VPSUBD(m.c(cRoundBias), t, t)
-	VPSRAD(Imm(1), t, h)
-	VPSUBD(h, t, t)
-	for _, k := range []VecVirtual{h, t} {
-		VPADDD(m.c(cExponent), k, k)
-		VPSLLD(Imm(23), k, k)
-		VMULPS(k, p, p)
+	each(func(i int) { VPSUBD(m.c(cRoundBias), t[i], t[i]) })
+	each(func(i int) { VPSRAD(Imm(1), t[i], h[i]) })
+	each(func(i int) { VPSUBD(h[i], t[i], t[i]) })
+	for _, k := range [][]VecVirtual{h, t} {
+		each(func(i int) { VPADDD(m.c(cExponent), k[i], k[i]) })
+		each(func(i int) { VPSLLD(Imm(23), k[i], k[i]) })
 	}
-	return p
+	each(func(i int) { VMULPS(h[i], p[i], p[i]) })
+	each(func(i int) { VMULPS(t[i], p[i], x[i]) })
+}
+
+// pairs calls f for two vectors of a block after the other two: as many as exp
+// has registers for.
+func (m *machine) pairs(f func(i, j int)) {
+	for i := 0; i < m.vecs; i += 2 {
+		f(i, i+1)
+	}
 }

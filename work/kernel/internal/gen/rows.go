@@ -21,14 +21,27 @@ func (m *machine) reductions() {
 			return x
 		}
 	})
-	m.reduce("laneSumExp", "top float32, ", "is the lane sum of exp(x-top).", m.zero, add, func() func(x VecVirtual) VecVirtual {
-		top := m.spread("top")
-		m.hold()
-		return func(x VecVirtual) VecVirtual {
-			VSUBPS(top, x, x)
-			return m.exp(x)
-		}
+	m.laneSumExp()
+}
+
+// laneSumExp is a row of kernel.RowSumExp.
+func (m *machine) laneSumExp() {
+	m.text("laneSumExp", "(x *float32, top float32, n int) float32", "is the lane sum of exp(x-top).")
+	x, n, top := arg("x"), arg("n"), m.spread("top")
+	m.hold()
+	acc := m.accumulators(m.zero)
+	m.blocks("block", n, func() {
+		m.pairs(func(i, j int) {
+			v, w := m.load(x, i), m.load(x, j)
+			VSUBPS(top, v, v)
+			VSUBPS(top, w, w)
+			m.exp(v, w)
+			m.accumulate(acc, i, add, v)
+			m.accumulate(acc, j, add, w)
+		})
 	})
+	Store(m.fold(acc, add).AsX(), ReturnIndex(0))
+	m.end()
 }
 
 func (m *machine) and(a, b, dst Op) {
@@ -200,14 +213,18 @@ func (m *machine) softmax() {
 		top := m.spreadLane(m.fold(acc, maximum))
 		acc = m.accumulators(m.zero)
 		m.blocks("exp", n, func() {
-			for i := range acc {
-				z := m.load(x, i)
-				VMULPS(scale, z, z)
-				VSUBPS(top, z, z)
-				e := m.exp(z)
-				m.store(e, y, i)
-				m.accumulate(acc, i, add, e)
-			}
+			m.pairs(func(i, j int) {
+				z := []VecVirtual{m.load(x, i), m.load(x, j)}
+				for _, v := range z {
+					VMULPS(scale, v, v)
+					VSUBPS(top, v, v)
+				}
+				m.exp(z...)
+				for k, e := range z {
+					m.store(e, y, i+k)
+					m.accumulate(acc, i+k, add, e)
+				}
+			})
 		})
 		factor := m.inverse(m.fold(acc, add))
 		m.blocks("scale", n, func() {
@@ -241,7 +258,9 @@ func (m *machine) softmaxShort(y, x, n GPVirtual, scale VecVirtual) {
 	acc = m.accumulators(m.zero)
 	for i := range z {
 		VSUBPS(top, z[i], z[i])
-		z[i] = m.exp(z[i])
+	}
+	m.pairs(func(i, j int) { m.exp(z[i], z[j]) })
+	for i := range z {
 		m.accumulate(acc, i, add, z[i])
 	}
 	factor := m.inverse(m.fold(acc, add))
