@@ -162,15 +162,16 @@ func (c *Coordinator) test(ctx context.Context, out *Outcome) error {
 
 // Score compares translations with references, line by line.
 func Score(name string, got, refs []string) (TestScore, error) {
-	b, err := score.BLEU(got, refs, score.Cased)
+	m := score.NewBLEU(score.Cased, score.Mteval13a)
+	b, err := m.Score(got, refs)
 	if err != nil {
 		return TestScore{}, fmt.Errorf("test set %s: %w", name, err)
 	}
-	c, err := score.ChrF(got, refs)
+	c, err := score.ChrF.Score(got, refs)
 	if err != nil {
 		return TestScore{}, fmt.Errorf("test set %s: %w", name, err)
 	}
-	return TestScore{Name: name, BLEU: b.Score, ChrF: c, Signature: score.Cased.String(), Sentences: len(got)}, nil
+	return TestScore{Name: name, BLEU: b, ChrF: c, Signature: m.Signature, Sentences: len(got)}, nil
 }
 
 // Together runs functions until the first returns, then cancels the others

@@ -306,12 +306,12 @@ func scores(ctx context.Context, b block.Blocks, outputs [][]block.Link, referen
 		}
 		got = append(got, t.Segments...)
 	}
-	bleu, err := score.BLEU(got, references, score.Cased)
+	bleu, err := score.NewBLEU(score.Cased, score.Mteval13a).Score(got, references)
 	if err != nil {
 		return Scores{}, err
 	}
-	chrf, err := score.ChrF(got, references)
-	return Scores{BLEU: millionths(bleu.Score), ChrF: millionths(chrf)}, err
+	chrf, err := score.ChrF.Score(got, references)
+	return Scores{BLEU: millionths(bleu), ChrF: millionths(chrf)}, err
 }
 
 // millionths is a score of 0 to 100 in parts per million of 100.

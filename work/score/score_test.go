@@ -31,7 +31,7 @@ func TestTokens(t *testing.T) {
 }
 
 func TestSmall(t *testing.T) {
-	b, err := BLEU([]string{"the cat is on the mat"}, []string{"the cat sat on the mat"}, Cased)
+	b, err := BLEU([]string{"the cat is on the mat"}, []string{"the cat sat on the mat"}, Cased, Mteval13a)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,11 +48,11 @@ func TestSmall(t *testing.T) {
 		{"", "", "0.00", "0.00"},
 		{"short", "short", "0.00", "100.00"},
 	} {
-		b, err := BLEU([]string{c.hyp}, []string{c.ref}, Cased)
+		b, err := BLEU([]string{c.hyp}, []string{c.ref}, Cased, Mteval13a)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := ChrF([]string{c.hyp}, []string{c.ref})
+		f, err := ChrF.Score([]string{c.hyp}, []string{c.ref})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -63,16 +63,16 @@ func TestSmall(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	if _, err := BLEU([]string{"a"}, nil, Cased); err == nil || err.Error() != "score BLEU: 1 translations for 0 references" {
+	if _, err := BLEU([]string{"a"}, nil, Cased, Mteval13a); err == nil || err.Error() != "score BLEU: 1 translations for 0 references" {
 		t.Errorf("got error %v", err)
 	}
-	if _, err := ChrF(nil, nil); err == nil || err.Error() != "score chrF: no translations" {
+	if _, err := ChrF.Score(nil, nil); err == nil || err.Error() != "score chrF2: no translations" {
 		t.Errorf("got error %v", err)
 	}
 }
 
 func TestSignature(t *testing.T) {
-	if got, want := Uncased.String(), "nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:alia-1"; got != want {
+	if got, want := NewBLEU(Uncased, Mteval13a).Signature, "nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:alia-1"; got != want {
 		t.Errorf("signature %s, want %s", got, want)
 	}
 }
@@ -98,15 +98,15 @@ func TestRealText(t *testing.T) {
 		if c.hyp != "" {
 			hyp = lines(t, filepath.Join(dir, c.hyp))
 		}
-		b, err := BLEU(hyp, ref, Cased)
+		b, err := BLEU(hyp, ref, Cased, Mteval13a)
 		if err != nil {
 			t.Fatal(err)
 		}
-		lc, err := BLEU(hyp, ref, Uncased)
+		lc, err := BLEU(hyp, ref, Uncased, Mteval13a)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := ChrF(hyp, ref)
+		f, err := ChrF.Score(hyp, ref)
 		if err != nil {
 			t.Fatal(err)
 		}

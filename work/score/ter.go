@@ -1,34 +1,18 @@
 package score
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
 
-// TERSignature is the signature of TER, in sacreBLEU's notation.
-const TERSignature = "nrefs:1|case:lc|tok:tercom|norm:no|punct:yes|asian:no|version:" + version
-
-// TER returns the translation edit rate of hypotheses against references: the
-// edits that make one the other, an insertion, a deletion, a substitution or
-// the shift of a phrase each, for each hundred words of the references (Snover
-// et al., 2006). Lower is better. Words are separated by white space and
-// compared in small letters. The greedy search for shifts, its limits and its
-// ties are sacreBLEU's, which are Tercom's. Errors are BLEU's.
-func TER(hypotheses, references []string) (float64, error) {
-	if err := check(hypotheses, references); err != nil {
-		return 0, fmt.Errorf("score TER: %w", err)
-	}
-	edits, words := 0, 0
-	for i, h := range hypotheses {
-		n, w := edited(h, references[i])
-		edits, words = edits+n, words+w
-	}
-	return rate(edits, words), nil
+// terCounts is the edits of a segment and the words of its reference.
+func terCounts(h, r string) []int {
+	edits, words := edited(h, r)
+	return []int{edits, words}
 }
 
-// rate is edits for each hundred words.
-func rate(edits, words int) float64 {
+func terOf(counts []int) float64 {
+	edits, words := counts[0], counts[1]
 	switch {
 	case words > 0:
 		return float64(100*float64(edits)) / float64(words)

@@ -33,12 +33,12 @@ func TestTERPublished(t *testing.T) {
 		{[]string{""}, []string{""}, 0},
 		{[]string{"A  b\tc"}, []string{"a b c"}, 0},
 	} {
-		got, err := TER(c.hyp, c.ref)
+		got, err := TER.Score(c.hyp, c.ref)
 		if err != nil || math.Abs(got-c.want) > 0.1 {
 			t.Errorf("%.40q: %v, %v; want %v", c.hyp, got, err, c.want)
 		}
 	}
-	if _, err := TER([]string{"a"}, nil); err == nil {
+	if _, err := TER.Score([]string{"a"}, nil); err == nil {
 		t.Error("lists of different lengths were compared")
 	}
 }
