@@ -363,9 +363,19 @@ func (m *machine) exp(x ...VecVirtual) {
 	for _, k := range []constant{cExp4, cExp3, cExp2, cExp1, cExp0} {
 		each(func(i int) { VFMADD213PS(m.c(k), x[i], p[i]) })
 	}
-	each(func(i int) { VMULPS(x[i], x[i], n[i]) })
-	each(func(i int) { VFMADD213PS(x[i], n[i], p[i]) })
+	square := n
+	if m.wide {
+		square = t
+	}
+	each(func(i int) { VMULPS(x[i], x[i], square[i]) })
+	each(func(i int) { VFMADD213PS(x[i], square[i], p[i]) })
 	each(func(i int) { VADDPS(m.c(cOne), p[i], p[i]) })
+	if m.wide {
+		// The first of the two factors that others multiply by is exact, as p is
+		// about 1, so one multiplication by both rounds the same.
+		each(func(i int) { VSCALEFPS(n[i], p[i], x[i]) })
+		return
+	}
 	h := n
 	each(func(i int) { VPSUBD(m.c(cRoundBias), t[i], t[i]) })
 	each(func(i int) { VPSRAD(Imm(1), t[i], h[i]) })
