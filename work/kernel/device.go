@@ -89,20 +89,6 @@ func (d *device) together(n int, work func(w int)) {
 	wg.Wait()
 }
 
-// share lets the workers take pieces of calls until none is left, so that one
-// that wakes late takes fewer.
-func (d *device) share(calls []Call) {
-	q := &queue{calls: calls, workers: len(d.workers)}
-	for i := range calls {
-		q.left += d.effort(&calls[i])
-	}
-	d.together(len(d.workers), func(w int) {
-		for c, lo, hi := q.take(d); c != nil; c, lo, hi = q.take(d) {
-			d.piece(w, c, lo, hi)
-		}
-	})
-}
-
 // queue gives out the pieces of calls by guided self-scheduling
 // (Polychronopoulos and Kuck, 1987): a worker takes of the next call at most
 // its share of what is left of all, but no crumbs, as each share of a product

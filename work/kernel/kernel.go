@@ -189,6 +189,7 @@ type Device interface {
 	// items. Item s has rows cuts[k][s] to cuts[k][s+1]-1 of side k; call i goes
 	// by side sides[i], which counts its rows or, for the attention rows, its
 	// segments. A call must be one whose row reads, of what other calls of the
-	// stage write, the same item's alone.
-	Stage(calls []Call, sides []uint8, cuts [][]int32)
+	// stage write, the same item's alone. The free calls are a group that
+	// neither reads nor writes what calls write, nor the other way round.
+	Stage(calls []Call, sides []uint8, cuts [][]int32, free []Call)
 }

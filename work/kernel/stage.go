@@ -18,21 +18,33 @@ const (
 	stripRows = 256
 )
 
-// Stage computes calls in order on each item of a batch, and workers wait for
-// one another at its end alone. See [Device].
-func (d *device) Stage(calls []Call, sides []uint8, cuts [][]int32) {
+// Stage computes calls in order on each item of a batch, and free calls in any
+// order meanwhile; workers wait for one another at its end alone. See [Device].
+func (d *device) Stage(calls []Call, sides []uint8, cuts [][]int32, free []Call) {
 	d.verify(calls)
+	d.verify(free)
 	s := &d.stage
-	*s = stage{calls: calls, sides: sides, cuts: cuts, blocks: 1}
-	workers := len(d.workers)
-	if workers == 1 || !d.worth(calls) {
-		d.work(0)
+	*s = stage{calls: calls, sides: sides, cuts: cuts, free: queue{calls: free, workers: len(d.workers)}}
+	items, workers := 0, len(d.workers)
+	if len(calls) > 0 {
+		items = len(cuts[0]) - 1
+		s.blocks = 1
+	}
+	if workers == 1 || !d.worth(calls) && !d.worth(free) {
+		for i := range free { // what they read may still be in the cache
+			d.piece(0, &free[i], 0, Ops[free[i].Op].parts(&free[i]))
+		}
+		d.takeBlocks(0)
 		return
 	}
-	items := len(cuts[0]) - 1
-	each := workers * blockRows // so that all workers have as many blocks
-	s.blocks = min((s.weight(items)+each-1)/each*workers, items)
-	d.together(min(workers, s.blocks), d.work)
+	for i := range free {
+		s.free.left += d.effort(&free[i])
+	}
+	if d.worth(calls) {
+		each := workers * blockRows // so that all workers have as many blocks
+		s.blocks = min((s.weight(items)+each-1)/each*workers, items)
+	}
+	d.together(workers, d.work)
 }
 
 // stage is what the workers share while they compute a stage.
@@ -44,21 +56,33 @@ type stage struct {
 	mu     sync.Mutex
 	next   int // the first block not taken
 	blocks int
+	free   queue
 }
 
-// work takes blocks through the stage until none is left.
+// work takes blocks through the stage until none is left, and then pieces of
+// free calls, which are small and end the workers' work at about one time.
 func (d *device) work(w int) {
+	d.takeBlocks(w)
+	q := &d.stage.free
+	for c, lo, hi := q.take(d); c != nil; c, lo, hi = q.take(d) {
+		d.piece(w, c, lo, hi)
+	}
+}
+
+func (d *device) takeBlocks(w int) {
 	s := &d.stage
-	for {
-		s.mu.Lock()
-		b := s.next
-		s.next++
-		s.mu.Unlock()
-		if b >= s.blocks {
-			return
-		}
+	for b := s.take(); b < s.blocks; b = s.take() {
 		d.block(w, s.begin(b), s.begin(b+1))
 	}
+}
+
+// take returns the next block.
+func (s *stage) take() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.next
+	s.next++
+	return b
 }
 
 // block computes all calls on items from to until-1: a product on all of
@@ -140,16 +164,7 @@ func narrowed(dims *[2]int, t *Tensor, lo, hi int) Tensor {
 }
 
 // Group computes calls of which none reads or writes what another writes.
-func (d *device) Group(calls []Call) {
-	d.verify(calls)
-	if len(d.workers) == 1 || !d.worth(calls) {
-		for i := range calls {
-			d.piece(0, &calls[i], 0, Ops[calls[i].Op].parts(&calls[i]))
-		}
-		return
-	}
-	d.share(calls)
-}
+func (d *device) Group(calls []Call) { d.Stage(nil, nil, nil, calls) }
 
 // verify panics when a call breaks its row's rule.
 func (d *device) verify(calls []Call) {

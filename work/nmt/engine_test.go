@@ -125,7 +125,10 @@ func (d callByCall) Group(calls []kernel.Call) {
 	}
 }
 
-func (d callByCall) Stage(calls []kernel.Call, _ []uint8, _ [][]int32) { d.Group(calls) }
+func (d callByCall) Stage(calls []kernel.Call, _ []uint8, _ [][]int32, free []kernel.Call) {
+	d.Group(calls)
+	d.Group(free)
+}
 
 // TestStages compares stages, on one thread and on several, with one call
 // after the other, in batches of many strips. In a row of 18 elements dropouts

@@ -129,9 +129,9 @@ func (l *layout) share() {
 				v := Value{i + 1, o}
 				c, divided := l.class(v)
 				id, ok := l.overwritten(s, at, n, o)
-				if free := idle[c]; !ok && s.stage && divided && len(free) > 0 {
-					id, ok = free[len(free)-1], true
-					idle[c] = free[:len(free)-1]
+				if of := idle[c]; !ok && at < s.free && divided && len(of) > 0 {
+					id, ok = of[len(of)-1], true
+					idle[c] = of[:len(of)-1]
 				}
 				if !ok {
 					id = len(l.buffers)
@@ -140,7 +140,7 @@ func (l *layout) share() {
 				l.buffer[i][o] = id
 				l.buffers[id].last = l.lastUse[i][o]
 			}
-			if s.stage {
+			if at < s.free {
 				l.retire(idle, at, n, i)
 			}
 		}
@@ -170,14 +170,15 @@ func (l *layout) retire(idle map[class][]int, at int, n *node, i int) {
 
 // overwritten returns the buffer that output o of n, the operation at position
 // at of step s, takes over from an input. The shape is the input's, as the
-// rows have it that overwrite. In a group no other call may read that input.
+// rows have it that overwrite. Of what a free call overwrites no other call of
+// the step may read.
 func (l *layout) overwritten(s step, at int, n *node, o int) (id int, ok bool) {
 	for _, pair := range overwrites[n.op] {
 		v := n.in[pair[1]]
 		if pair[0] != o || l.g.node(v).op == 0 || l.lastUse[v.node-1][v.out] != at {
 			continue
 		}
-		if !s.stage && l.reads(s, at, v) {
+		if at >= s.free && l.reads(s, at, v) {
 			continue
 		}
 		return l.buffer[v.node-1][v.out], true

@@ -131,11 +131,7 @@ func grown[T any](x []T, n int) []T {
 // Run computes the plan's outputs on dev. It allocates nothing.
 func (p *Plan) Run(dev kernel.Device) {
 	for _, s := range p.layout.steps {
-		if s.stage {
-			dev.Stage(p.calls[s.from:s.until], p.sides[s.from:s.until], p.cuts)
-		} else {
-			dev.Group(p.calls[s.from:s.until])
-		}
+		dev.Stage(p.calls[s.from:s.free], p.sides[s.from:s.free], p.cuts, p.calls[s.free:s.until])
 	}
 }
 

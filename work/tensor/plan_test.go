@@ -226,7 +226,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 // idleDevice does nothing.
 type idleDevice struct{}
 
-func (idleDevice) Name() string                            { return "idle" }
-func (idleDevice) Do(*kernel.Call)                         {}
-func (idleDevice) Group([]kernel.Call)                     {}
-func (idleDevice) Stage([]kernel.Call, []uint8, [][]int32) {}
+func (idleDevice) Name() string                                           { return "idle" }
+func (idleDevice) Do(*kernel.Call)                                        {}
+func (idleDevice) Group([]kernel.Call)                                    {}
+func (idleDevice) Stage([]kernel.Call, []uint8, [][]int32, []kernel.Call) {}

@@ -9,11 +9,11 @@ import (
 // Most operations of a model are local to an item of the batch, a pair of
 // sentences: they read the item's own rows and parameters. This file finds
 // them, from what the leaves are declared to be, and orders the operations as
-// steps: a stage, which is local operations in the graph's order, and then a
-// group, which is operations over all items (the gradients of parameters) that
-// need nothing of one another. A device takes a few items at a time through a
-// whole stage, so that they stay in its cache, and waits for all only between
-// steps.
+// steps: a stage, which is local operations in the graph's order, and a group,
+// which is operations over all items (the gradients of parameters) that need
+// nothing of one another and nothing of the stage. A device takes some items
+// through a whole stage, a few at a time so that they stay in its cache, and
+// waits for all only between steps.
 
 // Side is a way in which the items of a batch have rows: as source sentences,
 // as target sentences. The zero Side is of values that items do not divide.
@@ -107,39 +107,21 @@ func (g *Graph) locality(n *node, splits [][]split) (out []split, side Side, loc
 	return out, side, true
 }
 
-// step is calls from to until-1: a stage, or a group.
-type step struct {
-	stage       bool
-	from, until int
-}
+// step is the calls of a stage, from from to free-1, and free calls, from free
+// to until-1, which run meanwhile: a group that the stage before made ready.
+type step struct{ from, free, until int }
 
 // delayed is how many operations over all items are put off, at most, so that
 // others of one stage can go before them. What they read leaves the cache
-// meanwhile: on one thread none is best by 2 %, on two threads 8 is best by 4.
-const delayed = 8
+// meanwhile.
+const delayed = 6
 
 // schedule puts the nodes that are live in the order they run in, and cuts it
 // into steps.
 func (l *layout) schedule(live []bool) {
 	g := l.g
 	l.splits = make([][]split, len(g.nodes))
-	var stage, group []int
-	waiting := make([]bool, len(g.nodes)) // in group
-	flush := func() {
-		for _, i := range group {
-			waiting[i] = false
-		}
-		for _, s := range []struct {
-			nodes []int
-			stage bool
-		}{{stage, true}, {group, false}} {
-			if len(s.nodes) > 0 {
-				l.steps = append(l.steps, step{s.stage, len(l.order), len(l.order) + len(s.nodes)})
-				l.order = append(l.order, s.nodes...)
-			}
-		}
-		stage, group = nil, nil
-	}
+	s := scheduler{l: l, waiting: make([]bool, len(g.nodes))}
 	for i := range g.nodes {
 		n := &g.nodes[i]
 		if n.op == 0 {
@@ -155,21 +137,48 @@ func (l *layout) schedule(live []bool) {
 			continue
 		}
 		for _, v := range n.in {
-			if waiting[v.node-1] {
-				flush()
+			if s.waiting[v.node-1] {
+				s.drain()
 			}
 		}
 		if local {
-			stage = append(stage, i)
-			l.sides[i] = uint8(side)
+			s.stage, l.sides[i] = append(s.stage, i), uint8(side)
 			continue
 		}
-		group, waiting[i] = append(group, i), true
-		if len(group) == delayed {
-			flush()
+		s.group, s.waiting[i] = append(s.group, i), true
+		if len(s.group) == delayed {
+			s.flush()
 		}
 	}
-	flush()
+	s.drain()
+}
+
+// scheduler is the nodes that no step has yet.
+type scheduler struct {
+	l       *layout
+	stage   []int
+	ready   []int  // a group of which all that it reads is computed by now
+	group   []int  // one that reads what stage computes
+	waiting []bool // by node: in ready or group
+}
+
+// flush makes a step of the stage, and of the group that was ready before it.
+func (s *scheduler) flush() {
+	l, from := s.l, len(s.l.order)
+	l.order = append(append(l.order, s.stage...), s.ready...)
+	if len(l.order) > from {
+		l.steps = append(l.steps, step{from, from + len(s.stage), len(l.order)})
+	}
+	for _, i := range s.ready {
+		s.waiting[i] = false
+	}
+	s.stage, s.ready, s.group = nil, s.group, nil
+}
+
+// drain leaves nothing waiting.
+func (s *scheduler) drain() {
+	s.flush()
+	s.flush()
 }
 
 // checkSides panics when the sides or the leaves that are split by them do
