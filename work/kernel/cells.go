@@ -39,12 +39,24 @@ func (p *primitives) cells() [numOps]cell {
 	}
 }
 
+var ones = [1]float32{1}
+
 // rowAt is a pointer to row t of a matrix.
 func rowAt(x *Tensor, t int) *float32 { return &row(x, t)[0] }
 
-func (p *primitives) doAddBias(_ *scratch, c *Call, lo, hi int) {
-	for t := lo; t < hi; t++ {
-		p.add(rowAt(&c.Out[0], t), rowAt(&c.In[0], t), &c.In[1].F[0], cols(&c.In[0]))
+// doAddBias adds to a few rows at once a bias repeated as often: a call takes
+// as long as a short row.
+func (p *primitives) doAddBias(s *scratch, c *Call, lo, hi int) {
+	bias, few := c.In[1].F, max(min(1024/len(c.In[1].F), hi-lo), 1)
+	if few > 1 {
+		repeated := s.panel(few * len(bias))
+		for t := range few {
+			copy(repeated[t*len(bias):], bias)
+		}
+		bias = repeated
+	}
+	for t := lo; t < hi; t += few {
+		p.add(rowAt(&c.Out[0], t), rowAt(&c.In[0], t), &bias[0], min(few, hi-t)*cols(&c.In[0]))
 	}
 }
 
@@ -90,8 +102,20 @@ func (p *primitives) doGainGrad(_ *scratch, c *Call, lo, hi int) {
 	}
 }
 
-func (p *primitives) doColSum(_ *scratch, c *Call, lo, hi int) {
+// doColSum is for short rows a product with ones, which sums in registers: an
+// fma with 1 rounds as an addition does. Far apart, long rows are better read
+// as they lie.
+func (p *primitives) doColSum(s *scratch, c *Call, lo, hi int) {
 	sum := c.Out[0].F[lo:hi]
+	if d := cols(&c.In[0]); d <= 1024 {
+		p.product(s, &product{
+			c: sum, ldc: d,
+			a: ones[:], rowA: 0, colA: 0,
+			b: c.In[0].F[lo:], rowB: d, colB: 1,
+			m: 1, n: hi - lo, k: rows(&c.In[0]),
+		})
+		return
+	}
 	clear(sum)
 	for t := range rows(&c.In[0]) {
 		p.add(&sum[0], &sum[0], &row(&c.In[0], t)[lo], hi-lo)
