@@ -1,0 +1,97 @@
+package text
+
+import (
+	"bufio"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+func sentencePiece(t testing.TB, name string) (*SentencePiece, []byte) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "sentencepiece", name+".model"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := ParseSentencePiece(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, data
+}
+
+// TestSentencePiecePublished: models and answers of the library itself (0.1.97),
+// trained on the phrasebook: with user-defined pieces and rules of
+// normalisation, with bytes for unknown characters, and with spaces behind words.
+func TestSentencePiecePublished(t *testing.T) {
+	models := map[string]*SentencePiece{}
+	for _, name := range []string{"plain", "bytes", "suffix"} {
+		models[name], _ = sentencePiece(t, name)
+	}
+	f, err := os.Open(filepath.Join("testdata", "sentencepiece", "vectors.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	n := 0
+	for lines := bufio.NewScanner(f); lines.Scan(); n++ {
+		var c struct {
+			Model, Text, Decoded string
+			IDs                  []int32
+		}
+		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
+			t.Fatal(err)
+		}
+		m := models[c.Model]
+		if got := m.Encode(c.Text); !slices.Equal(got, c.IDs) {
+			t.Errorf("%s: %q: %v, want %v", c.Model, c.Text, got, c.IDs)
+		}
+		if got := m.Decode(c.IDs); got != c.Decoded {
+			t.Errorf("%s: %v: %q, want %q", c.Model, c.IDs, got, c.Decoded)
+		}
+	}
+	if n < 150 {
+		t.Errorf("only %d cases", n)
+	}
+}
+
+func TestSentencePieceDamaged(t *testing.T) {
+	_, data := sentencePiece(t, "plain")
+	for _, cut := range []int{0, 1, 100, len(data) / 2, len(data) - 1} {
+		if _, err := ParseSentencePiece(data[:cut]); err == nil && cut < len(data)/2 {
+			t.Errorf("a model cut to %d bytes was read", cut)
+		}
+	}
+	if _, err := ParseSentencePiece([]byte("not a model at all")); err == nil || !strings.Contains(err.Error(), "sentencepiece model: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// FuzzSentencePiece: what is not a model is refused or is one that encodes any
+// text into its own ids and decodes any of them into UTF-8.
+func FuzzSentencePiece(f *testing.F) {
+	for _, name := range []string{"plain", "bytes", "suffix"} {
+		_, data := sentencePiece(f, name)
+		f.Add(data, "Where is the station?")
+		f.Add(data[:len(data)/2], "\xff\u2581 <x>")
+	}
+	f.Fuzz(func(t *testing.T, data []byte, s string) {
+		m, err := ParseSentencePiece(data)
+		if err != nil || len(s) > 200 {
+			return
+		}
+		ids := m.Encode(s)
+		for _, id := range ids {
+			if id < 0 || int(id) >= m.Pieces() {
+				t.Fatalf("id %d of %d", id, m.Pieces())
+			}
+		}
+		if !utf8.ValidString(m.Decode(ids)) {
+			t.Error("decoded to what is not UTF-8")
+		}
+	})
+}
