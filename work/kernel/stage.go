@@ -7,31 +7,31 @@ import (
 	"sync"
 )
 
-const (
-	// blockRows is how many rows, those of all sides together, make a worker's
-	// share of a stage worth splitting: a product copies its other operand for
-	// each share.
-	blockRows = 1024
-	// stripRows is how many rows a worker takes at a time through the calls
-	// between two products: what one call writes is still in the nearest cache
-	// that holds it when the next one reads it.
-	stripRows = 256
-)
+// blockRows is how many rows, those of all sides together, a worker takes
+// through a stage at a time, at most: few enough that what one call writes is
+// still in a cache when the next one reads it, enough that a product's other
+// operand, which is copied for each block, is little beside it. Smaller blocks
+// for the calls between products gained nothing more.
+const blockRows = 2048
 
 // Stage computes calls in order on each item of a batch, and free calls in any
 // order meanwhile; workers wait for one another at its end alone. See [Device].
 func (d *device) Stage(calls []Call, sides []uint8, cuts [][]int32, free []Call) {
 	d.verify(calls)
 	d.verify(free)
-	s := &d.stage
-	*s = stage{calls: calls, sides: sides, cuts: cuts, free: queue{calls: free, workers: len(d.workers)}}
-	items, workers := 0, len(d.workers)
-	if len(calls) > 0 {
-		items = len(cuts[0]) - 1
-		s.blocks = 1
+	workers := len(d.workers)
+	if !d.worth(calls) && !d.worth(free) {
+		workers = 1
 	}
-	if workers == 1 || !d.worth(calls) && !d.worth(free) {
-		for i := range free { // what they read may still be in the cache
+	s := &d.stage
+	*s = stage{calls: calls, sides: sides, cuts: cuts, free: queue{calls: free, workers: workers}}
+	if len(calls) > 0 {
+		rows, items := s.weight(len(cuts[0])-1), len(cuts[0])-1
+		each := workers * blockRows // so that all workers have as many blocks
+		s.blocks = min((rows+each-1)/each*workers, items)
+	}
+	if workers == 1 {
+		for i := range free { // what they read may still be in a cache
 			d.piece(0, &free[i], 0, Ops[free[i].Op].parts(&free[i]))
 		}
 		d.takeBlocks(0)
@@ -39,10 +39,6 @@ func (d *device) Stage(calls []Call, sides []uint8, cuts [][]int32, free []Call)
 	}
 	for i := range free {
 		s.free.left += d.effort(&free[i])
-	}
-	if d.worth(calls) {
-		each := workers * blockRows // so that all workers have as many blocks
-		s.blocks = min((s.weight(items)+each-1)/each*workers, items)
 	}
 	d.together(workers, d.work)
 }
@@ -72,7 +68,11 @@ func (d *device) work(w int) {
 func (d *device) takeBlocks(w int) {
 	s := &d.stage
 	for b := s.take(); b < s.blocks; b = s.take() {
-		d.block(w, s.begin(b), s.begin(b+1))
+		from, until := s.begin(b), s.begin(b+1)
+		for i := range s.calls {
+			cut := s.cuts[s.sides[i]]
+			d.rows(w, &s.calls[i], int(cut[from]), int(cut[until]), int(cut[len(cut)-1]))
+		}
 	}
 }
 
@@ -83,34 +83,6 @@ func (s *stage) take() int {
 	b := s.next
 	s.next++
 	return b
-}
-
-// block computes all calls on items from to until-1: a product on all of
-// them, since it copies its other operand each time; the calls up to the next
-// product on a strip of a few items after the other.
-func (d *device) block(w, from, until int) {
-	s := &d.stage
-	for i := 0; i < len(s.calls); {
-		next, strip := i+1, 1<<62
-		if s.calls[i].Op != MatMul {
-			strip = stripRows
-			for next < len(s.calls) && s.calls[next].Op != MatMul {
-				next++
-			}
-		}
-		for lo := from; lo < until; {
-			hi := lo + 1
-			for full := s.weight(lo) + strip; hi < until && s.weight(hi) < full; {
-				hi++
-			}
-			for j := i; j < next; j++ {
-				cut := s.cuts[s.sides[j]]
-				d.rows(w, &s.calls[j], int(cut[lo]), int(cut[hi]), int(cut[len(cut)-1]))
-			}
-			lo = hi
-		}
-		i = next
-	}
 }
 
 // begin is the first item of block b: blocks have about as many rows each.

@@ -131,13 +131,13 @@ func (d callByCall) Stage(calls []kernel.Call, _ []uint8, _ [][]int32, free []ke
 }
 
 // TestStages compares stages, on one thread and on several, with one call
-// after the other, in batches of many strips. In a row of 18 elements dropouts
-// share counters with the next row.
+// after the other, in batches of more than one block. In a row of 18 elements
+// dropouts share counters with the next row.
 func TestStages(t *testing.T) {
 	for _, dim := range []int{24, 18} {
 		c := Config{Vocab: 37, Dim: dim, FFN: 40, Heads: 3, Encoder: 1, Decoder: 2, Dropout: 0.25, Smoothing: 0.1}
 		p := Init(c, 5)
-		b := Batch{Source: sentences(1, c.Vocab, 90, 9), Target: sentences(2, c.Vocab, 90, 11)}
+		b := Batch{Source: sentences(1, c.Vocab, 190, 9), Target: sentences(2, c.Vocab, 190, 11)}
 		want := ""
 		for _, name := range kernel.Names() {
 			for _, threads := range []int{0, 1, 2, 3} {
