@@ -37,23 +37,25 @@ func openTrack(ctx context.Context, store block.Blocks, plan *work.Plan, dir str
 		points = append(points, t.point(node.RoundEvent(plan, r)))
 	}
 	c := plan.Run.Config
-	t.files, err = curves.Open(dir, fmt.Sprintf("%s to %s", c.Source, c.Target), points)
+	t.files, err = curves.Open(dir, fmt.Sprintf("Training run, %s to %s", c.Source, c.Target), points)
 	return t, err
 }
 
 // passes is, for each round of a plan and for its end, the passes over the
-// corpus before it: whole ones where an epoch begins, and shared out evenly
-// between the rounds of an epoch.
+// corpus before it: whole ones where an epoch begins, and between two such
+// rounds in proportion to the batches.
 func passes(plan *work.Plan) []float64 {
 	n := plan.Rounds()
 	at := make([]float64, n+1)
+	batch := func(r int) int { return plan.Run.Config.Batch(r, 0) }
 	for from := 0; from < n; {
 		epoch, until := plan.Epoch(from), from+1
 		for plan.Epoch(until) == epoch { // beyond the run's end, too, if that is within an epoch
 			until++
 		}
+		each := float64(plan.Epoch(until)-epoch) / float64(batch(until)-batch(from))
 		for r := from; r <= min(until, n); r++ {
-			passed := float64(epoch) + float64((plan.Epoch(until)-epoch)*(r-from))/float64(until-from)
+			passed := float64(epoch) + float64(each*float64(batch(r)-batch(from)))
 			at[r] = math.Round(passed*1e6) / 1e6
 		}
 		from = until

@@ -192,7 +192,7 @@ func (a *app) trained(t trained) error {
 		fmt.Fprintf(w, "rounds %d, training loss %.3f, validation loss %.3f\n", t.Rounds, t.TrainLoss, t.ValidLoss)
 		fmt.Fprintf(w, "%.1f s, %.0f target tokens per CPU-second\n", t.Seconds, t.TokensPerCPUs)
 		fmt.Fprintf(w, "model %s\n%s\n", t.Model, t.Path)
-		fmt.Fprintf(w, "curves %s\nmetrics %s\nTensorBoard --logdir %s\n", t.Curves, t.Metrics, filepath.Dir(t.TensorBoard))
+		fmt.Fprintf(w, "curves %s\nmetrics %s\ntensorboard --logdir %s\n", t.Curves, t.Metrics, filepath.Dir(t.TensorBoard))
 	})
 }
 

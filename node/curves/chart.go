@@ -83,7 +83,7 @@ func chart(title string, points []Point) []byte {
 	c.printf(`<rect class="bg" width="%d" height="%d"/>`+"\n", chartWidth, height)
 	c.printf(`<text class="h" x="%d" y="32">%s</text>`+"\n", panelLeft, escape(title))
 	if n := len(points); n > 0 {
-		c.printf(`<text class="e" x="%d" y="32">epoch %s, round %d</text>`+"\n", panelRight, short(end), points[n-1].Round)
+		c.printf(`<text class="e" x="%d" y="32">epoch %s, round %d</text>`+"\n", panelRight, short(math.Round(end*100)/100), points[n-1].Round)
 	}
 	for i, p := range panels {
 		c.panel(p, headHeight+i*(legendSpace+panelHeight+axisSpace)+legendSpace)
