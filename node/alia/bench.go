@@ -69,7 +69,7 @@ func bench(a *app, c *compute, what string) error {
 	}
 	for _, name := range train.Presets() {
 		if what == "all" {
-			b := trainBench{dev: dev, threads: c.threads, steps: 8}
+			b := trainBench{dev: dev, threads: c.threads, steps: 4}
 			if err := b.configure(&trainBenchOptions{preset: name}); err != nil {
 				return err
 			}
