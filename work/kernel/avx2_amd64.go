@@ -109,6 +109,26 @@ func addQuantizedAVX2(dst *float32, x *float32, q *int8, sign float32, scale flo
 //go:noescape
 func quantizeAVX2(q *int8, x *float32, inv float32, n int)
 
+// quantize4AVX2 sets the codes of x*inv, rounded to even and clamped to ±7; n is a multiple of 32.
+//
+//go:noescape
+func quantize4AVX2(q *int32, x *float32, inv float32, n int)
+
+// addQuantized4AVX2 sets dst = fma(code*sign, scale, x); n is a multiple of 32.
+//
+//go:noescape
+func addQuantized4AVX2(dst *float32, x *float32, q *int32, sign float32, scale float32, n int)
+
+// quantize2AVX2 sets the codes of x, whose larger magnitudes are above high; n is a multiple of 32.
+//
+//go:noescape
+func quantize2AVX2(q *int32, x *float32, high float32, n int)
+
+// addQuantized2AVX2 sets dst = fma(level*sign, scale, x); n is a multiple of 32.
+//
+//go:noescape
+func addQuantized2AVX2(dst *float32, x *float32, q *int32, sign float32, scale float32, n int)
+
 // dropoutAVX2 sets dst = word >= drop ? x*factor : +0; n is a multiple of 32. keys holds the multipliers, the first counter and the ten round keys.
 //
 //go:noescape

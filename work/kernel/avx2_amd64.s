@@ -224,6 +224,16 @@ DATA masksAVX2<>+248(SB)/4, $0x00000000
 DATA masksAVX2<>+252(SB)/4, $0x00000000
 GLOBL masksAVX2<>(SB), RODATA|NOPTR, $256
 
+DATA byteOrderAVX2<>+0(SB)/4, $0x00000000
+DATA byteOrderAVX2<>+4(SB)/4, $0x00000004
+DATA byteOrderAVX2<>+8(SB)/4, $0x00000001
+DATA byteOrderAVX2<>+12(SB)/4, $0x00000005
+DATA byteOrderAVX2<>+16(SB)/4, $0x00000002
+DATA byteOrderAVX2<>+20(SB)/4, $0x00000006
+DATA byteOrderAVX2<>+24(SB)/4, $0x00000003
+DATA byteOrderAVX2<>+28(SB)/4, $0x00000007
+GLOBL byteOrderAVX2<>(SB), RODATA|NOPTR, $32
+
 // func tile6x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
 // Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-80
@@ -2452,15 +2462,266 @@ block:
 	VZEROUPPER
 	RET
 
-DATA byteOrderAVX2<>+0(SB)/4, $0x00000000
-DATA byteOrderAVX2<>+4(SB)/4, $0x00000004
-DATA byteOrderAVX2<>+8(SB)/4, $0x00000001
-DATA byteOrderAVX2<>+12(SB)/4, $0x00000005
-DATA byteOrderAVX2<>+16(SB)/4, $0x00000002
-DATA byteOrderAVX2<>+20(SB)/4, $0x00000006
-DATA byteOrderAVX2<>+24(SB)/4, $0x00000003
-DATA byteOrderAVX2<>+28(SB)/4, $0x00000007
-GLOBL byteOrderAVX2<>(SB), RODATA|NOPTR, $32
+// func quantize4AVX2(q *int32, x *float32, inv float32, n int)
+// Requires: AVX, AVX2, BMI2
+TEXT ·quantize4AVX2(SB), NOSPLIT, $0-32
+	MOVQ         q+0(FP), AX
+	MOVQ         x+8(FP), CX
+	VBROADCASTSS inv+16(FP), Y0
+	VMOVDQU      low4<>+0(SB), Y1
+	VMOVDQU      high4<>+0(SB), Y2
+	MOVQ         $0x0f0f0f0f0f0f0f0f, DX
+	MOVQ         n+24(FP), BX
+	XORQ         SI, SI
+
+block:
+	VMULPS       (CX)(SI*4), Y0, Y3
+	VMAXPS       Y1, Y3, Y3
+	VMINPS       Y2, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VMULPS       32(CX)(SI*4), Y0, Y4
+	VMAXPS       Y1, Y4, Y4
+	VMINPS       Y2, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VMULPS       64(CX)(SI*4), Y0, Y5
+	VMAXPS       Y1, Y5, Y5
+	VMINPS       Y2, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMULPS       96(CX)(SI*4), Y0, Y6
+	VMAXPS       Y1, Y6, Y6
+	VMINPS       Y2, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPACKSSDW    Y4, Y3, Y3
+	VPACKSSDW    Y6, Y5, Y5
+	VPACKSSWB    Y5, Y3, Y3
+	VMOVDQU      byteOrderAVX2<>+0(SB), Y4
+	VPERMD       Y3, Y4, Y3
+	VPEXTRQ      $0x00, X3, DI
+	PEXTQ        DX, DI, DI
+	MOVL         DI, (AX)
+	VPEXTRQ      $0x01, X3, DI
+	PEXTQ        DX, DI, DI
+	MOVL         DI, 4(AX)
+	VEXTRACTI128 $0x01, Y3, X3
+	VPEXTRQ      $0x00, X3, DI
+	PEXTQ        DX, DI, DI
+	MOVL         DI, 8(AX)
+	VPEXTRQ      $0x01, X3, DI
+	PEXTQ        DX, DI, DI
+	MOVL         DI, 12(AX)
+	ADDQ         $0x10, AX
+	ADDQ         $0x20, SI
+	CMPQ         SI, BX
+	JL           block
+	VZEROUPPER
+	RET
+
+DATA low4<>+0(SB)/4, $0xc0e00000
+DATA low4<>+4(SB)/4, $0xc0e00000
+DATA low4<>+8(SB)/4, $0xc0e00000
+DATA low4<>+12(SB)/4, $0xc0e00000
+DATA low4<>+16(SB)/4, $0xc0e00000
+DATA low4<>+20(SB)/4, $0xc0e00000
+DATA low4<>+24(SB)/4, $0xc0e00000
+DATA low4<>+28(SB)/4, $0xc0e00000
+GLOBL low4<>(SB), RODATA|NOPTR, $32
+
+DATA high4<>+0(SB)/4, $0x40e00000
+DATA high4<>+4(SB)/4, $0x40e00000
+DATA high4<>+8(SB)/4, $0x40e00000
+DATA high4<>+12(SB)/4, $0x40e00000
+DATA high4<>+16(SB)/4, $0x40e00000
+DATA high4<>+20(SB)/4, $0x40e00000
+DATA high4<>+24(SB)/4, $0x40e00000
+DATA high4<>+28(SB)/4, $0x40e00000
+GLOBL high4<>(SB), RODATA|NOPTR, $32
+
+// func addQuantized4AVX2(dst *float32, x *float32, q *int32, sign float32, scale float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·addQuantized4AVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         q+16(FP), DX
+	VBROADCASTSS sign+24(FP), Y0
+	VBROADCASTSS scale+28(FP), Y1
+	VMOVDQU      left4<>+0(SB), Y2
+	MOVQ         n+32(FP), BX
+	XORQ         SI, SI
+
+block:
+	VPBROADCASTD (DX), Y3
+	VPSLLVD      Y2, Y3, Y3
+	VPSRAD       $0x1c, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VFMADD213PS  (CX)(SI*4), Y1, Y3
+	VMOVUPS      Y3, (AX)(SI*4)
+	VPBROADCASTD 4(DX), Y3
+	VPSLLVD      Y2, Y3, Y3
+	VPSRAD       $0x1c, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VFMADD213PS  32(CX)(SI*4), Y1, Y3
+	VMOVUPS      Y3, 32(AX)(SI*4)
+	VPBROADCASTD 8(DX), Y3
+	VPSLLVD      Y2, Y3, Y3
+	VPSRAD       $0x1c, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VFMADD213PS  64(CX)(SI*4), Y1, Y3
+	VMOVUPS      Y3, 64(AX)(SI*4)
+	VPBROADCASTD 12(DX), Y3
+	VPSLLVD      Y2, Y3, Y3
+	VPSRAD       $0x1c, Y3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VFMADD213PS  96(CX)(SI*4), Y1, Y3
+	VMOVUPS      Y3, 96(AX)(SI*4)
+	ADDQ         $0x10, DX
+	ADDQ         $0x20, SI
+	CMPQ         SI, BX
+	JL           block
+	VZEROUPPER
+	RET
+
+DATA left4<>+0(SB)/4, $0x0000001c
+DATA left4<>+4(SB)/4, $0x00000018
+DATA left4<>+8(SB)/4, $0x00000014
+DATA left4<>+12(SB)/4, $0x00000010
+DATA left4<>+16(SB)/4, $0x0000000c
+DATA left4<>+20(SB)/4, $0x00000008
+DATA left4<>+24(SB)/4, $0x00000004
+DATA left4<>+28(SB)/4, $0x00000000
+GLOBL left4<>(SB), RODATA|NOPTR, $32
+
+// func quantize2AVX2(q *int32, x *float32, high float32, n int)
+// Requires: AVX, BMI2
+TEXT ·quantize2AVX2(SB), NOSPLIT, $0-32
+	MOVQ         q+0(FP), AX
+	MOVQ         x+8(FP), CX
+	VBROADCASTSS high+16(FP), Y0
+	VMOVUPS      constantsAVX2<>+480(SB), Y1
+	MOVL         $0x55555555, BX
+	MOVL         $0xaaaaaaaa, DX
+	MOVQ         n+24(FP), SI
+	XORQ         DI, DI
+
+block:
+	VMOVUPS   (CX)(DI*4), Y2
+	VMOVMSKPS Y2, R8
+	VANDPS    Y1, Y2, Y2
+	VCMPPS    $0x1e, Y0, Y2, Y2
+	VMOVMSKPS Y2, R9
+	VMOVUPS   32(CX)(DI*4), Y2
+	VMOVMSKPS Y2, R10
+	VANDPS    Y1, Y2, Y2
+	VCMPPS    $0x1e, Y0, Y2, Y2
+	VMOVMSKPS Y2, R11
+	SHLL      $0x08, R11
+	ORL       R11, R9
+	PDEPL     BX, R9, R9
+	SHLL      $0x08, R10
+	ORL       R10, R8
+	PDEPL     DX, R8, R8
+	ORL       R8, R9
+	MOVL      R9, (AX)
+	VMOVUPS   64(CX)(DI*4), Y2
+	VMOVMSKPS Y2, R8
+	VANDPS    Y1, Y2, Y2
+	VCMPPS    $0x1e, Y0, Y2, Y2
+	VMOVMSKPS Y2, R9
+	VMOVUPS   96(CX)(DI*4), Y2
+	VMOVMSKPS Y2, R10
+	VANDPS    Y1, Y2, Y2
+	VCMPPS    $0x1e, Y0, Y2, Y2
+	VMOVMSKPS Y2, R11
+	SHLL      $0x08, R11
+	ORL       R11, R9
+	PDEPL     BX, R9, R9
+	SHLL      $0x08, R10
+	ORL       R10, R8
+	PDEPL     DX, R8, R8
+	ORL       R8, R9
+	MOVL      R9, 4(AX)
+	ADDQ      $0x08, AX
+	ADDQ      $0x20, DI
+	CMPQ      DI, SI
+	JL        block
+	VZEROUPPER
+	RET
+
+// func addQuantized2AVX2(dst *float32, x *float32, q *int32, sign float32, scale float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·addQuantized2AVX2(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         q+16(FP), DX
+	VBROADCASTSS sign+24(FP), Y0
+	VBROADCASTSS scale+28(FP), Y1
+	VMOVDQU      levels2<>+0(SB), Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVDQU      rightLow2<>+0(SB), Y0
+	VMOVDQU      rightHigh2<>+0(SB), Y3
+	MOVQ         n+32(FP), BX
+	XORQ         SI, SI
+
+block:
+	VPBROADCASTD (DX), Y4
+	VPSRLVD      Y0, Y4, Y4
+	VPERMILPS    Y4, Y2, Y4
+	VFMADD213PS  (CX)(SI*4), Y1, Y4
+	VMOVUPS      Y4, (AX)(SI*4)
+	VPBROADCASTD (DX), Y4
+	VPSRLVD      Y3, Y4, Y4
+	VPERMILPS    Y4, Y2, Y4
+	VFMADD213PS  32(CX)(SI*4), Y1, Y4
+	VMOVUPS      Y4, 32(AX)(SI*4)
+	VPBROADCASTD 4(DX), Y4
+	VPSRLVD      Y0, Y4, Y4
+	VPERMILPS    Y4, Y2, Y4
+	VFMADD213PS  64(CX)(SI*4), Y1, Y4
+	VMOVUPS      Y4, 64(AX)(SI*4)
+	VPBROADCASTD 4(DX), Y4
+	VPSRLVD      Y3, Y4, Y4
+	VPERMILPS    Y4, Y2, Y4
+	VFMADD213PS  96(CX)(SI*4), Y1, Y4
+	VMOVUPS      Y4, 96(AX)(SI*4)
+	ADDQ         $0x08, DX
+	ADDQ         $0x20, SI
+	CMPQ         SI, BX
+	JL           block
+	VZEROUPPER
+	RET
+
+DATA levels2<>+0(SB)/4, $0x40400000
+DATA levels2<>+4(SB)/4, $0x41200000
+DATA levels2<>+8(SB)/4, $0xc0400000
+DATA levels2<>+12(SB)/4, $0xc1200000
+DATA levels2<>+16(SB)/4, $0x40400000
+DATA levels2<>+20(SB)/4, $0x41200000
+DATA levels2<>+24(SB)/4, $0xc0400000
+DATA levels2<>+28(SB)/4, $0xc1200000
+GLOBL levels2<>(SB), RODATA|NOPTR, $32
+
+DATA rightLow2<>+0(SB)/4, $0x00000000
+DATA rightLow2<>+4(SB)/4, $0x00000002
+DATA rightLow2<>+8(SB)/4, $0x00000004
+DATA rightLow2<>+12(SB)/4, $0x00000006
+DATA rightLow2<>+16(SB)/4, $0x00000008
+DATA rightLow2<>+20(SB)/4, $0x0000000a
+DATA rightLow2<>+24(SB)/4, $0x0000000c
+DATA rightLow2<>+28(SB)/4, $0x0000000e
+GLOBL rightLow2<>(SB), RODATA|NOPTR, $32
+
+DATA rightHigh2<>+0(SB)/4, $0x00000010
+DATA rightHigh2<>+4(SB)/4, $0x00000012
+DATA rightHigh2<>+8(SB)/4, $0x00000014
+DATA rightHigh2<>+12(SB)/4, $0x00000016
+DATA rightHigh2<>+16(SB)/4, $0x00000018
+DATA rightHigh2<>+20(SB)/4, $0x0000001a
+DATA rightHigh2<>+24(SB)/4, $0x0000001c
+DATA rightHigh2<>+28(SB)/4, $0x0000001e
+GLOBL rightHigh2<>(SB), RODATA|NOPTR, $32
 
 // func dropoutAVX2(dst *float32, x *float32, keys *[12][4]uint32, drop uint32, factor float32, n int)
 // Requires: AVX, AVX2

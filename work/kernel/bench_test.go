@@ -98,6 +98,10 @@ func BenchmarkRow(b *testing.B) {
 		{Op: ArgMax, In: []Tensor{logits}},
 		{Op: Quantize, In: []Tensor{table}},
 		{Op: AddQuantized, Attr: Attr{Scale: 1}, In: []Tensor{table, q, s.positive(quanta(&q))}},
+		{Op: Quantize4, In: []Tensor{table}},
+		{Op: AddQuantized4, Attr: Attr{Scale: 1}, In: []Tensor{table, s.codes4(&table), s.positive(quanta4(&table))}},
+		{Op: Quantize2, In: []Tensor{table}},
+		{Op: AddQuantized2, Attr: Attr{Scale: 1}, In: []Tensor{table, s.codes2(&table), s.positive(quanta2(&table))}},
 		{Op: Scale, Attr: Attr{Scale: 0.3}, In: []Tensor{x}},
 		{Op: Adam, Attr: Attr{Beta1: 0.9, Beta2: 0.98, Eps: 1e-9}, In: []Tensor{table, table, table, hyper}},
 	} {

@@ -7,7 +7,7 @@ import "math"
 // cells fills the rows of the table that have an assembly form; the reference
 // serves the others.
 func (p *primitives) cells() [numOps]cell {
-	return [numOps]cell{
+	cs := [numOps]cell{
 		MatMul:            p.matMul,
 		AddBias:           p.doAddBias,
 		Add:               p.doAdd,
@@ -37,6 +37,11 @@ func (p *primitives) cells() [numOps]cell {
 		Scale:             p.doScale,
 		Adam:              p.doAdam,
 	}
+	if p.quantize4 != nil {
+		cs[Quantize4], cs[AddQuantized4] = p.doQuantize4, p.doAddQuantized4
+		cs[Quantize2], cs[AddQuantized2] = p.doQuantize2, p.doAddQuantized2
+	}
+	return cs
 }
 
 var ones = [1]float32{1}
@@ -245,6 +250,68 @@ func (p *primitives) doAddQuantized(_ *scratch, c *Call, lo, hi int) {
 		for ; i < end; i++ {
 			out[i] = Fma(float32(float32(q[i])*c.Attr.Scale), scales[b], x[i])
 		}
+	}
+}
+
+func (p *primitives) doQuantize4(_ *scratch, c *Call, lo, hi int) {
+	const words = quantum4 / 8
+	for b := lo; b < hi; b++ {
+		x, q := c.In[0].F[b*quantum4:min((b+1)*quantum4, len(c.In[0].F))], c.Out[0].I[b*words:(b+1)*words]
+		s, inv := quantScale(p.absMax(&x[0], len(x)), 7)
+		c.Out[1].F[b] = s
+		clear(q)
+		if s == 0 {
+			continue
+		}
+		n := len(x) / lanes * lanes
+		if n > 0 {
+			p.quantize4(&q[0], &x[0], inv, n)
+		}
+		encode4(q, x, inv, n)
+	}
+}
+
+func (p *primitives) doAddQuantized4(_ *scratch, c *Call, lo, hi int) {
+	x, q, scales, out := c.In[0].F, c.In[1].I, c.In[2].F, c.Out[0].F
+	for b := lo; b < hi; b++ {
+		i, end := b*quantum4, min((b+1)*quantum4, len(x))
+		if n := (end - i) / lanes * lanes; n > 0 {
+			p.addQuantized4(&out[i], &x[i], &q[i/8], c.Attr.Scale, scales[b], n)
+			i += n
+		}
+		add4(out, x, q, c.Attr.Scale, scales[b], i, end)
+	}
+}
+
+func (p *primitives) doQuantize2(_ *scratch, c *Call, lo, hi int) {
+	const words = quantum2 / 16
+	for b := lo; b < hi; b++ {
+		from, until := block2(&c.In[0], b)
+		x, q := c.In[0].F[from:until], c.Out[0].I[b*words:(b+1)*words]
+		s, high := quantScale2(p.laneSumSquares(&x[0], len(x)), len(x))
+		c.Out[1].F[b] = s
+		clear(q)
+		if s == 0 {
+			continue
+		}
+		n := len(x) / lanes * lanes
+		if n > 0 {
+			p.quantize2(&q[0], &x[0], high, n)
+		}
+		encode2(q, x, high, n)
+	}
+}
+
+func (p *primitives) doAddQuantized2(_ *scratch, c *Call, lo, hi int) {
+	const words = quantum2 / 16
+	for b := lo; b < hi; b++ {
+		from, until := block2(&c.In[0], b)
+		x, out, q, s := c.In[0].F[from:until], c.Out[0].F[from:until], c.In[1].I[b*words:(b+1)*words], c.In[2].F[b]
+		n := len(x) / lanes * lanes
+		if n > 0 {
+			p.addQuantized2(&out[0], &x[0], &q[0], c.Attr.Scale, s, n)
+		}
+		add2(out, x, q, c.Attr.Scale, s, n)
 	}
 }
 

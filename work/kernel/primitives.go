@@ -28,6 +28,12 @@ type primitives struct {
 	addQuantized func(dst, x *float32, q *int8, sign, scale float32, n int)
 	quantize     func(q *int8, x *float32, inv float32, n int)
 
+	// Those of 4 and 2 bits may be nil.
+	quantize4     func(q *int32, x *float32, inv float32, n int)
+	quantize2     func(q *int32, x *float32, high float32, n int)
+	addQuantized4 func(dst, x *float32, q *int32, sign, scale float32, n int)
+	addQuantized2 func(dst, x *float32, q *int32, sign, scale float32, n int)
+
 	laneSum        func(x *float32, n int) float32
 	laneSumSquares func(x *float32, n int) float32
 	laneMax        func(x *float32, n int) float32

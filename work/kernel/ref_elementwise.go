@@ -172,20 +172,29 @@ func refQuantize4(c *Call, lo, hi int) {
 		if s == 0 {
 			continue
 		}
-		for j, v := range block {
-			words[j/8] |= int32(uint32(quantized(v, inv, 7)) & 15 << (4 * (j % 8)))
-		}
+		encode4(words, block, inv, 0)
+	}
+}
+
+// encode4 puts in the codes of x from element i on.
+func encode4(words []int32, x []float32, inv float32, i int) {
+	for ; i < len(x); i++ {
+		words[i/8] |= int32(uint32(quantized(x[i], inv, 7)) & 15 << (4 * (i % 8)))
 	}
 }
 
 func refAddQuantized4(c *Call, lo, hi int) {
 	x, q, scales, out := c.In[0].F, c.In[1].I, c.In[2].F, c.Out[0].F
 	for b := lo; b < hi; b++ {
-		s := scales[b]
-		for i := b * quantum4; i < min((b+1)*quantum4, len(x)); i++ {
-			code := q[i/8] << (28 - 4*(i%8)) >> 28 // sign-extended
-			out[i] = Fma(float32(float32(code)*c.Attr.Scale), s, x[i])
-		}
+		add4(out, x, q, c.Attr.Scale, scales[b], b*quantum4, min((b+1)*quantum4, len(x)))
+	}
+}
+
+// add4 adds the codes of elements i to end-1.
+func add4(out, x []float32, q []int32, sign, s float32, i, end int) {
+	for ; i < end; i++ {
+		code := q[i/8] << (28 - 4*(i%8)) >> 28 // sign-extended
+		out[i] = Fma(float32(float32(code)*sign), s, x[i])
 	}
 }
 
@@ -202,25 +211,38 @@ func refQuantize2(c *Call, lo, hi int) {
 		from, until := block2(&c.In[0], b)
 		x, q := c.In[0].F[from:until], c.Out[0].I[b*words:(b+1)*words]
 		clear(q)
-		r := sqrt(laneDot(x, x) / float32(len(x)))
-		s, high := float32(r*0.151), float32(r*0.98)
-		if e := math.Float32bits(s) >> 23 & 0xff; e == 0 || e == 0xff {
-			s = 0
-		}
+		s, high := quantScale2(laneDot(x, x), len(x))
 		c.Out[1].F[b] = s
 		if s == 0 {
 			continue
 		}
-		for j, v := range x {
-			code := math.Float32bits(v) >> 31 << 1
-			if v < 0 {
-				v = -v
-			}
-			if v > high {
-				code |= 1
-			}
-			q[j/16] |= int32(code << (2 * (j % 16)))
+		encode2(q, x, high, 0)
+	}
+}
+
+// quantScale2 returns the scale of n elements, +0 when it is no normal number,
+// and the magnitude above which the code is the larger one.
+func quantScale2(squares float32, n int) (s, high float32) {
+	r := sqrt(squares / float32(n))
+	s, high = float32(r*0.151), float32(r*0.98)
+	if e := math.Float32bits(s) >> 23 & 0xff; e == 0 || e == 0xff {
+		s = 0
+	}
+	return s, high
+}
+
+// encode2 puts in the codes of x from element j on.
+func encode2(q []int32, x []float32, high float32, j int) {
+	for ; j < len(x); j++ {
+		v := x[j]
+		code := math.Float32bits(v) >> 31 << 1
+		if v < 0 {
+			v = -v
 		}
+		if v > high {
+			code |= 1
+		}
+		q[j/16] |= int32(code << (2 * (j % 16)))
 	}
 }
 
@@ -232,9 +254,14 @@ func refAddQuantized2(c *Call, lo, hi int) {
 	for b := lo; b < hi; b++ {
 		from, until := block2(&c.In[0], b)
 		x, out, q, s := c.In[0].F[from:until], c.Out[0].F[from:until], c.In[1].I[b*words:], c.In[2].F[b]
-		for j, v := range x {
-			level := levels2[uint32(q[j/16])>>(2*(j%16))&3]
-			out[j] = Fma(float32(level*c.Attr.Scale), s, v)
-		}
+		add2(out, x, q, c.Attr.Scale, s, 0)
+	}
+}
+
+// add2 adds the codes of x from element j on.
+func add2(out, x []float32, q []int32, sign, s float32, j int) {
+	for ; j < len(x); j++ {
+		level := levels2[uint32(q[j/16])>>(2*(j%16))&3]
+		out[j] = Fma(float32(level*sign), s, x[j])
 	}
 }

@@ -29,6 +29,7 @@ type machine struct {
 	table  Mem                     // constants
 	held   map[constant]VecVirtual // AVX-512: constants in registers
 	masks  Mem                     // AVX2: 32 times all ones, 32 times zero
+	order  Mem                     // AVX2: the groups of four bytes that packs leave
 }
 
 func newMachine(isa string) *machine {
@@ -113,6 +114,10 @@ func (m *machine) constants() {
 			ones = math.MaxUint32
 		}
 		DATA(4*l, U32(ones))
+	}
+	m.order = GLOBL("byteOrder"+m.suffix, RODATA|NOPTR)
+	for i, w := range []uint32{0, 4, 1, 5, 2, 6, 3, 7} {
+		DATA(4*i, U32(w))
 	}
 }
 

@@ -32,6 +32,12 @@ func main() {
 	m.elementwise()
 	m.addQuantized()
 	m.quantize()
+	if !m.wide {
+		m.quantize4()
+		m.addQuantized4()
+		m.quantize2()
+		m.addQuantized2()
+	}
 	m.dropout()
 	m.reductions()
 	m.indexOf()
