@@ -320,15 +320,20 @@ func blame(base train.Config, all []setting, wrong error) error {
 	return usageError{wrong.Error()}
 }
 
-// readConfig reads the file of a run's configuration: its preset, if it names
-// one, and its settings in their order.
+// readConfig reads the file of a run's configuration.
 func readConfig(path string) (preset string, all []setting, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return "", nil, fmt.Errorf("--config: %w", err)
 	}
+	return parseConfig(path, string(data))
+}
+
+// parseConfig parses the text of such a file: its preset, if it names one, and
+// its settings in their order.
+func parseConfig(path, data string) (preset string, all []setting, err error) {
 	values := map[string]any{}
-	meta, err := toml.Decode(string(data), &values)
+	meta, err := toml.Decode(data, &values)
 	var parse toml.ParseError
 	if errors.As(err, &parse) {
 		return "", nil, usagef("%s:%d: %s", path, parse.Position.Line, parse.Message)
@@ -338,7 +343,7 @@ func readConfig(path string) (preset string, all []setting, err error) {
 	known := options(new(train.Config))
 	for _, k := range meta.Keys() {
 		key := k[0]
-		at := fmt.Sprintf("%s:%d: %s", path, lineOf(string(data), key), key)
+		at := fmt.Sprintf("%s:%d: %s", path, lineOf(data, key), key)
 		o, ok := known[key]
 		if key != "preset" && !ok {
 			return "", nil, usagef("%s: no option is called that; it is one of preset, %s", at, strings.Join(sortedKeys(known), ", "))

@@ -87,6 +87,41 @@ func TestPrintedConfigIsRead(t *testing.T) {
 	}
 }
 
+// FuzzConfig: of any text either something is said that names the file, or it is
+// a configuration that is printed and read as the same.
+func FuzzConfig(f *testing.F) {
+	base, err := train.Preset("tiny")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(printConfig(base, "tiny", nil))
+	f.Add("preset = \"base\"\nbatch_tokens = \"auto\"\nclip = 1.5 # x\n")
+	f.Add("dim.x = 3\n[model]\nheads = {a = 1}\n\"\" = 1979-05-27\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		_, all, err := parseConfig("file", text)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "file") {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		cfg, undecided, err := apply(base, all)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "file:") {
+				t.Errorf("%v", err)
+			}
+			return
+		}
+		_, again, err := parseConfig("file", printConfig(cfg, "tiny", undecided))
+		if err != nil {
+			t.Fatalf("what was printed is not read: %v", err)
+		}
+		if got, _, err := apply(base, again); err != nil || got != cfg {
+			t.Errorf("%+v, %v, want %+v", got, err, cfg)
+		}
+	})
+}
+
 // TestExample: the file in examples is one that can be trained by.
 func TestExample(t *testing.T) {
 	l := lesson{config: "../../examples/training/run.toml"}
