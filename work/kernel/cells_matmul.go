@@ -190,22 +190,36 @@ func (p *primitives) pack(dst []float32, x *product, j int) {
 	}
 }
 
-func (p *primitives) doSoftmax(_ *scratch, c *Call, lo, hi int) {
+func (p *primitives) doSoftmax(sc *scratch, c *Call, lo, hi int) {
 	eachBlock(c, lo, hi, func(s segment, _, at int) {
 		first, step := s.seen(&c.Attr)
 		y := c.Out[0].F[at : at+s.nq*s.nk]
-		p.softmax(&y[0], &c.In[0].F[at], c.Attr.Scale, first, step, s.nk, s.nq)
+		x := sc.apart(c.In[0].F[at:at+len(y)], y)
+		p.softmax(&y[0], &x[0], c.Attr.Scale, first, step, s.nk, s.nq)
 		s.clearUnseen(&c.Attr, y)
 	})
 }
 
-func (p *primitives) doSoftmaxGrad(_ *scratch, c *Call, lo, hi int) {
+func (p *primitives) doSoftmaxGrad(sc *scratch, c *Call, lo, hi int) {
 	eachBlock(c, lo, hi, func(s segment, _, at int) {
 		first, step := s.seen(&c.Attr)
 		ds := c.Out[0].F[at : at+s.nq*s.nk]
-		p.softmaxGrad(&ds[0], &c.In[0].F[at], &c.In[1].F[at], c.Attr.Scale, first, step, s.nk, s.nq)
+		x, dp := sc.apart(c.In[0].F[at:at+len(ds)], ds), sc.apart(c.In[1].F[at:at+len(ds)], ds)
+		p.softmaxGrad(&ds[0], &x[0], &dp[0], c.Attr.Scale, first, step, s.nk, s.nq)
 		s.clearUnseen(&c.Attr, ds)
 	})
+}
+
+// apart returns x, or a copy of it where y has its storage. Rows are no whole
+// vectors, so that a row's store would hold up the load of the next row, which
+// it runs into.
+func (s *scratch) apart(x, y []float32) []float32 {
+	if &x[0] != &y[0] {
+		return x
+	}
+	dst := s.panel(len(x))
+	copy(dst, x)
+	return dst
 }
 
 // seen is how many keys the first query sees, and how many more each further
