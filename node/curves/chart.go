@@ -57,7 +57,7 @@ type xy struct{ x, y float64 }
 // series is one line of a panel.
 type series struct {
 	name, style string
-	marked      bool // a dot at each point
+	marked      bool // a dot at each point, unless they are too many
 	points      []xy
 }
 
@@ -172,7 +172,7 @@ func (c *canvas) line(s series, ys axis) {
 	if d.Len() > 0 {
 		c.printf(`<path class="%s" d="%s"/>`+"\n", s.style, d.String())
 	}
-	if !s.marked && len(s.points) > 1 {
+	if n := len(s.points); n > mostPoints || n > 1 && !s.marked {
 		return
 	}
 	for _, p := range s.points {

@@ -248,7 +248,7 @@ func fields(b []byte, f func(n protowire.Number, v uint64, bytes []byte) error) 
 // TestChart: the chart is well-formed with any points, and of a small run it is
 // the one in testdata, which was looked at.
 func TestChart(t *testing.T) {
-	for _, n := range []int{0, 1, 9, 10, 1000} {
+	for _, n := range []int{0, 1, 9, 10, 1000, 20000} {
 		svg := chart("en <to> de & back", run(n))
 		for d := xml.NewDecoder(bytes.NewReader(svg)); ; {
 			if _, err := d.Token(); err == io.EOF {
