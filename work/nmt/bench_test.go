@@ -22,20 +22,29 @@ func fixed(seed uint32, vocab, n, length int) [][]int32 {
 	return all
 }
 
-// stopwatch is a device that measures the time spent in each row.
+// stopwatch is a device of one thread that measures the time spent in each row.
 type stopwatch struct {
 	kernel.Device
+	start time.Time
 	spent map[string]time.Duration
 }
 
-func (s *stopwatch) Do(c *kernel.Call) {
-	start := time.Now()
-	s.Device.Do(c)
+func newStopwatch(dev kernel.Device) *stopwatch {
+	s := &stopwatch{spent: map[string]time.Duration{}}
+	s.Device = kernel.Watched(dev, s.watch)
+	return s
+}
+
+func (s *stopwatch) watch(_ int, c *kernel.Call, _ float64, before bool) {
+	if before {
+		s.start = time.Now()
+		return
+	}
 	name := c.Op.String()
 	if c.Op == kernel.MatMul {
 		name += [...]string{".NN", ".NT", ".TN"}[c.Attr.Trans]
 	}
-	s.spent[name] += time.Since(start)
+	s.spent[name] += time.Since(s.start)
 }
 
 func (s *stopwatch) report(b *testing.B) {
@@ -50,7 +59,7 @@ func each(b *testing.B, run func(b *testing.B, s *stopwatch)) {
 	for _, dev := range devices(b) {
 		if dev.Name() != "portable" {
 			b.Run(dev.Name(), func(b *testing.B) {
-				run(b, &stopwatch{Device: dev, spent: map[string]time.Duration{}})
+				run(b, newStopwatch(dev))
 			})
 		}
 	}
