@@ -197,8 +197,14 @@ func (b *gemmBench) measure(c *gemmCase) (peak float64, err error) {
 	repeats := max(1, int(b.sample.Seconds()/max(once, 1e-6)))
 	var ours, theirs, ratios, peaks, shares []float64
 	for began, round := time.Now(), 0; round < b.rounds && (round == 0 || time.Since(began) < b.limit()); round++ {
+		b.dev.Do(&call) // the peer warms up too
 		seconds := b.time(repeats, func() { b.dev.Do(&call) })
 		ours = append(ours, seconds)
+		if b.threads == 1 {
+			if peak := b.peak(); peak > 0 {
+				peaks, shares = append(peaks, peak), append(shares, c.flop()/seconds/1e9/peak)
+			}
+		}
 		if b.peer != nil {
 			reply, err := b.peer.Time(gemmpeer.Request{Variant: c.Variant, M: c.M, N: c.N, K: c.K, Batch: c.Batch, Repeats: repeats, Threads: b.threads})
 			if err != nil {
@@ -210,11 +216,6 @@ func (b *gemmBench) measure(c *gemmCase) (peak float64, err error) {
 			}
 			theirs = append(theirs, took/float64(repeats))
 			ratios = append(ratios, took/float64(repeats)/seconds)
-		}
-		if b.threads == 1 {
-			if peak := b.peak(); peak > 0 {
-				peaks, shares = append(peaks, peak), append(shares, c.flop()/seconds/1e9/peak)
-			}
 		}
 	}
 	c.GFLOPS = c.flop() / median(ours) / 1e9
