@@ -173,6 +173,14 @@ func syntheticBatch(vocab int32, tokens int, from int32) nmt.Batch {
 
 // read sets the bench up with the first epoch of a corpus.
 func (b *trainBench) read(a *app, o *trainBenchOptions) error {
+	if o.src == "" && o.tgt == "" { // either way is as good to measure
+		if l, err := corpus.Languages(o.corpus); err == nil && len(l) == 2 {
+			o.src, o.tgt = l[0], l[1]
+			if o.tgt == "en" {
+				o.src, o.tgt = o.tgt, o.src
+			}
+		}
+	}
 	data, err := corpus.Open(o.corpus, o.src, o.tgt)
 	if err != nil {
 		return err

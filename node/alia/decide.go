@@ -114,6 +114,11 @@ func (c *course) recall(a *app, path string) error {
 	for _, s := range all {
 		a.decided("%s = %s, as decided before (%s)", s.key, s.text, path)
 	}
+	if c.undecided["steps"] {
+		if err := c.apart(c.cfg.Steps); err != nil {
+			return err
+		}
+	}
 	c.undecided = nil
 	return c.cfg.Validate()
 }
@@ -209,13 +214,40 @@ func (c *course) chooseSteps(ctx context.Context, a *app, dev kernel.Device, pee
 		a.decided("steps = 1: no peer is there whose link could be measured")
 		return nil
 	}
-	n := float64(parameters(c.cfg.Model(c.tok.Pieces())))
-	up, down := n*perNumber(c.cfg.DeltaBits), n*perNumber(c.cfg.UpdateBits)
-	transfer := up/link.Up + down/link.Down
-	c.cfg.Steps = stepsFor(step, transfer)
-	a.decided("steps = %d: a step takes %.2f s here, and to move a unit %.2f s: %.1f MB up at %.2f MB/s, %.1f MB down at %.2f MB/s (median, peers: %d)",
-		c.cfg.Steps, step, transfer, up/1e6, link.Up/1e6, down/1e6, link.Down/1e6, asked)
+	up, down, err := c.spread(parameters(c.cfg.Model(c.tok.Pieces())), step, link)
+	if err != nil {
+		return err
+	}
+	a.decided("steps = %d: a step takes %.2f s here, and to move a unit %.2f s: %.2f MB up at %.2f MB/s, %.2f MB down at %.2f MB/s (median, peers: %d)",
+		c.cfg.Steps, step, up/link.Up+down/link.Down, up/1e6, link.Up/1e6, down/1e6, link.Down/1e6, asked)
+	if c.cfg.Steps > 1 {
+		a.decided("with several steps, unless you say otherwise: delta_bits = %d, update_bits = %d, learning_rate = %v, decay = %s",
+			c.cfg.DeltaBits, c.cfg.UpdateBits, float64(c.cfg.RatePPM)/1e6, c.cfg.Decay)
+	}
 	return c.cfg.Validate()
+}
+
+// spread takes the fewest steps of those tried that take patientLink times as
+// long as moving a unit of so many parameters, or the most. A step is in
+// seconds; up and down are the bytes that a unit then moves.
+func (c *course) spread(parameters int, step float64, link mesh.Link) (up, down float64, err error) {
+	for _, steps := range stepsTried {
+		if err := c.apart(steps); err != nil {
+			return 0, 0, err
+		}
+		up, down = float64(parameters)*perNumber(c.cfg.DeltaBits), float64(parameters)*perNumber(c.cfg.UpdateBits)
+		if float64(steps)*step >= patientLink*(up/link.Up+down/link.Down) {
+			break
+		}
+	}
+	return up, down, nil
+}
+
+// apart gives units so many steps, and what goes with them.
+func (c *course) apart(steps uint32) error {
+	base, err := train.Preset(c.preset)
+	c.cfg = c.cfg.Apart(base, steps)
+	return err
 }
 
 // perNumber is the bytes in which a number travels, with its part of the scale
@@ -223,17 +255,6 @@ func (c *course) chooseSteps(ctx context.Context, a *app, dev kernel.Device, pee
 func perNumber(bits uint32) float64 {
 	block := map[uint32]float64{8: 1024, 4: 64, 2: 128}[bits]
 	return float64(bits)/8 + 4/block
-}
-
-// stepsFor is the fewest steps of those tried that take patientLink times as
-// long as the transfer, or the most. Both are in seconds.
-func stepsFor(step, transfer float64) uint32 {
-	for _, n := range stepsTried {
-		if float64(n)*step >= patientLink*transfer {
-			return n
-		}
-	}
-	return stepsTried[len(stepsTried)-1]
 }
 
 // timeStep is the seconds of a step's gradients on this machine, warm.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -25,6 +27,11 @@ func (c *compute) flags(cmd *cobra.Command) {
 func (c *compute) open(a *app) (kernel.Device, error) {
 	if c.threads < 1 {
 		return nil, usagef("--threads %d: give 1 or more", c.threads)
+	}
+	if os.Getenv("GOGC") == "" {
+		// Tensors come and go by the tens of megabytes: collecting them twice as
+		// often takes a fifth off the memory and costs one or two per cent of the time.
+		debug.SetGCPercent(50)
 	}
 	if c.kernels != "" && c.kernels != "auto" {
 		return kernel.Open(c.kernels, c.threads)

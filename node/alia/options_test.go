@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work/train"
 )
 
@@ -170,14 +171,33 @@ func TestLinuxMemory(t *testing.T) {
 	}
 }
 
-// TestStepsFor: units grow with the time that moving them takes.
-func TestStepsFor(t *testing.T) {
+// TestSpread: units grow with the time that moving them takes, and take what
+// goes with several steps unless it was set otherwise.
+func TestSpread(t *testing.T) {
+	preset, err := train.Preset("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
-		step, transfer float64
-		want           uint32
-	}{{1, 0, 1}, {1, 0.2, 1}, {1, 0.21, 10}, {1, 2, 10}, {1, 2.1, 20}, {0.1, 1, 50}, {0.1, 2, 100}, {0.1, 1000, 100}} {
-		if got := stepsFor(c.step, c.transfer); got != c.want {
-			t.Errorf("steps of %v s, transfers of %v s: %d steps, want %d", c.step, c.transfer, got, c.want)
+		megabytes float64 // a second, each way
+		want      uint32
+	}{{1e9, 1}, {22, 1}, {20, 10}, {1, 10}, {0.8, 20}, {0.4, 50}, {0.1, 100}, {0.001, 100}} {
+		course := course{cfg: preset, preset: "tiny"}
+		course.cfg.WarmUp = 77
+		if _, _, err := course.spread(2_000_000, 1, mesh.Link{Up: c.megabytes * 1e6, Down: c.megabytes * 1e6}); err != nil {
+			t.Fatal(err)
 		}
+		got := course.cfg
+		if got.Steps != c.want || got.WarmUp != 77 {
+			t.Errorf("%v MB/s: %d steps, want %d", c.megabytes, got.Steps, c.want)
+		}
+		if several := c.want > 1; several != (got.DeltaBits == 2) || several != (got.UpdateBits == 4) || several != (got.RatePPM == preset.RatePPM*3/4) {
+			t.Errorf("%d steps with deltas of %d bits, updates of %d, rate %d", got.Steps, got.DeltaBits, got.UpdateBits, got.RatePPM)
+		}
+	}
+	course := course{cfg: preset, preset: "tiny"}
+	course.cfg.DeltaBits = 4
+	if _, _, err := course.spread(2_000_000, 1, mesh.Link{Up: 1e6, Down: 1e6}); err != nil || course.cfg.DeltaBits != 4 || course.cfg.UpdateBits != 4 {
+		t.Errorf("%v: deltas of %d bits, set to 4; updates of %d", err, course.cfg.DeltaBits, course.cfg.UpdateBits)
 	}
 }

@@ -61,20 +61,32 @@ func Open(path, src, tgt string) (*Corpus, error) {
 	return c, nil
 }
 
+// Languages gives the languages that a directory has training text in.
+func Languages(dir string) ([]string, error) {
+	files, err := list(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open corpus: %w", err)
+	}
+	return trained(files), nil
+}
+
+func trained(files []file) (languages []string) {
+	for _, f := range files {
+		if f.split == "train" {
+			languages = append(languages, f.language)
+		}
+	}
+	return languages
+}
+
 // openDir reads a directory of line-aligned files.
 func openDir(dir, src, tgt string) (*Corpus, error) {
 	files, err := list(dir)
 	if err != nil {
 		return nil, err
 	}
-	var languages []string
-	for _, f := range files {
-		if f.split == "train" {
-			languages = append(languages, f.language)
-		}
-	}
 	c := new(Corpus)
-	if c.Source, c.Target, err = direction(dir, languages, src, tgt); err != nil {
+	if c.Source, c.Target, err = direction(dir, trained(files), src, tgt); err != nil {
 		return nil, err
 	}
 	read := func(split string) ([]Pair, error) {
