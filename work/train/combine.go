@@ -114,44 +114,79 @@ func Combine(dev kernel.Device, cfg Config, at Place, s State, from []Contributi
 		}
 	}
 	f := fold{dev: dev}
+	if !walked {
+		next, step := f.gradients(cfg, at, s, from)
+		if cfg.Inner(r+1) > 1 { // the lead is over: from Adam's moments to those of walks
+			next.M, next.V = s.Params.Zeros(), Factor(dev, next.V)
+		}
+		return next, step, nil
+	}
+	eta, mu := fraction(cfg.OuterRatePPM), fraction(cfg.OuterMomentumPPM)
 	a := f.average(s.Params, from)
-	var next State
-	var steps *tensor.Set
-	if walked {
-		eta, mu := fraction(cfg.OuterRatePPM), fraction(cfg.OuterMomentumPPM)
-		next.M = f.plus(f.times(s.M, mu), a)
-		steps = f.times(f.plus(a, f.times(next.M, mu)), eta)
-		next.V = f.averageMoments(from)
-	} else {
-		f.clip(cfg, a)
-		steps, next.M, next.V = a, s.M.Clone(), s.V.Clone()
-		f.adam(cfg, at, steps, next.M, next.V)
-		f.decay(cfg, at, s.Params, steps)
+	next := State{M: f.plus(f.times(s.M, mu), a), V: f.averageMoments(from)}
+	step := Quantize(dev, f.times(f.plus(a, f.times(next.M, mu)), eta), cfg.UpdateBits)
+	var err error
+	next.Params, err = Advance(dev, s.Params, step)
+	return next, step, err
+}
+
+// gradients folds gradients by Adam. It takes one tensor after the other
+// through everything, so that most of them stay in the cache.
+func (f fold) gradients(cfg Config, at Place, s State, from []Contribution) (State, Delta) {
+	var clipped *tensor.Set // the mean gradient, where all of it must be known first
+	if cfg.ClipPPM > 0 {
+		clipped = f.average(s.Params, from)
+		f.clip(cfg, clipped)
 	}
-	step := Quantize(dev, steps, cfg.UpdateBits)
-	params, err := Advance(dev, s.Params, step)
-	if err != nil {
-		return State{}, Delta{}, err
+	n := s.Params.Len()
+	params, m, v := make([]tensor.Named, n), make([]tensor.Named, n), make([]tensor.Named, n)
+	q, scales := make([]tensor.Named, n), make([]tensor.Named, n)
+	var room []float32
+	for i := range n {
+		p := s.Params.At(i)
+		if len(room) < len(p.F) {
+			room = make([]float32, len(p.F))
+		}
+		g := kernel.Tensor{Type: kernel.F32, Shape: p.Shape, F: room[:len(p.F)]}
+		if clipped != nil {
+			g = clipped.At(i).Tensor
+		} else {
+			f.mean(g, from, i)
+		}
+		m[i] = tensor.Named{Name: p.Name, Tensor: tensor.Zeros(kernel.F32, p.Shape...)}
+		v[i] = tensor.Named{Name: p.Name, Tensor: tensor.Zeros(kernel.F32, p.Shape...)}
+		f.adam(cfg, at, []kernel.Tensor{g, s.M.At(i).Tensor, s.V.At(i).Tensor}, []kernel.Tensor{g, m[i].Tensor, v[i].Tensor})
+		f.decay(cfg, at, p.Tensor, g)
+		out := results(f.dev, codecOf(cfg.UpdateBits).quantize, kernel.Attr{}, g)
+		q[i], scales[i] = tensor.Named{Name: p.Name, Tensor: out[0]}, tensor.Named{Name: p.Name, Tensor: out[1]}
+		params[i] = tensor.Named{Name: p.Name, Tensor: tensor.Zeros(kernel.F32, p.Shape...)}
+		f.dev.Do(&kernel.Call{
+			Op: codecOf(cfg.UpdateBits).add, Attr: kernel.Attr{Scale: -1},
+			In: append([]kernel.Tensor{p.Tensor}, out...), Out: []kernel.Tensor{params[i].Tensor},
+		})
 	}
-	next.Params = params
-	if !walked && cfg.Inner(r+1) > 1 { // the lead is over: from Adam's moments to those of walks
-		next.M, next.V = s.Params.Zeros(), Factor(dev, next.V)
+	return State{Params: set(params), M: set(m), V: set(v)}, Delta{Q: set(q), Scales: set(scales)}
+}
+
+// mean sets x to the mean of the i-th tensors of the deltas, in index order.
+func (f fold) mean(x kernel.Tensor, from []Contribution, i int) {
+	clear(x.F)
+	for _, c := range from {
+		add(f.dev, x, c.Delta, i, +1)
 	}
-	return next, step, nil
+	t := []kernel.Tensor{x}
+	f.dev.Do(&kernel.Call{Op: kernel.Scale, Attr: kernel.Attr{Scale: 1 / float32(len(from))}, In: t, Out: t})
 }
 
 // fold is arithmetic on whole sets, by rows of the table of work/kernel.
 type fold struct{ dev kernel.Device }
 
-// average is the mean of the deltas in index order, of params' form.
+// average is the mean of the deltas, of params' form.
 func (f fold) average(params *tensor.Set, from []Contribution) *tensor.Set {
 	sum := params.Zeros()
 	for i := range sum.Len() {
-		for _, c := range from {
-			add(f.dev, sum.At(i).Tensor, c.Delta, i, +1)
-		}
+		f.mean(sum.At(i).Tensor, from, i)
 	}
-	f.scale(sum, 1/float32(len(from)))
 	return sum
 }
 
@@ -218,33 +253,24 @@ func matrix(t kernel.Tensor) kernel.Tensor {
 	return t
 }
 
-// adam makes a step of the gradient g and updates the moments m and v, all
-// three in place.
-func (f fold) adam(cfg Config, at Place, g, m, v *tensor.Set) {
-	hyper := cfg.hyper(at)
+// adam makes of in, a gradient and its two moments, out: a step and the moments
+// after it. Each of out may be the storage of the same of in.
+func (f fold) adam(cfg Config, at Place, in, out []kernel.Tensor) {
 	attr := kernel.Attr{Beta1: fraction(cfg.Beta1PPM), Beta2: fraction(cfg.Beta2PPM), Eps: adamEps}
-	for i := range g.Len() {
-		out := []kernel.Tensor{g.At(i).Tensor, m.At(i).Tensor, v.At(i).Tensor}
-		f.dev.Do(&kernel.Call{Op: kernel.Adam, Attr: attr, In: append(slices.Clone(out), hyper), Out: out})
-	}
+	f.dev.Do(&kernel.Call{Op: kernel.Adam, Attr: attr, In: append(slices.Clone(in), cfg.hyper(at)), Out: out})
 }
 
 // adamEps is added to the root of the second moment, as in Vaswani et al. 2017.
 const adamEps = 1e-9
 
-// decay adds to the steps, in place, what weight decay takes off params.
-func (f fold) decay(cfg Config, at Place, params, steps *tensor.Set) {
-	if cfg.WeightDecayPPM == 0 {
+// decay adds to the step x, in place, what weight decay takes off p.
+func (f fold) decay(cfg Config, at Place, p, x kernel.Tensor) {
+	if cfg.WeightDecayPPM == 0 || len(p.Shape) == 1 {
 		return
 	}
 	part := float32(cfg.Rate(at) * fraction(cfg.WeightDecayPPM))
-	for i := range params.Len() {
-		if p := params.At(i); len(p.Shape) > 1 {
-			off := results(f.dev, kernel.Scale, kernel.Attr{Scale: part}, p.Tensor)[0]
-			x := steps.At(i).Tensor
-			f.dev.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, off}, Out: []kernel.Tensor{x}})
-		}
-	}
+	off := results(f.dev, kernel.Scale, kernel.Attr{Scale: part}, p)[0]
+	f.dev.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, off}, Out: []kernel.Tensor{x}})
 }
 
 // Mean is the average of sets of one form, in order: a model of several

@@ -36,8 +36,11 @@ func (w *Walk) Params() *tensor.Set { return w.params }
 // with beta1 = 0.
 func (w *Walk) Step(g *tensor.Set) {
 	w.clip(w.cfg, g)
-	w.adam(w.cfg, w.at, g, w.m, w.v)
-	w.decay(w.cfg, w.at, w.params, g)
+	for i := range g.Len() {
+		state := []kernel.Tensor{g.At(i).Tensor, w.m.At(i).Tensor, w.v.At(i).Tensor}
+		w.adam(w.cfg, w.at, state, state)
+		w.decay(w.cfg, w.at, w.params.At(i).Tensor, g.At(i).Tensor)
+	}
 	w.minus(w.params, g)
 	w.at.Step++
 }
