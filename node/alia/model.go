@@ -2,7 +2,6 @@ package main
 
 import (
 	"archive/tar"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
-	"github.com/alia-network/alia/work/nmt"
 )
 
 func newModel(a *app) *cobra.Command {
@@ -72,71 +70,6 @@ func listModels(dir string) ([]node.Manifest, error) {
 		models = append(models, m)
 	}
 	return models, nil
-}
-
-func newModelEval(a *app) *cobra.Command {
-	var o order
-	var c compute
-	var source, reference string
-	cmd := &cobra.Command{
-		Use:   "eval --model PATH|CID --source FILE --reference FILE",
-		Short: "Translate a file and score it against a reference, line by line",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if source == "" || reference == "" {
-				return usagef("give both --source and --reference")
-			}
-			return evalModel(cmd.Context(), a, o, &c, source, reference)
-		},
-	}
-	f := cmd.Flags()
-	f.StringVar(&o.model, "model", "", "the model: its directory, or its CID")
-	f.Uint16Var(&o.beam, "beam", 1, "hypotheses kept for a sentence; 1 is greedy")
-	f.StringVar(&source, "source", "", "file with a sentence on each line")
-	f.StringVar(&reference, "reference", "", "file with the translation of each on the same line")
-	c.flags(cmd)
-	return cmd
-}
-
-func evalModel(ctx context.Context, a *app, o order, c *compute, source, reference string) error {
-	d, err := o.decoding()
-	if err != nil {
-		return err
-	}
-	dir, err := a.modelDir(o.model)
-	if err != nil {
-		return err
-	}
-	sources, err := readLines(source)
-	if err != nil {
-		return err
-	}
-	references, err := readLines(reference)
-	if err != nil {
-		return err
-	}
-	if len(sources) != len(references) {
-		return fmt.Errorf("%s has %d lines, %s has %d", source, len(sources), reference, len(references))
-	}
-	t, err := node.OpenModel(dir)
-	if err != nil {
-		return err
-	}
-	dev, err := c.open(a)
-	if err != nil {
-		return err
-	}
-	got, err := translateAll(ctx, t, nmt.NewEngine(dev, t.Model.Shape()), sources, d)
-	if err != nil {
-		return err
-	}
-	s, err := node.Score(filepath.Base(source), got, references)
-	if err != nil {
-		return err
-	}
-	return a.result(s, func(w io.Writer) {
-		fmt.Fprintf(w, "BLEU %.2f  chrF2 %.2f  (%d sentences, %s)\n", s.BLEU, s.ChrF, s.Sentences, s.Signature)
-	})
 }
 
 func newModelExport(a *app) *cobra.Command {

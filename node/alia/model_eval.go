@@ -1,0 +1,283 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/score"
+)
+
+// examination is the flags of alia model eval.
+type examination struct {
+	order
+	against           order
+	source, reference string
+	spaces            bool
+	samples           int
+	seed              uint64
+	report            string
+}
+
+func newModelEval(a *app) *cobra.Command {
+	var x examination
+	var c compute
+	cmd := &cobra.Command{
+		Use:   "eval --model PATH|CID --source FILE --reference FILE",
+		Short: "Translate a file and score it against a reference, line by line",
+		Long: `Translate a file and score it against a reference, line by line: BLEU, BLEU in
+small letters, chrF2 and TER, as sacreBLEU computes them.
+
+With --against or --against-beam a second model, or the same one with another
+beam, translates too, and a paired bootstrap says how sure the difference is.
+With --report a page shows source, reference and translations side by side.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if x.source == "" || x.reference == "" {
+				return usagef("give both --source and --reference")
+			}
+			if x.samples < 1 {
+				return usagef("--samples %d: give 1 or more", x.samples)
+			}
+			return x.run(cmd.Context(), a, &c)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&x.model, "model", "", "the model: its directory, or its CID")
+	f.Uint16Var(&x.beam, "beam", 1, "hypotheses kept for a sentence; 1 is greedy")
+	f.StringVar(&x.source, "source", "", "file with a sentence on each line")
+	f.StringVar(&x.reference, "reference", "", "file with the translation of each on the same line")
+	f.BoolVar(&x.spaces, "tokenized", false, "the reference is cut into tokens by spaces: BLEU is to cut nothing itself")
+	f.StringVar(&x.against.model, "against", "", "a second model to compare with (default, with --against-beam: the same)")
+	f.Uint16Var(&x.against.beam, "against-beam", 0, "its beam (default: the same)")
+	f.IntVar(&x.samples, "samples", 1000, "samples of the paired bootstrap")
+	f.Uint64Var(&x.seed, "seed", 1, "decides the samples")
+	f.StringVar(&x.report, "report", "", "write a page with all translations to this file, FILE.html")
+	c.flags(cmd)
+	return cmd
+}
+
+// evaluation is the result of alia model eval.
+type evaluation struct {
+	Model      string       `json:"model"`
+	Beam       uint16       `json:"beam"`
+	BLEU       float64      `json:"bleu"`
+	BLEULower  float64      `json:"bleu_lc"`
+	ChrF       float64      `json:"chrf"`
+	TER        float64      `json:"ter"`
+	Signature  string       `json:"signature"` // of BLEU
+	Signatures []string     `json:"signatures"`
+	Sentences  int          `json:"sentences"`
+	Against    *evaluation  `json:"against,omitempty"`
+	Compared   []comparison `json:"comparisons,omitempty"`
+
+	output []string
+}
+
+// comparison is of the first translation, A, with the second, B, by a metric.
+type comparison struct {
+	Metric string  `json:"metric"`
+	A      float64 `json:"a"`
+	B      float64 `json:"b"`
+	Low    float64 `json:"low"`  // of B-A, in 95 % of the samples
+	High   float64 `json:"high"` // of B-A
+	P      float64 `json:"p"`    // chance to see such a difference between equals
+}
+
+// metrics are those of an evaluation: BLEU, BLEU in small letters, chrF2, TER.
+func (x *examination) metrics() []score.Metric {
+	t := score.Mteval13a
+	if x.spaces {
+		t = score.Spaces
+	}
+	return []score.Metric{score.NewBLEU(score.Cased, t), score.NewBLEU(score.Uncased, t), score.ChrF, score.TER}
+}
+
+func (x *examination) run(ctx context.Context, a *app, c *compute) error {
+	sources, err := readLines(x.source)
+	if err != nil {
+		return err
+	}
+	references, err := readLines(x.reference)
+	if err != nil {
+		return err
+	}
+	if len(sources) != len(references) {
+		return fmt.Errorf("%s has %d lines, %s has %d", x.source, len(sources), x.reference, len(references))
+	}
+	dev, err := c.open(a)
+	if err != nil {
+		return err
+	}
+	r, err := x.evaluate(ctx, a, dev, x.order, sources, references)
+	if err != nil {
+		return err
+	}
+	if second := x.against; second.model != "" || second.beam != 0 {
+		if second.model == "" {
+			second.model = x.model
+		}
+		if second.beam == 0 {
+			second.beam = x.beam
+		}
+		if r.Against, err = x.evaluate(ctx, a, dev, second, sources, references); err != nil {
+			return err
+		}
+		for _, m := range x.metrics() {
+			d, err := score.Compare(m, r.output, r.Against.output, references, x.samples, x.seed)
+			if err != nil {
+				return err
+			}
+			r.Compared = append(r.Compared, comparison{m.Name, d.A, d.B, d.Low, d.High, d.P})
+		}
+		r.Compared[1].Metric += ", small letters"
+	}
+	if x.report != "" {
+		page, err := reportPage(filepath.Base(x.source), r, sources, references)
+		if err != nil {
+			return err
+		}
+		if err := node.WriteFile(x.report, page); err != nil {
+			return fmt.Errorf("report: %w", err)
+		}
+		a.note("report: %s", x.report)
+	}
+	return a.result(r, r.print)
+}
+
+// evaluate translates the sources as o says, and scores the translation.
+func (x *examination) evaluate(ctx context.Context, a *app, dev kernel.Device, o order, sources, references []string) (*evaluation, error) {
+	d, err := o.decoding()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := a.modelDir(o.model)
+	if err != nil {
+		return nil, err
+	}
+	t, err := node.OpenModel(dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &evaluation{Model: t.ID().String(), Beam: o.beam, Sentences: len(sources)}
+	if r.output, err = translateAll(ctx, t, nmt.NewEngine(dev, t.Model.Shape()), sources, d); err != nil {
+		return nil, err
+	}
+	into := []*float64{&r.BLEU, &r.BLEULower, &r.ChrF, &r.TER}
+	for i, m := range x.metrics() {
+		if *into[i], err = m.Score(r.output, references); err != nil {
+			return nil, err
+		}
+		r.Signatures = append(r.Signatures, m.Name+"|"+m.Signature)
+	}
+	r.Signature = x.metrics()[0].Signature
+	return r, nil
+}
+
+func (r *evaluation) print(w io.Writer) {
+	line := func(r *evaluation) {
+		fmt.Fprintf(w, "BLEU %.2f  small letters %.2f  chrF2 %.2f  TER %.2f  (%d sentences, beam %d, %s)\n",
+			r.BLEU, r.BLEULower, r.ChrF, r.TER, r.Sentences, r.Beam, r.Model)
+	}
+	line(r)
+	if r.Against != nil {
+		line(r.Against)
+		for _, c := range r.Compared {
+			fmt.Fprintf(w, "%-20s %+6.2f  (95 %% of samples %+.2f to %+.2f, p = %.3f)\n", c.Metric, c.B-c.A, c.Low, c.High, c.P)
+		}
+	}
+	for _, s := range r.Signatures {
+		fmt.Fprintln(w, s)
+	}
+}
+
+//go:embed report.html
+var reportHTML string
+
+var reportTemplate = template.Must(template.New("report").Parse(reportHTML))
+
+// reportPage is the page of an evaluation: what a stranger needs to judge the
+// translations, in one file.
+func reportPage(title string, r *evaluation, sources, references []string) ([]byte, error) {
+	type row struct {
+		Number            int
+		Source, Reference string
+		Output, Second    []span
+		ChrF, SecondChrF  float64
+		Better, Worse     bool
+	}
+	page := struct {
+		Title string
+		*evaluation
+		Rows []row
+	}{title, r, nil}
+	for i, ref := range references {
+		x := row{Number: i + 1, Source: sources[i], Reference: ref, Output: differences(r.output[i], ref)}
+		one := []string{ref}
+		x.ChrF, _ = score.ChrF.Score(r.output[i:i+1], one) // one segment each: they fit
+		if r.Against != nil {
+			x.Second = differences(r.Against.output[i], ref)
+			x.SecondChrF, _ = score.ChrF.Score(r.Against.output[i:i+1], one)
+			x.Better, x.Worse = x.SecondChrF > x.ChrF, x.SecondChrF < x.ChrF
+		}
+		page.Rows = append(page.Rows, x)
+	}
+	var b bytes.Buffer
+	err := reportTemplate.Execute(&b, page)
+	return b.Bytes(), err
+}
+
+// span is words of a translation, and whether the reference has them too, in
+// the same order.
+type span struct {
+	Text string
+	Same bool
+}
+
+// differences marks the words of got that are in no longest common subsequence
+// with the words of want.
+func differences(got, want string) []span {
+	x, y := strings.Fields(got), strings.Fields(want)
+	common := make([][]int, len(x)+1) // of x[i:] and y[j:]
+	for i := range common {
+		common[i] = make([]int, len(y)+1)
+	}
+	for i := len(x) - 1; i >= 0; i-- {
+		for j := len(y) - 1; j >= 0; j-- {
+			if x[i] == y[j] {
+				common[i][j] = common[i+1][j+1] + 1
+			} else {
+				common[i][j] = max(common[i+1][j], common[i][j+1])
+			}
+		}
+	}
+	var spans []span
+	for i, j := 0, 0; i < len(x); {
+		same := j < len(y) && x[i] == y[j]
+		if !same && j < len(y) && common[i][j+1] >= common[i+1][j] {
+			j++
+			continue
+		}
+		if n := len(spans); n > 0 && spans[n-1].Same == same {
+			spans[n-1].Text += " " + x[i]
+		} else {
+			spans = append(spans, span{x[i], same})
+		}
+		i++
+		if same {
+			j++
+		}
+	}
+	return slices.Clip(spans)
+}
