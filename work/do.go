@@ -460,6 +460,12 @@ func TranslateSegments(e *nmt.Engine, tok *text.Tokenizer, params *tensor.Set, s
 	return out, tokens, cost, nil
 }
 
+// Decode translates sentences that are tokens, all side by side.
+func Decode(e *nmt.Engine, params *tensor.Set, sources [][]int32, d Decoding) ([][]int32, error) {
+	targets, _, err := decode(e, params, sources, d)
+	return targets, err
+}
+
 func decode(e *nmt.Engine, params *tensor.Set, sources [][]int32, d Decoding) ([][]int32, uint64, error) {
 	if d.Beam == 1 {
 		return e.Greedy(params, sources, nmt.TwicePlusTen)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -14,22 +15,14 @@ import (
 
 func newBench(a *app) *cobra.Command {
 	var c compute
-	kinds := []string{"all", "translate", "conformance"}
 	cmd := &cobra.Command{
-		Use:       "bench [translate|conformance|all]",
-		Short:     "Measure kernels, training and translation on this machine",
-		ValidArgs: kinds,
-		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
-		RunE: func(_ *cobra.Command, args []string) error {
-			what := "all"
-			if len(args) == 1 {
-				what = args[0]
-			}
-			return bench(a, &c, what)
-		},
+		Use:   "bench",
+		Short: "Measure kernels, training and translation on this machine",
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return bench(a, &c) },
 	}
 	c.flags(cmd)
-	cmd.AddCommand(newBenchGemm(a), newBenchTrain(a))
+	cmd.AddCommand(newBenchGemm(a), newBenchTrain(a), newBenchTranslate(a), newBenchConformance(a))
 	return cmd
 }
 
@@ -42,55 +35,97 @@ type measure struct {
 	Unit    string  `json:"unit"`
 }
 
-func bench(a *app, c *compute, what string) error {
+// bench measures some of everything.
+func bench(a *app, c *compute) error {
 	measures := []measure{}
 	add := func(dev kernel.Device, threads int, name string, value float64, unit string) {
 		measures = append(measures, measure{name, dev.Name(), threads, value, unit})
 		a.note("%-28s %-9s %d threads  %12.2f %s", name, dev.Name(), threads, value, unit)
 	}
-	if what == "conformance" || what == "all" {
-		for _, name := range kernel.Names() {
-			began := time.Now()
-			dev, err := kernel.Open(name, 1)
-			if err != nil {
-				return err
-			}
-			add(dev, 1, "conformance, all rows", float64(time.Since(began).Microseconds())/1000, "ms")
+	for _, name := range kernel.Names() {
+		began := time.Now()
+		dev, err := kernel.Open(name, 1)
+		if err != nil {
+			return err
 		}
+		add(dev, 1, "conformance, all rows", float64(time.Since(began).Microseconds())/1000, "ms")
 	}
 	dev, err := c.open(a)
 	if err != nil {
 		return err
 	}
-	if what == "all" {
-		for _, s := range matmulShapes {
-			add(dev, c.threads, fmt.Sprintf("matmul %dx%dx%d", s[0], s[1], s[2]), matmulRate(dev, s, 300*time.Millisecond)/1e9, "GFLOP/s")
-		}
+	for _, s := range matmulShapes {
+		add(dev, c.threads, fmt.Sprintf("matmul %dx%dx%d", s[0], s[1], s[2]), matmulRate(dev, s, 300*time.Millisecond)/1e9, "GFLOP/s")
 	}
 	for _, name := range train.Presets() {
-		if what == "all" {
-			b := trainBench{dev: dev, threads: c.threads, steps: 4}
-			if err := b.configure(&trainBenchOptions{preset: name}); err != nil {
-				return err
-			}
-			b.synthesise()
-			r, err := b.run()
-			if err != nil {
-				return err
-			}
-			add(dev, c.threads, "train "+name, r.PerCPUSecond, "target tokens/CPU-s")
+		b := trainBench{dev: dev, threads: c.threads, steps: 4}
+		if err := b.configure(&trainBenchOptions{preset: name}); err != nil {
+			return err
 		}
-		if what == "translate" || what == "all" {
-			sentences, err := translateRate(dev, name)
-			if err != nil {
-				return err
-			}
-			add(dev, c.threads, "translate "+name+", untrained", sentences, "target tokens/CPU-s")
+		b.synthesise()
+		r, err := b.run()
+		if err != nil {
+			return err
 		}
+		add(dev, c.threads, "train "+name, r.PerCPUSecond, "target tokens/CPU-s")
+		tokens, err := translateRate(dev, name)
+		if err != nil {
+			return err
+		}
+		add(dev, c.threads, "translate "+name+", untrained", tokens, "target tokens/CPU-s")
 	}
 	return a.result(struct {
 		Measures []measure `json:"measures"`
 	}{measures}, func(io.Writer) {})
+}
+
+// backend is one line of alia bench conformance.
+type backend struct {
+	Name   string `json:"name"`
+	Digest string `json:"digest"`
+	OK     bool   `json:"ok"`
+	Reason string `json:"reason"` // why it is not used
+}
+
+func newBenchConformance(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "conformance",
+		Short: "Compute the published cases of every operation with every backend",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			backends := []backend{}
+			wrong := ""
+			for _, s := range kernel.Survey() {
+				b := backend{Name: s.Name, OK: s.Err == nil}
+				if s.Digest != ([32]byte{}) {
+					b.Digest = fmt.Sprintf("%x", s.Digest)
+				}
+				if s.Err != nil {
+					b.Reason = s.Err.Error()
+				}
+				if errors.Is(s.Err, kernel.ErrConformance) {
+					wrong = s.Name
+				}
+				backends = append(backends, b)
+			}
+			if err := a.result(struct {
+				Backends []backend `json:"backends"`
+			}{backends}, func(w io.Writer) {
+				for _, b := range backends {
+					if b.OK {
+						b.Reason = "agrees"
+					}
+					fmt.Fprintf(w, "%-9s %-64s %s\n", b.Name, b.Digest, b.Reason)
+				}
+			}); err != nil {
+				return err
+			}
+			if wrong != "" {
+				return fmt.Errorf("%s gives other bits than the published ones", wrong)
+			}
+			return nil
+		},
+	}
 }
 
 // benchTime is the least processor time of a measurement, in seconds.

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/text"
+)
+
+// translateBench is the flags of alia bench translate.
+type translateBench struct {
+	order
+	source string
+	batch  int
+}
+
+// translateReport is what alia bench translate prints.
+type translateReport struct {
+	Model        string  `json:"model"`
+	Kernels      string  `json:"kernels"`
+	Threads      int     `json:"threads"`
+	Batch        int     `json:"batch"`
+	Beam         uint16  `json:"beam"`
+	Sentences    int     `json:"sentences"`
+	OutputTokens int     `json:"output_tokens"` // end marks included
+	PerCPUSecond float64 `json:"sentences_per_cpu_second"`
+	PerSecond    float64 `json:"sentences_per_second"`
+	TokensPerCPU float64 `json:"output_tokens_per_cpu_second"`
+	PeakRSS      int64   `json:"peak_rss_bytes"`
+}
+
+func newBenchTranslate(a *app) *cobra.Command {
+	var c compute
+	var b translateBench
+	cmd := &cobra.Command{
+		Use:   "translate --model PATH|CID --source FILE",
+		Short: "Measure translation on this machine",
+		Long: `Measure translation on this machine: sentences and output tokens for a second of
+processor time. A file is translated once to warm up and then once for the
+figures, sentences of about the same length together.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if b.source == "" {
+				return usagef("give the sentences to translate: --source FILE")
+			}
+			if b.batch < 1 {
+				return usagef("--batch %d: give 1 or more", b.batch)
+			}
+			return b.run(cmd.Context(), a, &c)
+		},
+	}
+	c.flags(cmd)
+	threads := cmd.Flags().Lookup("threads") // the goals are for one
+	c.threads, threads.DefValue = 1, "1"
+	f := cmd.Flags()
+	f.StringVar(&b.model, "model", "", "the model: its directory, or its CID")
+	f.Uint16Var(&b.beam, "beam", 1, "hypotheses kept for a sentence; 1 is greedy")
+	f.StringVar(&b.source, "source", "", "file with a sentence on each line")
+	f.IntVar(&b.batch, "batch", 64, "sentences decoded side by side")
+	return cmd
+}
+
+func (b *translateBench) run(ctx context.Context, a *app, c *compute) error {
+	d, err := b.decoding()
+	if err != nil {
+		return err
+	}
+	dir, err := a.modelDir(b.model)
+	if err != nil {
+		return err
+	}
+	lines, err := readLines(b.source)
+	if err != nil {
+		return err
+	}
+	t, err := node.OpenModel(dir)
+	if err != nil {
+		return err
+	}
+	dev, err := c.open(a)
+	if err != nil {
+		return err
+	}
+	var sources [][]int32
+	for _, line := range lines {
+		if ids := t.Tokenizer.Encode(text.Normalize(line)); len(ids) > 0 {
+			sources = append(sources, ids[:min(len(ids), nmt.MaxLength-1)])
+		}
+	}
+	if len(sources) == 0 {
+		return fmt.Errorf("%s has no sentence", b.source)
+	}
+	slices.SortStableFunc(sources, func(x, y []int32) int { return len(x) - len(y) })
+	engine := nmt.NewEngine(dev, t.Model.Shape())
+	if _, err := b.translate(ctx, engine, t, sources, d); err != nil {
+		return err
+	}
+	began, cpu := time.Now(), cpuSeconds()
+	tokens, err := b.translate(ctx, engine, t, sources, d)
+	if err != nil {
+		return err
+	}
+	seconds, used := time.Since(began).Seconds(), cpuSeconds()-cpu
+	r := translateReport{
+		Model: t.ID().String(), Kernels: dev.Name(), Threads: c.threads, Batch: b.batch, Beam: b.beam,
+		Sentences: len(sources), OutputTokens: tokens, PerSecond: float64(len(sources)) / seconds, PeakRSS: peakRSS(),
+	}
+	if used > 0 {
+		r.PerCPUSecond, r.TokensPerCPU = float64(len(sources))/used, float64(tokens)/used
+	}
+	return a.result(r, func(w io.Writer) {
+		fmt.Fprintf(w, "%d sentences, beam %d, %d side by side, %s kernels, %d threads\n", r.Sentences, r.Beam, r.Batch, r.Kernels, r.Threads)
+		fmt.Fprintf(w, "%10.1f sentences per CPU-second\n%10.1f sentences per second\n%10.0f output tokens per CPU-second\n%10.0f MB of memory at most\n",
+			r.PerCPUSecond, r.PerSecond, r.TokensPerCPU, float64(r.PeakRSS)/1e6)
+	})
+}
+
+// translate decodes sentences, some at a time, and counts the tokens.
+func (b *translateBench) translate(ctx context.Context, engine *nmt.Engine, t *work.Translator, sources [][]int32, d work.Decoding) (tokens int, err error) {
+	for part := range slices.Chunk(sources, b.batch) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		targets, err := work.Decode(engine, t.Params, part, d)
+		if err != nil {
+			return 0, err
+		}
+		for _, ids := range targets {
+			tokens += len(ids) + 1
+		}
+	}
+	return tokens, nil
+}
