@@ -17,8 +17,8 @@ import (
 )
 
 func newModel(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "model", Short: "List, evaluate, export model files", Args: cobra.NoArgs}
-	cmd.AddCommand(newModelList(a), newModelEval(a), newModelExport(a))
+	cmd := &cobra.Command{Use: "model", Short: "List, evaluate, score with and export model files", Args: cobra.NoArgs}
+	cmd.AddCommand(newModelList(a), newModelEval(a), newModelScore(a), newModelExport(a))
 	return cmd
 }
 

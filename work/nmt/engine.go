@@ -202,6 +202,30 @@ func (e *Engine) Loss(p *tensor.Set, b Batch) (Stats, error) {
 	return s, nil
 }
 
+// LogProbs gives the natural logarithm of the probability under p of each
+// token of each target, EOS included, after those before it: forced decoding.
+// It fails as Loss.
+func (e *Engine) LogProbs(p *tensor.Set, b Batch) ([][]float32, error) {
+	t, err := e.prepareLoss(p, b)
+	if err != nil {
+		return nil, err
+	}
+	t.plan.Run(e.dev)
+	if !t.stats(b).finite() {
+		return nil, ErrNonFinite
+	}
+	all := t.plan.Result(t.each).F
+	out := make([][]float32, len(b.Target))
+	for i, s := range b.Target {
+		out[i] = make([]float32, len(s)+1)
+		for j := range out[i] {
+			out[i][j] = -all[j]
+		}
+		all = all[len(s)+1:]
+	}
+	return out, nil
+}
+
 // Trace computes what Gradient computes of each batch and reports every
 // operation's hashed name and digests, in order.
 func (e *Engine) Trace(p *tensor.Set, batches []Batch, key Key, report func(tensor.Step)) error {
@@ -219,6 +243,7 @@ func (e *Engine) Trace(p *tensor.Set, batches []Batch, key Key, report func(tens
 type training struct {
 	model     *model
 	loss, nll tensor.Value   // [1]
+	each      tensor.Value   // [T]: the nll of each token, kept where there is no gradient
 	values    []tensor.Value // by parameter: the gradient
 	grads     *tensor.Set    // their places in the arena
 	plan      *tensor.Plan
@@ -231,9 +256,11 @@ func (e *Engine) newTraining(gradient bool) *training {
 		m.key = m.leaf(tensor.Input, "dropout.key", &e.in.key)
 	}
 	t := &training{model: m}
-	t.loss, t.nll = m.loss(m.decode(m.encode()))
+	t.loss, t.nll, t.each = m.loss(m.decode(m.encode()))
 	outputs := []tensor.Value{t.loss, t.nll}
-	if gradient {
+	if !gradient {
+		outputs = append(outputs, t.each)
+	} else {
 		mean := m.leaf(tensor.Input, "mean", &e.in.mean)
 		params := make([]tensor.Value, len(e.shapes))
 		items := make([]tensor.Named, len(e.shapes))

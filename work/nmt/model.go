@@ -99,8 +99,9 @@ func (m *model) decode(memory tensor.Value) tensor.Value {
 }
 
 // loss is the sums over all tokens, [1] each, of the smoothed loss and of the
-// negative log likelihood of the tokens that should come next.
-func (m *model) loss(logits tensor.Value) (loss, nll tensor.Value) {
+// negative log likelihood of the tokens that should come next, and that of each
+// token, [T].
+func (m *model) loss(logits tensor.Value) (loss, nll, each tensor.Value) {
 	m.g.Module("loss")
 	none := kernel.Attr{}
 	y := m.leaf(tensor.Input, "target.next", &m.in.next, m.target)
@@ -108,7 +109,7 @@ func (m *model) loss(logits tensor.Value) (loss, nll tensor.Value) {
 	exp := m.g.Do(kernel.RowSumExp, none, logits, most)
 	sum := m.g.Do(kernel.RowSum, none, logits)
 	ce := m.g.Do(kernel.CrossEntropy, kernel.Attr{Eps: m.Smoothing}, logits, most, exp, sum, y)
-	return m.g.Do(kernel.Sum, none, ce), m.g.Do(kernel.Sum, none, ce.Out(1))
+	return m.g.Do(kernel.Sum, none, ce), m.g.Do(kernel.Sum, none, ce.Out(1)), ce.Out(1)
 }
 
 func (m *model) selfAttention(name string, x, seg tensor.Value, causal bool) tensor.Value {

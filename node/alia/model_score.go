@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/text"
+)
+
+func newModelScore(a *app) *cobra.Command {
+	var c compute
+	var model, source, target string
+	cmd := &cobra.Command{
+		Use:   "score --model PATH|CID --source FILE --target FILE",
+		Short: "Give the log-probability of translations, token by token",
+		Long: `Give the log-probability that a model gives to translations, token by token and
+sentence by sentence: forced decoding. Logarithms are natural; the last token
+of a sentence is the end mark.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if source == "" || target == "" {
+				return usagef("give both --source and --target")
+			}
+			return scoreModel(cmd.Context(), a, &c, model, source, target)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&model, "model", "", "the model: its directory, or its CID")
+	f.StringVar(&source, "source", "", "file with a sentence on each line")
+	f.StringVar(&target, "target", "", "file with a translation of each on the same line")
+	c.flags(cmd)
+	return cmd
+}
+
+// scored is one line of alia model score.
+type scored struct {
+	Tokens   []int32   `json:"tokens"`
+	LogProbs []float32 `json:"logprobs"` // of each token, in nats
+	LogProb  float64   `json:"logprob"`  // their sum
+}
+
+// scoredTogether is the pairs whose probabilities are computed side by side.
+const scoredTogether = 32
+
+func scoreModel(ctx context.Context, a *app, c *compute, model, source, target string) error {
+	dir, err := a.modelDir(model)
+	if err != nil {
+		return err
+	}
+	sources, err := readLines(source)
+	if err != nil {
+		return err
+	}
+	targets, err := readLines(target)
+	if err != nil {
+		return err
+	}
+	if len(sources) != len(targets) {
+		return fmt.Errorf("%s has %d lines, %s has %d", source, len(sources), target, len(targets))
+	}
+	t, err := node.OpenModel(dir)
+	if err != nil {
+		return err
+	}
+	dev, err := c.open(a)
+	if err != nil {
+		return err
+	}
+	cut := 0
+	encode := func(line string) []int32 {
+		ids := t.Tokenizer.Encode(text.Normalize(line))
+		if len(ids) >= nmt.MaxLength {
+			cut++
+			ids = ids[:nmt.MaxLength-1]
+		}
+		return ids
+	}
+	e := nmt.NewEngine(dev, t.Model.Shape())
+	sentences := []scored{}
+	for at := 0; at < len(sources); at += scoredTogether {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var b nmt.Batch
+		for i := at; i < min(at+scoredTogether, len(sources)); i++ {
+			b.Source, b.Target = append(b.Source, encode(sources[i])), append(b.Target, encode(targets[i]))
+		}
+		probs, err := e.LogProbs(t.Params, b)
+		if err != nil {
+			return fmt.Errorf("lines %d to %d: %w", at+1, at+len(b.Source), err)
+		}
+		for i, p := range probs {
+			s := scored{Tokens: append(b.Target[i], nmt.EOS), LogProbs: p}
+			for _, x := range p {
+				s.LogProb += float64(x)
+			}
+			sentences = append(sentences, s)
+		}
+	}
+	if cut > 0 {
+		a.note("%d lines have more than %d tokens: what is beyond was left out", cut, nmt.MaxLength-1)
+	}
+	return a.result(struct {
+		Sentences []scored `json:"sentences"`
+	}{sentences}, func(w io.Writer) {
+		for _, s := range sentences {
+			fmt.Fprintf(w, "%.4f\t%d tokens\n", s.LogProb, len(s.Tokens))
+		}
+	})
+}
