@@ -25,6 +25,7 @@ demo: build ## a network on this machine trains a model, pays for the work and t
 test: ## every test
 	@test -d "$${ALIA_DATA:-../shared/data}" || echo "test: no real text in $${ALIA_DATA:-../shared/data}, so its tests are skipped; ALIA_DATA names its folder"
 	@test -n "$${ALIA_SOAK:-}" || echo "test: the long tests are skipped; make soak runs them"
+	@ls /usr/lib/*/libopenblas.so.0 >/dev/null 2>&1 || echo "test: no OpenBLAS is seen, so the bench beside it may be skipped; Debian's package is libopenblas0-pthread"
 	$(GO) test -count=1 ./...
 
 check: build vet staticcheck test race golden emulated ## what CI runs

@@ -62,6 +62,9 @@ type Peer struct {
 	out *bufio.Scanner
 }
 
+// ErrNoLibrary is wrapped when the program runs and OpenBLAS is not there.
+var ErrNoLibrary = errors.New("no OpenBLAS to load")
+
 // Start runs the program and waits for its hello. The error says what to
 // install where the program or the library is missing.
 func Start(ctx context.Context) (*Peer, error) {
@@ -84,7 +87,7 @@ func Start(ctx context.Context) (*Peer, error) {
 	}
 	err = p.receive(&p.Hello)
 	if err == nil && p.Hello.Error != "" {
-		err = fmt.Errorf("%s; Debian's package is libopenblas0-pthread", p.Hello.Error)
+		err = fmt.Errorf("%w: %s; Debian's package is libopenblas0-pthread", ErrNoLibrary, p.Hello.Error)
 	}
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
