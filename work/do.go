@@ -67,6 +67,11 @@ func remember[T any](list []held[T], key any, value T) []held[T] {
 	return append(list, held[T]{key, value})
 }
 
+// forget lets go of a value.
+func forget[T any](list []held[T], key any) []held[T] {
+	return slices.DeleteFunc(list, func(h held[T]) bool { return h.key == key })
+}
+
 // NewWorker returns a worker on dev.
 func NewWorker(dev kernel.Device) *Worker { return &Worker{dev: dev} }
 
@@ -340,17 +345,27 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u Unit) (Result, e
 	if err != nil {
 		return Result{}, err
 	}
-	next, step, err := train.Combine(w.dev, run.Config, run.Config.Place(round, int(run.Steps)), s, from, round)
+	for _, in := range u.Inputs[:3] { // what was the state is no longer
+		w.sets = forget(w.sets, any(in))
+	}
+	if s.M == s.Params { // one set under two names, which are written to
+		s.M = s.M.Clone()
+	}
+	if s.V == s.Params || s.V == s.M { // as both moments are at the beginning
+		s.V = s.V.Clone()
+	}
+	cost := train.CombineCost(s.Params, len(from))
+	step, err := train.Combine(w.dev, run.Config, run.Config.Place(round, int(run.Steps)), &s, from, round)
 	if err != nil {
 		return Result{}, err
 	}
-	for _, set := range []*tensor.Set{next.Params, next.M, next.V} {
+	for _, set := range []*tensor.Set{s.Params, s.M, s.V} {
 		if !set.Finite() {
 			return Result{}, fmt.Errorf("%w: the state after the round", nmt.ErrNonFinite)
 		}
 	}
-	r := Result{Cost: train.CombineCost(s.Params, len(from))}
-	for _, set := range []*tensor.Set{next.Params, next.M, next.V} {
+	r := Result{Cost: cost}
+	for _, set := range []*tensor.Set{s.Params, s.M, s.V} {
 		l, err := PutSet(ctx, b, set)
 		if err != nil {
 			return Result{}, err

@@ -298,7 +298,7 @@ func (t *trainee) step() (int, error) {
 	}
 	from := []train.Contribution{{Delta: train.Quantize(t.dev, g.Grads, cfg.DeltaBits)}}
 	at := train.Place{Step: t.taken, Steps: warmSteps + 2*t.bench.steps}
-	if t.state, _, err = train.Combine(t.dev, cfg, at, t.state, from, t.taken); err != nil {
+	if _, err := train.Combine(t.dev, cfg, at, &t.state, from, t.taken); err != nil {
 		return 0, err
 	}
 	t.taken++

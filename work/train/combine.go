@@ -71,14 +71,7 @@ func (d Delta) codec() codec {
 // Quantize gives the delta of so many bits, as [Config] has them, that is
 // nearest to s.
 func Quantize(dev kernel.Device, s *tensor.Set, bits uint32) Delta {
-	q, scales := make([]tensor.Named, s.Len()), make([]tensor.Named, s.Len())
-	for i := range s.Len() {
-		t := s.At(i)
-		out := results(dev, codecOf(bits).quantize, kernel.Attr{}, t.Tensor)
-		q[i] = tensor.Named{Name: t.Name, Tensor: out[0]}
-		scales[i] = tensor.Named{Name: t.Name, Tensor: out[1]}
-	}
-	return Delta{Q: set(q), Scales: set(scales)}
+	return fold{dev}.quantize(s, bits)
 }
 
 // Contribution is what one unit of a round gives: how far it would move the
@@ -88,123 +81,206 @@ type Contribution struct {
 	V *tensor.Set // factored; nil for a unit of one step
 }
 
-// Combine folds the contributions of round r, in index order, into the next
-// state, and gives the quantised step: next parameters = parameters - step,
-// as [Advance] has it. Rounds count from 0; at places r in the run.
+// Combine folds the contributions of round r, in index order, into the state,
+// whose storage is the next state's, and gives the quantised step: next
+// parameters = parameters - step, as [Advance] has it. Rounds count from 0; at
+// places r in the run. On an error the state is as it was.
 //
 // Deltas are averaged. Gradients are folded by Adam (Kingma and Ba 2015).
 // Walks are folded by an outer step with Nesterov momentum: with A the
 // average, M' = mu*M + A and the step is eta*(A + mu*M').
-func Combine(dev kernel.Device, cfg Config, at Place, s State, from []Contribution, r int) (State, Delta, error) {
+func Combine(dev kernel.Device, cfg Config, at Place, s *State, from []Contribution, r int) (Delta, error) {
 	if len(from) == 0 {
-		return State{}, Delta{}, fmt.Errorf("combine round %d: no deltas", r)
+		return Delta{}, fmt.Errorf("combine round %d: no deltas", r)
 	}
 	walked := cfg.Inner(r) > 1
 	for k, c := range from {
 		if got := c.codec().bits; got != cfg.DeltaBits {
-			return State{}, Delta{}, fmt.Errorf("combine round %d, delta %d: %d bits, want %d", r, k, got, cfg.DeltaBits)
+			return Delta{}, fmt.Errorf("combine round %d, delta %d: %d bits, want %d", r, k, got, cfg.DeltaBits)
 		}
 		if err := c.fits(s.Params); err != nil {
-			return State{}, Delta{}, fmt.Errorf("combine round %d, delta %d: %w", r, k, err)
+			return Delta{}, fmt.Errorf("combine round %d, delta %d: %w", r, k, err)
 		}
 		if walked {
 			if err := sameForm(s.V, c.V); err != nil {
-				return State{}, Delta{}, fmt.Errorf("combine round %d, second moment %d: %w", r, k, err)
+				return Delta{}, fmt.Errorf("combine round %d, second moment %d: %w", r, k, err)
 			}
 		}
 	}
-	f := fold{dev: dev}
-	if !walked {
-		next, step := f.gradients(cfg, at, s, from)
-		if cfg.Inner(r+1) > 1 { // the lead is over: from Adam's moments to those of walks
-			next.M, next.V = s.Params.Zeros(), Factor(dev, next.V)
-		}
-		return next, step, nil
+	f := fold{dev}
+	if walked {
+		return f.walks(cfg, s, from), nil
 	}
+	step := f.gradients(cfg, at, s, from)
+	if cfg.Inner(r+1) > 1 { // the lead is over: from Adam's moments to those of walks
+		s.M, s.V = s.Params.Zeros(), Factor(dev, s.V)
+	}
+	return step, nil
+}
+
+// walks folds what walks gave.
+func (f fold) walks(cfg Config, s *State, from []Contribution) Delta {
 	eta, mu := fraction(cfg.OuterRatePPM), fraction(cfg.OuterMomentumPPM)
 	a := f.average(s.Params, from)
-	next := State{M: f.plus(f.times(s.M, mu), a), V: f.averageMoments(from)}
-	step := Quantize(dev, f.times(f.plus(a, f.times(next.M, mu)), eta), cfg.UpdateBits)
-	var err error
-	next.Params, err = Advance(dev, s.Params, step)
-	return next, step, err
+	f.scale(s.M, mu)
+	f.add(s.M, a)
+	s.V = f.averageMoments(from)
+	ahead := f.times(s.M, mu)
+	f.add(ahead, a)
+	f.scale(ahead, eta)
+	step := f.quantize(ahead, cfg.UpdateBits)
+	f.dequantize(s.Params, step, 0, s.Params.Len(), -1)
+	return step
 }
 
-// gradients folds gradients by Adam. It takes one tensor after the other
-// through everything, so that most of them stay in the cache.
-func (f fold) gradients(cfg Config, at Place, s State, from []Contribution) (State, Delta) {
-	var clipped *tensor.Set // the mean gradient, where all of it must be known first
+// gradients folds gradients by Adam. It takes a batch of tensors after the
+// other through everything, so that most of them stay in the cache.
+func (f fold) gradients(cfg Config, at Place, s *State, from []Contribution) Delta {
+	var mean *tensor.Set // where all of it must be known first
 	if cfg.ClipPPM > 0 {
-		clipped = f.average(s.Params, from)
-		f.clip(cfg, clipped)
+		mean = f.average(s.Params, from)
+		f.clip(cfg, mean)
 	}
-	n := s.Params.Len()
-	params, m, v := make([]tensor.Named, n), make([]tensor.Named, n), make([]tensor.Named, n)
-	q, scales := make([]tensor.Named, n), make([]tensor.Named, n)
+	step := f.codes(s.Params, cfg.UpdateBits)
 	var room []float32
-	for i := range n {
-		p := s.Params.At(i)
-		if len(room) < len(p.F) {
-			room = make([]float32, len(p.F))
+	for lo, hi := 0, 0; lo < s.Params.Len(); lo = hi {
+		var elements int
+		if hi, elements = batch(s.Params, lo); len(room) < elements {
+			room = make([]float32, elements)
 		}
-		g := kernel.Tensor{Type: kernel.F32, Shape: p.Shape, F: room[:len(p.F)]}
-		if clipped != nil {
-			g = clipped.At(i).Tensor
-		} else {
-			f.mean(g, from, i)
+		g := mean
+		if g == nil {
+			g = within(room, s.Params, lo, hi)
+			f.mean(g, from, lo, hi)
 		}
-		m[i] = tensor.Named{Name: p.Name, Tensor: tensor.Zeros(kernel.F32, p.Shape...)}
-		v[i] = tensor.Named{Name: p.Name, Tensor: tensor.Zeros(kernel.F32, p.Shape...)}
-		f.adam(cfg, at, []kernel.Tensor{g, s.M.At(i).Tensor, s.V.At(i).Tensor}, []kernel.Tensor{g, m[i].Tensor, v[i].Tensor})
-		f.decay(cfg, at, p.Tensor, g)
-		out := results(f.dev, codecOf(cfg.UpdateBits).quantize, kernel.Attr{}, g)
-		q[i], scales[i] = tensor.Named{Name: p.Name, Tensor: out[0]}, tensor.Named{Name: p.Name, Tensor: out[1]}
-		params[i] = tensor.Named{Name: p.Name, Tensor: tensor.Zeros(kernel.F32, p.Shape...)}
-		f.dev.Do(&kernel.Call{
-			Op: codecOf(cfg.UpdateBits).add, Attr: kernel.Attr{Scale: -1},
-			In: append([]kernel.Tensor{p.Tensor}, out...), Out: []kernel.Tensor{params[i].Tensor},
-		})
+		f.adam(cfg, at, g, s.M, s.V, lo, hi)
+		f.decay(cfg, at, s.Params, g, lo, hi)
+		f.encode(g, step, cfg.UpdateBits, lo, hi)
+		f.dequantize(s.Params, step, lo, hi, -1)
 	}
-	return State{Params: set(params), M: set(m), V: set(v)}, Delta{Q: set(q), Scales: set(scales)}
+	return step
 }
 
-// mean sets x to the mean of the i-th tensors of the deltas, in index order.
-func (f fold) mean(x kernel.Tensor, from []Contribution, i int) {
-	clear(x.F)
-	for _, c := range from {
-		add(f.dev, x, c.Delta, i, +1)
+// batchElements is what a batch of tensors has at least, unless it is the last:
+// enough to share among workers, and, with moments and codes, little beside a
+// cache.
+const batchElements = 1 << 17
+
+// batch gives the end of the batch of tensors that begins with s's lo-th, and
+// its elements.
+func batch(s *tensor.Set, lo int) (hi, elements int) {
+	for hi = lo; hi < s.Len() && elements < batchElements; hi++ {
+		t := s.At(hi).Tensor
+		elements += t.Len()
 	}
-	t := []kernel.Tensor{x}
-	f.dev.Do(&kernel.Call{Op: kernel.Scale, Attr: kernel.Attr{Scale: 1 / float32(len(from))}, In: t, Out: t})
+	return hi, elements
+}
+
+// within is a set of s's form whose tensors lo to hi-1 lie in room. The others
+// have no storage.
+func within(room []float32, s *tensor.Set, lo, hi int) *tensor.Set {
+	items := make([]tensor.Named, s.Len())
+	for i := range items {
+		t := s.At(i)
+		items[i] = tensor.Named{Name: t.Name, Tensor: kernel.Tensor{Type: kernel.F32, Shape: t.Shape}}
+		if lo <= i && i < hi {
+			items[i].F, room = room[:t.Len():t.Len()], room[t.Len():]
+		}
+	}
+	return set(items)
 }
 
 // fold is arithmetic on whole sets, by rows of the table of work/kernel.
 type fold struct{ dev kernel.Device }
 
+// each computes a call for each of the tensors lo to hi-1, in any order.
+func (f fold) each(lo, hi int, call func(i int) kernel.Call) {
+	calls := make([]kernel.Call, hi-lo)
+	for i := range calls {
+		calls[i] = call(lo + i)
+	}
+	f.dev.Group(calls)
+}
+
+// mean sets the tensors lo to hi-1 of x to the means of the deltas' tensors, in
+// index order.
+func (f fold) mean(x *tensor.Set, from []Contribution, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		clear(x.At(i).F)
+	}
+	for _, c := range from {
+		f.dequantize(x, c.Delta, lo, hi, +1)
+	}
+	f.scaleSome(x, 1/float32(len(from)), lo, hi)
+}
+
 // average is the mean of the deltas, of params' form.
 func (f fold) average(params *tensor.Set, from []Contribution) *tensor.Set {
 	sum := params.Zeros()
-	for i := range sum.Len() {
-		f.mean(sum.At(i).Tensor, from, i)
-	}
+	f.mean(sum, from, 0, sum.Len())
 	return sum
 }
 
 // averageMoments is the mean of the units' second moments in index order.
 func (f fold) averageMoments(from []Contribution) *tensor.Set {
-	sum := from[0].V
+	sum := from[0].V.Clone()
 	for _, c := range from[1:] {
-		sum = f.plus(sum, c.V)
+		f.add(sum, c.V)
 	}
-	return f.times(sum, 1/float32(len(from)))
+	f.scale(sum, 1/float32(len(from)))
+	return sum
+}
+
+// codes is a delta of params' form with nothing in it.
+func (f fold) codes(params *tensor.Set, bits uint32) Delta {
+	q, scales := make([]tensor.Named, params.Len()), make([]tensor.Named, params.Len())
+	for i := range params.Len() {
+		t := params.At(i)
+		out := infer(codecOf(bits).quantize, kernel.Attr{}, t.Tensor)
+		q[i] = tensor.Named{Name: t.Name, Tensor: tensor.Zeros(out[0].Type, out[0].Shape...)}
+		scales[i] = tensor.Named{Name: t.Name, Tensor: tensor.Zeros(out[1].Type, out[1].Shape...)}
+	}
+	return Delta{Q: set(q), Scales: set(scales)}
+}
+
+// quantize gives the delta of so many bits that is nearest to s.
+func (f fold) quantize(s *tensor.Set, bits uint32) Delta {
+	d := f.codes(s, bits)
+	f.encode(s, d, bits, 0, s.Len())
+	return d
+}
+
+// encode quantises the tensors lo to hi-1 of s.
+func (f fold) encode(s *tensor.Set, d Delta, bits uint32, lo, hi int) {
+	f.each(lo, hi, func(i int) kernel.Call {
+		return kernel.Call{
+			Op: codecOf(bits).quantize, In: []kernel.Tensor{s.At(i).Tensor},
+			Out: []kernel.Tensor{d.Q.At(i).Tensor, d.Scales.At(i).Tensor},
+		}
+	})
+}
+
+// dequantize puts sign times d's tensors lo to hi-1 onto s's, in place.
+func (f fold) dequantize(s *tensor.Set, d Delta, lo, hi int, sign float32) {
+	op := d.codec().add
+	f.each(lo, hi, func(i int) kernel.Call {
+		x := s.At(i).Tensor
+		return kernel.Call{
+			Op: op, Attr: kernel.Attr{Scale: sign},
+			In: []kernel.Tensor{x, d.Q.At(i).Tensor, d.Scales.At(i).Tensor}, Out: []kernel.Tensor{x},
+		}
+	})
 }
 
 // scale multiplies s by x in place.
-func (f fold) scale(s *tensor.Set, x float32) {
-	for i := range s.Len() {
+func (f fold) scale(s *tensor.Set, x float32) { f.scaleSome(s, x, 0, s.Len()) }
+
+// scaleSome multiplies the tensors lo to hi-1 of s by x in place.
+func (f fold) scaleSome(s *tensor.Set, x float32, lo, hi int) {
+	f.each(lo, hi, func(i int) kernel.Call {
 		t := []kernel.Tensor{s.At(i).Tensor}
-		f.dev.Do(&kernel.Call{Op: kernel.Scale, Attr: kernel.Attr{Scale: x}, In: t, Out: t})
-	}
+		return kernel.Call{Op: kernel.Scale, Attr: kernel.Attr{Scale: x}, In: t, Out: t}
+	})
 }
 
 // times is s*x.
@@ -214,14 +290,12 @@ func (f fold) times(s *tensor.Set, x float32) *tensor.Set {
 	return s
 }
 
-// plus is s + t, which are of one form.
-func (f fold) plus(s, t *tensor.Set) *tensor.Set {
-	s = s.Clone()
-	for i := range s.Len() {
+// add adds t to s, which is of its form, in place.
+func (f fold) add(s, t *tensor.Set) {
+	f.each(0, s.Len(), func(i int) kernel.Call {
 		x := s.At(i).Tensor
-		f.dev.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, t.At(i).Tensor}, Out: []kernel.Tensor{x}})
-	}
-	return s
+		return kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, t.At(i).Tensor}, Out: []kernel.Tensor{x}}
+	})
 }
 
 // clip scales the gradient g, in place, down to the norm that cfg allows.
@@ -253,24 +327,35 @@ func matrix(t kernel.Tensor) kernel.Tensor {
 	return t
 }
 
-// adam makes of in, a gradient and its two moments, out: a step and the moments
-// after it. Each of out may be the storage of the same of in.
-func (f fold) adam(cfg Config, at Place, in, out []kernel.Tensor) {
+// adam makes of the tensors lo to hi-1 of g, a gradient, and of its two moments
+// a step and the moments after it, in place.
+func (f fold) adam(cfg Config, at Place, g, m, v *tensor.Set, lo, hi int) {
 	attr := kernel.Attr{Beta1: fraction(cfg.Beta1PPM), Beta2: fraction(cfg.Beta2PPM), Eps: adamEps}
-	f.dev.Do(&kernel.Call{Op: kernel.Adam, Attr: attr, In: append(slices.Clone(in), cfg.hyper(at)), Out: out})
+	hyper := cfg.hyper(at)
+	f.each(lo, hi, func(i int) kernel.Call {
+		state := []kernel.Tensor{g.At(i).Tensor, m.At(i).Tensor, v.At(i).Tensor}
+		return kernel.Call{Op: kernel.Adam, Attr: attr, In: append(slices.Clone(state), hyper), Out: state}
+	})
 }
 
 // adamEps is added to the root of the second moment, as in Vaswani et al. 2017.
 const adamEps = 1e-9
 
-// decay adds to the step x, in place, what weight decay takes off p.
-func (f fold) decay(cfg Config, at Place, p, x kernel.Tensor) {
-	if cfg.WeightDecayPPM == 0 || len(p.Shape) == 1 {
+// decay adds to the tensors lo to hi-1 of the step x, in place, what weight
+// decay takes off those of p.
+func (f fold) decay(cfg Config, at Place, p, x *tensor.Set, lo, hi int) {
+	if cfg.WeightDecayPPM == 0 {
 		return
 	}
 	part := float32(cfg.Rate(at) * fraction(cfg.WeightDecayPPM))
-	off := results(f.dev, kernel.Scale, kernel.Attr{Scale: part}, p)[0]
-	f.dev.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, off}, Out: []kernel.Tensor{x}})
+	for i := lo; i < hi; i++ {
+		if len(p.At(i).Shape) == 1 {
+			continue
+		}
+		off := results(f.dev, kernel.Scale, kernel.Attr{Scale: part}, p.At(i).Tensor)[0]
+		step := x.At(i).Tensor
+		f.dev.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{step, off}, Out: []kernel.Tensor{step}})
+	}
 }
 
 // Mean is the average of sets of one form, in order: a model of several
@@ -279,17 +364,18 @@ func Mean(dev kernel.Device, sets []*tensor.Set) (*tensor.Set, error) {
 	if len(sets) == 0 {
 		return nil, errors.New("mean of no sets")
 	}
-	f, sum := fold{dev}, sets[0]
+	if len(sets) == 1 {
+		return sets[0], nil
+	}
+	f, sum := fold{dev}, sets[0].Clone()
 	for k, s := range sets[1:] {
 		if err := sameForm(sum, s); err != nil {
 			return nil, fmt.Errorf("mean: set %d: %w", k+1, err)
 		}
-		sum = f.plus(sum, s)
+		f.add(sum, s)
 	}
-	if len(sets) == 1 {
-		return sum, nil
-	}
-	return f.times(sum, 1/float32(len(sets))), nil
+	f.scale(sum, 1/float32(len(sets)))
+	return sum, nil
 }
 
 // sameForm says how t differs from s in names and shapes, if it does.
@@ -312,18 +398,8 @@ func Advance(dev kernel.Device, params *tensor.Set, step Delta) (*tensor.Set, er
 		return nil, fmt.Errorf("advance: %w", err)
 	}
 	next := params.Clone()
-	for i := range next.Len() {
-		add(dev, next.At(i).Tensor, step, i, -1)
-	}
+	fold{dev}.dequantize(next, step, 0, next.Len(), -1)
 	return next, nil
-}
-
-// add puts sign times d's i-th tensor onto x in place.
-func add(dev kernel.Device, x kernel.Tensor, d Delta, i int, sign float32) {
-	dev.Do(&kernel.Call{
-		Op: d.codec().add, Attr: kernel.Attr{Scale: sign},
-		In: []kernel.Tensor{x, d.Q.At(i).Tensor, d.Scales.At(i).Tensor}, Out: []kernel.Tensor{x},
-	})
 }
 
 // set names tensors that come from a set, whose names are distinct.
@@ -350,10 +426,7 @@ func CombineCost(params *tensor.Set, n int) uint64 {
 	var sum uint64
 	for i := range params.Len() {
 		p := params.At(i).Tensor
-		out, err := kernel.Infer(kernel.Quantize, kernel.Attr{}, []kernel.Tensor{p})
-		if err != nil {
-			panic("train: " + err.Error())
-		}
+		out := infer(kernel.Quantize, kernel.Attr{}, p)
 		hyper := kernel.Tensor{Type: kernel.F32, Shape: []int{3}}
 		sum += uint64(n+1) * cost(kernel.AddQuantized, kernel.Attr{Scale: 1}, p, out[0], out[1])
 		sum += cost(kernel.Scale, kernel.Attr{}, p) + cost(kernel.Adam, kernel.Attr{}, p, p, p, hyper) + cost(kernel.Quantize, kernel.Attr{}, p)
@@ -363,23 +436,25 @@ func CombineCost(params *tensor.Set, n int) uint64 {
 
 // cost is the canonical cost of one row; only the inputs' forms matter.
 func cost(op kernel.Op, a kernel.Attr, in ...kernel.Tensor) uint64 {
-	out, err := kernel.Infer(op, a, in)
-	if err != nil {
-		panic("train: " + err.Error())
-	}
-	return kernel.Cost(&kernel.Call{Op: op, Attr: a, In: in, Out: out})
+	return kernel.Cost(&kernel.Call{Op: op, Attr: a, In: in, Out: infer(op, a, in...)})
 }
 
 // results runs one row of the table into new tensors.
 func results(dev kernel.Device, op kernel.Op, a kernel.Attr, in ...kernel.Tensor) []kernel.Tensor {
-	out, err := kernel.Infer(op, a, in)
-	if err != nil {
-		panic("train: " + err.Error())
-	}
+	out := infer(op, a, in...)
 	for i := range out {
 		out[i] = tensor.Zeros(out[i].Type, out[i].Shape...)
 	}
 	dev.Do(&kernel.Call{Op: op, Attr: a, In: in, Out: out})
+	return out
+}
+
+// infer is the forms of a row's results.
+func infer(op kernel.Op, a kernel.Attr, in ...kernel.Tensor) []kernel.Tensor {
+	out, err := kernel.Infer(op, a, in)
+	if err != nil {
+		panic("train: " + err.Error())
+	}
 	return out
 }
 

@@ -215,7 +215,8 @@ func TestCombine(t *testing.T) {
 	c := demo(t)
 	params := vector(t, 1, -1, 0.5)
 	deltas := []Contribution{{Delta: Quantize(dev, vector(t, 2, -2, 0), 8)}, {Delta: Quantize(dev, vector(t, 4, -4, 0), 8)}}
-	next, step, err := Combine(dev, c, Place{}, Start(c, params), deltas, 0)
+	next := Start(c, params.Clone())
+	step, err := Combine(dev, c, Place{}, &next, deltas, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,10 +231,13 @@ func TestCombine(t *testing.T) {
 	if name, differs := advanced.Difference(next.Params); differs {
 		t.Errorf("tensor %s differs for one who took the step", name)
 	}
-	if _, _, err := Combine(dev, c, Place{}, Start(c, params), nil, 0); err == nil {
+	if _, err := Combine(dev, c, Place{}, &next, nil, 0); err == nil {
 		t.Error("a round without deltas was combined")
 	}
-	if _, _, err := Combine(dev, c, Place{}, Start(c, params), []Contribution{{Delta: Quantize(dev, vector(t, 1, 2), 8)}}, 0); err == nil {
+	if _, err := Combine(dev, c, Place{}, &next, []Contribution{{Delta: Quantize(dev, vector(t, 1, 2), 8)}}, 0); err == nil {
 		t.Error("a delta of another shape was combined")
+	}
+	if name, differs := advanced.Difference(next.Params); differs {
+		t.Errorf("a combine that failed changed tensor %s", name)
 	}
 }

@@ -36,22 +36,16 @@ func (w *Walk) Params() *tensor.Set { return w.params }
 // with beta1 = 0.
 func (w *Walk) Step(g *tensor.Set) {
 	w.clip(w.cfg, g)
-	for i := range g.Len() {
-		state := []kernel.Tensor{g.At(i).Tensor, w.m.At(i).Tensor, w.v.At(i).Tensor}
-		w.adam(w.cfg, w.at, state, state)
-		w.decay(w.cfg, w.at, w.params.At(i).Tensor, g.At(i).Tensor)
-	}
+	w.adam(w.cfg, w.at, g, w.m, w.v, 0, g.Len())
+	w.decay(w.cfg, w.at, w.params, g, 0, g.Len())
 	w.minus(w.params, g)
 	w.at.Step++
 }
 
-// minus takes steps off params, in place.
+// minus takes steps, which it negates, off params, in place.
 func (f fold) minus(params, steps *tensor.Set) {
 	f.scale(steps, -1)
-	for i := range params.Len() {
-		x := params.At(i).Tensor
-		f.dev.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, steps.At(i).Tensor}, Out: []kernel.Tensor{x}})
-	}
+	f.add(params, steps)
 }
 
 // Finish gives the walk's contribution to its round: the way back from where
