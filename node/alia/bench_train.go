@@ -265,6 +265,8 @@ func (b *trainBench) run() (*trainReport, error) {
 // watch takes more steps with each operation timed, which costs time itself.
 func (b *trainBench) watch(t *trainee) error {
 	b.profile = newProfile(b.threads)
+	t.engine = nil
+	debug.FreeOSMemory() // the new engine takes as much again
 	t.dev = kernel.Watched(b.dev, b.profile.watch)
 	t.engine = nmt.NewEngine(t.dev, b.config.Model(b.vocab))
 	if _, err := t.step(); err != nil { // takes the new engine's memory

@@ -126,6 +126,7 @@ func (d *device) rows(w int, c *Call, lo, hi, n int) {
 		defer d.watch(w, c, share, false)
 	}
 	d.compute(w, &s.call, 0, partsMatMul(&s.call))
+	s.in, s.out = [2]Tensor{}, [1]Tensor{} // else they keep a plan's memory from being collected
 }
 
 // narrowed is rows lo to hi-1 of a matrix; its shape is kept in dims.
