@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"sort"
@@ -74,13 +75,13 @@ func SaveModel(ctx context.Context, b block.Blocks, dir string, plan *work.Plan,
 }
 
 // OpenModel reads a model's directory, and checks it against its manifest
-// where there is one.
+// where there is one. The parameters stay in their file, see mapFile.
 func OpenModel(dir string) (*work.Translator, error) {
-	t, err := work.ParseModel(func(name string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, name)) })
+	t, err := work.ParseModel(func(name string) ([]byte, error) { return readPart(filepath.Join(dir, name), name == work.ParamsFile) })
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", dir, err)
 	}
-	data, err := os.ReadFile(filepath.Join(dir, manifestFile))
+	data, err := readPart(filepath.Join(dir, manifestFile), false)
 	if errors.Is(err, os.ErrNotExist) {
 		return t, nil
 	} else if err != nil {
@@ -94,4 +95,31 @@ func OpenModel(dir string) (*work.Translator, error) {
 		return nil, fmt.Errorf("model %s: its files are of model %s, %s says %s: they were changed or damaged", dir, id, manifestFile, m.Model)
 	}
 	return t, nil
+}
+
+// maxPart bounds the files of a model that are not its parameters.
+const maxPart = 64 << 20
+
+// readPart reads a file of a model, or maps it.
+func readPart(path string, mapped bool) ([]byte, error) {
+	info, err := os.Stat(path) // before it is opened, which may take for ever
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a file", filepath.Base(path))
+	case info.Size() == 0, int64(int(info.Size())) != info.Size(), !mapped && info.Size() > maxPart:
+		return nil, fmt.Errorf("%s has %d bytes", filepath.Base(path), info.Size())
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if mapped {
+		return mapFile(f, int(info.Size()))
+	}
+	data := make([]byte, info.Size())
+	_, err = io.ReadFull(f, data)
+	return data, err
 }

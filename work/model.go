@@ -80,7 +80,7 @@ func (t *Translator) Files() map[string][]byte {
 }
 
 // ParseModel reads a model from the contents of its directory's files, which
-// read gives by name.
+// read gives by name. The parameters share their file's memory.
 func ParseModel(read func(name string) ([]byte, error)) (*Translator, error) {
 	data, err := read(ConfigFile)
 	if err != nil {

@@ -2,24 +2,28 @@ package work
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sort"
+	"slices"
+	"strings"
+	"unicode/utf8"
 
-	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// maxHeader is the format's own limit of a header, in bytes.
-const maxHeader = 100 << 20
+// maxHeader bounds a header in bytes. It holds maxTensors entries; the format
+// itself allows 100 MB, which as JSON would take a gigabyte to read.
+const maxHeader = 4 << 20
 
 // safeTensor is an entry of the header of a safetensors file.
 type safeTensor struct {
-	DType   string    `json:"dtype"`
-	Shape   []uint64  `json:"shape"`
-	Offsets [2]uint64 `json:"data_offsets"`
+	name    string
+	DType   string   `json:"dtype"`
+	Shape   []uint64 `json:"shape"`
+	Offsets []uint64 `json:"data_offsets"` // where its elements begin and end
 }
 
 // EncodeSafetensors gives a set of F32 tensors as a file of the
@@ -33,7 +37,7 @@ func EncodeSafetensors(s *tensor.Set) []byte {
 	var at uint64
 	for i := range s.Len() {
 		t := s.At(i)
-		e := safeTensor{DType: "F32", Offsets: [2]uint64{at, at + 4*uint64(len(t.F))}}
+		e := safeTensor{DType: "F32", Offsets: []uint64{at, at + 4*uint64(len(t.F))}}
 		for _, d := range t.Shape {
 			e.Shape = append(e.Shape, uint64(d))
 		}
@@ -49,7 +53,7 @@ func EncodeSafetensors(s *tensor.Set) []byte {
 	out = binary.LittleEndian.AppendUint64(out, uint64(head.Len()))
 	out = append(out, head.Bytes()...)
 	for i := range s.Len() {
-		out = appendElements(out, s.At(i).Tensor)
+		out = append(out, elements(s.At(i).Tensor)...)
 	}
 	return out
 }
@@ -63,64 +67,109 @@ func mustJSON(v any) []byte {
 }
 
 // DecodeSafetensors reads a safetensors file of F32 tensors. Headers that
-// overlap, leave gaps, or name elements the file does not hold are refused
-// before memory is taken for them.
+// name a tensor twice, overlap, leave gaps, or name elements the file does not
+// hold are refused before memory is taken for them. The tensors share data's
+// memory where they can: who writes to one writes to the other.
 func DecodeSafetensors(data []byte) (*tensor.Set, error) {
 	if len(data) < 8 {
 		return nil, errors.New("safetensors: shorter than its header's length")
 	}
 	n := binary.LittleEndian.Uint64(data)
 	if n > maxHeader || n > uint64(len(data)-8) {
-		return nil, fmt.Errorf("safetensors: header of %d bytes in a file of %d", n, len(data))
+		return nil, fmt.Errorf("safetensors: header of %d bytes in a file of %d, at most %d are taken", n, len(data), maxHeader)
 	}
-	var head map[string]json.RawMessage
-	if err := json.Unmarshal(data[8:8+n], &head); err != nil {
+	entries, err := safeHeader(data[8 : 8+n])
+	if err != nil {
 		return nil, fmt.Errorf("safetensors: header: %w", err)
 	}
-	delete(head, "__metadata__")
-	names := make([]string, 0, len(head))
-	entries := map[string]safeTensor{}
-	for name, raw := range head { // order-free: sorted below
-		var e safeTensor
-		if err := json.Unmarshal(raw, &e); err != nil {
-			return nil, fmt.Errorf("safetensors: tensor %q: %w", name, err)
-		}
-		names, entries[name] = append(names, name), e
-	}
-	sort.Slice(names, func(i, j int) bool {
-		a, b := entries[names[i]].Offsets, entries[names[j]].Offsets
-		if a != b {
-			return a[0] < b[0] || a[0] == b[0] && a[1] < b[1]
-		}
-		return names[i] < names[j]
+	slices.SortFunc(entries, func(a, b safeTensor) int {
+		return cmp.Or(slices.Compare(a.Offsets, b.Offsets), strings.Compare(a.name, b.name))
 	})
-	return safeItems(names, entries, data[8+n:])
+	return safeItems(entries, data[8+n:])
 }
 
-func safeItems(names []string, entries map[string]safeTensor, data []byte) (*tensor.Set, error) {
+// safeHeader reads a header: an object of tensors by their names.
+func safeHeader(head []byte) (entries []safeTensor, err error) {
+	if len(head) == 0 || head[0] != '{' || !utf8.Valid(head) {
+		return nil, errors.New("not a JSON object in UTF-8")
+	}
+	d := json.NewDecoder(bytes.NewReader(head))
+	err = object(d, func(name string) error {
+		if name == "__metadata__" {
+			return object(d, func(string) error { return d.Decode(new(string)) })
+		}
+		if len(entries) == maxTensors {
+			return fmt.Errorf("more than %d tensors", maxTensors)
+		}
+		e := safeTensor{name: name}
+		err := object(d, func(field string) error {
+			switch field {
+			case "dtype":
+				return d.Decode(&e.DType)
+			case "shape":
+				return d.Decode(&e.Shape)
+			case "data_offsets":
+				return d.Decode(&e.Offsets)
+			}
+			return errors.New("no such field")
+		})
+		entries = append(entries, e)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if rest := bytes.TrimRight(head[d.InputOffset():], " "); len(rest) > 0 {
+		return nil, fmt.Errorf("%d bytes after the object", len(rest))
+	}
+	return entries, nil
+}
+
+// object reads a JSON object with no key twice; field reads the value of one.
+func object(d *json.Decoder, field func(key string) error) error {
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return cmp.Or(err, fmt.Errorf("%v where an object should be", t))
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		t, err := d.Token()
+		if err != nil {
+			return err
+		}
+		key := t.(string) // the decoder takes nothing else for a key
+		if seen[key] {
+			return fmt.Errorf("%q is there twice", key)
+		}
+		seen[key] = true
+		if err := field(key); err != nil {
+			return fmt.Errorf("%q: %w", key, err)
+		}
+	}
+	_, err := d.Token()
+	return err
+}
+
+func safeItems(entries []safeTensor, data []byte) (*tensor.Set, error) {
 	var items []tensor.Named
 	var at uint64
-	for _, name := range names {
-		e := entries[name]
+	for _, e := range entries {
 		if e.DType != "F32" {
-			return nil, fmt.Errorf("safetensors: tensor %q has type %q, want F32", name, e.DType)
+			return nil, fmt.Errorf("safetensors: tensor %q has type %q, want F32", e.name, e.DType)
 		}
 		if len(e.Shape) == 0 || len(e.Shape) > 4 {
-			return nil, fmt.Errorf("safetensors: tensor %q has %d dimensions, want 1 to 4", name, len(e.Shape))
+			return nil, fmt.Errorf("safetensors: tensor %q has %d dimensions, want 1 to 4", e.name, len(e.Shape))
 		}
 		size, shape := uint64(4), make([]int, len(e.Shape))
 		for i, d := range e.Shape {
-			if d == 0 || d > uint64(len(data)) || size*d > uint64(len(data)) {
-				return nil, fmt.Errorf("safetensors: tensor %q of shape %v does not fit a file of %d bytes", name, e.Shape, len(data))
+			if d == 0 || d > uint64(len(data))/size {
+				return nil, fmt.Errorf("safetensors: tensor %q of shape %v does not fit a file of %d bytes", e.name, e.Shape, len(data))
 			}
 			size, shape[i] = size*d, int(d)
 		}
-		if e.Offsets[0] != at || e.Offsets[1] != at+size || at+size > uint64(len(data)) {
-			return nil, fmt.Errorf("safetensors: tensor %q of %d bytes stands at %v, want it at %d in %d bytes", name, size, e.Offsets, at, len(data))
+		if !slices.Equal(e.Offsets, []uint64{at, at + size}) || at+size > uint64(len(data)) {
+			return nil, fmt.Errorf("safetensors: tensor %q of %d bytes stands at %v, want it at %d in %d bytes", e.name, size, e.Offsets, at, len(data))
 		}
-		t := tensor.Zeros(kernel.F32, shape...)
-		readElements(t, data[at:])
-		items, at = append(items, tensor.Named{Name: name, Tensor: t}), at+size
+		items, at = append(items, tensor.Named{Name: e.name, Tensor: view(data[at:at+size], shape)}), at+size
 	}
 	if at != uint64(len(data)) {
 		return nil, fmt.Errorf("safetensors: %d bytes after the last tensor", uint64(len(data))-at)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unsafe"
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/kernel"
@@ -73,11 +74,24 @@ func PutSet(ctx context.Context, b block.Blocks, s *tensor.Set) (block.Link, err
 
 // SumSet is the CID [PutSet] would give, storing nothing.
 func SumSet(s *tensor.Set) block.Link {
-	rec, data := encodeSet(s)
-	rec.Data.Size = uint64(len(data))
-	for at := 0; at < len(data); at += block.LeafSize {
-		leaf := data[at:min(at+block.LeafSize, len(data))]
+	rec := formOf(s)
+	leaf := make([]byte, 0, block.LeafSize)
+	flush := func() {
+		rec.Data.Size += uint64(len(leaf))
 		rec.Data.Leaves = append(rec.Data.Leaves, block.Link{Cid: block.Sum(block.Raw, leaf)})
+		leaf = leaf[:0]
+	}
+	for i := range s.Len() {
+		for data := elements(s.At(i).Tensor); len(data) > 0; {
+			n := min(len(data), block.LeafSize-len(leaf))
+			leaf, data = append(leaf, data[:n]...), data[n:]
+			if len(leaf) == block.LeafSize {
+				flush()
+			}
+		}
+	}
+	if len(leaf) > 0 {
+		flush()
 	}
 	node, err := block.Encode(rec)
 	if err != nil {
@@ -87,8 +101,16 @@ func SumSet(s *tensor.Set) block.Link {
 }
 
 func encodeSet(s *tensor.Set) (SetRecord, []byte) {
-	rec := SetRecord{Version: 1}
 	data := make([]byte, 0, 4*s.Elements())
+	for i := range s.Len() {
+		data = append(data, elements(s.At(i).Tensor)...)
+	}
+	return formOf(s), data
+}
+
+// formOf is the record of a set, but for its data.
+func formOf(s *tensor.Set) SetRecord {
+	rec := SetRecord{Version: 1}
 	for i := range s.Len() {
 		t := s.At(i)
 		shape := make([]uint32, len(t.Shape))
@@ -96,12 +118,27 @@ func encodeSet(s *tensor.Set) (SetRecord, []byte) {
 			shape[j] = uint32(d)
 		}
 		rec.Tensors = append(rec.Tensors, TensorRecord{Name: t.Name, Type: uint16(t.Type), Shape: shape})
-		data = appendElements(data, t.Tensor)
 	}
-	return rec, data
+	return rec
 }
 
-func appendElements(data []byte, t kernel.Tensor) []byte {
+// littleEndian reports whether this machine keeps a number's bytes in the
+// order that files have them.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// elements is t's elements, little endian, to be read only: they are t's own
+// memory where the machine keeps them so.
+func elements(t kernel.Tensor) []byte {
+	if littleEndian {
+		switch t.Type {
+		case kernel.F32:
+			return bytesOf(t.F)
+		case kernel.I32:
+			return bytesOf(t.I)
+		}
+		return bytesOf(t.B)
+	}
+	data := make([]byte, 0, 4*(len(t.F)+len(t.I))+len(t.B))
 	for _, x := range t.F {
 		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(x))
 	}
@@ -112,6 +149,27 @@ func appendElements(data []byte, t kernel.Tensor) []byte {
 		data = append(data, byte(x))
 	}
 	return data
+}
+
+func bytesOf[T float32 | int32 | int8](x []T) []byte {
+	var one T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(one)))
+}
+
+// view is the F32 tensor of a shape that data begins with, little endian. It
+// is data's own memory where the machine can read it there.
+func view(data []byte, shape []int) kernel.Tensor {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	start := unsafe.Pointer(unsafe.SliceData(data))
+	if littleEndian && uintptr(start)%4 == 0 {
+		return kernel.Tensor{Type: kernel.F32, Shape: shape, F: unsafe.Slice((*float32)(start), n)}
+	}
+	t := kernel.New(kernel.F32, shape...)
+	readElements(t, data)
+	return t
 }
 
 // GetSet is the inverse of [PutSet].

@@ -225,56 +225,6 @@ func TestTrace(t *testing.T) {
 	}
 }
 
-func TestSafetensors(t *testing.T) {
-	set := tensor.Zeros(kernel.F32, 2, 3)
-	set.F[4] = 1.5
-	s, err := tensor.NewSet([]tensor.Named{{Name: "b", Tensor: set}, {Name: "a\"", Tensor: tensor.Zeros(kernel.F32, 1)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	data := work.EncodeSafetensors(s)
-	got, err := work.DecodeSafetensors(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if name, differs := s.Difference(got); differs {
-		t.Errorf("tensor %s came back changed", name)
-	}
-	for name, bad := range map[string][]byte{
-		"short":          data[:5],
-		"cut":            data[:len(data)-1],
-		"long":           append(append([]byte{}, data...), 0),
-		"header too big": append([]byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}, data[8:]...),
-		"type":           []byte(strings.Replace(string(data), "F32", "F16", 1)),
-		"overlap":        []byte(strings.Replace(string(data), "[4,28]", "[0,24]", 1)),
-	} {
-		if _, err := work.DecodeSafetensors(bad); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
-	}
-}
-
-func FuzzSafetensors(f *testing.F) {
-	s, err := tensor.NewSet([]tensor.Named{{Name: "a", Tensor: tensor.Zeros(kernel.F32, 2, 2)}})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(work.EncodeSafetensors(s))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := work.DecodeSafetensors(data)
-		if err != nil {
-			return
-		}
-		again, err := work.DecodeSafetensors(work.EncodeSafetensors(s))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if name, differs := s.Difference(again); differs {
-			t.Errorf("tensor %s came back changed", name)
-		}
-	})
-}
-
 // FuzzParseUnit: what parses is what was sent.
 func FuzzParseUnit(f *testing.F) {
 	u := work.Unit{Version: 1, Kind: work.Gradient, Work: named("run"), Inputs: []block.Link{named("params"), named("batch")}}

@@ -109,9 +109,9 @@ func Parse(data []byte) (*Tokenizer, error) {
 }
 
 // escape writes s for the inside of a JSON string; s has no control characters.
-func escape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
-}
+func escape(s string) string { return quoted.Replace(s) }
+
+var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 // visible writes bytes as GPT-2's printable characters, one for each byte: the
 // printable ones of Latin-1 stand for themselves, the other 68 are U+0100 and up.
