@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/ipfs/go-cid"
+
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/nmt"
@@ -56,6 +58,12 @@ type File struct {
 func putFile(ctx context.Context, b block.Blocks, data []byte) (File, error) {
 	leaves, err := block.PutBytes(ctx, b, data)
 	return File{Size: uint64(len(data)), Leaves: leaves}, err
+}
+
+// append adds a leaf at the end of the file.
+func (f *File) append(leaf []byte, c cid.Cid) {
+	f.Size += uint64(len(leaf))
+	f.Leaves = append(f.Leaves, block.Link{Cid: c})
 }
 
 func (f File) read(ctx context.Context, b block.Blocks) ([]byte, error) {

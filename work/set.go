@@ -3,6 +3,7 @@ package work
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -64,9 +65,13 @@ func (t TensorRecord) size() (uint64, error) {
 
 // PutSet stores a set and gives its CID.
 func PutSet(ctx context.Context, b block.Blocks, s *tensor.Set) (block.Link, error) {
-	rec, data := encodeSet(s)
-	var err error
-	if rec.Data, err = putFile(ctx, b, data); err != nil {
+	rec := formOf(s)
+	err := eachLeaf(s, func(leaf []byte) error {
+		c, err := b.Put(ctx, block.Raw, leaf)
+		rec.Data.append(leaf, c)
+		return err
+	})
+	if err != nil {
 		return block.Link{}, fmt.Errorf("store set: %w", err)
 	}
 	return block.PutNode(ctx, b, rec)
@@ -75,37 +80,15 @@ func PutSet(ctx context.Context, b block.Blocks, s *tensor.Set) (block.Link, err
 // SumSet is the CID [PutSet] would give, storing nothing.
 func SumSet(s *tensor.Set) block.Link {
 	rec := formOf(s)
-	leaf := make([]byte, 0, block.LeafSize)
-	flush := func() {
-		rec.Data.Size += uint64(len(leaf))
-		rec.Data.Leaves = append(rec.Data.Leaves, block.Link{Cid: block.Sum(block.Raw, leaf)})
-		leaf = leaf[:0]
-	}
-	for i := range s.Len() {
-		for data := elements(s.At(i).Tensor); len(data) > 0; {
-			n := min(len(data), block.LeafSize-len(leaf))
-			leaf, data = append(leaf, data[:n]...), data[n:]
-			if len(leaf) == block.LeafSize {
-				flush()
-			}
-		}
-	}
-	if len(leaf) > 0 {
-		flush()
-	}
-	node, err := block.Encode(rec)
-	if err != nil {
+	err := eachLeaf(s, func(leaf []byte) error {
+		rec.Data.append(leaf, block.Sum(block.Raw, leaf))
+		return nil
+	})
+	node, encoding := block.Encode(rec)
+	if err = errors.Join(err, encoding); err != nil {
 		panic("work: a set that cannot be encoded: " + err.Error())
 	}
 	return block.Link{Cid: block.Sum(block.CBOR, node)}
-}
-
-func encodeSet(s *tensor.Set) (SetRecord, []byte) {
-	data := make([]byte, 0, 4*s.Elements())
-	for i := range s.Len() {
-		data = append(data, elements(s.At(i).Tensor)...)
-	}
-	return formOf(s), data
 }
 
 // formOf is the record of a set, but for its data.
@@ -120,6 +103,34 @@ func formOf(s *tensor.Set) SetRecord {
 		rec.Tensors = append(rec.Tensors, TensorRecord{Name: t.Name, Type: uint16(t.Type), Shape: shape})
 	}
 	return rec
+}
+
+// eachLeaf calls f with the leaves of a set's elements, which are one file, in
+// order. A leaf is good until f returns, and most are the tensors' own memory:
+// a state's elements are many, and are not held twice.
+func eachLeaf(s *tensor.Set, f func(leaf []byte) error) error {
+	border := make([]byte, 0, block.LeafSize) // of tensors that share a leaf
+	for i := range s.Len() {
+		for data := elements(s.At(i).Tensor); len(data) > 0; {
+			n := min(len(data), block.LeafSize-len(border))
+			leaf := data[:n]
+			if data = data[n:]; n < block.LeafSize {
+				border = append(border, leaf...)
+				leaf = border
+			}
+			if len(leaf) < block.LeafSize {
+				continue
+			}
+			if err := f(leaf); err != nil {
+				return err
+			}
+			border = border[:0]
+		}
+	}
+	if len(border) == 0 {
+		return nil
+	}
+	return f(border)
 }
 
 // littleEndian reports whether this machine keeps a number's bytes in the

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 
 	"github.com/ipfs/go-cid"
@@ -16,13 +17,27 @@ import (
 // characters of the CID. A file appears whole or not at all: it is written
 // under dir/tmp and renamed. Nothing is synced to the platter block by block;
 // what a power cut damages, Get finds, because it verifies every CID.
+//
+// Files of deleted blocks are written anew for others. A training run puts and
+// deletes its whole state each round, and file systems take longer to make a
+// file than to fill it: ext4 looks for an inode that was not in use just now.
 type Store struct {
 	dir     string
 	lock    *os.File
 	damaged atomic.Int64
+	closed  atomic.Bool
 
-	closed atomic.Bool
+	// names is held to read a file by its name, and alone to take one from
+	// under it.
+	names sync.RWMutex
+
+	mu     sync.Mutex // guards what follows
+	spares []string   // files in dir/tmp that nobody reads
+	spared int        // files taken so far, which name the next
 }
+
+// maxSpares is how many files of deleted blocks are kept.
+const maxSpares = 64
 
 // Open opens the store in dir, creating it if need be. One live process has a
 // store at a time: a second Open fails and names the first process.
@@ -66,7 +81,9 @@ func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if err := Check(c); err != nil {
 		return nil, fmt.Errorf("get block: %w", err)
 	}
+	s.names.RLock()
 	data, err := os.ReadFile(s.path(c))
+	s.names.RUnlock()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("block %s: %w", c, ErrNotFound)
 	}
@@ -106,7 +123,7 @@ func (s *Store) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, err
 
 // write creates the file whole or leaves nothing.
 func (s *Store) write(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "put-*")
+	f, err := s.blank()
 	if err != nil {
 		return err
 	}
@@ -116,6 +133,9 @@ func (s *Store) write(path string, data []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(data)
+	if err == nil {
+		err = f.Truncate(int64(len(data)))
+	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
@@ -126,6 +146,23 @@ func (s *Store) write(path string, data []byte) (err error) {
 		}
 	}
 	return err
+}
+
+// blank opens a file under dir/tmp to be written from its beginning; it may
+// hold something.
+func (s *Store) blank() (*os.File, error) {
+	s.mu.Lock()
+	var name string
+	if n := len(s.spares); n > 0 {
+		name, s.spares = s.spares[n-1], s.spares[:n-1]
+	}
+	s.mu.Unlock()
+	if name != "" {
+		if f, err := os.OpenFile(name, os.O_WRONLY, 0); err == nil {
+			return f, nil
+		}
+	}
+	return os.CreateTemp(filepath.Join(s.dir, "tmp"), "put-*")
 }
 
 // Has reports whether the block is held, without reading it.
@@ -142,10 +179,29 @@ func (s *Store) Delete(c cid.Cid) error {
 	if err := Check(c); err != nil {
 		return fmt.Errorf("delete block: %w", err)
 	}
-	if err := os.Remove(s.path(c)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := s.discard(s.path(c)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete block: %w", err)
 	}
 	return nil
+}
+
+// discard takes the file from under its name, and keeps it where there is use
+// for it.
+func (s *Store) discard(path string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.spares) == maxSpares {
+		return os.Remove(path)
+	}
+	s.spared++
+	spare := filepath.Join(s.dir, "tmp", fmt.Sprintf("spare-%d", s.spared))
+	s.names.Lock() // whoever read the file has read it
+	err := os.Rename(path, spare)
+	s.names.Unlock()
+	if err == nil {
+		s.spares = append(s.spares, spare)
+	}
+	return err
 }
 
 // Damaged returns how many blocks Get has found damaged since Open.

@@ -1,11 +1,13 @@
 package block_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/alia-network/alia/protocol/block"
@@ -81,5 +83,60 @@ func TestStoreOpenDropsUnfinishedFiles(t *testing.T) {
 	openStore(t, dir)
 	if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("unfinished file: %v", err)
+	}
+}
+
+// TestStoreReusesFiles puts blocks into the files of deleted ones while others
+// read them: whoever finds a block finds it whole.
+func TestStoreReusesFiles(t *testing.T) {
+	s, err := block.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	data := make([][]byte, 128)
+	for i := range data {
+		data[i] = bytes.Repeat([]byte{byte(i)}, 1+i*1000) // longer and shorter than the file's last block
+	}
+	var readers, writers sync.WaitGroup
+	done := make(chan struct{})
+	for range 4 {
+		readers.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				_, err := s.Get(t.Context(), block.Sum(block.Raw, data[i*7%len(data)]))
+				if err != nil && !errors.Is(err, block.ErrNotFound) {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for w := range 2 { // each has blocks of its own
+		writers.Go(func() {
+			for round := range 6 {
+				for i := w; i < len(data); i += 2 {
+					c, err := s.Put(t.Context(), block.Raw, data[(i+14*round)%len(data)])
+					if err != nil {
+						t.Error(err)
+					}
+					if i%6 != w {
+						if err := s.Delete(c); err != nil {
+							t.Error(err)
+						}
+					}
+				}
+			}
+		})
+	}
+	writers.Wait()
+	close(done)
+	readers.Wait()
+	if n := s.Damaged(); n > 0 {
+		t.Errorf("%d blocks were found damaged", n)
 	}
 }
