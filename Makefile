@@ -11,7 +11,7 @@ RACE        := ./protocol/... ./ledger/... ./node/...
 # The rooms whose bits must agree under every build.
 GOLDEN      := ./work/kernel/ ./work/nmt/ ./work/text/ ./work/corpus/ ./work/train/ ./work/
 
-.PHONY: build demo test check vet staticcheck race golden emulated bench soak generate fuzz clean
+.PHONY: build demo test check vet staticcheck race golden emulated bench soak generate ptx fuzz clean
 
 build: ## bin/alia, and the peer of its bench where that can be loaded
 	@mkdir -p bin
@@ -79,6 +79,14 @@ generate: ## assembly from its generator
 	cd work/kernel/internal/gen && for isa in avx512 avx2; do \
 		$(GO) run . -isa $$isa -out ../../$${isa}_amd64.s -stubs ../../$${isa}_amd64.go -pkg kernel; \
 	done && $(GO) run ./neon -out ../../neon_arm64.s -stubs ../../neon_arm64.go
+
+CLANG ?= clang-19
+ptx: ## the CUDA kernels' PTX from their C sources, byte for byte what is committed; needs clang-19
+	cd cuda/kernels && for c in *.c; do \
+		{ echo "// sources sha256 $$(cat *.h $$c | sha256sum | cut -d ' ' -f 1)"; \
+		$(CLANG) --target=nvptx64-nvidia-cuda -march=sm_75 -Xclang -target-feature -Xclang +ptx63 -nocudalib \
+			-std=c11 -ffp-contract=off -O2 -Wall -Wextra -Werror -S $$c -o -; } >$${c%.c}.ptx; \
+	done
 
 clean:
 	rm -rf bin

@@ -1,7 +1,19 @@
 // Package cuda is the kernels of work/kernel on NVIDIA devices, bit for bit.
 //
-// It is empty in the default build, which is pure Go: gorgonia.org/cu, on which
-// the CUDA build stands, exits the process in its init where there is no GPU.
-// A device made here is a kernel.Device like any other: it fills rows of the
-// one table and is held to the reference by the same digests.
+// Each kernel is a C source under kernels, committed with the PTX that
+// `make ptx` makes of it and that the driver compiles for the card. [Plan] turns
+// a call of the one table into launches of those kernels; it is pure Go, needs no
+// device, and reads shapes and attributes alone, so that it can run ahead of what
+// the call's tensors will hold. Package cuda/ptx runs the same PTX without a
+// device: the tests hold every kernel to the reference's bits that way.
+//
+//	launches, err := cuda.Plan(&call)
+//	for _, l := range launches {
+//		text, err := cuda.PTX(l.Module)
+//		// load text, find l.Kernel in it, start it on l.Grid and l.Block with l.Args
+//	}
+//
+// It has no driver in it in the default build, which is pure Go: gorgonia.org/cu,
+// on which the CUDA build stands, exits the process in its init where there is no
+// GPU.
 package cuda

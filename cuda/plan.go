@@ -1,0 +1,131 @@
+package cuda
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/alia-network/alia/work/kernel"
+)
+
+// Launch is one kernel on one grid. The launches of a call run one after the
+// other; each must see what the one before wrote. Shared memory is declared in
+// the PTX, none is asked for at launch.
+type Launch struct {
+	Module string    // what [PTX] takes
+	Kernel string    // the entry in it
+	Grid   [3]uint32 // blocks
+	Block  [3]uint32 // threads of each block, 1024 at most together
+	Args   []Arg     // in the order of the kernel's parameters
+}
+
+// Arg is one argument of a kernel: where a tensor of the call begins, or a
+// number.
+type Arg struct {
+	Kind  Kind
+	Index int    // which of Call.In (In) or Call.Out (Out)
+	Bits  uint64 // the number (U32, U64, F32), in its low bits
+}
+
+// Kind is what an argument is.
+type Kind uint8
+
+const (
+	In  Kind = iota + 1 // the device address of Call.In[Index]'s storage, 8 bytes
+	Out                 // the device address of Call.Out[Index]'s storage, 8 bytes
+	U32                 // 4 bytes
+	U64                 // 8 bytes
+	F32                 // 4 bytes
+)
+
+// Size returns the argument's size as a parameter, in bytes, which is also its
+// alignment.
+func (a Arg) Size() int {
+	if a.Kind == U32 || a.Kind == F32 {
+		return 4
+	}
+	return 8
+}
+
+func in(i int) Arg      { return Arg{Kind: In, Index: i} }
+func out(i int) Arg     { return Arg{Kind: Out, Index: i} }
+func u32(n int) Arg     { return Arg{Kind: U32, Bits: uint64(uint32(n))} }
+func u64(n int) Arg     { return Arg{Kind: U64, Bits: uint64(n)} }
+func f32(x float32) Arg { return Arg{Kind: F32, Bits: uint64(math.Float32bits(x))} }
+
+// Plan returns the launches that compute c, whose shapes fit its row. It looks
+// at shapes and attributes and never at what tensors hold, the segment tables
+// of the attention rows included, whose kernels read them on the device; the
+// tensors need no storage. Addresses need be aligned to an element alone. Where
+// the row lets an output share an input's storage, both arguments are then the
+// same address. The error is of a row that has no kernel here, or of a shape
+// beyond what a grid can hold.
+func Plan(c *kernel.Call) ([]Launch, error) {
+	plan := plans[c.Op]
+	if plan == nil {
+		return nil, fmt.Errorf("plan %v: the row has no CUDA kernel", c.Op)
+	}
+	launches := plan(c)
+	for i := range launches {
+		if err := launches[i].fits(); err != nil {
+			return nil, fmt.Errorf("plan %v: %w", c.Op, err)
+		}
+	}
+	return launches, nil
+}
+
+// fits holds a launch against the grid and block limits of compute capability
+// 7.5 and later.
+func (l *Launch) fits() error {
+	limits := [3]uint32{math.MaxInt32, math.MaxUint16, math.MaxUint16}
+	for i, n := range l.Grid {
+		if n == 0 || n > limits[i] {
+			return fmt.Errorf("%s: grid %v is beyond a device's %v", l.Kernel, l.Grid, limits)
+		}
+	}
+	return nil
+}
+
+// plans is, by row, how its calls become launches.
+var plans = map[kernel.Op]func(*kernel.Call) []Launch{
+	kernel.MatMul:  planMatMul,
+	kernel.AddBias: planRows("addbias", in(0), in(1), out(0)),
+	kernel.Add:     planElements("add", in(0), in(1), out(0)),
+}
+
+// blockThreads is the threads of a block, where nothing asks for another number.
+const blockThreads = 256
+
+// launch is a kernel of its own module on a line of blocks. A grid too large
+// for 32 bits becomes 0, which [Plan] refuses.
+func launch(name string, blocks, threads int, args ...Arg) Launch {
+	if blocks > math.MaxInt32 {
+		blocks = 0
+	}
+	return Launch{Module: name, Kernel: name, Grid: [3]uint32{uint32(blocks), 1, 1}, Block: [3]uint32{uint32(threads), 1, 1}, Args: args}
+}
+
+func one(l Launch) []Launch { return []Launch{l} }
+
+func up(n, by int) int { return (n + by - 1) / by }
+
+func rows(t *kernel.Tensor) int { return t.Shape[0] }
+func cols(t *kernel.Tensor) int { return t.Shape[len(t.Shape)-1] }
+
+// planElements is a thread an element of the first output, whose number is the
+// last argument.
+func planElements(name string, args ...Arg) func(*kernel.Call) []Launch {
+	return func(c *kernel.Call) []Launch {
+		n := c.Out[0].Len()
+		return one(launch(name, up(n, blockThreads), blockThreads, append(args[:len(args):len(args)], u64(n))...))
+	}
+}
+
+// planRows is a block a row of the first output, whose width is the last
+// argument.
+func planRows(name string, args ...Arg) func(*kernel.Call) []Launch {
+	return func(c *kernel.Call) []Launch {
+		d := cols(&c.Out[0])
+		threads := min(up(d, 32)*32, blockThreads)
+		return one(launch(name, rows(&c.Out[0]), threads, append(args[:len(args):len(args)], u32(d))...))
+	}
+}
