@@ -10,8 +10,12 @@ import "golang.org/x/sys/cpu"
 
 // assembly returns the devices written in assembly, the fastest first.
 func assembly() []backend {
+	wide := avx512
+	if cpu.X86.HasAVX512VNNI {
+		wide.linear8 = []linear8{linear8x4AVX512, linear8x2AVX512, linear8x1AVX512}
+	}
 	return []backend{
-		{"avx512", hasAVX512, avx512.cells},
+		{"avx512", hasAVX512, wide.cells},
 		{"avx2", hasAVX2, avx2.cells},
 	}
 }
@@ -40,6 +44,7 @@ var avx512 = primitives{
 	scaleAdd: scaleAddAVX512, gainGrad: gainGradAVX512, entropy: crossEntropyGradAVX512,
 	adam: adamAVX512, dropout: dropoutAVX512,
 	addQuantized: addQuantizedAVX512, quantize: quantizeAVX512,
+	linear8:   []linear8{linear8x2AVX2, linear8x1AVX2},
 	quantize4: quantize4AVX2, quantize2: quantize2AVX2,
 	addQuantized4: addQuantized4AVX2, addQuantized2: addQuantized2AVX2,
 	laneSum: laneSumAVX512, laneSumSquares: laneSumSquaresAVX512, laneMax: laneMaxAVX512, largest: largestAVX512,
@@ -59,6 +64,7 @@ var avx2 = primitives{
 	scaleAdd: scaleAddAVX2, gainGrad: gainGradAVX2, entropy: crossEntropyGradAVX2,
 	adam: adamAVX2, dropout: dropoutAVX2,
 	addQuantized: addQuantizedAVX2, quantize: quantizeAVX2,
+	linear8:   []linear8{linear8x2AVX2, linear8x1AVX2},
 	quantize4: quantize4AVX2, quantize2: quantize2AVX2,
 	addQuantized4: addQuantized4AVX2, addQuantized2: addQuantized2AVX2,
 	laneSum: laneSumAVX2, laneSumSquares: laneSumSquaresAVX2, laneMax: laneMaxAVX2, largest: largestAVX2,

@@ -109,6 +109,16 @@ func addQuantizedAVX2(dst *float32, x *float32, q *int8, sign float32, scale flo
 //go:noescape
 func quantizeAVX2(q *int8, x *float32, inv float32, n int)
 
+// linear8x2AVX2 is kernel.Linear8 of 2 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+//
+//go:noescape
+func linear8x2AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+
+// linear8x1AVX2 is kernel.Linear8 of 1 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+//
+//go:noescape
+func linear8x1AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+
 // quantize4AVX2 sets the codes of x*inv, rounded to even and clamped to ±7; n is a multiple of 32.
 //
 //go:noescape

@@ -2462,6 +2462,169 @@ block:
 	VZEROUPPER
 	RET
 
+// func linear8x2AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+// Requires: AVX, AVX2
+TEXT ·linear8x2AVX2(SB), NOSPLIT, $0-80
+	MOVQ q+16(FP), AX
+	MOVQ ldq+24(FP), CX
+	MOVQ y+0(FP), DX
+	MOVQ w+40(FP), BX
+	MOVQ sw+64(FP), SI
+	MOVQ b+72(FP), DI
+	MOVQ panels+48(FP), R8
+
+panel:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  groups+32(FP), R10
+	MOVQ  AX, R9
+
+product:
+	VPBROADCASTD (R9), X8
+	VPMOVSXBW    X8, Y8
+	VPBROADCASTD (R9)(CX*1), X9
+	VPMOVSXBW    X9, Y9
+	VPMOVSXBW    (BX), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y0, Y0
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPMOVSXBW    16(BX), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y1, Y1
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPMOVSXBW    32(BX), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y2, Y2
+	VPMADDWD     Y9, Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPMOVSXBW    48(BX), Y10
+	VPMADDWD     Y8, Y10, Y8
+	VPADDD       Y8, Y3, Y3
+	VPMADDWD     Y9, Y10, Y8
+	VPADDD       Y8, Y7, Y7
+	ADDQ         $0x04, R9
+	ADDQ         $0x40, BX
+	DECQ         R10
+	JNZ          product
+	MOVQ         sx+56(FP), R9
+	MOVQ         ldy+8(FP), R10
+	MOVQ         DX, R11
+	VPHADDD      Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VBROADCASTSS (R9), Y1
+	VMULPS       (SI), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VADDPS       (DI), Y0, Y0
+	VMOVUPS      Y0, (R11)
+	VPHADDD      Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VBROADCASTSS (R9), Y0
+	VMULPS       32(SI), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       32(DI), Y2, Y2
+	VMOVUPS      Y2, 32(R11)
+	ADDQ         R10, R11
+	VPHADDD      Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VBROADCASTSS 4(R9), Y0
+	VMULPS       (SI), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VADDPS       (DI), Y4, Y4
+	VMOVUPS      Y4, (R11)
+	VPHADDD      Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VBROADCASTSS 4(R9), Y0
+	VMULPS       32(SI), Y0, Y0
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VADDPS       32(DI), Y6, Y6
+	VMOVUPS      Y6, 32(R11)
+	ADDQ         R10, R11
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	DECQ         R8
+	JNZ          panel
+	VZEROUPPER
+	RET
+
+// func linear8x1AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+// Requires: AVX, AVX2
+TEXT ·linear8x1AVX2(SB), NOSPLIT, $0-80
+	MOVQ q+16(FP), AX
+	MOVQ ldq+24(FP), CX
+	MOVQ y+0(FP), CX
+	MOVQ w+40(FP), DX
+	MOVQ sw+64(FP), BX
+	MOVQ b+72(FP), SI
+	MOVQ panels+48(FP), DI
+
+panel:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	MOVQ  groups+32(FP), R9
+	MOVQ  AX, R8
+
+product:
+	VPBROADCASTD (R8), X4
+	VPMOVSXBW    X4, Y4
+	VPMOVSXBW    (DX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y0, Y0
+	VPMOVSXBW    16(DX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y1, Y1
+	VPMOVSXBW    32(DX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPMOVSXBW    48(DX), Y5
+	VPMADDWD     Y4, Y5, Y4
+	VPADDD       Y4, Y3, Y3
+	ADDQ         $0x04, R8
+	ADDQ         $0x40, DX
+	DECQ         R9
+	JNZ          product
+	MOVQ         sx+56(FP), R8
+	MOVQ         ldy+8(FP), R9
+	MOVQ         CX, R10
+	VPHADDD      Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VBROADCASTSS (R8), Y1
+	VMULPS       (BX), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VADDPS       (SI), Y0, Y0
+	VMOVUPS      Y0, (R10)
+	VPHADDD      Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VBROADCASTSS (R8), Y0
+	VMULPS       32(BX), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       32(SI), Y2, Y2
+	VMOVUPS      Y2, 32(R10)
+	ADDQ         R9, R10
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	DECQ         DI
+	JNZ          panel
+	VZEROUPPER
+	RET
+
 // func quantize4AVX2(q *int32, x *float32, inv float32, n int)
 // Requires: AVX, AVX2, BMI2
 TEXT ·quantize4AVX2(SB), NOSPLIT, $0-32

@@ -124,6 +124,21 @@ func addQuantizedAVX512(dst *float32, x *float32, q *int8, sign float32, scale f
 //go:noescape
 func quantizeAVX512(q *int8, x *float32, inv float32, n int)
 
+// linear8x4AVX512 is kernel.Linear8 of 4 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+//
+//go:noescape
+func linear8x4AVX512(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+
+// linear8x2AVX512 is kernel.Linear8 of 2 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+//
+//go:noescape
+func linear8x2AVX512(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+
+// linear8x1AVX512 is kernel.Linear8 of 1 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+//
+//go:noescape
+func linear8x1AVX512(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+
 // dropoutAVX512 sets dst = word >= drop ? x*factor : +0; n is a multiple of 32. keys holds the multipliers, the first counter and the ten round keys.
 //
 //go:noescape

@@ -2410,6 +2410,1231 @@ block:
 	VZEROUPPER
 	RET
 
+// func linear8x4AVX512(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+// Requires: AVX, AVX2, AVX512F, AVX512_VNNI, BMI2
+TEXT ·linear8x4AVX512(SB), NOSPLIT, $0-80
+	MOVQ         ldq+24(FP), AX
+	MOVQ         q+16(FP), CX
+	LEAQ         (CX)(AX*2), DX
+	ADDQ         AX, DX
+	MOVL         $0x80808080, BX
+	VPBROADCASTD BX, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	MOVQ         groups+32(FP), SI
+	XORQ         BX, BX
+
+sums:
+	CMPQ      SI, $0x10
+	JL        sumsTail
+	LEAQ      (CX), DI
+	VMOVDQU32 (DI)(BX*1), Z5
+	VPDPBUSD  Z5, Z0, Z1
+	LEAQ      (CX)(AX*1), DI
+	VMOVDQU32 (DI)(BX*1), Z5
+	VPDPBUSD  Z5, Z0, Z2
+	LEAQ      (CX)(AX*2), DI
+	VMOVDQU32 (DI)(BX*1), Z5
+	VPDPBUSD  Z5, Z0, Z3
+	LEAQ      (DX), DI
+	VMOVDQU32 (DI)(BX*1), Z5
+	VPDPBUSD  Z5, Z0, Z4
+	ADDQ      $0x40, BX
+	SUBQ      $0x10, SI
+	JMP       sums
+
+sumsTail:
+	MOVL          $0x0000ffff, DI
+	BZHIL         SI, DI, DI
+	KMOVW         DI, K1
+	LEAQ          (CX), DI
+	VMOVDQU32.Z   (DI)(BX*1), K1, Z5
+	VPDPBUSD      Z5, Z0, Z1
+	LEAQ          (CX)(AX*1), DI
+	VMOVDQU32.Z   (DI)(BX*1), K1, Z5
+	VPDPBUSD      Z5, Z0, Z2
+	LEAQ          (CX)(AX*2), DI
+	VMOVDQU32.Z   (DI)(BX*1), K1, Z5
+	VPDPBUSD      Z5, Z0, Z3
+	LEAQ          (DX), DI
+	VMOVDQU32.Z   (DI)(BX*1), K1, Z5
+	VPDPBUSD      Z5, Z0, Z4
+	VEXTRACTI64X4 $0x01, Z1, Y5
+	VPADDD        Y5, Y1, Y1
+	VEXTRACTI128  $0x01, Y1, X5
+	VPADDD        X5, X1, X1
+	VPSHUFD       $0x4e, X1, X5
+	VPADDD        X5, X1, X1
+	VPSHUFD       $0xb1, X1, X5
+	VPADDD        X5, X1, X1
+	VPBROADCASTD  X1, Z1
+	VPXORD        Z6, Z6, Z6
+	VPSUBD        Z1, Z6, Z1
+	VEXTRACTI64X4 $0x01, Z2, Y5
+	VPADDD        Y5, Y2, Y2
+	VEXTRACTI128  $0x01, Y2, X5
+	VPADDD        X5, X2, X2
+	VPSHUFD       $0x4e, X2, X5
+	VPADDD        X5, X2, X2
+	VPSHUFD       $0xb1, X2, X5
+	VPADDD        X5, X2, X2
+	VPBROADCASTD  X2, Z2
+	VPXORD        Z7, Z7, Z7
+	VPSUBD        Z2, Z7, Z2
+	VEXTRACTI64X4 $0x01, Z3, Y5
+	VPADDD        Y5, Y3, Y3
+	VEXTRACTI128  $0x01, Y3, X5
+	VPADDD        X5, X3, X3
+	VPSHUFD       $0x4e, X3, X5
+	VPADDD        X5, X3, X3
+	VPSHUFD       $0xb1, X3, X5
+	VPADDD        X5, X3, X3
+	VPBROADCASTD  X3, Z3
+	VPXORD        Z8, Z8, Z8
+	VPSUBD        Z3, Z8, Z3
+	VEXTRACTI64X4 $0x01, Z4, Y5
+	VPADDD        Y5, Y4, Y4
+	VEXTRACTI128  $0x01, Y4, X5
+	VPADDD        X5, X4, X4
+	VPSHUFD       $0x4e, X4, X5
+	VPADDD        X5, X4, X4
+	VPSHUFD       $0xb1, X4, X5
+	VPADDD        X5, X4, X4
+	VPBROADCASTD  X4, Z4
+	VPXORD        Z9, Z9, Z9
+	VPSUBD        Z4, Z9, Z4
+	MOVQ          y+0(FP), BX
+	MOVQ          w+40(FP), SI
+	MOVQ          sw+64(FP), DI
+	MOVQ          b+72(FP), R8
+	MOVQ          panels+48(FP), R9
+	MOVQ          groups+32(FP), R10
+	SHLQ          $0x06, R10
+
+wide4:
+	CMPQ      R9, $0x04
+	JL        wide4Done
+	VMOVDQA64 Z1, Z5
+	VMOVDQA64 Z2, Z6
+	VMOVDQA64 Z3, Z7
+	VMOVDQA64 Z4, Z8
+	VMOVDQA64 Z1, Z9
+	VMOVDQA64 Z2, Z10
+	VMOVDQA64 Z3, Z11
+	VMOVDQA64 Z4, Z12
+	VMOVDQA64 Z1, Z13
+	VMOVDQA64 Z2, Z14
+	VMOVDQA64 Z3, Z15
+	VMOVDQA64 Z4, Z16
+	VMOVDQA64 Z1, Z17
+	VMOVDQA64 Z2, Z18
+	VMOVDQA64 Z3, Z19
+	VMOVDQA64 Z4, Z20
+	LEAQ      (SI)(R10*2), R11
+	ADDQ      R10, R11
+	MOVQ      groups+32(FP), R12
+
+wide4Product:
+	VPBROADCASTD (CX), Z21
+	VPBROADCASTD (CX)(AX*1), Z22
+	VPBROADCASTD (CX)(AX*2), Z23
+	VPBROADCASTD (DX), Z24
+	VPXORD       (SI), Z0, Z25
+	VPDPBUSD     Z21, Z25, Z5
+	VPDPBUSD     Z22, Z25, Z6
+	VPDPBUSD     Z23, Z25, Z7
+	VPDPBUSD     Z24, Z25, Z8
+	VPXORD       (SI)(R10*1), Z0, Z25
+	VPDPBUSD     Z21, Z25, Z9
+	VPDPBUSD     Z22, Z25, Z10
+	VPDPBUSD     Z23, Z25, Z11
+	VPDPBUSD     Z24, Z25, Z12
+	VPXORD       (SI)(R10*2), Z0, Z25
+	VPDPBUSD     Z21, Z25, Z13
+	VPDPBUSD     Z22, Z25, Z14
+	VPDPBUSD     Z23, Z25, Z15
+	VPDPBUSD     Z24, Z25, Z16
+	VPXORD       (R11), Z0, Z25
+	VPDPBUSD     Z21, Z25, Z17
+	VPDPBUSD     Z22, Z25, Z18
+	VPDPBUSD     Z23, Z25, Z19
+	VPDPBUSD     Z24, Z25, Z20
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x40, SI
+	ADDQ         $0x40, R11
+	DECQ         R12
+	JNZ          wide4Product
+	ADDQ         R10, SI
+	ADDQ         R10, SI
+	ADDQ         R10, SI
+	MOVQ         groups+32(FP), R11
+	SHLQ         $0x02, R11
+	SUBQ         R11, CX
+	SUBQ         R11, DX
+	MOVQ         sx+56(FP), R11
+	MOVQ         ldy+8(FP), R12
+	VBROADCASTSS (R11), Z21
+	VBROADCASTSS 4(R11), Z22
+	VBROADCASTSS 8(R11), Z23
+	VBROADCASTSS 12(R11), Z24
+	MOVQ         BX, R11
+	VMULPS       (DI), Z21, Z25
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z25, Z5, Z5
+	VADDPS       (R8), Z5, Z5
+	VMOVUPS      Z5, (R11)
+	ADDQ         R12, R11
+	VMULPS       (DI), Z22, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VADDPS       (R8), Z6, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R12, R11
+	VMULPS       (DI), Z23, Z5
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z5, Z7, Z7
+	VADDPS       (R8), Z7, Z7
+	VMOVUPS      Z7, (R11)
+	ADDQ         R12, R11
+	VMULPS       (DI), Z24, Z5
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z5, Z8, Z8
+	VADDPS       (R8), Z8, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R12, R11
+	MOVQ         BX, R11
+	VMULPS       64(DI), Z21, Z5
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z5, Z9, Z9
+	VADDPS       64(R8), Z9, Z9
+	VMOVUPS      Z9, 64(R11)
+	ADDQ         R12, R11
+	VMULPS       64(DI), Z22, Z5
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z5, Z10, Z10
+	VADDPS       64(R8), Z10, Z10
+	VMOVUPS      Z10, 64(R11)
+	ADDQ         R12, R11
+	VMULPS       64(DI), Z23, Z5
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z5, Z11, Z11
+	VADDPS       64(R8), Z11, Z11
+	VMOVUPS      Z11, 64(R11)
+	ADDQ         R12, R11
+	VMULPS       64(DI), Z24, Z5
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z5, Z12, Z12
+	VADDPS       64(R8), Z12, Z12
+	VMOVUPS      Z12, 64(R11)
+	ADDQ         R12, R11
+	MOVQ         BX, R11
+	VMULPS       128(DI), Z21, Z5
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z5, Z13, Z13
+	VADDPS       128(R8), Z13, Z13
+	VMOVUPS      Z13, 128(R11)
+	ADDQ         R12, R11
+	VMULPS       128(DI), Z22, Z5
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       Z5, Z14, Z14
+	VADDPS       128(R8), Z14, Z14
+	VMOVUPS      Z14, 128(R11)
+	ADDQ         R12, R11
+	VMULPS       128(DI), Z23, Z5
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       Z5, Z15, Z15
+	VADDPS       128(R8), Z15, Z15
+	VMOVUPS      Z15, 128(R11)
+	ADDQ         R12, R11
+	VMULPS       128(DI), Z24, Z5
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z5, Z16, Z16
+	VADDPS       128(R8), Z16, Z16
+	VMOVUPS      Z16, 128(R11)
+	ADDQ         R12, R11
+	MOVQ         BX, R11
+	VMULPS       192(DI), Z21, Z5
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z5, Z17, Z17
+	VADDPS       192(R8), Z17, Z17
+	VMOVUPS      Z17, 192(R11)
+	ADDQ         R12, R11
+	VMULPS       192(DI), Z22, Z5
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       Z5, Z18, Z18
+	VADDPS       192(R8), Z18, Z18
+	VMOVUPS      Z18, 192(R11)
+	ADDQ         R12, R11
+	VMULPS       192(DI), Z23, Z5
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z5, Z19, Z19
+	VADDPS       192(R8), Z19, Z19
+	VMOVUPS      Z19, 192(R11)
+	ADDQ         R12, R11
+	VMULPS       192(DI), Z24, Z5
+	VCVTDQ2PS    Z20, Z20
+	VMULPS       Z5, Z20, Z20
+	VADDPS       192(R8), Z20, Z20
+	VMOVUPS      Z20, 192(R11)
+	ADDQ         R12, R11
+	ADDQ         $0x00000100, BX
+	ADDQ         $0x00000100, DI
+	ADDQ         $0x00000100, R8
+	SUBQ         $0x04, R9
+	JMP          wide4
+
+wide4Done:
+wide2:
+	CMPQ      R9, $0x02
+	JL        wide2Done
+	VMOVDQA64 Z1, Z5
+	VMOVDQA64 Z2, Z6
+	VMOVDQA64 Z3, Z7
+	VMOVDQA64 Z4, Z8
+	VMOVDQA64 Z1, Z9
+	VMOVDQA64 Z2, Z10
+	VMOVDQA64 Z3, Z11
+	VMOVDQA64 Z4, Z12
+	MOVQ      groups+32(FP), R11
+
+wide2Product:
+	VPBROADCASTD (CX), Z13
+	VPBROADCASTD (CX)(AX*1), Z14
+	VPBROADCASTD (CX)(AX*2), Z15
+	VPBROADCASTD (DX), Z16
+	VPXORD       (SI), Z0, Z17
+	VPDPBUSD     Z13, Z17, Z5
+	VPDPBUSD     Z14, Z17, Z6
+	VPDPBUSD     Z15, Z17, Z7
+	VPDPBUSD     Z16, Z17, Z8
+	VPXORD       (SI)(R10*1), Z0, Z17
+	VPDPBUSD     Z13, Z17, Z9
+	VPDPBUSD     Z14, Z17, Z10
+	VPDPBUSD     Z15, Z17, Z11
+	VPDPBUSD     Z16, Z17, Z12
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x40, SI
+	DECQ         R11
+	JNZ          wide2Product
+	ADDQ         R10, SI
+	MOVQ         groups+32(FP), R11
+	SHLQ         $0x02, R11
+	SUBQ         R11, CX
+	SUBQ         R11, DX
+	MOVQ         sx+56(FP), R11
+	MOVQ         ldy+8(FP), R12
+	VBROADCASTSS (R11), Z13
+	VBROADCASTSS 4(R11), Z14
+	VBROADCASTSS 8(R11), Z15
+	VBROADCASTSS 12(R11), Z16
+	MOVQ         BX, R11
+	VMULPS       (DI), Z13, Z17
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z17, Z5, Z5
+	VADDPS       (R8), Z5, Z5
+	VMOVUPS      Z5, (R11)
+	ADDQ         R12, R11
+	VMULPS       (DI), Z14, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VADDPS       (R8), Z6, Z6
+	VMOVUPS      Z6, (R11)
+	ADDQ         R12, R11
+	VMULPS       (DI), Z15, Z5
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z5, Z7, Z7
+	VADDPS       (R8), Z7, Z7
+	VMOVUPS      Z7, (R11)
+	ADDQ         R12, R11
+	VMULPS       (DI), Z16, Z5
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z5, Z8, Z8
+	VADDPS       (R8), Z8, Z8
+	VMOVUPS      Z8, (R11)
+	ADDQ         R12, R11
+	MOVQ         BX, R11
+	VMULPS       64(DI), Z13, Z5
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z5, Z9, Z9
+	VADDPS       64(R8), Z9, Z9
+	VMOVUPS      Z9, 64(R11)
+	ADDQ         R12, R11
+	VMULPS       64(DI), Z14, Z5
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z5, Z10, Z10
+	VADDPS       64(R8), Z10, Z10
+	VMOVUPS      Z10, 64(R11)
+	ADDQ         R12, R11
+	VMULPS       64(DI), Z15, Z5
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z5, Z11, Z11
+	VADDPS       64(R8), Z11, Z11
+	VMOVUPS      Z11, 64(R11)
+	ADDQ         R12, R11
+	VMULPS       64(DI), Z16, Z5
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z5, Z12, Z12
+	VADDPS       64(R8), Z12, Z12
+	VMOVUPS      Z12, 64(R11)
+	ADDQ         R12, R11
+	ADDQ         $0x00000080, BX
+	ADDQ         $0x00000080, DI
+	ADDQ         $0x00000080, R8
+	SUBQ         $0x02, R9
+	JMP          wide2
+
+wide2Done:
+wide1:
+	CMPQ      R9, $0x01
+	JL        wide1Done
+	VMOVDQA64 Z1, Z5
+	VMOVDQA64 Z2, Z6
+	VMOVDQA64 Z3, Z7
+	VMOVDQA64 Z4, Z8
+	MOVQ      groups+32(FP), R10
+
+wide1Product:
+	VPBROADCASTD (CX), Z9
+	VPBROADCASTD (CX)(AX*1), Z10
+	VPBROADCASTD (CX)(AX*2), Z11
+	VPBROADCASTD (DX), Z12
+	VPXORD       (SI), Z0, Z13
+	VPDPBUSD     Z9, Z13, Z5
+	VPDPBUSD     Z10, Z13, Z6
+	VPDPBUSD     Z11, Z13, Z7
+	VPDPBUSD     Z12, Z13, Z8
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, DX
+	ADDQ         $0x40, SI
+	DECQ         R10
+	JNZ          wide1Product
+	MOVQ         groups+32(FP), R10
+	SHLQ         $0x02, R10
+	SUBQ         R10, CX
+	SUBQ         R10, DX
+	MOVQ         sx+56(FP), R10
+	MOVQ         ldy+8(FP), R11
+	VBROADCASTSS (R10), Z9
+	VBROADCASTSS 4(R10), Z10
+	VBROADCASTSS 8(R10), Z11
+	VBROADCASTSS 12(R10), Z12
+	MOVQ         BX, R10
+	VMULPS       (DI), Z9, Z9
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z9, Z5, Z5
+	VADDPS       (R8), Z5, Z5
+	VMOVUPS      Z5, (R10)
+	ADDQ         R11, R10
+	VMULPS       (DI), Z10, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VADDPS       (R8), Z6, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R11, R10
+	VMULPS       (DI), Z11, Z5
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z5, Z7, Z7
+	VADDPS       (R8), Z7, Z7
+	VMOVUPS      Z7, (R10)
+	ADDQ         R11, R10
+	VMULPS       (DI), Z12, Z5
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z5, Z8, Z8
+	VADDPS       (R8), Z8, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R11, R10
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, R8
+	SUBQ         $0x01, R9
+	JMP          wide1
+
+wide1Done:
+	VZEROUPPER
+	RET
+
+// func linear8x2AVX512(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+// Requires: AVX, AVX2, AVX512F, AVX512_VNNI, BMI2
+TEXT ·linear8x2AVX512(SB), NOSPLIT, $0-80
+	MOVQ         ldq+24(FP), AX
+	MOVQ         q+16(FP), CX
+	MOVL         $0x80808080, DX
+	VPBROADCASTD DX, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	MOVQ         groups+32(FP), BX
+	XORQ         DX, DX
+
+sums:
+	CMPQ      BX, $0x10
+	JL        sumsTail
+	LEAQ      (CX), SI
+	VMOVDQU32 (SI)(DX*1), Z3
+	VPDPBUSD  Z3, Z0, Z1
+	LEAQ      (CX)(AX*1), SI
+	VMOVDQU32 (SI)(DX*1), Z3
+	VPDPBUSD  Z3, Z0, Z2
+	ADDQ      $0x40, DX
+	SUBQ      $0x10, BX
+	JMP       sums
+
+sumsTail:
+	MOVL          $0x0000ffff, SI
+	BZHIL         BX, SI, SI
+	KMOVW         SI, K1
+	LEAQ          (CX), SI
+	VMOVDQU32.Z   (SI)(DX*1), K1, Z3
+	VPDPBUSD      Z3, Z0, Z1
+	LEAQ          (CX)(AX*1), SI
+	VMOVDQU32.Z   (SI)(DX*1), K1, Z3
+	VPDPBUSD      Z3, Z0, Z2
+	VEXTRACTI64X4 $0x01, Z1, Y3
+	VPADDD        Y3, Y1, Y1
+	VEXTRACTI128  $0x01, Y1, X3
+	VPADDD        X3, X1, X1
+	VPSHUFD       $0x4e, X1, X3
+	VPADDD        X3, X1, X1
+	VPSHUFD       $0xb1, X1, X3
+	VPADDD        X3, X1, X1
+	VPBROADCASTD  X1, Z1
+	VPXORD        Z4, Z4, Z4
+	VPSUBD        Z1, Z4, Z1
+	VEXTRACTI64X4 $0x01, Z2, Y3
+	VPADDD        Y3, Y2, Y2
+	VEXTRACTI128  $0x01, Y2, X3
+	VPADDD        X3, X2, X2
+	VPSHUFD       $0x4e, X2, X3
+	VPADDD        X3, X2, X2
+	VPSHUFD       $0xb1, X2, X3
+	VPADDD        X3, X2, X2
+	VPBROADCASTD  X2, Z2
+	VPXORD        Z5, Z5, Z5
+	VPSUBD        Z2, Z5, Z2
+	MOVQ          y+0(FP), DX
+	MOVQ          w+40(FP), BX
+	MOVQ          sw+64(FP), SI
+	MOVQ          b+72(FP), DI
+	MOVQ          panels+48(FP), R8
+	MOVQ          groups+32(FP), R9
+	SHLQ          $0x06, R9
+
+wide8:
+	CMPQ      R8, $0x08
+	JL        wide8Done
+	VMOVDQA64 Z1, Z3
+	VMOVDQA64 Z2, Z4
+	VMOVDQA64 Z1, Z5
+	VMOVDQA64 Z2, Z6
+	VMOVDQA64 Z1, Z7
+	VMOVDQA64 Z2, Z8
+	VMOVDQA64 Z1, Z9
+	VMOVDQA64 Z2, Z10
+	VMOVDQA64 Z1, Z11
+	VMOVDQA64 Z2, Z12
+	VMOVDQA64 Z1, Z13
+	VMOVDQA64 Z2, Z14
+	VMOVDQA64 Z1, Z15
+	VMOVDQA64 Z2, Z16
+	VMOVDQA64 Z1, Z17
+	VMOVDQA64 Z2, Z18
+	LEAQ      (BX)(R9*2), R10
+	ADDQ      R9, R10
+	LEAQ      (R10)(R9*2), R11
+	ADDQ      R9, R11
+	MOVQ      groups+32(FP), R12
+
+wide8Product:
+	VPBROADCASTD (CX), Z19
+	VPBROADCASTD (CX)(AX*1), Z20
+	VPXORD       (BX), Z0, Z21
+	VPDPBUSD     Z19, Z21, Z3
+	VPDPBUSD     Z20, Z21, Z4
+	VPXORD       (BX)(R9*1), Z0, Z21
+	VPDPBUSD     Z19, Z21, Z5
+	VPDPBUSD     Z20, Z21, Z6
+	VPXORD       (BX)(R9*2), Z0, Z21
+	VPDPBUSD     Z19, Z21, Z7
+	VPDPBUSD     Z20, Z21, Z8
+	VPXORD       (R10), Z0, Z21
+	VPDPBUSD     Z19, Z21, Z9
+	VPDPBUSD     Z20, Z21, Z10
+	VPXORD       (R10)(R9*1), Z0, Z21
+	VPDPBUSD     Z19, Z21, Z11
+	VPDPBUSD     Z20, Z21, Z12
+	VPXORD       (R10)(R9*2), Z0, Z21
+	VPDPBUSD     Z19, Z21, Z13
+	VPDPBUSD     Z20, Z21, Z14
+	VPXORD       (R11), Z0, Z21
+	VPDPBUSD     Z19, Z21, Z15
+	VPDPBUSD     Z20, Z21, Z16
+	VPXORD       (R11)(R9*1), Z0, Z21
+	VPDPBUSD     Z19, Z21, Z17
+	VPDPBUSD     Z20, Z21, Z18
+	ADDQ         $0x04, CX
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, R10
+	ADDQ         $0x40, R11
+	DECQ         R12
+	JNZ          wide8Product
+	ADDQ         R9, BX
+	ADDQ         R9, BX
+	ADDQ         R9, BX
+	ADDQ         R9, BX
+	ADDQ         R9, BX
+	ADDQ         R9, BX
+	ADDQ         R9, BX
+	MOVQ         groups+32(FP), R10
+	SHLQ         $0x02, R10
+	SUBQ         R10, CX
+	MOVQ         sx+56(FP), R10
+	MOVQ         ldy+8(FP), R11
+	VBROADCASTSS (R10), Z19
+	VBROADCASTSS 4(R10), Z20
+	MOVQ         DX, R10
+	VMULPS       (SI), Z19, Z21
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z21, Z3, Z3
+	VADDPS       (DI), Z3, Z3
+	VMOVUPS      Z3, (R10)
+	ADDQ         R11, R10
+	VMULPS       (SI), Z20, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VADDPS       (DI), Z4, Z4
+	VMOVUPS      Z4, (R10)
+	ADDQ         R11, R10
+	MOVQ         DX, R10
+	VMULPS       64(SI), Z19, Z3
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z3, Z5, Z5
+	VADDPS       64(DI), Z5, Z5
+	VMOVUPS      Z5, 64(R10)
+	ADDQ         R11, R10
+	VMULPS       64(SI), Z20, Z3
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z3, Z6, Z6
+	VADDPS       64(DI), Z6, Z6
+	VMOVUPS      Z6, 64(R10)
+	ADDQ         R11, R10
+	MOVQ         DX, R10
+	VMULPS       128(SI), Z19, Z3
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z3, Z7, Z7
+	VADDPS       128(DI), Z7, Z7
+	VMOVUPS      Z7, 128(R10)
+	ADDQ         R11, R10
+	VMULPS       128(SI), Z20, Z3
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z3, Z8, Z8
+	VADDPS       128(DI), Z8, Z8
+	VMOVUPS      Z8, 128(R10)
+	ADDQ         R11, R10
+	MOVQ         DX, R10
+	VMULPS       192(SI), Z19, Z3
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z3, Z9, Z9
+	VADDPS       192(DI), Z9, Z9
+	VMOVUPS      Z9, 192(R10)
+	ADDQ         R11, R10
+	VMULPS       192(SI), Z20, Z3
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z3, Z10, Z10
+	VADDPS       192(DI), Z10, Z10
+	VMOVUPS      Z10, 192(R10)
+	ADDQ         R11, R10
+	MOVQ         DX, R10
+	VMULPS       256(SI), Z19, Z3
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z3, Z11, Z11
+	VADDPS       256(DI), Z11, Z11
+	VMOVUPS      Z11, 256(R10)
+	ADDQ         R11, R10
+	VMULPS       256(SI), Z20, Z3
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z3, Z12, Z12
+	VADDPS       256(DI), Z12, Z12
+	VMOVUPS      Z12, 256(R10)
+	ADDQ         R11, R10
+	MOVQ         DX, R10
+	VMULPS       320(SI), Z19, Z3
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z3, Z13, Z13
+	VADDPS       320(DI), Z13, Z13
+	VMOVUPS      Z13, 320(R10)
+	ADDQ         R11, R10
+	VMULPS       320(SI), Z20, Z3
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       Z3, Z14, Z14
+	VADDPS       320(DI), Z14, Z14
+	VMOVUPS      Z14, 320(R10)
+	ADDQ         R11, R10
+	MOVQ         DX, R10
+	VMULPS       384(SI), Z19, Z3
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       Z3, Z15, Z15
+	VADDPS       384(DI), Z15, Z15
+	VMOVUPS      Z15, 384(R10)
+	ADDQ         R11, R10
+	VMULPS       384(SI), Z20, Z3
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z3, Z16, Z16
+	VADDPS       384(DI), Z16, Z16
+	VMOVUPS      Z16, 384(R10)
+	ADDQ         R11, R10
+	MOVQ         DX, R10
+	VMULPS       448(SI), Z19, Z3
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z3, Z17, Z17
+	VADDPS       448(DI), Z17, Z17
+	VMOVUPS      Z17, 448(R10)
+	ADDQ         R11, R10
+	VMULPS       448(SI), Z20, Z3
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       Z3, Z18, Z18
+	VADDPS       448(DI), Z18, Z18
+	VMOVUPS      Z18, 448(R10)
+	ADDQ         R11, R10
+	ADDQ         $0x00000200, DX
+	ADDQ         $0x00000200, SI
+	ADDQ         $0x00000200, DI
+	SUBQ         $0x08, R8
+	JMP          wide8
+
+wide8Done:
+wide4:
+	CMPQ      R8, $0x04
+	JL        wide4Done
+	VMOVDQA64 Z1, Z3
+	VMOVDQA64 Z2, Z4
+	VMOVDQA64 Z1, Z5
+	VMOVDQA64 Z2, Z6
+	VMOVDQA64 Z1, Z7
+	VMOVDQA64 Z2, Z8
+	VMOVDQA64 Z1, Z9
+	VMOVDQA64 Z2, Z10
+	LEAQ      (BX)(R9*2), R10
+	ADDQ      R9, R10
+	MOVQ      groups+32(FP), R11
+
+wide4Product:
+	VPBROADCASTD (CX), Z11
+	VPBROADCASTD (CX)(AX*1), Z12
+	VPXORD       (BX), Z0, Z13
+	VPDPBUSD     Z11, Z13, Z3
+	VPDPBUSD     Z12, Z13, Z4
+	VPXORD       (BX)(R9*1), Z0, Z13
+	VPDPBUSD     Z11, Z13, Z5
+	VPDPBUSD     Z12, Z13, Z6
+	VPXORD       (BX)(R9*2), Z0, Z13
+	VPDPBUSD     Z11, Z13, Z7
+	VPDPBUSD     Z12, Z13, Z8
+	VPXORD       (R10), Z0, Z13
+	VPDPBUSD     Z11, Z13, Z9
+	VPDPBUSD     Z12, Z13, Z10
+	ADDQ         $0x04, CX
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, R10
+	DECQ         R11
+	JNZ          wide4Product
+	ADDQ         R9, BX
+	ADDQ         R9, BX
+	ADDQ         R9, BX
+	MOVQ         groups+32(FP), R10
+	SHLQ         $0x02, R10
+	SUBQ         R10, CX
+	MOVQ         sx+56(FP), R10
+	MOVQ         ldy+8(FP), R11
+	VBROADCASTSS (R10), Z11
+	VBROADCASTSS 4(R10), Z12
+	MOVQ         DX, R10
+	VMULPS       (SI), Z11, Z13
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z13, Z3, Z3
+	VADDPS       (DI), Z3, Z3
+	VMOVUPS      Z3, (R10)
+	ADDQ         R11, R10
+	VMULPS       (SI), Z12, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VADDPS       (DI), Z4, Z4
+	VMOVUPS      Z4, (R10)
+	ADDQ         R11, R10
+	MOVQ         DX, R10
+	VMULPS       64(SI), Z11, Z3
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z3, Z5, Z5
+	VADDPS       64(DI), Z5, Z5
+	VMOVUPS      Z5, 64(R10)
+	ADDQ         R11, R10
+	VMULPS       64(SI), Z12, Z3
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z3, Z6, Z6
+	VADDPS       64(DI), Z6, Z6
+	VMOVUPS      Z6, 64(R10)
+	ADDQ         R11, R10
+	MOVQ         DX, R10
+	VMULPS       128(SI), Z11, Z3
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z3, Z7, Z7
+	VADDPS       128(DI), Z7, Z7
+	VMOVUPS      Z7, 128(R10)
+	ADDQ         R11, R10
+	VMULPS       128(SI), Z12, Z3
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z3, Z8, Z8
+	VADDPS       128(DI), Z8, Z8
+	VMOVUPS      Z8, 128(R10)
+	ADDQ         R11, R10
+	MOVQ         DX, R10
+	VMULPS       192(SI), Z11, Z3
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z3, Z9, Z9
+	VADDPS       192(DI), Z9, Z9
+	VMOVUPS      Z9, 192(R10)
+	ADDQ         R11, R10
+	VMULPS       192(SI), Z12, Z3
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z3, Z10, Z10
+	VADDPS       192(DI), Z10, Z10
+	VMOVUPS      Z10, 192(R10)
+	ADDQ         R11, R10
+	ADDQ         $0x00000100, DX
+	ADDQ         $0x00000100, SI
+	ADDQ         $0x00000100, DI
+	SUBQ         $0x04, R8
+	JMP          wide4
+
+wide4Done:
+wide2:
+	CMPQ      R8, $0x02
+	JL        wide2Done
+	VMOVDQA64 Z1, Z3
+	VMOVDQA64 Z2, Z4
+	VMOVDQA64 Z1, Z5
+	VMOVDQA64 Z2, Z6
+	MOVQ      groups+32(FP), R10
+
+wide2Product:
+	VPBROADCASTD (CX), Z7
+	VPBROADCASTD (CX)(AX*1), Z8
+	VPXORD       (BX), Z0, Z9
+	VPDPBUSD     Z7, Z9, Z3
+	VPDPBUSD     Z8, Z9, Z4
+	VPXORD       (BX)(R9*1), Z0, Z9
+	VPDPBUSD     Z7, Z9, Z5
+	VPDPBUSD     Z8, Z9, Z6
+	ADDQ         $0x04, CX
+	ADDQ         $0x40, BX
+	DECQ         R10
+	JNZ          wide2Product
+	ADDQ         R9, BX
+	MOVQ         groups+32(FP), R10
+	SHLQ         $0x02, R10
+	SUBQ         R10, CX
+	MOVQ         sx+56(FP), R10
+	MOVQ         ldy+8(FP), R11
+	VBROADCASTSS (R10), Z7
+	VBROADCASTSS 4(R10), Z8
+	MOVQ         DX, R10
+	VMULPS       (SI), Z7, Z9
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z9, Z3, Z3
+	VADDPS       (DI), Z3, Z3
+	VMOVUPS      Z3, (R10)
+	ADDQ         R11, R10
+	VMULPS       (SI), Z8, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VADDPS       (DI), Z4, Z4
+	VMOVUPS      Z4, (R10)
+	ADDQ         R11, R10
+	MOVQ         DX, R10
+	VMULPS       64(SI), Z7, Z3
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z3, Z5, Z5
+	VADDPS       64(DI), Z5, Z5
+	VMOVUPS      Z5, 64(R10)
+	ADDQ         R11, R10
+	VMULPS       64(SI), Z8, Z3
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z3, Z6, Z6
+	VADDPS       64(DI), Z6, Z6
+	VMOVUPS      Z6, 64(R10)
+	ADDQ         R11, R10
+	ADDQ         $0x00000080, DX
+	ADDQ         $0x00000080, SI
+	ADDQ         $0x00000080, DI
+	SUBQ         $0x02, R8
+	JMP          wide2
+
+wide2Done:
+wide1:
+	CMPQ      R8, $0x01
+	JL        wide1Done
+	VMOVDQA64 Z1, Z3
+	VMOVDQA64 Z2, Z4
+	MOVQ      groups+32(FP), R9
+
+wide1Product:
+	VPBROADCASTD (CX), Z5
+	VPBROADCASTD (CX)(AX*1), Z6
+	VPXORD       (BX), Z0, Z7
+	VPDPBUSD     Z5, Z7, Z3
+	VPDPBUSD     Z6, Z7, Z4
+	ADDQ         $0x04, CX
+	ADDQ         $0x40, BX
+	DECQ         R9
+	JNZ          wide1Product
+	MOVQ         groups+32(FP), R9
+	SHLQ         $0x02, R9
+	SUBQ         R9, CX
+	MOVQ         sx+56(FP), R9
+	MOVQ         ldy+8(FP), R10
+	VBROADCASTSS (R9), Z5
+	VBROADCASTSS 4(R9), Z6
+	MOVQ         DX, R9
+	VMULPS       (SI), Z5, Z5
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z5, Z3, Z3
+	VADDPS       (DI), Z3, Z3
+	VMOVUPS      Z3, (R9)
+	ADDQ         R10, R9
+	VMULPS       (SI), Z6, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VADDPS       (DI), Z4, Z4
+	VMOVUPS      Z4, (R9)
+	ADDQ         R10, R9
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x01, R8
+	JMP          wide1
+
+wide1Done:
+	VZEROUPPER
+	RET
+
+// func linear8x1AVX512(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+// Requires: AVX, AVX2, AVX512F, AVX512_VNNI, BMI2
+TEXT ·linear8x1AVX512(SB), NOSPLIT, $0-80
+	MOVQ         ldq+24(FP), AX
+	MOVQ         q+16(FP), AX
+	MOVL         $0x80808080, CX
+	VPBROADCASTD CX, Z0
+	VPXORD       Z1, Z1, Z1
+	MOVQ         groups+32(FP), DX
+	XORQ         CX, CX
+
+sums:
+	CMPQ      DX, $0x10
+	JL        sumsTail
+	LEAQ      (AX), BX
+	VMOVDQU32 (BX)(CX*1), Z2
+	VPDPBUSD  Z2, Z0, Z1
+	ADDQ      $0x40, CX
+	SUBQ      $0x10, DX
+	JMP       sums
+
+sumsTail:
+	MOVL          $0x0000ffff, BX
+	BZHIL         DX, BX, BX
+	KMOVW         BX, K1
+	LEAQ          (AX), BX
+	VMOVDQU32.Z   (BX)(CX*1), K1, Z2
+	VPDPBUSD      Z2, Z0, Z1
+	VEXTRACTI64X4 $0x01, Z1, Y2
+	VPADDD        Y2, Y1, Y1
+	VEXTRACTI128  $0x01, Y1, X2
+	VPADDD        X2, X1, X1
+	VPSHUFD       $0x4e, X1, X2
+	VPADDD        X2, X1, X1
+	VPSHUFD       $0xb1, X1, X2
+	VPADDD        X2, X1, X1
+	VPBROADCASTD  X1, Z1
+	VPXORD        Z3, Z3, Z3
+	VPSUBD        Z1, Z3, Z1
+	MOVQ          y+0(FP), CX
+	MOVQ          w+40(FP), DX
+	MOVQ          sw+64(FP), BX
+	MOVQ          b+72(FP), SI
+	MOVQ          panels+48(FP), DI
+	MOVQ          groups+32(FP), R8
+	SHLQ          $0x06, R8
+
+wide8:
+	CMPQ      DI, $0x08
+	JL        wide8Done
+	VMOVDQA64 Z1, Z2
+	VMOVDQA64 Z1, Z3
+	VMOVDQA64 Z1, Z4
+	VMOVDQA64 Z1, Z5
+	VMOVDQA64 Z1, Z6
+	VMOVDQA64 Z1, Z7
+	VMOVDQA64 Z1, Z8
+	VMOVDQA64 Z1, Z9
+	LEAQ      (DX)(R8*2), R9
+	ADDQ      R8, R9
+	LEAQ      (R9)(R8*2), R10
+	ADDQ      R8, R10
+	MOVQ      groups+32(FP), R11
+
+wide8Product:
+	VPBROADCASTD (AX), Z10
+	VPXORD       (DX), Z0, Z11
+	VPDPBUSD     Z10, Z11, Z2
+	VPXORD       (DX)(R8*1), Z0, Z11
+	VPDPBUSD     Z10, Z11, Z3
+	VPXORD       (DX)(R8*2), Z0, Z11
+	VPDPBUSD     Z10, Z11, Z4
+	VPXORD       (R9), Z0, Z11
+	VPDPBUSD     Z10, Z11, Z5
+	VPXORD       (R9)(R8*1), Z0, Z11
+	VPDPBUSD     Z10, Z11, Z6
+	VPXORD       (R9)(R8*2), Z0, Z11
+	VPDPBUSD     Z10, Z11, Z7
+	VPXORD       (R10), Z0, Z11
+	VPDPBUSD     Z10, Z11, Z8
+	VPXORD       (R10)(R8*1), Z0, Z11
+	VPDPBUSD     Z10, Z11, Z9
+	ADDQ         $0x04, AX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, R9
+	ADDQ         $0x40, R10
+	DECQ         R11
+	JNZ          wide8Product
+	ADDQ         R8, DX
+	ADDQ         R8, DX
+	ADDQ         R8, DX
+	ADDQ         R8, DX
+	ADDQ         R8, DX
+	ADDQ         R8, DX
+	ADDQ         R8, DX
+	MOVQ         groups+32(FP), R9
+	SHLQ         $0x02, R9
+	SUBQ         R9, AX
+	MOVQ         sx+56(FP), R9
+	MOVQ         ldy+8(FP), R10
+	VBROADCASTSS (R9), Z10
+	MOVQ         CX, R9
+	VMULPS       (BX), Z10, Z11
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z11, Z2, Z2
+	VADDPS       (SI), Z2, Z2
+	VMOVUPS      Z2, (R9)
+	ADDQ         R10, R9
+	MOVQ         CX, R9
+	VMULPS       64(BX), Z10, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VADDPS       64(SI), Z3, Z3
+	VMOVUPS      Z3, 64(R9)
+	ADDQ         R10, R9
+	MOVQ         CX, R9
+	VMULPS       128(BX), Z10, Z2
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VADDPS       128(SI), Z4, Z4
+	VMOVUPS      Z4, 128(R9)
+	ADDQ         R10, R9
+	MOVQ         CX, R9
+	VMULPS       192(BX), Z10, Z2
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z2, Z5, Z5
+	VADDPS       192(SI), Z5, Z5
+	VMOVUPS      Z5, 192(R9)
+	ADDQ         R10, R9
+	MOVQ         CX, R9
+	VMULPS       256(BX), Z10, Z2
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z2, Z6, Z6
+	VADDPS       256(SI), Z6, Z6
+	VMOVUPS      Z6, 256(R9)
+	ADDQ         R10, R9
+	MOVQ         CX, R9
+	VMULPS       320(BX), Z10, Z2
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z2, Z7, Z7
+	VADDPS       320(SI), Z7, Z7
+	VMOVUPS      Z7, 320(R9)
+	ADDQ         R10, R9
+	MOVQ         CX, R9
+	VMULPS       384(BX), Z10, Z2
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z2, Z8, Z8
+	VADDPS       384(SI), Z8, Z8
+	VMOVUPS      Z8, 384(R9)
+	ADDQ         R10, R9
+	MOVQ         CX, R9
+	VMULPS       448(BX), Z10, Z2
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z2, Z9, Z9
+	VADDPS       448(SI), Z9, Z9
+	VMOVUPS      Z9, 448(R9)
+	ADDQ         R10, R9
+	ADDQ         $0x00000200, CX
+	ADDQ         $0x00000200, BX
+	ADDQ         $0x00000200, SI
+	SUBQ         $0x08, DI
+	JMP          wide8
+
+wide8Done:
+wide4:
+	CMPQ      DI, $0x04
+	JL        wide4Done
+	VMOVDQA64 Z1, Z2
+	VMOVDQA64 Z1, Z3
+	VMOVDQA64 Z1, Z4
+	VMOVDQA64 Z1, Z5
+	LEAQ      (DX)(R8*2), R9
+	ADDQ      R8, R9
+	MOVQ      groups+32(FP), R10
+
+wide4Product:
+	VPBROADCASTD (AX), Z6
+	VPXORD       (DX), Z0, Z7
+	VPDPBUSD     Z6, Z7, Z2
+	VPXORD       (DX)(R8*1), Z0, Z7
+	VPDPBUSD     Z6, Z7, Z3
+	VPXORD       (DX)(R8*2), Z0, Z7
+	VPDPBUSD     Z6, Z7, Z4
+	VPXORD       (R9), Z0, Z7
+	VPDPBUSD     Z6, Z7, Z5
+	ADDQ         $0x04, AX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, R9
+	DECQ         R10
+	JNZ          wide4Product
+	ADDQ         R8, DX
+	ADDQ         R8, DX
+	ADDQ         R8, DX
+	MOVQ         groups+32(FP), R9
+	SHLQ         $0x02, R9
+	SUBQ         R9, AX
+	MOVQ         sx+56(FP), R9
+	MOVQ         ldy+8(FP), R10
+	VBROADCASTSS (R9), Z6
+	MOVQ         CX, R9
+	VMULPS       (BX), Z6, Z7
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z7, Z2, Z2
+	VADDPS       (SI), Z2, Z2
+	VMOVUPS      Z2, (R9)
+	ADDQ         R10, R9
+	MOVQ         CX, R9
+	VMULPS       64(BX), Z6, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VADDPS       64(SI), Z3, Z3
+	VMOVUPS      Z3, 64(R9)
+	ADDQ         R10, R9
+	MOVQ         CX, R9
+	VMULPS       128(BX), Z6, Z2
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VADDPS       128(SI), Z4, Z4
+	VMOVUPS      Z4, 128(R9)
+	ADDQ         R10, R9
+	MOVQ         CX, R9
+	VMULPS       192(BX), Z6, Z2
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z2, Z5, Z5
+	VADDPS       192(SI), Z5, Z5
+	VMOVUPS      Z5, 192(R9)
+	ADDQ         R10, R9
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x00000100, BX
+	ADDQ         $0x00000100, SI
+	SUBQ         $0x04, DI
+	JMP          wide4
+
+wide4Done:
+wide2:
+	CMPQ      DI, $0x02
+	JL        wide2Done
+	VMOVDQA64 Z1, Z2
+	VMOVDQA64 Z1, Z3
+	MOVQ      groups+32(FP), R9
+
+wide2Product:
+	VPBROADCASTD (AX), Z4
+	VPXORD       (DX), Z0, Z5
+	VPDPBUSD     Z4, Z5, Z2
+	VPXORD       (DX)(R8*1), Z0, Z5
+	VPDPBUSD     Z4, Z5, Z3
+	ADDQ         $0x04, AX
+	ADDQ         $0x40, DX
+	DECQ         R9
+	JNZ          wide2Product
+	ADDQ         R8, DX
+	MOVQ         groups+32(FP), R9
+	SHLQ         $0x02, R9
+	SUBQ         R9, AX
+	MOVQ         sx+56(FP), R9
+	MOVQ         ldy+8(FP), R10
+	VBROADCASTSS (R9), Z4
+	MOVQ         CX, R9
+	VMULPS       (BX), Z4, Z5
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z5, Z2, Z2
+	VADDPS       (SI), Z2, Z2
+	VMOVUPS      Z2, (R9)
+	ADDQ         R10, R9
+	MOVQ         CX, R9
+	VMULPS       64(BX), Z4, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VADDPS       64(SI), Z3, Z3
+	VMOVUPS      Z3, 64(R9)
+	ADDQ         R10, R9
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x00000080, BX
+	ADDQ         $0x00000080, SI
+	SUBQ         $0x02, DI
+	JMP          wide2
+
+wide2Done:
+wide1:
+	CMPQ      DI, $0x01
+	JL        wide1Done
+	VMOVDQA64 Z1, Z2
+	MOVQ      groups+32(FP), R8
+
+wide1Product:
+	VPBROADCASTD (AX), Z3
+	VPXORD       (DX), Z0, Z4
+	VPDPBUSD     Z3, Z4, Z2
+	ADDQ         $0x04, AX
+	ADDQ         $0x40, DX
+	DECQ         R8
+	JNZ          wide1Product
+	MOVQ         groups+32(FP), R8
+	SHLQ         $0x02, R8
+	SUBQ         R8, AX
+	MOVQ         sx+56(FP), R8
+	MOVQ         ldy+8(FP), R9
+	VBROADCASTSS (R8), Z3
+	MOVQ         CX, R8
+	VMULPS       (BX), Z3, Z3
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z3, Z2, Z2
+	VADDPS       (SI), Z2, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         R9, R8
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	SUBQ         $0x01, DI
+	JMP          wide1
+
+wide1Done:
+	VZEROUPPER
+	RET
+
 // func dropoutAVX512(dst *float32, x *float32, keys *[12][4]uint32, drop uint32, factor float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·dropoutAVX512(SB), NOSPLIT, $0-40

@@ -37,6 +37,16 @@ func BenchmarkMatMul(b *testing.B) {
 	}
 }
 
+// BenchmarkLinear8 is BenchmarkMatMul of codes.
+func BenchmarkLinear8(b *testing.B) {
+	for _, d := range [][3]int{{1024, 128, 128}, {64, 128, 128}, {1, 128, 128}, {64, 6000, 128}, {1, 6000, 128}, {64, 128, 256}} {
+		b.Run(fmt.Sprintf("%dx%dx%d", d[0], d[1], d[2]), func(b *testing.B) {
+			c := (&source{}).linear8(d[0], d[1], d[2])
+			eachDevice(b, func(b *testing.B, dev Device) { measure(b, dev, Linear8, c) })
+		})
+	}
+}
+
 // BenchmarkThreads measures products on one worker and on two.
 func BenchmarkThreads(b *testing.B) {
 	for _, d := range [][3]int{{1024, 512, 512}, {1024, 512, 128}, {1024, 128, 128}, {128, 6000, 1024}, {128, 128, 128}} {

@@ -155,6 +155,15 @@ const (
 	Quantize2
 	// AddQuantized2: base, Q, scales -> base with x := fma(q*Scale', s, x), as AddQuantized, of Quantize2's form.
 	AddQuantized2
+	// QuantizeRows: X [T,K] -> Q I8 [T,K], scales [T]. Per row: a=max|x|; s=a/127; q=clamp(roundeven(x*(1/s)),-127,127).
+	// Where a subnormal or infinite 1/s would be, q=0 and s=0; where a is infinite, q=0 and s is too, so that what
+	// is made of it is not finite.
+	QuantizeRows
+	// Linear8: Q I8 [T,K], sx [T], W I8 [P,G,64], sw [N], b [N] -> Y [T,N], a product of codes; P=ceil(N/16),
+	// G=ceil(K/4), K at most 2^17, so that no sum of codes within ±127 overflows (others wrap). W has the code of
+	// row k and column n at [n/16, k/4, 4*(n%16)+k%4], see [Pack8]; those beyond K and N are not looked at.
+	// a = sum of q*w over k, exact; y = float(a)*(sx*sw) + b, each product and sum rounded.
+	Linear8
 	numOps
 )
 

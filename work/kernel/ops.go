@@ -60,6 +60,8 @@ var Ops = [numOps]Row{
 	AddQuantized4:     {"AddQuantized4", 1, shapeAddQuantized4, perElement(3), chunks4, refAddQuantized4, casesAddQuantized4},
 	Quantize2:         {"Quantize2", 1, shapeQuantize2, perElement(6), chunks2, refQuantize2, casesQuantize2},
 	AddQuantized2:     {"AddQuantized2", 1, shapeAddQuantized2, perElement(3), chunks2, refAddQuantized2, casesAddQuantized2},
+	QuantizeRows:      {"QuantizeRows", 1, shapeQuantizeRows, perElement(4), firstDim, refQuantizeRows, casesQuantizeRows},
+	Linear8:           {"Linear8", 1, shapeLinear8, flopLinear8, partsLinear8, refLinear8, casesLinear8},
 }
 
 // String returns the operation's name.

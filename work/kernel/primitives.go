@@ -28,6 +28,8 @@ type primitives struct {
 	addQuantized func(dst, x *float32, q *int8, sign, scale float32, n int)
 	quantize     func(q *int8, x *float32, inv float32, n int)
 
+	linear8 []linear8 // by height, halved from the tallest to 1, or nil
+
 	// Those of 4 and 2 bits may be nil.
 	quantize4     func(q *int32, x *float32, inv float32, n int)
 	quantize2     func(q *int32, x *float32, high float32, n int)
@@ -49,6 +51,7 @@ type primitives struct {
 }
 
 type (
+	linear8       func(y *float32, ldy int, q *int8, ldq, groups int, w *int8, panels int, sx, sw, b *float32)
 	tile          func(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
 	packRows      func(dst, b *float32, rowB, k, n int)
 	packColumns16 func(dst *float32, ld int, src *float32, rowSrc, k int)

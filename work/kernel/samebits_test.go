@@ -96,6 +96,8 @@ func (s *source) random(op Op) Call {
 	case AddQuantized2:
 		x := s.floats(t, d)
 		return call(Attr{Scale: float32(1 - 2*s.below(2))}, x, s.codes2(&x), s.positive(quanta2(&x)))
+	case Linear8:
+		return s.linear8(t, v, d)
 	case Adam:
 		in := append(same(3), s.positive(3))
 		for i, x := range in[2].F {
@@ -139,6 +141,9 @@ func poison(ts []Tensor) {
 		}
 		for i := range t.I {
 			t.I[i] = -1
+		}
+		for i := range t.B {
+			t.B[i] = -128
 		}
 	}
 }

@@ -32,6 +32,14 @@ func main() {
 	m.elementwise()
 	m.addQuantized()
 	m.quantize()
+	if m.wide {
+		for _, rows := range []int{4, 2, 1} {
+			m.linear8(rows)
+		}
+	} else {
+		m.linear8Words(2)
+		m.linear8Words(1)
+	}
 	if !m.wide {
 		m.quantize4()
 		m.addQuantized4()

@@ -1,0 +1,105 @@
+//go:build (amd64 || arm64) && !purego
+
+package kernel
+
+// cached8 is the bytes of panels of a weight that tiles of rows take turns
+// with: they stay in the first level cache.
+const cached8 = 24 << 10
+
+func (p *primitives) doQuantizeRows(_ *scratch, c *Call, lo, hi int) {
+	k := cols(&c.In[0])
+	whole := k / lanes * lanes
+	for t := lo; t < hi; t++ {
+		x, q := row(&c.In[0], t), c.Out[0].B[t*k:(t+1)*k]
+		s, inv := rowScale(p.absMax(&x[0], k))
+		c.Out[1].F[t] = s
+		from := 0
+		if inv != 0 && whole > 0 {
+			p.quantize(&q[0], &x[0], inv, whole)
+			from = whole
+		}
+		encode8(q, x, inv, from)
+	}
+}
+
+// product8 is rows from t on of a Linear8, over panels from p on.
+type product8 struct {
+	c         *Call
+	q         []int8 // codes of the rows, ldq apart
+	ldq       int
+	t, rows   int
+	p, panels int
+}
+
+func (p *primitives) doLinear8(s *scratch, c *Call, lo, hi int) {
+	panels := rows(&c.In[2])
+	for lo < hi {
+		x := product8{c: c, t: lo / panels, rows: 1, p: lo % panels}
+		x.panels = min(panels-x.p, hi-lo)
+		if whole := (hi - lo) / panels; x.p == 0 && whole > 0 {
+			x.rows = whole
+		}
+		x.align(s)
+		p.product8(s, &x)
+		lo += x.rows * x.panels
+	}
+}
+
+// align finds the codes, in groups that are whole: those that are not are
+// copied to where the rest of each row's last group is 0.
+func (x *product8) align(s *scratch) {
+	k := cols(&x.c.In[0])
+	x.q, x.ldq = x.c.In[0].B[x.t*k:(x.t+x.rows)*k], k
+	if k%group8 == 0 {
+		return
+	}
+	x.ldq = ceil(k, group8) * group8
+	if n := x.rows * x.ldq; len(s.codes) < n {
+		s.codes = make([]int8, n)
+	}
+	for i := range x.rows {
+		to := s.codes[i*x.ldq : (i+1)*x.ldq]
+		clear(to[copy(to, x.q[i*k:(i+1)*k]):])
+	}
+	x.q = s.codes
+}
+
+// product8 takes some panels at a time past all rows, and the last panel by
+// itself where it is narrower than the others.
+func (p *primitives) product8(s *scratch, x *product8) {
+	n := rows(&x.c.In[3])
+	end := min(x.p+x.panels, n/panel8)
+	step := end - x.p
+	if x.rows > 4 {
+		step = max(cached8/(x.ldq*panel8), 1)
+	}
+	y, sw, b := x.c.Out[0].F[x.t*n:], x.c.In[3].F, x.c.In[4].F
+	for at := x.p; at < end; at += step {
+		p.panels8(x, y[at*panel8:], n, at, min(step, end-at), &sw[at*panel8], &b[at*panel8])
+	}
+	if end == x.p+x.panels {
+		return
+	}
+	from := end * panel8
+	part := s.panel((x.rows + 2) * panel8)
+	copy(part, sw[from:])
+	copy(part[panel8:], b[from:])
+	p.panels8(x, part[2*panel8:], panel8, end, 1, &part[0], &part[panel8])
+	for i := range x.rows {
+		copy(y[i*n+from:(i+1)*n], part[(i+2)*panel8:])
+	}
+}
+
+// panels8 computes all rows of x for count whole panels from at on.
+func (p *primitives) panels8(x *product8, y []float32, ldy, at, count int, sw, b *float32) {
+	w := &x.c.In[2].B[at*x.ldq*panel8]
+	for i, h := 0, 0; i < x.rows; {
+		height := 1 << (len(p.linear8) - 1 - h)
+		if height > x.rows-i {
+			h++
+			continue
+		}
+		p.linear8[h](&y[i*ldy], wordSize*ldy, &x.q[i*x.ldq], x.ldq, x.ldq/group8, w, count, &x.c.In[1].F[x.t+i], sw, b)
+		i += height
+	}
+}

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/ir"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+const (
+	panel8      = 16 // columns of a panel of Linear8's weight
+	group8      = 4  // codes of a column that lie side by side
+	groupBytes8 = panel8 * group8
+)
+
+const linear8Signature = "(y *float32, ldy int, q *int8, ldq, groups int, w *int8, panels int, sx, sw, b *float32)"
+
+func linear8Doc(rows int) string {
+	return fmt.Sprintf("is kernel.Linear8 of %d rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.", rows)
+}
+
+// linear8 writes kernel.Linear8 for AVX-512 with VNNI. Its instruction takes
+// unsigned times signed bytes: the weight has 128 added, by turning its sign
+// bits, so that a sum starts at -128 times the sum of its row's codes.
+func (m *machine) linear8(rows int) {
+	m.text(fmt.Sprintf("linear8x%d", rows), linear8Signature, linear8Doc(rows))
+	l := &linear8Loop{ldq: arg("ldq"), signs: ZMM()}
+	l.q = everyThird(arg("q"), l.ldq, rows)
+	bits := GP32()
+	MOVL(U32(0x80808080), bits)
+	VPBROADCASTD(bits, l.signs)
+	m.rowSums(l, rows)
+	l.y, l.w, l.sw, l.b, l.panels = arg("y"), arg("w"), arg("sw"), arg("b"), arg("panels")
+	l.stride = arg("groups")
+	SHLQ(Imm(6), l.stride)
+	wide := 8
+	if rows > 2 {
+		wide = 4
+	}
+	for ; wide > 0; wide /= 2 {
+		name := fmt.Sprintf("wide%d", wide)
+		Label(name)
+		CMPQ(l.panels, Imm(uint64(wide)))
+		JL(LabelRef(name + "Done"))
+		m.linear8Panels(l, name+"Product", wide)
+		SUBQ(Imm(uint64(wide)), l.panels)
+		JMP(LabelRef(name))
+		Label(name + "Done")
+	}
+	m.end()
+}
+
+// linear8Loop is the registers of linear8.
+type linear8Loop struct {
+	q                   []GPVirtual // every third row
+	ldq, stride         GPVirtual   // of a row, of a panel
+	y, w, sw, b, panels GPVirtual   // what is left to do
+	signs               VecVirtual
+	start               []VecVirtual // by row
+}
+
+// rowSums makes of each row's codes, in all elements of a vector, -128 times
+// their sum.
+func (m *machine) rowSums(l *linear8Loop, rows int) {
+	for range rows {
+		l.start = append(l.start, m.zero())
+	}
+	at, left, p := GP64(), arg("groups"), GP64()
+	XORQ(at, at)
+	each := func(load func(from Mem, v VecVirtual)) {
+		for i, sum := range l.start {
+			LEAQ(rowAt(l.q, l.ldq, i), p)
+			v := ZMM()
+			load(Mem{Base: p, Index: at, Scale: 1}, v)
+			dot(v, l.signs, sum)
+		}
+	}
+	Label("sums")
+	CMPQ(left, Imm(16))
+	JL(LabelRef("sumsTail"))
+	each(func(from Mem, v VecVirtual) { VMOVDQU32(from, v) })
+	ADDQ(Imm(groupBytes8), at)
+	SUBQ(Imm(16), left)
+	JMP(LabelRef("sums"))
+	Label("sumsTail")
+	bits, mask := GP32(), K()
+	MOVL(U32(0xffff), bits)
+	BZHIL(left.As32(), bits, bits)
+	KMOVW(bits, mask)
+	each(func(from Mem, v VecVirtual) { VMOVDQU32_Z(from, mask, v) })
+	for _, s := range l.start {
+		half := YMM()
+		VEXTRACTI64X4(Imm(1), s, half)
+		VPADDD(half, s.AsY(), s.AsY())
+		VEXTRACTI128(Imm(1), s.AsY(), half.AsX())
+		VPADDD(half.AsX(), s.AsX(), s.AsX())
+		VPSHUFD(Imm(0x4e), s.AsX(), half.AsX())
+		VPADDD(half.AsX(), s.AsX(), s.AsX())
+		VPSHUFD(Imm(0xb1), s.AsX(), half.AsX())
+		VPADDD(half.AsX(), s.AsX(), s.AsX())
+		VPBROADCASTD(s.AsX(), s)
+		zero := m.zero()
+		VPSUBD(s, zero, s)
+	}
+}
+
+// linear8Panels computes the next panels, side by side.
+func (m *machine) linear8Panels(l *linear8Loop, name string, panels int) {
+	acc := make([][]VecVirtual, panels)
+	for v := range acc {
+		for _, start := range l.start {
+			a := ZMM()
+			VMOVDQA64(start, a)
+			acc[v] = append(acc[v], a)
+		}
+	}
+	w, groups := everyThird(l.w, l.stride, panels), arg("groups")
+	Label(name)
+	x := make([]VecVirtual, len(l.start))
+	for i := range x {
+		x[i] = ZMM()
+		VPBROADCASTD(rowAt(l.q, l.ldq, i), x[i])
+	}
+	for v := range acc {
+		unsigned := ZMM()
+		VPXORD(rowAt(w, l.stride, v), l.signs, unsigned)
+		for i := range x {
+			dot(x[i], unsigned, acc[v][i])
+		}
+	}
+	for _, p := range l.q {
+		ADDQ(Imm(group8), p)
+	}
+	for _, p := range w {
+		ADDQ(Imm(groupBytes8), p)
+	}
+	DECQ(groups)
+	JNZ(LabelRef(name))
+	for range panels - 1 { // w itself is at the second panel now
+		ADDQ(l.stride, l.w)
+	}
+	back := arg("groups")
+	SHLQ(Imm(2), back)
+	for _, p := range l.q {
+		SUBQ(back, p)
+	}
+	m.linear8Store(l, acc)
+	l.advance(panels)
+}
+
+// linear8Store writes float(sum)*(sx*sw) + b.
+func (m *machine) linear8Store(l *linear8Loop, acc [][]VecVirtual) {
+	sx, ldy := arg("sx"), arg("ldy")
+	scales := make([]VecVirtual, len(l.start))
+	for i := range scales {
+		scales[i] = ZMM()
+		VBROADCASTSS(Mem{Base: sx, Disp: 4 * i}, scales[i])
+	}
+	for v := range acc {
+		y := GP64()
+		MOVQ(l.y, y)
+		for i, a := range acc[v] {
+			scale := ZMM()
+			VMULPS(Mem{Base: l.sw, Disp: 64 * v}, scales[i], scale)
+			VCVTDQ2PS(a, a)
+			VMULPS(scale, a, a)
+			VADDPS(Mem{Base: l.b, Disp: 64 * v}, a, a)
+			VMOVUPS(a, Mem{Base: y, Disp: 64 * v})
+			ADDQ(ldy, y)
+		}
+	}
+}
+
+// dot is VPDPBUSD, which avo does not have: to each element of acc it adds the
+// products of four signed bytes and four unsigned ones.
+func dot(signed, unsigned, acc Op) {
+	Instruction(&ir.Instruction{
+		Opcode: "VPDPBUSD", Operands: []Op{signed, unsigned, acc},
+		Inputs: []Op{signed, unsigned, acc}, Outputs: []Op{acc},
+		ISA: []string{"AVX512F", "AVX512_VNNI"},
+	})
+}
+
+// linear8Words is linear8 for AVX2, and for AVX-512 without VNNI, of up to two
+// rows: bytes are widened to 16 bits, as the sum of two of their products may
+// overflow those.
+func (m *machine) linear8Words(rows int) {
+	m.text(fmt.Sprintf("linear8x%d", rows), linear8Signature, linear8Doc(rows))
+	q, ldq := arg("q"), arg("ldq")
+	l := &linear8Loop{y: arg("y"), w: arg("w"), sw: arg("sw"), b: arg("b"), panels: arg("panels")}
+	Label("panel")
+	acc := make([][4]VecVirtual, rows)
+	for i := range acc {
+		for j := range acc[i] {
+			acc[i][j] = m.zero()
+		}
+	}
+	at, groups := GP64(), arg("groups")
+	MOVQ(q, at)
+	Label("product")
+	x := make([]VecVirtual, rows)
+	for i := range x {
+		x[i] = YMM()
+		VPBROADCASTD(rowAt([]GPVirtual{at}, ldq, i), x[i].AsX())
+		VPMOVSXBW(x[i].AsX(), x[i])
+	}
+	for j := range 4 {
+		wide := YMM()
+		VPMOVSXBW(Mem{Base: l.w, Disp: 16 * j}, wide)
+		for i := range x {
+			t := YMM()
+			VPMADDWD(x[i], wide, t)
+			VPADDD(t, acc[i][j], acc[i][j])
+		}
+	}
+	ADDQ(Imm(group8), at)
+	ADDQ(Imm(groupBytes8), l.w)
+	DECQ(groups)
+	JNZ(LabelRef("product"))
+	m.linear8WordsStore(l, acc)
+	DECQ(l.panels)
+	JNZ(LabelRef("panel"))
+	m.end()
+}
+
+// linear8WordsStore writes float(sum)*(sx*sw) + b of a panel and goes on to the
+// next. Sums are in two halves side by side.
+func (m *machine) linear8WordsStore(l *linear8Loop, acc [][4]VecVirtual) {
+	sx, ldy, y := arg("sx"), arg("ldy"), GP64()
+	MOVQ(l.y, y)
+	for i := range acc {
+		for j := 0; j < 4; j += 2 {
+			sum, scale := acc[i][j], YMM()
+			VPHADDD(acc[i][j+1], sum, sum)
+			VPERMQ(Imm(0xd8), sum, sum)
+			VBROADCASTSS(Mem{Base: sx, Disp: 4 * i}, scale)
+			VMULPS(Mem{Base: l.sw, Disp: 16 * j}, scale, scale)
+			VCVTDQ2PS(sum, sum)
+			VMULPS(scale, sum, sum)
+			VADDPS(Mem{Base: l.b, Disp: 16 * j}, sum, sum)
+			VMOVUPS(sum, Mem{Base: y, Disp: 16 * j})
+		}
+		ADDQ(ldy, y)
+	}
+	l.advance(1)
+}
+
+// advance moves the pointers that columns have past some panels.
+func (l *linear8Loop) advance(panels int) {
+	for _, p := range []GPVirtual{l.y, l.sw, l.b} {
+		ADDQ(U32(uint32(4*panel8*panels)), p)
+	}
+}

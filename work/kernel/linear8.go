@@ -1,0 +1,165 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+)
+
+// The product of codes, for translation: activations are quantised row by row
+// when they are needed, weights once, column by column. Sums of products of
+// integers are exact, so a device may take them in any order.
+
+const (
+	panel8    = 16      // columns of a panel of the weight
+	group8    = 4       // rows that lie side by side in it
+	maxDepth8 = 1 << 17 // 127*127 times this is less than 2^31
+)
+
+func shapeQuantizeRows(_ *Attr, in []Tensor) (results, error) {
+	if err := need(in, matrix); err != nil {
+		return results{}, err
+	}
+	return outputs(result{t: I8, same: in[0].Shape}, shaped(F32, rows(&in[0])))
+}
+
+func shapeLinear8(_ *Attr, in []Tensor) (results, error) {
+	if err := need(in, operand{I8, 2}, vector, operand{I8, 3}, vector, vector); err != nil {
+		return results{}, err
+	}
+	q, sx, w, sw, b := &in[0], &in[1], &in[2], &in[3], &in[4]
+	k, n := cols(q), rows(sw)
+	if k > maxDepth8 {
+		return results{}, fmt.Errorf("sums of %d products may overflow, at most %d do not", k, maxDepth8)
+	}
+	fits := rows(w) == ceil(n, panel8) && w.Shape[1] == ceil(k, group8) && w.Shape[2] == panel8*group8
+	if !fits || rows(sx) != rows(q) || rows(b) != n {
+		return broken("Q, its scales, W, its scales and bias do not fit:", q, sx, w, sw, b)
+	}
+	return outputs(matrixOf(F32, rows(q), n))
+}
+
+// ceil is n/d rounded up.
+func ceil(n, d int) int { return (n + d - 1) / d }
+
+func flopLinear8(c *Call) uint64 {
+	return 2 * uint64(rows(&c.In[0])) * uint64(cols(&c.In[0])) * uint64(rows(&c.In[3]))
+}
+
+// partsLinear8 splits a product by its rows, and each row by panels.
+func partsLinear8(c *Call) int { return rows(&c.In[0]) * rows(&c.In[2]) }
+
+func refQuantizeRows(c *Call, lo, hi int) {
+	k := cols(&c.In[0])
+	for t := lo; t < hi; t++ {
+		x, q := row(&c.In[0], t), c.Out[0].B[t*k:(t+1)*k]
+		top := float32(0)
+		for _, v := range x {
+			if v < 0 {
+				v = -v
+			}
+			if v > top {
+				top = v
+			}
+		}
+		var inv float32
+		c.Out[1].F[t], inv = rowScale(top)
+		encode8(q, x, inv, 0)
+	}
+}
+
+// rowScale returns the scale of a row whose largest magnitude is top, and its
+// inverse, which is +0 where all codes are.
+func rowScale(top float32) (s, inv float32) {
+	if s, inv = quantScale(top, 127); inv == 0 && top > 1 {
+		s = top // infinite
+	}
+	return s, inv
+}
+
+// encode8 puts in the codes of x from element i on.
+func encode8(q []int8, x []float32, inv float32, i int) {
+	if inv == 0 {
+		clear(q[i:])
+		return
+	}
+	for ; i < len(x); i++ {
+		q[i] = int8(quantized(x[i], inv, 127))
+	}
+}
+
+func refLinear8(c *Call, lo, hi int) {
+	k, n, panels := cols(&c.In[0]), rows(&c.In[3]), rows(&c.In[2])
+	size := ceil(k, group8) * group8 * panel8
+	sw, b := c.In[3].F, c.In[4].F
+	for i := lo; i < hi; i++ {
+		t, p := i/panels, i%panels
+		var sum [panel8]int32
+		w := c.In[2].B[p*size : (p+1)*size]
+		for k, x := range c.In[0].B[t*k : (t+1)*k] {
+			at := w[k/group8*group8*panel8+k%group8:]
+			for j := range sum {
+				sum[j] += int32(x) * int32(at[group8*j])
+			}
+		}
+		for j := range min(panel8, n-p*panel8) {
+			at := p*panel8 + j
+			c.Out[0].F[t*n+at] = float32(float32(sum[j])*float32(c.In[1].F[t]*sw[at])) + b[at]
+		}
+	}
+}
+
+// Pack8 quantises a weight for Linear8: [K,N], or [N,K] where t is NT. Each
+// column has the scale of its largest magnitude, as a row has in QuantizeRows;
+// codes beyond K and N are 0.
+func Pack8(w Tensor, t Trans) (packed, scales Tensor) {
+	k, n := w.Shape[0], w.Shape[1]
+	toK, toN := n, 1
+	if t == NT {
+		k, n = n, k
+		toK, toN = 1, k
+	}
+	packed, scales = New(I8, ceil(n, panel8), ceil(k, group8), panel8*group8), New(F32, n)
+	column, codes := New(F32, 1, k), make([]int8, k)
+	quantize := Call{In: []Tensor{column}, Out: []Tensor{{Type: I8, Shape: column.Shape, B: codes}, {}}}
+	for j := range n {
+		for i := range column.F {
+			column.F[i] = w.F[i*toK+j*toN]
+		}
+		quantize.Out[1] = Tensor{Type: F32, Shape: []int{1}, F: scales.F[j : j+1]}
+		refQuantizeRows(&quantize, 0, 1)
+		for i, code := range codes {
+			packed.B[(j/panel8*packed.Shape[1]+i/group8)*panel8*group8+j%panel8*group8+i%group8] = code
+		}
+	}
+	return packed, scales
+}
+
+func casesQuantizeRows(s *source) []Call {
+	tiny := New(F32, 2, 45)
+	for i := range tiny.F {
+		tiny.F[i] = math.Float32frombits(uint32(i) * 0x01000193 & 0x807fffff)
+	}
+	return []Call{
+		call(Attr{}, s.floats(3, 1)), call(Attr{}, s.smooth(7, 53)), call(Attr{}, s.floats(5, 261)),
+		call(Attr{}, New(F32, 2, 40)), call(Attr{}, tiny),
+	}
+}
+
+func casesLinear8(s *source) []Call {
+	var cs []Call
+	for _, d := range [][3]int{{1, 1, 1}, {1, 70, 33}, {13, 37, 5}, {6, 160, 19}, {5, 33, 530}, {9, 64, 32}} {
+		cs = append(cs, s.linear8(d[0], d[1], d[2]))
+	}
+	return cs
+}
+
+// linear8 is a call of Linear8 with codes of all values.
+func (s *source) linear8(t, n, k int) Call {
+	q, w := New(I8, t, k), New(I8, ceil(n, panel8), ceil(k, group8), panel8*group8)
+	for _, x := range [][]int8{q.B, w.B} {
+		for i := range x {
+			x[i] = int8(s.word())
+		}
+	}
+	return call(Attr{}, q, s.positive(t), w, s.positive(n), s.smooth(n))
+}
