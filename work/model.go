@@ -143,6 +143,12 @@ func (t *Translator) ID() block.Link {
 	return block.Link{Cid: block.Sum(block.CBOR, data)}
 }
 
+// Fits reports whether a segment is translated whole, and not cut.
+func (t *Translator) Fits(segment string) bool {
+	return 12*len(segment) < maxSource || // no normalisation makes twelve bytes of one
+		len(t.Tokenizer.Encode(text.Normalize(segment))) <= maxSource
+}
+
 // Translate translates segments on an engine of the model's shape.
 func (t *Translator) Translate(e *nmt.Engine, segments []string, d Decoding) ([]string, error) {
 	out, _, _, err := TranslateSegments(e, t.Tokenizer, t.Params, segments, d)

@@ -2,37 +2,71 @@ package main
 
 import (
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/term"
+
 	"github.com/alia-network/alia/work/corpus"
 )
 
-// readText reads a text to translate: a file, or standard input for "-" or
-// no name. Text that is not UTF-8, or has a line that is too long, is refused
-// by its line.
-func readText(name string, stdin io.Reader) (string, error) {
-	var in io.Reader = stdin
+// source is a text that is read: a file, or standard input.
+type source struct {
+	io.Reader
+	file              *os.File // nil for standard input
+	name              string
+	regular, terminal bool
+}
+
+// openText opens a text: a file, or standard input for "-" or no name.
+func openText(name string, stdin io.Reader) (*source, error) {
+	s := &source{Reader: stdin, name: name}
 	if name == "" || name == "-" {
-		name = "standard input"
+		s.name = "standard input"
 	} else {
 		f, err := os.Open(name)
 		if err != nil {
-			return "", fmt.Errorf("read text: %w", err)
+			return nil, fmt.Errorf("read text: %w", err)
 		}
-		defer f.Close()
-		in = f
+		s.Reader, s.file = f, f
+	}
+	if f, ok := s.Reader.(*os.File); ok {
+		if info, err := f.Stat(); err == nil {
+			s.regular = info.Mode().IsRegular()
+		}
+		s.terminal = term.IsTerminal(int(f.Fd()))
 	}
 	if strings.HasSuffix(name, ".gz") {
-		z, err := gzip.NewReader(in)
+		z, err := gzip.NewReader(s.Reader)
 		if err != nil {
-			return "", fmt.Errorf("%s: %w", name, err)
+			return nil, errors.Join(fmt.Errorf("%s: %w", name, err), s.Close())
 		}
-		in = z
+		s.Reader = z
 	}
+	return s, nil
+}
+
+// Close closes the file.
+func (s *source) Close() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}
+
+// readText reads a text whole. Text that is not UTF-8, or has a line that is
+// too long, is refused by its line.
+func readText(name string, stdin io.Reader) (string, error) {
+	in, err := openText(name, stdin)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	name = in.name
 	data, err := io.ReadAll(io.LimitReader(in, corpus.MaxFile+1))
 	if err != nil {
 		return "", fmt.Errorf("read %s: %w", name, err)

@@ -35,6 +35,7 @@ func TestScript(t *testing.T) {
 			"status": checkStatus, "same": checkSame, "flip": flipBit, "damage": damageStore, "keep": keepField,
 			"gone": checkGone, "await": awaitFile, "sigkill": killMember, "occupy": occupyPort, "free": freePort,
 			"cut": cutFile, "timeless": checkTimeless, "await-lines": awaitLines,
+			"write": writeBytes, "lines": countLines,
 		},
 	})
 }
@@ -165,6 +166,33 @@ func cutFile(ts *testscript.TestScript, neg bool, args []string) {
 	info, err := os.Stat(path)
 	ts.Check(err)
 	ts.Check(os.Truncate(path, info.Size()-9))
+}
+
+// writeBytes writes a file of any bytes: write FILE N STRING..., each string
+// N times, with the escapes of Go.
+func writeBytes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args)%2 == 0 {
+		ts.Fatalf("usage: write FILE N STRING...")
+	}
+	var data strings.Builder
+	for i := 1; i < len(args); i += 2 {
+		n, err := strconv.Atoi(args[i])
+		ts.Check(err)
+		s, err := strconv.Unquote(`"` + args[i+1] + `"`)
+		ts.Check(err)
+		data.WriteString(strings.Repeat(s, n))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(data.String()), 0o644))
+}
+
+// countLines checks how many lines a file has: lines N FILE.
+func countLines(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: lines N FILE")
+	}
+	if got := strings.Count(ts.ReadFile(args[1]), "\n"); fmt.Sprint(got) != args[0] {
+		ts.Fatalf("%s has %d lines, want %s", args[1], got, args[0])
+	}
 }
 
 // times is what two runs differ in.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,8 +12,8 @@ import (
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
-	"github.com/alia-network/alia/work/text"
 )
 
 // order is the flags of a translation.
@@ -31,17 +33,26 @@ func (o *order) decoding() (work.Decoding, error) {
 
 func newTranslate(a *app) *cobra.Command {
 	var o order
-	var c compute
+	var l local
 	var p purchase
-	var local bool
+	var here bool
 	cmd := &cobra.Command{
 		Use:   "translate [--local] --model PATH|CID [FILE]",
 		Short: "Translate a text, alone or through a network",
-		Long: `Translate a file, or standard input, and print the translation line for line.
+		Long: `Translate a file, or standard input, and print the translation line for line. The
+sentences of a line are translated one by one; white space stays where it was.
 
-With --local this process computes it from a model's directory. Without, the
-miners of a network do, are paid from this home's wallet, and the receipt is
-kept in the home.`,
+With --local this process computes it from a model's directory, and is a filter
+for pipes: lines come out in order, each as soon as it is done, and a line that
+waits for no other is answered at once. No line is refused. Bytes that are not
+UTF-8 and control characters are replaced, sentences too long for the model are
+cut and put together again, and a warning at the end counts both. A line's
+translation does not depend on the lines around it, nor on --batch or --threads.
+
+Without --local the miners of a network compute it, are paid from this home's
+wallet, and the receipt is kept in the home.`,
+		Example: `  alia translate --local --model DIR letter.txt > brief.txt
+  tail -f log | alia translate --local --model DIR | grep -i fehler`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := ""
@@ -52,12 +63,12 @@ kept in the home.`,
 			if err != nil {
 				return err
 			}
+			if here {
+				return translateLocal(cmd.Context(), a, o, d, &l, name, cmd.InOrStdin())
+			}
 			input, err := readText(name, cmd.InOrStdin())
 			if err != nil {
 				return err
-			}
-			if local {
-				return translateLocal(cmd.Context(), a, o, d, &c, input)
 			}
 			return translateNetwork(cmd.Context(), a, o, d, &p, input)
 		},
@@ -65,8 +76,8 @@ kept in the home.`,
 	f := cmd.Flags()
 	f.StringVar(&o.model, "model", "", "the model: its directory, or its CID")
 	f.Uint16Var(&o.beam, "beam", 1, "hypotheses kept for a sentence; 1 is greedy")
-	f.BoolVar(&local, "local", false, "in this process: no network, no pay")
-	c.flags(cmd)
+	f.BoolVar(&here, "local", false, "in this process: no network, no pay")
+	l.flags(cmd)
 	p.flags(cmd)
 	a.eventsFlag(cmd)
 	return cmd
@@ -77,32 +88,76 @@ type translated struct {
 	Model       string `json:"model"`
 	Translation string `json:"translation"`
 	Sentences   int    `json:"sentences"`
+	findings
 }
 
-func translateLocal(ctx context.Context, a *app, o order, d work.Decoding, c *compute, input string) error {
+// local is the flags of a translation in this process.
+type local struct {
+	compute
+	batch int
+}
+
+func (l *local) flags(cmd *cobra.Command) {
+	l.compute.flags(cmd)
+	cmd.Flags().IntVar(&l.batch, "batch", together, "with --local: sentences translated together, where so many are there; the text is the same")
+}
+
+// translateLocal translates a file, or standard input, line for line.
+func translateLocal(ctx context.Context, a *app, o order, d work.Decoding, l *local, name string, stdin io.Reader) error {
+	if l.batch < 1 || l.batch > maxBatch {
+		return usagef("--batch %d: give 1 to %d", l.batch, maxBatch)
+	}
 	dir, err := a.modelDir(o.model)
 	if err != nil {
 		return err
 	}
-	t, err := node.OpenModel(dir)
+	in, err := openText(name, stdin)
 	if err != nil {
 		return err
 	}
-	dev, err := c.open(a)
+	defer in.Close()
+	t, dev, err := openBoth(a, dir, &l.compute)
 	if err != nil {
 		return err
 	}
-	layout := text.Split(input)
-	sentences, err := translateAll(ctx, t, nmt.NewEngine(dev, t.Model.Shape()), layout.Sentences, d)
-	if err != nil {
-		return err
+	if in.terminal {
+		a.note("Type lines to translate; Ctrl-D ends.")
 	}
-	out, err := layout.Join(sentences)
-	if err != nil {
-		return err
+	engine := nmt.NewEngine(dev, t.Model.Shape())
+	var text strings.Builder // with --json
+	f := filter{batch: l.batch, patient: in.regular, out: bufio.NewWriter(a.stdout), translate: func(sentences []string) ([]string, error) {
+		return t.Translate(engine, sentences, d)
+	}}
+	if a.json || a.events {
+		f.out = bufio.NewWriter(&text)
 	}
-	r := translated{Model: t.ID().String(), Translation: out, Sentences: len(sentences)}
-	return a.result(r, func(w io.Writer) { printText(w, out) })
+	err = f.run(ctx, in, t.Fits)
+	if w := f.warning(); w != "" {
+		a.note("alia: %s: %s", in.name, w)
+	}
+	if errors.Is(err, context.Canceled) {
+		a.note("alia: %s: stopped after %d lines", in.name, f.Lines)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", in.name, err)
+	}
+	if !a.json && !a.events {
+		return nil
+	}
+	r := translated{Model: t.ID().String(), Translation: text.String(), Sentences: f.sum, findings: f.findings}
+	return a.result(r, nil)
+}
+
+// openBoth opens a model and a device for it, side by side.
+func openBoth(a *app, dir string, c *compute) (t *work.Translator, dev kernel.Device, err error) {
+	opened := make(chan error, 1)
+	go func() {
+		var err error
+		dev, err = c.open(a)
+		opened <- err
+	}()
+	t, err = node.OpenModel(dir)
+	return t, dev, errors.Join(<-opened, err)
 }
 
 // together is the sentences translated between two looks at the context.

@@ -15,6 +15,7 @@ const MaxSentence = 1024
 // before, between and after them.
 type Layout struct {
 	Sentences []string
+	Cuts      int      // between sentences that are pieces of one that was too long
 	gaps      []string // len(Sentences)+1; gaps[i] stands before sentence i
 }
 
@@ -24,7 +25,10 @@ type Layout struct {
 // does not end after an abbreviation of English or German, after a single
 // letter, or after an ordinal ("am 3. Mai", "Nr. 5"). The rules are fixed, so
 // a text has one Layout; joining its own sentences gives the text back.
-func Split(s string) Layout {
+func Split(s string) Layout { return split(s, MaxSentence) }
+
+// split is Split with sentences of at most longest bytes, at least 4.
+func split(s string, longest int) Layout {
 	var l Layout
 	gap := 0 // where the white space before the next sentence starts
 	for {
@@ -33,9 +37,57 @@ func Split(s string) Layout {
 		if start == len(s) {
 			return l
 		}
-		gap = start + sentenceLen(s[start:])
+		n, cut := sentenceLen(s[start:], longest)
+		if gap = start + n; cut {
+			l.Cuts++
+		}
 		l.Sentences = append(l.Sentences, s[start:gap])
 	}
+}
+
+// Fit returns l with each sentence that does not fit cut into halves, until
+// all fit or have nothing left to cut.
+func (l Layout) Fit(fits func(sentence string) bool) Layout {
+	fitted := Layout{Cuts: l.Cuts}
+	var add func(gap, sentence string)
+	add = func(gap, sentence string) {
+		if len(sentence) < 8 || fits(sentence) {
+			fitted.gaps, fitted.Sentences = append(fitted.gaps, gap), append(fitted.Sentences, sentence)
+			return
+		}
+		halves := split(sentence, (len(sentence)+1)/2)
+		fitted.Cuts += halves.Cuts
+		for i, half := range halves.Sentences {
+			add(gap+halves.gaps[i], half)
+			gap = ""
+		}
+	}
+	for i, s := range l.Sentences {
+		add(l.gaps[i], s)
+	}
+	if len(l.gaps) > 0 {
+		fitted.gaps = append(fitted.gaps, l.gaps[len(l.gaps)-1])
+	}
+	return fitted
+}
+
+// SplitPart takes apart the beginning s of a longer line, as far as it can be
+// by itself, and says how many bytes that is: all before the last sentence,
+// which may go on, or all of s where nothing stands before it.
+func SplitPart(s string) (Layout, int) {
+	for cut := max(1, len(s)-utf8.UTFMax+1); cut < len(s); cut++ {
+		if utf8.RuneStart(s[cut]) && !utf8.FullRuneInString(s[cut:]) {
+			s = s[:cut]
+		}
+	}
+	l := Split(s)
+	if n := len(l.Sentences) - 1; n >= 0 {
+		if whole := len(s) - len(l.gaps[n+1]) - len(l.Sentences[n]); whole > 0 {
+			l.Sentences, l.gaps = l.Sentences[:n], l.gaps[:n+1]
+			return l, whole
+		}
+	}
+	return l, len(s)
 }
 
 // Join puts translations in the places of the sentences, one for each. Line
@@ -73,29 +125,30 @@ func newline(r rune) bool {
 }
 
 // sentenceLen returns the length of the sentence that s, which starts with
-// something visible, begins with. No white space is at its end.
-func sentenceLen(s string) int {
+// something visible, begins with, and whether it goes on beyond longest bytes.
+// No white space is at its end.
+func sentenceLen(s string, longest int) (n int, cut bool) {
 	end := 0  // after the last visible character
 	room := 0 // the last end of a word
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case !unicode.IsSpace(r):
-			if i+n > MaxSentence && room > 0 {
-				return room
+			if i+n > longest && room > 0 {
+				return room, true
 			}
-			if i+n > MaxSentence {
-				return end
+			if i+n > longest {
+				return end, true
 			}
 			end = i + n
 		case newline(r), i == end && boundary(s[:end], s[i:]):
-			return end
+			return end, false
 		default:
 			room = end
 		}
 		i += n
 	}
-	return end
+	return end, false
 }
 
 const (

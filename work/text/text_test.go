@@ -69,6 +69,65 @@ func TestJoin(t *testing.T) {
 	}
 }
 
+func TestFit(t *testing.T) {
+	words := strings.Repeat("word ", 300)
+	in := " Hello there, all of you. " + words + "\n" + strings.Repeat("ü", 40) + " x"
+	l := Split(in)
+	if l.Cuts != 1 {
+		t.Errorf("%d cuts, want 1", l.Cuts)
+	}
+	for _, most := range []int{1000, 300, 40, 9, 1} {
+		f := l.Fit(func(s string) bool { return len(s) <= most })
+		for _, s := range f.Sentences {
+			if len(s) > max(most, 7) || s == "" {
+				t.Errorf("at most %d: sentence %q", most, s)
+			}
+		}
+		if got := len(f.Sentences) - len(l.Sentences) + l.Cuts; f.Cuts != got {
+			t.Errorf("at most %d: %d cuts, but %d pieces more", most, f.Cuts, got)
+		}
+		if got, err := f.Join(f.Sentences); err != nil || got != in {
+			t.Errorf("at most %d: joins to %q, %v", most, got, err)
+		}
+	}
+	if got, err := (Layout{}).Fit(nil).Join(nil); err != nil || got != "" {
+		t.Errorf("the zero Layout fits as %q, %v", got, err)
+	}
+}
+
+// TestSplitPart: a long line taken apart in windows has the sentences it has
+// in one piece, wherever the windows end.
+func TestSplitPart(t *testing.T) {
+	line := "Grüße! " + strings.Repeat("„Kommen Sie?“ Dr. Weber ging am 3. Mai. ", 90) + strings.Repeat("wörter ", 400) + "Ende. 👩‍👩‍👧 (So.)   "
+	want := Split(line)
+	for _, window := range []int{1500, 1501, 2000, 2003, 4099} {
+		var got, joined []string
+		cuts := 0
+		for rest := line; rest != ""; {
+			var l Layout
+			n := len(rest)
+			if n > window {
+				l, n = SplitPart(rest[:window])
+			} else {
+				l = Split(rest)
+			}
+			s, err := l.Join(l.Sentences)
+			if err != nil || s != rest[:n] {
+				t.Fatalf("window %d: part %q joins to %q, %v", window, rest[:n], s, err)
+			}
+			got, joined, cuts, rest = append(got, l.Sentences...), append(joined, s), cuts+l.Cuts, rest[n:]
+		}
+		if !slices.Equal(got, want.Sentences) || cuts != want.Cuts || strings.Join(joined, "") != line {
+			t.Errorf("window %d: %d sentences and %d cuts, want %d and %d", window, len(got), cuts, len(want.Sentences), want.Cuts)
+		}
+	}
+	for _, s := range []string{"", " ", "one", strings.Repeat("x", 1024), "\xff\xff\xff", "a\xe2\x80"} {
+		if l, n := SplitPart(s); n == 0 && s != "" || n > len(s) {
+			t.Errorf("SplitPart(%q) takes %d bytes, %q", s, n, l.Sentences)
+		}
+	}
+}
+
 func FuzzSplit(f *testing.F) {
 	f.Add("Hello. How are you?\n Fine! ")
 	f.Add("a.\xff B\r\nc\u2028d. " + strings.Repeat("x", 2000))
@@ -81,6 +140,14 @@ func FuzzSplit(f *testing.F) {
 			if x == "" || len(x) > MaxSentence || strings.TrimSpace(x) != x || strings.ContainsAny(x, "\n\r") {
 				t.Fatalf("bad sentence %q", x)
 			}
+		}
+		l = l.Fit(func(x string) bool { return len(x) < 20 })
+		if got, err := l.Join(l.Sentences); err != nil || got != s {
+			t.Fatalf("Join(Split(%q).Fit()) = %q, %v", s, got, err)
+		}
+		part, n := SplitPart(s)
+		if got, err := part.Join(part.Sentences); err != nil || got != s[:n] || n == 0 && s != "" {
+			t.Fatalf("Join(SplitPart(%q)) = %q, %v", s, got, err)
 		}
 	})
 }
