@@ -47,6 +47,8 @@ var locals = map[kernel.Op]string{
 	kernel.Add:              "rr>r",
 	kernel.Relu:             "r>r",
 	kernel.ReluGrad:         "rr>r",
+	kernel.Swish:            "r>r",
+	kernel.SwishGrad:        "rr>r",
 	kernel.LayerNorm:        "rww>rr",
 	kernel.LayerNormGrad:    "rrwr>r",
 	kernel.Embed:            "wrrw>r",
