@@ -17,10 +17,12 @@ import (
 type decoder struct {
 	dev    kernel.Device
 	config Config
+	marks  Marks
 	cost   uint64 // so far
 	call   kernel.Call
 
 	table  kernel.Tensor // embeddings [Vocab, Dim]
+	bias   kernel.Tensor // of the logits [Vocab], where the form has one
 	pe     kernel.Tensor // positions [L, Dim]
 	norm   linear        // after the last layer
 	layers []decoderLayer
@@ -60,13 +62,13 @@ type hypothesis struct {
 
 // load points d at the parameters p.
 func (d *decoder) load(dev kernel.Device, c Config, p *tensor.Set) {
-	d.dev, d.config, d.cost = dev, c, 0
+	d.dev, d.config, d.marks, d.cost = dev, c, c.Tokens(), 0
 	get := func(name string) kernel.Tensor {
-		t, _ := p.Get(name) // the caller has checked p against c
+		t, _ := p.Get(name) // the caller has checked p against c, whose form may have no such parameter
 		return t
 	}
 	lin := func(name string) linear { return linear{get(name + ".weight"), get(name + ".bias")} }
-	d.table, d.norm = get("embedding.weight"), lin("decoder.norm")
+	d.table, d.bias, d.norm = get("embedding.weight"), get("output.bias"), lin("decoder.norm")
 	if d.layers == nil {
 		d.layers = make([]decoderLayer, c.Decoder)
 	}
@@ -136,45 +138,64 @@ func (d *decoder) step(t int) kernel.Tensor {
 	self, cross := ints(d.self, n, 4), ints(d.cross, n, 4)
 	selfScores := n * d.config.Heads * (t + 1)
 
-	d.do(kernel.Embed, kernel.Attr{Scale: root(d.config.Dim)}, []kernel.Tensor{d.x},
+	d.do(kernel.Embed, kernel.Attr{Scale: d.config.embedScale()}, []kernel.Tensor{d.x},
 		[]kernel.Tensor{d.table, ints(d.ids, n), ints(d.pos, n), d.pe})
 	for i := range d.layers {
 		l := &d.layers[i]
-		d.normalize(l.self.norm)
-		d.project(d.q, d.z, l.self.q)
-		d.project(d.k, d.z, l.self.k)
-		d.project(d.v, d.z, l.self.v)
+		z := d.enter(l.self.norm)
+		d.project(d.q, z, l.self.q)
+		d.project(d.k, z, l.self.k)
+		d.project(d.v, z, l.self.v)
 		for j, h := range d.live {
 			w := d.config.Dim
 			copy(l.self.keys.F[(h.slot+t)*w:][:w], d.k.F[j*w:])
 			copy(l.self.values.F[(h.slot+t)*w:][:w], d.v.F[j*w:])
 		}
 		d.attend(&l.self, self, selfScores)
-		d.normalize(l.cross.norm)
-		d.project(d.q, d.z, l.cross.q)
+		d.project(d.q, d.enter(l.cross.norm), l.cross.q)
 		d.attend(&l.cross, cross, crossScores)
-		d.normalize(l.norm)
-		d.project(d.h, d.z, l.up)
-		d.do(kernel.Relu, kernel.Attr{}, []kernel.Tensor{d.h}, []kernel.Tensor{d.h})
+		d.project(d.h, d.enter(l.norm), l.up)
+		d.do(d.config.activate(), kernel.Attr{}, []kernel.Tensor{d.h}, []kernel.Tensor{d.h})
 		d.project(d.y, d.h, l.down)
-		d.do(kernel.Add, kernel.Attr{}, []kernel.Tensor{d.x}, []kernel.Tensor{d.x, d.y})
+		d.leave(l.norm)
 	}
-	d.normalize(d.norm)
-	d.do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, []kernel.Tensor{d.logits}, []kernel.Tensor{d.z, d.table})
+	d.do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, []kernel.Tensor{d.logits}, []kernel.Tensor{d.enter(d.norm), d.table})
+	if d.config.OutputBias {
+		d.do(kernel.AddBias, kernel.Attr{}, []kernel.Tensor{d.logits}, []kernel.Tensor{d.logits, d.bias})
+	}
 	for i := range n {
-		mask(d.logits.F[i*d.config.Vocab:])
+		d.marks.mask(d.logits.F[i*d.config.Vocab:])
 	}
 	return d.logits
 }
 
 // mask makes the tokens that are never written impossible in a row of logits.
-func mask(row []float32) {
-	row[Pad], row[BOS] = float32(math.Inf(-1)), float32(math.Inf(-1))
+func (m Marks) mask(row []float32) {
+	row[m.Pad], row[m.BOS] = float32(math.Inf(-1)), float32(math.Inf(-1))
+}
+
+// enter is what a sub-layer, or the output, reads: norm(x), or x itself where
+// norms come after.
+func (d *decoder) enter(norm linear) kernel.Tensor {
+	if d.config.PostNorm {
+		return d.x
+	}
+	d.normalize(norm)
+	return d.z
+}
+
+// leave adds y, what a sub-layer gives, to x.
+func (d *decoder) leave(norm linear) {
+	d.do(kernel.Add, kernel.Attr{}, []kernel.Tensor{d.x}, []kernel.Tensor{d.x, d.y})
+	if d.config.PostNorm {
+		d.normalize(norm)
+		d.x, d.z = d.z, d.x
+	}
 }
 
 // normalize is z = norm(x).
 func (d *decoder) normalize(l linear) {
-	d.do(kernel.LayerNorm, kernel.Attr{Eps: normEps}, []kernel.Tensor{d.z, d.stats}, []kernel.Tensor{d.x, l.weight, l.bias})
+	d.do(kernel.LayerNorm, kernel.Attr{Eps: d.config.eps()}, []kernel.Tensor{d.z, d.stats}, []kernel.Tensor{d.x, l.weight, l.bias})
 }
 
 // project is y = x*weight + bias.
@@ -191,7 +212,7 @@ func (d *decoder) attend(a *attention, seg kernel.Tensor, scores int) {
 	d.do(kernel.AttnSoftmax, softmaxAttr(d.config, false), []kernel.Tensor{s}, []kernel.Tensor{s, seg})
 	d.do(kernel.AttnMix, heads, []kernel.Tensor{d.k}, []kernel.Tensor{s, a.values, seg})
 	d.project(d.y, d.k, a.out)
-	d.do(kernel.Add, kernel.Attr{}, []kernel.Tensor{d.x}, []kernel.Tensor{d.x, d.y})
+	d.leave(a.norm)
 }
 
 // do calls a row and counts its cost.

@@ -320,7 +320,7 @@ func (e *Engine) pack(p *tensor.Set, b Batch) error {
 	if err := checkShapes(e.shapes, p); err != nil {
 		return err
 	}
-	if err := b.check(e.config.Vocab); err != nil {
+	if err := b.check(e.config); err != nil {
 		return err
 	}
 	e.in.load(p)

@@ -64,7 +64,7 @@ func (m *model) embed(name string, ids, where *kernel.Tensor, side tensor.Side) 
 	m.g.Module(name)
 	id := m.leaf(tensor.Input, name, ids, side)
 	pos := m.leaf(tensor.Input, name+".positions", where, side)
-	x := m.g.Do(kernel.Embed, kernel.Attr{Scale: root(m.Dim)}, m.params["embedding.weight"], id, pos, m.pe)
+	x := m.g.Do(kernel.Embed, kernel.Attr{Scale: m.embedScale()}, m.params["embedding.weight"], id, pos, m.pe)
 	return m.dropout(x)
 }
 
@@ -77,7 +77,7 @@ func (m *model) encode() tensor.Value {
 		x = m.selfAttention(layer+".self", x, seg, false)
 		x = m.feedForward(layer+".ffn", x)
 	}
-	return m.norm("encoder.norm", x)
+	return m.last("encoder.norm", x)
 }
 
 // decode is the logits [T, Vocab] of the next token after each of the
@@ -93,9 +93,13 @@ func (m *model) decode(memory tensor.Value) tensor.Value {
 		x = m.crossAttention(layer+".cross", x, memory, cross)
 		x = m.feedForward(layer+".ffn", x)
 	}
-	x = m.norm("decoder.norm", x)
+	x = m.last("decoder.norm", x)
 	m.g.Module("output")
-	return m.g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, m.params["embedding.weight"])
+	y := m.g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, m.params["embedding.weight"])
+	if !m.OutputBias {
+		return y
+	}
+	return m.g.Do(kernel.AddBias, kernel.Attr{}, y, m.params["output.bias"])
 }
 
 // loss is the sums over all tokens, [1] each, of the smoothed loss and of the
@@ -113,15 +117,15 @@ func (m *model) loss(logits tensor.Value) (loss, nll, each tensor.Value) {
 }
 
 func (m *model) selfAttention(name string, x, seg tensor.Value, causal bool) tensor.Value {
-	z := m.norm(name+".norm", x)
+	z := m.enter(name, x)
 	a := m.attention(name, m.linear(name+".q", z), m.linear(name+".k", z), m.linear(name+".v", z), seg, causal)
-	return m.residual(x, m.linear(name+".out", a))
+	return m.leave(name, x, m.linear(name+".out", a))
 }
 
 func (m *model) crossAttention(name string, x, memory, seg tensor.Value) tensor.Value {
-	q := m.linear(name+".q", m.norm(name+".norm", x))
+	q := m.linear(name+".q", m.enter(name, x))
 	k, v := m.memory(name, memory)
-	return m.residual(x, m.linear(name+".out", m.attention(name, q, k, v, seg, false)))
+	return m.leave(name, x, m.linear(name+".out", m.attention(name, q, k, v, seg, false)))
 }
 
 // memory is the keys and values that a cross attention looks at.
@@ -143,14 +147,35 @@ func softmaxAttr(c Config, causal bool) kernel.Attr {
 }
 
 func (m *model) feedForward(name string, x tensor.Value) tensor.Value {
-	h := m.linear(name+".up", m.norm(name+".norm", x)) // [T, FFN]
+	h := m.linear(name+".up", m.enter(name, x)) // [T, FFN]
 	m.g.Module(name)
-	h = m.g.Do(kernel.Relu, kernel.Attr{}, h)
-	return m.residual(x, m.linear(name+".down", h))
+	h = m.g.Do(m.activate(), kernel.Attr{}, h)
+	return m.leave(name, x, m.linear(name+".down", h))
 }
 
-func (m *model) residual(x, y tensor.Value) tensor.Value {
-	return m.g.Do(kernel.Add, kernel.Attr{}, x, m.dropout(y))
+// enter is what a sub-layer reads of the residual stream x.
+func (m *model) enter(name string, x tensor.Value) tensor.Value {
+	if m.PostNorm {
+		return x
+	}
+	return m.norm(name+".norm", x)
+}
+
+// leave adds what a sub-layer gives to the residual stream.
+func (m *model) leave(name string, x, y tensor.Value) tensor.Value {
+	x = m.g.Do(kernel.Add, kernel.Attr{}, x, m.dropout(y))
+	if m.PostNorm {
+		x = m.norm(name+".norm", x)
+	}
+	return x
+}
+
+// last is what a stack of layers gives.
+func (m *model) last(name string, x tensor.Value) tensor.Value {
+	if m.PostNorm {
+		return x
+	}
+	return m.norm(name, x)
 }
 
 func (m *model) linear(name string, x tensor.Value) tensor.Value {
@@ -161,7 +186,7 @@ func (m *model) linear(name string, x tensor.Value) tensor.Value {
 
 func (m *model) norm(name string, x tensor.Value) tensor.Value {
 	m.g.Module(name)
-	return m.g.Do(kernel.LayerNorm, kernel.Attr{Eps: normEps}, x, m.params[name+".weight"], m.params[name+".bias"])
+	return m.g.Do(kernel.LayerNorm, kernel.Attr{Eps: m.eps()}, x, m.params[name+".weight"], m.params[name+".bias"])
 }
 
 func (m *model) dropout(x tensor.Value) tensor.Value {
