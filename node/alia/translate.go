@@ -31,6 +31,9 @@ func (o *order) decoding() (work.Decoding, error) {
 	return d, nil
 }
 
+// int8Usage is the help of --int8.
+const int8Usage = "products of 8-bit integers, in exact sums: faster, and nearly the same text, the same on every machine"
+
 func newTranslate(a *app) *cobra.Command {
 	var o order
 	var l local

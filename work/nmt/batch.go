@@ -56,7 +56,8 @@ func checkSentences(side string, sentences [][]int32, c Config) error {
 // the batch at hand. Its storage is used again for the next batch.
 type inputs struct {
 	config                 Config
-	params                 []kernel.Tensor // by ascending name
+	shapes                 []Shape         // the parameters', by ascending name
+	params                 []kernel.Tensor // as many
 	positions              kernel.Tensor   // [L, Dim], rows for every position in use
 	source, target         ragged
 	sourceIDs, sourceWhere kernel.Tensor // I32 [T]: the source's tokens and their positions
@@ -67,12 +68,12 @@ type inputs struct {
 	mean                   kernel.Tensor // [1]: the weight of a token's loss
 }
 
-func newInputs(c Config, params int) inputs {
+func newInputs(c Config, shapes []Shape) inputs {
 	row := func() kernel.Tensor { return ints(nil, 0) }
 	table := func() kernel.Tensor { return ints(nil, 0, 4) }
 	return inputs{
 		config: c,
-		params: make([]kernel.Tensor, params), positions: floats(nil, 0, c.Dim),
+		shapes: shapes, params: make([]kernel.Tensor, len(shapes)), positions: floats(nil, 0, c.Dim),
 		sourceIDs: row(), sourceWhere: row(), targetIDs: row(), targetWhere: row(), next: row(),
 		self: table(), mask: table(), cross: table(),
 		key: kernel.New(kernel.I32, 4), mean: kernel.New(kernel.F32, 1),

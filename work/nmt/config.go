@@ -85,17 +85,18 @@ func (c Config) Validate() error {
 	return c.validateForm()
 }
 
-// Shape is a parameter's name and dimensions.
+// Shape is a parameter's name, dimensions and type.
 type Shape struct {
 	Name string
 	Dims []int
+	Type kernel.Type
 }
 
 // Shapes lists the model's parameters by ascending name. A projection's
 // weight is [in, out], the embedding [Vocab, Dim], the rest vectors.
 func (c Config) Shapes() []Shape {
 	var s []Shape
-	add := func(name string, dims ...int) { s = append(s, Shape{name, dims}) }
+	add := func(name string, dims ...int) { s = append(s, Shape{name, dims, kernel.F32}) }
 	linear := func(name string, in, out int) {
 		add(name+".weight", in, out)
 		add(name+".bias", out)
@@ -144,8 +145,8 @@ func checkShapes(shapes []Shape, p *tensor.Set) error {
 	}
 	for i, s := range shapes {
 		t := p.At(i)
-		if t.Name != s.Name || t.Type != kernel.F32 || !slices.Equal(t.Shape, s.Dims) {
-			return fmt.Errorf("nmt: parameter %s %v, the configuration has %s %v", t.Name, t.Shape, s.Name, s.Dims)
+		if t.Name != s.Name || t.Type != s.Type || !slices.Equal(t.Shape, s.Dims) {
+			return fmt.Errorf("nmt: parameter %s %v of type %d, the configuration has %s %v of type %d", t.Name, t.Shape, t.Type, s.Name, s.Dims, s.Type)
 		}
 	}
 	return nil

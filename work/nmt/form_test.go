@@ -46,7 +46,7 @@ func pairs() Batch {
 	return Batch{Source: in(1), Target: in(2)}
 }
 
-// TestForms decodes in every form: a step gives the bits of the whole forward
+// TestForms decodes in every form and layout: a step gives the bits of the whole forward
 // pass, a beam of one is greedy, and each form gives other losses than ours.
 func TestForms(t *testing.T) {
 	ours, p := formed(Form{})
@@ -65,25 +65,31 @@ func TestForms(t *testing.T) {
 				if s, err := e.Loss(p, pairs()); err != nil || s.Loss == plain.Loss {
 					t.Errorf("loss %v, error %v; ours gives %v", s.Loss, err, plain.Loss)
 				}
-				for _, src := range pairs().Source {
-					const limit = 5
-					rows := steps(t, e, p, [][]int32{src}, limit)[0]
-					out, _, err := e.Greedy(p, [][]int32{src}, func(int) int { return limit })
-					if err != nil {
-						t.Fatal(err)
-					}
-					for i, row := range rows {
-						if want := lastLogits(e, p, src, out[0][:i]).F; !sameBits(row, want) {
-							t.Errorf("%s: position %d has logits %v, the forward pass %v", dev.Name(), i, row, want)
-						}
-					}
-					beam, _, err := e.Beam(p, [][]int32{src}, func(int) int { return limit }, 1, 0)
-					if err != nil || !slices.Equal(beam[0], out[0]) {
-						t.Errorf("%s: a beam of one gives %v and %v, greedy %v", dev.Name(), beam, err, out)
-					}
+				for _, p := range layouts(t, c, p) {
+					testForm(t, e, p)
 				}
 			}
 		})
+	}
+}
+
+func testForm(t *testing.T, e *Engine, p *tensor.Set) {
+	for _, src := range pairs().Source {
+		const limit = 5
+		rows := steps(t, e, p, [][]int32{src}, limit)[0]
+		out, _, err := e.Greedy(p, [][]int32{src}, func(int) int { return limit })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, row := range rows {
+			if want := lastLogits(e, p, src, out[0][:i]).F; !sameBits(row, want) {
+				t.Errorf("%s: position %d has logits %v, the forward pass %v", e.dev.Name(), i, row, want)
+			}
+		}
+		beam, _, err := e.Beam(p, [][]int32{src}, func(int) int { return limit }, 1, 0)
+		if err != nil || !slices.Equal(beam[0], out[0]) {
+			t.Errorf("%s: a beam of one gives %v and %v, greedy %v", e.dev.Name(), beam, err, out)
+		}
 	}
 }
 

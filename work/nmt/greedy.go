@@ -76,7 +76,7 @@ type wave struct {
 // with cache rows for width of them, and calls search. It returns the cost of
 // all.
 func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int, width int, search func(wave) error) (uint64, error) {
-	if err := checkShapes(e.shapes, p); err != nil {
+	if err := e.use(p); err != nil {
 		return 0, err
 	}
 	if len(sources) == 0 {

@@ -18,9 +18,10 @@ type model struct {
 	in     *inputs
 	leaves []leaf
 	params map[string]tensor.Value
-	pe     tensor.Value // [L, Dim]
-	key    tensor.Value // I32 [4], the dropout key; none when nothing is dropped
-	sites  uint32       // dropouts so far
+	pe     tensor.Value                  // [L, Dim]
+	key    tensor.Value                  // I32 [4], the dropout key; none when nothing is dropped
+	sites  uint32                        // dropouts so far
+	codes  map[tensor.Value]tensor.Value // of what coded projections read so far
 
 	source, target tensor.Side // the target's only of a model that decodes
 }
@@ -33,9 +34,9 @@ type leaf struct {
 
 // newModel starts a graph with the parameters that in holds as leaves.
 func newModel(c Config, in *inputs) *model {
-	m := &model{Config: c, g: tensor.NewGraph(), in: in, params: make(map[string]tensor.Value, len(in.params))}
+	m := &model{Config: c, g: tensor.NewGraph(), in: in, params: make(map[string]tensor.Value, len(in.params)), codes: map[tensor.Value]tensor.Value{}}
 	m.source = m.g.Side(in.source.starts)
-	for i, s := range c.Shapes() {
+	for i, s := range in.shapes {
 		m.params[s.Name] = m.leaf(tensor.Param, s.Name, &in.params[i])
 	}
 	m.pe = m.leaf(tensor.Const, "positions", &in.positions)
@@ -95,7 +96,15 @@ func (m *model) decode(memory tensor.Value) tensor.Value {
 	}
 	x = m.last("decoder.norm", x)
 	m.g.Module("output")
-	y := m.g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, m.params["embedding.weight"])
+	var y tensor.Value
+	switch {
+	case m.coded("output"):
+		return m.codedLinear("output", x)
+	case m.params[outputWeight] != (tensor.Value{}):
+		y = m.g.Do(kernel.MatMul, kernel.Attr{}, x, m.params[outputWeight])
+	default:
+		y = m.g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, m.params["embedding.weight"])
+	}
 	if !m.OutputBias {
 		return y
 	}
@@ -180,8 +189,24 @@ func (m *model) last(name string, x tensor.Value) tensor.Value {
 
 func (m *model) linear(name string, x tensor.Value) tensor.Value {
 	m.g.Module(name)
+	if m.coded(name) {
+		return m.codedLinear(name, x)
+	}
 	y := m.g.Do(kernel.MatMul, kernel.Attr{}, x, m.params[name+".weight"])
 	return m.g.Do(kernel.AddBias, kernel.Attr{}, y, m.params[name+".bias"])
+}
+
+// coded reports whether a projection's weight is codes, which have scales.
+func (m *model) coded(name string) bool { return m.params[name+".scale"] != (tensor.Value{}) }
+
+// codedLinear is a projection of codes. Those of x are made once.
+func (m *model) codedLinear(name string, x tensor.Value) tensor.Value {
+	q, ok := m.codes[x]
+	if !ok {
+		q = m.g.Do(kernel.QuantizeRows, kernel.Attr{}, x)
+		m.codes[x] = q
+	}
+	return m.g.Do(kernel.Linear8, kernel.Attr{}, q, q.Out(1), m.params[name+".weight"], m.params[name+".scale"], m.params[name+".bias"])
 }
 
 func (m *model) norm(name string, x tensor.Value) tensor.Value {

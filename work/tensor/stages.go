@@ -66,6 +66,8 @@ var locals = map[kernel.Op]string{
 	kernel.CrossEntropy:     "rrrrr>rr",
 	kernel.CrossEntropyGrad: "rrrrw>r",
 	kernel.ArgMax:           "r>r",
+	kernel.QuantizeRows:     "r>rr",
+	kernel.Linear8:          "rrwww>r",
 }
 
 // locality finds how n's outputs are split, given the splits of the nodes
