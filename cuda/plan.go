@@ -121,6 +121,10 @@ var plans = map[kernel.Op]func(*kernel.Call) []Launch{
 	kernel.AddQuantized4:     planSigned("addquantized4"),
 	kernel.Quantize2:         planQuantize2,
 	kernel.AddQuantized2:     planAddQuantized2,
+	kernel.QuantizeRows:      planWarps("quantizerows", in(0), out(0), out(1)),
+	kernel.Linear8:           planLinear8,
+	kernel.Swish:             planElements("swish", in(0), out(0)),
+	kernel.SwishGrad:         planElements("swishgrad", in(0), in(1), out(0)),
 }
 
 // blockThreads is the threads of a block, where nothing asks for another number.

@@ -27,3 +27,10 @@ func planMatMul(c *kernel.Call) []Launch {
 	l.Kernel += [...]string{kernel.NN: "_nn", kernel.NT: "_nt", kernel.TN: "_tn"}[c.Attr.Trans]
 	return one(l)
 }
+
+func planLinear8(c *kernel.Call) []Launch {
+	m, n, k := rows(&c.Out[0]), cols(&c.Out[0]), cols(&c.In[0])
+	l := launch("linear8", up(n, 64), 64, in(0), in(1), in(2), in(3), in(4), out(0), u32(m), u32(n), u32(k))
+	l.Grid[1] = uint32(up(m, 8))
+	return one(l)
+}

@@ -30,8 +30,8 @@ func (b *body) resolve(o []operand, to string, from ...string) (r [4]int, err er
 	return r, err
 }
 
-func (b *body) two32(f func(x, y uint32) uint32, t string, o []operand) (exec, error) {
-	r, err := b.resolve(o, t, t, t)
+func (b *body) two32(f func(x, y uint32) uint32, to, t string, o []operand) (exec, error) {
+	r, err := b.resolve(o, to, t, t)
 	return func(w *warp, mask uint32) error {
 		known := w.known[in32]
 		if bad := mask &^ (known[r[1]] & known[r[2]]); bad != 0 {
@@ -207,7 +207,7 @@ func (b *body) setp(op, cmp, t string, o []operand) (exec, error) {
 
 func (b *body) selp(op, t string, o []operand) (exec, error) {
 	switch t {
-	case "b32", "u32", "s32", "f32", "b64", "u64", "s64":
+	case "b16", "b32", "u32", "s32", "f32", "b64", "u64", "s64":
 	default:
 		return nil, refusal(op)
 	}

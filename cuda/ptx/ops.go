@@ -27,6 +27,7 @@ var two32 = map[string]func(x, y uint32) uint32{
 	"min.s32":    func(x, y uint32) uint32 { return uint32(min(int32(x), int32(y))) },
 	"max.s32":    func(x, y uint32) uint32 { return uint32(max(int32(x), int32(y))) },
 	"and.b32":    func(x, y uint32) uint32 { return x & y },
+	"and.b16":    func(x, y uint32) uint32 { return x & y },
 	"or.b32":     func(x, y uint32) uint32 { return x | y },
 	"xor.b32":    func(x, y uint32) uint32 { return x ^ y },
 	"shl.b32":    func(x, y uint32) uint32 { return x << y },
@@ -120,7 +121,7 @@ var cvt = map[string]func(x uint32) uint32{
 }
 
 // comparisons of integers and of numbers; those with u hold for NaN as well.
-func order[T int32 | uint32 | int64 | uint64 | float32](cmp string) func(x, y T) bool {
+func order[T int16 | int32 | uint32 | int64 | uint64 | float32](cmp string) func(x, y T) bool {
 	switch cmp {
 	case "eq":
 		return func(x, y T) bool { return x == y }
@@ -141,6 +142,10 @@ func order[T int32 | uint32 | int64 | uint64 | float32](cmp string) func(x, y T)
 // compare returns what setp does on 32 bits.
 func compare(cmp, t string) func(x, y uint32) bool {
 	switch t {
+	case "s16":
+		if f := order[int16](cmp); f != nil {
+			return func(x, y uint32) bool { return f(int16(x), int16(y)) }
+		}
 	case "s32":
 		if f := order[int32](cmp); f != nil {
 			return func(x, y uint32) bool { return f(int32(x), int32(y)) }
@@ -193,7 +198,9 @@ func (b *body) compile(op string, o []operand) (exec, error) {
 	last := parts[len(parts)-1]
 	switch {
 	case two32[op] != nil:
-		return b.two32(two32[op], last, o)
+		return b.two32(two32[op], last, last, o)
+	case op == "mul.wide.u16":
+		return b.two32(func(x, y uint32) uint32 { return (x & 0xffff) * (y & 0xffff) }, "u32", last, o)
 	case two64[op] != nil:
 		return b.two64(two64[op], last, o)
 	case shifts64[op] != nil:
