@@ -151,12 +151,15 @@ func translateLocal(ctx context.Context, a *app, o order, d work.Decoding, l *lo
 	return a.result(r, nil)
 }
 
-// openBoth opens a model and a device for it, side by side.
+// openBoth opens a model and a device for it, side by side and in a hurry: the
+// few megabytes that takes are collected later.
 func openBoth(a *app, dir string, c *compute) (t *work.Translator, dev kernel.Device, err error) {
+	collect(400)
+	defer collect(50)
 	opened := make(chan error, 1)
 	go func() {
 		var err error
-		dev, err = c.open(a)
+		dev, err = c.choose(a)
 		opened <- err
 	}()
 	t, err = node.OpenModel(dir)
