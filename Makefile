@@ -11,13 +11,22 @@ RACE        := ./protocol/... ./ledger/... ./node/...
 # The rooms whose bits must agree under every build.
 GOLDEN      := ./work/kernel/ ./work/nmt/ ./work/text/ ./work/corpus/ ./work/train/ ./work/
 
-.PHONY: build demo test check vet staticcheck race golden emulated bench soak generate ptx fuzz clean
+.PHONY: build build-cuda demo test check vet staticcheck race golden emulated bench soak generate ptx fuzz clean
 
 build: ## bin/alia, and the peer of its bench where that can be loaded
 	@mkdir -p bin
 	$(GO) build -trimpath -ldflags "-s -w" -o bin/alia ./node/alia
 	@case $$($(GO) env GOOS)/$$($(GO) env GOARCH) in linux/amd64|linux/arm64) \
 		$(GO) build -trimpath -ldflags "-s -w" -o bin/gemm-peer ./node/alia/gemmpeer/openblas ;; esac
+
+# What gorgonia.org/cu is built with: our header and linker script, which stand in
+# for a CUDA toolkit. The tags keep Go's own resolver of names and users.
+CUDA_ENV  := CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/cuda/driver/include" CGO_LDFLAGS="-L$(CURDIR)/cuda/driver"
+CUDA_TAGS := cuda,netgo,osusergo
+
+build-cuda: ## bin/alia-cuda, which finds a GPU where there is one; it needs a C compiler, no toolkit and no driver
+	@mkdir -p bin
+	$(CUDA_ENV) $(GO) build -trimpath -tags $(CUDA_TAGS) -ldflags "-s -w" -o bin/alia-cuda ./node/alia
 
 demo: build ## a network on this machine trains a model, pays for the work and translates with it
 	bin/alia swarm --once

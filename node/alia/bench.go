@@ -85,6 +85,7 @@ type backend struct {
 	Digest string `json:"digest"`
 	OK     bool   `json:"ok"`
 	Reason string `json:"reason"` // why it is not used
+	wrong  bool   // it gives other bits
 }
 
 func newBenchConformance(a *app) *cobra.Command {
@@ -93,39 +94,58 @@ func newBenchConformance(a *app) *cobra.Command {
 		Short: "Compute the published cases of every operation with every backend",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			backends := []backend{}
-			wrong := ""
-			for _, s := range kernel.Survey() {
-				b := backend{Name: s.Name, OK: s.Err == nil}
-				if s.Digest != ([32]byte{}) {
-					b.Digest = fmt.Sprintf("%x", s.Digest)
-				}
-				if s.Err != nil {
-					b.Reason = s.Err.Error()
-				}
-				if errors.Is(s.Err, kernel.ErrConformance) {
-					wrong = s.Name
-				}
-				backends = append(backends, b)
-			}
-			if err := a.result(struct {
-				Backends []backend `json:"backends"`
-			}{backends}, func(w io.Writer) {
-				for _, b := range backends {
-					if b.OK {
-						b.Reason = "agrees"
-					}
-					fmt.Fprintf(w, "%-9s %-64s %s\n", b.Name, b.Digest, b.Reason)
-				}
-			}); err != nil {
+			r := conformance{surveyBackends(), surveyGPUs(true)}
+			if err := a.result(r, r.print); err != nil {
 				return err
 			}
-			if wrong != "" {
-				return fmt.Errorf("%s gives other bits than the published ones", wrong)
-			}
-			return nil
+			return r.err()
 		},
 	}
+}
+
+// conformance is what everything on this machine gives for the published cases.
+type conformance struct {
+	Backends []backend `json:"backends"`
+	gpus
+}
+
+// surveyBackends checks every backend of the processor.
+func surveyBackends() []backend {
+	var all []backend
+	for _, s := range kernel.Survey() {
+		b := backend{Name: s.Name, OK: s.Err == nil, wrong: errors.Is(s.Err, kernel.ErrConformance)}
+		if s.Digest != ([32]byte{}) {
+			b.Digest = fmt.Sprintf("%x", s.Digest)
+		}
+		if s.Err != nil {
+			b.Reason = s.Err.Error()
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
+// err names what breaks the numeric specification.
+func (c *conformance) err() error {
+	for _, b := range c.Backends {
+		if b.wrong {
+			return fmt.Errorf("%s gives other bits than the published ones", b.Name)
+		}
+	}
+	if c.wrong != "" {
+		return fmt.Errorf("%s gives other bits than the published ones", c.wrong)
+	}
+	return nil
+}
+
+func (c *conformance) print(w io.Writer) {
+	for _, b := range c.Backends {
+		if b.OK {
+			b.Reason = "agrees"
+		}
+		fmt.Fprintf(w, "%-9s %-64s %s\n", b.Name, b.Digest, b.Reason)
+	}
+	fmt.Fprint(w, c.gpus.text())
 }
 
 // benchTime is the least processor time of a measurement, in seconds.

@@ -39,6 +39,9 @@ func newBenchGemm(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if isGPU(dev.Name()) && len(classes) == 0 {
+				cases = append(cases, gemmCase{Class: "large", Variant: "NN", M: 4096, N: 4096, K: 4096, Batch: 1})
+			}
 			b := gemmBench{dev: dev, threads: c.threads, rounds: 7, sample: 25 * time.Millisecond}
 			if peer != "" {
 				if b.peer, err = gemmpeer.Start(cmd.Context()); err != nil {
@@ -178,7 +181,7 @@ func (b *gemmBench) run(ctx context.Context, cases []gemmCase) (*gemmReport, err
 	set(&r.WorstRatio, pick("large", ratio), slices.Min[[]float64])
 	set(&r.SmallMedianRatio, pick("small", ratio), median)
 	set(&r.PeakShareMedian, pick("large", func(c *gemmCase) *float64 { return c.PeakShare }), median)
-	if runtime.NumCPU() > 1 {
+	if runtime.NumCPU() > 1 && !isGPU(b.dev.Name()) {
 		speedup, err := b.twoThreadSpeedup()
 		if err != nil {
 			return nil, err
@@ -191,7 +194,7 @@ func (b *gemmBench) run(ctx context.Context, cases []gemmCase) (*gemmReport, err
 // measure takes a case's speeds, in rounds so that what else the machine does
 // disturbs ours and the peer's alike, and returns the peak in GFLOP/s, 0 where it is not measured.
 func (b *gemmBench) measure(c *gemmCase) (peak float64, err error) {
-	call := gemmCall(c)
+	call := gemmCall(b.dev, c)
 	b.dev.Do(&call)
 	once := b.time(1, func() { b.dev.Do(&call) }) // the first had cold caches
 	repeats := max(1, int(b.sample.Seconds()/max(once, 1e-6)))
@@ -200,7 +203,7 @@ func (b *gemmBench) measure(c *gemmCase) (peak float64, err error) {
 		b.dev.Do(&call) // the peer warms up too
 		seconds := b.time(repeats, func() { b.dev.Do(&call) })
 		ours = append(ours, seconds)
-		if b.threads == 1 {
+		if b.threads == 1 && !isGPU(b.dev.Name()) {
 			if peak := b.peak(); peak > 0 {
 				peaks, shares = append(peaks, peak), append(shares, c.flop()/seconds/1e9/peak)
 			}
@@ -231,14 +234,14 @@ func (b *gemmBench) measure(c *gemmCase) (peak float64, err error) {
 }
 
 // time is the seconds that f takes on average: of the processor on one
-// thread, of the wall clock on more.
+// thread, of the wall clock on more and on a GPU.
 func (b *gemmBench) time(repeats int, f func()) float64 {
 	cpu, wall := cpuSeconds(), time.Now()
 	for range repeats {
 		f()
 	}
 	took := cpuSeconds() - cpu
-	if b.threads > 1 || took <= 0 {
+	if b.threads > 1 || took <= 0 || isGPU(b.dev.Name()) {
 		took = time.Since(wall).Seconds()
 	}
 	return took / float64(repeats)
@@ -254,8 +257,8 @@ func (b *gemmBench) peak() float64 {
 
 // gemmCall is the call of a case: one product is a MatMul, a batch the
 // attention row of that variant. Each entry is a segment, or with attention's
-// four heads a quarter of one.
-func gemmCall(c *gemmCase) kernel.Call {
+// four heads a quarter of one. Its tensors are where dev computes on them best.
+func gemmCall(dev kernel.Device, c *gemmCase) kernel.Call {
 	variants := map[string]kernel.Op{"NT": kernel.AttnScores, "NN": kernel.AttnMix, "TN": kernel.AttnMixT}
 	m, n, k := c.M, c.N, c.K
 	a, b := [2]int{m, k}, [2]int{k, n}
@@ -266,7 +269,7 @@ func gemmCall(c *gemmCase) kernel.Call {
 		a = [2]int{k, m}
 	}
 	tensor := func(shape ...int) kernel.Tensor {
-		t := kernel.New(kernel.F32, shape...)
+		t := on(dev, shape...)
 		fill(t.F)
 		return t
 	}
@@ -301,15 +304,23 @@ func gemmCall(c *gemmCase) kernel.Call {
 	if err != nil {
 		panic(err) // the cases are ours
 	}
-	call.Out = []kernel.Tensor{kernel.New(kernel.F32, out[0].Shape...)}
+	call.Out = []kernel.Tensor{on(dev, out[0].Shape...)}
 	return call
+}
+
+// on is a tensor of zeros where dev computes on it best.
+func on(dev kernel.Device, shape ...int) kernel.Tensor {
+	t := kernel.Tensor{Shape: shape}
+	t = kernel.Alloc(dev, kernel.F32, t.Len())
+	t.Shape = shape
+	return t
 }
 
 // twoThreadSpeedup is how much sooner large products are done by two threads
 // than by one: the median of samples of each by turns, in wall time, so that
 // it is for an idle machine to measure.
 func (b *gemmBench) twoThreadSpeedup() (float64, error) {
-	call := gemmCall(&gemmCase{Variant: "NN", M: 1024, N: 1024, K: 1024, Batch: 1})
+	call := gemmCall(b.dev, &gemmCase{Variant: "NN", M: 1024, N: 1024, K: 1024, Batch: 1})
 	var devs [2]kernel.Device
 	for i := range devs {
 		dev, err := kernel.Open(b.dev.Name(), i+1)
@@ -373,7 +384,7 @@ var matmulShapes = [][3]int{{256, 256, 256}, {1024, 128, 128}, {1024, 128, 256},
 // counts as two. It is the best of repeated tries, which others disturb least.
 func matmulRate(dev kernel.Device, shape [3]int, atLeast time.Duration) float64 {
 	m, k, n := shape[0], shape[1], shape[2]
-	x, y, z := kernel.New(kernel.F32, m, k), kernel.New(kernel.F32, k, n), kernel.New(kernel.F32, m, n)
+	x, y, z := on(dev, m, k), on(dev, k, n), on(dev, m, n)
 	fill(x.F)
 	fill(y.F)
 	call := kernel.Call{Op: kernel.MatMul, In: []kernel.Tensor{x, y}, Out: []kernel.Tensor{z}}

@@ -28,8 +28,12 @@ var smallGemms = []gemmCase{
 
 // TestGemmCalls holds the calls to the work they are said to be.
 func TestGemmCalls(t *testing.T) {
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range slices.Concat(smallGemms, gemmCases()) {
-		call := gemmCall(&c)
+		call := gemmCall(dev, &c)
 		if got := float64(kernel.Cost(&call)); got != c.flop() || call.Out[0].Len() != c.M*c.N*c.Batch {
 			t.Errorf("%+v: the call costs %v and gives %v elements", c, got, call.Out[0].Len())
 		}

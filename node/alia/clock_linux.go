@@ -14,3 +14,10 @@ func threadTime() time.Duration {
 	}
 	return time.Duration(t.Nano())
 }
+
+// clockSynchronised reports whether a time service keeps the clock.
+func clockSynchronised() (bool, error) {
+	var t unix.Timex
+	state, err := unix.Adjtimex(&t)
+	return state != unix.TIME_ERROR, err
+}

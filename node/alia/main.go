@@ -11,6 +11,7 @@
 //	alia verify     recompute a unit, a round or a run, and say what differs
 //	alia model      list, evaluate, export model files
 //	alia bench      measure this machine
+//	alia doctor     say what this machine has, and what is wrong with it
 //	alia version
 //
 // Results go to standard output, one JSON object with --json; logs and
@@ -26,6 +27,10 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/work/kernel"
 )
 
 func main() { os.Exit(run(time.Now())) }
@@ -42,7 +47,7 @@ func run(started time.Time) int {
 	ctx, stop := drainOnSignal()
 	defer stop()
 	a := &app{started: started, stdout: os.Stdout, stderr: os.Stderr}
-	cmd, err := newRoot(a).ExecuteContextC(ctx)
+	cmd, err := execute(ctx, a)
 	var usage usageError
 	switch {
 	case err == nil:
@@ -56,6 +61,14 @@ func run(started time.Time) int {
 		fmt.Fprintf(os.Stderr, "alia: %v\n", err)
 		return exitFailed
 	}
+}
+
+// execute runs the command. A device that breaks down is its error.
+func execute(ctx context.Context, a *app) (cmd *cobra.Command, err error) {
+	root := newRoot(a)
+	cmd = root
+	defer kernel.Recover(&err)
+	return root.ExecuteContextC(ctx)
 }
 
 // drainOnSignal returns a context that ends at the first interrupt, for the

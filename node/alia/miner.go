@@ -86,13 +86,19 @@ func mine(ctx context.Context, a *app, c *compute, n *networked, pairs [][2]stri
 func capabilityOf(dev kernel.Device, threads int) protocol.Capability {
 	return protocol.Capability{
 		Software: "alia " + version, Kernel: train.Numerics + " " + dev.Name(), Device: runtime.GOARCH,
-		Threads: uint32(threads), MFLOPS: uint64(matmulRate(dev, probeShape, probeTime) / 1e6),
+		Threads: uint32(threads), MFLOPS: uint64(matmulRate(dev, probeShape(dev), probeTime) / 1e6),
 	}
 }
 
 // probeShape and probeTime are the canonical probe, whose speed bids tell: a
-// square product, for long enough to be past the first wake-up of the processor.
-var probeShape = [3]int{256, 256, 256}
+// square product, for long enough to be past the first wake-up of the processor,
+// and large enough for a GPU to be busy.
+func probeShape(dev kernel.Device) [3]int {
+	if isGPU(dev.Name()) {
+		return [3]int{2048, 2048, 2048}
+	}
+	return [3]int{256, 256, 256}
+}
 
 const probeTime = 200 * time.Millisecond
 
@@ -107,13 +113,14 @@ func newMinerBench(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p := capabilityOf(dev, c.threads)
+			p, g := capabilityOf(dev, c.threads), surveyGPUs(false)
 			return a.result(struct {
 				Kernels string `json:"kernels"`
 				Threads int    `json:"threads"`
 				MFLOPS  uint64 `json:"mflops"`
-			}{dev.Name(), c.threads, p.MFLOPS}, func(w io.Writer) {
-				fmt.Fprintf(w, "kernels %s, %d threads: %d MFLOP/s\n", dev.Name(), c.threads, p.MFLOPS)
+				gpus
+			}{dev.Name(), c.threads, p.MFLOPS, g}, func(w io.Writer) {
+				fmt.Fprintf(w, "kernels %s, %d threads: %d MFLOP/s\n%s", dev.Name(), c.threads, p.MFLOPS, g.text())
 			})
 		},
 	}
@@ -144,15 +151,16 @@ func newMinerStatus(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			running := a.inUse()
+			running, g := a.inUse(), surveyGPUs(false)
 			return a.result(struct {
 				Account string `json:"account"`
 				Running bool   `json:"running"`
 				Balance uint64 `json:"balance"`
 				Height  uint64 `json:"height"`
-			}{wallet.Address(account), running, record.Balance, head.Height}, func(w io.Writer) {
-				fmt.Fprintf(w, "%s\n%s ALIA at height %d, miner %s\n", wallet.Address(account), swarm.Amount(record.Balance),
-					head.Height, map[bool]string{true: "running", false: "not running"}[running])
+				gpus
+			}{wallet.Address(account), running, record.Balance, head.Height, g}, func(w io.Writer) {
+				fmt.Fprintf(w, "%s\n%s ALIA at height %d, miner %s\n%s", wallet.Address(account), swarm.Amount(record.Balance),
+					head.Height, map[bool]string{true: "running", false: "not running"}[running], g.text())
 			})
 		},
 	}

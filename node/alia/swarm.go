@@ -87,7 +87,7 @@ func (s *swarmFlags) config(ctx context.Context, a *app, l *lesson) (swarm.Confi
 		return cfg, usagef("--miners %d: give 1 to 64", s.miners)
 	}
 	for _, k := range s.kernels {
-		if k != "auto" && !slices.Contains(kernel.Names(), k) {
+		if k != "auto" && !isGPU(k) && !slices.Contains(kernel.Names(), k) {
 			return cfg, usagef("--kernels %q: this processor has %v", k, kernel.Names())
 		}
 	}

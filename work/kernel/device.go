@@ -155,6 +155,9 @@ type Watch func(worker int, c *Call, share float64, before bool)
 // Watched returns a device like dev that tells w what it computes. It is for
 // those who measure: the numeric rooms have no clock.
 func Watched(dev Device, w Watch) Device {
+	if other, ok := dev.(interface{ Watched(Watch) Device }); ok {
+		return other.Watched(w)
+	}
 	d := dev.(*device)
 	return &device{name: d.name, cells: d.cells, workers: make([]scratch, len(d.workers)), splitCost: d.splitCost, watch: w}
 }
