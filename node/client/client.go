@@ -71,8 +71,12 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 	if err := c.fetchModel(ctx, d); err != nil {
 		return nil, err
 	}
-	layout := text.Split(d.Text)
-	job, input, units, err := c.job(ctx, d, layout.Sentences)
+	model, err := work.LoadModel(ctx, c.Peer.Store, d.Model)
+	if err != nil {
+		return nil, err
+	}
+	layout := text.Split(d.Text).Fit(model.Fits)
+	job, input, units, err := c.job(ctx, d, model, layout.Sentences)
 	if err != nil {
 		return nil, err
 	}
@@ -83,9 +87,7 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 	defer journal.Close()
 	sender := c.Peer.Ledger.Sender(c.Peer.Key)
 	if d.Budget > 0 {
-		if most, err := c.most(ctx, d, layout.Sentences); err != nil {
-			return nil, err
-		} else if most > d.Budget {
+		if most := d.most(model, layout.Sentences); most > d.Budget {
 			return nil, fmt.Errorf("the document may cost up to %d units of the token at %d a GFLOP, the budget is %d: raise the budget; what is not spent comes back", most, d.Price, d.Budget)
 		}
 		if err := c.escrow(ctx, sender, job, d); err != nil {
@@ -131,16 +133,12 @@ func (c *Client) fetchModel(ctx context.Context, d Document) error {
 }
 
 // job stores the job's record and its units' inputs.
-func (c *Client) job(ctx context.Context, d Document, segments []string) (job, input block.Link, units []work.Unit, err error) {
+func (c *Client) job(ctx context.Context, d Document, model *work.Translator, segments []string) (job, input block.Link, units []work.Unit, err error) {
 	if len(segments) == 0 {
 		return job, input, nil, errors.New("the document holds no text")
 	}
 	fail := func(err error) (block.Link, block.Link, []work.Unit, error) {
 		return block.Link{}, block.Link{}, nil, fmt.Errorf("publish document: %w", err)
-	}
-	t, err := work.LoadModel(ctx, c.Peer.Store, d.Model)
-	if err != nil {
-		return fail(err)
 	}
 	if input, err = block.PutNode(ctx, c.Peer.Store, work.Text{Version: 1, Segments: segments}); err != nil {
 		return fail(err)
@@ -149,7 +147,7 @@ func (c *Client) job(ctx context.Context, d Document, segments []string) (job, i
 	if job, err = block.PutNode(ctx, c.Peer.Store, rec); err != nil {
 		return fail(err)
 	}
-	if units, err = work.Translations(ctx, c.Peer.Store, job, d.Model, t.Tokenizer, segments, d.Decoding); err != nil {
+	if units, err = work.Translations(ctx, c.Peer.Store, job, d.Model, model.Tokenizer, segments, d.Decoding); err != nil {
 		return fail(err)
 	}
 	return job, input, units, nil
@@ -159,18 +157,14 @@ func (c *Client) job(ctx context.Context, d Document, segments []string) (job, i
 // miner works for an escrow that cannot pay it: two operations for each
 // parameter and token, for outputs of the greatest length, and a quarter for
 // attention.
-func (c *Client) most(ctx context.Context, d Document, segments []string) (uint64, error) {
-	t, err := work.LoadModel(ctx, c.Peer.Store, d.Model)
-	if err != nil {
-		return 0, err
-	}
+func (d Document) most(model *work.Translator, segments []string) uint64 {
 	var tokens uint64
 	for _, s := range segments {
-		source := len(t.Tokenizer.Encode(text.Normalize(s))) + 1
+		source := len(model.Tokenizer.Encode(text.Normalize(s))) + 1
 		tokens += uint64(source + nmt.TwicePlusTen(source) + 1)
 	}
-	mflop := tokens * 2 * uint64(t.Params.Elements()) * uint64(max(1, d.Decoding.Beam)) / 4 * 5 / 1_000_000
-	return (mflop + uint64(len(segments))) * d.Price / 1000, nil
+	mflop := tokens * 2 * uint64(model.Params.Elements()) * uint64(max(1, d.Decoding.Beam)) / 4 * 5 / 1_000_000
+	return (mflop + uint64(len(segments))) * d.Price / 1000
 }
 
 // escrow sets the budget aside, unless an earlier attempt did.
