@@ -87,9 +87,44 @@ func (l *Launch) fits() error {
 
 // plans is, by row, how its calls become launches.
 var plans = map[kernel.Op]func(*kernel.Call) []Launch{
-	kernel.MatMul:  planMatMul,
-	kernel.AddBias: planRows("addbias", in(0), in(1), out(0)),
-	kernel.Add:     planElements("add", in(0), in(1), out(0)),
+	kernel.MatMul:            planMatMul,
+	kernel.AddBias:           planRows("addbias", in(0), in(1), out(0)),
+	kernel.Add:               planElements("add", in(0), in(1), out(0)),
+	kernel.Relu:              planElements("relu", in(0), out(0)),
+	kernel.ReluGrad:          planElements("relugrad", in(0), in(1), out(0)),
+	kernel.LayerNorm:         planLayerNorm,
+	kernel.LayerNormGrad:     planWarps("layernormgrad", in(0), in(1), in(2), in(3), out(0)),
+	kernel.LayerNormGainGrad: planColumns("layernormgaingrad", in(0), in(1), in(2), out(0)),
+	kernel.ColSum:            planColumns("colsum", in(0), out(0)),
+	kernel.Embed:             planEmbed,
+	kernel.ScatterAdd:        planScatterAdd,
+	kernel.Dropout:           planDropout,
+	kernel.AttnScores:        planScores,
+	kernel.AttnSoftmax:       planSoftmax("attnsoftmax", in(0), in(1), out(0)),
+	kernel.AttnSoftmaxGrad:   planSoftmax("attnsoftmaxgrad", in(0), in(1), in(2), out(0)),
+	kernel.AttnMix:           planMix("attnmix"),
+	kernel.AttnMixT:          planMix("attnmixt"),
+	kernel.RowMax:            planWarps("rowmax", in(0), out(0)),
+	kernel.RowSumExp:         planWarps("rowsumexp", in(0), in(1), out(0)),
+	kernel.RowSum:            planRowSum,
+	kernel.CrossEntropy:      planCrossEntropy,
+	kernel.CrossEntropyGrad:  planCrossEntropyGrad,
+	kernel.Sum:               planSum,
+	kernel.ArgMax:            planWarps("argmax", in(0), out(0)),
+	kernel.Quantize:          planQuantize,
+	kernel.AddQuantized:      planSigned("addquantized"),
+	kernel.Scale:             planScale,
+	kernel.Adam:              planAdam,
+	kernel.Gather:            planRows("gather", in(0), in(1), out(0)),
+	kernel.RowSumSquares:     planWarps("rowsumsquares", in(0), out(0)),
+	kernel.Quantize4:         planQuantize4,
+	kernel.AddQuantized4:     planSigned("addquantized4"),
+	kernel.Quantize2:         planQuantize2,
+	kernel.AddQuantized2:     planAddQuantized2,
+	kernel.QuantizeRows:      planWarps("quantizerows", in(0), out(0), out(1)),
+	kernel.Linear8:           planLinear8,
+	kernel.Swish:             planElements("swish", in(0), out(0)),
+	kernel.SwishGrad:         planElements("swishgrad", in(0), in(1), out(0)),
 }
 
 // blockThreads is the threads of a block, where nothing asks for another number.
@@ -110,22 +145,3 @@ func up(n, by int) int { return (n + by - 1) / by }
 
 func rows(t *kernel.Tensor) int { return t.Shape[0] }
 func cols(t *kernel.Tensor) int { return t.Shape[len(t.Shape)-1] }
-
-// planElements is a thread an element of the first output, whose number is the
-// last argument.
-func planElements(name string, args ...Arg) func(*kernel.Call) []Launch {
-	return func(c *kernel.Call) []Launch {
-		n := c.Out[0].Len()
-		return one(launch(name, up(n, blockThreads), blockThreads, append(args[:len(args):len(args)], u64(n))...))
-	}
-}
-
-// planRows is a block a row of the first output, whose width is the last
-// argument.
-func planRows(name string, args ...Arg) func(*kernel.Call) []Launch {
-	return func(c *kernel.Call) []Launch {
-		d := cols(&c.Out[0])
-		threads := min(up(d, 32)*32, blockThreads)
-		return one(launch(name, rows(&c.Out[0]), threads, append(args[:len(args):len(args)], u32(d))...))
-	}
-}

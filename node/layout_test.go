@@ -43,7 +43,8 @@ var rooms = map[string][]string{
 	"node/alia/gemmpeer":          {},
 	"node/alia/gemmpeer/openblas": {"node/alia/gemmpeer"},
 	"examples/translate":          {"*"},
-	"cuda":                        {"work/kernel"},
+	"cuda":                        {"work/kernel", "cuda/ptx"},
+	"cuda/ptx":                    {"work/kernel"},
 	"cuda/driver":                 {},
 	"cuda/device":                 {"cuda", "cuda/driver", "work/kernel"},
 }
@@ -53,7 +54,7 @@ var rooms = map[string][]string{
 var pure = map[string]bool{
 	"protocol": true, "protocol/market": true, "ledger": true, "work": true,
 	"work/kernel": true, "work/tensor": true, "work/nmt": true, "work/text": true,
-	"work/corpus": true, "work/score": true, "work/train": true,
+	"work/corpus": true, "work/score": true, "work/train": true, "cuda/ptx": true,
 }
 
 // forbidden imports of pure rooms, with those a room is excused from.

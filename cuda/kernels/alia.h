@@ -21,6 +21,9 @@ INLINE u32 thread(void) { return __nvvm_read_ptx_sreg_tid_x(); }
 INLINE u32 threads(void) { return __nvvm_read_ptx_sreg_ntid_x(); }
 INLINE u32 block(void) { return __nvvm_read_ptx_sreg_ctaid_x(); }
 INLINE u32 block_y(void) { return __nvvm_read_ptx_sreg_ctaid_y(); }
+INLINE u32 block_z(void) { return __nvvm_read_ptx_sreg_ctaid_z(); }
+INLINE u32 blocks_x(void) { return __nvvm_read_ptx_sreg_nctaid_x(); }
+INLINE u32 blocks_z(void) { return __nvvm_read_ptx_sreg_nctaid_z(); }
 INLINE u32 lane(void) { return thread() % LANES; }
 INLINE void barrier(void) { __syncthreads(); }
 
@@ -30,6 +33,10 @@ INLINE u64 element(void) { return (u64)block() * threads() + thread(); }
 // warp is this warp's place in a grid of one warp an item.
 INLINE u64 warp(void) { return element() / LANES; }
 
+// high is the high half of a product; asked for by name, so that the compiler
+// does not take a 64-bit product apart.
+INLINE u32 high(u32 a, u32 b) { return (u32)__nvvm_mulhi_ui(a, b); }
+
 INLINE u32 least(u32 a, u32 b) { return a < b ? a : b; }
 
 INLINE float number(u32 bits) { return __builtin_bit_cast(float, bits); }
@@ -38,12 +45,44 @@ INLINE float fma(float x, float y, float z) { return __nvvm_fma_rn_f(x, y, z); }
 INLINE float divide(float x, float y) { return __nvvm_div_rn_f(x, y); }
 INLINE float root(float x) { return __nvvm_sqrt_rn_f(x); }
 
-// zero is +0, hidden from the compiler, which would make a select against a
-// constant zero into a maximum instruction.
-INLINE float zero(void) {
-	float z = 0;
-	__asm__("" : "+f"(z));
-	return z;
+// hidden is x, kept from the compiler, which would make a select against a
+// constant into a minimum or maximum instruction.
+INLINE float hidden(float x) {
+	__asm__("" : "+f"(x));
+	return x;
 }
 
 #define NEG_INF number(0xff800000)
+
+// larger is rule 3's maximum: b where either is NaN.
+INLINE float larger(float a, float b) { return a > b ? a : b; }
+INLINE float magnitude(float x) { return x < 0 ? -x : x; }
+
+// Row reductions are rule 5's: 32 lanes, each over elements lane, lane+32, ...
+// ascending, then folded in halves. Every lane gets the result.
+INLINE float first(float x) { return __nvvm_shfl_sync_idx_f32(EACH, x, 0, 31); }
+INLINE float below(float x, u32 by) { return __nvvm_shfl_sync_down_f32(EACH, x, by, 31); }
+
+INLINE float fold_sum(float a) {
+	UNROLL
+	for (u32 w = LANES / 2; w > 0; w /= 2)
+		a = a + below(a, w);
+	return first(a);
+}
+
+INLINE float fold_max(float a) {
+	UNROLL
+	for (u32 w = LANES / 2; w > 0; w /= 2)
+		a = larger(a, below(a, w));
+	return first(a);
+}
+
+// lane_dot is the lane sum of x*y, each step one fma.
+INLINE float lane_dot(const GLOBAL float *x, const GLOBAL float *y, u32 n) {
+	float a = 0;
+	for (u32 i = lane(); i < n; i += LANES)
+		a = fma(x[i], y[i], a);
+	return fold_sum(a);
+}
+
+INLINE float pow2(int k) { return number((u32)(k + 127) << 23); }

@@ -20,6 +20,7 @@ type translateBench struct {
 	order
 	source string
 	batch  int
+	int8   bool
 }
 
 // translateReport is what alia bench translate prints.
@@ -28,6 +29,7 @@ type translateReport struct {
 	Kernels      string  `json:"kernels"`
 	Threads      int     `json:"threads"`
 	Batch        int     `json:"batch"`
+	Int8         bool    `json:"int8"`
 	Beam         uint16  `json:"beam"`
 	Sentences    int     `json:"sentences"`
 	OutputTokens int     `json:"output_tokens"` // end marks included
@@ -64,6 +66,7 @@ figures, sentences of about the same length together.`,
 	f.StringVar(&b.model, "model", "", "the model: its directory, or its CID")
 	f.Uint16Var(&b.beam, "beam", 1, "hypotheses kept for a sentence; 1 is greedy")
 	f.StringVar(&b.source, "source", "", "file with a sentence on each line")
+	f.BoolVar(&b.int8, "int8", false, int8Usage)
 	f.IntVar(&b.batch, "batch", 64, "sentences decoded side by side")
 	return cmd
 }
@@ -99,6 +102,9 @@ func (b *translateBench) run(ctx context.Context, a *app, c *compute) error {
 		return fmt.Errorf("%s has no sentence", b.source)
 	}
 	slices.SortStableFunc(sources, func(x, y []int32) int { return len(x) - len(y) })
+	if err := t.Prepare(b.int8); err != nil {
+		return err
+	}
 	engine := nmt.NewEngine(dev, t.Model.Shape())
 	if _, err := b.translate(ctx, engine, t, sources, d); err != nil {
 		return err
@@ -110,14 +116,18 @@ func (b *translateBench) run(ctx context.Context, a *app, c *compute) error {
 	}
 	seconds, used := time.Since(began).Seconds(), cpuSeconds()-cpu
 	r := translateReport{
-		Model: t.ID().String(), Kernels: dev.Name(), Threads: c.threads, Batch: b.batch, Beam: b.beam,
+		Model: t.ID().String(), Kernels: dev.Name(), Threads: c.threads, Batch: b.batch, Beam: b.beam, Int8: b.int8,
 		Sentences: len(sources), OutputTokens: tokens, PerSecond: float64(len(sources)) / seconds, PeakRSS: peakRSS(),
 	}
 	if used > 0 {
 		r.PerCPUSecond, r.TokensPerCPU = float64(len(sources))/used, float64(tokens)/used
 	}
 	return a.result(r, func(w io.Writer) {
-		fmt.Fprintf(w, "%d sentences, beam %d, %d side by side, %s kernels, %d threads\n", r.Sentences, r.Beam, r.Batch, r.Kernels, r.Threads)
+		numbers := "binary32"
+		if r.Int8 {
+			numbers = "int8"
+		}
+		fmt.Fprintf(w, "%d sentences, beam %d, %d side by side, %s, %s kernels, %d threads\n", r.Sentences, r.Beam, r.Batch, numbers, r.Kernels, r.Threads)
 		fmt.Fprintf(w, "%10.1f sentences per CPU-second\n%10.1f sentences per second\n%10.0f output tokens per CPU-second\n%10.0f MB of memory at most\n",
 			r.PerCPUSecond, r.PerSecond, r.TokensPerCPU, float64(r.PeakRSS)/1e6)
 	})
@@ -129,7 +139,7 @@ func (b *translateBench) translate(ctx context.Context, engine *nmt.Engine, t *w
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		targets, err := work.Decode(engine, t.Params, part, d)
+		targets, err := work.Decode(engine, t.Prepared(), part, d)
 		if err != nil {
 			return 0, err
 		}

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -227,7 +228,7 @@ func FuzzFilter(f *testing.F) {
 // TestTranslateSameText: a model's files give the same text with any kernels,
 // threads, batch and pace of the input.
 func TestTranslateSameText(t *testing.T) {
-	model := smallModel(t)
+	model := smallModel(t, 32)
 	var in strings.Builder
 	random := rand.New(rand.NewPCG(5, 6))
 	for range 18 {
@@ -273,14 +274,14 @@ func TestTranslateSameText(t *testing.T) {
 }
 
 // smallModel writes the files of an untrained model.
-func smallModel(t *testing.T) (dir string) {
+func smallModel(t *testing.T, ffn uint32) (dir string) {
 	t.Helper()
 	tokens, err := text.Train(slices.Values([]string{"eins zwei drei vier", "one two three four eins"}), 270)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := &work.Translator{Tokenizer: tokens, Model: work.Model{
-		Version: 1, Source: "en", Target: "de", Vocab: uint32(tokens.Pieces()), Dim: 16, FFN: 32, Heads: 2, Encoder: 1, Decoder: 2,
+		Version: 1, Source: "en", Target: "de", Vocab: uint32(tokens.Pieces()), Dim: 16, FFN: ffn, Heads: 2, Encoder: 1, Decoder: 2,
 	}}
 	m.Params = nmt.Init(m.Model.Shape(), 1)
 	dir = t.TempDir()
@@ -290,4 +291,22 @@ func smallModel(t *testing.T) (dir string) {
 		}
 	}
 	return dir
+}
+
+// TestOpenModelMaps: the parameters of a model that is opened are not copied.
+func TestOpenModelMaps(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files are read there")
+	}
+	dir := smallModel(t, 1<<15)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	m, err := node.OpenModel(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if took, size := after.TotalAlloc-before.TotalAlloc, 4*m.Params.Elements(); size < 12<<20 || took > 6<<20 {
+		t.Errorf("%d bytes of memory for %d bytes of parameters", took, size)
+	}
 }

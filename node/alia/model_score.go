@@ -15,6 +15,7 @@ import (
 func newModelScore(a *app) *cobra.Command {
 	var c compute
 	var model, source, target string
+	var int8 bool
 	cmd := &cobra.Command{
 		Use:   "score --model PATH|CID --source FILE --target FILE",
 		Short: "Give the log-probability of translations, token by token",
@@ -26,13 +27,14 @@ of a sentence is the end mark.`,
 			if source == "" || target == "" {
 				return usagef("give both --source and --target")
 			}
-			return scoreModel(cmd.Context(), a, &c, model, source, target)
+			return scoreModel(cmd.Context(), a, &c, model, source, target, int8)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&model, "model", "", "the model: its directory, or its CID")
 	f.StringVar(&source, "source", "", "file with a sentence on each line")
 	f.StringVar(&target, "target", "", "file with a translation of each on the same line")
+	f.BoolVar(&int8, "int8", false, int8Usage)
 	c.flags(cmd)
 	return cmd
 }
@@ -47,7 +49,7 @@ type scored struct {
 // scoredTogether is the pairs whose probabilities are computed side by side.
 const scoredTogether = 32
 
-func scoreModel(ctx context.Context, a *app, c *compute, model, source, target string) error {
+func scoreModel(ctx context.Context, a *app, c *compute, model, source, target string, int8 bool) error {
 	dir, err := a.modelDir(model)
 	if err != nil {
 		return err
@@ -71,6 +73,9 @@ func scoreModel(ctx context.Context, a *app, c *compute, model, source, target s
 	if err != nil {
 		return err
 	}
+	if err := t.Prepare(int8); err != nil {
+		return err
+	}
 	cut := 0
 	encode := func(line string) []int32 {
 		ids := t.Tokenizer.Encode(text.Normalize(line))
@@ -90,7 +95,7 @@ func scoreModel(ctx context.Context, a *app, c *compute, model, source, target s
 		for i := at; i < min(at+scoredTogether, len(sources)); i++ {
 			b.Source, b.Target = append(b.Source, encode(sources[i])), append(b.Target, encode(targets[i]))
 		}
-		probs, err := e.LogProbs(t.Params, b)
+		probs, err := e.LogProbs(t.Prepared(), b)
 		if err != nil {
 			return fmt.Errorf("lines %d to %d: %w", at+1, at+len(b.Source), err)
 		}

@@ -31,6 +31,9 @@ func (o *order) decoding() (work.Decoding, error) {
 	return d, nil
 }
 
+// int8Usage is the help of --int8.
+const int8Usage = "products of 8-bit integers, in exact sums: faster, and nearly the same text, the same on every machine"
+
 func newTranslate(a *app) *cobra.Command {
 	var o order
 	var l local
@@ -148,12 +151,15 @@ func translateLocal(ctx context.Context, a *app, o order, d work.Decoding, l *lo
 	return a.result(r, nil)
 }
 
-// openBoth opens a model and a device for it, side by side.
+// openBoth opens a model and a device for it, side by side and in a hurry: the
+// few megabytes that takes are collected later.
 func openBoth(a *app, dir string, c *compute) (t *work.Translator, dev kernel.Device, err error) {
+	collect(400)
+	defer collect(50)
 	opened := make(chan error, 1)
 	go func() {
 		var err error
-		dev, err = c.open(a)
+		dev, err = c.choose(a)
 		opened <- err
 	}()
 	t, err = node.OpenModel(dir)

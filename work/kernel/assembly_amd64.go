@@ -40,7 +40,7 @@ var avx512 = primitives{
 	narrow: []tile{tile12x16AVX512, tile8x16AVX512, tile4x16AVX512, tile2x16AVX512, tile1x16AVX512},
 
 	packRows: packRowsAVX512, packColumns: packColumnsAVX512, packColumns16: packColumns16AVX512,
-	add: addAVX512, scale: scaleAVX512, relu: reluAVX512, reluGrad: reluGradAVX512,
+	add: addAVX512, scale: scaleAVX512, relu: reluAVX512, reluGrad: reluGradAVX512, swish: swishAVX512,
 	scaleAdd: scaleAddAVX512, gainGrad: gainGradAVX512, entropy: crossEntropyGradAVX512,
 	adam: adamAVX512, dropout: dropoutAVX512,
 	addQuantized: addQuantizedAVX512, quantize: quantizeAVX512,
@@ -60,7 +60,7 @@ var avx2 = primitives{
 	narrow: []tile{tile6x8AVX2, tile4x8AVX2, tile2x8AVX2, tile1x8AVX2},
 
 	packRows: packRowsAVX2, packColumns: packColumnsAVX2,
-	add: addAVX2, scale: scaleAVX2, relu: reluAVX2, reluGrad: reluGradAVX2,
+	add: addAVX2, scale: scaleAVX2, relu: reluAVX2, reluGrad: reluGradAVX2, swish: swishAVX2,
 	scaleAdd: scaleAddAVX2, gainGrad: gainGradAVX2, entropy: crossEntropyGradAVX2,
 	adam: adamAVX2, dropout: dropoutAVX2,
 	addQuantized: addQuantizedAVX2, quantize: quantizeAVX2,

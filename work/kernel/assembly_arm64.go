@@ -19,7 +19,7 @@ var neon = primitives{
 	narrow: []tile{tile6x8NEON, tile4x8NEON, tile2x8NEON, tile1x8NEON},
 
 	packRows: packRowsNEON, packColumns: packColumnsNEON,
-	add: addNEON, scale: scaleNEON, relu: reluNEON, reluGrad: reluGradNEON,
+	add: addNEON, scale: scaleNEON, relu: reluNEON, reluGrad: reluGradNEON, swish: swishNEON,
 	scaleAdd: scaleAddNEON, gainGrad: gainGradNEON, entropy: crossEntropyGradNEON,
 	adam: adamNEON, dropout: dropoutNEON,
 	addQuantized: addQuantizedNEON, quantize: quantizeNEON,

@@ -94,6 +94,11 @@ func gainGradAVX2(sum *float32, dy *float32, x *float32, mean float32, r float32
 //go:noescape
 func crossEntropyGradAVX2(dx *float32, x *float32, top float32, inv float32, eps float32, scale float32, n int)
 
+// swishAVX2 sets dst = x/(1+exp(-x)).
+//
+//go:noescape
+func swishAVX2(dst *float32, x *float32, n int)
+
 // adamAVX2 is Adam.
 //
 //go:noescape

@@ -2127,6 +2127,311 @@ blockDone:
 	VZEROUPPER
 	RET
 
+// func swishAVX2(dst *float32, x *float32, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·swishAVX2(SB), NOSPLIT, $0-24
+	MOVQ  dst+0(FP), AX
+	MOVQ  x+8(FP), CX
+	MOVQ  n+16(FP), DX
+	VPXOR Y0, Y0, Y0
+	XORQ  BX, BX
+
+block:
+	CMPQ        DX, $0x20
+	JL          blockTail
+	VMOVUPS     (CX)(BX*1), Y1
+	VMOVUPS     32(CX)(BX*1), Y2
+	VSUBPS      Y1, Y0, Y1
+	VSUBPS      Y2, Y0, Y2
+	VMOVUPS     constantsAVX2<>+0(SB), Y3
+	VMAXPS      Y1, Y3, Y1
+	VMOVUPS     constantsAVX2<>+0(SB), Y3
+	VMAXPS      Y2, Y3, Y2
+	VMOVUPS     constantsAVX2<>+32(SB), Y3
+	VMINPS      Y1, Y3, Y1
+	VMOVUPS     constantsAVX2<>+32(SB), Y3
+	VMINPS      Y2, Y3, Y2
+	VMOVUPS     constantsAVX2<>+96(SB), Y3
+	VFMADD231PS constantsAVX2<>+64(SB), Y1, Y3
+	VMOVUPS     constantsAVX2<>+96(SB), Y5
+	VFMADD231PS constantsAVX2<>+64(SB), Y2, Y5
+	VSUBPS      constantsAVX2<>+96(SB), Y3, Y4
+	VSUBPS      constantsAVX2<>+96(SB), Y5, Y6
+	VFMADD231PS constantsAVX2<>+128(SB), Y4, Y1
+	VFMADD231PS constantsAVX2<>+128(SB), Y6, Y2
+	VFMADD231PS constantsAVX2<>+160(SB), Y4, Y1
+	VFMADD231PS constantsAVX2<>+160(SB), Y6, Y2
+	VMOVUPS     constantsAVX2<>+352(SB), Y7
+	VMOVUPS     constantsAVX2<>+352(SB), Y8
+	VFMADD213PS constantsAVX2<>+320(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+320(SB), Y2, Y8
+	VFMADD213PS constantsAVX2<>+288(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+288(SB), Y2, Y8
+	VFMADD213PS constantsAVX2<>+256(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+256(SB), Y2, Y8
+	VFMADD213PS constantsAVX2<>+224(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+224(SB), Y2, Y8
+	VFMADD213PS constantsAVX2<>+192(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+192(SB), Y2, Y8
+	VMULPS      Y1, Y1, Y4
+	VMULPS      Y2, Y2, Y6
+	VFMADD213PS Y1, Y4, Y7
+	VFMADD213PS Y2, Y6, Y8
+	VADDPS      constantsAVX2<>+384(SB), Y7, Y7
+	VADDPS      constantsAVX2<>+384(SB), Y8, Y8
+	VPSUBD      constantsAVX2<>+96(SB), Y3, Y3
+	VPSUBD      constantsAVX2<>+96(SB), Y5, Y5
+	VPSRAD      $0x01, Y3, Y4
+	VPSRAD      $0x01, Y5, Y6
+	VPSUBD      Y4, Y3, Y3
+	VPSUBD      Y6, Y5, Y5
+	VPADDD      constantsAVX2<>+416(SB), Y4, Y4
+	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
+	VPSLLD      $0x17, Y4, Y4
+	VPSLLD      $0x17, Y6, Y6
+	VPADDD      constantsAVX2<>+416(SB), Y3, Y3
+	VPADDD      constantsAVX2<>+416(SB), Y5, Y5
+	VPSLLD      $0x17, Y3, Y3
+	VPSLLD      $0x17, Y5, Y5
+	VMULPS      Y4, Y7, Y7
+	VMULPS      Y6, Y8, Y8
+	VMULPS      Y3, Y7, Y1
+	VMULPS      Y5, Y8, Y2
+	VADDPS      constantsAVX2<>+384(SB), Y1, Y1
+	VMOVUPS     (CX)(BX*1), Y3
+	VDIVPS      Y1, Y3, Y3
+	VMOVUPS     Y3, (AX)(BX*1)
+	VADDPS      constantsAVX2<>+384(SB), Y2, Y2
+	VMOVUPS     32(CX)(BX*1), Y1
+	VDIVPS      Y2, Y1, Y1
+	VMOVUPS     Y1, 32(AX)(BX*1)
+	VMOVUPS     64(CX)(BX*1), Y1
+	VMOVUPS     96(CX)(BX*1), Y2
+	VSUBPS      Y1, Y0, Y1
+	VSUBPS      Y2, Y0, Y2
+	VMOVUPS     constantsAVX2<>+0(SB), Y3
+	VMAXPS      Y1, Y3, Y1
+	VMOVUPS     constantsAVX2<>+0(SB), Y3
+	VMAXPS      Y2, Y3, Y2
+	VMOVUPS     constantsAVX2<>+32(SB), Y3
+	VMINPS      Y1, Y3, Y1
+	VMOVUPS     constantsAVX2<>+32(SB), Y3
+	VMINPS      Y2, Y3, Y2
+	VMOVUPS     constantsAVX2<>+96(SB), Y3
+	VFMADD231PS constantsAVX2<>+64(SB), Y1, Y3
+	VMOVUPS     constantsAVX2<>+96(SB), Y5
+	VFMADD231PS constantsAVX2<>+64(SB), Y2, Y5
+	VSUBPS      constantsAVX2<>+96(SB), Y3, Y4
+	VSUBPS      constantsAVX2<>+96(SB), Y5, Y6
+	VFMADD231PS constantsAVX2<>+128(SB), Y4, Y1
+	VFMADD231PS constantsAVX2<>+128(SB), Y6, Y2
+	VFMADD231PS constantsAVX2<>+160(SB), Y4, Y1
+	VFMADD231PS constantsAVX2<>+160(SB), Y6, Y2
+	VMOVUPS     constantsAVX2<>+352(SB), Y7
+	VMOVUPS     constantsAVX2<>+352(SB), Y8
+	VFMADD213PS constantsAVX2<>+320(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+320(SB), Y2, Y8
+	VFMADD213PS constantsAVX2<>+288(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+288(SB), Y2, Y8
+	VFMADD213PS constantsAVX2<>+256(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+256(SB), Y2, Y8
+	VFMADD213PS constantsAVX2<>+224(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+224(SB), Y2, Y8
+	VFMADD213PS constantsAVX2<>+192(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+192(SB), Y2, Y8
+	VMULPS      Y1, Y1, Y4
+	VMULPS      Y2, Y2, Y6
+	VFMADD213PS Y1, Y4, Y7
+	VFMADD213PS Y2, Y6, Y8
+	VADDPS      constantsAVX2<>+384(SB), Y7, Y7
+	VADDPS      constantsAVX2<>+384(SB), Y8, Y8
+	VPSUBD      constantsAVX2<>+96(SB), Y3, Y3
+	VPSUBD      constantsAVX2<>+96(SB), Y5, Y5
+	VPSRAD      $0x01, Y3, Y4
+	VPSRAD      $0x01, Y5, Y6
+	VPSUBD      Y4, Y3, Y3
+	VPSUBD      Y6, Y5, Y5
+	VPADDD      constantsAVX2<>+416(SB), Y4, Y4
+	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
+	VPSLLD      $0x17, Y4, Y4
+	VPSLLD      $0x17, Y6, Y6
+	VPADDD      constantsAVX2<>+416(SB), Y3, Y3
+	VPADDD      constantsAVX2<>+416(SB), Y5, Y5
+	VPSLLD      $0x17, Y3, Y3
+	VPSLLD      $0x17, Y5, Y5
+	VMULPS      Y4, Y7, Y7
+	VMULPS      Y6, Y8, Y8
+	VMULPS      Y3, Y7, Y1
+	VMULPS      Y5, Y8, Y2
+	VADDPS      constantsAVX2<>+384(SB), Y1, Y1
+	VMOVUPS     64(CX)(BX*1), Y3
+	VDIVPS      Y1, Y3, Y3
+	VMOVUPS     Y3, 64(AX)(BX*1)
+	VADDPS      constantsAVX2<>+384(SB), Y2, Y2
+	VMOVUPS     96(CX)(BX*1), Y1
+	VDIVPS      Y2, Y1, Y1
+	VMOVUPS     Y1, 96(AX)(BX*1)
+	ADDQ        $0x80, BX
+	SUBQ        $0x20, DX
+	JMP         block
+
+blockTail:
+	TESTQ       DX, DX
+	JZ          blockDone
+	MOVQ        $0x00000080, SI
+	SHLQ        $0x02, DX
+	SUBQ        DX, SI
+	LEAQ        masksAVX2<>+0(SB), DX
+	ADDQ        DX, SI
+	VMOVUPS     (SI), Y1
+	VMASKMOVPS  (CX)(BX*1), Y1, Y1
+	VMOVUPS     32(SI), Y2
+	VMASKMOVPS  32(CX)(BX*1), Y2, Y2
+	VSUBPS      Y1, Y0, Y1
+	VSUBPS      Y2, Y0, Y2
+	VMOVUPS     constantsAVX2<>+0(SB), Y3
+	VMAXPS      Y1, Y3, Y1
+	VMOVUPS     constantsAVX2<>+0(SB), Y3
+	VMAXPS      Y2, Y3, Y2
+	VMOVUPS     constantsAVX2<>+32(SB), Y3
+	VMINPS      Y1, Y3, Y1
+	VMOVUPS     constantsAVX2<>+32(SB), Y3
+	VMINPS      Y2, Y3, Y2
+	VMOVUPS     constantsAVX2<>+96(SB), Y3
+	VFMADD231PS constantsAVX2<>+64(SB), Y1, Y3
+	VMOVUPS     constantsAVX2<>+96(SB), Y5
+	VFMADD231PS constantsAVX2<>+64(SB), Y2, Y5
+	VSUBPS      constantsAVX2<>+96(SB), Y3, Y4
+	VSUBPS      constantsAVX2<>+96(SB), Y5, Y6
+	VFMADD231PS constantsAVX2<>+128(SB), Y4, Y1
+	VFMADD231PS constantsAVX2<>+128(SB), Y6, Y2
+	VFMADD231PS constantsAVX2<>+160(SB), Y4, Y1
+	VFMADD231PS constantsAVX2<>+160(SB), Y6, Y2
+	VMOVUPS     constantsAVX2<>+352(SB), Y7
+	VMOVUPS     constantsAVX2<>+352(SB), Y8
+	VFMADD213PS constantsAVX2<>+320(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+320(SB), Y2, Y8
+	VFMADD213PS constantsAVX2<>+288(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+288(SB), Y2, Y8
+	VFMADD213PS constantsAVX2<>+256(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+256(SB), Y2, Y8
+	VFMADD213PS constantsAVX2<>+224(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+224(SB), Y2, Y8
+	VFMADD213PS constantsAVX2<>+192(SB), Y1, Y7
+	VFMADD213PS constantsAVX2<>+192(SB), Y2, Y8
+	VMULPS      Y1, Y1, Y4
+	VMULPS      Y2, Y2, Y6
+	VFMADD213PS Y1, Y4, Y7
+	VFMADD213PS Y2, Y6, Y8
+	VADDPS      constantsAVX2<>+384(SB), Y7, Y7
+	VADDPS      constantsAVX2<>+384(SB), Y8, Y8
+	VPSUBD      constantsAVX2<>+96(SB), Y3, Y3
+	VPSUBD      constantsAVX2<>+96(SB), Y5, Y5
+	VPSRAD      $0x01, Y3, Y4
+	VPSRAD      $0x01, Y5, Y6
+	VPSUBD      Y4, Y3, Y3
+	VPSUBD      Y6, Y5, Y5
+	VPADDD      constantsAVX2<>+416(SB), Y4, Y4
+	VPADDD      constantsAVX2<>+416(SB), Y6, Y6
+	VPSLLD      $0x17, Y4, Y4
+	VPSLLD      $0x17, Y6, Y6
+	VPADDD      constantsAVX2<>+416(SB), Y3, Y3
+	VPADDD      constantsAVX2<>+416(SB), Y5, Y5
+	VPSLLD      $0x17, Y3, Y3
+	VPSLLD      $0x17, Y5, Y5
+	VMULPS      Y4, Y7, Y7
+	VMULPS      Y6, Y8, Y8
+	VMULPS      Y3, Y7, Y1
+	VMULPS      Y5, Y8, Y2
+	VADDPS      constantsAVX2<>+384(SB), Y1, Y1
+	VMOVUPS     (SI), Y3
+	VMASKMOVPS  (CX)(BX*1), Y3, Y3
+	VDIVPS      Y1, Y3, Y3
+	VMOVUPS     (SI), Y1
+	VMASKMOVPS  Y3, Y1, (AX)(BX*1)
+	VADDPS      constantsAVX2<>+384(SB), Y2, Y2
+	VMOVUPS     32(SI), Y1
+	VMASKMOVPS  32(CX)(BX*1), Y1, Y1
+	VDIVPS      Y2, Y1, Y1
+	VMOVUPS     32(SI), Y2
+	VMASKMOVPS  Y1, Y2, 32(AX)(BX*1)
+	VMOVUPS     64(SI), Y1
+	VMASKMOVPS  64(CX)(BX*1), Y1, Y1
+	VMOVUPS     96(SI), Y2
+	VMASKMOVPS  96(CX)(BX*1), Y2, Y2
+	VSUBPS      Y1, Y0, Y1
+	VSUBPS      Y2, Y0, Y2
+	VMOVUPS     constantsAVX2<>+0(SB), Y0
+	VMAXPS      Y1, Y0, Y1
+	VMOVUPS     constantsAVX2<>+0(SB), Y0
+	VMAXPS      Y2, Y0, Y2
+	VMOVUPS     constantsAVX2<>+32(SB), Y0
+	VMINPS      Y1, Y0, Y1
+	VMOVUPS     constantsAVX2<>+32(SB), Y0
+	VMINPS      Y2, Y0, Y2
+	VMOVUPS     constantsAVX2<>+96(SB), Y0
+	VFMADD231PS constantsAVX2<>+64(SB), Y1, Y0
+	VMOVUPS     constantsAVX2<>+96(SB), Y4
+	VFMADD231PS constantsAVX2<>+64(SB), Y2, Y4
+	VSUBPS      constantsAVX2<>+96(SB), Y0, Y3
+	VSUBPS      constantsAVX2<>+96(SB), Y4, Y5
+	VFMADD231PS constantsAVX2<>+128(SB), Y3, Y1
+	VFMADD231PS constantsAVX2<>+128(SB), Y5, Y2
+	VFMADD231PS constantsAVX2<>+160(SB), Y3, Y1
+	VFMADD231PS constantsAVX2<>+160(SB), Y5, Y2
+	VMOVUPS     constantsAVX2<>+352(SB), Y6
+	VMOVUPS     constantsAVX2<>+352(SB), Y7
+	VFMADD213PS constantsAVX2<>+320(SB), Y1, Y6
+	VFMADD213PS constantsAVX2<>+320(SB), Y2, Y7
+	VFMADD213PS constantsAVX2<>+288(SB), Y1, Y6
+	VFMADD213PS constantsAVX2<>+288(SB), Y2, Y7
+	VFMADD213PS constantsAVX2<>+256(SB), Y1, Y6
+	VFMADD213PS constantsAVX2<>+256(SB), Y2, Y7
+	VFMADD213PS constantsAVX2<>+224(SB), Y1, Y6
+	VFMADD213PS constantsAVX2<>+224(SB), Y2, Y7
+	VFMADD213PS constantsAVX2<>+192(SB), Y1, Y6
+	VFMADD213PS constantsAVX2<>+192(SB), Y2, Y7
+	VMULPS      Y1, Y1, Y3
+	VMULPS      Y2, Y2, Y5
+	VFMADD213PS Y1, Y3, Y6
+	VFMADD213PS Y2, Y5, Y7
+	VADDPS      constantsAVX2<>+384(SB), Y6, Y6
+	VADDPS      constantsAVX2<>+384(SB), Y7, Y7
+	VPSUBD      constantsAVX2<>+96(SB), Y0, Y0
+	VPSUBD      constantsAVX2<>+96(SB), Y4, Y4
+	VPSRAD      $0x01, Y0, Y3
+	VPSRAD      $0x01, Y4, Y5
+	VPSUBD      Y3, Y0, Y0
+	VPSUBD      Y5, Y4, Y4
+	VPADDD      constantsAVX2<>+416(SB), Y3, Y3
+	VPADDD      constantsAVX2<>+416(SB), Y5, Y5
+	VPSLLD      $0x17, Y3, Y3
+	VPSLLD      $0x17, Y5, Y5
+	VPADDD      constantsAVX2<>+416(SB), Y0, Y0
+	VPADDD      constantsAVX2<>+416(SB), Y4, Y4
+	VPSLLD      $0x17, Y0, Y0
+	VPSLLD      $0x17, Y4, Y4
+	VMULPS      Y3, Y6, Y6
+	VMULPS      Y5, Y7, Y7
+	VMULPS      Y0, Y6, Y1
+	VMULPS      Y4, Y7, Y2
+	VADDPS      constantsAVX2<>+384(SB), Y1, Y1
+	VMOVUPS     64(SI), Y0
+	VMASKMOVPS  64(CX)(BX*1), Y0, Y0
+	VDIVPS      Y1, Y0, Y0
+	VMOVUPS     64(SI), Y1
+	VMASKMOVPS  Y0, Y1, 64(AX)(BX*1)
+	VADDPS      constantsAVX2<>+384(SB), Y2, Y2
+	VMOVUPS     96(SI), Y0
+	VMASKMOVPS  96(CX)(BX*1), Y0, Y0
+	VDIVPS      Y2, Y0, Y0
+	VMOVUPS     96(SI), Y1
+	VMASKMOVPS  Y0, Y1, 96(AX)(BX*1)
+
+blockDone:
+	VZEROUPPER
+	RET
+
 // func adamAVX2(u *float32, m1 *float32, v1 *float32, grad *float32, m0 *float32, v0 *float32, factors *[8]float32, n int)
 // Requires: AVX, FMA3
 TEXT ·adamAVX2(SB), NOSPLIT, $0-64

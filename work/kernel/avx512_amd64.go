@@ -109,6 +109,11 @@ func gainGradAVX512(sum *float32, dy *float32, x *float32, mean float32, r float
 //go:noescape
 func crossEntropyGradAVX512(dx *float32, x *float32, top float32, inv float32, eps float32, scale float32, n int)
 
+// swishAVX512 sets dst = x/(1+exp(-x)).
+//
+//go:noescape
+func swishAVX512(dst *float32, x *float32, n int)
+
 // adamAVX512 is Adam.
 //
 //go:noescape

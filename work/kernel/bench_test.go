@@ -87,6 +87,7 @@ func BenchmarkRow(b *testing.B) {
 		{Op: Add, In: []Tensor{x, y}},
 		{Op: Relu, In: []Tensor{x}},
 		{Op: ReluGrad, In: []Tensor{x, y}},
+		{Op: Swish, In: []Tensor{x}},
 		{Op: LayerNorm, In: []Tensor{x, gamma, gamma}},
 		{Op: LayerNormGrad, In: []Tensor{x, stats, gamma, y}},
 		{Op: LayerNormGainGrad, In: []Tensor{x, stats, y}},

@@ -36,6 +36,7 @@ func (p *primitives) cells() [numOps]cell {
 		AddQuantized:      p.doAddQuantized,
 		Scale:             p.doScale,
 		Adam:              p.doAdam,
+		Swish:             p.doSwish,
 	}
 	if p.quantize4 != nil {
 		cs[Quantize4], cs[AddQuantized4] = p.doQuantize4, p.doAddQuantized4
@@ -79,6 +80,10 @@ func (p *primitives) doScale(_ *scratch, c *Call, lo, hi int) {
 
 func (p *primitives) doRelu(_ *scratch, c *Call, lo, hi int) {
 	p.relu(&c.Out[0].F[lo], &c.In[0].F[lo], hi-lo)
+}
+
+func (p *primitives) doSwish(_ *scratch, c *Call, lo, hi int) {
+	p.swish(&c.Out[0].F[lo], &c.In[0].F[lo], hi-lo)
 }
 
 func (p *primitives) doReluGrad(_ *scratch, c *Call, lo, hi int) {

@@ -165,6 +165,10 @@ const (
 	// row k and column n at [n/16, k/4, 4*(n%16)+k%4], see [Pack8]; those beyond K and N are not looked at.
 	// a = sum of q*w over k, exact; y = float(a)*(sx*sw) + b, each product and sum rounded.
 	Linear8
+	// Swish: X -> x/(1+exp(-x)). x times its sigmoid (Ramachandran et al. 2017), the quotient rounded once.
+	Swish
+	// SwishGrad: X (Swish's input), dY -> s=1/(1+exp(-x)); dx=(dy*s)*(1+x*(1-s)), each product and sum rounded.
+	SwishGrad
 	numOps
 )
 
@@ -172,8 +176,8 @@ const (
 // types and shapes the row's shape rule gives. An output may share storage
 // with an input of the same shape only for the element-wise rows (AddBias,
 // Add, Relu, ReluGrad, Dropout, Scale, AttnSoftmax, AttnSoftmaxGrad,
-// CrossEntropyGrad, AddQuantized, AddQuantized4, AddQuantized2, Adam) and for ScatterAdd's base, at the
-// same offset.
+// CrossEntropyGrad, AddQuantized, AddQuantized4, AddQuantized2, Adam, Swish, SwishGrad) and for
+// ScatterAdd's base, at the same offset.
 type Call struct {
 	Op   Op
 	Attr Attr

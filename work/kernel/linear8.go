@@ -108,6 +108,9 @@ func refLinear8(c *Call, lo, hi int) {
 	}
 }
 
+// Packed8 is the shape of Linear8's weight for [K,N].
+func Packed8(k, n int) []int { return []int{ceil(n, panel8), ceil(k, group8), panel8 * group8} }
+
 // Pack8 quantises a weight for Linear8: [K,N], or [N,K] where t is NT. Each
 // column has the scale of its largest magnitude, as a row has in QuantizeRows;
 // codes beyond K and N are 0.
@@ -118,7 +121,7 @@ func Pack8(w Tensor, t Trans) (packed, scales Tensor) {
 		k, n = n, k
 		toK, toN = 1, k
 	}
-	packed, scales = New(I8, ceil(n, panel8), ceil(k, group8), panel8*group8), New(F32, n)
+	packed, scales = New(I8, Packed8(k, n)...), New(F32, n)
 	column, codes := New(F32, 1, k), make([]int8, k)
 	quantize := Call{In: []Tensor{column}, Out: []Tensor{{Type: I8, Shape: column.Shape, B: codes}, {}}}
 	for j := range n {

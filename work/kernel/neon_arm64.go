@@ -94,6 +94,11 @@ func gainGradNEON(sum, dy, x *float32, mean, r float32, n int)
 //go:noescape
 func crossEntropyGradNEON(dx, x *float32, top, inv, eps, scale float32, n int)
 
+// swishNEON sets dst = x/(1+exp(-x)).
+//
+//go:noescape
+func swishNEON(dst, x *float32, n int)
+
 // adamNEON is Adam.
 //
 //go:noescape

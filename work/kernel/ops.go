@@ -62,6 +62,8 @@ var Ops = [numOps]Row{
 	AddQuantized2:     {"AddQuantized2", 1, shapeAddQuantized2, perElement(3), chunks2, refAddQuantized2, casesAddQuantized2},
 	QuantizeRows:      {"QuantizeRows", 1, shapeQuantizeRows, perElement(4), firstDim, refQuantizeRows, casesQuantizeRows},
 	Linear8:           {"Linear8", 1, shapeLinear8, flopLinear8, partsLinear8, refLinear8, casesLinear8},
+	Swish:             {"Swish", 1, shapeSame(1), perElement(13), elements, refSwish, casesSingle},
+	SwishGrad:         {"SwishGrad", 1, shapeSame(2), perElement(18), elements, refSwishGrad, casesPair},
 }
 
 // String returns the operation's name.

@@ -7,10 +7,19 @@ package kernel
 // It is computed in binary64 by sums and rounded products alone, then rounded
 // to binary32, so it is the same on every machine. Row p+1 is row p turned by
 // the angle w, which needs the sine and cosine of small angles only.
-func Positions(length, dim int) []float32 {
-	const ln10000 = 9.210340371976182736
+func Positions(length, dim int) []float32 { return sinusoids(length, dim, -2*ln10000/float64(dim)) }
+
+// Sinusoids is [Positions] with w = 10000**(-i/steps), where steps is at least 1.
+func Sinusoids(length, dim, steps int) []float32 {
+	return sinusoids(length, dim, -ln10000/float64(steps))
+}
+
+const ln10000 = 9.210340371976182736
+
+// sinusoids is the table of the frequencies e**(i*exponent).
+func sinusoids(length, dim int, exponent float64) []float32 {
 	pe := make([]float32, length*dim)
-	step := exp64(-2 * ln10000 / float64(dim))
+	step := exp64(exponent)
 	w := 1.0
 	for i := 0; i < dim; i += 2 {
 		sw, cw := sincos64(w)

@@ -19,6 +19,7 @@ type primitives struct {
 	scale    func(dst, x *float32, factor float32, n int)
 	relu     func(dst, x *float32, n int)
 	reluGrad func(dst, y, dy *float32, n int)
+	swish    func(dst, x *float32, n int)
 	scaleAdd func(dst, x, z *float32, factor float32, n int)
 	gainGrad func(sum, dy, x *float32, mean, r float32, n int)
 	entropy  func(dx, x *float32, top, inv, eps, scale float32, n int)

@@ -49,6 +49,21 @@ func refReluGrad(c *Call, lo, hi int) {
 	}
 }
 
+func refSwish(c *Call, lo, hi int) {
+	x, out := c.In[0].F, c.Out[0].F
+	for i := lo; i < hi; i++ {
+		out[i] = x[i] / (1 + Exp(-x[i]))
+	}
+}
+
+func refSwishGrad(c *Call, lo, hi int) {
+	x, dy, out := c.In[0].F, c.In[1].F, c.Out[0].F
+	for i := lo; i < hi; i++ {
+		s := 1 / (1 + Exp(-x[i]))
+		out[i] = float32(float32(dy[i]*s) * (1 + float32(x[i]*(1-s))))
+	}
+}
+
 // dropThreshold is the number of words of 2^32 that drop an element.
 func dropThreshold(rate float32) uint32 { return uint32(float64(rate) * (1 << 32)) }
 

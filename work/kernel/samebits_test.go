@@ -41,7 +41,7 @@ func (s *source) random(op Op) Call {
 		}
 	case AddBias:
 		return call(Attr{}, s.floats(t, d), s.floats(d))
-	case Add, ReluGrad:
+	case Add, ReluGrad, SwishGrad:
 		return call(Attr{}, same(2)...)
 	case LayerNorm:
 		return call(Attr{Eps: 1e-6}, s.floats(t, d), s.floats(d), s.floats(d))
@@ -215,7 +215,7 @@ func TestSameBitsBlocks(t *testing.T) {
 var inPlace = map[Op][]int{
 	AddBias: {0}, Add: {0, 1}, Relu: {0}, ReluGrad: {0, 1}, Dropout: {0}, Scale: {0},
 	AttnSoftmax: {0}, AttnSoftmaxGrad: {0, 1}, CrossEntropyGrad: {0}, AddQuantized: {0},
-	ScatterAdd: {0}, Adam: {0, 1, 2},
+	ScatterAdd: {0}, Adam: {0, 1, 2}, Swish: {0}, SwishGrad: {0, 1},
 }
 
 // TestInPlace writes the first output over each input it may share with; for

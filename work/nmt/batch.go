@@ -24,17 +24,18 @@ func (b Batch) Tokens() int {
 
 // check reports tokens or lengths that the model cannot take. Batches come
 // from strangers.
-func (b Batch) check(vocab int) error {
+func (b Batch) check(c Config) error {
 	if len(b.Source) != len(b.Target) {
 		return fmt.Errorf("nmt: %d sources, %d targets", len(b.Source), len(b.Target))
 	}
-	if err := checkSentences("source", b.Source, vocab); err != nil {
+	if err := checkSentences("source", b.Source, c); err != nil {
 		return err
 	}
-	return checkSentences("target", b.Target, vocab)
+	return checkSentences("target", b.Target, c)
 }
 
-func checkSentences(side string, sentences [][]int32, vocab int) error {
+func checkSentences(side string, sentences [][]int32, c Config) error {
+	marks := c.Tokens()
 	if len(sentences) == 0 {
 		return fmt.Errorf("nmt: no sentence")
 	}
@@ -43,8 +44,8 @@ func checkSentences(side string, sentences [][]int32, vocab int) error {
 			return fmt.Errorf("nmt: %s %d has %d tokens, at most %d fit", side, i, len(s), MaxLength-1)
 		}
 		for _, id := range s {
-			if id <= EOS || int(id) >= vocab {
-				return fmt.Errorf("nmt: %s %d holds token %d, not in %d..%d", side, i, id, EOS+1, vocab-1)
+			if id < 0 || int(id) >= c.Vocab || marks.is(id) {
+				return fmt.Errorf("nmt: %s %d holds token %d, which is a mark or not in 0..%d", side, i, id, c.Vocab-1)
 			}
 		}
 	}
@@ -54,7 +55,9 @@ func checkSentences(side string, sentences [][]int32, vocab int) error {
 // inputs is what the leaves of the engine's graphs hold: the parameters and
 // the batch at hand. Its storage is used again for the next batch.
 type inputs struct {
-	params                 []kernel.Tensor // by ascending name
+	config                 Config
+	shapes                 []Shape         // the parameters', by ascending name
+	params                 []kernel.Tensor // as many
 	positions              kernel.Tensor   // [L, Dim], rows for every position in use
 	source, target         ragged
 	sourceIDs, sourceWhere kernel.Tensor // I32 [T]: the source's tokens and their positions
@@ -65,11 +68,12 @@ type inputs struct {
 	mean                   kernel.Tensor // [1]: the weight of a token's loss
 }
 
-func newInputs(c Config, params int) inputs {
+func newInputs(c Config, shapes []Shape) inputs {
 	row := func() kernel.Tensor { return ints(nil, 0) }
 	table := func() kernel.Tensor { return ints(nil, 0, 4) }
 	return inputs{
-		params: make([]kernel.Tensor, params), positions: floats(nil, 0, c.Dim),
+		config: c,
+		shapes: shapes, params: make([]kernel.Tensor, len(shapes)), positions: floats(nil, 0, c.Dim),
 		sourceIDs: row(), sourceWhere: row(), targetIDs: row(), targetWhere: row(), next: row(),
 		self: table(), mask: table(), cross: table(),
 		key: kernel.New(kernel.I32, 4), mean: kernel.New(kernel.F32, 1),
@@ -88,12 +92,13 @@ func (in *inputs) pack(sources, targets [][]int32) {
 	in.source.reset()
 	in.target.reset()
 	in.next.I = in.next.I[:0]
+	marks := in.config.Tokens()
 	for _, s := range sources {
-		in.source.add(-1, s, EOS)
+		in.source.add(-1, s, marks.EOS)
 	}
 	for _, t := range targets {
-		in.target.add(BOS, t, -1)
-		in.next.I = append(append(in.next.I, t...), EOS)
+		in.target.add(marks.BOS, t, -1)
+		in.next.I = append(append(in.next.I, t...), marks.EOS)
 	}
 	in.sourceIDs.I, in.sourceWhere.I = in.source.ids, in.source.pos
 	in.targetIDs.I, in.targetWhere.I = in.target.ids, in.target.pos
@@ -113,7 +118,7 @@ func (in *inputs) pack(sources, targets [][]int32) {
 func (in *inputs) reach(n int) {
 	if have, dim := in.positions.Shape[0], in.positions.Shape[1]; have < n {
 		n = max(n, 2*have)
-		in.positions = floats(kernel.Positions(n, dim), n, dim)
+		in.positions = floats(in.config.PositionTable(n), n, dim)
 	}
 }
 

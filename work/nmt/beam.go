@@ -102,7 +102,7 @@ func (b *beamSearch) run() error {
 			if m := &b.beams[s]; len(m.live) > 0 {
 				n := len(m.live)
 				from := row * b.config.Vocab
-				found := m.candidates(logits.F[from:from+n*b.config.Vocab], lse[row:row+n], 2*b.width)
+				found := m.candidates(logits.F[from:from+n*b.config.Vocab], lse[row:row+n], 2*b.width, b.marks)
 				row += n
 				b.follow(m, found, t+1, penalty)
 			}
@@ -134,13 +134,16 @@ func (b *beamSearch) logSumExp(logits kernel.Tensor) ([]float32, error) {
 	return b.exp, nil
 }
 
-// candidates returns the n best, in order. logits is [len(live), Vocab], lse
+// candidates returns the n best that may be written, in order. logits is [len(live), Vocab], lse
 // each row's log of the sum of exponentials.
-func (m *beam) candidates(logits, lse []float32, n int) []candidate {
+func (m *beam) candidates(logits, lse []float32, n int, marks Marks) []candidate {
 	best := make([]candidate, 0, n+1)
 	vocab := len(logits) / len(m.live)
 	for rank, h := range m.live {
-		for token := EOS; token < vocab; token++ {
+		for token := range vocab {
+			if marks.hidden(int32(token)) {
+				continue
+			}
 			score := h.score + (logits[rank*vocab+token] - lse[rank])
 			if len(best) == n && score < best[n-1].score {
 				continue
@@ -167,10 +170,10 @@ func (b *beamSearch) follow(m *beam, found []candidate, length int, penalty floa
 	for i, c := range found {
 		parent := m.live[c.rank]
 		switch {
-		case c.token == EOS && i < b.width:
+		case c.token == b.marks.EOS && i < b.width:
 			parent.score = c.score / penalty
 			m.ended = append(m.ended, parent)
-		case c.token != EOS && len(next) < b.width:
+		case c.token != b.marks.EOS && len(next) < b.width:
 			tokens := append(slices.Clone(parent.tokens), c.token)
 			next = append(next, beginning{parent.hypothesis, tokens, c.score})
 			parents = append(parents, c.rank)

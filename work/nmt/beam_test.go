@@ -122,7 +122,7 @@ func lastLogits(e *Engine, p *tensor.Set, src, tokens []int32) kernel.Tensor {
 	plan.Run(e.dev)
 	v := e.config.Vocab
 	row := plan.Result(logits).F[len(tokens)*v:]
-	mask(row)
+	e.config.Tokens().mask(row)
 	return floats(row, 1, v)
 }
 

@@ -5,7 +5,8 @@
 // et al., "On layer normalization in the Transformer architecture", 2020),
 // sinusoidal positions, one embedding matrix for source, target and output
 // (Press and Wolf, 2017), ReLU, a bias on every projection, dropout on the
-// embeddings and on what each sub-layer adds, and label smoothing.
+// embeddings and on what each sub-layer adds, and label smoothing. A [Form]
+// names what models from other programs do otherwise.
 //
 // Sentences are packed end to end, without padding: a batch of T tokens is one
 // matrix [T, Dim], and tables of segments say where sentences begin. So no
@@ -30,9 +31,9 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// Tokens that every vocabulary has. A sentence handed to this package holds
-// none of them: Engine puts EOS after sources, and BOS before and EOS after
-// targets.
+// Tokens that every vocabulary of ours has; a [Form] may name others. A
+// sentence handed to this package holds none of them: Engine puts EOS after
+// sources, and BOS before and EOS after targets.
 const (
 	Pad = 0 // never read, never written
 	BOS = 1
@@ -53,6 +54,8 @@ type Config struct {
 	Decoder   int     // layers
 	Dropout   float32 // probability of a zero, in training
 	Smoothing float32 // label smoothing: the share of the target spread over all tokens
+
+	Form // zero for a model of ours
 }
 
 // Validate says what is wrong with c, if anything. The bounds keep a model of
@@ -79,20 +82,21 @@ func (c Config) Validate() error {
 	case !(c.Smoothing >= 0 && c.Smoothing < 1):
 		return fmt.Errorf("nmt: smoothing is %v, not in [0, 1)", c.Smoothing)
 	}
-	return nil
+	return c.validateForm()
 }
 
-// Shape is a parameter's name and dimensions.
+// Shape is a parameter's name, dimensions and type.
 type Shape struct {
 	Name string
 	Dims []int
+	Type kernel.Type
 }
 
 // Shapes lists the model's parameters by ascending name. A projection's
 // weight is [in, out], the embedding [Vocab, Dim], the rest vectors.
 func (c Config) Shapes() []Shape {
 	var s []Shape
-	add := func(name string, dims ...int) { s = append(s, Shape{name, dims}) }
+	add := func(name string, dims ...int) { s = append(s, Shape{name, dims, kernel.F32}) }
 	linear := func(name string, in, out int) {
 		add(name+".weight", in, out)
 		add(name+".bias", out)
@@ -117,9 +121,14 @@ func (c Config) Shapes() []Shape {
 			linear(layer+".ffn.up", c.Dim, c.FFN)
 			linear(layer+".ffn.down", c.FFN, c.Dim)
 		}
-		norm(name + ".norm")
+		if !c.PostNorm {
+			norm(name + ".norm")
+		}
 	}
 	add("embedding.weight", c.Vocab, c.Dim)
+	if c.OutputBias {
+		add("output.bias", c.Vocab)
+	}
 	stack("encoder", c.Encoder, ".self")
 	stack("decoder", c.Decoder, ".self", ".cross")
 	slices.SortFunc(s, func(a, b Shape) int { return strings.Compare(a.Name, b.Name) })
@@ -136,8 +145,8 @@ func checkShapes(shapes []Shape, p *tensor.Set) error {
 	}
 	for i, s := range shapes {
 		t := p.At(i)
-		if t.Name != s.Name || t.Type != kernel.F32 || !slices.Equal(t.Shape, s.Dims) {
-			return fmt.Errorf("nmt: parameter %s %v, the configuration has %s %v", t.Name, t.Shape, s.Name, s.Dims)
+		if t.Name != s.Name || t.Type != s.Type || !slices.Equal(t.Shape, s.Dims) {
+			return fmt.Errorf("nmt: parameter %s %v of type %d, the configuration has %s %v of type %d", t.Name, t.Shape, t.Type, s.Name, s.Dims, s.Type)
 		}
 	}
 	return nil

@@ -17,10 +17,12 @@ import (
 type decoder struct {
 	dev    kernel.Device
 	config Config
+	marks  Marks
 	cost   uint64 // so far
 	call   kernel.Call
 
 	table  kernel.Tensor // embeddings [Vocab, Dim]
+	output linear        // to [Vocab]; no weight where that is the table, no bias where there is none
 	pe     kernel.Tensor // positions [L, Dim]
 	norm   linear        // after the last layer
 	layers []decoderLayer
@@ -35,10 +37,18 @@ type decoder struct {
 	h                       kernel.Tensor // [n, FFN]
 	logits                  kernel.Tensor // [n, Vocab]
 	scores                  []float32
+	codes, scales           kernel.Tensor // I8 [n, Dim or FFN], [n]: what coded projections read
 }
 
-// linear is a projection's weight and bias, or a norm's gain and bias.
-type linear struct{ weight, bias kernel.Tensor }
+// linear is a projection's weight and bias, or a norm's gain and bias. A weight
+// of codes has scales, by column.
+type linear struct{ weight, scale, bias kernel.Tensor }
+
+// target is a projection and where its result goes.
+type target struct {
+	y kernel.Tensor
+	linear
+}
 
 // attention is the parameters of an attention sub-layer and the keys and
 // values it looks at, [rows, Dim].
@@ -60,13 +70,15 @@ type hypothesis struct {
 
 // load points d at the parameters p.
 func (d *decoder) load(dev kernel.Device, c Config, p *tensor.Set) {
-	d.dev, d.config, d.cost = dev, c, 0
+	d.dev, d.config, d.marks, d.cost = dev, c, c.Tokens(), 0
 	get := func(name string) kernel.Tensor {
-		t, _ := p.Get(name) // the caller has checked p against c
+		t, _ := p.Get(name) // the caller has checked p against c, whose form may have no such parameter
 		return t
 	}
-	lin := func(name string) linear { return linear{get(name + ".weight"), get(name + ".bias")} }
-	d.table, d.norm = get("embedding.weight"), lin("decoder.norm")
+	lin := func(name string) linear {
+		return linear{get(name + ".weight"), get(name + ".scale"), get(name + ".bias")}
+	}
+	d.table, d.output, d.norm = get("embedding.weight"), lin("output"), lin("decoder.norm")
 	if d.layers == nil {
 		d.layers = make([]decoderLayer, c.Decoder)
 	}
@@ -95,6 +107,9 @@ func (d *decoder) begin(n, rows, length int, source *ragged, pe kernel.Tensor) {
 	reserve(&d.stats, n, 2)
 	reserve(&d.h, n, c.FFN)
 	reserve(&d.logits, n, c.Vocab)
+	if wide := n * max(c.Dim, c.FFN); cap(d.codes.B) < wide {
+		d.codes, d.scales = kernel.New(kernel.I8, 1, wide), kernel.New(kernel.F32, n)
+	}
 	for i := range d.layers {
 		reserve(&d.layers[i].self.keys, rows, c.Dim)
 		reserve(&d.layers[i].self.values, rows, c.Dim)
@@ -136,51 +151,93 @@ func (d *decoder) step(t int) kernel.Tensor {
 	self, cross := ints(d.self, n, 4), ints(d.cross, n, 4)
 	selfScores := n * d.config.Heads * (t + 1)
 
-	d.do(kernel.Embed, kernel.Attr{Scale: root(d.config.Dim)}, []kernel.Tensor{d.x},
+	d.do(kernel.Embed, kernel.Attr{Scale: d.config.embedScale()}, []kernel.Tensor{d.x},
 		[]kernel.Tensor{d.table, ints(d.ids, n), ints(d.pos, n), d.pe})
 	for i := range d.layers {
 		l := &d.layers[i]
-		d.normalize(l.self.norm)
-		d.project(d.q, d.z, l.self.q)
-		d.project(d.k, d.z, l.self.k)
-		d.project(d.v, d.z, l.self.v)
+		z := d.enter(l.self.norm)
+		d.project(z, target{d.q, l.self.q}, target{d.k, l.self.k}, target{d.v, l.self.v})
 		for j, h := range d.live {
 			w := d.config.Dim
 			copy(l.self.keys.F[(h.slot+t)*w:][:w], d.k.F[j*w:])
 			copy(l.self.values.F[(h.slot+t)*w:][:w], d.v.F[j*w:])
 		}
 		d.attend(&l.self, self, selfScores)
-		d.normalize(l.cross.norm)
-		d.project(d.q, d.z, l.cross.q)
+		d.project(d.enter(l.cross.norm), target{d.q, l.cross.q})
 		d.attend(&l.cross, cross, crossScores)
-		d.normalize(l.norm)
-		d.project(d.h, d.z, l.up)
-		d.do(kernel.Relu, kernel.Attr{}, []kernel.Tensor{d.h}, []kernel.Tensor{d.h})
-		d.project(d.y, d.h, l.down)
-		d.do(kernel.Add, kernel.Attr{}, []kernel.Tensor{d.x}, []kernel.Tensor{d.x, d.y})
+		d.project(d.enter(l.norm), target{d.h, l.up})
+		d.do(d.config.activate(), kernel.Attr{}, []kernel.Tensor{d.h}, []kernel.Tensor{d.h})
+		d.project(d.h, target{d.y, l.down})
+		d.leave(l.norm)
 	}
-	d.normalize(d.norm)
-	d.do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, []kernel.Tensor{d.logits}, []kernel.Tensor{d.z, d.table})
+	d.predict(d.enter(d.norm))
 	for i := range n {
-		mask(d.logits.F[i*d.config.Vocab:])
+		d.marks.mask(d.logits.F[i*d.config.Vocab:])
 	}
 	return d.logits
 }
 
 // mask makes the tokens that are never written impossible in a row of logits.
-func mask(row []float32) {
-	row[Pad], row[BOS] = float32(math.Inf(-1)), float32(math.Inf(-1))
+func (m Marks) mask(row []float32) {
+	row[m.Pad], row[m.BOS] = float32(math.Inf(-1)), float32(math.Inf(-1))
+}
+
+// enter is what a sub-layer, or the output, reads: norm(x), or x itself where
+// norms come after.
+func (d *decoder) enter(norm linear) kernel.Tensor {
+	if d.config.PostNorm {
+		return d.x
+	}
+	d.normalize(norm)
+	return d.z
+}
+
+// leave adds y, what a sub-layer gives, to x.
+func (d *decoder) leave(norm linear) {
+	d.do(kernel.Add, kernel.Attr{}, []kernel.Tensor{d.x}, []kernel.Tensor{d.x, d.y})
+	if d.config.PostNorm {
+		d.normalize(norm)
+		d.x, d.z = d.z, d.x
+	}
 }
 
 // normalize is z = norm(x).
 func (d *decoder) normalize(l linear) {
-	d.do(kernel.LayerNorm, kernel.Attr{Eps: normEps}, []kernel.Tensor{d.z, d.stats}, []kernel.Tensor{d.x, l.weight, l.bias})
+	d.do(kernel.LayerNorm, kernel.Attr{Eps: d.config.eps()}, []kernel.Tensor{d.z, d.stats}, []kernel.Tensor{d.x, l.weight, l.bias})
 }
 
-// project is y = x*weight + bias.
-func (d *decoder) project(y, x kernel.Tensor, l linear) {
-	d.do(kernel.MatMul, kernel.Attr{}, []kernel.Tensor{y}, []kernel.Tensor{x, l.weight})
-	d.do(kernel.AddBias, kernel.Attr{}, []kernel.Tensor{y}, []kernel.Tensor{y, l.bias})
+// predict is logits = output(z).
+func (d *decoder) predict(z kernel.Tensor) {
+	switch to := (target{d.logits, d.output}); to.weight.Type {
+	case kernel.I8:
+		d.project(z, to)
+		return
+	case kernel.F32:
+		d.do(kernel.MatMul, kernel.Attr{}, []kernel.Tensor{to.y}, []kernel.Tensor{z, to.weight})
+	default:
+		d.do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, []kernel.Tensor{to.y}, []kernel.Tensor{z, d.table})
+	}
+	if d.config.OutputBias {
+		d.do(kernel.AddBias, kernel.Attr{}, []kernel.Tensor{d.logits}, []kernel.Tensor{d.logits, d.output.bias})
+	}
+}
+
+// project is y = x*weight + bias for each target, all of codes or none.
+func (d *decoder) project(x kernel.Tensor, to ...target) {
+	if to[0].weight.Type == kernel.I8 {
+		n := x.Shape[0]
+		d.codes.Shape[0], d.codes.Shape[1], d.codes.B = n, x.Shape[1], d.codes.B[:len(x.F)]
+		d.scales.Shape[0], d.scales.F = n, d.scales.F[:n]
+		d.do(kernel.QuantizeRows, kernel.Attr{}, []kernel.Tensor{d.codes, d.scales}, []kernel.Tensor{x})
+	}
+	for _, t := range to {
+		if t.weight.Type == kernel.I8 {
+			d.do(kernel.Linear8, kernel.Attr{}, []kernel.Tensor{t.y}, []kernel.Tensor{d.codes, d.scales, t.weight, t.scale, t.bias})
+			continue
+		}
+		d.do(kernel.MatMul, kernel.Attr{}, []kernel.Tensor{t.y}, []kernel.Tensor{x, t.weight})
+		d.do(kernel.AddBias, kernel.Attr{}, []kernel.Tensor{t.y}, []kernel.Tensor{t.y, t.bias})
+	}
 }
 
 // attend adds to x what the queries q find in a's keys and values.
@@ -190,8 +247,8 @@ func (d *decoder) attend(a *attention, seg kernel.Tensor, scores int) {
 	d.do(kernel.AttnScores, heads, []kernel.Tensor{s}, []kernel.Tensor{d.q, a.keys, seg})
 	d.do(kernel.AttnSoftmax, softmaxAttr(d.config, false), []kernel.Tensor{s}, []kernel.Tensor{s, seg})
 	d.do(kernel.AttnMix, heads, []kernel.Tensor{d.k}, []kernel.Tensor{s, a.values, seg})
-	d.project(d.y, d.k, a.out)
-	d.do(kernel.Add, kernel.Attr{}, []kernel.Tensor{d.x}, []kernel.Tensor{d.x, d.y})
+	d.project(d.k, target{d.y, a.out})
+	d.leave(a.norm)
 }
 
 // do calls a row and counts its cost.

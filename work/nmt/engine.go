@@ -39,7 +39,7 @@ type Key struct {
 type Engine struct {
 	dev    kernel.Device
 	config Config
-	shapes []Shape
+	layout layout // of the parameters that the graphs are made for
 	arena  tensor.Arena
 	in     inputs
 
@@ -61,7 +61,7 @@ func NewEngine(dev kernel.Device, c Config) *Engine {
 		totals[i] = tensor.Named{Name: s.Name, Tensor: kernel.New(kernel.F32, 1)}
 	}
 	return &Engine{
-		dev: dev, config: c, shapes: shapes, in: newInputs(c, len(shapes)),
+		dev: dev, config: c, in: newInputs(c, shapes),
 		totals: set(totals), calls: make([]kernel.Call, len(shapes)),
 	}
 }
@@ -262,9 +262,9 @@ func (e *Engine) newTraining(gradient bool) *training {
 		outputs = append(outputs, t.each)
 	} else {
 		mean := m.leaf(tensor.Input, "mean", &e.in.mean)
-		params := make([]tensor.Value, len(e.shapes))
-		items := make([]tensor.Named, len(e.shapes))
-		for i, s := range e.shapes {
+		params := make([]tensor.Value, len(e.in.shapes))
+		items := make([]tensor.Named, len(e.in.shapes))
+		for i, s := range e.in.shapes {
 			params[i], items[i].Name = m.params[s.Name], s.Name
 		}
 		t.values = m.g.Grad(t.loss, mean, params...)
@@ -286,6 +286,9 @@ func (t *training) prepare() {
 
 // prepareGradient packs batch i and plans its gradient.
 func (e *Engine) prepareGradient(p *tensor.Set, batches []Batch, i int, key Key) (*training, error) {
+	if layoutOf(p) != trained {
+		return nil, errors.New("nmt: parameters prepared for translation have no gradient")
+	}
 	if err := e.pack(p, batches[i]); err != nil {
 		return nil, fmt.Errorf("batch %d: %w", i, err)
 	}
@@ -315,12 +318,28 @@ func (e *Engine) prepareLoss(p *tensor.Set, b Batch) (*training, error) {
 	return e.loss, nil
 }
 
-// pack checks parameters and a batch and makes them the engine's inputs.
-func (e *Engine) pack(p *tensor.Set, b Batch) error {
-	if err := checkShapes(e.shapes, p); err != nil {
+// use checks p, and forgets the graphs made for parameters of another layout.
+func (e *Engine) use(p *tensor.Set) error {
+	l, shapes := layoutOf(p), e.in.shapes
+	if l != e.layout {
+		shapes = e.config.shapes(l)
+	}
+	if err := checkShapes(shapes, p); err != nil {
 		return err
 	}
-	if err := b.check(e.config.Vocab); err != nil {
+	if l != e.layout {
+		e.layout, e.gradient, e.loss, e.encoder = l, nil, nil, nil
+		e.in.shapes, e.in.params = shapes, make([]kernel.Tensor, len(shapes))
+	}
+	return nil
+}
+
+// pack checks parameters and a batch and makes them the engine's inputs.
+func (e *Engine) pack(p *tensor.Set, b Batch) error {
+	if err := e.use(p); err != nil {
+		return err
+	}
+	if err := b.check(e.config); err != nil {
 		return err
 	}
 	e.in.load(p)

@@ -53,7 +53,7 @@ func (e *Engine) advance(w wave, best []int32, logits kernel.Tensor, outputs [][
 		if !tensor.Finite(floats(logits.F[i*logits.Shape[1]+int(token):][:1], 1)) {
 			return ErrNonFinite
 		}
-		if token == EOS {
+		if token == d.config.Tokens().EOS {
 			continue
 		}
 		out := &outputs[w.sentences[h.sentence]]
@@ -76,13 +76,13 @@ type wave struct {
 // with cache rows for width of them, and calls search. It returns the cost of
 // all.
 func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int, width int, search func(wave) error) (uint64, error) {
-	if err := checkShapes(e.shapes, p); err != nil {
+	if err := e.use(p); err != nil {
 		return 0, err
 	}
 	if len(sources) == 0 {
 		return 0, nil
 	}
-	if err := checkSentences("source", sources, e.config.Vocab); err != nil {
+	if err := checkSentences("source", sources, e.config); err != nil {
 		return 0, err
 	}
 	e.decoder.load(e.dev, e.config, p)
@@ -98,7 +98,7 @@ func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int
 		d.begin(len(w.sentences)*width, rows, longest, &e.in.source, e.in.positions)
 		slot := 0
 		for s, n := range w.limits {
-			d.live, d.ids = append(d.live, hypothesis{sentence: s, slot: slot}), append(d.ids, BOS)
+			d.live, d.ids = append(d.live, hypothesis{sentence: s, slot: slot}), append(d.ids, e.config.Tokens().BOS)
 			slot += n * width
 		}
 		if err := search(w); err != nil {

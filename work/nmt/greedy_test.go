@@ -66,34 +66,39 @@ func sameBits(a, b []float32) bool {
 func TestGreedyBatch(t *testing.T) {
 	const limit = 9
 	for _, dev := range devices(t) {
-		e, p := NewEngine(dev, toy), sharp()
-		src := sentences(4, toy.Vocab, 64, 12)
-		want := steps(t, e, p, src, limit)
-		tokens, _, err := e.Greedy(p, src, func(int) int { return limit })
-		if err != nil {
-			t.Fatal(err)
+		for _, p := range layouts(t, toy, sharp()) {
+			testGreedyBatch(t, NewEngine(dev, toy), p, limit)
 		}
-		for _, size := range []int{1, 7} {
-			from := 0
-			for part := range slices.Chunk(src, size) {
-				part = slices.Clone(part)
-				slices.Reverse(part)
-				got := steps(t, e, p, part, limit)
-				out, _, err := e.Greedy(p, part, func(int) int { return limit })
-				if err != nil {
-					t.Fatal(err)
-				}
-				for i := range part {
-					s := from + len(part) - 1 - i
-					if !equal(out[i], tokens[s]) {
-						t.Errorf("%s, batches of %d: sentence %d gives %v, with all %v", dev.Name(), size, s, out[i], tokens[s])
-					}
-					if !slices.EqualFunc(got[i], want[s], sameBits) {
-						t.Errorf("%s, batches of %d: sentence %d has other logits", dev.Name(), size, s)
-					}
-				}
-				from += len(part)
+	}
+}
+
+func testGreedyBatch(t *testing.T, e *Engine, p *tensor.Set, limit int) {
+	src := sentences(4, toy.Vocab, 64, 12)
+	want := steps(t, e, p, src, limit)
+	tokens, _, err := e.Greedy(p, src, func(int) int { return limit })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{1, 7} {
+		from := 0
+		for part := range slices.Chunk(src, size) {
+			part = slices.Clone(part)
+			slices.Reverse(part)
+			got := steps(t, e, p, part, limit)
+			out, _, err := e.Greedy(p, part, func(int) int { return limit })
+			if err != nil {
+				t.Fatal(err)
 			}
+			for i := range part {
+				s := from + len(part) - 1 - i
+				if !equal(out[i], tokens[s]) {
+					t.Errorf("%s, batches of %d: sentence %d gives %v, with all %v", e.dev.Name(), size, s, out[i], tokens[s])
+				}
+				if !slices.EqualFunc(got[i], want[s], sameBits) {
+					t.Errorf("%s, batches of %d: sentence %d has other logits", e.dev.Name(), size, s)
+				}
+			}
+			from += len(part)
 		}
 	}
 }
@@ -102,25 +107,30 @@ func TestGreedyBatch(t *testing.T) {
 // whole forward pass over the tokens decoded: the same bits.
 func TestStepEqualsForward(t *testing.T) {
 	for _, dev := range devices(t) {
-		e, p := NewEngine(dev, toy), sharp()
-		for _, src := range sentences(4, toy.Vocab, 5, 12) {
-			const limit = 7
-			got := steps(t, e, p, [][]int32{src}, limit)[0]
-			out, _, err := e.Greedy(p, [][]int32{src}, func(int) int { return limit })
-			if err != nil {
-				t.Fatal(err)
-			}
-			e.in.load(p)
-			e.in.pack([][]int32{src}, out)
-			m := newModel(toy, &e.in)
-			logits := m.decode(m.encode())
-			plan := m.g.Plan(&e.arena, logits)
-			plan.Run(dev)
-			want := plan.Result(logits)
-			for i, row := range got {
-				if w := want.F[i*toy.Vocab:][:toy.Vocab]; !sameBits(row[EOS:], w[EOS:]) {
-					t.Errorf("%s: position %d has logits %v, the forward pass %v", dev.Name(), i, row, w)
-				}
+		for _, p := range layouts(t, toy, sharp()) {
+			testStepEqualsForward(t, NewEngine(dev, toy), p)
+		}
+	}
+}
+
+func testStepEqualsForward(t *testing.T, e *Engine, p *tensor.Set) {
+	for _, src := range sentences(4, toy.Vocab, 5, 12) {
+		const limit = 7
+		got := steps(t, e, p, [][]int32{src}, limit)[0]
+		out, _, err := e.Greedy(p, [][]int32{src}, func(int) int { return limit })
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.in.load(p)
+		e.in.pack([][]int32{src}, out)
+		m := newModel(toy, &e.in)
+		logits := m.decode(m.encode())
+		plan := m.g.Plan(&e.arena, logits)
+		plan.Run(e.dev)
+		want := plan.Result(logits)
+		for i, row := range got {
+			if w := want.F[i*toy.Vocab:][:toy.Vocab]; !sameBits(row[EOS:], w[EOS:]) {
+				t.Errorf("%s, layout %d: position %d has logits %v, the forward pass %v", e.dev.Name(), e.layout, i, row, w)
 			}
 		}
 	}

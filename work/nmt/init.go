@@ -26,6 +26,9 @@ func Init(c Config, seed uint64) *tensor.Set {
 		switch {
 		case s.Name == "embedding.weight":
 			w.fillNormal(t.F[c.Dim:], float32(1/math.Sqrt(float64(c.Dim))))
+			pad := t.F[int(c.Tokens().Pad)*c.Dim:][:c.Dim]
+			copy(t.F[:c.Dim], pad) // the row that was left out is another's
+			clear(pad)
 		case len(s.Dims) == 2:
 			in, out := s.Dims[0], s.Dims[1]
 			if strings.HasSuffix(s.Name, ".q.weight") || strings.HasSuffix(s.Name, ".k.weight") || strings.HasSuffix(s.Name, ".v.weight") {

@@ -18,9 +18,10 @@ type model struct {
 	in     *inputs
 	leaves []leaf
 	params map[string]tensor.Value
-	pe     tensor.Value // [L, Dim]
-	key    tensor.Value // I32 [4], the dropout key; none when nothing is dropped
-	sites  uint32       // dropouts so far
+	pe     tensor.Value                  // [L, Dim]
+	key    tensor.Value                  // I32 [4], the dropout key; none when nothing is dropped
+	sites  uint32                        // dropouts so far
+	codes  map[tensor.Value]tensor.Value // of what coded projections read so far
 
 	source, target tensor.Side // the target's only of a model that decodes
 }
@@ -33,9 +34,9 @@ type leaf struct {
 
 // newModel starts a graph with the parameters that in holds as leaves.
 func newModel(c Config, in *inputs) *model {
-	m := &model{Config: c, g: tensor.NewGraph(), in: in, params: make(map[string]tensor.Value, len(in.params))}
+	m := &model{Config: c, g: tensor.NewGraph(), in: in, params: make(map[string]tensor.Value, len(in.params)), codes: map[tensor.Value]tensor.Value{}}
 	m.source = m.g.Side(in.source.starts)
-	for i, s := range c.Shapes() {
+	for i, s := range in.shapes {
 		m.params[s.Name] = m.leaf(tensor.Param, s.Name, &in.params[i])
 	}
 	m.pe = m.leaf(tensor.Const, "positions", &in.positions)
@@ -64,7 +65,7 @@ func (m *model) embed(name string, ids, where *kernel.Tensor, side tensor.Side) 
 	m.g.Module(name)
 	id := m.leaf(tensor.Input, name, ids, side)
 	pos := m.leaf(tensor.Input, name+".positions", where, side)
-	x := m.g.Do(kernel.Embed, kernel.Attr{Scale: root(m.Dim)}, m.params["embedding.weight"], id, pos, m.pe)
+	x := m.g.Do(kernel.Embed, kernel.Attr{Scale: m.embedScale()}, m.params["embedding.weight"], id, pos, m.pe)
 	return m.dropout(x)
 }
 
@@ -77,7 +78,7 @@ func (m *model) encode() tensor.Value {
 		x = m.selfAttention(layer+".self", x, seg, false)
 		x = m.feedForward(layer+".ffn", x)
 	}
-	return m.norm("encoder.norm", x)
+	return m.last("encoder.norm", x)
 }
 
 // decode is the logits [T, Vocab] of the next token after each of the
@@ -93,9 +94,21 @@ func (m *model) decode(memory tensor.Value) tensor.Value {
 		x = m.crossAttention(layer+".cross", x, memory, cross)
 		x = m.feedForward(layer+".ffn", x)
 	}
-	x = m.norm("decoder.norm", x)
+	x = m.last("decoder.norm", x)
 	m.g.Module("output")
-	return m.g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, m.params["embedding.weight"])
+	var y tensor.Value
+	switch {
+	case m.coded("output"):
+		return m.codedLinear("output", x)
+	case m.params[outputWeight] != (tensor.Value{}):
+		y = m.g.Do(kernel.MatMul, kernel.Attr{}, x, m.params[outputWeight])
+	default:
+		y = m.g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, m.params["embedding.weight"])
+	}
+	if !m.OutputBias {
+		return y
+	}
+	return m.g.Do(kernel.AddBias, kernel.Attr{}, y, m.params["output.bias"])
 }
 
 // loss is the sums over all tokens, [1] each, of the smoothed loss and of the
@@ -113,15 +126,15 @@ func (m *model) loss(logits tensor.Value) (loss, nll, each tensor.Value) {
 }
 
 func (m *model) selfAttention(name string, x, seg tensor.Value, causal bool) tensor.Value {
-	z := m.norm(name+".norm", x)
+	z := m.enter(name, x)
 	a := m.attention(name, m.linear(name+".q", z), m.linear(name+".k", z), m.linear(name+".v", z), seg, causal)
-	return m.residual(x, m.linear(name+".out", a))
+	return m.leave(name, x, m.linear(name+".out", a))
 }
 
 func (m *model) crossAttention(name string, x, memory, seg tensor.Value) tensor.Value {
-	q := m.linear(name+".q", m.norm(name+".norm", x))
+	q := m.linear(name+".q", m.enter(name, x))
 	k, v := m.memory(name, memory)
-	return m.residual(x, m.linear(name+".out", m.attention(name, q, k, v, seg, false)))
+	return m.leave(name, x, m.linear(name+".out", m.attention(name, q, k, v, seg, false)))
 }
 
 // memory is the keys and values that a cross attention looks at.
@@ -143,25 +156,62 @@ func softmaxAttr(c Config, causal bool) kernel.Attr {
 }
 
 func (m *model) feedForward(name string, x tensor.Value) tensor.Value {
-	h := m.linear(name+".up", m.norm(name+".norm", x)) // [T, FFN]
+	h := m.linear(name+".up", m.enter(name, x)) // [T, FFN]
 	m.g.Module(name)
-	h = m.g.Do(kernel.Relu, kernel.Attr{}, h)
-	return m.residual(x, m.linear(name+".down", h))
+	h = m.g.Do(m.activate(), kernel.Attr{}, h)
+	return m.leave(name, x, m.linear(name+".down", h))
 }
 
-func (m *model) residual(x, y tensor.Value) tensor.Value {
-	return m.g.Do(kernel.Add, kernel.Attr{}, x, m.dropout(y))
+// enter is what a sub-layer reads of the residual stream x.
+func (m *model) enter(name string, x tensor.Value) tensor.Value {
+	if m.PostNorm {
+		return x
+	}
+	return m.norm(name+".norm", x)
+}
+
+// leave adds what a sub-layer gives to the residual stream.
+func (m *model) leave(name string, x, y tensor.Value) tensor.Value {
+	x = m.g.Do(kernel.Add, kernel.Attr{}, x, m.dropout(y))
+	if m.PostNorm {
+		x = m.norm(name+".norm", x)
+	}
+	return x
+}
+
+// last is what a stack of layers gives.
+func (m *model) last(name string, x tensor.Value) tensor.Value {
+	if m.PostNorm {
+		return x
+	}
+	return m.norm(name, x)
 }
 
 func (m *model) linear(name string, x tensor.Value) tensor.Value {
 	m.g.Module(name)
+	if m.coded(name) {
+		return m.codedLinear(name, x)
+	}
 	y := m.g.Do(kernel.MatMul, kernel.Attr{}, x, m.params[name+".weight"])
 	return m.g.Do(kernel.AddBias, kernel.Attr{}, y, m.params[name+".bias"])
 }
 
+// coded reports whether a projection's weight is codes, which have scales.
+func (m *model) coded(name string) bool { return m.params[name+".scale"] != (tensor.Value{}) }
+
+// codedLinear is a projection of codes. Those of x are made once.
+func (m *model) codedLinear(name string, x tensor.Value) tensor.Value {
+	q, ok := m.codes[x]
+	if !ok {
+		q = m.g.Do(kernel.QuantizeRows, kernel.Attr{}, x)
+		m.codes[x] = q
+	}
+	return m.g.Do(kernel.Linear8, kernel.Attr{}, q, q.Out(1), m.params[name+".weight"], m.params[name+".scale"], m.params[name+".bias"])
+}
+
 func (m *model) norm(name string, x tensor.Value) tensor.Value {
 	m.g.Module(name)
-	return m.g.Do(kernel.LayerNorm, kernel.Attr{Eps: normEps}, x, m.params[name+".weight"], m.params[name+".bias"])
+	return m.g.Do(kernel.LayerNorm, kernel.Attr{Eps: m.eps()}, x, m.params[name+".weight"], m.params[name+".bias"])
 }
 
 func (m *model) dropout(x tensor.Value) tensor.Value {

@@ -83,6 +83,7 @@ var gradients = map[kernel.Op]func(b *backward, n node, y, dy Value){
 	kernel.AddBias:      addBiasGrad,
 	kernel.Add:          addGrad,
 	kernel.Relu:         reluGrad,
+	kernel.Swish:        swishGrad,
 	kernel.LayerNorm:    layerNormGrad,
 	kernel.Embed:        embedGrad,
 	kernel.Dropout:      dropoutGrad,
@@ -124,6 +125,10 @@ func addGrad(b *backward, n node, _, dy Value) {
 
 func reluGrad(b *backward, n node, y, dy Value) {
 	b.do(n.in[0], kernel.ReluGrad, kernel.Attr{}, y, dy)
+}
+
+func swishGrad(b *backward, n node, _, dy Value) {
+	b.do(n.in[0], kernel.SwishGrad, kernel.Attr{}, n.in[0], dy)
 }
 
 func layerNormGrad(b *backward, n node, y, dy Value) {

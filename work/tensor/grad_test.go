@@ -67,6 +67,9 @@ var gradientCases = []struct {
 	{"Relu", []kernel.Tensor{random(1, 3, 4)}, func(g *Graph, p []Value) Value {
 		return g.Do(kernel.Relu, kernel.Attr{}, p...)
 	}},
+	{"Swish", []kernel.Tensor{random(1, 3, 4)}, func(g *Graph, p []Value) Value {
+		return g.Do(kernel.Swish, kernel.Attr{}, p...)
+	}},
 	{"Scale", []kernel.Tensor{random(1, 3, 4)}, func(g *Graph, p []Value) Value {
 		return g.Do(kernel.Scale, kernel.Attr{Scale: -1.5}, p...)
 	}},

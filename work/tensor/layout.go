@@ -47,6 +47,8 @@ var overwrites = map[kernel.Op][][2]int{
 	kernel.Add:              {{0, 0}, {0, 1}},
 	kernel.Relu:             {{0, 0}},
 	kernel.ReluGrad:         {{0, 1}, {0, 0}},
+	kernel.Swish:            {{0, 0}},
+	kernel.SwishGrad:        {{0, 1}, {0, 0}},
 	kernel.ScatterAdd:       {{0, 0}},
 	kernel.Dropout:          {{0, 0}},
 	kernel.AttnSoftmax:      {{0, 0}},

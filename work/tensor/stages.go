@@ -47,6 +47,8 @@ var locals = map[kernel.Op]string{
 	kernel.Add:              "rr>r",
 	kernel.Relu:             "r>r",
 	kernel.ReluGrad:         "rr>r",
+	kernel.Swish:            "r>r",
+	kernel.SwishGrad:        "rr>r",
 	kernel.LayerNorm:        "rww>rr",
 	kernel.LayerNormGrad:    "rrwr>r",
 	kernel.Embed:            "wrrw>r",
@@ -64,6 +66,8 @@ var locals = map[kernel.Op]string{
 	kernel.CrossEntropy:     "rrrrr>rr",
 	kernel.CrossEntropyGrad: "rrrrw>r",
 	kernel.ArgMax:           "r>r",
+	kernel.QuantizeRows:     "r>rr",
+	kernel.Linear8:          "rrwww>r",
 }
 
 // locality finds how n's outputs are split, given the splits of the nodes

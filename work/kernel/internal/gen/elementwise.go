@@ -72,6 +72,7 @@ func (m *machine) elementwise() {
 		}
 	})
 	m.crossEntropyGrad()
+	m.swish()
 	m.adam()
 }
 
@@ -92,6 +93,27 @@ func (m *machine) crossEntropyGrad() {
 				VSUBPS(eps, e, e)
 				VMULPS(scale, e, e)
 				m.store(e, dx, i+k)
+			}
+		})
+	})
+	m.end()
+}
+
+func (m *machine) swish() {
+	m.text("swish", "(dst, x *float32, n int)", "sets dst = x/(1+exp(-x)).")
+	dst, x, n, zero := arg("dst"), arg("x"), arg("n"), m.zero()
+	m.hold()
+	m.blocks("block", n, func() {
+		m.pairs(func(i, j int) {
+			v, w := m.load(x, i), m.load(x, j)
+			VSUBPS(v, zero, v)
+			VSUBPS(w, zero, w)
+			m.exp(v, w)
+			for k, e := range []VecVirtual{v, w} {
+				VADDPS(m.c(cOne), e, e)
+				q := m.load(x, i+k)
+				VDIVPS(e, q, q)
+				m.store(q, dst, i+k)
 			}
 		})
 	})

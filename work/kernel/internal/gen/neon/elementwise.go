@@ -61,6 +61,7 @@ func (m *machine) elementwise() {
 		}
 	})
 	m.entropy()
+	m.swish()
 	m.adam()
 }
 
@@ -79,6 +80,22 @@ func (m *machine) entropy() {
 				m.store(v, p[0], i)
 			}
 		})
+}
+
+func (m *machine) swish() {
+	m.each("swish", "(dst, x *float32, n int)", "sets dst = x/(1+exp(-x)).", []string{"dst", "x"}, func(p []gp) func(int) {
+		m.hold()
+		zero, expOne := m.zero(factor), exponents+12
+		return func(i int) {
+			v := m.load(p[1], i, temp)
+			m.sub(zero, v, v)
+			m.exp(v)
+			m.add(v, expOne, v)
+			x := m.load(p[1], i, temp+1)
+			m.op3("FDIV", x, v, x)
+			m.store(x, p[0], i)
+		}
+	})
 }
 
 // adam is kernel.Adam. Its eight factors are read from memory.

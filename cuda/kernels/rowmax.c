@@ -1,0 +1,14 @@
+// RowMax: a warp a row of d.
+#include "alia.h"
+
+KERNEL rowmax(const GLOBAL float *x, GLOBAL float *y, u32 rows, u32 d) {
+	u64 t = warp();
+	if (t >= rows)
+		return;
+	float top = NEG_INF;
+	for (u32 i = lane(); i < d; i += LANES)
+		top = larger(top, x[t * d + i]);
+	top = fold_max(top);
+	if (lane() == 0)
+		y[t] = top;
+}

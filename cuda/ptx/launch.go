@@ -1,0 +1,131 @@
+package ptx
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// run is a launch.
+type run struct {
+	kernel    *Kernel
+	mem       *Memory
+	grid      [3]uint32
+	blockSize [3]uint32
+	block     [3]uint32
+	params    []byte
+	shared    *span
+	clock     clock
+	budget    int64
+}
+
+// Launch runs the kernel on a grid of blocks of threads, the blocks one after
+// the other. Params are the parameters, little endian, each aligned to its
+// size. A budget above 0 is how many instructions of warps may run. The error is
+// a [*Fault] when it is the kernel's; memory then holds what was written so far.
+func (k *Kernel) Launch(m *Memory, grid, block [3]uint32, params []byte, budget int64) error {
+	threads := uint64(block[0]) * uint64(block[1]) * uint64(block[2])
+	switch {
+	case threads == 0 || threads > 1024 || threads%lanes != 0:
+		return fmt.Errorf("launch %s: blocks of %v threads: not whole warps, up to 1024 threads", k.Name, block)
+	case grid[0] == 0 || grid[1] == 0 || grid[2] == 0 || grid[0] > math.MaxInt32 || grid[1] > math.MaxUint16 || grid[2] > math.MaxUint16:
+		return fmt.Errorf("launch %s: grid %v is beyond a device's", k.Name, grid)
+	case len(params) != k.paramBytes():
+		return fmt.Errorf("launch %s: %d bytes of parameters, want %d", k.Name, len(params), k.paramBytes())
+	}
+	if budget <= 0 {
+		budget = math.MaxInt64
+	}
+	r := &run{kernel: k, mem: m, grid: grid, blockSize: block, params: params, budget: budget}
+	r.shared = newSpan(0, make([]byte, k.shared))
+	m.epoch++
+	r.clock.launch = m.epoch
+	warps := make([]warp, threads/lanes)
+	for i := range warps {
+		warps[i].run = r
+	}
+	for z := range grid[2] {
+		for y := range grid[1] {
+			for x := range grid[0] {
+				r.block = [3]uint32{x, y, z}
+				if err := r.runBlock(warps); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// runBlock runs the warps from barrier to barrier.
+func (r *run) runBlock(warps []warp) error {
+	m := r.mem
+	if m.epoch > math.MaxUint32-1<<20 {
+		return fmt.Errorf("launch %s: the memory's clock has run out: take a new one", r.kernel.Name)
+	}
+	m.epoch++
+	r.clock.block, r.clock.now = m.epoch, m.epoch
+	clear(r.shared.known)
+	for i := range warps {
+		warps[i].reset(r.kernel, uint32(i)*lanes)
+	}
+	for {
+		halted := 0
+		for i := range warps {
+			if err := warps[i].advance(); err != nil {
+				return err
+			}
+			if warps[i].halted {
+				halted++
+			}
+		}
+		if halted == 0 {
+			return nil
+		}
+		if err := r.release(warps); err != nil {
+			return err
+		}
+		m.epoch++
+		r.clock.now = m.epoch
+	}
+}
+
+// release lets the warps go on behind a barrier, which must be the same for
+// all of them.
+func (r *run) release(warps []warp) error {
+	var waiting *warp
+	for i := range warps {
+		w := &warps[i]
+		if waiting == nil && w.halted {
+			waiting = w
+		}
+	}
+	at := waiting.paths[len(waiting.paths)-1].at
+	for i := range warps {
+		w := &warps[i]
+		top := len(w.paths) - 1
+		if !w.halted || w.paths[top].at != at {
+			return waiting.fault(&r.kernel.code[at], errors.New("is a barrier that not all warps of the block reach"))
+		}
+		w.halted = false
+		w.paths[top].at++
+	}
+	return nil
+}
+
+// special is the value of a special register for a thread of the block.
+func (r *run) special(name string, thread uint32) uint32 {
+	var v [3]uint32
+	switch name[:len(name)-2] {
+	case "%tid":
+		b := r.blockSize
+		v = [3]uint32{thread % b[0], thread / b[0] % b[1], thread / b[0] / b[1]}
+	case "%ntid":
+		v = r.blockSize
+	case "%ctaid":
+		v = r.block
+	case "%nctaid":
+		v = r.grid
+	}
+	return v[name[len(name)-1]-'x']
+}

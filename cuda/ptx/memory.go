@@ -1,0 +1,228 @@
+package ptx
+
+import (
+	"encoding/binary"
+	"fmt"
+	"sort"
+)
+
+// Memory is the global memory of a device: allocations, apart from one
+// another, with a note for each byte of whether it was written, and for each
+// word of who touched it last. One goroutine at a time uses it.
+type Memory struct {
+	spans []*span // by address
+	next  uint64  // where the next allocation may begin
+	epoch uint32  // grows with every launch, block and barrier
+}
+
+// gap is the least distance of allocations: an index that is a little off
+// falls between them.
+const gap = 4096
+
+// NewMemory returns a device's memory without allocations.
+func NewMemory() *Memory { return &Memory{next: 1 << 32} }
+
+// Alloc returns the address of n new bytes, not written yet; addresses are
+// multiples of 256.
+func (m *Memory) Alloc(n int) uint64 {
+	s := newSpan(m.next, make([]byte, n))
+	m.spans = append(m.spans, s)
+	m.next += (uint64(n)+gap+255)/256*256 + gap
+	return s.base
+}
+
+// Map makes host memory known at an address, all of it written: what a device
+// and its host share. It must lie apart from other allocations.
+func (m *Memory) Map(addr uint64, b []byte) error {
+	i := m.index(addr)
+	if i > 0 && m.spans[i-1].end() > addr || i < len(m.spans) && m.spans[i].base < addr+uint64(len(b)) {
+		return fmt.Errorf("map %d bytes at %#x: they are allocated already", len(b), addr)
+	}
+	s := newSpan(addr, b)
+	s.written(0, len(b))
+	m.spans = append(m.spans, nil)
+	copy(m.spans[i+1:], m.spans[i:])
+	m.spans[i] = s
+	m.next = max(m.next, (s.end()+gap+255)/256*256)
+	return nil
+}
+
+// Free ends the allocation that begins at addr.
+func (m *Memory) Free(addr uint64) error {
+	i := m.index(addr + 1)
+	if i == 0 || m.spans[i-1].base != addr {
+		return fmt.Errorf("free %#x: no allocation begins there", addr)
+	}
+	m.spans = append(m.spans[:i-1], m.spans[i:]...)
+	return nil
+}
+
+// Write copies b to addr.
+func (m *Memory) Write(addr uint64, b []byte) error {
+	s, off := m.find(addr)
+	if s == nil || off+len(b) > len(s.data) {
+		return fmt.Errorf("write %d bytes at %#x: not within an allocation", len(b), addr)
+	}
+	copy(s.data[off:], b)
+	s.written(off, len(b))
+	return nil
+}
+
+// Read returns a copy of n bytes at addr, all of which must have been written.
+func (m *Memory) Read(addr uint64, n int) ([]byte, error) {
+	s, off := m.find(addr)
+	if s == nil || n < 0 || off+n > len(s.data) {
+		return nil, fmt.Errorf("read %d bytes at %#x: not within an allocation", n, addr)
+	}
+	for i, known := range s.known[off : off+n] {
+		if known == 0 {
+			return nil, fmt.Errorf("read %d bytes at %#x: byte %d was never written", n, addr, i)
+		}
+	}
+	return append([]byte(nil), s.data[off:off+n]...), nil
+}
+
+// index is that of the first allocation that begins at addr or later.
+func (m *Memory) index(addr uint64) int {
+	return sort.Search(len(m.spans), func(i int) bool { return m.spans[i].base >= addr })
+}
+
+// find returns the allocation that addr is in, nil for none, and how far in.
+func (m *Memory) find(addr uint64) (*span, int) {
+	i := sort.Search(len(m.spans), func(i int) bool { return m.spans[i].base > addr })
+	if i == 0 || addr >= m.spans[i-1].end() {
+		return nil, 0
+	}
+	return m.spans[i-1], int(addr - m.spans[i-1].base)
+}
+
+// span is an allocation, or a block's shared memory.
+type span struct {
+	base  uint64
+	data  []byte
+	known []byte // 1 for each byte that was written
+	cells []cell // one for each word of grain bytes
+	grain int    // 4, or 1 once single bytes were touched; 0 before the first access
+}
+
+// cell is who touched a word last, by epoch: a thread of the block of then.
+// A later epoch of the same block is after a barrier.
+type cell struct {
+	wrote, writer uint32
+	read, reader  uint32 // reader is several for more than one in the epoch
+	before        uint32 // the last epoch in which another block had read it
+}
+
+const several = ^uint32(0)
+
+func newSpan(base uint64, b []byte) *span {
+	return &span{base: base, data: b, known: make([]byte, len(b))}
+}
+
+func (s *span) end() uint64 { return s.base + uint64(len(s.data)) }
+
+func (s *span) written(off, n int) {
+	for i := range s.known[off : off+n] {
+		s.known[off+i] = 1
+	}
+}
+
+// clock is the epochs an access is judged by: those from launch on belong to
+// other blocks of the launch, those from block on to this one, before the last
+// barrier, and now is since then.
+type clock struct{ launch, block, now uint32 }
+
+// access checks one thread's access to n bytes at off and notes it. The string
+// says what is wrong, and is empty otherwise.
+func (s *span) access(c *clock, off, n int, thread uint32, write bool) string {
+	switch {
+	case off < 0 || off+n > len(s.data):
+		return "is outside of its allocation"
+	case (s.base+uint64(off))%uint64(n) != 0:
+		return fmt.Sprintf("is not aligned to %d bytes", n)
+	}
+	s.refine(n)
+	for i := off / s.grain; i*s.grain < off+n; i++ {
+		var wrong string
+		if write {
+			wrong = s.cells[i].write(c, thread)
+		} else {
+			wrong = s.cells[i].note(c, thread)
+		}
+		if wrong != "" {
+			return wrong
+		}
+	}
+	if write {
+		s.written(off, n)
+	} else if !s.holds(off, n) {
+		return "reads what was never written"
+	}
+	return ""
+}
+
+func (s *span) holds(off, n int) bool {
+	if n == 4 {
+		return binary.LittleEndian.Uint32(s.known[off:]) == 0x01010101
+	}
+	for _, k := range s.known[off : off+n] {
+		if k == 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// refine makes the cells small enough for accesses of n bytes.
+func (s *span) refine(n int) {
+	if s.grain == 1 || s.grain == 4 && n >= 4 {
+		return
+	}
+	old := s.cells
+	grain := 4
+	if n < 4 {
+		grain = 1
+	}
+	s.cells = make([]cell, (len(s.data)+grain-1)/grain)
+	if s.grain == 4 {
+		for i := range s.cells {
+			s.cells[i] = old[i/4]
+		}
+	}
+	s.grain = grain
+}
+
+func (x *cell) write(c *clock, thread uint32) string {
+	switch {
+	case x.wrote >= c.launch && x.wrote < c.block:
+		return "writes what another block wrote"
+	case x.wrote == c.now && x.writer != thread:
+		return fmt.Sprintf("writes what thread %d of the block wrote, with no barrier between", x.writer)
+	case x.read >= c.launch && x.read < c.block || x.before >= c.launch:
+		return "writes what another block read"
+	case x.read == c.now && x.reader != thread:
+		return "writes what another thread of the block read, with no barrier between"
+	}
+	x.wrote, x.writer = c.now, thread
+	return ""
+}
+
+// note is a read.
+func (x *cell) note(c *clock, thread uint32) string {
+	switch {
+	case x.wrote >= c.launch && x.wrote < c.block:
+		return "reads what another block wrote"
+	case x.wrote == c.now && x.writer != thread:
+		return fmt.Sprintf("reads what thread %d of the block wrote, with no barrier between", x.writer)
+	}
+	switch {
+	case x.read != c.now:
+		if x.read >= c.launch && x.read < c.block {
+			x.before = x.read
+		}
+		x.read, x.reader = c.now, thread
+	case x.reader != thread:
+		x.reader = several
+	}
+	return ""
+}

@@ -1,0 +1,242 @@
+package ptx
+
+import (
+	"math"
+	"math/bits"
+	"strings"
+
+	"github.com/alia-network/alia/work/kernel"
+)
+
+// The list of instructions: those of two operands, one and three, by width;
+// then comparisons, selects, moves, conversions, exchanges among lanes, loads
+// and stores. What is in none of them is refused.
+
+func number(b uint32) float32  { return math.Float32frombits(b) }
+func pattern(x float32) uint32 { return math.Float32bits(x) }
+
+var two32 = map[string]func(x, y uint32) uint32{
+	"add.s32":    func(x, y uint32) uint32 { return x + y },
+	"sub.s32":    func(x, y uint32) uint32 { return x - y },
+	"mul.lo.s32": func(x, y uint32) uint32 { return x * y },
+	"mul.hi.u32": func(x, y uint32) uint32 { return uint32(uint64(x) * uint64(y) >> 32) },
+	"div.u32":    quotient[uint32],
+	"rem.u32":    remainder[uint32],
+	"min.u32":    func(x, y uint32) uint32 { return min(x, y) },
+	"max.u32":    func(x, y uint32) uint32 { return max(x, y) },
+	"min.s32":    func(x, y uint32) uint32 { return uint32(min(int32(x), int32(y))) },
+	"max.s32":    func(x, y uint32) uint32 { return uint32(max(int32(x), int32(y))) },
+	"and.b32":    func(x, y uint32) uint32 { return x & y },
+	"and.b16":    func(x, y uint32) uint32 { return x & y },
+	"or.b32":     func(x, y uint32) uint32 { return x | y },
+	"xor.b32":    func(x, y uint32) uint32 { return x ^ y },
+	"shl.b32":    func(x, y uint32) uint32 { return x << y },
+	"shr.u32":    func(x, y uint32) uint32 { return x >> y },
+	"shr.s32":    func(x, y uint32) uint32 { return uint32(int32(x) >> y) },
+	"add.rn.f32": func(x, y uint32) uint32 { return pattern(number(x) + number(y)) },
+	"sub.rn.f32": func(x, y uint32) uint32 { return pattern(number(x) - number(y)) },
+	"mul.rn.f32": func(x, y uint32) uint32 { return pattern(number(x) * number(y)) },
+	"div.rn.f32": func(x, y uint32) uint32 { return pattern(number(x) / number(y)) },
+}
+
+var two64 = map[string]func(x, y uint64) uint64{
+	"add.s64":    func(x, y uint64) uint64 { return x + y },
+	"sub.s64":    func(x, y uint64) uint64 { return x - y },
+	"mul.lo.s64": func(x, y uint64) uint64 { return x * y },
+	"div.u64":    quotient[uint64],
+	"rem.u64":    remainder[uint64],
+	"min.u64":    func(x, y uint64) uint64 { return min(x, y) },
+	"max.u64":    func(x, y uint64) uint64 { return max(x, y) },
+	"and.b64":    func(x, y uint64) uint64 { return x & y },
+	"or.b64":     func(x, y uint64) uint64 { return x | y },
+	"xor.b64":    func(x, y uint64) uint64 { return x ^ y },
+}
+
+// shifts64 take their distance from a register of 32 bits.
+var shifts64 = map[string]func(x uint64, by uint32) uint64{
+	"shl.b64": func(x uint64, by uint32) uint64 { return x << by },
+	"shr.u64": func(x uint64, by uint32) uint64 { return x >> by },
+	"shr.s64": func(x uint64, by uint32) uint64 { return uint64(int64(x) >> by) },
+}
+
+// products64 are of operands of 32 bits.
+var products64 = map[string]func(x, y uint32) uint64{
+	"mul.wide.u32": func(x, y uint32) uint64 { return uint64(x) * uint64(y) },
+	"mul.wide.s32": func(x, y uint32) uint64 { return uint64(int64(int32(x)) * int64(int32(y))) },
+}
+
+// A division by zero has no defined result in PTX.
+func quotient[T uint32 | uint64](x, y T) T {
+	if y == 0 {
+		return ^T(0)
+	}
+	return x / y
+}
+
+func remainder[T uint32 | uint64](x, y T) T {
+	if y == 0 {
+		return x
+	}
+	return x % y
+}
+
+var one32 = map[string]func(x uint32) uint32{
+	"not.b32":     func(x uint32) uint32 { return ^x },
+	"neg.s32":     func(x uint32) uint32 { return -x },
+	"neg.f32":     func(x uint32) uint32 { return x ^ 1<<31 },
+	"sqrt.rn.f32": func(x uint32) uint32 { return pattern(float32(math.Sqrt(float64(number(x))))) }, // 53 >= 2*24+2 bits
+	"popc.b32":    func(x uint32) uint32 { return uint32(bits.OnesCount32(x)) },
+	"clz.b32":     func(x uint32) uint32 { return uint32(bits.LeadingZeros32(x)) },
+	"brev.b32":    bits.Reverse32,
+}
+
+var one64 = map[string]func(x uint64) uint64{
+	"not.b64": func(x uint64) uint64 { return ^x },
+	"neg.s64": func(x uint64) uint64 { return -x },
+}
+
+var three32 = map[string]func(x, y, z uint32) uint32{
+	"fma.rn.f32": func(x, y, z uint32) uint32 { return pattern(kernel.Fma(number(x), number(y), number(z))) },
+	"mad.lo.s32": func(x, y, z uint32) uint32 { return x*y + z },
+	"bfe.u32":    func(x, from, n uint32) uint32 { return x >> (from & 0xff) & (1<<(n&0xff) - 1) },
+	"dp4a.s32.s32": func(x, y, z uint32) uint32 {
+		for i := 0; i < 32; i += 8 {
+			z += uint32(int32(int8(x>>i)) * int32(int8(y>>i)))
+		}
+		return z
+	},
+}
+
+// cvt lists conversions that are exact, or round to nearest even, from and to
+// registers of 32 bits. Types of 8 and 16 bits take the low bits.
+var cvt = map[string]func(x uint32) uint32{
+	"cvt.rn.f32.s32": func(x uint32) uint32 { return pattern(float32(int32(x))) },
+	"cvt.rn.f32.u32": func(x uint32) uint32 { return pattern(float32(x)) },
+	"cvt.rn.f32.s16": func(x uint32) uint32 { return pattern(float32(int16(x))) },
+	"cvt.rn.f32.u16": func(x uint32) uint32 { return pattern(float32(uint16(x))) },
+	"cvt.s32.s8":     func(x uint32) uint32 { return uint32(int32(int8(x))) },
+	"cvt.s32.s16":    func(x uint32) uint32 { return uint32(int32(int16(x))) },
+	"cvt.u32.u16":    func(x uint32) uint32 { return x & 0xffff },
+	"cvt.u16.u32":    func(x uint32) uint32 { return x & 0xffff },
+}
+
+// comparisons of integers and of numbers; those with u hold for NaN as well.
+func order[T int16 | int32 | uint32 | int64 | uint64 | float32](cmp string) func(x, y T) bool {
+	switch cmp {
+	case "eq":
+		return func(x, y T) bool { return x == y }
+	case "ne":
+		return func(x, y T) bool { return x < y || x > y }
+	case "lt":
+		return func(x, y T) bool { return x < y }
+	case "le":
+		return func(x, y T) bool { return x <= y }
+	case "gt":
+		return func(x, y T) bool { return x > y }
+	case "ge":
+		return func(x, y T) bool { return x >= y }
+	}
+	return nil
+}
+
+// compare returns what setp does on 32 bits.
+func compare(cmp, t string) func(x, y uint32) bool {
+	switch t {
+	case "s16":
+		if f := order[int16](cmp); f != nil {
+			return func(x, y uint32) bool { return f(int16(x), int16(y)) }
+		}
+	case "s32":
+		if f := order[int32](cmp); f != nil {
+			return func(x, y uint32) bool { return f(int32(x), int32(y)) }
+		}
+	case "u32", "b32":
+		if t == "b32" && cmp != "eq" && cmp != "ne" {
+			return nil
+		}
+		return order[uint32](cmp)
+	case "f32":
+		opposite := map[string]string{"equ": "ne", "neu": "eq", "ltu": "ge", "leu": "gt", "gtu": "le", "geu": "lt"}[cmp]
+		if f := order[float32](opposite); f != nil {
+			return func(x, y uint32) bool { return !f(number(x), number(y)) }
+		}
+		if f := order[float32](cmp); f != nil {
+			return func(x, y uint32) bool { return f(number(x), number(y)) }
+		}
+	}
+	return nil
+}
+
+// compare64 returns what setp does on 64 bits.
+func compare64(cmp, t string) func(x, y uint64) bool {
+	switch t {
+	case "s64":
+		if f := order[int64](cmp); f != nil {
+			return func(x, y uint64) bool { return f(int64(x), int64(y)) }
+		}
+	case "u64", "b64":
+		if t == "b64" && cmp != "eq" && cmp != "ne" {
+			return nil
+		}
+		return order[uint64](cmp)
+	}
+	return nil
+}
+
+// logic lists the operations on predicates, lanes as bits.
+var logic = map[string]func(x, y uint32) uint32{
+	"and.pred": func(x, y uint32) uint32 { return x & y },
+	"or.pred":  func(x, y uint32) uint32 { return x | y },
+	"xor.pred": func(x, y uint32) uint32 { return x ^ y },
+	"not.pred": func(x, _ uint32) uint32 { return ^x },
+	"mov.pred": func(x, _ uint32) uint32 { return x },
+}
+
+// compile decodes an instruction that is no branch.
+func (b *body) compile(op string, o []operand) (exec, error) {
+	parts := strings.Split(op, ".")
+	last := parts[len(parts)-1]
+	switch {
+	case two32[op] != nil:
+		return b.two32(two32[op], last, last, o)
+	case op == "mul.wide.u16":
+		return b.two32(func(x, y uint32) uint32 { return (x & 0xffff) * (y & 0xffff) }, "u32", last, o)
+	case two64[op] != nil:
+		return b.two64(two64[op], last, o)
+	case shifts64[op] != nil:
+		return b.shift64(shifts64[op], last, o)
+	case products64[op] != nil:
+		return b.product64(products64[op], last, o)
+	case one32[op] != nil:
+		return b.one32(one32[op], last, last, o)
+	case one64[op] != nil:
+		return b.one64(one64[op], last, o)
+	case three32[op] != nil:
+		return b.three32(three32[op], last, o)
+	case cvt[op] != nil:
+		return b.one32(cvt[op], parts[len(parts)-2], last, o)
+	case logic[op] != nil:
+		return b.logic(logic[op], len(o) == 3, o)
+	}
+	switch parts[0] {
+	case "setp":
+		if len(parts) == 3 {
+			return b.setp(op, parts[1], last, o)
+		}
+	case "selp":
+		if len(parts) == 2 {
+			return b.selp(op, last, o)
+		}
+	case "mov":
+		if len(parts) == 2 {
+			return b.mov(op, last, o)
+		}
+	case "cvt":
+		return b.widths(op, o)
+	case "shfl", "vote":
+		return b.exchange(op, o)
+	case "ld", "st":
+		return b.access(op, parts, o)
+	}
+	return nil, refusal(op)
+}
