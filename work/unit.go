@@ -81,9 +81,14 @@ type Decoding struct {
 	_ struct{} `cbor:",toarray"`
 	// Beam is the hypotheses kept for a sentence; 1 is greedy.
 	Beam uint16
-	// LengthPPM is the exponent of the length penalty, in parts per million.
+	// LengthPPM is the exponent of the length penalty, in parts per million, at
+	// most MaxLengthPPM: the score of a hypothesis is its log probability
+	// divided by the so-manieth power of its length in tokens.
 	LengthPPM uint32
 }
+
+// MaxLengthPPM keeps the powers of lengths within binary32.
+const MaxLengthPPM = 10_000_000
 
 // Greedy is the decoding of one hypothesis, the best piece at each step.
 var Greedy = Decoding{Beam: 1, LengthPPM: 1_000_000}
@@ -110,6 +115,8 @@ func (u Unit) validate() error {
 		return errors.New("unit: it belongs to no run and no job")
 	case u.Kind == Translate && (u.Decoding.Beam < 1 || u.Decoding.Beam > 8):
 		return fmt.Errorf("unit: beam %d, want 1 to 8", u.Decoding.Beam)
+	case u.Decoding.LengthPPM > MaxLengthPPM:
+		return fmt.Errorf("unit: a length penalty of %d parts per million, want at most %d", u.Decoding.LengthPPM, MaxLengthPPM)
 	case u.Kind != Translate && u.Decoding != Decoding{}:
 		return fmt.Errorf("unit: %s with a decoding", u.Kind)
 	case u.Base.Defined() != u.Update.Defined():

@@ -63,8 +63,7 @@ figures, sentences of about the same length together.`,
 	threads := cmd.Flags().Lookup("threads") // the goals are for one
 	c.threads, threads.DefValue = 1, "1"
 	f := cmd.Flags()
-	f.StringVar(&b.model, "model", "", "the model: its directory, or its CID")
-	f.Uint16Var(&b.beam, "beam", 1, "hypotheses kept for a sentence; 1 is greedy")
+	b.order.flags(f)
 	f.StringVar(&b.source, "source", "", "file with a sentence on each line")
 	f.BoolVar(&b.int8, "int8", false, int8Usage)
 	f.IntVar(&b.batch, "batch", 64, "sentences decoded side by side")

@@ -55,8 +55,7 @@ With --report a page shows source, reference and translations side by side.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&x.model, "model", "", "the model: its directory, or its CID")
-	f.Uint16Var(&x.beam, "beam", 1, "hypotheses kept for a sentence; 1 is greedy")
+	x.order.flags(f)
 	f.StringVar(&x.source, "source", "", "file with a sentence on each line")
 	f.StringVar(&x.reference, "reference", "", "file with the translation of each on the same line")
 	f.BoolVar(&x.spaces, "tokenized", false, "the reference is cut into tokens by spaces: BLEU is to cut nothing itself")
@@ -129,6 +128,7 @@ func (x *examination) run(ctx context.Context, a *app, c *compute) error {
 		return err
 	}
 	if second := x.against; second.model != "" || second.beam != 0 || x.against8 {
+		second.length = x.length
 		if second.model == "" {
 			second.model = x.model
 		}

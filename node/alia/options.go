@@ -11,6 +11,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/alia-network/alia/work/train"
 )
@@ -35,12 +36,9 @@ func (o option) flagged(more ...string) option {
 	return o
 }
 
-// field reads and writes one field of a configuration.
-type field interface {
-	set(text string) error
-	fmt.Stringer
-	kind() string // as the help has it
-}
+// field reads and writes one field of a configuration. Its Type is what the
+// help calls it.
+type field = pflag.Value
 
 // auto is what stands for a number that the program is to decide.
 const auto = "auto"
@@ -112,10 +110,10 @@ func options(c *train.Config) map[string]option {
 // count is a whole number.
 type count uint32
 
-func (n *count) kind() string   { return "number" }
+func (n *count) Type() string   { return "number" }
 func (n *count) String() string { return strconv.FormatUint(uint64(*n), 10) }
 
-func (n *count) set(text string) error {
+func (n *count) Set(text string) error {
 	v, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
 		return fmt.Errorf("want a whole number from 0 to %d", uint32(math.MaxUint32))
@@ -128,10 +126,10 @@ func (n *count) set(text string) error {
 // no integers above 2^63-1.
 type seed uint64
 
-func (n *seed) kind() string   { return "number" }
+func (n *seed) Type() string   { return "number" }
 func (n *seed) String() string { return strconv.FormatUint(uint64(*n), 10) }
 
-func (n *seed) set(text string) error {
+func (n *seed) Set(text string) error {
 	v, err := strconv.ParseUint(text, 10, 63)
 	if err != nil {
 		return fmt.Errorf("want a whole number from 0 to %d", int64(math.MaxInt64))
@@ -143,10 +141,10 @@ func (n *seed) set(text string) error {
 // word is one of a few names.
 type word string
 
-func (w *word) kind() string   { return "name" }
+func (w *word) Type() string   { return "name" }
 func (w *word) String() string { return string(*w) }
 
-func (w *word) set(text string) error {
+func (w *word) Set(text string) error {
 	*w = word(text)
 	return nil
 }
@@ -156,7 +154,7 @@ type fraction uint32
 
 const million = 1_000_000
 
-func (f *fraction) kind() string { return "decimal" }
+func (f *fraction) Type() string { return "decimal" }
 
 func (f *fraction) String() string {
 	s := fmt.Sprintf("%d.%06d", uint32(*f)/million, uint32(*f)%million)
@@ -169,7 +167,7 @@ func (f *fraction) String() string {
 
 // set reads digits, a point and at most six more digits: every such number is
 // a whole number of parts per million, and no other is.
-func (f *fraction) set(text string) error {
+func (f *fraction) Set(text string) error {
 	whole, part, _ := strings.Cut(text, ".")
 	part = strings.TrimRight(part, "0")
 	if len(part) > 6 {
@@ -199,7 +197,7 @@ func (g *given) Type() string   { return g.number }
 func (g *given) Set(text string) error {
 	var scratch train.Config
 	if !g.auto || text != auto {
-		if err := options(&scratch)[g.key].field.set(text); err != nil {
+		if err := options(&scratch)[g.key].field.Set(text); err != nil {
 			return err
 		}
 	}
@@ -214,7 +212,7 @@ func optionFlags(cmd *cobra.Command) map[string]*given {
 	all := map[string]*given{}
 	for _, s := range sections(&scratch) {
 		for _, o := range s.options {
-			g := &given{key: o.key, number: o.field.kind(), auto: o.auto}
+			g := &given{key: o.key, number: o.field.Type(), auto: o.auto}
 			if o.auto {
 				g.number += "|" + auto
 			}
@@ -297,7 +295,7 @@ func apply(cfg train.Config, all []setting) (train.Config, map[string]bool, erro
 			undecided[s.key] = true
 			continue
 		}
-		if err := o.field.set(s.text); err != nil {
+		if err := o.field.Set(s.text); err != nil {
 			return cfg, nil, usagef("%s: %v", s.origin, err)
 		}
 	}
@@ -386,9 +384,9 @@ func tomlText(v any, o option) (string, error) {
 	case o.field == nil:
 	case o.auto:
 		want = `a whole number or "auto"`
-	case o.field.kind() == "number":
+	case o.field.Type() == "number":
 		want = "a whole number"
-	case o.field.kind() == "decimal":
+	case o.field.Type() == "decimal":
 		want = "a number such as 0.1"
 	}
 	return "", fmt.Errorf("want %s", want)

@@ -21,7 +21,7 @@ func TestOptionsAreComplete(t *testing.T) {
 		if o.field.String() != "0" && o.field.String() != "0.0" && o.field.String() != "" {
 			t.Errorf("%s is set by another option", o.key)
 		}
-		if err := o.field.set(text); err != nil {
+		if err := o.field.Set(text); err != nil {
 			t.Errorf("%s: %v", o.key, err)
 		}
 	}
@@ -43,13 +43,13 @@ func TestFraction(t *testing.T) {
 		".5": 0, "": 0, "-1": 0, "0.0000001": 0, "1e-3": 0, "4294.967296": 0, "0x1": 0, "1.2.3": 0, "NaN": 0, "+1": 0, "1,5": 0,
 	} {
 		var f fraction
-		err := f.set(text)
+		err := f.Set(text)
 		if f != want || (err != nil) != (want == 0 && text != "0") {
 			t.Errorf("set(%q) = %d, %v, want %d", text, f, err, want)
 		}
 		if err == nil {
 			var again fraction
-			if err := again.set(f.String()); err != nil || again != f {
+			if err := again.Set(f.String()); err != nil || again != f {
 				t.Errorf("%q is written as %q and read as %d, %v", text, f.String(), again, err)
 			}
 		}
@@ -67,7 +67,7 @@ func TestPrintedConfigIsRead(t *testing.T) {
 		}
 		other := base
 		for _, o := range options(&other) {
-			if err := o.field.set("123"); err != nil {
+			if err := o.field.Set("123"); err != nil {
 				t.Fatal(err)
 			}
 		}

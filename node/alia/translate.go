@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/work"
@@ -18,17 +19,26 @@ import (
 
 // order is the flags of a translation.
 type order struct {
-	model string
-	beam  uint16
+	model  string
+	beam   uint16
+	length fraction
+}
+
+func (o *order) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.model, "model", "", "the model: its directory, or its CID")
+	f.Uint16Var(&o.beam, "beam", 1, "hypotheses kept for a sentence; 1 is greedy")
+	o.length = million
+	f.Var(&o.length, "length-penalty", "power of the length that a hypothesis's score is divided by; more makes longer sentences")
 }
 
 func (o *order) decoding() (work.Decoding, error) {
 	if o.beam < 1 || o.beam > nmt.MaxBeam {
 		return work.Decoding{}, usagef("--beam %d: give 1 to %d", o.beam, nmt.MaxBeam)
 	}
-	d := work.Greedy
-	d.Beam = o.beam
-	return d, nil
+	if o.length > work.MaxLengthPPM {
+		return work.Decoding{}, usagef("--length-penalty %v: give 0 to %d", &o.length, work.MaxLengthPPM/million)
+	}
+	return work.Decoding{Beam: o.beam, LengthPPM: uint32(o.length)}, nil
 }
 
 // int8Usage is the help of --int8.
@@ -77,8 +87,7 @@ wallet, and the receipt is kept in the home.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.model, "model", "", "the model: its directory, or its CID")
-	f.Uint16Var(&o.beam, "beam", 1, "hypotheses kept for a sentence; 1 is greedy")
+	o.flags(f)
 	f.BoolVar(&here, "local", false, "in this process: no network, no pay")
 	l.flags(cmd)
 	p.flags(cmd)
