@@ -14,7 +14,7 @@ KERNEL scatteradd(const GLOBAL float *base, const GLOBAL u32 *ids, const GLOBAL 
 		float acc[EACH_THREAD];
 		UNROLL
 		for (u32 i = 0; i < EACH_THREAD; i++)
-			acc[i] = base[row + least(col + i * threads(), d - 1)];
+			acc[i] = col + i * threads() < d ? base[row + col + i * threads()] : 0;
 		for (u32 first = 0; first < tokens; first += LANES) {
 			u32 t = first + lane();
 			u32 hits = __nvvm_vote_ballot_sync(EACH, ids[least(t, tokens - 1)] == block() && t < tokens);

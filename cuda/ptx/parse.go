@@ -218,12 +218,12 @@ func (p *parser) kernel() (*Kernel, error) {
 // body is a kernel while it is parsed.
 type body struct {
 	*parser
-	k       *Kernel
-	groups  []group        // declared registers
-	labels  map[string]int // the instruction after each
-	vars    variables      // shared: the module's, then its own
-	seen    map[string]int // constants' registers, by file and text
-	nested  bool           // in braces of its own
+	k      *Kernel
+	groups []group        // declared registers
+	labels map[string]int // the instruction after each
+	vars   variables      // shared: the module's, then its own
+	seen   map[string]int // constants' registers, by file and text
+	nested bool           // in braces of its own
 }
 
 // param reads ".param .u64 name", with what clang says of a pointer.

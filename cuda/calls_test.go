@@ -1,0 +1,311 @@
+package cuda
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/alia-network/alia/work/kernel"
+)
+
+// dice makes calls: the same ones from the same seed.
+type dice struct {
+	seed, counter uint32
+	wild          bool // infinities and NaN too
+}
+
+func (d *dice) word() uint32 {
+	d.counter++
+	return kernel.Philox([4]uint32{d.counter}, [2]uint32{d.seed})[0]
+}
+
+func (d *dice) below(n int) int { return int(uint64(d.word()) * uint64(n) >> 32) }
+
+// size returns an awkward size: about a warp, a tile or a block.
+func (d *dice) size(limit int) int {
+	sizes := []int{1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 37, 63, 64, 65, 67, 100, 127, 128, 129, 131, 200, 255, 256, 257, 300, 511, 512, 513, 530, 1023, 1024, 1025, 1100}
+	for {
+		if n := sizes[d.below(len(sizes))]; n <= limit {
+			return n
+		}
+	}
+}
+
+func (d *dice) uniform() float32 { return float32(int32(d.word())>>8) / (1 << 22) }
+
+// number is mostly in [-2,2), and otherwise a zero of either sign, subnormal,
+// tiny, large, the last one's opposite, or not finite where d is wild.
+func (d *dice) number(last float32) float32 {
+	switch d.below(24) {
+	case 0:
+		return 0
+	case 1:
+		return math.Float32frombits(1 << 31)
+	case 2:
+		return math.Float32frombits(d.word() & 0x807fffff)
+	case 3:
+		return math.Float32frombits(d.word()&0x80ffffff | 0x1e000000) // whose products are subnormal
+	case 4:
+		return d.uniform() * (1 << 20)
+	case 5:
+		return -last
+	case 6:
+		if d.wild {
+			return math.Float32frombits([]uint32{0x7f800000, 0xff800000, 0x7fc00000, 0x7f7fffff, 0xff7fffff}[d.below(5)])
+		}
+	}
+	return d.uniform()
+}
+
+func (d *dice) floats(shape ...int) kernel.Tensor {
+	t := kernel.New(kernel.F32, shape...)
+	last := float32(1)
+	for i := range t.F {
+		last = d.number(last)
+		t.F[i] = last
+	}
+	return t
+}
+
+// positive is numbers in [1/4, 9/4).
+func (d *dice) positive(shape ...int) kernel.Tensor {
+	t := kernel.New(kernel.F32, shape...)
+	for i := range t.F {
+		t.F[i] = float32(math.Abs(float64(d.uniform()))) + 0.25
+	}
+	return t
+}
+
+// indexes is n numbers below limit, often the same ones.
+func (d *dice) indexes(n, limit int) kernel.Tensor {
+	t := kernel.New(kernel.I32, n)
+	for i := range t.I {
+		t.I[i] = int32(d.below(limit))
+		if d.below(3) == 0 {
+			t.I[i] = int32(limit - 1)
+		}
+	}
+	return t
+}
+
+func (d *dice) words(shape ...int) kernel.Tensor {
+	t := kernel.New(kernel.I32, shape...)
+	for i := range t.I {
+		t.I[i] = int32(d.word())
+	}
+	return t
+}
+
+func (d *dice) codes(shape ...int) kernel.Tensor {
+	t := kernel.New(kernel.I8, shape...)
+	for i := range t.B {
+		t.B[i] = int8(d.word())
+	}
+	return t
+}
+
+// segments is a table with gaps, and the numbers of queries, keys and scores
+// of a head.
+func (d *dice) segments() (seg kernel.Tensor, tq, tk, scores int) {
+	n := []int{1, 2, 3, 5, 34, 40}[d.below(6)]
+	limit := []int{1, 5, 31, 33, 70, 130}[d.below(6)]
+	if n > 5 {
+		limit = min(limit, 5)
+	}
+	seg = kernel.New(kernel.I32, n, 4)
+	for i := range n {
+		tq, tk = tq+d.below(3)/2, tk+d.below(3)/2
+		nq, nk := 1+d.below(limit), 1+d.below(limit)
+		copy(seg.I[4*i:], []int32{int32(tq), int32(nq), int32(tk), int32(nk)})
+		tq, tk, scores = tq+nq, tk+nk, scores+nq*nk
+	}
+	return seg, tq, tk, scores
+}
+
+// call makes one of op, its outputs without values.
+func (d *dice) call(op kernel.Op) kernel.Call {
+	c := kernel.Call{Op: op}
+	switch op {
+	case kernel.MatMul:
+		m, n, k := d.size(140), d.size(260), d.size(530)
+		c.Attr.Trans = kernel.Trans(d.below(3))
+		a, b := [2]int{m, k}, [2]int{k, n}
+		if c.Attr.Trans == kernel.TN {
+			a = [2]int{k, m}
+		}
+		if c.Attr.Trans == kernel.NT {
+			b = [2]int{n, k}
+		}
+		c.In = []kernel.Tensor{d.floats(a[:]...), d.floats(b[:]...)}
+	case kernel.AttnScores, kernel.AttnSoftmax, kernel.AttnSoftmaxGrad, kernel.AttnMix, kernel.AttnMixT:
+		d.attention(&c)
+	case kernel.RowSumExp, kernel.CrossEntropy, kernel.CrossEntropyGrad:
+		d.entropy(&c)
+	case kernel.Quantize4, kernel.Quantize2, kernel.Quantize, kernel.AddQuantized, kernel.AddQuantized4, kernel.AddQuantized2:
+		d.quantized(&c)
+	default:
+		d.rowwise(&c)
+	}
+	allocate(&c)
+	return c
+}
+
+func (d *dice) attention(c *kernel.Call) {
+	heads := 1 + d.below(3)
+	width := heads * d.size(70)
+	seg, tq, tk, n := d.segments()
+	c.Attr = kernel.Attr{Heads: heads, Scale: d.uniform(), Causal: d.below(2) == 0}
+	switch c.Op {
+	case kernel.AttnScores:
+		c.In = []kernel.Tensor{d.floats(tq+1, width), d.floats(tk+1, width), seg}
+	case kernel.AttnSoftmax:
+		c.In = []kernel.Tensor{d.floats(heads * n), seg}
+	case kernel.AttnSoftmaxGrad:
+		c.In = []kernel.Tensor{d.floats(heads * n), d.floats(heads * n), seg}
+	case kernel.AttnMix:
+		c.Attr.Rows = tq + d.below(3)
+		c.In = []kernel.Tensor{d.floats(heads * n), d.floats(tk, width), seg}
+	case kernel.AttnMixT:
+		c.Attr.Rows = tk + d.below(3)
+		c.In = []kernel.Tensor{d.floats(heads * n), d.floats(tq, width), seg}
+	}
+}
+
+func (d *dice) entropy(c *kernel.Call) {
+	t, v := d.size(70), d.size(530)
+	x, m, s := d.floats(t, v), d.floats(t), d.positive(t)
+	if d.wild {
+		s = d.floats(t)
+	}
+	c.Attr.Eps = 0.1
+	switch c.Op {
+	case kernel.RowSumExp:
+		c.In = []kernel.Tensor{x, m}
+	case kernel.CrossEntropy:
+		c.In = []kernel.Tensor{x, m, s, d.floats(t), d.indexes(t, v)}
+	default:
+		c.In = []kernel.Tensor{x, m, s, d.indexes(t, v), d.floats(1)}
+	}
+}
+
+func (d *dice) quantized(c *kernel.Call) {
+	x := d.floats(d.size(9), d.size(1100))
+	up := func(n, by int) int { return (n + by - 1) / by }
+	n, blocks := x.Len(), x.Shape[0]*up(x.Shape[1], 128)
+	c.Attr.Scale = float32(1 - 2*d.below(2))
+	switch c.Op {
+	case kernel.AddQuantized:
+		c.In = []kernel.Tensor{x, d.codes(x.Shape...), d.floats(up(n, 1024))}
+	case kernel.AddQuantized4:
+		c.In = []kernel.Tensor{x, d.words(up(n, 64) * 8), d.floats(up(n, 64))}
+	case kernel.AddQuantized2:
+		c.In = []kernel.Tensor{x, d.words(blocks, 8), d.floats(blocks)}
+	default:
+		c.In = []kernel.Tensor{x}
+	}
+}
+
+// rowwise makes calls of the rows that go by elements, rows or columns.
+func (d *dice) rowwise(c *kernel.Call) {
+	t, n, v := d.size(70), d.size(530), d.size(70)
+	x := d.floats(t, n)
+	same := func() kernel.Tensor { return d.floats(t, n) }
+	c.Attr = kernel.Attr{Scale: d.uniform(), Eps: 1e-6, Beta1: 0.9, Beta2: 0.98}
+	switch c.Op {
+	case kernel.AddBias:
+		c.In = []kernel.Tensor{x, d.floats(n)}
+	case kernel.Add, kernel.ReluGrad, kernel.SwishGrad:
+		c.In = []kernel.Tensor{x, same()}
+	case kernel.LayerNorm:
+		c.In = []kernel.Tensor{x, d.floats(n), d.floats(n)}
+	case kernel.LayerNormGrad:
+		c.In = []kernel.Tensor{x, d.floats(t, 2), d.floats(n), same()}
+	case kernel.LayerNormGainGrad:
+		c.In = []kernel.Tensor{x, d.floats(t, 2), same()}
+	case kernel.Embed:
+		c.In = []kernel.Tensor{d.floats(v, n), d.indexes(t, v), d.indexes(t, 9), d.floats(9, n)}
+	case kernel.Gather:
+		c.In = []kernel.Tensor{d.floats(v, n), d.indexes(t, v)}
+	case kernel.ScatterAdd:
+		c.In = []kernel.Tensor{d.floats(v, n), d.indexes(t, v), x}
+	case kernel.Dropout:
+		c.Attr.Rate, c.Attr.Site = []float32{0, 0.1, 0.5, 0.999}[d.below(4)], d.word()
+		c.In = []kernel.Tensor{x, d.words(4)}
+	case kernel.Adam:
+		c.In = []kernel.Tensor{x, same(), d.positive(t, n), d.positive(3)}
+	case kernel.Linear8:
+		m, n, k := d.size(20), d.size(140), d.size(530)
+		c.In = []kernel.Tensor{d.codes(m, k), d.floats(m), d.codes((n+15)/16, (k+3)/4, 64), d.floats(n), d.floats(n)}
+	default:
+		c.In = []kernel.Tensor{x}
+	}
+}
+
+// allocate gives c outputs that hold what no kernel may leave there.
+func allocate(c *kernel.Call) {
+	out, err := kernel.Infer(c.Op, c.Attr, c.In)
+	if err != nil {
+		panic(err)
+	}
+	c.Out = make([]kernel.Tensor, len(out))
+	for i, t := range out {
+		c.Out[i] = kernel.New(t.Type, t.Shape...)
+	}
+}
+
+// clone copies c and its tensors, and then shares storage as shared says: of
+// output i with input shared[i].
+func clone(c *kernel.Call, shared []int) kernel.Call {
+	y := *c
+	y.In, y.Out = slices.Clone(c.In), slices.Clone(c.Out)
+	for _, list := range [][]kernel.Tensor{y.In, y.Out} {
+		for i := range list {
+			t := &list[i]
+			t.F, t.I, t.B = slices.Clone(t.F), slices.Clone(t.I), slices.Clone(t.B)
+		}
+	}
+	for i, from := range shared {
+		y.Out[i] = y.In[from]
+	}
+	return y
+}
+
+// differ says where tensors first differ in a bit; all NaN are one.
+func differ(got, want []kernel.Tensor) string {
+	for i := range want {
+		for j, x := range want[i].F {
+			y := got[i].F[j]
+			if math.Float32bits(x) != math.Float32bits(y) && (x == x || y == y) {
+				return fmt.Sprintf("output %d of shape %v, element %d is %x, want %x", i, want[i].Shape, j, y, x)
+			}
+		}
+		if !slices.Equal(got[i].I, want[i].I) || !slices.Equal(got[i].B, want[i].B) {
+			return fmt.Sprintf("output %d of shape %v: integers differ", i, want[i].Shape)
+		}
+	}
+	return ""
+}
+
+func shapes(c *kernel.Call) (s string) {
+	for _, t := range c.In {
+		s += fmt.Sprint(t.Shape)
+	}
+	return fmt.Sprintf("%v %+v of %s", c.Op, c.Attr, s)
+}
+
+// eachRow runs f for every row of the table.
+func eachRow(t *testing.T, f func(t *testing.T, op kernel.Op)) {
+	for op := kernel.Op(1); int(op) < len(kernel.Ops); op++ {
+		t.Run(op.String(), func(t *testing.T) { f(t, op) })
+	}
+}
+
+func reference(t testing.TB) kernel.Device {
+	t.Helper()
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dev
+}
