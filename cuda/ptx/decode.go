@@ -159,7 +159,7 @@ func (b *body) read(o operand, t string) (int, error) {
 	if o.mark != 0 {
 		return 0, fmt.Errorf("an operand in %c where a value of type %s belongs", o.mark, t)
 	}
-	if strings.HasPrefix(o.text, "%") {
+	if _, _, err := b.register(o.text); err == nil || strings.HasPrefix(o.text, "%") {
 		return b.write(o, t)
 	}
 	if at, shared := b.vars.at[o.text]; shared && wide(t) {
@@ -178,7 +178,7 @@ func (b *body) read(o operand, t string) (int, error) {
 	n, err := integer(o.text)
 	switch {
 	case err != nil:
-		return 0, err
+		return 0, fmt.Errorf("%q is neither a register nor a number", o.text)
 	case wide(t):
 		return b.constant64(n), nil
 	case n != uint64(uint32(n)) && int64(n) != int64(int32(n)):
