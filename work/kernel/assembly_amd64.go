@@ -39,6 +39,7 @@ var avx512 = primitives{
 	wide:   []tile{tile12x32AVX512, tile8x32AVX512, tile4x32AVX512, tile2x32AVX512, tile1x32AVX512},
 	narrow: []tile{tile12x16AVX512, tile8x16AVX512, tile4x16AVX512, tile2x16AVX512, tile1x16AVX512},
 
+	rowCols: 128, rowProduct: rowProductAVX512, queryMix: queryMixAVX512, queryScores: queryScoresAVX512,
 	packRows: packRowsAVX512, packColumns: packColumnsAVX512, packColumns16: packColumns16AVX512,
 	add: addAVX512, scale: scaleAVX512, relu: reluAVX512, reluGrad: reluGradAVX512, swish: swishAVX512,
 	scaleAdd: scaleAddAVX512, gainGrad: gainGradAVX512, entropy: crossEntropyGradAVX512,
@@ -59,6 +60,7 @@ var avx2 = primitives{
 	wide:   []tile{tile6x16AVX2, tile4x16AVX2, tile2x16AVX2, tile1x16AVX2},
 	narrow: []tile{tile6x8AVX2, tile4x8AVX2, tile2x8AVX2, tile1x8AVX2},
 
+	rowCols: 64, rowProduct: rowProductAVX2, queryMix: queryMixAVX2,
 	packRows: packRowsAVX2, packColumns: packColumnsAVX2,
 	add: addAVX2, scale: scaleAVX2, relu: reluAVX2, reluGrad: reluGradAVX2, swish: swishAVX2,
 	scaleAdd: scaleAddAVX2, gainGrad: gainGradAVX2, entropy: crossEntropyGradAVX2,

@@ -59,6 +59,16 @@ func packRowsAVX2(dst *float32, b *float32, rowB int, k int, n int)
 //go:noescape
 func packColumnsAVX2(dst *float32, ld int, src *float32, rowSrc int, rows int, k int)
 
+// rowProductAVX2 is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of 64 columns.
+//
+//go:noescape
+func rowProductAVX2(c *float32, a *float32, b *float32, rowB int, k int, blocks int)
+
+// queryMixAVX2 mixes rows of V, rowV bytes apart, for one query: width columns for each head.
+//
+//go:noescape
+func queryMixAVX2(y *float32, p *float32, v *float32, rowV int, width int, heads int, keys int)
+
 // addAVX2 sets dst = x+y.
 //
 //go:noescape

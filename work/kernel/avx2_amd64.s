@@ -1369,6 +1369,160 @@ done:
 	VZEROUPPER
 	RET
 
+// func rowProductAVX2(c *float32, a *float32, b *float32, rowB int, k int, blocks int)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·rowProductAVX2(SB), NOSPLIT, $0-48
+	MOVQ c+0(FP), AX
+	MOVQ b+16(FP), CX
+	MOVQ rowB+24(FP), DX
+	MOVQ blocks+40(FP), BX
+
+block:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  a+8(FP), SI
+	MOVQ  k+32(FP), DI
+	MOVQ  CX, R8
+
+product:
+	VBROADCASTSS (SI), Y8
+	VFMADD231PS  (R8), Y8, Y0
+	VFMADD231PS  32(R8), Y8, Y1
+	VFMADD231PS  64(R8), Y8, Y2
+	VFMADD231PS  96(R8), Y8, Y3
+	VFMADD231PS  128(R8), Y8, Y4
+	VFMADD231PS  160(R8), Y8, Y5
+	VFMADD231PS  192(R8), Y8, Y6
+	VFMADD231PS  224(R8), Y8, Y7
+	PREFETCHT1   256(R8)
+	PREFETCHT1   320(R8)
+	PREFETCHT1   384(R8)
+	PREFETCHT1   448(R8)
+	ADDQ         $0x04, SI
+	ADDQ         DX, R8
+	DECQ         DI
+	JNZ          product
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y7, 224(AX)
+	ADDQ         $0x00000100, AX
+	ADDQ         $0x00000100, CX
+	DECQ         BX
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func queryMixAVX2(y *float32, p *float32, v *float32, rowV int, width int, heads int, keys int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·queryMixAVX2(SB), NOSPLIT, $0-56
+	MOVQ y+0(FP), AX
+	MOVQ p+8(FP), CX
+	MOVQ v+16(FP), DX
+	MOVQ rowV+24(FP), BX
+	MOVQ width+32(FP), SI
+	MOVQ keys+48(FP), DI
+	MOVQ heads+40(FP), R8
+
+head:
+	MOVQ SI, R9
+	XORQ R10, R10
+
+columns:
+	CMPQ  R9, $0x20
+	JL    columnsTail
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	MOVQ  DX, R11
+	MOVQ  CX, R12
+	MOVQ  DI, R13
+
+key:
+	VBROADCASTSS (R12), Y4
+	VMOVUPS      (R11)(R10*1), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VMOVUPS      32(R11)(R10*1), Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VMOVUPS      64(R11)(R10*1), Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VMOVUPS      96(R11)(R10*1), Y5
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         BX, R11
+	ADDQ         $0x04, R12
+	DECQ         R13
+	JNZ          key
+	VMOVUPS      Y0, (AX)(R10*1)
+	VMOVUPS      Y1, 32(AX)(R10*1)
+	VMOVUPS      Y2, 64(AX)(R10*1)
+	VMOVUPS      Y3, 96(AX)(R10*1)
+	ADDQ         $0x80, R10
+	SUBQ         $0x20, R9
+	JMP          columns
+
+columnsTail:
+	TESTQ R9, R9
+	JZ    columnsDone
+	MOVQ  $0x00000080, R11
+	SHLQ  $0x02, R9
+	SUBQ  R9, R11
+	LEAQ  masksAVX2<>+0(SB), R9
+	ADDQ  R9, R11
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	MOVQ  DX, R9
+	MOVQ  CX, R12
+	MOVQ  DI, R13
+
+keyTail:
+	VBROADCASTSS (R12), Y4
+	VMOVUPS      (R11), Y5
+	VMASKMOVPS   (R9)(R10*1), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VMOVUPS      32(R11), Y5
+	VMASKMOVPS   32(R9)(R10*1), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VMOVUPS      64(R11), Y5
+	VMASKMOVPS   64(R9)(R10*1), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VMOVUPS      96(R11), Y5
+	VMASKMOVPS   96(R9)(R10*1), Y5, Y5
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         BX, R9
+	ADDQ         $0x04, R12
+	DECQ         R13
+	JNZ          keyTail
+	VMOVUPS      (R11), Y4
+	VMASKMOVPS   Y0, Y4, (AX)(R10*1)
+	VMOVUPS      32(R11), Y0
+	VMASKMOVPS   Y1, Y0, 32(AX)(R10*1)
+	VMOVUPS      64(R11), Y0
+	VMASKMOVPS   Y2, Y0, 64(AX)(R10*1)
+	VMOVUPS      96(R11), Y0
+	VMASKMOVPS   Y3, Y0, 96(AX)(R10*1)
+
+columnsDone:
+	LEAQ (AX)(SI*4), AX
+	LEAQ (DX)(SI*4), DX
+	LEAQ (CX)(DI*4), CX
+	DECQ R8
+	JNZ  head
+	VZEROUPPER
+	RET
+
 // func addAVX2(dst *float32, x *float32, y *float32, n int)
 // Requires: AVX
 TEXT ·addAVX2(SB), NOSPLIT, $0-32

@@ -74,6 +74,21 @@ func packColumnsAVX512(dst *float32, ld int, src *float32, rowSrc int, rows int,
 //go:noescape
 func packColumns16AVX512(dst *float32, ld int, src *float32, rowSrc int, k int)
 
+// rowProductAVX512 is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of 128 columns.
+//
+//go:noescape
+func rowProductAVX512(c *float32, a *float32, b *float32, rowB int, k int, blocks int)
+
+// queryMixAVX512 mixes rows of V, rowV bytes apart, for one query: width columns for each head.
+//
+//go:noescape
+func queryMixAVX512(y *float32, p *float32, v *float32, rowV int, width int, heads int, keys int)
+
+// queryScoresAVX512 scores n of 16 keys, rows of K that are rowK bytes apart: width columns, a multiple of 4, for each head, whose scores are ld bytes apart.
+//
+//go:noescape
+func queryScoresAVX512(dst *float32, ld int, q *float32, k *float32, rowK int, width int, heads int, n int)
+
 // addAVX512 sets dst = x+y.
 //
 //go:noescape

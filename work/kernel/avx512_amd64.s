@@ -1679,12 +1679,12 @@ block:
 	VUNPCKHPS    Z3, Z2, Z7
 	VUNPCKLPD    Z6, Z4, Z8
 	VUNPCKHPD    Z6, Z4, Z4
+	VUNPCKLPD    Z7, Z5, Z6
+	VUNPCKHPD    Z7, Z5, Z5
 	VMOVUPS      Z8, (R12)
 	VMOVUPS      Z4, (R12)(CX*1)
 	LEAQ         (R12)(CX*2), R12
-	VUNPCKLPD    Z7, Z5, Z4
-	VUNPCKHPD    Z7, Z5, Z5
-	VMOVUPS      Z4, (R12)
+	VMOVUPS      Z6, (R12)
 	VMOVUPS      Z5, (R12)(CX*1)
 	LEAQ         (R12)(CX*2), R12
 	VMOVUPS      16(SI), X9
@@ -1709,12 +1709,12 @@ block:
 	VUNPCKHPS    Z12, Z11, Z7
 	VUNPCKLPD    Z6, Z4, Z8
 	VUNPCKHPD    Z6, Z4, Z4
+	VUNPCKLPD    Z7, Z5, Z6
+	VUNPCKHPD    Z7, Z5, Z5
 	VMOVUPS      Z8, (R12)
 	VMOVUPS      Z4, (R12)(CX*1)
 	LEAQ         (R12)(CX*2), R12
-	VUNPCKLPD    Z7, Z5, Z4
-	VUNPCKHPD    Z7, Z5, Z5
-	VMOVUPS      Z4, (R12)
+	VMOVUPS      Z6, (R12)
 	VMOVUPS      Z5, (R12)(CX*1)
 	LEAQ         (R12)(CX*2), R12
 	VMOVUPS      32(SI), X13
@@ -1739,12 +1739,12 @@ block:
 	VUNPCKHPS    Z16, Z15, Z7
 	VUNPCKLPD    Z6, Z4, Z8
 	VUNPCKHPD    Z6, Z4, Z4
+	VUNPCKLPD    Z7, Z5, Z6
+	VUNPCKHPD    Z7, Z5, Z5
 	VMOVUPS      Z8, (R12)
 	VMOVUPS      Z4, (R12)(CX*1)
 	LEAQ         (R12)(CX*2), R12
-	VUNPCKLPD    Z7, Z5, Z4
-	VUNPCKHPD    Z7, Z5, Z5
-	VMOVUPS      Z4, (R12)
+	VMOVUPS      Z6, (R12)
 	VMOVUPS      Z5, (R12)(CX*1)
 	LEAQ         (R12)(CX*2), R12
 	VMOVUPS      48(SI), X17
@@ -1769,12 +1769,12 @@ block:
 	VUNPCKHPS    Z20, Z19, Z7
 	VUNPCKLPD    Z6, Z4, Z8
 	VUNPCKHPD    Z6, Z4, Z4
+	VUNPCKLPD    Z7, Z5, Z6
+	VUNPCKHPD    Z7, Z5, Z5
 	VMOVUPS      Z8, (R12)
 	VMOVUPS      Z4, (R12)(CX*1)
 	LEAQ         (R12)(CX*2), R12
-	VUNPCKLPD    Z7, Z5, Z4
-	VUNPCKHPD    Z7, Z5, Z5
-	VMOVUPS      Z4, (R12)
+	VMOVUPS      Z6, (R12)
 	VMOVUPS      Z5, (R12)(CX*1)
 	LEAQ         (R12)(CX*2), R12
 	SUBQ         $0x10, BX
@@ -1798,6 +1798,216 @@ whole:
 	JMP   block
 
 done:
+	VZEROUPPER
+	RET
+
+// func rowProductAVX512(c *float32, a *float32, b *float32, rowB int, k int, blocks int)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·rowProductAVX512(SB), NOSPLIT, $0-48
+	MOVQ c+0(FP), AX
+	MOVQ b+16(FP), CX
+	MOVQ rowB+24(FP), DX
+	MOVQ blocks+40(FP), BX
+
+block:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   a+8(FP), SI
+	MOVQ   k+32(FP), DI
+	MOVQ   CX, R8
+
+product:
+	VBROADCASTSS (SI), Z8
+	VFMADD231PS  (R8), Z8, Z0
+	VFMADD231PS  64(R8), Z8, Z1
+	VFMADD231PS  128(R8), Z8, Z2
+	VFMADD231PS  192(R8), Z8, Z3
+	VFMADD231PS  256(R8), Z8, Z4
+	VFMADD231PS  320(R8), Z8, Z5
+	VFMADD231PS  384(R8), Z8, Z6
+	VFMADD231PS  448(R8), Z8, Z7
+	PREFETCHT1   512(R8)
+	PREFETCHT1   576(R8)
+	PREFETCHT1   640(R8)
+	PREFETCHT1   704(R8)
+	PREFETCHT1   768(R8)
+	PREFETCHT1   832(R8)
+	PREFETCHT1   896(R8)
+	PREFETCHT1   960(R8)
+	ADDQ         $0x04, SI
+	ADDQ         DX, R8
+	DECQ         DI
+	JNZ          product
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	ADDQ         $0x00000200, AX
+	ADDQ         $0x00000200, CX
+	DECQ         BX
+	JNZ          block
+	VZEROUPPER
+	RET
+
+// func queryMixAVX512(y *float32, p *float32, v *float32, rowV int, width int, heads int, keys int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·queryMixAVX512(SB), NOSPLIT, $0-56
+	MOVQ y+0(FP), AX
+	MOVQ p+8(FP), CX
+	MOVQ v+16(FP), DX
+	MOVQ rowV+24(FP), BX
+	MOVQ width+32(FP), SI
+	MOVQ keys+48(FP), DI
+	MOVQ heads+40(FP), R8
+
+head:
+	MOVQ SI, R9
+	XORQ R10, R10
+
+columns:
+	CMPQ   R9, $0x20
+	JL     columnsTail
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   DX, R11
+	MOVQ   CX, R12
+	MOVQ   DI, R13
+
+key:
+	VBROADCASTSS (R12), Z2
+	VMOVUPS      (R11)(R10*1), Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VMOVUPS      64(R11)(R10*1), Z3
+	VFMADD231PS  Z3, Z2, Z1
+	ADDQ         BX, R11
+	ADDQ         $0x04, R12
+	DECQ         R13
+	JNZ          key
+	VMOVUPS      Z0, (AX)(R10*1)
+	VMOVUPS      Z1, 64(AX)(R10*1)
+	ADDQ         $0x80, R10
+	SUBQ         $0x20, R9
+	JMP          columns
+
+columnsTail:
+	TESTQ  R9, R9
+	JZ     columnsDone
+	MOVL   $0xffffffff, R11
+	BZHIL  R9, R11, R11
+	KMOVW  R11, K1
+	SHRL   $0x10, R11
+	KMOVW  R11, K2
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   DX, R9
+	MOVQ   CX, R11
+	MOVQ   DI, R12
+
+keyTail:
+	VBROADCASTSS (R11), Z2
+	VMOVUPS.Z    (R9)(R10*1), K1, Z3
+	VFMADD231PS  Z3, Z2, Z4
+	VMOVUPS.Z    64(R9)(R10*1), K2, Z3
+	VFMADD231PS  Z3, Z2, Z5
+	ADDQ         BX, R9
+	ADDQ         $0x04, R11
+	DECQ         R12
+	JNZ          keyTail
+	VMOVUPS      Z4, K1, (AX)(R10*1)
+	VMOVUPS      Z5, K2, 64(AX)(R10*1)
+
+columnsDone:
+	LEAQ (AX)(SI*4), AX
+	LEAQ (DX)(SI*4), DX
+	LEAQ (CX)(DI*4), CX
+	DECQ R8
+	JNZ  head
+	VZEROUPPER
+	RET
+
+// func queryScoresAVX512(dst *float32, ld int, q *float32, k *float32, rowK int, width int, heads int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·queryScoresAVX512(SB), NOSPLIT, $0-64
+	MOVQ  n+56(FP), AX
+	MOVL  $0xffffffff, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	SHRL  $0x10, CX
+	KMOVW CX, K2
+	MOVQ  dst+0(FP), AX
+	MOVQ  ld+8(FP), CX
+	MOVQ  q+16(FP), DX
+	MOVQ  rowK+32(FP), BX
+	MOVQ  width+40(FP), SI
+	MOVQ  heads+48(FP), DI
+	MOVQ  k+24(FP), R8
+	LEAQ  (R8)(BX*2), R9
+	ADDQ  BX, R9
+	LEAQ  (R9)(BX*2), R10
+	ADDQ  BX, R10
+	LEAQ  (R10)(BX*2), R11
+	ADDQ  BX, R11
+	LEAQ  (R11)(BX*2), R12
+	ADDQ  BX, R12
+	LEAQ  (R12)(BX*2), R13
+	ADDQ  BX, R13
+
+head:
+	VPXORD Z0, Z0, Z0
+	MOVQ   SI, R14
+
+columns:
+	VMOVUPS          (R8), X1
+	VINSERTF32X4     $0x01, (R9)(BX*1), Z1, Z1
+	VINSERTF32X4     $0x02, (R10)(BX*2), Z1, Z1
+	VINSERTF32X4     $0x03, (R12), Z1, Z1
+	VMOVUPS          (R8)(BX*1), X2
+	VINSERTF32X4     $0x01, (R9)(BX*2), Z2, Z2
+	VINSERTF32X4     $0x02, (R11), Z2, Z2
+	VINSERTF32X4     $0x03, (R12)(BX*1), Z2, Z2
+	VMOVUPS          (R8)(BX*2), X3
+	VINSERTF32X4     $0x01, (R10), Z3, Z3
+	VINSERTF32X4     $0x02, (R11)(BX*1), Z3, Z3
+	VINSERTF32X4     $0x03, (R12)(BX*2), Z3, Z3
+	VMOVUPS          (R9), X4
+	VINSERTF32X4     $0x01, (R10)(BX*1), Z4, Z4
+	VINSERTF32X4     $0x02, (R11)(BX*2), Z4, Z4
+	VINSERTF32X4     $0x03, (R13), Z4, Z4
+	VUNPCKLPS        Z2, Z1, Z5
+	VUNPCKHPS        Z2, Z1, Z6
+	VUNPCKLPS        Z4, Z3, Z7
+	VUNPCKHPS        Z4, Z3, Z8
+	VUNPCKLPD        Z7, Z5, Z9
+	VUNPCKHPD        Z7, Z5, Z5
+	VUNPCKLPD        Z8, Z6, Z7
+	VUNPCKHPD        Z8, Z6, Z6
+	VFMADD231PS.BCST (DX), Z9, Z0
+	VFMADD231PS.BCST 4(DX), Z5, Z0
+	VFMADD231PS.BCST 8(DX), Z7, Z0
+	VFMADD231PS.BCST 12(DX), Z6, Z0
+	ADDQ             $0x10, R8
+	ADDQ             $0x10, R9
+	ADDQ             $0x10, R10
+	ADDQ             $0x10, R11
+	ADDQ             $0x10, R12
+	ADDQ             $0x10, R13
+	ADDQ             $0x10, DX
+	SUBQ             $0x04, R14
+	JNZ              columns
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	DECQ             DI
+	JNZ              head
 	VZEROUPPER
 	RET
 

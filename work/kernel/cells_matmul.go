@@ -26,18 +26,46 @@ func (p *primitives) matMul(s *scratch, c *Call, lo, hi int) {
 }
 
 func (p *primitives) doScores(s *scratch, c *Call, lo, hi int) {
-	eachBlock(c, lo, hi, func(sg segment, h, at int) {
-		x := scoresProduct(c, sg, h, at)
-		p.product(s, &x)
+	eachSegment(c, lo, hi, func(sg segment, at int) {
+		if sg.nq == 1 && p.queryScores != nil && cols(&c.In[0])/c.Attr.Heads%4 == 0 {
+			p.scoreQuery(s, c, sg, at)
+			return
+		}
+		for h := range c.Attr.Heads {
+			x := scoresProduct(c, sg, h, at+h*sg.nq*sg.nk)
+			p.product(s, &x)
+		}
 	})
 }
 
 func (p *primitives) doMix(s *scratch, c *Call, lo, hi int) {
 	clearGaps(c, lo, hi, segment.queries)
-	eachBlock(c, lo, hi, func(sg segment, h, at int) {
-		x := mixProduct(c, sg, h, at)
-		p.product(s, &x)
+	eachSegment(c, lo, hi, func(sg segment, at int) {
+		if x := mixProduct(c, sg, 0, at); sg.nq == 1 && p.queryMix != nil {
+			p.queryMix(&x.c[0], &x.a[0], &x.b[0], wordSize*x.rowB, x.n, c.Attr.Heads, x.k)
+			return
+		}
+		for h := range c.Attr.Heads {
+			x := mixProduct(c, sg, h, at+h*sg.nq*sg.nk)
+			p.product(s, &x)
+		}
 	})
+}
+
+// scoreQuery scores a segment's only query, 16 keys at a time. Where fewer are
+// there to be read, they are copied.
+func (p *primitives) scoreQuery(s *scratch, c *Call, sg segment, at int) {
+	const keys = 16
+	x := scoresProduct(c, sg, 0, at)
+	for j := 0; j < x.n; j += keys {
+		k := x.b[j*x.colB:]
+		if len(k) < keys*x.colB {
+			short := s.panel(keys * x.colB)
+			copy(short, k)
+			k = short
+		}
+		p.queryScores(&x.c[j], wordSize*x.ldc, &x.a[0], &k[0], wordSize*x.colB, x.k, c.Attr.Heads, min(keys, x.n-j))
+	}
 }
 
 func (p *primitives) doMixT(s *scratch, c *Call, lo, hi int) {
@@ -52,6 +80,14 @@ func (p *primitives) doMixT(s *scratch, c *Call, lo, hi int) {
 // and A is read in place: a tile's rows of it are near enough to one another,
 // whatever their distance.
 func (p *primitives) product(s *scratch, x *product) {
+	if x.m == 1 && p.rowProduct != nil && x.n >= p.rowCols && x.colA == 1 && x.colB == 1 {
+		blocks := x.n / p.rowCols
+		p.rowProduct(&x.c[0], &x.a[0], &x.b[0], wordSize*x.rowB, x.k, blocks)
+		if x.n%p.rowCols == 0 {
+			return
+		}
+		*x = x.cols(blocks*p.rowCols, x.n)
+	}
 	if x.m < packFrom && x.n <= p.cols && x.k <= maxDepth {
 		p.panel(s, x, 0) // attention's products are many
 		return
@@ -191,6 +227,10 @@ func (p *primitives) pack(dst []float32, x *product, j int) {
 }
 
 func (p *primitives) doSoftmax(sc *scratch, c *Call, lo, hi int) {
+	if !c.Attr.Causal {
+		p.softmaxWhole(sc, c, lo, hi)
+		return
+	}
 	eachBlock(c, lo, hi, func(s segment, _, at int) {
 		first, step := s.seen(&c.Attr)
 		y := c.Out[0].F[at : at+s.nq*s.nk]
@@ -198,6 +238,23 @@ func (p *primitives) doSoftmax(sc *scratch, c *Call, lo, hi int) {
 		p.softmax(&y[0], &x[0], c.Attr.Scale, first, step, s.nk, s.nq)
 		s.clearUnseen(&c.Attr, y)
 	})
+}
+
+// softmaxWhole takes together the segments that follow one another and have as
+// many keys, which are all seen, as long as their scores stay in a cache.
+func (p *primitives) softmaxWhole(sc *scratch, c *Call, lo, hi int) {
+	seg := &c.In[1]
+	at := scoresBefore(seg, c.Attr.Heads, lo)
+	for i := lo; i < hi; {
+		keys, rows := segmentAt(seg, i).nk, 0
+		for ; i < hi && segmentAt(seg, i).nk == keys && rows*keys < 4096; i++ {
+			rows += c.Attr.Heads * segmentAt(seg, i).nq
+		}
+		y := c.Out[0].F[at : at+rows*keys]
+		x := sc.apart(c.In[0].F[at:at+len(y)], y)
+		p.softmax(&y[0], &x[0], c.Attr.Scale, keys, 0, keys, rows)
+		at += len(y)
+	}
 }
 
 func (p *primitives) doSoftmaxGrad(sc *scratch, c *Call, lo, hi int) {

@@ -7,10 +7,15 @@ package kernel
 // them in Go, once for all instruction sets. Pointers are to the first of n
 // elements, n is at least 1, and strides are in bytes.
 type primitives struct {
-	cols          int    // columns of a wide tile; a narrow one has half
-	rows          []int  // heights of tiles, the tallest first, 1 the last
-	wide          []tile // by height
-	narrow        []tile // by height
+	cols        int        // columns of a wide tile; a narrow one has half
+	rows        []int      // heights of tiles, the tallest first, 1 the last
+	wide        []tile     // by height
+	narrow      []tile     // by height
+	rowCols     int        // columns of a block of rowProduct
+	rowProduct  rowProduct // this and the next two may be nil
+	queryMix    queryMix
+	queryScores queryScores
+
 	packRows      packRows
 	packColumns   packColumns
 	packColumns16 packColumns16 // where vectors are as wide, or nil
@@ -54,6 +59,9 @@ type primitives struct {
 type (
 	linear8       func(y *float32, ldy int, q *int8, ldq, groups int, w *int8, panels int, sx, sw, b *float32)
 	tile          func(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
+	rowProduct    func(c, a, b *float32, rowB, k, blocks int)
+	queryMix      func(y, p, v *float32, rowV, width, heads, keys int)
+	queryScores   func(dst *float32, ld int, q, k *float32, rowK, width, heads, n int)
 	packRows      func(dst, b *float32, rowB, k, n int)
 	packColumns16 func(dst *float32, ld int, src *float32, rowSrc, k int)
 	packColumns   func(dst *float32, ld int, src *float32, rowSrc, rows, k int)

@@ -23,14 +23,22 @@ func refMixT(c *Call, lo, hi int) {
 // eachBlock calls f for every head of segments lo to hi-1 with where its
 // block of scores begins.
 func eachBlock(c *Call, lo, hi int, f func(s segment, h, at int)) {
+	eachSegment(c, lo, hi, func(s segment, at int) {
+		for h := range c.Attr.Heads {
+			f(s, h, at+h*s.nq*s.nk)
+		}
+	})
+}
+
+// eachSegment calls f for segments lo to hi-1 with where the scores of each
+// begin.
+func eachSegment(c *Call, lo, hi int, f func(s segment, at int)) {
 	seg := &c.In[len(c.In)-1]
 	at := scoresBefore(seg, c.Attr.Heads, lo)
 	for i := lo; i < hi; i++ {
 		s := segmentAt(seg, i)
-		for h := range c.Attr.Heads {
-			f(s, h, at)
-			at += s.nq * s.nk
-		}
+		f(s, at)
+		at += c.Attr.Heads * s.nq * s.nk
 	}
 }
 

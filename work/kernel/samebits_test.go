@@ -20,6 +20,12 @@ func (s *source) random(op Op) Call {
 	heads := 1 + s.below(4)
 	width := heads * (1 + s.below(40))
 	seg, tq, tk := s.segs(1+s.below(4), 1+s.below(50))
+	if s.below(3) == 0 { // as a decoder has them: a query each
+		tq = rows(&seg)
+		for i := range tq {
+			seg.I[4*i], seg.I[4*i+1] = int32(i), 1
+		}
+	}
 	attn := Attr{Heads: heads, Causal: s.below(2) == 0, Scale: s.uniform()}
 	same := func(n int) []Tensor {
 		ts := make([]Tensor, n)

@@ -2,6 +2,7 @@ package nmt
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/alia-network/alia/work/kernel"
@@ -134,17 +135,21 @@ func (b *beamSearch) logSumExp(logits kernel.Tensor) ([]float32, error) {
 	return b.exp, nil
 }
 
-// candidates returns the n best that may be written, in order. logits is [len(live), Vocab], lse
-// each row's log of the sum of exponentials.
+// candidates returns the n best that may be written, in order. logits is
+// [len(live), Vocab], lse each row's log of the sum of exponentials.
 func (m *beam) candidates(logits, lse []float32, n int, marks Marks) []candidate {
 	best := make([]candidate, 0, n+1)
 	vocab := len(logits) / len(m.live)
 	for rank, h := range m.live {
-		for token := range vocab {
-			if marks.hidden(int32(token)) {
+		least := float32(math.Inf(-1))
+		if len(best) == n {
+			least = leastLogit(best[n-1].score, h.score, lse[rank])
+		}
+		for token, x := range logits[rank*vocab : (rank+1)*vocab] {
+			if x < least || marks.hidden(int32(token)) {
 				continue
 			}
-			score := h.score + (logits[rank*vocab+token] - lse[rank])
+			score := h.score + (x - lse[rank])
 			if len(best) == n && score < best[n-1].score {
 				continue
 			}
@@ -156,9 +161,21 @@ func (m *beam) candidates(logits, lse []float32, n int, marks Marks) []candidate
 				return 1
 			})
 			best = slices.Insert(best, at, c)[:min(len(best)+1, n)]
+			if len(best) == n {
+				least = leastLogit(best[n-1].score, h.score, lse[rank])
+			}
 		}
 	}
 	return best
+}
+
+// leastLogit is a little below every logit whose token, after a beginning of
+// that score, reaches score: most logits are below it and need no more than a
+// comparison.
+func leastLogit(score, before, lse float32) float32 {
+	s, b, l := float64(score), float64(before), float64(lse)
+	slack := (math.Abs(s) + math.Abs(b) + math.Abs(l)) / (1 << 20) // far more than two roundings
+	return float32(s - b + l - slack)
 }
 
 // follow puts the candidates, the best first, in the place of m's beginnings

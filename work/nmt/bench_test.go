@@ -1,6 +1,7 @@
 package nmt
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -90,13 +91,23 @@ func benchmarkGradient(b *testing.B, s *stopwatch) {
 	s.report(b)
 }
 
-// BenchmarkGreedy translates 64 sentences of 13 tokens into 14 each on one
-// thread.
-func BenchmarkGreedy(b *testing.B) { each(b, benchmarkGreedy) }
+// BenchmarkGreedy translates sentences of 13 tokens into 14 each on one thread,
+// 64 side by side and one alone, in binary32 and in int8.
+func BenchmarkGreedy(b *testing.B) {
+	for _, n := range []int{64, 1} {
+		for l, name := range []string{turned: "binary32", coded: "int8"} {
+			if name != "" {
+				b.Run(fmt.Sprintf("%d/%s", n, name), func(b *testing.B) {
+					each(b, func(b *testing.B, s *stopwatch) { benchmarkGreedy(b, s, n, layout(l)) })
+				})
+			}
+		}
+	}
+}
 
-func benchmarkGreedy(b *testing.B, s *stopwatch) {
-	e, p := NewEngine(s, tiny), Init(tiny, 1)
-	src := fixed(1, tiny.Vocab, 64, 13)
+func benchmarkGreedy(b *testing.B, s *stopwatch, n int, l layout) {
+	e, p := NewEngine(s, tiny), prepared(b, tiny, Init(tiny, 1), l)
+	src := fixed(1, tiny.Vocab, n, 13)
 	tokens := 0
 	for b.Loop() {
 		out, _, err := e.Greedy(p, src, func(n int) int { return n + 1 })

@@ -295,32 +295,10 @@ func (m *machine) packColumns16() {
 	at := GP64()
 	MOVQ(dst, at)
 	for column := 0; column < 16; column += 4 {
-		// Four elements of each row: those of rows i, i+4, i+8 and i+12 in the
-		// quarters of v[i], so that quarters are transposed by themselves.
-		var v [4]VecVirtual
-		for i := range v {
-			v[i] = ZMM()
-			for quarter := range 4 {
-				from := rowAt(bases, rowSrc, 4*quarter+i)
-				from.Disp = 4 * column
-				if quarter == 0 {
-					VMOVUPS(from, v[i].AsX())
-				} else {
-					VINSERTF32X4(Imm(uint64(quarter)), from, v[i], v[i])
-				}
-			}
-		}
-		low01, high01, low23, high23 := ZMM(), ZMM(), ZMM(), ZMM()
-		VUNPCKLPS(v[1], v[0], low01)
-		VUNPCKHPS(v[1], v[0], high01)
-		VUNPCKLPS(v[3], v[2], low23)
-		VUNPCKHPS(v[3], v[2], high23)
-		for _, pair := range [][2]VecVirtual{{low01, low23}, {high01, high23}} {
-			even, odd := ZMM(), ZMM()
-			VUNPCKLPD(pair[1], pair[0], even)
-			VUNPCKHPD(pair[1], pair[0], odd)
-			VMOVUPS(even, Mem{Base: at})
-			VMOVUPS(odd, Mem{Base: at, Index: ld, Scale: 1})
+		c := transpose4(bases, rowSrc, column)
+		for i := 0; i < 4; i += 2 {
+			VMOVUPS(c[i], Mem{Base: at})
+			VMOVUPS(c[i+1], Mem{Base: at, Index: ld, Scale: 1})
 			LEAQ(Mem{Base: at, Index: ld, Scale: 2}, at)
 		}
 	}

@@ -29,6 +29,12 @@ func main() {
 		m.packColumns16()
 	}
 
+	m.rowProduct()
+	m.queryMix()
+	if m.wide {
+		m.queryScores()
+	}
+
 	m.elementwise()
 	m.addQuantized()
 	m.quantize()

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	. "github.com/mmcloughlin/avo/reg"
+)
+
+// The functions here are for one row at a time: what a decoder computes of one
+// sentence, where a tile would have one row and wait for each of its products.
+
+// rowVecs is the vectors of C that rowProduct sums side by side.
+const rowVecs = 8
+
+// rowProduct is a matrix product of one row of A.
+func (m *machine) rowProduct() {
+	m.text("rowProduct", "(c, a, b *float32, rowB, k, blocks int)",
+		fmt.Sprintf("is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of %d columns.", rowVecs*m.width))
+	const stride = 4 * rowVecs
+	c, b, rowB, blocks := arg("c"), arg("b"), arg("rowB"), arg("blocks")
+	Label("block")
+	acc := make([]VecVirtual, rowVecs)
+	for i := range acc {
+		acc[i] = m.zero()
+	}
+	a, k, row := arg("a"), arg("k"), GP64()
+	MOVQ(b, row)
+	Label("product")
+	x := m.vec()
+	VBROADCASTSS(Mem{Base: a}, x)
+	for i := range acc {
+		VFMADD231PS(Mem{Base: row, Disp: 4 * m.width * i}, x, acc[i])
+	}
+	for line := 0; line < stride*m.width; line += 64 { // of the next block, which no other access is near
+		PREFETCHT1(Mem{Base: row, Disp: stride*m.width + line})
+	}
+	ADDQ(Imm(4), a)
+	ADDQ(rowB, row)
+	DECQ(k)
+	JNZ(LabelRef("product"))
+	for i := range acc {
+		VMOVUPS(acc[i], Mem{Base: c, Disp: 4 * m.width * i})
+	}
+	ADDQ(U32(uint32(stride*m.width)), c)
+	ADDQ(U32(uint32(stride*m.width)), b)
+	DECQ(blocks)
+	JNZ(LabelRef("block"))
+	m.end()
+}
+
+// queryMix is kernel.AttnMix of one query, its heads one after the other.
+func (m *machine) queryMix() {
+	m.text("queryMix", "(y, p, v *float32, rowV, width, heads, keys int)",
+		"mixes rows of V, rowV bytes apart, for one query: width columns for each head.")
+	y, p, v, rowV, width, keys, heads := arg("y"), arg("p"), arg("v"), arg("rowV"), arg("width"), arg("keys"), arg("heads")
+	Label("head")
+	m.blocks("columns", width, func() {
+		name := "key"
+		if m.masked {
+			name = "keyTail"
+		}
+		acc := m.accumulators(m.zero)
+		row, share, left := GP64(), GP64(), GP64()
+		MOVQ(v, row)
+		MOVQ(p, share)
+		MOVQ(keys, left)
+		Label(name)
+		x := m.vec()
+		VBROADCASTSS(Mem{Base: share}, x)
+		for i := range acc {
+			VFMADD231PS(m.load(row, i), x, acc[i])
+		}
+		ADDQ(rowV, row)
+		ADDQ(Imm(4), share)
+		DECQ(left)
+		JNZ(LabelRef(name))
+		for i := range acc {
+			m.store(acc[i], y, i)
+		}
+	})
+	LEAQ(Mem{Base: y, Index: width, Scale: 4}, y)
+	LEAQ(Mem{Base: v, Index: width, Scale: 4}, v)
+	LEAQ(Mem{Base: p, Index: keys, Scale: 4}, p)
+	DECQ(heads)
+	JNZ(LabelRef("head"))
+	m.end()
+}
+
+// queryScores is kernel.AttnScores of one query and 16 keys, for AVX-512.
+func (m *machine) queryScores() {
+	m.text("queryScores", "(dst *float32, ld int, q, k *float32, rowK, width, heads, n int)",
+		"scores n of 16 keys, rows of K that are rowK bytes apart: width columns, a multiple of 4, for each head, whose scores are ld bytes apart.")
+	n := arg("n")
+	m.mask(n)
+	dst, ld, q, rowK, width, heads := arg("dst"), arg("ld"), arg("q"), arg("rowK"), arg("width"), arg("heads")
+	k := everyThird(arg("k"), rowK, 16)
+	Label("head")
+	acc, left := m.zero(), GP64()
+	MOVQ(width, left)
+	Label("columns")
+	for i, column := range transpose4(k, rowK, 0) {
+		VFMADD231PS_BCST(Mem{Base: q, Disp: 4 * i}, column, acc)
+	}
+	for _, p := range append(k, q) {
+		ADDQ(Imm(16), p)
+	}
+	SUBQ(Imm(4), left)
+	JNZ(LabelRef("columns"))
+	VMOVUPS(acc, m.tail[0], Mem{Base: dst})
+	ADDQ(ld, dst)
+	DECQ(heads)
+	JNZ(LabelRef("head"))
+	m.end()
+}
+
+// transpose4 gives four columns, from column on, of 16 rows.
+func transpose4(bases []GPVirtual, stride GPVirtual, column int) [4]VecVirtual {
+	// Four elements of each row: those of rows i, i+4, i+8 and i+12 in the
+	// quarters of v[i], so that quarters are transposed by themselves.
+	var v, out [4]VecVirtual
+	for i := range v {
+		v[i] = ZMM()
+		for quarter := range 4 {
+			from := rowAt(bases, stride, 4*quarter+i)
+			from.Disp = 4 * column
+			if quarter == 0 {
+				VMOVUPS(from, v[i].AsX())
+			} else {
+				VINSERTF32X4(Imm(uint64(quarter)), from, v[i], v[i])
+			}
+		}
+	}
+	low01, high01, low23, high23 := ZMM(), ZMM(), ZMM(), ZMM()
+	VUNPCKLPS(v[1], v[0], low01)
+	VUNPCKHPS(v[1], v[0], high01)
+	VUNPCKLPS(v[3], v[2], low23)
+	VUNPCKHPS(v[3], v[2], high23)
+	for i, pair := range [][2]VecVirtual{{low01, low23}, {high01, high23}} {
+		out[2*i], out[2*i+1] = ZMM(), ZMM()
+		VUNPCKLPD(pair[1], pair[0], out[2*i])
+		VUNPCKHPD(pair[1], pair[0], out[2*i+1])
+	}
+	return out
+}
