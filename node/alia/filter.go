@@ -33,7 +33,7 @@ type findings struct {
 // takeApart reads lines, takes them apart, and hands them to emit, which says
 // whether to go on. A line longer than [corpus.MaxLine] comes in parts, so
 // that no line takes more memory.
-func takeApart(r io.Reader, fits func(string) bool, emit func(part) bool) error {
+func takeApart(r io.Reader, whole bool, fits func(string) bool, emit func(part) bool) error {
 	in := bufio.NewReaderSize(r, corpus.MaxLine)
 	kept := "" // of the line, not taken apart yet
 	for begun := false; ; {
@@ -46,11 +46,14 @@ func takeApart(r io.Reader, fits func(string) bool, emit func(part) bool) error 
 			return nil
 		}
 		p, n := part{ends: true}, len(s)
-		if err == bufio.ErrBufferFull {
+		switch line := strings.TrimSuffix(s, "\n"); {
+		case err == bufio.ErrBufferFull:
 			p.Layout, n = text.SplitPart(s)
 			p.ends = false
-		} else {
-			p.Layout = text.Split(strings.TrimSuffix(s, "\n"))
+		case whole && !begun:
+			p.Layout = text.Whole(line)
+		default:
+			p.Layout = text.Split(line)
 		}
 		p.Layout = p.Fit(fits)
 		p.found = inspect(s[:n])
@@ -84,6 +87,7 @@ type filter struct {
 	out       *bufio.Writer
 	batch     int  // sentences translated together
 	patient   bool // the input never waits for the output
+	whole     bool // lines are sentences
 	findings
 
 	parts     []part   // not written yet
@@ -108,7 +112,7 @@ func (f *filter) run(ctx context.Context, in io.Reader, fits func(sentence strin
 	parts, failed := make(chan part, f.batch), error(nil)
 	go func() { // where nothing comes and nobody closes, it ends with the process
 		defer close(parts)
-		failed = takeApart(in, fits, func(p part) bool {
+		failed = takeApart(in, f.whole, fits, func(p part) bool {
 			select {
 			case parts <- p:
 				return true

@@ -79,6 +79,11 @@ wallet, and the receipt is kept in the home.`,
 			if here {
 				return translateLocal(cmd.Context(), a, o, d, &l, name, cmd.InOrStdin())
 			}
+			for _, flag := range []string{"int8", "whole-lines"} {
+				if cmd.Flags().Changed(flag) {
+					return usagef("--%s goes with --local", flag)
+				}
+			}
 			input, err := readText(name, cmd.InOrStdin())
 			if err != nil {
 				return err
@@ -106,12 +111,16 @@ type translated struct {
 // local is the flags of a translation in this process.
 type local struct {
 	compute
-	batch int
+	batch       int
+	int8, whole bool
 }
 
 func (l *local) flags(cmd *cobra.Command) {
 	l.compute.flags(cmd)
-	cmd.Flags().IntVar(&l.batch, "batch", together, "with --local: sentences translated together, where so many are there; the text is the same")
+	f := cmd.Flags()
+	f.IntVar(&l.batch, "batch", together, "with --local: sentences translated together, where so many are there; the text is the same")
+	f.BoolVar(&l.int8, "int8", false, "with --local: "+int8Usage)
+	f.BoolVar(&l.whole, "whole-lines", false, "with --local: each line is one sentence, as in test sets")
 }
 
 // translateLocal translates a file, or standard input, line for line.
@@ -137,9 +146,17 @@ func translateLocal(ctx context.Context, a *app, o order, d work.Decoding, l *lo
 	}
 	engine := nmt.NewEngine(dev, t.Model.Shape())
 	var text strings.Builder // with --json
-	f := filter{batch: l.batch, patient: in.regular, out: bufio.NewWriter(a.stdout), translate: func(sentences []string) ([]string, error) {
+	f := filter{batch: l.batch, whole: l.whole, patient: in.regular, out: bufio.NewWriter(a.stdout)}
+	calls := 0
+	f.translate = func(sentences []string) ([]string, error) {
+		// In binary32 it pays after the first batch, which need not wait for it.
+		if calls++; calls == 2 || l.int8 && calls == 1 {
+			if err := t.Prepare(l.int8); err != nil {
+				return nil, err
+			}
+		}
 		return t.Translate(engine, sentences, d)
-	}}
+	}
 	if a.json || a.events {
 		f.out = bufio.NewWriter(&text)
 	}

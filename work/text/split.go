@@ -27,6 +27,16 @@ type Layout struct {
 // a text has one Layout; joining its own sentences gives the text back.
 func Split(s string) Layout { return split(s, MaxSentence) }
 
+// Whole takes a line to be one sentence, which may be long.
+func Whole(line string) Layout {
+	s := strings.TrimSpace(line)
+	if s == "" {
+		return Layout{gaps: []string{line}}
+	}
+	start := len(line) - len(strings.TrimLeftFunc(line, unicode.IsSpace))
+	return Layout{Sentences: []string{s}, gaps: []string{line[:start], line[start+len(s):]}}
+}
+
 // split is Split with sentences of at most longest bytes, at least 4.
 func split(s string, longest int) Layout {
 	var l Layout

@@ -95,6 +95,15 @@ func TestFit(t *testing.T) {
 	}
 }
 
+func TestWhole(t *testing.T) {
+	for in, want := range map[string][]string{"": nil, " \t": nil, "One. Two.": {"One. Two."}, " One. Two.\r": {"One. Two."}} {
+		l := Whole(in)
+		if got, err := l.Join(l.Sentences); err != nil || got != in || !slices.Equal(l.Sentences, want) {
+			t.Errorf("Whole(%q) = %q, joins to %q, %v", in, l.Sentences, got, err)
+		}
+	}
+}
+
 // TestSplitPart: a long line taken apart in windows has the sentences it has
 // in one piece, wherever the windows end.
 func TestSplitPart(t *testing.T) {
