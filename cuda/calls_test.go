@@ -13,6 +13,7 @@ import (
 type dice struct {
 	seed, counter uint32
 	wild          bool // infinities and NaN too
+	still         bool // zeros of both signs alone
 }
 
 func (d *dice) word() uint32 {
@@ -37,20 +38,20 @@ func (d *dice) uniform() float32 { return float32(int32(d.word())>>8) / (1 << 22
 // number is mostly in [-2,2), and otherwise a zero of either sign, subnormal,
 // tiny, large, the last one's opposite, or not finite where d is wild.
 func (d *dice) number(last float32) float32 {
-	switch d.below(24) {
-	case 0:
+	switch kind := d.below(24); {
+	case kind == 0 || d.still && kind < 12:
 		return 0
-	case 1:
+	case kind == 1 || d.still:
 		return math.Float32frombits(1 << 31)
-	case 2:
+	case kind == 2:
 		return math.Float32frombits(d.word() & 0x807fffff)
-	case 3:
+	case kind == 3:
 		return math.Float32frombits(d.word()&0x80ffffff | 0x1e000000) // whose products are subnormal
-	case 4:
+	case kind == 4:
 		return d.uniform() * (1 << 20)
-	case 5:
+	case kind == 5:
 		return -last
-	case 6:
+	case kind == 6:
 		if d.wild {
 			return math.Float32frombits([]uint32{0x7f800000, 0xff800000, 0x7fc00000, 0x7f7fffff, 0xff7fffff}[d.below(5)])
 		}
@@ -115,7 +116,7 @@ func (d *dice) segments() (seg kernel.Tensor, tq, tk, scores int) {
 	}
 	seg = kernel.New(kernel.I32, n, 4)
 	for i := range n {
-		tq, tk = tq+d.below(3)/2, tk+d.below(3)/2
+		tq, tk = tq+d.below(2)*d.below(4), tk+d.below(2)*d.below(4)
 		nq, nk := 1+d.below(limit), 1+d.below(limit)
 		copy(seg.I[4*i:], []int32{int32(tq), int32(nq), int32(tk), int32(nk)})
 		tq, tk, scores = tq+nq, tk+nk, scores+nq*nk
@@ -153,7 +154,7 @@ func (d *dice) call(op kernel.Op) kernel.Call {
 
 func (d *dice) attention(c *kernel.Call) {
 	heads := 1 + d.below(3)
-	width := heads * d.size(70)
+	width := heads * d.size(140)
 	seg, tq, tk, n := d.segments()
 	c.Attr = kernel.Attr{Heads: heads, Scale: d.uniform(), Causal: d.below(2) == 0}
 	switch c.Op {

@@ -44,17 +44,23 @@ INLINE void matmul8(const GLOBAL float *a, const GLOBAL float *b, GLOBAL float *
 	float acc[ROWS] = {}, y[DEPTH];
 	for (u32 from = 0; from < k; from += DEPTH) {
 		u32 count = least(DEPTH, k - from);
+		const GLOBAL float *column = b + (u64)from * n + mine; // of B [k,n]
 		stage_a(a, as, row, m, k, from, count, a_inner);
 		if (b_inner)
 			stage_b(b, bs, col, n, k, from, count);
 		UNROLL
-		for (u32 s = 0; s < DEPTH && !b_inner; s++)
-			y[s] = b[(u64)(from + least(s, count - 1)) * n + mine];
+		for (u32 s = 0; s < DEPTH; s++) // all at once, while the others stage
+			if (!b_inner && count == DEPTH)
+				y[s] = column[(u64)s * n];
 		barrier();
-		UNROLL
-		for (u32 s = 0; s < DEPTH; s++)
-			if (s < count)
+		if (count == DEPTH) {
+			UNROLL
+			for (u32 s = 0; s < DEPTH; s++)
 				multiply(as + s * ROWS, b_inner ? bs[s * (COLS + 1) + thread()] : y[s], acc);
+		} else {
+			for (u32 s = 0; s < count; s++)
+				multiply(as + s * ROWS, b_inner ? bs[s * (COLS + 1) + thread()] : column[(u64)s * n], acc);
+		}
 		barrier();
 	}
 	UNROLL
