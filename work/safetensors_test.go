@@ -8,7 +8,9 @@ import (
 
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
+	"github.com/alia-network/alia/work/text"
 )
 
 func TestSafetensors(t *testing.T) {
@@ -95,6 +97,37 @@ func FuzzSafetensors(f *testing.F) {
 		}
 		if name, differs := s.Difference(again); differs {
 			t.Errorf("tensor %s came back changed", name)
+		}
+	})
+}
+
+// FuzzParseModel: whatever a configuration says, it is read or refused, and
+// what is read is written again.
+func FuzzParseModel(f *testing.F) {
+	tokens, err := text.Train(slices.Values([]string{"one two three", "eins zwei drei"}), 262)
+	if err != nil {
+		f.Fatal(err)
+	}
+	m := &work.Translator{Tokenizer: tokens, Model: work.Model{
+		Version: 1, Source: "en", Target: "de", Vocab: uint32(tokens.Pieces()), Dim: 4, FFN: 4, Heads: 2, Encoder: 1, Decoder: 1,
+	}}
+	m.Params = nmt.Init(m.Model.Shape(), 1)
+	files := m.Files()
+	f.Add(files[work.ConfigFile])
+	f.Fuzz(func(t *testing.T, config []byte) {
+		m, err := work.ParseModel(func(name string) ([]byte, error) {
+			if name == work.ConfigFile {
+				return config, nil
+			}
+			return files[name], nil
+		})
+		if err != nil {
+			return
+		}
+		again := m.Files()
+		n, err := work.ParseModel(func(name string) ([]byte, error) { return again[name], nil })
+		if err != nil || n.ID() != m.ID() {
+			t.Errorf("%v: a model came back changed from %s", err, again[work.ConfigFile])
 		}
 	})
 }

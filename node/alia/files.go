@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"unicode/utf8"
@@ -50,6 +51,15 @@ func openText(name string, stdin io.Reader) (*source, error) {
 	return s, nil
 }
 
+// Read reads, and says of what where the system does not.
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.Reader.Read(p)
+	if at := new(fs.PathError); err != nil && err != io.EOF && !errors.As(err, &at) {
+		err = fmt.Errorf("read %s: %w", s.name, err)
+	}
+	return n, err
+}
+
 // Close closes the file.
 func (s *source) Close() error {
 	if s.file == nil {
@@ -69,7 +79,7 @@ func readText(name string, stdin io.Reader) (string, error) {
 	name = in.name
 	data, err := io.ReadAll(io.LimitReader(in, corpus.MaxFile+1))
 	if err != nil {
-		return "", fmt.Errorf("read %s: %w", name, err)
+		return "", err
 	}
 	if len(data) > corpus.MaxFile {
 		return "", fmt.Errorf("%s: more than %d bytes", name, corpus.MaxFile)

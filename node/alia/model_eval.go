@@ -181,6 +181,15 @@ func (x *examination) evaluate(ctx context.Context, a *app, dev kernel.Device, o
 	if r.output, err = translateAll(ctx, t, nmt.NewEngine(dev, t.Model.Shape()), sources, d); err != nil {
 		return nil, err
 	}
+	cut := 0
+	for _, line := range sources {
+		if !t.Fits(line) {
+			cut++
+		}
+	}
+	if cut > 0 {
+		a.note("%d lines were longer than a sentence may be, and were cut", cut)
+	}
 	into := []*float64{&r.BLEU, &r.BLEULower, &r.ChrF, &r.TER}
 	for i, m := range x.metrics() {
 		if *into[i], err = m.Score(r.output, references); err != nil {

@@ -168,7 +168,7 @@ func translateLocal(ctx context.Context, a *app, o order, d work.Decoding, l *lo
 		a.note("alia: %s: stopped after %d lines", in.name, f.Lines)
 	}
 	if err != nil {
-		return fmt.Errorf("%s: %w", in.name, err)
+		return err
 	}
 	if !a.json && !a.events {
 		return nil
