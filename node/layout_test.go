@@ -31,6 +31,7 @@ var rooms = map[string][]string{
 	"work/score":                  {},
 	"work/train":                  {"work/kernel", "work/tensor", "work/nmt", "work/corpus"},
 	"work":                        {"protocol/block", "work/kernel", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
+	"work/format":                 {"work", "work/kernel", "work/nmt", "work/tensor", "work/text"},
 	"ledger":                      {"protocol", "protocol/block", "work/kernel"},
 	"ledger/wallet":               {},
 	"ledger/light":                {"ledger", "ledger/wallet", "protocol", "protocol/block"},
@@ -54,7 +55,7 @@ var rooms = map[string][]string{
 var pure = map[string]bool{
 	"protocol": true, "protocol/market": true, "ledger": true, "work": true,
 	"work/kernel": true, "work/tensor": true, "work/nmt": true, "work/text": true,
-	"work/corpus": true, "work/score": true, "work/train": true, "cuda/ptx": true,
+	"work/corpus": true, "work/score": true, "work/train": true, "work/format": true, "cuda/ptx": true,
 }
 
 // forbidden imports of pure rooms, with those a room is excused from.

@@ -6,16 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 )
 
-// manifestFile binds a model's directory to the run that made it.
-const manifestFile = "manifest.json"
+// ManifestFile binds a model's directory to the run that made it.
+const ManifestFile = "manifest.json"
 
 // Manifest is what manifest.json says: the model's CID and where it comes from.
 type Manifest struct {
@@ -37,51 +38,59 @@ func SaveModel(ctx context.Context, b block.Blocks, dir string, plan *work.Plan,
 		return "", err
 	}
 	files := t.Files()
-	if files[manifestFile], err = json.MarshalIndent(Manifest{
+	if files[ManifestFile], err = json.MarshalIndent(Manifest{
 		Model: o.Model.String(), Run: plan.Link.String(), Corpus: plan.Run.Corpus.String(), RoundLog: o.Head.String(),
 		Rounds: o.Rounds, TrainLoss: o.Loss, ValidLoss: o.Valid, Tests: o.Tests,
 	}, "", "  "); err != nil {
 		return "", fmt.Errorf("save model: %w", err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("save model: %w", err)
-	}
 	path := filepath.Join(dir, o.Model.String())
-	tmp, err := os.MkdirTemp(dir, ".model-*")
-	if err != nil {
-		return "", fmt.Errorf("save model: %w", err)
-	}
-	defer os.RemoveAll(tmp)
-	names := make([]string, 0, len(files))
-	for name := range files {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		if err := WriteFile(filepath.Join(tmp, name), files[name]); err != nil {
-			return "", fmt.Errorf("save model: %w", err)
-		}
-	}
-	if err := os.Chmod(tmp, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("save model: %w", err)
 	}
 	if err := os.RemoveAll(path); err != nil {
 		return "", fmt.Errorf("save model: %w", err)
 	}
-	if err := os.Rename(tmp, path); err != nil {
-		return "", fmt.Errorf("save model: %w", err)
+	return path, WriteDir(path, files)
+}
+
+// WriteDir writes files as a new directory, whole or not at all.
+func WriteDir(path string, files map[string][]byte) error {
+	if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
+		return fmt.Errorf("write %s: it exists and is not empty", path)
 	}
-	return path, nil
+	tmp, err := os.MkdirTemp(filepath.Dir(path), ".model-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer os.RemoveAll(tmp)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := WriteFile(filepath.Join(tmp, name), files[name]); err != nil {
+			return fmt.Errorf("write %s: %w", path, err)
+		}
+	}
+	if err := os.Chmod(tmp, 0o755); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+// ManifestOf is the manifest of a model that no run of the network's has made.
+func ManifestOf(t *work.Translator) ([]byte, error) {
+	return json.MarshalIndent(Manifest{Model: t.ID().String(), Tests: []TestScore{}}, "", "  ")
 }
 
 // OpenModel reads a model's directory, and checks it against its manifest
 // where there is one. The parameters stay in their file, see mapFile.
 func OpenModel(dir string) (*work.Translator, error) {
-	t, err := work.ParseModel(func(name string) ([]byte, error) { return readPart(filepath.Join(dir, name), name == work.ParamsFile) })
+	t, err := work.ParseModel(func(name string) ([]byte, error) { return ReadPart(filepath.Join(dir, name), name == work.ParamsFile) })
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", dir, err)
 	}
-	data, err := readPart(filepath.Join(dir, manifestFile), false)
+	data, err := ReadPart(filepath.Join(dir, ManifestFile), false)
 	if errors.Is(err, os.ErrNotExist) {
 		return t, nil
 	} else if err != nil {
@@ -89,10 +98,10 @@ func OpenModel(dir string) (*work.Translator, error) {
 	}
 	var m Manifest
 	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, fmt.Errorf("model %s: %s: %w", dir, manifestFile, err)
+		return nil, fmt.Errorf("model %s: %s: %w", dir, ManifestFile, err)
 	}
 	if id := t.ID().String(); id != m.Model {
-		return nil, fmt.Errorf("model %s: its files are of model %s, %s says %s: they were changed or damaged", dir, id, manifestFile, m.Model)
+		return nil, fmt.Errorf("model %s: its files are of model %s, %s says %s: they were changed or damaged", dir, id, ManifestFile, m.Model)
 	}
 	return t, nil
 }
@@ -100,8 +109,9 @@ func OpenModel(dir string) (*work.Translator, error) {
 // maxPart bounds the files of a model that are not its parameters.
 const maxPart = 64 << 20
 
-// readPart reads a file of a model, or maps it.
-func readPart(path string, mapped bool) ([]byte, error) {
+// ReadPart reads a file of a model, or maps one that is too large for that:
+// then nobody may write to the bytes.
+func ReadPart(path string, mapped bool) ([]byte, error) {
 	info, err := os.Stat(path) // before it is opened, which may take for ever
 	switch {
 	case err != nil:

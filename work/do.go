@@ -22,7 +22,6 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
-	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/train"
 )
 
@@ -33,7 +32,7 @@ type Worker struct {
 	dev     kernel.Device
 	engines []held[*nmt.Engine] // by shape
 	sets    []held[*tensor.Set] // by CID
-	texts   []held[*text.Tokenizer]
+	texts   []held[Tokenizer]
 }
 
 // held is a value kept for the next unit, and what it is known by.
@@ -412,7 +411,7 @@ func (w *Worker) translate(ctx context.Context, b block.Blocks, u Unit) (Result,
 	}
 	tok, ok := recall(w.texts, m.Tokenizer)
 	if !ok {
-		if tok, err = readTokenizer(ctx, b, m.Tokenizer, int(m.Vocab)); err != nil {
+		if tok, err = m.tokenizer(ctx, b); err != nil {
 			return Result{}, err
 		}
 		w.texts = remember(w.texts, any(m.Tokenizer), tok)
@@ -446,12 +445,12 @@ const maxSource = 512
 // TranslateSegments translates each segment by itself: its output is a
 // function of model, decoding and segment. It returns the segments, the
 // tokens written and the cost in FLOP. An empty segment stays empty.
-func TranslateSegments(e *nmt.Engine, tok *text.Tokenizer, params *tensor.Set, segments []string, d Decoding) ([]string, uint32, uint64, error) {
+func TranslateSegments(e *nmt.Engine, tok Tokenizer, params *tensor.Set, segments []string, d Decoding) ([]string, uint32, uint64, error) {
 	out := make([]string, len(segments))
 	var sources [][]int32
 	var at []int
 	for i, s := range segments {
-		if ids := tok.Encode(text.Normalize(s)); len(ids) > 0 {
+		if ids := tok.Source(s); len(ids) > 0 {
 			sources = append(sources, ids[:min(len(ids), maxSource)])
 			at = append(at, i)
 		}

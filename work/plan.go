@@ -179,13 +179,13 @@ func (p *Plan) Combine(r int, from Checkpoint, outputs [][]block.Link) Unit {
 
 // Translations gives the units that translate segments with a model, at most
 // about two thousand source tokens in each, for a run or a job named by owner.
-func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, tok *text.Tokenizer, segments []string, d Decoding) ([]Unit, error) {
+func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, tok Tokenizer, segments []string, d Decoding) ([]Unit, error) {
 	const most = 2048
 	var units []Unit
 	for at := 0; at < len(segments); {
 		end, tokens := at, 0
 		for end < len(segments) {
-			n := len(tok.Encode(text.Normalize(segments[end]))) + 1
+			n := len(tok.Source(segments[end])) + 1
 			if end > at && tokens+n > most {
 				break
 			}

@@ -206,14 +206,18 @@ type Model struct {
 	// Dim, FFN, Heads, Encoder, Decoder and Vocab give the Transformer's shape.
 	Dim, FFN, Heads, Encoder, Decoder, Vocab uint32
 	Params                                   block.Link // SetRecord
-	Tokenizer                                block.Link // raw: tokenizer.json
+	Tokenizer                                block.Link // raw: tokenizer.json; of version 2: ForeignRecord
+
+	// Form is in no model of version 1. One of version 2 came from another
+	// program, and the form stands in the record that Tokenizer names.
+	Form nmt.Form `cbor:"-"`
 }
 
 // Shape is the Transformer of the model. It has no dropout: it is not in training.
 func (m Model) Shape() nmt.Config {
 	return nmt.Config{
 		Vocab: int(m.Vocab), Dim: int(m.Dim), FFN: int(m.FFN), Heads: int(m.Heads),
-		Encoder: int(m.Encoder), Decoder: int(m.Decoder),
+		Encoder: int(m.Encoder), Decoder: int(m.Decoder), Form: m.Form,
 	}
 }
 
@@ -223,8 +227,16 @@ func ReadModel(ctx context.Context, b block.Blocks, l block.Link) (Model, error)
 	if err := block.GetNode(ctx, b, l, &m); err != nil {
 		return Model{}, fmt.Errorf("model: %w", err)
 	}
-	if m.Version != 1 {
-		return Model{}, fmt.Errorf("model %s: version %d, this program knows 1", l, m.Version)
+	switch m.Version {
+	case 1:
+	case 2:
+		rec, err := readForeign(ctx, b, m.Tokenizer)
+		if err != nil {
+			return Model{}, fmt.Errorf("model %s: %w", l, err)
+		}
+		m.Form = rec.form()
+	default:
+		return Model{}, fmt.Errorf("model %s: version %d, this program knows 1 and 2", l, m.Version)
 	}
 	if err := m.Shape().Validate(); err != nil {
 		return Model{}, fmt.Errorf("model %s: %w", l, err)

@@ -9,7 +9,6 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work/text"
 )
 
 // Crew does units: a worker in this process, or the miners of a network.
@@ -253,7 +252,7 @@ func (l *Local) Do(ctx context.Context, units []Unit) ([]Outcome, error) {
 }
 
 // TranslateAll has segments translated by a crew, in order.
-func TranslateAll(ctx context.Context, b block.Blocks, crew Crew, owner, model block.Link, tok *text.Tokenizer, segments []string, d Decoding) ([]string, []Outcome, error) {
+func TranslateAll(ctx context.Context, b block.Blocks, crew Crew, owner, model block.Link, tok Tokenizer, segments []string, d Decoding) ([]string, []Outcome, error) {
 	units, err := Translations(ctx, b, owner, model, tok, segments, d)
 	if err != nil {
 		return nil, nil, err

@@ -7,10 +7,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/tensor"
 )
 
@@ -66,11 +68,18 @@ func mustJSON(v any) []byte {
 	return b
 }
 
-// DecodeSafetensors reads a safetensors file of F32 tensors. Headers that
+// DecodeSafetensors reads a safetensors file of F32 tensors, as [EncodeSafetensors]
+// writes them. Headers that
 // name a tensor twice, overlap, leave gaps, or name elements the file does not
 // hold are refused before memory is taken for them. The tensors share data's
 // memory where they can: who writes to one writes to the other.
-func DecodeSafetensors(data []byte) (*tensor.Set, error) {
+func DecodeSafetensors(data []byte) (*tensor.Set, error) { return decodeSafetensors(data, false) }
+
+// DecodeSafetensorsWidened is DecodeSafetensors of a file that may also hold
+// F16 and BF16 tensors, every value of which is one of F32.
+func DecodeSafetensorsWidened(data []byte) (*tensor.Set, error) { return decodeSafetensors(data, true) }
+
+func decodeSafetensors(data []byte, halves bool) (*tensor.Set, error) {
 	if len(data) < 8 {
 		return nil, errors.New("safetensors: shorter than its header's length")
 	}
@@ -85,7 +94,7 @@ func DecodeSafetensors(data []byte) (*tensor.Set, error) {
 	slices.SortFunc(entries, func(a, b safeTensor) int {
 		return cmp.Or(slices.Compare(a.Offsets, b.Offsets), strings.Compare(a.name, b.name))
 	})
-	return safeItems(entries, data[8+n:])
+	return safeItems(entries, data[8+n:], halves)
 }
 
 // safeHeader reads a header: an object of tensors by their names.
@@ -149,17 +158,21 @@ func object(d *json.Decoder, field func(key string) error) error {
 	return err
 }
 
-func safeItems(entries []safeTensor, data []byte) (*tensor.Set, error) {
+func safeItems(entries []safeTensor, data []byte, halves bool) (*tensor.Set, error) {
 	var items []tensor.Named
 	var at uint64
 	for _, e := range entries {
-		if e.DType != "F32" {
+		widen, half := widened[e.DType]
+		if e.DType != "F32" && !(half && halves) {
 			return nil, fmt.Errorf("safetensors: tensor %q has type %q, want F32", e.name, e.DType)
 		}
 		if len(e.Shape) == 0 || len(e.Shape) > 4 {
 			return nil, fmt.Errorf("safetensors: tensor %q has %d dimensions, want 1 to 4", e.name, len(e.Shape))
 		}
 		size, shape := uint64(4), make([]int, len(e.Shape))
+		if half {
+			size = 2
+		}
 		for i, d := range e.Shape {
 			if d == 0 || d > uint64(len(data))/size {
 				return nil, fmt.Errorf("safetensors: tensor %q of shape %v does not fit a file of %d bytes", e.name, e.Shape, len(data))
@@ -169,10 +182,35 @@ func safeItems(entries []safeTensor, data []byte) (*tensor.Set, error) {
 		if !slices.Equal(e.Offsets, []uint64{at, at + size}) || at+size > uint64(len(data)) {
 			return nil, fmt.Errorf("safetensors: tensor %q of %d bytes stands at %v, want it at %d in %d bytes", e.name, size, e.Offsets, at, len(data))
 		}
-		items, at = append(items, tensor.Named{Name: e.name, Tensor: view(data[at:at+size], shape)}), at+size
+		part := data[at : at+size]
+		t := kernel.Tensor{}
+		if half {
+			t = kernel.New(kernel.F32, shape...)
+			for i := range t.F {
+				t.F[i] = widen(binary.LittleEndian.Uint16(part[2*i:]))
+			}
+		} else {
+			t = view(part, shape)
+		}
+		items, at = append(items, tensor.Named{Name: e.name, Tensor: t}), at+size
 	}
 	if at != uint64(len(data)) {
 		return nil, fmt.Errorf("safetensors: %d bytes after the last tensor", uint64(len(data))-at)
 	}
 	return tensor.NewSet(items)
+}
+
+// widened gives, by the name of a type of 16 bits, the F32 of the same value.
+var widened = map[string]func(uint16) float32{
+	"BF16": func(x uint16) float32 { return math.Float32frombits(uint32(x) << 16) },
+	"F16": func(x uint16) float32 {
+		sign, exponent, fraction := uint32(x>>15)<<31, uint32(x>>10&31), uint32(x&1023)
+		switch exponent {
+		case 0: // a zero or a subnormal: fraction * 2^-24
+			return math.Float32frombits(sign | math.Float32bits(float32(fraction)/(1<<24)))
+		case 31:
+			return math.Float32frombits(sign | 0x7f800000 | fraction<<13)
+		}
+		return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)
+	},
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/nmt"
-	"github.com/alia-network/alia/work/text"
 )
 
 // translateBench is the flags of alia bench translate.
@@ -93,7 +92,7 @@ func (b *translateBench) run(ctx context.Context, a *app, c *compute) error {
 	}
 	var sources [][]int32
 	for _, line := range lines {
-		if ids := t.Tokenizer.Encode(text.Normalize(line)); len(ids) > 0 {
+		if ids := t.Tokenizer.Source(line); len(ids) > 0 {
 			sources = append(sources, ids[:min(len(ids), nmt.MaxLength-1)])
 		}
 	}

@@ -9,16 +9,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/format"
 )
 
 func newModel(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "model", Short: "List, evaluate, score with and export model files", Args: cobra.NoArgs}
-	cmd.AddCommand(newModelList(a), newModelEval(a), newModelScore(a), newModelExport(a))
+	cmd := &cobra.Command{Use: "model", Short: "List, evaluate, score with, import and export model files", Args: cobra.NoArgs}
+	cmd.AddCommand(newModelList(a), newModelEval(a), newModelScore(a), newModelImport(a), newModelExport(a))
 	return cmd
 }
 
@@ -73,19 +76,35 @@ func listModels(dir string) ([]node.Manifest, error) {
 }
 
 func newModelExport(a *app) *cobra.Command {
-	var model, out string
+	var model, to, out string
 	cmd := &cobra.Command{
-		Use:   "export --model PATH|CID --out FILE.alia",
-		Short: "Write a model's directory as one file",
-		Long:  "Write a model's directory as one tar file, the same bytes for the same model.",
-		Args:  cobra.NoArgs,
+		Use:   "export --model PATH|CID [--to huggingface|ctranslate2|marian] --out FILE.alia|DIR",
+		Short: "Write a model as one file, or for another program",
+		Long: `Write a model's directory as one tar file, the same bytes for the same model.
+
+With --to, write a directory that another program computes the same function
+with, up to the rounding of its sums:
+
+  huggingface  transformers: PegasusForConditionalGeneration, whose Transformer
+               is ours, or MarianMTModel for an imported one
+  ctranslate2  model.bin of binary version 6, config.json, shared_vocabulary.json
+  marian       model.npz and vocab.yml
+
+A model that the other program cannot compute is refused, with the reason.`,
+		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if out == "" {
-				return usagef("--out: give the name of the file to write")
+				return usagef("--out: give the name of the file or directory to write")
+			}
+			if to != "" && !slices.Contains(format.Exports, to) {
+				return usagef("--to %q: give %s", to, strings.Join(format.Exports, ", "))
 			}
 			dir, err := a.modelDir(model)
 			if err != nil {
 				return err
+			}
+			if to != "" {
+				return exportTo(a, to, dir, out)
 			}
 			if _, err := node.OpenModel(dir); err != nil { // damaged models stay at home
 				return err
@@ -101,7 +120,8 @@ func newModelExport(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&model, "model", "", "the model: its directory, or its CID")
-	cmd.Flags().StringVar(&out, "out", "", "file to write")
+	cmd.Flags().StringVar(&to, "to", "", "write for another program: "+strings.Join(format.Exports, ", "))
+	cmd.Flags().StringVar(&out, "out", "", "file, or with --to directory, to write")
 	return cmd
 }
 
@@ -109,9 +129,13 @@ func newModelExport(a *app) *cobra.Command {
 func exportModel(dir, out string) (size int, err error) {
 	var b strings.Builder
 	w := tar.NewWriter(&b)
-	for _, name := range []string{"config.json", "manifest.json", "model.safetensors", "tokenizer.json"} {
+	for _, name := range []string{
+		work.ConfigFile, node.ManifestFile, work.ParamsFile, work.SourceFile, work.TargetFile, work.TokenizerFile, work.VocabFile,
+	} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another kind of model's
+		} else if err != nil {
 			return 0, fmt.Errorf("export model: %w", err)
 		}
 		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(data)), Format: tar.FormatUSTAR}); err != nil {

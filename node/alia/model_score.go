@@ -9,7 +9,6 @@ import (
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/work/nmt"
-	"github.com/alia-network/alia/work/text"
 )
 
 func newModelScore(a *app) *cobra.Command {
@@ -77,8 +76,7 @@ func scoreModel(ctx context.Context, a *app, c *compute, model, source, target s
 		return err
 	}
 	cut := 0
-	encode := func(line string) []int32 {
-		ids := t.Tokenizer.Encode(text.Normalize(line))
+	cutAt := func(ids []int32) []int32 {
 		if len(ids) >= nmt.MaxLength {
 			cut++
 			ids = ids[:nmt.MaxLength-1]
@@ -93,14 +91,14 @@ func scoreModel(ctx context.Context, a *app, c *compute, model, source, target s
 		}
 		var b nmt.Batch
 		for i := at; i < min(at+scoredTogether, len(sources)); i++ {
-			b.Source, b.Target = append(b.Source, encode(sources[i])), append(b.Target, encode(targets[i]))
+			b.Source, b.Target = append(b.Source, cutAt(t.Tokenizer.Source(sources[i]))), append(b.Target, cutAt(t.Tokenizer.Target(targets[i])))
 		}
 		probs, err := e.LogProbs(t.Prepared(), b)
 		if err != nil {
 			return fmt.Errorf("lines %d to %d: %w", at+1, at+len(b.Source), err)
 		}
 		for i, p := range probs {
-			s := scored{Tokens: append(b.Target[i], nmt.EOS), LogProbs: p}
+			s := scored{Tokens: append(b.Target[i], t.Model.Shape().Tokens().EOS), LogProbs: p}
 			for _, x := range p {
 				s.LogProb += float64(x)
 			}

@@ -29,6 +29,11 @@ func TestScript(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("XDG_DATA_HOME", filepath.Join(e.WorkDir, "data"))
+			marian, err := filepath.Abs("../../work/format/testdata/marian")
+			if err != nil {
+				return err
+			}
+			e.Setenv("MARIAN", marian)
 			return writeCorpus(filepath.Join(e.WorkDir, "corpus"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -160,7 +160,7 @@ func (c *Client) job(ctx context.Context, d Document, model *work.Translator, se
 func (d Document) most(model *work.Translator, segments []string) uint64 {
 	var tokens uint64
 	for _, s := range segments {
-		source := len(model.Tokenizer.Encode(text.Normalize(s))) + 1
+		source := len(model.Tokenizer.Source(s)) + 1
 		tokens += uint64(source + nmt.TwicePlusTen(source) + 1)
 	}
 	mflop := tokens * 2 * uint64(model.Params.Elements()) * uint64(max(1, d.Decoding.Beam)) / 4 * 5 / 1_000_000

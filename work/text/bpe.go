@@ -104,6 +104,12 @@ func (t *Tokenizer) Encode(s string) []int32 {
 	return ids
 }
 
+// Source returns the ids of a source text, normalised.
+func (t *Tokenizer) Source(s string) []int32 { return t.Encode(Normalize(s)) }
+
+// Target returns the ids of a target text, normalised.
+func (t *Tokenizer) Target(s string) []int32 { return t.Encode(Normalize(s)) }
+
 // word returns the ids of one word, from the cache where it is there.
 func (t *Tokenizer) word(w string) []int32 {
 	if ids, ok := t.cache[w]; ok {

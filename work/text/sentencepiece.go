@@ -249,6 +249,39 @@ func (m *SentencePiece) Encode(s string) []int32 {
 	return ids
 }
 
+// Split returns the pieces of a text as the library's EncodeAsPieces does:
+// those of the vocabulary, and what is unknown as it stands.
+func (m *SentencePiece) Split(s string) []string {
+	s = m.normalize(s)
+	var pieces []string
+	unknown := false // the last piece is
+	for _, span := range m.best(s) {
+		p := s[span.from:span.until]
+		switch {
+		case span.id != m.unknown:
+			pieces, unknown = append(pieces, p), false
+		case m.byteBack:
+			for _, b := range []byte(p) {
+				pieces = append(pieces, byteName(b))
+			}
+		case unknown: // neighbours are one
+			pieces[len(pieces)-1] += p
+		default:
+			pieces, unknown = append(pieces, p), true
+		}
+	}
+	return pieces
+}
+
+// surface is what a piece stands for inside a text.
+func (m *SentencePiece) surface(piece string) string {
+	var b byte
+	if n, err := fmt.Sscanf(piece, "<0x%02X>", &b); m.byteBack && n == 1 && err == nil && piece == byteName(b) {
+		return string([]byte{b})
+	}
+	return strings.ReplaceAll(piece, spSpace, " ")
+}
+
 // byteID is the id of a byte's piece; bytes have consecutive ids from the first.
 func (m *SentencePiece) byteID(b byte) int32 {
 	first := slices.IndexFunc(m.pieces, func(p spPiece) bool { return p.kind == spByte })

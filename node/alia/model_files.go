@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/work/format"
+)
+
+// written is the result of alia model import and export.
+type written struct {
+	Model string   `json:"model"`
+	Path  string   `json:"path"`
+	Files []string `json:"files"`
+	Bytes int      `json:"bytes"`
+}
+
+func (r written) print(w io.Writer) {
+	fmt.Fprintf(w, "%s: model %s, %d bytes in %s\n", r.Path, r.Model, r.Bytes, strings.Join(r.Files, ", "))
+}
+
+func newModelImport(a *app) *cobra.Command {
+	var from, out, src, tgt string
+	cmd := &cobra.Command{
+		Use:   "import --from huggingface|marian DIR --out DIR",
+		Short: "Make a model of another program's files",
+		Long: `Make a model of this program of the files of another program's.
+
+  huggingface  MarianMT, as the public OPUS-MT models have it: config.json,
+               model.safetensors, source.spm, target.spm, vocab.json; or what
+               alia model export --to huggingface wrote
+  marian       model.npz, source.spm, target.spm and a vocabulary (vocab.yml)
+
+Norms, activation, special tokens and tokenizer stay as they are: the model
+translates as it did, on any device with the same bits.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if !slices.Contains(format.Imports, from) {
+				return usagef("--from %q: give %s", from, strings.Join(format.Imports, " or "))
+			}
+			if len(args) != 1 || out == "" {
+				return usagef("give the directory to read, and --out and the one to write")
+			}
+			return importModel(a, from, args[0], out, src, tgt)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&from, "from", "", "format of the files: "+strings.Join(format.Imports, ", "))
+	f.StringVar(&out, "out", "", "directory to write")
+	f.StringVar(&src, "src", "", "source language, where the files do not say it")
+	f.StringVar(&tgt, "tgt", "", "target language, where the files do not say it")
+	return cmd
+}
+
+// large are the files that are mapped.
+var large = []string{"model.safetensors", "model.npz"}
+
+func importModel(a *app, from, dir, out, src, tgt string) error {
+	t, err := format.Import(from, func(name string) ([]byte, error) {
+		return node.ReadPart(filepath.Join(dir, name), slices.Contains(large, name))
+	})
+	if err != nil {
+		return fmt.Errorf("import %s: %w", dir, err)
+	}
+	if src != "" {
+		t.Model.Source = src
+	}
+	if tgt != "" {
+		t.Model.Target = tgt
+	}
+	files := t.Files()
+	if files[node.ManifestFile], err = node.ManifestOf(t); err != nil {
+		return fmt.Errorf("import %s: %w", dir, err)
+	}
+	return writeModel(a, t.ID().String(), out, files)
+}
+
+// writeModel writes a model's files as a directory, and says so.
+func writeModel(a *app, id, out string, files map[string][]byte) error {
+	if err := node.WriteDir(out, files); err != nil {
+		return err
+	}
+	r := written{Model: id, Path: out}
+	for name, data := range files {
+		r.Files, r.Bytes = append(r.Files, name), r.Bytes+len(data)
+	}
+	slices.Sort(r.Files)
+	return a.result(r, r.print)
+}
+
+// exportTo writes a model's directory as another program's.
+func exportTo(a *app, to, dir, out string) error {
+	t, err := node.OpenModel(dir)
+	if err != nil {
+		return err
+	}
+	files, err := format.Export(to, t)
+	if err != nil {
+		return fmt.Errorf("export %s: %w", dir, err)
+	}
+	return writeModel(a, t.ID().String(), out, files)
+}

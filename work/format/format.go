@@ -1,0 +1,166 @@
+// Package format reads and writes the model files of other programs.
+//
+// [Import] makes a [work.Translator] of a model's directory: Hugging Face's
+// MarianMT, in which the public OPUS-MT models come, Marian's own, or what
+// [Export] wrote for Hugging Face. Export writes a model so that another program
+// computes the same function of the same tokens, up to the rounding of its sums;
+// where a program cannot, the model is refused and the reason given.
+//
+//	t, err := format.Import("huggingface", read)
+//	files, err := format.Export("ctranslate2", t)
+//
+// What is read is a stranger's: sizes and shapes are checked before memory is
+// taken, and every tensor must be the one its place asks for.
+package format
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/tensor"
+)
+
+// Files gives a file of a model's directory by its name. It fails with an
+// error that is fs.ErrNotExist where there is no such file. The bytes are not
+// written to.
+type Files func(name string) ([]byte, error)
+
+// The formats that can be read, and those that can be written.
+var (
+	Imports = []string{"huggingface", "marian"}
+	Exports = []string{"huggingface", "ctranslate2", "marian"}
+)
+
+// Import reads a model of another program.
+func Import(from string, read Files) (*work.Translator, error) {
+	switch from {
+	case "huggingface":
+		return importHuggingFace(read)
+	case "marian":
+		return importMarian(read)
+	}
+	return nil, fmt.Errorf("format %q: this program reads %s", from, strings.Join(Imports, " and "))
+}
+
+// Export gives the files of a model's directory for another program.
+func Export(to string, t *work.Translator) (map[string][]byte, error) {
+	switch to {
+	case "huggingface":
+		return exportHuggingFace(t)
+	case "ctranslate2":
+		return exportCTranslate2(t)
+	case "marian":
+		return exportMarian(t)
+	}
+	return nil, fmt.Errorf("format %q: this program writes %s", to, strings.Join(Exports, ", "))
+}
+
+// place is what a format calls a parameter of ours.
+type place struct {
+	name       string
+	transposed bool  // a projection's weight is [out, in] there
+	shape      []int // where it differs: as many elements in the same order
+}
+
+// gather makes the parameters of a shape from a foreign set, of which every
+// tensor must be wanted or, by name, known to be spare.
+func gather(c nmt.Config, from *tensor.Set, at func(nmt.Shape) place, spare ...string) (*tensor.Set, error) {
+	var items []tensor.Named
+	used := map[string]bool{}
+	for _, s := range spare {
+		used[s] = true
+	}
+	for _, s := range c.Shapes() {
+		p := at(s)
+		want := p.foreign(s)
+		x, ok := from.Get(p.name)
+		if !ok || x.Type != kernel.F32 || !slices.Equal(x.Shape, want) {
+			return nil, fmt.Errorf("tensor %q of shape %v: want it of F32 and shape %v", p.name, x.Shape, want)
+		}
+		used[p.name] = true
+		if p.transposed {
+			x = transpose(x)
+		}
+		items = append(items, tensor.Named{Name: s.Name, Tensor: kernel.Tensor{Type: kernel.F32, Shape: s.Dims, F: x.F}})
+	}
+	for i := range from.Len() {
+		if name := from.At(i).Name; !used[name] {
+			return nil, fmt.Errorf("tensor %q: the model as config.json describes it has none of this name", name)
+		}
+	}
+	p, err := tensor.NewSet(items)
+	if err != nil {
+		return nil, err
+	}
+	if !p.Finite() {
+		return nil, fmt.Errorf("a parameter is not a finite number")
+	}
+	return p, nil
+}
+
+// foreign is the shape that a parameter has in its place.
+func (p place) foreign(s nmt.Shape) []int {
+	switch {
+	case p.shape != nil:
+		return p.shape
+	case p.transposed:
+		return []int{s.Dims[1], s.Dims[0]}
+	}
+	return s.Dims
+}
+
+// scatter is the reverse of gather, with tensors that have no place.
+func scatter(c nmt.Config, params *tensor.Set, at func(nmt.Shape) place, more ...tensor.Named) (*tensor.Set, error) {
+	items := more
+	for _, s := range c.Shapes() {
+		x, ok := params.Get(s.Name)
+		if !ok {
+			return nil, fmt.Errorf("no parameter %s", s.Name)
+		}
+		p := at(s)
+		if p.transposed {
+			x = transpose(x)
+		}
+		items = append(items, tensor.Named{Name: p.name, Tensor: kernel.Tensor{Type: kernel.F32, Shape: p.foreign(s), F: x.F}})
+	}
+	return tensor.NewSet(items)
+}
+
+// transpose is a matrix's.
+func transpose(x kernel.Tensor) kernel.Tensor {
+	rows, cols := x.Shape[0], x.Shape[1]
+	y := kernel.New(kernel.F32, cols, rows)
+	for i := range rows {
+		for j := range cols {
+			y.F[j*rows+i] = x.F[i*cols+j]
+		}
+	}
+	return y
+}
+
+// split takes a parameter's name apart: "encoder.2.self.q.weight" is of stack
+// encoder, layer 2, sub-layer self, part q, and a weight. The final norms have
+// layer -1, the embedding and the output's bias no stack.
+func split(name string) (stack string, layer int, sub, part, kind string) {
+	f := strings.Split(name, ".")
+	layer = -1
+	switch len(f) {
+	case 2:
+		return "", layer, f[0], "", f[1]
+	case 3:
+		return f[0], layer, "", f[1], f[2]
+	}
+	if _, err := fmt.Sscanf(f[1], "%d", &layer); err != nil {
+		panic("format: parameter " + name) // nmt names its own
+	}
+	return f[0], layer, f[2], f[3], f[4]
+}
+
+// named is a tensor of F32.
+func named(name string, x []float32, shape ...int) tensor.Named {
+	return tensor.Named{Name: name, Tensor: kernel.Tensor{Type: kernel.F32, Shape: shape, F: x}}
+}

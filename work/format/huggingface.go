@@ -1,0 +1,413 @@
+package format
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/tensor"
+	"github.com/alia-network/alia/work/text"
+)
+
+// Hugging Face's transformers have two architectures of the Transformers here,
+// with the same names of parameters. MarianMT (modeling_marian.py) has norms
+// after its sub-layers and a bias of the logits; Pegasus (modeling_pegasus.py)
+// has norms before them and after the stacks, as our own models do. Both add
+// sinusoids of our frequencies, all sines first, so the columns of our residual
+// stream are exchanged: a permutation of the sums, which changes no function.
+
+// hfConfig is config.json of MarianMT and Pegasus.
+type hfConfig struct {
+	Architectures  []string `json:"architectures"`
+	ModelType      string   `json:"model_type"`
+	Vocab          int      `json:"vocab_size"`
+	DecoderVocab   int      `json:"decoder_vocab_size,omitempty"`
+	Dim            int      `json:"d_model"`
+	Encoder        int      `json:"encoder_layers"`
+	Decoder        int      `json:"decoder_layers"`
+	EncoderFFN     int      `json:"encoder_ffn_dim"`
+	DecoderFFN     int      `json:"decoder_ffn_dim"`
+	EncoderHeads   int      `json:"encoder_attention_heads"`
+	DecoderHeads   int      `json:"decoder_attention_heads"`
+	Activation     string   `json:"activation_function"`
+	Scaled         bool     `json:"scale_embedding"`
+	Positions      int      `json:"max_position_embeddings"`
+	Static         *bool    `json:"static_position_embeddings"`
+	NormBefore     *bool    `json:"normalize_before"`
+	NormEmbedding  bool     `json:"normalize_embedding"`
+	FinalNorm      *bool    `json:"add_final_layer_norm"`
+	ShareEmbedding *bool    `json:"share_encoder_decoder_embeddings,omitempty"`
+	Tied           *bool    `json:"tie_word_embeddings"`
+	Pad            int32    `json:"pad_token_id"`
+	BOS            *int32   `json:"bos_token_id"`
+	EOS            int32    `json:"eos_token_id"`
+	Start          int32    `json:"decoder_start_token_id"`
+	ForcedEOS      *int32   `json:"forced_eos_token_id"`
+	Dropout        float32  `json:"dropout"`
+	AttnDropout    float32  `json:"attention_dropout"`
+	ActDropout     float32  `json:"activation_dropout"`
+	EncoderDecoder bool     `json:"is_encoder_decoder"`
+	Type           string   `json:"torch_dtype,omitempty"`
+}
+
+// The names of the files of a directory of Hugging Face's.
+const (
+	hfConfigFile     = "config.json"
+	hfWeightsFile    = "model.safetensors"
+	hfPickleFile     = "pytorch_model.bin"
+	hfTokenizerFile  = "tokenizer_config.json"
+	hfGenerationFile = "generation_config.json"
+)
+
+const (
+	hfMarian  = "marian"
+	hfPegasus = "pegasus"
+
+	hfEncoderPositions = "model.encoder.embed_positions.weight"
+	hfDecoderPositions = "model.decoder.embed_positions.weight"
+	hfEmbedding        = "model.shared.weight"
+	hfBias             = "final_logits_bias"
+)
+
+// hfCopies are other names of the embedding.
+var hfCopies = []string{"lm_head.weight", "model.decoder.embed_tokens.weight", "model.encoder.embed_tokens.weight"}
+
+// hfPlace is where transformers keep a parameter.
+func hfPlace(s nmt.Shape) place {
+	stack, layer, sub, part, kind := split(s.Name)
+	if stack == "" {
+		if sub == "output" {
+			return place{name: hfBias, shape: []int{1, s.Dims[0]}}
+		}
+		return place{name: hfEmbedding}
+	}
+	name := "model." + stack
+	if layer < 0 {
+		return place{name: name + ".layer_norm." + kind}
+	}
+	attention := map[string]string{"self": "self_attn", "cross": "encoder_attn"}[sub]
+	name += fmt.Sprintf(".layers.%d.", layer)
+	switch {
+	case sub == "ffn":
+		name += map[string]string{"norm": "final_layer_norm", "up": "fc1", "down": "fc2"}[part]
+	case part == "norm":
+		name += attention + "_layer_norm"
+	default:
+		name += attention + "." + part + "_proj"
+	}
+	return place{name: name + "." + kind, transposed: len(s.Dims) == 2}
+}
+
+func importHuggingFace(read Files) (*work.Translator, error) {
+	data, err := read(hfConfigFile)
+	if err != nil {
+		return nil, err
+	}
+	c := hfConfig{ModelType: "none", Activation: "gelu"} // as the programs' own defaults
+	if err := json.Unmarshal(data, &c); err != nil {
+		return nil, fmt.Errorf("%s: %w", hfConfigFile, err)
+	}
+	shape, err := c.shape()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", hfConfigFile, err)
+	}
+	if data, err = read(hfWeightsFile); errors.Is(err, fs.ErrNotExist) {
+		if _, pickled := read(hfPickleFile); !errors.Is(pickled, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s is a pickle, which can run programs of its author's: "+
+				"save the model with save_pretrained(..., safe_serialization=True) and import that", hfPickleFile)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	weights, err := work.DecodeSafetensorsWidened(data)
+	if err == nil {
+		weights, err = oneEmbedding(weights)
+	}
+	if err == nil {
+		err = c.checkConstants(weights, shape)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", hfWeightsFile, err)
+	}
+	spare := append([]string{hfEncoderPositions, hfDecoderPositions}, hfCopies...)
+	if !shape.OutputBias {
+		spare = append(spare, hfBias)
+	}
+	params, err := gather(shape, weights, hfPlace, spare...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", hfWeightsFile, err)
+	}
+	return c.translator(shape, params, read)
+}
+
+// shape is the Transformer that c describes, or why it is none of ours.
+func (c *hfConfig) shape() (nmt.Config, error) {
+	no, yes := func(b *bool) bool { return b != nil && !*b }, func(b *bool) bool { return b != nil && *b }
+	form := nmt.Form{Positions: nmt.Halves, Unscaled: !c.Scaled, Marks: nmt.Marks{Pad: c.Pad, BOS: c.Start, EOS: c.EOS}}
+	switch c.ModelType {
+	case hfMarian:
+		form.PostNorm, form.OutputBias = true, true
+	case hfPegasus:
+	default:
+		return nmt.Config{}, fmt.Errorf("model_type %q, this program reads %s and %s", c.ModelType, hfMarian, hfPegasus)
+	}
+	switch c.Activation {
+	case "swish", "silu":
+		form.Activation = nmt.Swish
+	case "relu":
+	default:
+		return nmt.Config{}, fmt.Errorf("activation_function %q, this program has swish and relu", c.Activation)
+	}
+	marian := c.ModelType == hfMarian
+	for _, wrong := range []struct {
+		is   bool
+		what string
+	}{
+		{no(c.Static), "its positions are learned: static_position_embeddings is false"},
+		{c.NormEmbedding, "it normalises embeddings: normalize_embedding is true"},
+		{no(c.ShareEmbedding) || no(c.Tied) || c.DecoderVocab != 0 && c.DecoderVocab != c.Vocab, "its embeddings are not one matrix"},
+		{marian && yes(c.NormBefore) || !marian && no(c.NormBefore), "normalize_before is not that of a " + c.ModelType},
+		{marian && yes(c.FinalNorm) || !marian && no(c.FinalNorm), "add_final_layer_norm is not that of a " + c.ModelType},
+		{c.EncoderFFN != c.DecoderFFN, "encoder_ffn_dim and decoder_ffn_dim differ"},
+		{c.EncoderHeads != c.DecoderHeads, "encoder_attention_heads and decoder_attention_heads differ"},
+	} {
+		if wrong.is {
+			return nmt.Config{}, errors.New(wrong.what)
+		}
+	}
+	shape := nmt.Config{
+		Vocab: c.Vocab, Dim: c.Dim, FFN: c.EncoderFFN, Heads: c.EncoderHeads,
+		Encoder: c.Encoder, Decoder: c.Decoder, Form: form,
+	}
+	return shape, shape.Validate()
+}
+
+// oneEmbedding checks that a model's embeddings are equal and gives the set
+// with one of them under its first name.
+func oneEmbedding(w *tensor.Set) (*tensor.Set, error) {
+	var items []tensor.Named
+	first := tensor.Named{}
+	for i := range w.Len() {
+		x := w.At(i)
+		if x.Name != hfEmbedding && !slices.Contains(hfCopies, x.Name) {
+			items = append(items, x)
+			continue
+		}
+		if first.Name != "" && !tensor.Equal(first.Tensor, x.Tensor) {
+			return nil, fmt.Errorf("%s and %s differ: the model's embeddings are not one matrix", first.Name, x.Name)
+		}
+		first = x
+	}
+	if first.Name == "" {
+		return nil, fmt.Errorf("no embedding: %s is missing", hfEmbedding)
+	}
+	return tensor.NewSet(append(items, tensor.Named{Name: hfEmbedding, Tensor: first.Tensor}))
+}
+
+// checkConstants compares tensors that are constants of the architecture, which
+// a file may hold, with what this program computes in their place.
+func (c *hfConfig) checkConstants(w *tensor.Set, shape nmt.Config) error {
+	const close = 1e-4 // sinusoids of binary32 differ by less from program to program
+	for _, name := range []string{hfEncoderPositions, hfDecoderPositions} {
+		x, ok := w.Get(name)
+		if !ok {
+			continue
+		}
+		if len(x.Shape) != 2 || x.Shape[1] != shape.Dim || x.Shape[0] > 1<<16 {
+			return fmt.Errorf("tensor %q of shape %v: want rows of %d", name, x.Shape, shape.Dim)
+		}
+		for i, want := range shape.PositionTable(x.Shape[0]) {
+			if d := x.F[i] - want; !(d < close && d > -close) {
+				return fmt.Errorf("tensor %q: position %d is not the sinusoids': the model's positions are learned", name, i/shape.Dim)
+			}
+		}
+	}
+	if x, ok := w.Get(hfBias); ok && !shape.OutputBias && slices.ContainsFunc(x.F, func(b float32) bool { return b != 0 }) {
+		return fmt.Errorf("tensor %q is not zero", hfBias)
+	}
+	return nil
+}
+
+// translator joins the parts of a model.
+func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, read Files) (*work.Translator, error) {
+	m := work.Model{
+		Vocab: uint32(shape.Vocab), Dim: uint32(shape.Dim), FFN: uint32(shape.FFN), Heads: uint32(shape.Heads),
+		Encoder: uint32(shape.Encoder), Decoder: uint32(shape.Decoder), Form: shape.Form,
+	}
+	if data, err := read(hfTokenizerFile); err == nil {
+		var t hfTokenizer
+		if err := json.Unmarshal(data, &t); err != nil {
+			return nil, fmt.Errorf("%s: %w", hfTokenizerFile, err)
+		}
+		m.Source, m.Target = t.Source, t.Target
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if c.ModelType == hfPegasus {
+		return ourModel(m, params, read)
+	}
+	tok, err := work.ParseMarian(read)
+	if err != nil {
+		return nil, err
+	}
+	return work.NewTranslator(m, params, tok)
+}
+
+// ourModel makes a model of version 1 of one that Export wrote: its columns go
+// back to their places.
+func ourModel(m work.Model, params *tensor.Set, read Files) (*work.Translator, error) {
+	if want := (nmt.Form{Positions: nmt.Halves, Marks: nmt.Marks{Pad: nmt.Pad, BOS: nmt.BOS, EOS: nmt.EOS}}); m.Form != want {
+		return nil, fmt.Errorf("%s: a %s of which this program has no tokenizer: it reads those it has written", hfConfigFile, hfPegasus)
+	}
+	data, err := read(work.TokenizerFile)
+	if err != nil {
+		return nil, err
+	}
+	tok, err := text.Parse(bytes.Replace(data, []byte(hfEndsWithEOS), []byte(noPostProcessor), 1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", work.TokenizerFile, err)
+	}
+	return work.NewTranslator(m, exchange(m.Shape(), params, true), tok)
+}
+
+// exchange moves the even columns of the residual stream before the odd ones,
+// or back, in every parameter that reads or writes it.
+func exchange(c nmt.Config, p *tensor.Set, back bool) *tensor.Set {
+	order := make([]int, 0, c.Dim) // by new column: the old one
+	for i := range c.Dim {
+		switch {
+		case back && i%2 == 0, !back && i < c.Dim/2:
+			order = append(order, map[bool]int{true: i / 2, false: 2 * i}[back])
+		case back:
+			order = append(order, c.Dim/2+i/2)
+		default:
+			order = append(order, 2*(i-c.Dim/2)+1)
+		}
+	}
+	out := p.Clone()
+	for i := range out.Len() {
+		t := out.At(i)
+		_, _, sub, part, kind := split(t.Name)
+		old := slices.Clone(t.F)
+		reads := len(t.Shape) == 2 && slices.Contains([]string{"q", "k", "v", "up"}, part)
+		writes := sub == "embedding" || slices.Contains([]string{"norm", "out", "down"}, part)
+		switch width := t.Shape[len(t.Shape)-1]; {
+		case reads && kind == "weight":
+			for to, from := range order {
+				copy(t.F[to*width:][:width], old[from*width:])
+			}
+		case writes:
+			for row := 0; row < len(old); row += width {
+				for to, from := range order {
+					t.F[row+to] = old[row+from]
+				}
+			}
+		}
+	}
+	return out
+}
+
+// hfTokenizer is tokenizer_config.json.
+type hfTokenizer struct {
+	Class   string `json:"tokenizer_class"`
+	Source  string `json:"source_lang,omitempty"`
+	Target  string `json:"target_lang,omitempty"`
+	Pad     string `json:"pad_token"`
+	BOS     string `json:"bos_token,omitempty"`
+	EOS     string `json:"eos_token"`
+	Unknown string `json:"unk_token,omitempty"`
+	Most    int    `json:"model_max_length"`
+	Clean   bool   `json:"clean_up_tokenization_spaces"`
+}
+
+// The part of tokenizer.json that ends a text with EOS, in place of none.
+const (
+	noPostProcessor = `"post_processor": null`
+	hfEndsWithEOS   = `"post_processor": {"type": "TemplateProcessing",
+    "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+    "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
+    "special_tokens": {"</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}}}`
+)
+
+func exportHuggingFace(t *work.Translator) (map[string][]byte, error) {
+	shape := t.Model.Shape()
+	marks := shape.Tokens()
+	c := hfConfig{
+		Vocab: shape.Vocab, Dim: shape.Dim, Encoder: shape.Encoder, Decoder: shape.Decoder,
+		EncoderFFN: shape.FFN, DecoderFFN: shape.FFN, EncoderHeads: shape.Heads, DecoderHeads: shape.Heads,
+		Activation: "relu", Scaled: !shape.Unscaled, Positions: nmt.MaxLength, EncoderDecoder: true, Type: "float32",
+		Pad: marks.Pad, BOS: &marks.BOS, EOS: marks.EOS, Start: marks.BOS,
+		Static: ref(true), NormBefore: ref(!shape.PostNorm), FinalNorm: ref(!shape.PostNorm), Tied: ref(true),
+	}
+	if shape.Activation == nmt.Swish {
+		c.Activation = "swish"
+	}
+	params, files := t.Params, map[string][]byte{}
+	words := hfTokenizer{Source: t.Model.Source, Target: t.Model.Target, Pad: "<pad>", EOS: "</s>", Most: nmt.MaxLength}
+	switch tok := t.Tokenizer.(type) {
+	case *text.Tokenizer:
+		c.ModelType, c.Architectures = hfPegasus, []string{"PegasusForConditionalGeneration"}
+		params = exchange(shape, params, false)
+		shape.Positions = nmt.Halves
+		words.Class, words.BOS = "PreTrainedTokenizerFast", "<s>"
+		files[work.TokenizerFile] = []byte(strings.Replace(string(tok.JSON()), noPostProcessor, hfEndsWithEOS, 1))
+	case *text.Marian:
+		if !shape.PostNorm || !shape.OutputBias || shape.Positions != nmt.Halves || shape.NormEps != 0 {
+			return nil, fmt.Errorf("export to huggingface: no architecture of it has this model's norms, output and positions")
+		}
+		c.ModelType, c.Architectures = hfMarian, []string{"MarianMTModel"}
+		c.BOS, c.ShareEmbedding = nil, ref(true)
+		words.Class, words.Unknown = "MarianTokenizer", "<unk>"
+		f := tok.Files()
+		files[work.SourceFile], files[work.TargetFile], files[work.VocabFile] = f.Source, f.Target, f.Vocab
+	}
+	positions := shape.PositionTable(nmt.MaxLength)
+	more := []tensor.Named{
+		named(hfEncoderPositions, positions, nmt.MaxLength, shape.Dim), named(hfDecoderPositions, positions, nmt.MaxLength, shape.Dim),
+	}
+	if !shape.OutputBias {
+		more = append(more, tensor.Named{Name: hfBias, Tensor: kernel.New(kernel.F32, 1, shape.Vocab)})
+	}
+	weights, err := scatter(shape, params, hfPlace, more...)
+	if err != nil {
+		return nil, err
+	}
+	never := [][]int32{{marks.Pad}}
+	if marks.BOS != marks.Pad {
+		never = append(never, []int32{marks.BOS})
+	}
+	files[hfWeightsFile] = work.EncodeSafetensors(weights)
+	files[hfConfigFile], files[hfTokenizerFile] = pretty(c), pretty(words)
+	files[hfGenerationFile] = pretty(struct {
+		Pad   int32     `json:"pad_token_id"`
+		BOS   *int32    `json:"bos_token_id,omitempty"`
+		EOS   int32     `json:"eos_token_id"`
+		Start int32     `json:"decoder_start_token_id"`
+		Never [][]int32 `json:"bad_words_ids"`
+		Most  int       `json:"max_length"`
+		Beams int       `json:"num_beams"`
+	}{marks.Pad, c.BOS, marks.EOS, marks.BOS, never, nmt.MaxLength, 1})
+	return files, nil
+}
+
+func ref[T any](x T) *T { return &x }
+
+// pretty is a value as an indented JSON file.
+func pretty(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		panic("format: " + err.Error()) // strings and numbers
+	}
+	return b.Bytes()
+}
