@@ -263,6 +263,27 @@ func casesMix(s *source) []Call {
 	return cs
 }
 
+func casesAttend(s *source) []Call {
+	var cs []Call
+	for _, d := range [][3]int{{2, 22, 14}, {4, 64, 40}} {
+		seg, tq, tk := s.segs(3, d[2])
+		cs = append(cs, call(Attr{Heads: d[0], Scale: 0.3}, s.floats(tq, d[1]), s.floats(tk, d[1]), s.floats(tk, d[1]), seg))
+	}
+	return append(cs, s.queries(4, 64, 21))
+}
+
+// queries is a call of Attend as a decoder has it: a query each for as many
+// keys, and one more.
+func (s *source) queries(heads, d, keys int) Call {
+	const n = 3
+	seg := New(I32, n, 4)
+	for i := range n {
+		copy(seg.I[4*i:], []int32{int32(i), 1, int32(i * (keys + 1)), int32(keys + i%2)})
+	}
+	tk := n * (keys + 1)
+	return call(Attr{Heads: heads, Scale: 0.2}, s.smooth(n, d), s.smooth(tk, d), s.smooth(tk, d), seg)
+}
+
 func casesMixT(s *source) []Call {
 	var cs []Call
 	for _, d := range [][3]int{{2, 22, 14}, {4, 64, 40}} {

@@ -42,7 +42,7 @@ func (p *primitives) cells() [numOps]cell {
 		cs[Quantize4], cs[AddQuantized4] = p.doQuantize4, p.doAddQuantized4
 		cs[Quantize2], cs[AddQuantized2] = p.doQuantize2, p.doAddQuantized2
 	}
-	cs[QuantizeRows] = p.doQuantizeRows
+	cs[QuantizeRows], cs[Attend] = p.doQuantizeRows, p.doAttend
 	if p.linear8 != nil {
 		cs[Linear8] = p.doLinear8
 	}

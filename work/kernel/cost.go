@@ -28,6 +28,12 @@ func flopMix(c *Call) uint64 {
 	return 2 * uint64(c.In[0].Len()) * (uint64(cols(&c.In[1])) / uint64(c.Attr.Heads))
 }
 
+// flopAttend is that of the three rows.
+func flopAttend(c *Call) uint64 {
+	scores := uint64(scoresBefore(&c.In[3], c.Attr.Heads, rows(&c.In[3])))
+	return scores * (4*uint64(cols(&c.In[0])/c.Attr.Heads) + 12)
+}
+
 func one(*Call) int        { return 1 }
 func elements(c *Call) int { return c.In[0].Len() }
 func firstDim(c *Call) int { return rows(&c.In[0]) }

@@ -11,6 +11,7 @@ type cell func(s *scratch, c *Call, lo, hi int)
 // scratch is storage a worker keeps from call to call.
 type scratch struct {
 	buf     []float32
+	scores  []float32     // Attend
 	codes   []int8        // Linear8
 	keys    [12][4]uint32 // Dropout
 	factors [8]float32    // Adam
@@ -78,7 +79,7 @@ func (d *device) worth(calls []Call) bool {
 func (d *device) effort(c *Call) uint64 {
 	cost := Cost(c)
 	switch c.Op {
-	case MatMul, AttnScores, AttnMix, AttnMixT, Linear8:
+	case MatMul, AttnScores, AttnMix, AttnMixT, Attend, Linear8:
 		if d.cells[c.Op] != nil {
 			return cost / 20
 		}

@@ -169,6 +169,10 @@ const (
 	Swish
 	// SwishGrad: X (Swish's input), dY -> s=1/(1+exp(-x)); dx=(dy*s)*(1+x*(1-s)), each product and sum rounded.
 	SwishGrad
+	// Attend: Q [Tq,D], K, V [Tk,D], seg -> [Tq,D]. AttnScores, AttnSoftmax over all keys by Attr.Scale, and
+	// AttnMix in one row, for who needs no scores: a decoder's queries are one a segment, and many. Rows in no
+	// segment are +0. Segments are in ascending order of queries, which do not overlap.
+	Attend
 	numOps
 )
 

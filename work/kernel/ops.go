@@ -64,6 +64,7 @@ var Ops = [numOps]Row{
 	Linear8:           {"Linear8", 1, shapeLinear8, flopLinear8, partsLinear8, refLinear8, casesLinear8},
 	Swish:             {"Swish", 1, shapeSame(1), perElement(13), elements, refSwish, casesSingle},
 	SwishGrad:         {"SwishGrad", 1, shapeSame(2), perElement(18), elements, refSwishGrad, casesPair},
+	Attend:            {"Attend", 1, shapeAttend, flopAttend, segments, refAttend, casesAttend},
 }
 
 // String returns the operation's name.

@@ -1,15 +1,29 @@
 package kernel
 
+import "slices"
+
 func refScores(c *Call, lo, hi int) {
 	eachBlock(c, lo, hi, func(s segment, h, at int) {
-		scoresProduct(c, s, h, at).reference()
+		scoresProduct(&c.In[0], &c.In[1], c.Attr.Heads, s, h, c.Out[0].F[at:]).reference()
 	})
 }
 
 func refMix(c *Call, lo, hi int) {
 	clearGaps(c, lo, hi, segment.queries)
 	eachBlock(c, lo, hi, func(s segment, h, at int) {
-		mixProduct(c, s, h, at).reference()
+		mixProduct(c.In[0].F[at:], &c.In[1], c.Attr.Heads, s, h, &c.Out[0]).reference()
+	})
+}
+
+func refAttend(c *Call, lo, hi int) {
+	clearGaps(c, lo, hi, segment.queries)
+	eachBlock(c, lo, hi, func(s segment, h, _ int) {
+		scores := make([]float32, s.nq*s.nk)
+		scoresProduct(&c.In[0], &c.In[1], c.Attr.Heads, s, h, scores).reference()
+		for row := range slices.Chunk(scores, s.nk) {
+			softmaxRow(row, row, s.nk, c.Attr.Scale)
+		}
+		mixProduct(scores, &c.In[2], c.Attr.Heads, s, h, &c.Out[0]).reference()
 	})
 }
 
@@ -46,7 +60,7 @@ func eachSegment(c *Call, lo, hi int, f func(s segment, at int)) {
 // segment covers, and those after the last segment. span gives the rows a
 // segment covers.
 func clearGaps(c *Call, lo, hi int, span func(segment) (int, int)) {
-	seg, out := &c.In[2], &c.Out[0]
+	seg, out := &c.In[len(c.In)-1], &c.Out[0]
 	end := 0
 	if lo > 0 {
 		from, n := span(segmentAt(seg, lo-1))
@@ -63,26 +77,27 @@ func clearGaps(c *Call, lo, hi int, span func(segment) (int, int)) {
 	}
 }
 
-// scoresProduct is Q*K^T of head h: both read with the width of the whole.
-func scoresProduct(c *Call, s segment, h, at int) product {
-	d := cols(&c.In[0])
-	w := d / c.Attr.Heads
+// scoresProduct is Q*K^T of head h, to scores: both read with the width of the
+// whole.
+func scoresProduct(q, k *Tensor, heads int, s segment, h int, scores []float32) product {
+	d := cols(q)
+	w := d / heads
 	return product{
-		c: c.Out[0].F[at:], ldc: s.nk,
-		a: c.In[0].F[s.q*d+h*w:], rowA: d, colA: 1,
-		b: c.In[1].F[s.k*d+h*w:], rowB: 1, colB: d,
+		c: scores, ldc: s.nk,
+		a: q.F[s.q*d+h*w:], rowA: d, colA: 1,
+		b: k.F[s.k*d+h*w:], rowB: 1, colB: d,
 		m: s.nq, n: s.nk, k: w,
 	}
 }
 
-// mixProduct is P*V of head h.
-func mixProduct(c *Call, s segment, h, at int) product {
-	d := cols(&c.In[1])
-	w := d / c.Attr.Heads
+// mixProduct is P*V of head h, to its columns of y.
+func mixProduct(p []float32, v *Tensor, heads int, s segment, h int, y *Tensor) product {
+	d := cols(v)
+	w := d / heads
 	return product{
-		c: c.Out[0].F[s.q*d+h*w:], ldc: d,
-		a: c.In[0].F[at:], rowA: s.nk, colA: 1,
-		b: c.In[1].F[s.k*d+h*w:], rowB: d, colB: 1,
+		c: y.F[s.q*d+h*w:], ldc: d,
+		a: p, rowA: s.nk, colA: 1,
+		b: v.F[s.k*d+h*w:], rowB: d, colB: 1,
 		m: s.nq, n: w, k: s.nk,
 	}
 }

@@ -77,6 +77,9 @@ func (s *source) random(op Op) Call {
 		return call(attn, s.scores(heads, seg), s.scores(heads, seg), seg)
 	case AttnMix:
 		return call(attn, s.scores(heads, seg), s.floats(tk, width), seg)
+	case Attend:
+		attn.Causal = false
+		return call(attn, s.floats(tq, width), s.floats(tk, width), s.floats(tk, width), seg)
 	case AttnMixT:
 		return call(attn, s.scores(heads, seg), s.floats(tq, width), seg)
 	case RowSumExp, CrossEntropy, CrossEntropyGrad:

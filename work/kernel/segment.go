@@ -102,6 +102,25 @@ func shapeSoftmax(n int) func(*Attr, []Tensor) (results, error) {
 	}
 }
 
+func shapeAttend(a *Attr, in []Tensor) (results, error) {
+	if err := need(in, matrix, matrix, matrix, operand{I32, 2}); err != nil {
+		return results{}, err
+	}
+	if cols(&in[0]) != cols(&in[1]) || !sameShape(&in[1], &in[2]) {
+		return broken("Q, K and V do not fit:", &in[0], &in[1], &in[2])
+	}
+	if _, err := checkSegments(a, &in[3], rows(&in[0]), rows(&in[1]), 'q'); err != nil {
+		return results{}, err
+	}
+	if a.Causal {
+		return results{}, errCausal
+	}
+	if err := headWidth(a, cols(&in[0])); err != nil {
+		return results{}, err
+	}
+	return outputs(like(&in[0]))
+}
+
 func shapeMix(a *Attr, in []Tensor) (results, error) { return shapeMixed(a, in, 'q') }
 
 func shapeMixT(a *Attr, in []Tensor) (results, error) { return shapeMixed(a, in, 'k') }

@@ -379,4 +379,7 @@ func shapeAdam(_ *Attr, in []Tensor) (results, error) {
 	return outputs(like(&in[0]), like(&in[0]), like(&in[0]))
 }
 
-var errSegments = errors.New("seg carries no data")
+var (
+	errSegments = errors.New("seg carries no data")
+	errCausal   = errors.New("all keys are seen, causal or not")
+)

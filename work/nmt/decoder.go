@@ -21,10 +21,11 @@ type decoder struct {
 	cost   uint64 // so far
 	call   kernel.Call
 
-	table  kernel.Tensor // embeddings [Vocab, Dim]
-	output linear        // to [Vocab]; no weight where that is the table, no bias where there is none
-	pe     kernel.Tensor // positions [L, Dim]
-	norm   linear        // after the last layer
+	params []*kernel.Tensor // by parameter: its place here, nil for none
+	table  kernel.Tensor    // embeddings [Vocab, Dim]
+	output linear           // to [Vocab]; no weight where that is the table, no bias where there is none
+	pe     kernel.Tensor    // positions [L, Dim]
+	norm   linear           // after the last layer
 	layers []decoderLayer
 	source *ragged // the sentences being translated
 	live   []hypothesis
@@ -36,7 +37,6 @@ type decoder struct {
 	x, z, q, k, v, y, stats kernel.Tensor // [n, Dim], stats [n, 2]
 	h                       kernel.Tensor // [n, FFN]
 	logits                  kernel.Tensor // [n, Vocab]
-	scores                  []float32
 	codes, scales           kernel.Tensor // I8 [n, Dim or FFN], [n]: what coded projections read
 }
 
@@ -68,20 +68,26 @@ type hypothesis struct {
 	slot     int // its first row in the caches
 }
 
-// load points d at the parameters p.
+// load points d at the parameters p, of the shapes that it was laid out for.
 func (d *decoder) load(dev kernel.Device, c Config, p *tensor.Set) {
 	d.dev, d.config, d.marks, d.cost = dev, c, c.Tokens(), 0
-	get := func(name string) kernel.Tensor {
-		t, _ := p.Get(name) // the caller has checked p against c, whose form may have no such parameter
-		return t
+	for i, t := range d.params {
+		if t != nil {
+			*t = p.At(i).Tensor
+		}
 	}
-	lin := func(name string) linear {
-		return linear{get(name + ".weight"), get(name + ".scale"), get(name + ".bias")}
+}
+
+// lay finds the place of each parameter in an empty decoder; the encoder's
+// have none.
+func (d *decoder) lay(c Config, shapes []Shape) {
+	places := map[string]*kernel.Tensor{"embedding.weight": &d.table}
+	lin := func(name string, l *linear) {
+		places[name+".weight"], places[name+".scale"], places[name+".bias"] = &l.weight, &l.scale, &l.bias
 	}
-	d.table, d.output, d.norm = get("embedding.weight"), lin("output"), lin("decoder.norm")
-	if d.layers == nil {
-		d.layers = make([]decoderLayer, c.Decoder)
-	}
+	lin("output", &d.output)
+	lin("decoder.norm", &d.norm)
+	d.layers = make([]decoderLayer, c.Decoder)
 	for i := range d.layers {
 		l := &d.layers[i]
 		name := fmt.Sprintf("decoder.%d", i)
@@ -89,16 +95,24 @@ func (d *decoder) load(dev kernel.Device, c Config, p *tensor.Set) {
 			*attention
 			name string
 		}{{&l.self, name + ".self"}, {&l.cross, name + ".cross"}} {
-			a.norm, a.out = lin(a.name+".norm"), lin(a.name+".out")
-			a.q, a.k, a.v = lin(a.name+".q"), lin(a.name+".k"), lin(a.name+".v")
+			lin(a.name+".norm", &a.norm)
+			lin(a.name+".q", &a.q)
+			lin(a.name+".k", &a.k)
+			lin(a.name+".v", &a.v)
+			lin(a.name+".out", &a.out)
 		}
-		l.norm, l.up, l.down = lin(name+".ffn.norm"), lin(name+".ffn.up"), lin(name+".ffn.down")
+		lin(name+".ffn.norm", &l.norm)
+		lin(name+".ffn.up", &l.up)
+		lin(name+".ffn.down", &l.down)
+	}
+	d.params = make([]*kernel.Tensor, len(shapes))
+	for i, s := range shapes {
+		d.params[i] = places[s.Name]
 	}
 }
 
-// begin makes room for n hypotheses of at most length tokens each, whose
-// caches take rows rows. The layers' cross keys and values are set already.
-func (d *decoder) begin(n, rows, length int, source *ragged, pe kernel.Tensor) {
+// begin makes room for n hypotheses whose caches take rows rows. The layers' cross keys and values are set already.
+func (d *decoder) begin(n, rows int, source *ragged, pe kernel.Tensor) {
 	c := d.config
 	d.source, d.pe = source, pe
 	for _, t := range []*kernel.Tensor{&d.x, &d.z, &d.q, &d.k, &d.v, &d.y} {
@@ -113,9 +127,6 @@ func (d *decoder) begin(n, rows, length int, source *ragged, pe kernel.Tensor) {
 	for i := range d.layers {
 		reserve(&d.layers[i].self.keys, rows, c.Dim)
 		reserve(&d.layers[i].self.values, rows, c.Dim)
-	}
-	if s := n * c.Heads * max(length, source.longest()); cap(d.scores) < s {
-		d.scores = make([]float32, s)
 	}
 	d.live, d.ids = d.live[:0], d.ids[:0]
 }
@@ -140,16 +151,13 @@ func (d *decoder) step(t int) kernel.Tensor {
 		reserve(b, n, b.Shape[1])
 	}
 	d.pos, d.self, d.cross = d.pos[:0], d.self[:0], d.cross[:0]
-	crossScores := 0
 	for i, h := range d.live {
 		from, to := d.source.starts[h.sentence], d.source.starts[h.sentence+1]
 		d.pos = append(d.pos, int32(t))
 		d.self = append(d.self, int32(i), 1, int32(h.slot), int32(t+1))
 		d.cross = append(d.cross, int32(i), 1, from, to-from)
-		crossScores += d.config.Heads * int(to-from)
 	}
 	self, cross := ints(d.self, n, 4), ints(d.cross, n, 4)
-	selfScores := n * d.config.Heads * (t + 1)
 
 	d.do(kernel.Embed, kernel.Attr{Scale: d.config.embedScale()}, []kernel.Tensor{d.x},
 		[]kernel.Tensor{d.table, ints(d.ids, n), ints(d.pos, n), d.pe})
@@ -162,9 +170,9 @@ func (d *decoder) step(t int) kernel.Tensor {
 			copy(l.self.keys.F[(h.slot+t)*w:][:w], d.k.F[j*w:])
 			copy(l.self.values.F[(h.slot+t)*w:][:w], d.v.F[j*w:])
 		}
-		d.attend(&l.self, self, selfScores)
+		d.attend(&l.self, self)
 		d.project(d.enter(l.cross.norm), target{d.q, l.cross.q})
-		d.attend(&l.cross, cross, crossScores)
+		d.attend(&l.cross, cross)
 		d.project(d.enter(l.norm), target{d.h, l.up})
 		d.do(d.config.activate(), kernel.Attr{}, []kernel.Tensor{d.h}, []kernel.Tensor{d.h})
 		d.project(d.h, target{d.y, l.down})
@@ -241,12 +249,8 @@ func (d *decoder) project(x kernel.Tensor, to ...target) {
 }
 
 // attend adds to x what the queries q find in a's keys and values.
-func (d *decoder) attend(a *attention, seg kernel.Tensor, scores int) {
-	heads := kernel.Attr{Heads: d.config.Heads}
-	s := floats(d.scores[:scores], scores)
-	d.do(kernel.AttnScores, heads, []kernel.Tensor{s}, []kernel.Tensor{d.q, a.keys, seg})
-	d.do(kernel.AttnSoftmax, softmaxAttr(d.config, false), []kernel.Tensor{s}, []kernel.Tensor{s, seg})
-	d.do(kernel.AttnMix, heads, []kernel.Tensor{d.k}, []kernel.Tensor{s, a.values, seg})
+func (d *decoder) attend(a *attention, seg kernel.Tensor) {
+	d.do(kernel.Attend, softmaxAttr(d.config, false), []kernel.Tensor{d.k}, []kernel.Tensor{d.q, a.keys, a.values, seg})
 	d.project(d.k, target{d.y, a.out})
 	d.leave(a.norm)
 }

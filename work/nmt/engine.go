@@ -330,6 +330,7 @@ func (e *Engine) use(p *tensor.Set) error {
 	if l != e.layout {
 		e.layout, e.gradient, e.loss, e.encoder = l, nil, nil, nil
 		e.in.shapes, e.in.params = shapes, make([]kernel.Tensor, len(shapes))
+		e.decoder = decoder{}
 	}
 	return nil
 }

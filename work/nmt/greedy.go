@@ -85,6 +85,9 @@ func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int
 	if err := checkSentences("source", sources, e.config); err != nil {
 		return 0, err
 	}
+	if e.decoder.params == nil {
+		e.decoder.lay(e.config, e.in.shapes)
+	}
 	e.decoder.load(e.dev, e.config, p)
 	for _, w := range waves(sources, limit, width) {
 		e.encode(p, sources, w)
@@ -95,7 +98,7 @@ func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int
 		}
 		d := &e.decoder
 		e.in.reach(longest)
-		d.begin(len(w.sentences)*width, rows, longest, &e.in.source, e.in.positions)
+		d.begin(len(w.sentences)*width, rows, &e.in.source, e.in.positions)
 		slot := 0
 		for s, n := range w.limits {
 			d.live, d.ids = append(d.live, hypothesis{sentence: s, slot: slot}), append(d.ids, e.config.Tokens().BOS)
