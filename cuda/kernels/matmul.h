@@ -44,8 +44,8 @@ INLINE u64 offset(const operand *o, u32 line, u32 step) {
 	return o->inner ? (u64)line * o->stride + step : (u64)step * o->stride + line;
 }
 
-// fetch loads this thread's share of steps from to from+count-1.
-INLINE void fetch(const operand *o, u32 first, u32 from, u32 count, float *v) {
+// fetch loads this thread's share of the next steps, count of them.
+INLINE void fetch(operand *o, u32 first, u32 count, float *v) {
 	UNROLL
 	for (u32 i = 0; i < LOADS; i += 4) {
 		u32 line, step;
@@ -53,16 +53,17 @@ INLINE void fetch(const operand *o, u32 first, u32 from, u32 count, float *v) {
 		line += first;
 		if (o->vector && count == DEPTH) {
 			line = least(line, o->inner ? o->along - 1 : o->along - 4);
-			*(float4 *)(v + i) = *(const GLOBAL float4 *)(o->at + offset(o, line, from + step));
+			*(float4 *)(v + i) = *(const GLOBAL float4 *)(o->at + offset(o, line, step));
 			continue;
 		}
 		UNROLL
 		for (u32 j = 0; j < 4; j++) {
 			u32 l = least(o->inner ? line : line + j, o->along - 1);
 			u32 s = o->inner ? step + j : step;
-			v[i + j] = o->at[offset(o, l, from + least(s, count - 1))];
+			v[i + j] = o->at[offset(o, l, least(s, count - 1))];
 		}
 	}
+	o->at += o->inner ? DEPTH : (u64)DEPTH * o->stride;
 }
 
 INLINE void keep(const operand *o, const float *v, SHARED float *tile) {
@@ -122,14 +123,14 @@ INLINE void store(GLOBAL float *c, u32 m, u32 n, u32 row, u32 col, float acc[WOR
 	}
 }
 
-INLINE void matmul(const operand *a, const operand *b, GLOBAL float *c, u32 k) {
+INLINE void matmul(operand *a, operand *b, GLOBAL float *c, u32 k) {
 	static SHARED float as[2][DEPTH * WIDTH] __attribute__((aligned(16)));
 	static SHARED float bs[2][DEPTH * WIDTH] __attribute__((aligned(16)));
 	u32 row = block() * TILE, col = block_y() * TILE;
 	float acc[WORK][WORK] = {}, va[LOADS], vb[LOADS];
 	u32 half = 0, count = least(DEPTH, k);
-	fetch(a, row, 0, count, va);
-	fetch(b, col, 0, count, vb);
+	fetch(a, row, count, va);
+	fetch(b, col, count, vb);
 	for (u32 from = 0;;) {
 		keep(a, va, as[half]);
 		keep(b, vb, bs[half]);
@@ -138,8 +139,8 @@ INLINE void matmul(const operand *a, const operand *b, GLOBAL float *c, u32 k) {
 		from += DEPTH;
 		if (from < k) {
 			count = least(DEPTH, k - from);
-			fetch(a, row, from, count, va);
-			fetch(b, col, from, count, vb);
+			fetch(a, row, count, va);
+			fetch(b, col, count, vb);
 		}
 		if (now == DEPTH) {
 			UNROLL
