@@ -10,8 +10,10 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// emulated is a kernel.Device that runs what Plan gives in cuda/ptx.
+// emulated is a kernel.Device that runs what Plan gives in cuda/ptx, and rows
+// without a kernel on the host, as a real one does.
 type emulated struct {
+	host    kernel.Device
 	modules map[string]*ptx.Module
 	plan    func(*kernel.Call) ([]Launch, error)
 	shift   int   // bytes from an aligned address that tensors begin at
@@ -20,7 +22,7 @@ type emulated struct {
 
 func newEmulated(t testing.TB) *emulated {
 	t.Helper()
-	d := &emulated{modules: map[string]*ptx.Module{}, plan: Plan}
+	d := &emulated{host: reference(t), modules: map[string]*ptx.Module{}, plan: Plan}
 	for _, name := range Modules() {
 		text, err := PTX(name)
 		if err != nil {
@@ -36,6 +38,10 @@ func newEmulated(t testing.TB) *emulated {
 func (d *emulated) Name() string { return "emulated" }
 
 func (d *emulated) Do(c *kernel.Call) {
+	if plans[c.Op] == nil {
+		d.host.Do(c)
+		return
+	}
 	if err := d.run(c); err != nil {
 		panic(err)
 	}

@@ -66,3 +66,10 @@ func planMix(name string) func(*kernel.Call) []Launch {
 			in(0), in(1), in(2), out(0), u32(c.Attr.Heads), u32(d), u32(w), u32(n))
 	}
 }
+
+// planAttend shares a head's queries, a block each.
+func planAttend(c *kernel.Call) []Launch {
+	s, n, d := rows(&c.In[3]), rows(&c.Out[0]), cols(&c.In[0])
+	return segmentLaunch("attend", c, up(n, s),
+		in(0), in(1), in(2), in(3), out(0), u32(c.Attr.Heads), u32(d), u32(d/c.Attr.Heads), u32(n), f32(c.Attr.Scale))
+}
