@@ -226,7 +226,7 @@ func FuzzFilter(f *testing.F) {
 }
 
 // TestTranslateSameText: a model's files give the same text with any kernels,
-// threads, batch and pace of the input.
+// threads and batch, in binary32 and in int8.
 func TestTranslateSameText(t *testing.T) {
 	model := smallModel(t, 32)
 	var in strings.Builder
@@ -237,9 +237,13 @@ func TestTranslateSameText(t *testing.T) {
 		}
 		in.WriteString("\n")
 	}
-	for _, beam := range []uint16{1, 5} {
+	texts := map[string]bool{}
+	for _, c := range []struct {
+		beam uint16
+		int8 bool
+	}{{1, false}, {5, false}, {1, true}, {5, true}} {
 		d := work.Greedy
-		d.Beam = beam
+		d.Beam = c.beam
 		want := ""
 		for _, kernels := range kernel.Names() {
 			for _, threads := range []int{1, 2} {
@@ -252,6 +256,11 @@ func TestTranslateSameText(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
+					if c.int8 || batch == 7 {
+						if err := m.Prepare(c.int8); err != nil {
+							t.Fatal(err)
+						}
+					}
 					engine := nmt.NewEngine(dev, m.Model.Shape())
 					var out bytes.Buffer
 					f := filter{batch: batch, out: bufio.NewWriter(&out), translate: func(s []string) ([]string, error) { return m.Translate(engine, s, d) }}
@@ -262,14 +271,18 @@ func TestTranslateSameText(t *testing.T) {
 						want = out.String()
 					}
 					if got := out.String(); got != want || strings.Count(got, "\n") != 18 {
-						t.Errorf("%s, %d threads, batch %d, beam %d: another text: %q, want %q", kernels, threads, batch, beam, got, want)
+						t.Errorf("%+v, %s, %d threads, batch %d: another text: %q, want %q", c, kernels, threads, batch, got, want)
 					}
 				}
 			}
 		}
 		if len(strings.Fields(want)) < 36 {
-			t.Errorf("beam %d: a text with little in it: %q", beam, want)
+			t.Errorf("%+v: a text with little in it: %q", c, want)
 		}
+		texts[want] = true
+	}
+	if len(texts) < 3 { // beam and --int8 do something
+		t.Errorf("%d texts of four", len(texts))
 	}
 }
 
