@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -54,28 +55,29 @@ const (
 // JSON returns the tokenizer in the layout of Hugging Face's tokenizer.json:
 // the same bytes for the same tokenizer, always.
 func (t *Tokenizer) JSON() []byte {
-	var b bytes.Buffer
-	fmt.Fprintf(&b, jsonHead, escape(Pattern))
+	b := fmt.Appendf(nil, jsonHead, quoted.Replace(Pattern))
 	for id, piece := range t.pieces {
-		if id < int(FirstByte) {
-			piece = special[id]
-		} else {
-			piece = visible(piece)
-		}
 		if id > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		fmt.Fprintf(&b, "\n      \"%s\": %d", escape(piece), id)
+		b = append(b, "\n      \""...)
+		if id < int(FirstByte) {
+			b = append(b, special[id]...)
+		} else {
+			b = appendVisible(b, piece)
+		}
+		b = strconv.AppendInt(append(b, `": `...), int64(id), 10)
 	}
-	b.WriteString(jsonMerges)
+	b = append(b, jsonMerges...)
 	for r, p := range t.merges {
 		if r > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		fmt.Fprintf(&b, "\n      \"%s %s\"", escape(visible(t.pieces[p.left])), escape(visible(t.pieces[p.right])))
+		b = appendVisible(append(b, "\n      \""...), t.pieces[p.left])
+		b = appendVisible(append(b, ' '), t.pieces[p.right])
+		b = append(b, '"')
 	}
-	b.WriteString(jsonTail)
-	return b.Bytes()
+	return append(b, jsonTail...)
 }
 
 // Parse reads what [Tokenizer.JSON] wrote, and nothing else: JSON of the
@@ -108,22 +110,28 @@ func Parse(data []byte) (*Tokenizer, error) {
 	return t, nil
 }
 
-// escape writes s for the inside of a JSON string; s has no control characters.
-func escape(s string) string { return quoted.Replace(s) }
-
+// quoted writes text for the inside of a JSON string; the text has no control
+// characters.
 var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
-// visible writes bytes as GPT-2's printable characters, one for each byte: the
-// printable ones of Latin-1 stand for themselves, the other 68 are U+0100 and up.
-func visible(s string) string {
-	var b strings.Builder
-	for i := range len(s) {
-		b.WriteRune(byteRune[s[i]])
+// appendVisible writes the bytes of a piece as GPT-2's printable characters,
+// one for each byte, for the inside of a JSON string.
+func appendVisible(b []byte, piece string) []byte {
+	for i := range len(piece) {
+		b = append(b, visible[piece[i]]...)
 	}
-	return b.String()
+	return b
 }
 
-// raw is the reverse of visible; "" when s is not visible text.
+var visible = func() (to [256]string) {
+	for b, r := range byteRune {
+		to[b] = quoted.Replace(string(r))
+	}
+	return to
+}()
+
+// raw is the bytes that printable characters stand for; "" when some stand for
+// none.
 func raw(s string) string {
 	var b []byte
 	for _, r := range s {
@@ -135,7 +143,8 @@ func raw(s string) string {
 	return string(b)
 }
 
-// byteRune and runeByte are GPT-2's table of bytes and characters, both ways.
+// byteRune and runeByte are GPT-2's table of bytes and characters, both ways: the
+// printable ones of Latin-1 stand for themselves, the other 68 are U+0100 and up.
 var byteRune, runeByte = func() (to [256]rune, from [256 + 68]byte) {
 	next := rune(256)
 	for b := range rune(256) {
