@@ -80,13 +80,27 @@ func (w *Worker) Device() kernel.Device { return w.dev }
 // Do runs one unit of work. It is a pure function of the unit: same unit,
 // same result, on any device. Inputs are read from b and outputs put there.
 // A fault of the arithmetic is in the result; an error means that the unit
-// could not be tried: an input is missing or is not what the unit says.
+// could not be tried: an input is missing or is not what the unit says, or, a
+// [kernel.ErrDevice], the device broke down.
 func (w *Worker) Do(ctx context.Context, b block.Blocks, u Unit) (Result, error) {
 	if err := u.validate(); err != nil {
 		return Result{}, err
 	}
-	var r Result
-	var err error
+	r, err := w.do(ctx, b, u)
+	if errors.Is(err, nmt.ErrNonFinite) {
+		detail := err.Error()
+		r, err = Result{Fault: NonFinite, Detail: detail[:min(len(detail), maxDetail)]}, nil
+	}
+	if err != nil {
+		return Result{}, fmt.Errorf("%s unit %s: %w", u.Kind, u.ID(), err)
+	}
+	r.Version, r.Unit = 1, u.ID()
+	return r, nil
+}
+
+// do does a valid unit.
+func (w *Worker) do(ctx context.Context, b block.Blocks, u Unit) (r Result, err error) {
+	defer kernel.Recover(&err)
 	switch u.Kind {
 	case Gradient, Steps:
 		r, err = w.learn(ctx, b, u)
@@ -99,15 +113,7 @@ func (w *Worker) Do(ctx context.Context, b block.Blocks, u Unit) (Result, error)
 	case Average:
 		r, err = w.average(ctx, b, u)
 	}
-	if errors.Is(err, nmt.ErrNonFinite) {
-		detail := err.Error()
-		r, err = Result{Fault: NonFinite, Detail: detail[:min(len(detail), maxDetail)]}, nil
-	}
-	if err != nil {
-		return Result{}, fmt.Errorf("%s unit %s: %w", u.Kind, u.ID(), err)
-	}
-	r.Version, r.Unit = 1, u.ID()
-	return r, nil
+	return r, err
 }
 
 // lesson is what a unit learns from: its run, its place there, the parameters,
@@ -312,6 +318,7 @@ func (w *Worker) set(ctx context.Context, b block.Blocks, l block.Link, shape nm
 	if err := shape.Check(s); err != nil {
 		return nil, fmt.Errorf("parameters %s: %w", l, err)
 	}
+	s = s.On(w.dev)
 	w.sets = remember(w.sets, any(l), s)
 	return s, nil
 }

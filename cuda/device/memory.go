@@ -22,7 +22,14 @@ type block struct {
 func (b *block) free() { cu.MemFree(cu.DevicePtr(b.at)) } // a lost device has freed it
 
 // home keeps a block while tensors refer to it.
-type home struct{ *block }
+type home struct {
+	*Device
+	*block
+}
+
+// leastBlock is the bytes that a block has at least: smaller tensors are copied
+// sooner than the driver makes room.
+const leastBlock = 16 << 10
 
 // elementBytes is the size of an element of a type.
 func elementBytes(t kernel.Type) int {
@@ -35,7 +42,7 @@ func elementBytes(t kernel.Type) int {
 // Alloc returns a vector of n zeros in unified memory. It lives on the device
 // until the host looks at it.
 func (d *Device) Alloc(t kernel.Type, n int) (kernel.Tensor, bool) {
-	if !d.unified || d.fault != nil {
+	if !d.unified || d.fault != nil || n*elementBytes(t) < leastBlock {
 		return kernel.Tensor{}, false
 	}
 	b := &block{size: n * elementBytes(t)}
@@ -72,7 +79,7 @@ func (d *Device) Alloc(t kernel.Type, n int) (kernel.Tensor, bool) {
 
 // tensor is a block as a tensor, and has it freed when nothing refers to it.
 func (d *Device) tensor(b *block, t kernel.Type, n int) kernel.Tensor {
-	h := &home{b}
+	h := &home{d, b}
 	runtime.AddCleanup(h, func(b *block) {
 		d.mu.Lock()
 		defer d.mu.Unlock()

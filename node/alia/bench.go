@@ -160,7 +160,7 @@ func translateRate(dev kernel.Device, preset string) (float64, error) {
 		return 0, err
 	}
 	shape, batch := cfg.Model(int(cfg.Pieces)), syntheticBatch(int32(cfg.Pieces), int(cfg.BatchTokens), 0)
-	engine, params := nmt.NewEngine(dev, shape), nmt.Init(shape, 1)
+	engine, params := nmt.NewEngine(dev, shape), nmt.Init(shape, 1).On(dev)
 	tokens, began := 0, cpuSeconds()
 	for {
 		out, _, err := engine.Greedy(params, batch.Source, nmt.TwicePlusTen)

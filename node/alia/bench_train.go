@@ -228,7 +228,7 @@ func (b *trainBench) run() (*trainReport, error) {
 	params := nmt.Init(shape, 1)
 	r := &trainReport{Preset: b.preset, Kernels: b.dev.Name(), Threads: b.threads, Params: params.Elements(), Steps: b.steps}
 	debug.FreeOSMemory() // what reading a corpus took
-	t := trainee{bench: b, engine: nmt.NewEngine(b.dev, shape), state: train.Start(b.config, params), dev: b.dev}
+	t := trainee{bench: b, engine: nmt.NewEngine(b.dev, shape), state: train.Start(b.config, params.On(b.dev)), dev: b.dev}
 	var rates []float64
 	var began time.Time
 	for i := range warmSteps + b.steps {

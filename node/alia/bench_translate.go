@@ -103,6 +103,7 @@ func (b *translateBench) run(ctx context.Context, a *app, c *compute) error {
 	if err := t.Prepare(b.int8); err != nil {
 		return err
 	}
+	t.Params = t.Params.On(dev)
 	engine := nmt.NewEngine(dev, t.Model.Shape())
 	if _, err := b.translate(ctx, engine, t, sources, d); err != nil {
 		return err

@@ -178,6 +178,7 @@ func (x *examination) evaluate(ctx context.Context, a *app, dev kernel.Device, o
 		return nil, err
 	}
 	r := &evaluation{Model: t.ID().String(), Beam: o.beam, Int8: int8, Sentences: len(sources)}
+	t.Params = t.Params.On(dev)
 	if r.output, err = translateAll(ctx, t, nmt.NewEngine(dev, t.Model.Shape()), sources, d); err != nil {
 		return nil, err
 	}

@@ -144,6 +144,7 @@ func translateLocal(ctx context.Context, a *app, o order, d work.Decoding, l *lo
 	if in.terminal {
 		a.note("Type lines to translate; Ctrl-D ends.")
 	}
+	t.Params = t.Params.On(dev)
 	engine := nmt.NewEngine(dev, t.Model.Shape())
 	var text strings.Builder // with --json
 	f := filter{batch: l.batch, whole: l.whole, patient: in.regular, out: bufio.NewWriter(a.stdout)}

@@ -25,6 +25,16 @@ func Alloc(dev Device, t Type, n int) Tensor {
 	return New(t, n)
 }
 
+// Near returns a vector of n zeros in memory of the kind that x is in.
+func (t *Tensor) Near(n int) Tensor {
+	if a, ok := t.Home.(Allocator); ok {
+		if x, ok := a.Alloc(t.Type, n); ok {
+			return x
+		}
+	}
+	return New(t.Type, n)
+}
+
 // Part returns elements from to until-1 of x as a tensor of the given shape,
 // which has as many.
 func (t *Tensor) Part(from, until int, shape ...int) Tensor {

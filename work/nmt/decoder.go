@@ -116,26 +116,28 @@ func (d *decoder) begin(n, rows int, source *ragged, pe kernel.Tensor) {
 	c := d.config
 	d.source, d.pe = source, pe
 	for _, t := range []*kernel.Tensor{&d.x, &d.z, &d.q, &d.k, &d.v, &d.y} {
-		reserve(t, n, c.Dim)
+		d.reserve(t, n, c.Dim)
 	}
-	reserve(&d.stats, n, 2)
-	reserve(&d.h, n, c.FFN)
-	reserve(&d.logits, n, c.Vocab)
+	d.reserve(&d.stats, n, 2)
+	d.reserve(&d.h, n, c.FFN)
+	d.reserve(&d.logits, n, c.Vocab)
 	if wide := n * max(c.Dim, c.FFN); cap(d.codes.B) < wide {
-		d.codes, d.scales = kernel.New(kernel.I8, 1, wide), kernel.New(kernel.F32, n)
+		d.codes, d.scales = kernel.Alloc(d.dev, kernel.I8, wide), kernel.Alloc(d.dev, kernel.F32, n)
+		d.codes.Shape = []int{1, wide}
 	}
 	for i := range d.layers {
-		reserve(&d.layers[i].self.keys, rows, c.Dim)
-		reserve(&d.layers[i].self.values, rows, c.Dim)
+		d.reserve(&d.layers[i].self.keys, rows, c.Dim)
+		d.reserve(&d.layers[i].self.values, rows, c.Dim)
 	}
 	d.live, d.ids = d.live[:0], d.ids[:0]
 }
 
 // reserve gives t the shape [rows, width], with new storage if it is short.
 // The elements are whatever they were.
-func reserve(t *kernel.Tensor, rows, width int) {
+func (d *decoder) reserve(t *kernel.Tensor, rows, width int) {
 	if cap(t.F) < rows*width {
-		*t = kernel.New(kernel.F32, rows, width)
+		*t = kernel.Alloc(d.dev, kernel.F32, rows*width)
+		t.Shape = []int{rows, width}
 		return
 	}
 	t.Shape[0], t.Shape[1] = rows, width
@@ -148,7 +150,7 @@ func reserve(t *kernel.Tensor, rows, width int) {
 func (d *decoder) step(t int) kernel.Tensor {
 	n := len(d.live)
 	for _, b := range []*kernel.Tensor{&d.x, &d.z, &d.q, &d.k, &d.v, &d.y, &d.stats, &d.h, &d.logits} {
-		reserve(b, n, b.Shape[1])
+		d.reserve(b, n, b.Shape[1])
 	}
 	d.pos, d.self, d.cross = d.pos[:0], d.self[:0], d.cross[:0]
 	for i, h := range d.live {

@@ -61,8 +61,8 @@ func NewEngine(dev kernel.Device, c Config) *Engine {
 		totals[i] = tensor.Named{Name: s.Name, Tensor: kernel.New(kernel.F32, 1)}
 	}
 	return &Engine{
-		dev: dev, config: c, in: newInputs(c, shapes),
-		totals: set(totals), calls: make([]kernel.Call, len(shapes)),
+		dev: dev, config: c, in: newInputs(c, shapes), arena: tensor.Arena{On: dev},
+		totals: set(totals).On(dev), calls: make([]kernel.Call, len(shapes)),
 	}
 }
 
@@ -119,15 +119,13 @@ func (e *Engine) first(grads *tensor.Set) *tensor.Set {
 	if e.sum == nil {
 		e.sum = grads.Zeros()
 	}
-	for i := range grads.Len() {
-		copy(e.sum.At(i).F, grads.At(i).F)
-	}
+	e.each(kernel.Scale, kernel.Attr{Scale: 1}, e.sum, grads) // a copy
 	return e.sum
 }
 
 // add adds a batch's gradients to sum and returns what that costs.
 func (e *Engine) add(sum, grads *tensor.Set) (cost uint64) {
-	calls := e.each(kernel.Add, sum, sum, grads)
+	calls := e.each(kernel.Add, kernel.Attr{}, sum, sum, grads)
 	for i := range calls {
 		cost += kernel.Cost(&calls[i])
 	}
@@ -137,7 +135,7 @@ func (e *Engine) add(sum, grads *tensor.Set) (cost uint64) {
 // finite reports whether all of s is finite. A sum over a tensor that holds a
 // NaN or an infinity is one; one that overflows is looked at closely.
 func (e *Engine) finite(s *tensor.Set) bool {
-	for _, c := range e.each(kernel.Sum, e.totals, s) {
+	for _, c := range e.each(kernel.Sum, kernel.Attr{}, e.totals, s) {
 		if !tensor.Finite(c.Out[0]) && !tensor.Finite(c.In[0]) {
 			return false
 		}
@@ -147,10 +145,10 @@ func (e *Engine) finite(s *tensor.Set) bool {
 
 // each computes op of every tensor of in, all at once, into the tensor of out
 // of the same name, and returns the calls, good until the next time.
-func (e *Engine) each(op kernel.Op, out *tensor.Set, in ...*tensor.Set) []kernel.Call {
+func (e *Engine) each(op kernel.Op, attr kernel.Attr, out *tensor.Set, in ...*tensor.Set) []kernel.Call {
 	for i := range e.calls {
 		c := &e.calls[i]
-		c.Op, c.Label, c.In, c.Out = op, "combine/gradients", c.In[:0], append(c.Out[:0], out.At(i).Tensor)
+		c.Op, c.Attr, c.Label, c.In, c.Out = op, attr, "combine/gradients", c.In[:0], append(c.Out[:0], out.At(i).Tensor)
 		for _, s := range in {
 			c.In = append(c.In, s.At(i).Tensor)
 		}

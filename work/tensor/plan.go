@@ -14,9 +14,8 @@ import (
 // type. It grows to the largest plan made with it. A plan's results are good
 // until another plan of its arena runs. The zero Arena is empty and ready.
 type Arena struct {
-	f []float32
-	i []int32
-	b []int8
+	On     kernel.Device    // which gives the storage; nil for Go's memory
+	arrays [3]kernel.Tensor // by element type
 }
 
 // Plan is the calls that compute some values of a graph, in steps, with a
@@ -101,31 +100,24 @@ func (p *Plan) cut() {
 // bind grows the arena to size and gives every result its place there.
 func (p *Plan) bind(size [3]int) {
 	a, l := p.arena, p.layout
-	a.f, a.i, a.b = grown(a.f, size[0]), grown(a.i, size[1]), grown(a.b, size[2])
+	for t, n := range size {
+		a.grow(t, n)
+	}
 	for _, i := range l.order {
 		for o, id := range l.buffer[i] {
 			b, t := &l.buffers[id], &p.places[i][o]
-			from, to := b.offset, b.offset+b.elements
-			switch b.typ {
-			case kernel.F32:
-				t.F = a.f[from:to:to]
-			case kernel.I32:
-				t.I = a.i[from:to:to]
-			case kernel.I8:
-				t.B = a.b[from:to:to]
-			}
+			*t = a.arrays[b.typ-kernel.F32].Part(b.offset, b.offset+b.elements, t.Shape...)
 		}
 	}
 }
 
-// grown is x, or if that is shorter than n, new storage with room for batches
-// that are a little larger still: those of a run differ little, and what is
-// outgrown lies about until it is collected.
-func grown[T any](x []T, n int) []T {
-	if len(x) >= n {
-		return x
+// grow makes an array at least n elements long. When it must, it makes room for
+// batches that are a little larger still: those of a run differ little, and
+// what is outgrown lies about until it is collected.
+func (a *Arena) grow(t, n int) {
+	if x := &a.arrays[t]; len(x.Shape) == 0 && n > 0 || n > x.Len() {
+		*x = kernel.Alloc(a.On, kernel.F32+kernel.Type(t), n+n/8)
 	}
-	return make([]T, n+n/8)
 }
 
 // Run computes the plan's outputs on dev. It allocates nothing.

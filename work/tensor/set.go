@@ -98,8 +98,12 @@ func (s *Set) Elements() int {
 	return n
 }
 
-// Zeros returns a set with the names, types and shapes of s, all zero.
+// Zeros returns a set with the names, types and shapes of s, all zero, in the
+// same kind of memory.
 func (s *Set) Zeros() *Set {
+	if z, ok := s.in(s.home()); ok {
+		return z
+	}
 	z := &Set{items: make([]Named, len(s.items))}
 	for i, it := range s.items {
 		z.items[i] = Named{it.Name, Zeros(it.Type, it.Shape...)}
@@ -107,8 +111,13 @@ func (s *Set) Zeros() *Set {
 	return z
 }
 
-// Clone returns a copy that shares no storage with s.
+// Clone returns a copy that shares no storage with s, in the same kind of
+// memory.
 func (s *Set) Clone() *Set {
+	if c, ok := s.in(s.home()); ok {
+		c.copyFrom(s)
+		return c
+	}
 	c := &Set{items: make([]Named, len(s.items))}
 	for i, it := range s.items {
 		c.items[i] = Named{it.Name, kernel.Tensor{
@@ -117,6 +126,72 @@ func (s *Set) Clone() *Set {
 		}}
 	}
 	return c
+}
+
+// On returns s where dev computes on it best: s itself, or a copy in memory
+// that dev gives.
+func (s *Set) On(dev kernel.Device) *Set {
+	if s.home() != nil {
+		return s
+	}
+	c, ok := s.in(dev)
+	if !ok {
+		return s
+	}
+	c.copyFrom(s)
+	return c
+}
+
+// home is what gave the memory of s, nil where it is Go's.
+func (s *Set) home() any {
+	if len(s.items) == 0 {
+		return nil
+	}
+	return s.items[0].Home
+}
+
+// setAlign is the granularity of placement in memory that a device gave, in
+// elements.
+const setAlign = 256
+
+// in returns a set of the form of s, all zero, in memory that home gives: a
+// piece for each element type. It is not ok where home gives none.
+func (s *Set) in(home any) (z *Set, ok bool) {
+	a, ok := home.(kernel.Allocator)
+	if !ok {
+		return nil, false
+	}
+	var size, at [4]int
+	round := func(n int) int { return (n + setAlign - 1) / setAlign * setAlign }
+	for i := range s.items {
+		t := &s.items[i]
+		size[t.Type] += round(t.Len())
+	}
+	var piece [4]kernel.Tensor
+	for t := kernel.F32; t <= kernel.I8; t++ {
+		if size[t] > 0 {
+			if piece[t], ok = a.Alloc(t, size[t]); !ok {
+				return nil, false
+			}
+		}
+	}
+	z = &Set{items: make([]Named, len(s.items))}
+	for i := range s.items {
+		t := &s.items[i]
+		n, from := t.Len(), at[t.Type]
+		z.items[i] = Named{t.Name, piece[t.Type].Part(from, from+n, slices.Clone(t.Shape)...)}
+		at[t.Type] += round(n)
+	}
+	return z, true
+}
+
+func (s *Set) copyFrom(t *Set) {
+	for i := range s.items {
+		to, from := &s.items[i], &t.items[i]
+		copy(to.F, from.F)
+		copy(to.I, from.I)
+		copy(to.B, from.B)
+	}
 }
 
 // Finite reports whether no tensor of s holds a NaN or an infinity.

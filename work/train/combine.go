@@ -142,16 +142,17 @@ func (f fold) gradients(cfg Config, at Place, s *State, from []Contribution) Del
 		f.clip(cfg, mean)
 	}
 	step := f.codes(s.Params, cfg.UpdateBits)
-	var room []float32
+	var room, zeros kernel.Tensor
 	for lo, hi := 0, 0; lo < s.Params.Len(); lo = hi {
 		var elements int
-		if hi, elements = batch(s.Params, lo); len(room) < elements {
-			room = make([]float32, elements)
+		if hi, elements = batch(s.Params, lo); len(room.F) < elements {
+			first := s.Params.At(0)
+			room, zeros = first.Near(elements), first.Near(elements)
 		}
 		g := mean
 		if g == nil {
 			g = within(room, s.Params, lo, hi)
-			f.mean(g, from, lo, hi)
+			f.mean(g, zeros, from, lo, hi)
 		}
 		f.adam(cfg, at, g, s.M, s.V, lo, hi)
 		f.decay(cfg, at, s.Params, g, lo, hi)
@@ -178,13 +179,14 @@ func batch(s *tensor.Set, lo int) (hi, elements int) {
 
 // within is a set of s's form whose tensors lo to hi-1 lie in room. The others
 // have no storage.
-func within(room []float32, s *tensor.Set, lo, hi int) *tensor.Set {
-	items := make([]tensor.Named, s.Len())
+func within(room kernel.Tensor, s *tensor.Set, lo, hi int) *tensor.Set {
+	items, at := make([]tensor.Named, s.Len()), 0
 	for i := range items {
 		t := s.At(i)
 		items[i] = tensor.Named{Name: t.Name, Tensor: kernel.Tensor{Type: kernel.F32, Shape: t.Shape}}
 		if lo <= i && i < hi {
-			items[i].F, room = room[:t.Len():t.Len()], room[t.Len():]
+			items[i].Tensor = room.Part(at, at+t.Len(), t.Shape...)
+			at += t.Len()
 		}
 	}
 	return set(items)
@@ -203,12 +205,13 @@ func (f fold) each(lo, hi int, call func(i int) kernel.Call) {
 }
 
 // mean sets the tensors lo to hi-1 of x to the means of the deltas' tensors, in
-// index order.
-func (f fold) mean(x *tensor.Set, from []Contribution, lo, hi int) {
-	for i := lo; i < hi; i++ {
-		clear(x.At(i).F)
-	}
-	for _, c := range from {
+// index order. Zeros is as long as the longest of them.
+func (f fold) mean(x *tensor.Set, zeros kernel.Tensor, from []Contribution, lo, hi int) {
+	f.each(lo, hi, func(i int) kernel.Call {
+		t := x.At(i).Tensor
+		return f.added(zeros.Part(0, t.Len(), t.Shape...), t, from[0].Delta, i, +1)
+	})
+	for _, c := range from[1:] {
 		f.dequantize(x, c.Delta, lo, hi, +1)
 	}
 	f.scaleSome(x, 1/float32(len(from)), lo, hi)
@@ -216,8 +219,13 @@ func (f fold) mean(x *tensor.Set, from []Contribution, lo, hi int) {
 
 // average is the mean of the deltas, of params' form.
 func (f fold) average(params *tensor.Set, from []Contribution) *tensor.Set {
-	sum := params.Zeros()
-	f.mean(sum, from, 0, sum.Len())
+	sum, longest := params.Zeros(), 0
+	for i := range sum.Len() {
+		t := sum.At(i)
+		longest = max(longest, t.Len())
+	}
+	first := sum.At(0)
+	f.mean(sum, first.Near(longest), from, 0, sum.Len())
 	return sum
 }
 
@@ -262,14 +270,15 @@ func (f fold) encode(s *tensor.Set, d Delta, bits uint32, lo, hi int) {
 
 // dequantize puts sign times d's tensors lo to hi-1 onto s's, in place.
 func (f fold) dequantize(s *tensor.Set, d Delta, lo, hi int, sign float32) {
-	op := d.codec().add
-	f.each(lo, hi, func(i int) kernel.Call {
-		x := s.At(i).Tensor
-		return kernel.Call{
-			Op: op, Attr: kernel.Attr{Scale: sign},
-			In: []kernel.Tensor{x, d.Q.At(i).Tensor, d.Scales.At(i).Tensor}, Out: []kernel.Tensor{x},
-		}
-	})
+	f.each(lo, hi, func(i int) kernel.Call { return f.added(s.At(i).Tensor, s.At(i).Tensor, d, i, sign) })
+}
+
+// added is the call that makes y of x and sign times d's i-th tensor.
+func (f fold) added(x, y kernel.Tensor, d Delta, i int, sign float32) kernel.Call {
+	return kernel.Call{
+		Op: d.codec().add, Attr: kernel.Attr{Scale: sign},
+		In: []kernel.Tensor{x, d.Q.At(i).Tensor, d.Scales.At(i).Tensor}, Out: []kernel.Tensor{y},
+	}
 }
 
 // scale multiplies s by x in place.
@@ -443,7 +452,9 @@ func cost(op kernel.Op, a kernel.Attr, in ...kernel.Tensor) uint64 {
 func results(dev kernel.Device, op kernel.Op, a kernel.Attr, in ...kernel.Tensor) []kernel.Tensor {
 	out := infer(op, a, in...)
 	for i := range out {
-		out[i] = tensor.Zeros(out[i].Type, out[i].Shape...)
+		shape := out[i].Shape
+		out[i] = kernel.Alloc(dev, out[i].Type, out[i].Len())
+		out[i].Shape = shape
 	}
 	dev.Do(&kernel.Call{Op: op, Attr: a, In: in, Out: out})
 	return out
