@@ -11,7 +11,7 @@ RACE        := ./protocol/... ./ledger/... ./node/...
 # The rooms whose bits must agree under every build.
 GOLDEN      := ./work/kernel/ ./work/nmt/ ./work/text/ ./work/corpus/ ./work/train/ ./work/
 
-.PHONY: build build-cuda demo test check vet staticcheck race golden emulated bench soak generate ptx fuzz clean
+.PHONY: build build-cuda cuda cuda-tests demo test check vet staticcheck race golden emulated bench soak generate ptx fuzz clean
 
 build: ## bin/alia, and the peer of its bench where that can be loaded
 	@mkdir -p bin
@@ -37,7 +37,7 @@ test: ## every test
 	@ls /usr/lib/*/libopenblas.so.0 >/dev/null 2>&1 || echo "test: no OpenBLAS is seen, so the bench beside it may be skipped; Debian's package is libopenblas0-pthread"
 	$(GO) test -count=1 ./...
 
-check: build vet staticcheck test race golden emulated ## what CI runs
+check: build vet staticcheck test race cuda golden emulated ## what CI runs
 
 vet:
 	@test -z "$$(gofmt -l node protocol work ledger cuda examples)" || { echo "gofmt would change:"; gofmt -l node protocol work ledger cuda examples; exit 1; }
@@ -50,6 +50,15 @@ race: ## tests with the race detector, which needs a C compiler
 	@if command -v $${CC:-cc} >/dev/null 2>&1; then \
 		CGO_ENABLED=1 $(GO) test -race -short -count=1 $(RACE); \
 	else echo "race: skipped, there is no C compiler"; fi
+
+cuda: ## the CUDA build, its host code on an emulated device, with the race detector too; it needs a C compiler
+	@if command -v $${CC:-cc} >/dev/null 2>&1; then $(MAKE) --no-print-directory cuda-tests; \
+	else echo "cuda: skipped, there is no C compiler"; fi
+
+cuda-tests: build-cuda
+	$(CUDA_ENV) $(GO) vet -tags cuda,cudaemu ./cuda/... ./node/alia
+	$(CUDA_ENV) $(GO) test -tags cuda,cudaemu -count=1 ./cuda/device ./cuda/driver
+	$(CUDA_ENV) $(GO) test -tags cuda,cudaemu -race -short -count=1 ./cuda/device
 
 golden: ## the golden digests, under every instruction set and without assembly
 	GOAMD64=v1 $(GO) test -count=1 -run 'Golden|Published|SameBits' $(GOLDEN)

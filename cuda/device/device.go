@@ -163,12 +163,15 @@ func (d *Device) Close() error {
 	return err
 }
 
-// run is the device's goroutine.
+// run is the device's goroutine. The thread it is locked to has the device's
+// context, and goes back to Go without one.
 func (d *Device) run() {
-	runtime.LockOSThread() // and never unlocked: the thread, whose context is the device's, ends with the goroutine
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	for task := range d.tasks {
 		task()
 	}
+	cu.SetCurrentContext(cu.CUContext{}) // where there was none, there is none
 }
 
 // on runs f on the device's thread.

@@ -49,7 +49,7 @@ func load() error {
 		return fmt.Errorf("driver library %s has no %s: install a driver for CUDA %d or later", name, m, oldest/1000)
 	}
 	if r != C.CUDA_SUCCESS {
-		return fmt.Errorf("driver library %s: %s", name, startReason(r))
+		return fmt.Errorf("driver library %s: %s", name, startReason("/dev/nvidiactl", int(r)))
 	}
 	if v := cu.Version(); v < oldest {
 		return fmt.Errorf("the driver supports CUDA %d.%d, at least %d.%d is needed: install a newer driver", v/1000, v%1000/10, oldest/1000, oldest%1000/10)
@@ -71,8 +71,7 @@ func dynamic(name string) (find, library unsafe.Pointer, err error) {
 
 // startReason says why the driver does not start. It tells the same number for
 // no device and for no right to use one, so the device's file is asked too.
-func startReason(r C.CUresult) string {
-	const control = "/dev/nvidiactl"
+func startReason(control string, r int) string {
 	f, err := os.OpenFile(control, os.O_RDWR, 0)
 	if err == nil {
 		f.Close()

@@ -66,6 +66,13 @@ func Set(c Config) {
 	now = newMachine(c)
 }
 
+// Change makes the machine what c says; it holds what it held.
+func Change(c Config) {
+	mu.Lock()
+	defer mu.Unlock()
+	now.Config, now.launched = c, 0
+}
+
 // Sound returns the Config of a machine with one device and no faults.
 func Sound() Config { return sound() }
 

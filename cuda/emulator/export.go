@@ -124,10 +124,10 @@ func emu_cuDevicePrimaryCtxRelease(C.CUdevice) C.CUresult {
 }
 
 //export emu_cuCtxSetCurrent
-func emu_cuCtxSetCurrent(C.CUcontext) C.CUresult {
+func emu_cuCtxSetCurrent(ctx C.CUcontext) C.CUresult {
 	mu.Lock()
 	defer mu.Unlock()
-	now.threads[unix.Gettid()] = true
+	now.threads[unix.Gettid()] = ctx != nil
 	return success
 }
 
