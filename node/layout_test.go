@@ -46,7 +46,8 @@ var rooms = map[string][]string{
 	"examples/translate":          {"*"},
 	"cuda":                        {"work/kernel", "cuda/ptx"},
 	"cuda/ptx":                    {"work/kernel"},
-	"cuda/driver":                 {},
+	"cuda/driver":                 {"cuda/emulator"},
+	"cuda/emulator":               {"cuda/ptx"},
 	"cuda/device":                 {"cuda", "cuda/driver", "work/kernel"},
 }
 
