@@ -109,11 +109,8 @@ func (d *dice) codes(shape ...int) kernel.Tensor {
 // segments is a table with gaps, and the numbers of queries, keys and scores
 // of a head.
 func (d *dice) segments() (seg kernel.Tensor, tq, tk, scores int) {
-	n := []int{1, 2, 3, 5, 34, 40}[d.below(6)]
-	limit := []int{1, 5, 31, 33, 70, 130}[d.below(6)]
-	if n > 5 {
-		limit = min(limit, 5)
-	}
+	kind := [][2]int{{1, 1}, {1, 140}, {2, 90}, {3, 70}, {5, 33}, {40, 5}, {34, 3}}[d.below(7)]
+	n, limit := kind[0], kind[1]
 	seg = kernel.New(kernel.I32, n, 4)
 	for i := range n {
 		tq, tk = tq+d.below(2)*d.below(4), tk+d.below(2)*d.below(4)
@@ -156,7 +153,7 @@ func (d *dice) attention(c *kernel.Call) {
 	heads := 1 + d.below(3)
 	width := heads * d.size(140)
 	seg, tq, tk, n := d.segments()
-	c.Attr = kernel.Attr{Heads: heads, Scale: d.uniform(), Causal: d.below(2) == 0}
+	c.Attr = kernel.Attr{Heads: heads, Scale: 16 * d.uniform(), Causal: d.below(2) == 0}
 	switch c.Op {
 	case kernel.AttnScores:
 		c.In = []kernel.Tensor{d.floats(tq+1, width), d.floats(tk+1, width), seg}
@@ -182,8 +179,11 @@ func (d *dice) attention(c *kernel.Call) {
 
 func (d *dice) entropy(c *kernel.Call) {
 	t, v := d.size(70), d.size(530)
-	x, m, s := d.floats(t, v), d.floats(t), d.positive(t)
-	if d.wild {
+	if d.below(2) == 0 {
+		t, v = v, 1+d.below(3)
+	}
+	x, m, s := d.spread(t, v), d.floats(t), d.positive(t)
+	if d.wild || d.below(2) == 0 {
 		s = d.floats(t)
 	}
 	c.Attr.Eps = 0.1
@@ -195,6 +195,15 @@ func (d *dice) entropy(c *kernel.Call) {
 	default:
 		c.In = []kernel.Tensor{x, m, s, d.indexes(t, v), d.floats(1)}
 	}
+}
+
+// spread is numbers over all of the exponential's range.
+func (d *dice) spread(shape ...int) kernel.Tensor {
+	t := d.floats(shape...)
+	for i := range t.F {
+		t.F[i] *= float32(1 + d.below(2)*55)
+	}
+	return t
 }
 
 func (d *dice) quantized(c *kernel.Call) {
@@ -217,13 +226,20 @@ func (d *dice) quantized(c *kernel.Call) {
 // rowwise makes calls of the rows that go by elements, rows or columns.
 func (d *dice) rowwise(c *kernel.Call) {
 	t, n, v := d.size(70), d.size(530), d.size(70)
+	if c.Op == kernel.ColSum || c.Op == kernel.LayerNormGainGrad {
+		t, n = d.size(300), d.size(100)
+	}
 	x := d.floats(t, n)
 	same := func() kernel.Tensor { return d.floats(t, n) }
 	c.Attr = kernel.Attr{Scale: d.uniform(), Eps: 1e-6, Beta1: 0.9, Beta2: 0.98}
 	switch c.Op {
 	case kernel.AddBias:
 		c.In = []kernel.Tensor{x, d.floats(n)}
-	case kernel.Add, kernel.ReluGrad, kernel.SwishGrad:
+	case kernel.Swish:
+		c.In = []kernel.Tensor{d.spread(t, n)}
+	case kernel.SwishGrad:
+		c.In = []kernel.Tensor{d.spread(t, n), same()}
+	case kernel.Add, kernel.ReluGrad:
 		c.In = []kernel.Tensor{x, same()}
 	case kernel.LayerNorm:
 		c.In = []kernel.Tensor{x, d.floats(n), d.floats(n)}

@@ -16,7 +16,7 @@ type emulated struct {
 	host    kernel.Device
 	modules map[string]*ptx.Module
 	plan    func(*kernel.Call) ([]Launch, error)
-	shift   int   // bytes from an aligned address that tensors begin at
+	shift   int   // elements from an aligned address that tensors begin at
 	budget  int64 // instructions of a launch, 0 for no limit
 }
 
@@ -71,7 +71,8 @@ func (d *emulated) run(c *kernel.Call) error {
 		key := storage(t)
 		addr, placed := places[key]
 		if !placed {
-			addr = mem.Alloc(d.shift+t.Len()*elementSize(t)) + uint64(d.shift)
+			size := elementSize(t)
+			addr = mem.Alloc((d.shift+t.Len())*size) + uint64(d.shift*size)
 			places[key] = addr
 		}
 		if !load {

@@ -46,12 +46,11 @@ func planWarps(name string, args ...Arg) func(*kernel.Call) []Launch {
 	}
 }
 
-// planColumns is a thread a column of the first input. Columns are few and
-// their chains long, so blocks are small, to lie on many multiprocessors.
+// planColumns is a block of eight warps for 32 columns of the first input.
 func planColumns(name string, args ...Arg) func(*kernel.Call) []Launch {
 	return func(c *kernel.Call) []Launch {
 		n, d := rows(&c.In[0]), cols(&c.In[0])
-		return one(launch(name, up(d, lanes), lanes, append(args[:len(args):len(args)], u32(n), u32(d))...))
+		return one(launch(name, up(d, lanes), blockThreads, append(args[:len(args):len(args)], u32(n), u32(d))...))
 	}
 }
 

@@ -26,7 +26,7 @@ func TestSameBits(t *testing.T) {
 			c := d.call(op)
 			want := clone(&c, nil)
 			ref.Do(&want)
-			dev.shift = trial % 2 * 4
+			dev.shift = trial % 2
 			if err := dev.run(&c); err != nil {
 				t.Fatalf("trial %d, %s: %v", trial, shapes(&c), err)
 			}
@@ -63,7 +63,7 @@ func TestSameBitsTiles(t *testing.T) {
 				allocate(&c)
 				want := clone(&c, nil)
 				ref.Do(&want)
-				dev.shift = i % 2 * 4
+				dev.shift = i % 2
 				if err := dev.run(&c); err != nil {
 					t.Fatalf("%s, %s: %v", tiles.module, shapes(&c), err)
 				}

@@ -11,6 +11,7 @@ INLINE void fill(SHARED float *z, const GLOBAL float *q, const GLOBAL float *k, 
 	barrier();
 	for (u32 j = thread(); j < count; j += BLOCK) {
 		float acc = 0;
+		_Pragma("unroll 8")
 		for (u32 c = 0; c < w; c++)
 			acc = fma(q[c], k[(u64)j * d + c], acc);
 		z[j] = acc * scale;
@@ -20,6 +21,7 @@ INLINE void fill(SHARED float *z, const GLOBAL float *q, const GLOBAL float *k, 
 
 // mix is one column's chain over count keys.
 INLINE float mix(const SHARED float *p, const GLOBAL float *v, u32 count, u32 d, float acc) {
+	_Pragma("unroll 8")
 	for (u32 j = 0; j < count; j++)
 		acc = fma(p[j], v[(u64)j * d], acc);
 	return acc;

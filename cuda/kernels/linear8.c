@@ -13,11 +13,16 @@ INLINE int dot(u32 a, u32 b, int sum) {
 }
 
 // word loads four codes, which may lie at any address.
-INLINE u32 word(const GLOBAL i8 *at, int aligned) {
-	if (aligned)
-		return *(const GLOBAL u32 *)at;
+INLINE u32 word(const GLOBAL i8 *at) {
 	const GLOBAL unsigned char *b = (const GLOBAL unsigned char *)at;
 	return b[0] | (u32)b[1] << 8 | (u32)b[2] << 16 | (u32)b[3] << 24;
+}
+
+// add adds four rows of the weight to every sum of this thread.
+INLINE void add(const SHARED u32 *codes, u32 v, int *sum) {
+	UNROLL
+	for (u32 r = 0; r < ROWS; r++)
+		sum[r] = dot(codes[r * GROUPS], v, sum[r]);
 }
 
 KERNEL linear8(const GLOBAL i8 *q, const GLOBAL float *sx, const GLOBAL i8 *w, const GLOBAL float *sw,
@@ -27,6 +32,7 @@ KERNEL linear8(const GLOBAL i8 *q, const GLOBAL float *sx, const GLOBAL i8 *w, c
 	u32 mine = least(col, n - 1);
 	const GLOBAL i8 *weight = w + ((u64)(mine / PANEL) * groups * PANEL + mine % PANEL) * 4;
 	int aligned = (u64)w % 4 == 0, sum[ROWS] = {};
+	u32 v[GROUPS];
 	for (u32 from = 0; from < groups; from += GROUPS) {
 		UNROLL
 		for (u32 i = 0; i < ROWS * GROUPS * 4; i += COLS) {
@@ -34,13 +40,21 @@ KERNEL linear8(const GLOBAL i8 *q, const GLOBAL float *sx, const GLOBAL i8 *w, c
 			i8 code = q[(u64)least(row + r, m - 1) * k + least(at, k - 1)];
 			((SHARED i8 *)codes)[i + thread()] = at < k ? code : 0;
 		}
-		barrier();
 		u32 count = least(GROUPS, groups - from);
-		for (u32 g = 0; g < count; g++) {
-			u32 v = word(weight + (u64)(from + g) * PANEL * 4, aligned);
+		const GLOBAL i8 *stage = weight + (u64)from * PANEL * 4;
+		int whole = aligned && count == GROUPS;
+		UNROLL
+		for (u32 g = 0; g < GROUPS; g++) // all at once, to wait for memory once
+			if (whole)
+				v[g] = *(const GLOBAL u32 *)(stage + g * PANEL * 4);
+		barrier();
+		if (whole) {
 			UNROLL
-			for (u32 r = 0; r < ROWS; r++)
-				sum[r] = dot(codes[r * GROUPS + g], v, sum[r]);
+			for (u32 g = 0; g < GROUPS; g++)
+				add(codes + g, v[g], sum);
+		} else {
+			for (u32 g = 0; g < count; g++)
+				add(codes + g, word(stage + g * PANEL * 4), sum);
 		}
 		barrier();
 	}
