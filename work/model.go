@@ -24,7 +24,8 @@ type Tokenizer interface {
 	Source(sentence string) []int32
 	Target(sentence string) []int32
 	Decode(tokens []int32) string
-	Pieces() int // tokens are below it
+	Pieces() int     // tokens are below it
+	Names() []string // of the pieces, by token
 }
 
 // modelConfig is config.json: the shape of the Transformer and its languages.

@@ -88,7 +88,8 @@ with, up to the rounding of its sums:
   huggingface  transformers: PegasusForConditionalGeneration, whose Transformer
                is ours, or MarianMTModel for an imported one
   ctranslate2  model.bin of binary version 6, config.json, shared_vocabulary.json
-  marian       model.npz and vocab.yml
+  marian       model.npz, vocab.yml and decoder.yml, of a model that came from
+               Marian: its decoder begins with no token, ours with one
 
 A model that the other program cannot compute is refused, with the reason.`,
 		Args: cobra.NoArgs,

@@ -28,14 +28,16 @@ func (r written) print(w io.Writer) {
 func newModelImport(a *app) *cobra.Command {
 	var from, out, src, tgt string
 	cmd := &cobra.Command{
-		Use:   "import --from huggingface|marian DIR --out DIR",
+		Use:   "import --from huggingface|marian|ctranslate2 DIR --out DIR",
 		Short: "Make a model of another program's files",
 		Long: `Make a model of this program of the files of another program's.
 
   huggingface  MarianMT, as the public OPUS-MT models have it: config.json,
                model.safetensors, source.spm, target.spm, vocab.json; or what
                alia model export --to huggingface wrote
-  marian       model.npz, source.spm, target.spm and a vocabulary (vocab.yml)
+  marian       model.npz, source.spm, target.spm and vocab.yml, or a vocabulary
+               that is one SentencePiece model, as decoder.yml names them
+  ctranslate2  what alia model export --to ctranslate2 wrote of a model of ours
 
 Norms, activation, special tokens and tokenizer stay as they are: the model
 translates as it did, on any device with the same bits.`,
@@ -58,12 +60,9 @@ translates as it did, on any device with the same bits.`,
 	return cmd
 }
 
-// large are the files that are mapped.
-var large = []string{"model.safetensors", "model.npz"}
-
 func importModel(a *app, from, dir, out, src, tgt string) error {
 	t, err := format.Import(from, func(name string) ([]byte, error) {
-		return node.ReadPart(filepath.Join(dir, name), slices.Contains(large, name))
+		return node.ReadPart(filepath.Join(dir, name), slices.Contains([]string{".safetensors", ".npz", ".bin"}, filepath.Ext(name)))
 	})
 	if err != nil {
 		return fmt.Errorf("import %s: %w", dir, err)

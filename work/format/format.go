@@ -2,7 +2,7 @@
 //
 // [Import] makes a [work.Translator] of a model's directory: Hugging Face's
 // MarianMT, in which the public OPUS-MT models come, Marian's own, or what
-// [Export] wrote for Hugging Face. Export writes a model so that another program
+// [Export] wrote. Export writes a model so that another program
 // computes the same function of the same tokens, up to the rounding of its sums;
 // where a program cannot, the model is refused and the reason given.
 //
@@ -31,7 +31,7 @@ type Files func(name string) ([]byte, error)
 
 // The formats that can be read, and those that can be written.
 var (
-	Imports = []string{"huggingface", "marian"}
+	Imports = []string{"huggingface", "marian", "ctranslate2"}
 	Exports = []string{"huggingface", "ctranslate2", "marian"}
 )
 
@@ -42,8 +42,10 @@ func Import(from string, read Files) (*work.Translator, error) {
 		return importHuggingFace(read)
 	case "marian":
 		return importMarian(read)
+	case "ctranslate2":
+		return importCTranslate2(read)
 	}
-	return nil, fmt.Errorf("format %q: this program reads %s", from, strings.Join(Imports, " and "))
+	return nil, fmt.Errorf("format %q: this program reads %s", from, strings.Join(Imports, ", "))
 }
 
 // Export gives the files of a model's directory for another program.

@@ -80,6 +80,20 @@ func (t *Tokenizer) JSON() []byte {
 	return append(b, jsonTail...)
 }
 
+// Names returns the pieces by their ids, as tokenizer.json writes them: the
+// bytes of each as GPT-2's printable characters.
+func (t *Tokenizer) Names() []string {
+	names := append([]string{}, special[:]...)
+	for _, piece := range t.pieces[FirstByte:] {
+		var b strings.Builder
+		for i := range len(piece) {
+			b.WriteRune(byteRune[piece[i]])
+		}
+		names = append(names, b.String())
+	}
+	return names
+}
+
 // Parse reads what [Tokenizer.JSON] wrote, and nothing else: JSON of the
 // result is data again, byte for byte.
 func Parse(data []byte) (*Tokenizer, error) {

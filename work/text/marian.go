@@ -111,6 +111,15 @@ func (m *Marian) Files() MarianFiles { return m.files }
 // Pieces returns the size of the vocabulary: ids are 0 to Pieces()-1.
 func (m *Marian) Pieces() int { return len(m.written) }
 
+// Names returns the pieces by their ids.
+func (m *Marian) Names() []string {
+	names := make([]string, len(m.ids))
+	for piece, id := range m.ids { // order-free: each id once
+		names[id] = piece
+	}
+	return names
+}
+
 // ID returns the id of a piece.
 func (m *Marian) ID(piece string) (int32, bool) {
 	id, ok := m.ids[piece]
