@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -261,6 +262,63 @@ func lieTo(ctx context.Context, p *node.Peer, o node.Offer, a attack) (protocol.
 				return 0, err
 			}
 			return r.Code, nil
+		}
+	}
+}
+
+// failing is a device that breaks down, or begins to give wrong bits, at its
+// so many-th stage.
+type failing struct {
+	kernel.Device
+	left  int
+	quiet bool
+}
+
+func (f *failing) Do(c *kernel.Call) { f.Stage(nil, nil, nil, []kernel.Call{*c}) }
+
+func (f *failing) Group(calls []kernel.Call) { f.Stage(nil, nil, nil, calls) }
+
+func (f *failing) Stage(calls []kernel.Call, sides []uint8, cuts [][]int32, free []kernel.Call) {
+	f.left--
+	if f.left < 0 && !f.quiet {
+		panic(&kernel.Fault{Device: f.Name(), Err: errors.New("it fell off the bus")})
+	}
+	f.Device.Stage(calls, sides, cuts, free)
+	for i := range free {
+		if out := free[i].Out[0].F; f.left < 0 && len(out) > 0 {
+			out[0] += out[0] / 1024
+		}
+	}
+}
+
+// TestBrokenDevices: a miner's device breaks down in the middle of a unit, and
+// another's gives wrong bits without a word. Their units go back unharmed, the
+// miners go on with the processor, and the model is that of a local run.
+func TestBrokenDevices(t *testing.T) {
+	want := local(t)
+	v := newVillage(t)
+	p := v.peer("coordinator")
+	open := func() kernel.Device {
+		dev, err := kernel.Open("auto", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dev
+	}
+	broken := map[string]*failing{"loud": {Device: open(), left: 300}, "quiet": {Device: open(), left: 300, quiet: true}}
+	var stops []func()
+	for name, dev := range broken {
+		stops = append(stops, v.minerOn(name, dev, open()))
+	}
+	if out := v.coordinate(p, t.TempDir()); out.Model != want {
+		t.Errorf("the model is %s, a local run's %s", out.Model, want)
+	}
+	for _, stop := range stops {
+		stop()
+	}
+	for name, dev := range broken {
+		if dev.left >= 0 {
+			t.Errorf("the %s device was used for too little to break down: %d", name, dev.left)
 		}
 	}
 }

@@ -15,13 +15,22 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/kernel"
 )
 
 // Miner does units for whoever offers them: it hears of offers, bids on
 // them, computes what it is leased, and signs what it computed.
 type Miner struct {
-	Peer   *Peer
-	Worker *work.Worker
+	Peer *Peer
+	// Workers do a unit each at a time; there is at least one.
+	Workers []*work.Worker
+	// Check, unless nil, says what is wrong with a device. It is asked about a
+	// GPU's, which may come to give wrong bits without a word, before each of its
+	// results is signed.
+	Check func(dev kernel.Device) error
+	// Replace, unless nil, gives the worker that goes on in the place of one whose
+	// device broke down.
+	Replace func(broken *work.Worker, why error) (*work.Worker, error)
 	// Capability is what bids say of this machine; Run signs it.
 	Capability protocol.Capability
 	Report     Reporter
@@ -34,8 +43,8 @@ type Miner struct {
 	recent   [][]cid.Cid                    // blocks of units done, oldest first
 }
 
-// inFlight is the units a miner wants of a publisher at a time: one computing
-// and one waiting, so that it need not ask between them.
+// inFlight is the units a miner wants of a publisher at a time, for each worker:
+// one computing and one waiting, so that it need not ask between them.
 const inFlight = 2
 
 // keepUnits is how many units' blocks a miner goes on serving.
@@ -59,7 +68,9 @@ func (m *Miner) Run(ctx context.Context) error {
 		return fmt.Errorf("miner: %w", err)
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return m.compute(ctx) })
+	for _, w := range m.Workers {
+		g.Go(func() error { return m.compute(ctx, w) })
+	}
 	g.Go(func() error { return m.seek(ctx) })
 	return g.Wait()
 }
@@ -159,7 +170,7 @@ func (m *Miner) session(ctx context.Context, o Offer) error {
 	defer s.Close()
 	bid := &protocol.Bid{
 		Offer: o.ID, Work: o.Work, Price: o.Price, MFLOPS: m.Capability.MFLOPS,
-		InFlight: inFlight, Capability: m.Capability,
+		InFlight: uint32(inFlight * len(m.Workers)), Capability: m.Capability,
 	}
 	if err := protocol.Sign(m.Peer.Key, m.Peer.Net, bid); err != nil {
 		return err
@@ -247,25 +258,36 @@ func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases ma
 	return nil
 }
 
-// compute does leased units one after another.
-func (m *Miner) compute(ctx context.Context) error {
+// compute does leased units one after another. When the worker's device breaks
+// down, its unit is given back, and another worker goes on.
+func (m *Miner) compute(ctx context.Context, w *work.Worker) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case l := <-m.queue:
-			if l.ctx.Err() == nil {
-				m.unit(l)
+			if l.ctx.Err() != nil {
+				continue
+			}
+			err := m.unit(w, l)
+			if !errors.Is(err, kernel.ErrDevice) {
+				continue
+			}
+			if m.Replace == nil {
+				return fmt.Errorf("miner: %w", err)
+			}
+			if w, err = m.Replace(w, err); err != nil {
+				return fmt.Errorf("miner: %w", err)
 			}
 		}
 	}
 }
 
 // unit does one unit and sends its attestation, or says why not.
-func (m *Miner) unit(l lease) {
+func (m *Miner) unit(w *work.Worker, l lease) error {
 	defer l.end()
 	blocks := &remote{store: m.Peer.Store, mesh: m.Peer.Mesh, hints: l.ticket.Hints}
-	a, err := m.attest(l, blocks)
+	a, err := m.attest(w, l, blocks)
 	if err == nil {
 		err = send(l.ctx, l.session, a)
 	}
@@ -282,9 +304,10 @@ func (m *Miner) unit(l lease) {
 		}
 	}
 	m.letGo(blocks.made)
+	return err
 }
 
-func (m *Miner) attest(l lease, blocks *remote) (*protocol.Attestation, error) {
+func (m *Miner) attest(w *work.Worker, l lease, blocks *remote) (*protocol.Attestation, error) {
 	u, err := work.ParseUnit(l.ticket.Spec)
 	if err != nil {
 		return nil, protocol.Refuse(protocol.UnknownUnit, "%w", err)
@@ -292,7 +315,12 @@ func (m *Miner) attest(l lease, blocks *remote) (*protocol.Attestation, error) {
 	if u.ID() != l.ticket.Unit || u.Work != l.ticket.Work {
 		return nil, protocol.Refuse(protocol.UnknownUnit, "the ticket's spec is of unit %s of %s", u.ID(), u.Work)
 	}
-	r, err := m.Worker.Do(l.ctx, blocks, u)
+	r, err := w.Do(l.ctx, blocks, u)
+	if dev := w.Device(); err == nil && m.Check != nil {
+		if wrong := m.Check(dev); wrong != nil {
+			err = &kernel.Fault{Device: dev.Name(), Err: wrong}
+		}
+	}
 	if errors.Is(err, block.ErrNotFound) {
 		return nil, protocol.Refuse(protocol.InputUnavailable, "%w", err)
 	} else if err != nil {

@@ -7,7 +7,7 @@
 // whoever offers them; the relay carries signed attestations to the ledger
 // from a journal, at least once, and reconciles with what the ledger says.
 //
-//	m := &node.Miner{Mesh: mesh, Blocks: store, Worker: work.NewWorker(dev), ...}
+//	m := &node.Miner{Mesh: mesh, Blocks: store, Workers: []*work.Worker{work.NewWorker(dev)}, ...}
 //	err := m.Run(ctx)
 package node
 

@@ -75,15 +75,28 @@ func (v *village) report(name string) node.Reporter {
 // miner mines until the test ends or the function it returns is called.
 func (v *village) miner(name, kernels string) (stop func()) {
 	v.t.Helper()
-	p := v.peer(name)
 	dev, err := kernel.Open(kernels, 1)
 	if err != nil {
 		v.t.Fatal(err)
 	}
+	return v.minerOn(name, dev, nil)
+}
+
+// minerOn mines on a device that may break down, and then on another.
+func (v *village) minerOn(name string, dev, other kernel.Device) (stop func()) {
+	v.t.Helper()
+	p := v.peer(name)
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		m := &node.Miner{Peer: p, Worker: work.NewWorker(dev), Report: v.report(name), Capability: protocol.Capability{Kernel: dev.Name(), Threads: 1, MFLOPS: 1000}}
+		m := &node.Miner{Peer: p, Workers: []*work.Worker{work.NewWorker(dev)}, Report: v.report(name), Capability: protocol.Capability{Kernel: dev.Name(), Threads: 1, MFLOPS: 1000}}
+		if other != nil {
+			m.Check = kernel.Check
+			m.Replace = func(_ *work.Worker, why error) (*work.Worker, error) {
+				v.t.Logf("%s: %v", name, why)
+				return work.NewWorker(other), nil
+			}
+		}
 		err := node.Together(ctx, m.Run, func(ctx context.Context) error { return p.Listen(ctx, [][2]string{{"en", "de"}}) })
 		if err != nil {
 			v.t.Errorf("miner %s: %v", name, err)

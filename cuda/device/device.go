@@ -88,17 +88,11 @@ func Open(name string, threads int) (_ kernel.Device, err error) {
 		d.Close()
 		return nil, err
 	}
-	if err := d.conforms(); err != nil {
+	if err := kernel.Check(d); err != nil {
 		d.Close()
 		return nil, err
 	}
 	return d, nil
-}
-
-// conforms holds the device to the published digests.
-func (d *Device) conforms() (err error) {
-	defer kernel.Recover(&err)
-	return kernel.Check(d)
 }
 
 // start takes the device into use.

@@ -61,31 +61,57 @@ func (c *compute) choose(a *app) (kernel.Device, error) {
 	if isGPU(kernels) {
 		return device.Open(kernels, c.threads)
 	}
-	if device.Built && c.device == "auto" && (kernels == "" || kernels == "auto") {
-		dev, err := openGPU(a, c.threads)
-		if dev != nil {
-			return dev, nil
+	if c.auto() {
+		devs, err := openGPUs(a, c.threads, 1)
+		if len(devs) > 0 {
+			return devs[0], nil
 		}
 		a.note("no CUDA device: %v", err)
 	}
 	return openCPU(a, kernels, c.threads)
 }
 
-// openGPU returns the first GPU that can be used, or nil and why there is none.
-func openGPU(a *app, threads int) (kernel.Device, error) {
+// openAll returns every GPU that can be used, where that is left open, or the
+// one device that open gives.
+func (c *compute) openAll(a *app) ([]kernel.Device, error) {
+	if c.auto() && c.threads >= 1 {
+		if devs, _ := openGPUs(a, c.threads, maxGPUs); len(devs) > 0 {
+			return devs, nil
+		}
+	}
+	dev, err := c.open(a)
+	return []kernel.Device{dev}, err
+}
+
+// maxGPUs is more than a machine has.
+const maxGPUs = 64
+
+// auto reports whether a GPU is to be used where there is one.
+func (c *compute) auto() bool {
+	return device.Built && c.device == "auto" && (c.kernels == "" || c.kernels == "auto")
+}
+
+// openGPUs returns at most so many GPUs that can be used, and why others cannot.
+func openGPUs(a *app, threads, most int) (devs []kernel.Device, err error) {
 	all, err := device.List()
 	for _, g := range all {
+		if len(devs) == most {
+			break
+		}
+		dev, failed := kernel.Device(nil), error(nil)
 		if g.Reason != "" {
-			err = fmt.Errorf("%s, %s: %s", g.ID, g.Name, g.Reason)
+			failed = fmt.Errorf("%s, %s: %s", g.ID, g.Name, g.Reason)
+		} else {
+			dev, failed = device.Open(g.ID, threads)
+		}
+		if failed != nil {
+			a.log.Info("device passed over", "why", failed)
+			err = errors.Join(err, failed)
 			continue
 		}
-		var dev kernel.Device
-		if dev, err = device.Open(g.ID, threads); err == nil {
-			return dev, nil
-		}
-		a.log.Info("device passed over", "why", err)
+		devs = append(devs, dev)
 	}
-	return nil, err
+	return devs, err
 }
 
 func openCPU(a *app, kernels string, threads int) (kernel.Device, error) {

@@ -62,24 +62,44 @@ func parsePairs(languages []string) ([][2]string, error) {
 }
 
 func mine(ctx context.Context, a *app, c *compute, n *networked, pairs [][2]string) (err error) {
-	dev, err := c.open(a)
+	devs, err := c.openAll(a)
 	if err != nil {
 		return err
 	}
-	capability := capabilityOf(dev, c.threads)
+	capability := capabilityOf(devs[0], c.threads)
+	for _, dev := range devs[1:] {
+		capability.MFLOPS += capabilityOf(dev, c.threads).MFLOPS
+	}
 	peer, err := n.join(ctx, a)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, peer.Close()) }()
-	a.note("kernels %s, %d threads, %d MFLOP/s; Ctrl-C ends", dev.Name(), c.threads, capability.MFLOPS)
-	m := &node.Miner{Peer: peer, Worker: work.NewWorker(dev), Capability: capability, Report: func(e node.Event) {
+	m := &node.Miner{Peer: peer, Capability: capability, Check: checkGPU, Report: func(e node.Event) {
 		a.event(e)
 		if e.Kind == node.EventIdle || e.Kind == node.EventRefused {
 			a.note("%s: %s %s", e.Kind, e.Code, e.Text)
 		}
 	}}
+	m.Replace = func(broken *work.Worker, why error) (*work.Worker, error) {
+		a.note("%v; the processor goes on in its place", why)
+		dev, err := openCPU(a, "auto", c.threads)
+		return work.NewWorker(dev), err
+	}
+	var names []string
+	for _, dev := range devs {
+		m.Workers, names = append(m.Workers, work.NewWorker(dev)), append(names, dev.Name())
+	}
+	a.note("kernels %s, %d threads, %d MFLOP/s; Ctrl-C ends", strings.Join(names, " and "), c.threads, capability.MFLOPS)
 	return node.Together(ctx, m.Run, func(ctx context.Context) error { return peer.Listen(ctx, pairs) })
+}
+
+// checkGPU holds a GPU to the published digests again.
+func checkGPU(dev kernel.Device) error {
+	if !isGPU(dev.Name()) {
+		return nil
+	}
+	return kernel.Check(dev)
 }
 
 // capabilityOf measures the device.
