@@ -19,7 +19,7 @@ type translateBench struct {
 	order
 	source string
 	batch  int
-	int8   bool
+	speed
 }
 
 // translateReport is what alia bench translate prints.
@@ -29,6 +29,7 @@ type translateReport struct {
 	Threads      int     `json:"threads"`
 	Batch        int     `json:"batch"`
 	Int8         bool    `json:"int8"`
+	Shortlist    bool    `json:"shortlist"`
 	Beam         uint16  `json:"beam"`
 	Sentences    int     `json:"sentences"`
 	OutputTokens int     `json:"output_tokens"` // end marks included
@@ -64,7 +65,7 @@ figures, sentences of about the same length together.`,
 	f := cmd.Flags()
 	b.order.flags(f)
 	f.StringVar(&b.source, "source", "", "file with a sentence on each line")
-	f.BoolVar(&b.int8, "int8", false, int8Usage)
+	b.speed.flags(cmd, "")
 	f.IntVar(&b.batch, "batch", 64, "sentences decoded side by side")
 	return cmd
 }
@@ -104,7 +105,10 @@ func (b *translateBench) run(ctx context.Context, a *app, c *compute) error {
 		return err
 	}
 	t.Params = t.Params.On(dev)
-	engine := nmt.NewEngine(dev, t.Model.Shape())
+	engine, err := b.engine(dev, t, dir)
+	if err != nil {
+		return err
+	}
 	if _, err := b.translate(ctx, engine, t, sources, d); err != nil {
 		return err
 	}
@@ -115,7 +119,7 @@ func (b *translateBench) run(ctx context.Context, a *app, c *compute) error {
 	}
 	seconds, used := time.Since(began).Seconds(), cpuSeconds()-cpu
 	r := translateReport{
-		Model: t.ID().String(), Kernels: dev.Name(), Threads: c.threads, Batch: b.batch, Beam: b.beam, Int8: b.int8,
+		Model: t.ID().String(), Kernels: dev.Name(), Threads: c.threads, Batch: b.batch, Beam: b.beam, Int8: b.int8, Shortlist: b.shortlist,
 		Sentences: len(sources), OutputTokens: tokens, PerSecond: float64(len(sources)) / seconds, PeakRSS: peakRSS(),
 	}
 	if used > 0 {

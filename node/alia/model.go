@@ -20,8 +20,8 @@ import (
 )
 
 func newModel(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "model", Short: "List, evaluate, score with, import and export model files", Args: cobra.NoArgs}
-	cmd.AddCommand(newModelList(a), newModelEval(a), newModelScore(a), newModelImport(a), newModelExport(a))
+	cmd := &cobra.Command{Use: "model", Short: "List, evaluate, score with, shorten, import and export model files", Args: cobra.NoArgs}
+	cmd.AddCommand(newModelList(a), newModelEval(a), newModelScore(a), newModelShortlist(a), newModelImport(a), newModelExport(a))
 	return cmd
 }
 
@@ -131,7 +131,7 @@ func exportModel(dir, out string) (size int, err error) {
 	var b strings.Builder
 	w := tar.NewWriter(&b)
 	for _, name := range []string{
-		work.ConfigFile, node.ManifestFile, work.ParamsFile, work.SourceFile, work.TargetFile, work.TokenizerFile, work.VocabFile,
+		work.ConfigFile, node.ManifestFile, work.ParamsFile, shortlistFile, work.SourceFile, work.TargetFile, work.TokenizerFile, work.VocabFile,
 	} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {

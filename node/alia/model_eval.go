@@ -15,7 +15,6 @@ import (
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/work/kernel"
-	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/score"
 )
 
@@ -23,7 +22,8 @@ import (
 type examination struct {
 	order
 	against           order
-	int8, against8    bool
+	speed             speed
+	faster            speed // the second's
 	source, reference string
 	spaces            bool
 	samples           int
@@ -40,7 +40,7 @@ func newModelEval(a *app) *cobra.Command {
 		Long: `Translate a file and score it against a reference, line by line: BLEU, BLEU in
 small letters, chrF2 and TER, as sacreBLEU computes them.
 
-With --against, --against-beam or --against-int8 a second model, or the same one
+With --against, or one of the flags whose names begin with it, a second model, or the same one
 with another setting, translates too, and a paired bootstrap says how sure the difference is.
 With --report a page shows source, reference and translations side by side.`,
 		Args: cobra.NoArgs,
@@ -61,8 +61,9 @@ With --report a page shows source, reference and translations side by side.`,
 	f.BoolVar(&x.spaces, "tokenized", false, "the reference is cut into tokens by spaces: BLEU is to cut nothing itself")
 	f.StringVar(&x.against.model, "against", "", "a second model to compare with (default, with --against-beam: the same)")
 	f.Uint16Var(&x.against.beam, "against-beam", 0, "its beam (default: the same)")
-	f.BoolVar(&x.int8, "int8", false, int8Usage)
-	f.BoolVar(&x.against8, "against-int8", false, "the second is computed in int8 (default: as the first)")
+	x.speed.flags(cmd, "")
+	f.BoolVar(&x.faster.int8, "against-int8", false, "the second is computed in int8 (default: as the first)")
+	f.BoolVar(&x.faster.shortlist, "against-shortlist", false, "the second takes its shortlist (default: as the first)")
 	f.IntVar(&x.samples, "samples", 1000, "samples of the paired bootstrap")
 	f.Uint64Var(&x.seed, "seed", 1, "decides the samples")
 	f.StringVar(&x.report, "report", "", "write a page with all translations to this file, FILE.html")
@@ -75,6 +76,7 @@ type evaluation struct {
 	Model      string       `json:"model"`
 	Beam       uint16       `json:"beam"`
 	Int8       bool         `json:"int8"`
+	Shortlist  bool         `json:"shortlist"`
 	BLEU       float64      `json:"bleu"`
 	BLEULower  float64      `json:"bleu_lc"`
 	ChrF       float64      `json:"chrf"`
@@ -123,11 +125,11 @@ func (x *examination) run(ctx context.Context, a *app, c *compute) error {
 	if err != nil {
 		return err
 	}
-	r, err := x.evaluate(ctx, a, dev, x.order, x.int8, sources, references)
+	r, err := x.evaluate(ctx, a, dev, x.order, x.speed, sources, references)
 	if err != nil {
 		return err
 	}
-	if second := x.against; second.model != "" || second.beam != 0 || x.against8 {
+	if second := x.against; second.model != "" || second.beam != 0 || x.faster != (speed{}) {
 		second.length = x.length
 		if second.model == "" {
 			second.model = x.model
@@ -135,7 +137,7 @@ func (x *examination) run(ctx context.Context, a *app, c *compute) error {
 		if second.beam == 0 {
 			second.beam = x.beam
 		}
-		if r.Against, err = x.evaluate(ctx, a, dev, second, x.int8 || x.against8, sources, references); err != nil {
+		if r.Against, err = x.evaluate(ctx, a, dev, second, speed{x.speed.int8 || x.faster.int8, x.speed.shortlist || x.faster.shortlist}, sources, references); err != nil {
 			return err
 		}
 		for _, m := range x.metrics() {
@@ -161,7 +163,7 @@ func (x *examination) run(ctx context.Context, a *app, c *compute) error {
 }
 
 // evaluate translates the sources as o says, and scores the translation.
-func (x *examination) evaluate(ctx context.Context, a *app, dev kernel.Device, o order, int8 bool, sources, references []string) (*evaluation, error) {
+func (x *examination) evaluate(ctx context.Context, a *app, dev kernel.Device, o order, fast speed, sources, references []string) (*evaluation, error) {
 	d, err := o.decoding()
 	if err != nil {
 		return nil, err
@@ -174,12 +176,16 @@ func (x *examination) evaluate(ctx context.Context, a *app, dev kernel.Device, o
 	if err != nil {
 		return nil, err
 	}
-	if err := t.Prepare(int8); err != nil {
+	if err := t.Prepare(fast.int8); err != nil {
 		return nil, err
 	}
-	r := &evaluation{Model: t.ID().String(), Beam: o.beam, Int8: int8, Sentences: len(sources)}
+	r := &evaluation{Model: t.ID().String(), Beam: o.beam, Int8: fast.int8, Shortlist: fast.shortlist, Sentences: len(sources)}
 	t.Params = t.Params.On(dev)
-	if r.output, err = translateAll(ctx, t, nmt.NewEngine(dev, t.Model.Shape()), sources, d); err != nil {
+	engine, err := fast.engine(dev, t, dir)
+	if err != nil {
+		return nil, err
+	}
+	if r.output, err = translateAll(ctx, t, engine, sources, d); err != nil {
 		return nil, err
 	}
 	cut := 0
@@ -207,6 +213,9 @@ func (r *evaluation) print(w io.Writer) {
 		codes := ""
 		if r.Int8 {
 			codes = ", int8"
+		}
+		if r.Shortlist {
+			codes += ", shortlist"
 		}
 		fmt.Fprintf(w, "BLEU %.2f  small letters %.2f  chrF2 %.2f  TER %.2f  (%d sentences, beam %d%s, %s)\n",
 			r.BLEU, r.BLEULower, r.ChrF, r.TER, r.Sentences, r.Beam, codes, r.Model)

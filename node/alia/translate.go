@@ -79,7 +79,7 @@ wallet, and the receipt is kept in the home.`,
 			if here {
 				return translateLocal(cmd.Context(), a, o, d, &l, name, cmd.InOrStdin())
 			}
-			for _, flag := range []string{"int8", "whole-lines"} {
+			for _, flag := range []string{"int8", "shortlist", "whole-lines"} {
 				if cmd.Flags().Changed(flag) {
 					return usagef("--%s goes with --local", flag)
 				}
@@ -111,15 +111,16 @@ type translated struct {
 // local is the flags of a translation in this process.
 type local struct {
 	compute
-	batch       int
-	int8, whole bool
+	speed
+	batch int
+	whole bool
 }
 
 func (l *local) flags(cmd *cobra.Command) {
 	l.compute.flags(cmd)
+	l.speed.flags(cmd, "with --local: ")
 	f := cmd.Flags()
 	f.IntVar(&l.batch, "batch", together, "with --local: sentences translated together, where so many are there; the text is the same")
-	f.BoolVar(&l.int8, "int8", false, "with --local: "+int8Usage)
 	f.BoolVar(&l.whole, "whole-lines", false, "with --local: each line is one sentence, as in test sets")
 }
 
@@ -145,7 +146,10 @@ func translateLocal(ctx context.Context, a *app, o order, d work.Decoding, l *lo
 		a.note("Type lines to translate; Ctrl-D ends.")
 	}
 	t.Params = t.Params.On(dev)
-	engine := nmt.NewEngine(dev, t.Model.Shape())
+	engine, err := l.engine(dev, t, dir)
+	if err != nil {
+		return err
+	}
 	var text strings.Builder // with --json
 	f := filter{batch: l.batch, whole: l.whole, patient: in.regular, out: bufio.NewWriter(a.stdout)}
 	calls := 0

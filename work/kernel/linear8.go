@@ -137,6 +137,28 @@ func Pack8(w Tensor, t Trans) (packed, scales Tensor) {
 	return packed, scales
 }
 
+// Columns8 is the columns ids of w, a weight of Linear8, in to's storage where
+// that is large enough.
+func Columns8(to, w Tensor, ids []int32) Tensor {
+	groups := w.Shape[1]
+	size := groups * panel8 * group8
+	n := ceil(len(ids), panel8) * size
+	if cap(to.B) < n {
+		to.B = make([]int8, n)
+	}
+	to = Tensor{Type: I8, Shape: Packed8(groups*group8, len(ids)), B: to.B[:n]}
+	clear(to.B[n-size:]) // the last panel may be narrower
+	for i, id := range ids {
+		from := w.B[int(id)/panel8*size+int(id)%panel8*group8:]
+		into := to.B[i/panel8*size+i%panel8*group8:]
+		for g := range groups {
+			at := g * panel8 * group8
+			*(*[group8]int8)(into[at:]) = [group8]int8(from[at:])
+		}
+	}
+	return to
+}
+
 func casesQuantizeRows(s *source) []Call {
 	tiny := New(F32, 2, 45)
 	for i := range tiny.F {

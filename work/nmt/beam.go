@@ -102,8 +102,8 @@ func (b *beamSearch) run() error {
 		for s := range b.beams {
 			if m := &b.beams[s]; len(m.live) > 0 {
 				n := len(m.live)
-				from := row * b.config.Vocab
-				found := m.candidates(logits.F[from:from+n*b.config.Vocab], lse[row:row+n], 2*b.width, b.marks)
+				width := logits.Shape[1]
+				found := m.candidates(logits.F[row*width:(row+n)*width], lse[row:row+n], 2*b.width, b.marks, b.decoder.candidates(m.sentence))
 				row += n
 				b.follow(m, found, t+1, penalty)
 			}
@@ -136,24 +136,36 @@ func (b *beamSearch) logSumExp(logits kernel.Tensor) ([]float32, error) {
 }
 
 // candidates returns the n best that may be written, in order. logits is
-// [len(live), Vocab], lse each row's log of the sum of exponentials.
-func (m *beam) candidates(logits, lse []float32, n int, marks Marks) []candidate {
+// [len(live), Vocab], lse each row's log of the sum of exponentials; the columns
+// are the tokens ids, or all where that is nil.
+func (m *beam) candidates(logits, lse []float32, n int, marks Marks, ids []int32) []candidate {
 	best := make([]candidate, 0, n+1)
-	vocab := len(logits) / len(m.live)
+	width := len(logits) / len(m.live)
+	columns := width
+	if ids != nil {
+		columns = len(ids)
+	}
 	for rank, h := range m.live {
 		least := float32(math.Inf(-1))
 		if len(best) == n {
 			least = leastLogit(best[n-1].score, h.score, lse[rank])
 		}
-		for token, x := range logits[rank*vocab : (rank+1)*vocab] {
-			if x < least || marks.hidden(int32(token)) {
+		for i, x := range logits[rank*width:][:columns] {
+			if x < least {
+				continue
+			}
+			token := int32(i)
+			if ids != nil {
+				token = ids[i]
+			}
+			if marks.hidden(token) {
 				continue
 			}
 			score := h.score + (x - lse[rank])
 			if len(best) == n && score < best[n-1].score {
 				continue
 			}
-			c := candidate{score, int32(token), rank}
+			c := candidate{score, token, rank}
 			at, _ := slices.BinarySearchFunc(best, c, func(d, c candidate) int {
 				if d.before(c) {
 					return -1

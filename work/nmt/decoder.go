@@ -36,7 +36,8 @@ type decoder struct {
 
 	x, z, q, k, v, y, stats kernel.Tensor // [n, Dim], stats [n, 2]
 	h                       kernel.Tensor // [n, FFN]
-	logits                  kernel.Tensor // [n, Vocab]
+	logits                  kernel.Tensor // [n, Vocab], or where narrowed [n, most candidates]
+	narrowed                narrowing
 	codes, scales           kernel.Tensor // I8 [n, Dim or FFN], [n]: what coded projections read
 }
 
@@ -121,6 +122,10 @@ func (d *decoder) begin(n, rows int, source *ragged, pe kernel.Tensor) {
 	d.reserve(&d.stats, n, 2)
 	d.reserve(&d.h, n, c.FFN)
 	d.reserve(&d.logits, n, c.Vocab)
+	if w := &d.narrowed; w.on {
+		d.reserve(&d.logits, n, w.width)
+		d.reserve(&w.wide, n, len(w.all))
+	}
 	if wide := n * max(c.Dim, c.FFN); cap(d.codes.B) < wide {
 		d.codes, d.scales = kernel.Alloc(d.dev, kernel.I8, wide), kernel.Alloc(d.dev, kernel.F32, n)
 		d.codes.Shape = []int{1, wide}
@@ -181,9 +186,6 @@ func (d *decoder) step(t int) kernel.Tensor {
 		d.leave(l.norm)
 	}
 	d.predict(d.enter(d.norm))
-	for i := range n {
-		d.marks.mask(d.logits.F[i*d.config.Vocab:])
-	}
 	return d.logits
 }
 
@@ -216,9 +218,24 @@ func (d *decoder) normalize(l linear) {
 	d.do(kernel.LayerNorm, kernel.Attr{Eps: d.config.eps()}, []kernel.Tensor{d.z, d.stats}, []kernel.Tensor{d.x, l.weight, l.bias})
 }
 
-// predict is logits = output(z).
+// predict is logits = output(z), of what may be written.
 func (d *decoder) predict(z kernel.Tensor) {
-	switch to := (target{d.logits, d.output}); to.weight.Type {
+	if w := &d.narrowed; w.on {
+		d.reserve(&w.wide, len(d.live), len(w.all))
+		d.unembed(z, target{w.wide, w.output})
+		w.choose(d)
+		return
+	}
+	d.unembed(z, target{d.logits, d.output})
+	for i := range d.live {
+		d.marks.mask(d.logits.F[i*d.config.Vocab:])
+	}
+}
+
+// unembed is the output projection. Without a weight of its own that is the
+// table.
+func (d *decoder) unembed(z kernel.Tensor, to target) {
+	switch to.weight.Type {
 	case kernel.I8:
 		d.project(z, to)
 		return
@@ -228,7 +245,7 @@ func (d *decoder) predict(z kernel.Tensor) {
 		d.do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, []kernel.Tensor{to.y}, []kernel.Tensor{z, d.table})
 	}
 	if d.config.OutputBias {
-		d.do(kernel.AddBias, kernel.Attr{}, []kernel.Tensor{d.logits}, []kernel.Tensor{d.logits, d.output.bias})
+		d.do(kernel.AddBias, kernel.Attr{}, []kernel.Tensor{to.y}, []kernel.Tensor{to.y, to.bias})
 	}
 }
 

@@ -37,6 +37,9 @@ type Key struct {
 // Engine computes a model on one device. It keeps its graphs, their plans and
 // its working memory from call to call, and is not safe for concurrent use.
 type Engine struct {
+	// Shortlist limits what Greedy and Beam write; nil is the whole vocabulary.
+	Shortlist *Shortlist
+
 	dev    kernel.Device
 	config Config
 	layout layout // of the parameters that the graphs are made for

@@ -53,6 +53,9 @@ func (e *Engine) advance(w wave, best []int32, logits kernel.Tensor, outputs [][
 		if !tensor.Finite(floats(logits.F[i*logits.Shape[1]+int(token):][:1], 1)) {
 			return ErrNonFinite
 		}
+		if ids := d.candidates(h.sentence); ids != nil {
+			token = ids[token]
+		}
 		if token == d.config.Tokens().EOS {
 			continue
 		}
@@ -88,9 +91,17 @@ func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int
 	if e.decoder.params == nil {
 		e.decoder.lay(e.config, e.in.shapes)
 	}
+	if l := e.Shortlist; l != nil && l.vocab() != e.config.Vocab {
+		return 0, fmt.Errorf("nmt: the shortlist is of %d tokens, the model has %d: build it with this model", l.vocab(), e.config.Vocab)
+	}
 	e.decoder.load(e.dev, e.config, p)
 	for _, w := range waves(sources, limit, width) {
-		e.encode(p, sources, w)
+		part := make([][]int32, len(w.sentences))
+		for j, i := range w.sentences {
+			part[j] = sources[i]
+		}
+		e.encode(p, part)
+		e.decoder.narrow(e.Shortlist, part)
 		rows, longest := 0, 0
 		for _, n := range w.limits {
 			rows += n * width
@@ -158,11 +169,7 @@ func (e *Engine) newEncoding() *encoding {
 
 // encode runs the encoder on a wave's sources and leaves the cross attentions'
 // keys and values in the decoder's layers.
-func (e *Engine) encode(p *tensor.Set, sources [][]int32, w wave) {
-	wave := make([][]int32, len(w.sentences))
-	for j, i := range w.sentences {
-		wave[j] = sources[i]
-	}
+func (e *Engine) encode(p *tensor.Set, wave [][]int32) {
 	e.in.load(p)
 	e.in.pack(wave, nil)
 	if e.encoder == nil {

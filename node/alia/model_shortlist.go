@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/score"
+)
+
+// shortlistFile is a shortlist in its model's directory; see nmt.Shortlist.
+const shortlistFile = "shortlist.bin"
+
+// shortlistUsage is the help of --shortlist.
+const shortlistUsage = "write only tokens that the model's shortlist names; alia model shortlist builds it"
+
+// openShortlist reads the shortlist of a model in dir.
+func openShortlist(dir string, t *work.Translator) (*nmt.Shortlist, error) {
+	path := filepath.Join(dir, shortlistFile)
+	data, err := node.ReadPart(path, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s has no %s: build it with alia model shortlist", dir, shortlistFile)
+	} else if err != nil {
+		return nil, fmt.Errorf("read shortlist: %w", err)
+	}
+	s, err := nmt.ParseShortlist(data, t.Model.Shape().Vocab)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// speed is the flags of what is given up for speed.
+type speed struct{ int8, shortlist bool }
+
+func (s *speed) flags(cmd *cobra.Command, prefix string) {
+	cmd.Flags().BoolVar(&s.int8, "int8", false, prefix+int8Usage)
+	cmd.Flags().BoolVar(&s.shortlist, "shortlist", false, prefix+shortlistUsage)
+}
+
+// engine is one for the model t in dir.
+func (s *speed) engine(dev kernel.Device, t *work.Translator, dir string) (*nmt.Engine, error) {
+	e := nmt.NewEngine(dev, t.Model.Shape())
+	if !s.shortlist {
+		return e, nil
+	}
+	var err error
+	e.Shortlist, err = openShortlist(dir, t)
+	return e, err
+}
+
+// learning is the flags of alia model shortlist.
+type learning struct {
+	order
+	speed
+	text           lesson // its corpus
+	each, frequent int
+}
+
+func newModelShortlist(a *app) *cobra.Command {
+	var l learning
+	var c compute
+	cmd := &cobra.Command{
+		Use:   "shortlist --model PATH|CID --corpus DIR",
+		Short: "Learn which tokens a sentence may be translated with",
+		Long: `Learn from a corpus which target tokens translate each source token, and write
+them to ` + shortlistFile + ` in the model's directory: with --shortlist a translation
+computes the likelihood of no others. Alignments are those of IBM Model 1, the
+same on every machine.
+
+Prints the file's size, how many candidates a sentence has, how many of the
+references' tokens are among them, and BLEU on the corpus's validation and test
+text with and without.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if l.each < 1 || l.frequent < 0 {
+				return usagef("--each %d --frequent %d: give 1 or more, and 0 or more", l.each, l.frequent)
+			}
+			return l.run(cmd.Context(), a, &c)
+		},
+	}
+	f := cmd.Flags()
+	l.order.flags(f)
+	f.StringVar(&l.text.corpus, "corpus", "", "directory of NAME.SRC and NAME.TGT files, or a TSV file (default: the phrasebook)")
+	f.StringVar(&l.text.src, "src", "", "language to translate from, as in the corpus's file names")
+	f.StringVar(&l.text.tgt, "tgt", "", "language to translate into")
+	f.BoolVar(&l.int8, "int8", false, int8Usage)
+	f.IntVar(&l.each, "each", 60, "target tokens for each source token, at most")
+	f.IntVar(&l.frequent, "frequent", 400, "target tokens that are always candidates: the most frequent")
+	c.flags(cmd)
+	return cmd
+}
+
+// learned is the result of alia model shortlist.
+type learned struct {
+	Model  string          `json:"model"`
+	Path   string          `json:"path"`
+	Bytes  int             `json:"bytes"`
+	Splits []learnedEffect `json:"splits"`
+}
+
+// learnedEffect is what a shortlist does to a part of the corpus.
+type learnedEffect struct {
+	Name       string  `json:"name"`
+	Sentences  int     `json:"sentences"`
+	Candidates float64 `json:"candidates"` // of a sentence, on average
+	Covered    float64 `json:"covered"`    // share of the reference's tokens among them
+	Without    float64 `json:"bleu_without"`
+	With       float64 `json:"bleu_with"`
+}
+
+func (l *learning) run(ctx context.Context, a *app, c *compute) error {
+	d, err := l.decoding()
+	if err != nil {
+		return err
+	}
+	dir, err := a.modelDir(l.model)
+	if err != nil {
+		return err
+	}
+	t, err := node.OpenModel(dir)
+	if err != nil {
+		return err
+	}
+	data, err := l.text.read()
+	if err != nil {
+		return err
+	}
+	if m := t.Model; data.Source != m.Source || data.Target != m.Target {
+		return fmt.Errorf("the corpus is %s to %s, the model %s to %s", data.Source, data.Target, m.Source, m.Target)
+	}
+	data.Clean()
+	dev, err := c.open(a)
+	if err != nil {
+		return err
+	}
+	if err := t.Prepare(l.int8); err != nil {
+		return err
+	}
+	var source, target [][]int32
+	for _, p := range data.Train {
+		source, target = append(source, t.Tokenizer.Source(p.Source)), append(target, t.Tokenizer.Target(p.Target))
+	}
+	list := nmt.LearnShortlist(t.Model.Shape(), source, target, l.each, l.frequent)
+	file := list.Encode()
+	r := learned{Model: t.ID().String(), Path: filepath.Join(dir, shortlistFile), Bytes: len(file)}
+	for _, s := range append([]corpus.Split{{Name: "val", Pairs: data.Valid}}, data.Tests...) {
+		e, err := effect(ctx, t, dev, list, s, d)
+		if err != nil {
+			return err
+		}
+		r.Splits = append(r.Splits, e)
+	}
+	if err := node.WriteFile(r.Path, file); err != nil {
+		return err
+	}
+	return a.result(r, func(w io.Writer) {
+		fmt.Fprintf(w, "%s: %d bytes\n", r.Path, r.Bytes)
+		for _, s := range r.Splits {
+			fmt.Fprintf(w, "%-20s %5d sentences  %6.1f candidates  %6.2f %% of reference tokens  BLEU %.2f, without %.2f\n",
+				s.Name, s.Sentences, s.Candidates, 100*s.Covered, s.With, s.Without)
+		}
+	})
+}
+
+// effect translates a part of the corpus without and with a shortlist.
+func effect(ctx context.Context, t *work.Translator, dev kernel.Device, list *nmt.Shortlist, s corpus.Split, d work.Decoding) (learnedEffect, error) {
+	r := learnedEffect{Name: s.Name, Sentences: len(s.Pairs)}
+	var sources, references []string
+	candidates, tokens, covered := 0, 0, 0
+	for _, p := range s.Pairs {
+		sources, references = append(sources, p.Source), append(references, p.Target)
+		ids := list.Candidates(t.Tokenizer.Source(p.Source), t.Model.Shape().Tokens())
+		is := make(map[int32]bool, len(ids))
+		for _, id := range ids {
+			is[id] = true
+		}
+		candidates += len(ids)
+		for _, id := range t.Tokenizer.Target(p.Target) {
+			tokens++
+			if is[id] {
+				covered++
+			}
+		}
+	}
+	r.Candidates, r.Covered = float64(candidates)/float64(max(len(s.Pairs), 1)), float64(covered)/float64(max(tokens, 1))
+	e := nmt.NewEngine(dev, t.Model.Shape())
+	for _, bleu := range []*float64{&r.Without, &r.With} {
+		out, err := translateAll(ctx, t, e, sources, d)
+		if err != nil {
+			return r, err
+		}
+		if *bleu, err = score.NewBLEU(score.Cased, score.Mteval13a).Score(out, references); err != nil {
+			return r, err
+		}
+		e.Shortlist = list
+	}
+	return r, nil
+}
