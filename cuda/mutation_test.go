@@ -130,7 +130,7 @@ func caught(dev *emulated, m *mutant, trials []trial, budget int64) string {
 // whose two sides have one outcome.
 func TestMutations(t *testing.T) {
 	dev, all := newEmulated(t), trialsOf(t)
-	every := trials(37, 1)
+	every := trials(53, 1)
 	planted, missed, n := 0, 0, 0
 	for _, name := range Modules() {
 		text, err := PTX(name)

@@ -13,7 +13,9 @@ INLINE int dot(u32 a, u32 b, int sum) {
 }
 
 // word loads four codes, which may lie at any address.
-INLINE u32 word(const GLOBAL i8 *at) {
+INLINE u32 word(const GLOBAL i8 *at, int aligned) {
+	if (aligned)
+		return *(const GLOBAL u32 *)at;
 	const GLOBAL unsigned char *b = (const GLOBAL unsigned char *)at;
 	return b[0] | (u32)b[1] << 8 | (u32)b[2] << 16 | (u32)b[3] << 24;
 }
@@ -46,7 +48,7 @@ KERNEL linear8(const GLOBAL i8 *q, const GLOBAL float *sx, const GLOBAL i8 *w, c
 		UNROLL
 		for (u32 g = 0; g < GROUPS; g++) // all at once, to wait for memory once
 			if (whole)
-				v[g] = *(const GLOBAL u32 *)(stage + g * PANEL * 4);
+				v[g] = word(stage + g * PANEL * 4, 1);
 		barrier();
 		if (whole) {
 			UNROLL
@@ -54,7 +56,7 @@ KERNEL linear8(const GLOBAL i8 *q, const GLOBAL float *sx, const GLOBAL i8 *w, c
 				add(codes + g, v[g], sum);
 		} else {
 			for (u32 g = 0; g < count; g++)
-				add(codes + g, word(stage + g * PANEL * 4), sum);
+				add(codes + g, word(stage + g * PANEL * 4, aligned), sum);
 		}
 		barrier();
 	}
