@@ -123,11 +123,14 @@ func caught(dev *emulated, m *mutant, trials []trial, budget int64) string {
 // operations, constants and offsets changed, an fma rounded twice. At least nine
 // of ten must show. Without ALIA_SOAK a fixed sample is planted.
 //
-// Survivors are of four kinds, each without effect on a result: an index of what
-// is read in place of elements that do not exist, and is thrown away; the choice
-// between a vector load and four single ones, which give the same; a share of the
-// work among blocks that each can do; and a comparison against NaN or a bound
-// whose two sides have one outcome.
+// All of them were planted once, and 96 % showed. Survivors are mostly of kinds
+// that no result can show: an index of what is read in place of elements that do
+// not exist, and is thrown away; the choice between a vector load and four
+// single ones; how work is shared among blocks; a comparison whose two sides have
+// one outcome where its operands are equal, as of a maximum; a distance of a
+// butterfly that reaches the same lanes. The others are last bits of constants,
+// which move a result for few numbers, and loops that no trial is large enough
+// for.
 func TestMutations(t *testing.T) {
 	dev, all := newEmulated(t), trialsOf(t)
 	every := trials(53, 1)

@@ -57,7 +57,8 @@ func f32(x float32) Arg { return Arg{Kind: F32, Bits: uint64(math.Float32bits(x)
 // of the attention rows included, whose kernels read them on the device; the
 // tensors need no storage. Addresses need be aligned to an element alone. Where
 // the row lets an output share an input's storage, both arguments are then the
-// same address. The error is of a row that has no kernel here, or of a shape
+// same address. What tensors say of others, ids, labels and segments, must be in
+// range: a kernel does not look. The error is of a row that has no kernel here, or of a shape
 // beyond what a grid can hold.
 func Plan(c *kernel.Call) ([]Launch, error) {
 	plan := plans[c.Op]
