@@ -11,7 +11,7 @@ RACE        := ./protocol/... ./ledger/... ./node/...
 # The rooms whose bits must agree under every build.
 GOLDEN      := ./work/kernel/ ./work/nmt/ ./work/text/ ./work/corpus/ ./work/train/ ./work/
 
-.PHONY: build build-cuda cuda cuda-tests demo test check vet staticcheck race golden emulated bench soak generate ptx fuzz clean
+.PHONY: build build-cuda cuda-selftest cuda cuda-tests demo test check vet staticcheck race golden emulated bench soak generate ptx fuzz clean
 
 build: ## bin/alia, and the peer of its bench where that can be loaded
 	@mkdir -p bin
@@ -27,6 +27,10 @@ CUDA_TAGS := cuda,netgo,osusergo
 build-cuda: ## bin/alia-cuda, which finds a GPU where there is one; it needs a C compiler, no toolkit and no driver
 	@mkdir -p bin
 	$(CUDA_ENV) $(GO) build -trimpath -tags $(CUDA_TAGS) -ldflags "-s -w" -o bin/alia-cuda ./node/alia
+
+cuda-selftest: ## bin/cuda-selftest, one file that holds a machine's GPU to the bits and measures it
+	@mkdir -p bin
+	$(CUDA_ENV) $(GO) build -trimpath -tags $(CUDA_TAGS) -ldflags "-s -w" -o bin/cuda-selftest ./cuda/selftest
 
 demo: build ## a network on this machine trains a model, pays for the work and translates with it
 	bin/alia swarm --once
@@ -57,7 +61,7 @@ cuda: ## the CUDA build, its host code on an emulated device, with the race dete
 
 cuda-tests: build-cuda
 	$(CUDA_ENV) $(GO) vet -tags cuda,cudaemu ./cuda/... ./node/alia
-	$(CUDA_ENV) $(GO) test -tags cuda,cudaemu -count=1 ./cuda/device ./cuda/driver
+	$(CUDA_ENV) $(GO) test -tags cuda,cudaemu -count=1 ./cuda/device ./cuda/driver ./cuda/selftest
 	$(CUDA_ENV) $(GO) test -tags cuda,cudaemu -race -short -count=1 ./cuda/device
 
 golden: ## the golden digests, under every instruction set and without assembly

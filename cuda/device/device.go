@@ -57,7 +57,20 @@ const leastCapability = 75
 
 // Open returns the device of that name, cuda:0 and so on, once its conformance
 // digests agree. Threads are of the processor, for rows without a kernel.
-func Open(name string, threads int) (_ kernel.Device, err error) {
+func Open(name string, threads int) (kernel.Device, error) {
+	d, err := Probe(name, threads)
+	if err != nil {
+		return nil, err
+	}
+	if err := kernel.Check(d); err != nil {
+		d.Close()
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	return d, nil
+}
+
+// Probe is Open for those who examine a device: it does not check its bits.
+func Probe(name string, threads int) (_ *Device, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open %s: %w", name, err)
@@ -85,10 +98,6 @@ func Open(name string, threads int) (_ kernel.Device, err error) {
 	d := &Device{name: name, host: host, tasks: make(chan func()), functions: map[string]cu.Function{}, modules: map[string]cu.Module{}}
 	go d.run()
 	if err := d.start(i); err != nil {
-		d.Close()
-		return nil, err
-	}
-	if err := kernel.Check(d); err != nil {
 		d.Close()
 		return nil, err
 	}

@@ -1,0 +1,81 @@
+//go:build cuda && linux && (amd64 || arm64)
+
+package device
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+	"gorgonia.org/cu"
+
+	"github.com/alia-network/alia/work/kernel"
+)
+
+// cublas is the functions used of NVIDIA's library, by their names in its
+// reference. Each returns 0 when it went well.
+type cublas struct {
+	create func(handle *uintptr) int32
+	sgemm  func(handle uintptr, ta, tb, m, n, k int32, alpha *float32, a uintptr, lda int32, b uintptr, ldb int32, beta *float32, c uintptr, ldc int32) int32
+}
+
+// CuBLAS measures NVIDIA's own products of n x n in binary32, without TF32, to
+// compare ours with. It needs the library, from CUDA's toolkit, or where
+// ALIA_CUBLAS says, and returns its name. Its sums are in another order.
+func (d *Device) CuBLAS(n int) (library string, gflops float64, err error) {
+	var lib uintptr
+	err = errors.New("ALIA_CUBLAS is empty")
+	for _, library = range []string{os.Getenv("ALIA_CUBLAS"), "libcublas.so.13", "libcublas.so.12", "libcublas.so.11"} {
+		if library == "" {
+			continue
+		}
+		if lib, err = purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_LOCAL); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return "", 0, fmt.Errorf("no cuBLAS: %w", err)
+	}
+	var f cublas
+	for name, to := range map[string]any{"cublasCreate_v2": &f.create, "cublasSgemm_v2": &f.sgemm} {
+		at, err := purego.Dlsym(lib, name)
+		if err != nil {
+			return library, 0, fmt.Errorf("%s: %w", library, err)
+		}
+		purego.RegisterFunc(to, at)
+	}
+	var at [3]uintptr
+	var keep [3]kernel.Tensor
+	for i := range keep {
+		x, ok := d.Alloc(kernel.F32, n*n)
+		if !ok {
+			return library, 0, errors.New("no unified memory to compare in")
+		}
+		for j := range x.F {
+			x.F[j] = float32(j%17)/8 - 1
+		}
+		keep[i], at[i] = x, uintptr(unsafe.Pointer(&x.F[0]))
+	}
+	err = d.on(func() error {
+		var handle uintptr
+		if r := f.create(&handle); r != 0 {
+			return fmt.Errorf("%s does not start: %d", library, r)
+		}
+		one, zero, size := float32(1), float32(0), int32(n)
+		for range 10 {
+			began := time.Now()
+			if r := f.sgemm(handle, 0, 0, size, size, size, &one, at[0], size, at[1], size, &zero, at[2], size); r != 0 {
+				return fmt.Errorf("%s does not multiply: %d", library, r)
+			}
+			if err := cu.Synchronize(); err != nil {
+				return err
+			}
+			gflops = max(gflops, 2*float64(n)*float64(n)*float64(n)/time.Since(began).Seconds()/1e9)
+		}
+		return nil
+	})
+	return library, gflops, err
+}

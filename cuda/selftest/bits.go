@@ -1,0 +1,143 @@
+//go:build cuda && linux && (amd64 || arm64)
+
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/tensor"
+	"github.com/alia-network/alia/work/train"
+)
+
+// compare computes products of many shapes, training steps and translations on
+// both devices.
+func (r *report) compare(dev, host kernel.Device, quick bool) error {
+	sizes := []int{1, 2, 31, 33, 64, 127, 129, 300}
+	depths := []int{1, 3, 31, 511, 513, 1100}
+	if quick {
+		sizes, depths = []int{1, 33, 65}, []int{3, 17}
+	}
+	progress("products")
+	for _, trans := range []kernel.Trans{kernel.NN, kernel.NT, kernel.TN} {
+		for _, m := range sizes {
+			for _, n := range sizes {
+				for _, k := range depths {
+					r.product(dev, host, trans, m, n, k)
+				}
+			}
+		}
+	}
+	if !quick {
+		r.product(dev, host, kernel.NN, 2048, 1536, 2048)
+		r.product(dev, host, kernel.NT, 1024, 8000, 512)
+		r.product(dev, host, kernel.TN, 512, 2048, 4096)
+	}
+	presets := []string{"demo", "tiny", "small"}
+	if quick {
+		presets = nil
+		if err := r.model(dev, host, "least", nmt.Config{Vocab: 40, Dim: 16, Heads: 2, FFN: 24, Encoder: 1, Decoder: 1, Dropout: 0.1}, 40); err != nil {
+			return err
+		}
+	}
+	for _, name := range presets {
+		cfg, err := train.Preset(name)
+		if err != nil {
+			return err
+		}
+		if err := r.model(dev, host, name, cfg.Model(int(cfg.Pieces)), 512); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// product compares one product, of numbers that cancel, overflow nowhere and
+// are partly subnormal or -0.
+func (r *report) product(dev, host kernel.Device, trans kernel.Trans, m, n, k int) {
+	a, b := []int{m, k}, []int{k, n}
+	switch trans {
+	case kernel.NT:
+		b = []int{n, k}
+	case kernel.TN:
+		a = []int{k, m}
+	}
+	var out [2]kernel.Tensor
+	for i, d := range []kernel.Device{dev, host} {
+		x, y := numbers(d, 1, a...), numbers(d, 2, b...)
+		out[i] = numbers(d, 3, m, n)
+		d.Do(&kernel.Call{Op: kernel.MatMul, Attr: kernel.Attr{Trans: trans}, In: []kernel.Tensor{x, y}, Out: []kernel.Tensor{out[i]}})
+	}
+	name := fmt.Sprintf("product %s %dx%dx%d", [...]string{"NN", "NT", "TN"}[trans], m, n, k)
+	r.Bits = append(r.Bits, verdict{name, tensor.Equal(out[0], out[1])})
+}
+
+// numbers is a tensor of numbers that a seed determines.
+func numbers(dev kernel.Device, seed uint32, shape ...int) kernel.Tensor {
+	t := kernel.Tensor{Shape: shape}
+	t = kernel.Alloc(dev, kernel.F32, t.Len())
+	t.Shape = shape
+	for i := range t.F {
+		seed = seed*1664525 + 1013904223
+		x := float32(int32(seed)) / (1 << 31)
+		switch seed >> 8 % 64 {
+		case 0:
+			x *= 1e-42
+		case 1:
+			x *= 0 // and keeps its sign
+		}
+		t.F[i] = x
+	}
+	return t
+}
+
+// model compares gradients of two batches, what is learnt of them, and a greedy
+// translation, of an untrained model.
+func (r *report) model(dev, host kernel.Device, name string, c nmt.Config, tokens int) error {
+	progress("a training step and a translation of preset %s", name)
+	batches := []nmt.Batch{sentences(c.Vocab, tokens, 0), sentences(c.Vocab, tokens/2, 1)}
+	var grads, codes [2]*tensor.Set
+	var words [2][][]int32
+	for i, d := range []kernel.Device{dev, host} {
+		params, e := nmt.Init(c, 1).On(d), nmt.NewEngine(d, c)
+		g, err := e.Gradient(params, batches, nmt.Key{Seed: 5})
+		if err != nil {
+			return fmt.Errorf("training step of preset %s on %s: %w", name, d.Name(), err)
+		}
+		codes[i] = train.Quantize(d, g.Grads, 8).Q
+		grads[i] = g.Grads.Clone()
+		if words[i], _, err = e.Greedy(params, batches[1].Source, nmt.TwicePlusTen); err != nil {
+			return fmt.Errorf("translation with preset %s on %s: %w", name, d.Name(), err)
+		}
+	}
+	tensorName, differs := grads[0].Difference(grads[1])
+	if differs {
+		progress("the gradient of %s differs", tensorName)
+	}
+	_, coded := codes[0].Difference(codes[1])
+	r.Bits = append(r.Bits,
+		verdict{"gradients, preset " + name, !differs},
+		verdict{"codes, preset " + name, !coded},
+		verdict{"translation, preset " + name, slices.EqualFunc(words[0], words[1], slices.Equal)})
+	return nil
+}
+
+// sentences is a batch of about so many tokens, 8 to 24 a sentence.
+func sentences(vocab, tokens, from int) nmt.Batch {
+	var b nmt.Batch
+	for i := 100 * from; ; i++ {
+		n := 8 + i*7%17
+		if tokens -= n + 1; tokens < 0 && len(b.Source) > 0 {
+			return b
+		}
+		s := make([]int32, n)
+		for j := range s {
+			s[j] = int32(3 + (i*131+j*977)%(vocab-3))
+		}
+		t := slices.Clone(s)
+		slices.Reverse(t)
+		b.Source, b.Target = append(b.Source, s), append(b.Target, t)
+	}
+}
