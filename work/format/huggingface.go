@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
@@ -271,7 +270,7 @@ func ourModel(m work.Model, params *tensor.Set, read Files) (*work.Translator, e
 	if err != nil {
 		return nil, err
 	}
-	tok, err := text.Parse(bytes.Replace(data, []byte(hfEndsWithEOS), []byte(noPostProcessor), 1))
+	tok, err := text.Parse(hfTokens(data, true))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", work.TokenizerFile, err)
 	}
@@ -328,14 +327,30 @@ type hfTokenizer struct {
 	Clean   bool   `json:"clean_up_tokenization_spaces"`
 }
 
-// The part of tokenizer.json that ends a text with EOS, in place of none.
-const (
-	noPostProcessor = `"post_processor": null`
-	hfEndsWithEOS   = `"post_processor": {"type": "TemplateProcessing",
+// hfTokenizerParts are parts of a tokenizer.json of ours, and what stands in their
+// place where a program reads nothing else: text.Normalize, and EOS at the end.
+var hfTokenizerParts = [][2]string{
+	{`[{"type": "NFC"}, `, `[
+    {"type": "Replace", "pattern": {"Regex": "[\u00ad\u200b\ufeff]"}, "content": ""},
+    {"type": "Replace", "pattern": {"Regex": "[\\s\\p{Cc}]+"}, "content": " "},
+    {"type": "Strip", "strip_left": true, "strip_right": true}, {"type": "NFC"}, `},
+	{`"post_processor": null`, `"post_processor": {"type": "TemplateProcessing",
     "single": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
     "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}, {"SpecialToken": {"id": "</s>", "type_id": 0}}],
-    "special_tokens": {"</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}}}`
-)
+    "special_tokens": {"</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}}}`},
+}
+
+// hfTokens is a tokenizer.json of ours for Hugging Face's programs, or back.
+func hfTokens(data []byte, back bool) []byte {
+	for _, part := range hfTokenizerParts {
+		from, to := part[0], part[1]
+		if back {
+			from, to = to, from
+		}
+		data = bytes.Replace(data, []byte(from), []byte(to), 1)
+	}
+	return data
+}
 
 func exportHuggingFace(t *work.Translator) (map[string][]byte, error) {
 	shape := t.Model.Shape()
@@ -358,7 +373,7 @@ func exportHuggingFace(t *work.Translator) (map[string][]byte, error) {
 		params = exchange(shape, params, false)
 		shape.Positions = nmt.Halves
 		words.Class, words.BOS = "PreTrainedTokenizerFast", "<s>"
-		files[work.TokenizerFile] = []byte(strings.Replace(string(tok.JSON()), noPostProcessor, hfEndsWithEOS, 1))
+		files[work.TokenizerFile] = hfTokens(tok.JSON(), false)
 	case *text.Marian:
 		if !shape.PostNorm || !shape.OutputBias || shape.Positions != nmt.Halves || shape.NormEps != 0 {
 			return nil, fmt.Errorf("export to huggingface: no architecture of it has this model's norms, output and positions")
