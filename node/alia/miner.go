@@ -29,7 +29,7 @@ func newMiner(a *app) *cobra.Command {
 func newMinerRun(a *app) *cobra.Command {
 	var c compute
 	var n networked
-	var languages []string
+	var languages, models []string
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Do units of work for whoever offers them, until stopped",
@@ -39,12 +39,13 @@ func newMinerRun(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return mine(cmd.Context(), a, &c, &n, pairs)
+			return mine(cmd.Context(), a, &c, &n, pairs, models)
 		},
 	}
 	c.flags(cmd)
 	n.flags(cmd)
 	cmd.Flags().StringSliceVar(&languages, "languages", []string{"en-de"}, "pairs of languages whose documents to hear of at once")
+	cmd.Flags().StringSliceVar(&models, "hold", nil, "directories of models to hold for the network: customers buy translations with their CIDs")
 	a.eventsFlag(cmd)
 	return cmd
 }
@@ -61,7 +62,7 @@ func parsePairs(languages []string) ([][2]string, error) {
 	return pairs, nil
 }
 
-func mine(ctx context.Context, a *app, c *compute, n *networked, pairs [][2]string) (err error) {
+func mine(ctx context.Context, a *app, c *compute, n *networked, pairs [][2]string, models []string) (err error) {
 	devs, err := c.openAll(a)
 	if err != nil {
 		return err
@@ -75,6 +76,11 @@ func mine(ctx context.Context, a *app, c *compute, n *networked, pairs [][2]stri
 		return err
 	}
 	defer func() { err = errors.Join(err, peer.Close()) }()
+	for _, dir := range models {
+		if err := hold(ctx, a, peer, dir); err != nil {
+			return err
+		}
+	}
 	m := &node.Miner{Peer: peer, Capability: capability, Check: checkGPU, Report: func(e node.Event) {
 		a.event(e)
 		if e.Kind == node.EventIdle || e.Kind == node.EventRefused {
@@ -100,6 +106,23 @@ func checkGPU(dev kernel.Device) error {
 		return nil
 	}
 	return kernel.Check(dev)
+}
+
+// hold stores a model for the network to fetch, and announces it.
+func hold(ctx context.Context, a *app, peer *node.Peer, dir string) error {
+	t, err := node.OpenModel(dir)
+	if err != nil {
+		return err
+	}
+	link, err := t.Put(ctx, peer.Store)
+	if err != nil {
+		return fmt.Errorf("hold %s: %w", dir, err)
+	}
+	if err := peer.Mesh.Provide(ctx, link.Cid); err != nil {
+		return fmt.Errorf("hold %s: %w", dir, err)
+	}
+	a.note("holds model %s, %s to %s", link, t.Model.Source, t.Model.Target)
+	return nil
 }
 
 // capabilityOf measures the device.
