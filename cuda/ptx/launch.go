@@ -26,8 +26,8 @@ type run struct {
 func (k *Kernel) Launch(m *Memory, grid, block [3]uint32, params []byte, budget int64) error {
 	threads := uint64(block[0]) * uint64(block[1]) * uint64(block[2])
 	switch {
-	case threads == 0 || threads > 1024 || threads%lanes != 0:
-		return fmt.Errorf("launch %s: blocks of %v threads: not whole warps, up to 1024 threads", k.Name, block)
+	case threads == 0 || threads > uint64(k.threads) || threads%lanes != 0:
+		return fmt.Errorf("launch %s: blocks of %v threads: not whole warps, up to %d threads", k.Name, block, k.threads)
 	case grid[0] == 0 || grid[1] == 0 || grid[2] == 0 || grid[0] > math.MaxInt32 || grid[1] > math.MaxUint16 || grid[2] > math.MaxUint16:
 		return fmt.Errorf("launch %s: grid %v is beyond a device's", k.Name, grid)
 	case len(params) != k.paramBytes():

@@ -13,6 +13,7 @@ const (
 	maxRegisters = 1 << 16
 	maxShared    = 48 << 10 // what every device gives a block without asking
 	maxParams    = 64
+	maxThreads   = 1024    // of a block
 	maxCode      = 1 << 16 // instructions of a kernel
 )
 
@@ -23,11 +24,12 @@ type Module struct {
 
 // Kernel is an entry of a module.
 type Kernel struct {
-	Name   string
-	params []param
-	shared int // bytes
-	code   []instr
-	files  files
+	Name    string
+	params  []param
+	threads int // of a block, at most
+	shared  int // bytes
+	code    []instr
+	files   files
 }
 
 // param is a parameter of a kernel: bytes offset to offset+size-1 of the block
@@ -201,6 +203,9 @@ func (p *parser) kernel() (*Kernel, error) {
 			return nil, err
 		}
 	}
+	if err := b.bounds(); err != nil {
+		return nil, err
+	}
 	if err := p.expect("{"); err != nil {
 		return nil, err
 	}
@@ -224,6 +229,25 @@ type body struct {
 	vars   variables      // shared: the module's, then its own
 	seen   map[string]int // constants' registers, by file and text
 	nested bool           // in braces of its own
+}
+
+// bounds reads ".maxntid 256, 1, 1 .minnctapersm 2", if it is there: the most
+// threads of a block, and how many blocks registers are to be left for.
+func (b *body) bounds() error {
+	b.k.threads = maxThreads
+	if !b.take(".maxntid") {
+		return nil
+	}
+	n, err := b.number(maxThreads)
+	if err != nil {
+		return err
+	}
+	b.k.threads = n
+	if err := b.expect(",", "1", ",", "1", ".minnctapersm"); err != nil {
+		return err
+	}
+	_, err = b.number(32)
+	return err
 }
 
 // param reads ".param .u64 name", with what clang says of a pointer.

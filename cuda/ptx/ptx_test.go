@@ -250,6 +250,31 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestLaunchRefused gives grids, blocks and parameters that do not fit.
+func TestLaunchRefused(t *testing.T) {
+	m, err := Parse(strings.Replace(small(""), ")\n{", ")\n.maxntid 64, 1, 1 .minnctapersm 2\n{", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		grid, block [3]uint32
+		params      int
+		want        string
+	}{
+		{[3]uint32{1, 1, 1}, [3]uint32{96, 1, 1}, 16, "up to 64 threads"},
+		{[3]uint32{1, 1, 1}, [3]uint32{33, 1, 1}, 16, "not whole warps"},
+		{[3]uint32{1, 1, 1}, [3]uint32{0, 1, 1}, 16, "not whole warps"},
+		{[3]uint32{1, 0, 1}, [3]uint32{32, 1, 1}, 16, "beyond a device's"},
+		{[3]uint32{1, 65536, 1}, [3]uint32{32, 1, 1}, 16, "beyond a device's"},
+		{[3]uint32{1, 1, 1}, [3]uint32{32, 1, 1}, 12, "12 bytes of parameters, want 16"},
+	} {
+		err := m.Kernel("k").Launch(NewMemory(), c.grid, c.block, make([]byte, c.params), 0)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("grid %v, block %v, %d bytes: got %v, want %q", c.grid, c.block, c.params, err, c.want)
+		}
+	}
+}
+
 // TestMemory is what a host does with a device's memory.
 func TestMemory(t *testing.T) {
 	m := NewMemory()
