@@ -62,6 +62,7 @@ cuda: ## the CUDA build, its host code on an emulated device, with the race dete
 cuda-tests: build-cuda
 	$(CUDA_ENV) $(GO) vet -tags cuda,cudaemu ./cuda/... ./node/alia
 	$(CUDA_ENV) $(GO) test -tags cuda,cudaemu -count=1 ./cuda/device ./cuda/driver ./cuda/selftest
+	$(CUDA_ENV) $(GO) test -tags cuda,cudaemu -count=1 -run TestCUDA ./node/alia
 	$(CUDA_ENV) $(GO) test -tags cuda,cudaemu -race -short -count=1 ./cuda/device
 
 golden: ## the golden digests, under every instruction set and without assembly
