@@ -2,6 +2,8 @@ package work_test
 
 import (
 	"encoding/binary"
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -75,6 +77,46 @@ func TestSafetensors(t *testing.T) {
 	} {
 		if _, err := work.DecodeSafetensors(bad); err == nil {
 			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+// TestWidened reads every number of 16 bits: the F32 of the same value.
+func TestWidened(t *testing.T) {
+	values := map[string]func(x uint16) float64{
+		"BF16": func(x uint16) float64 { return float64(math.Float32frombits(uint32(x) << 16)) },
+		"F16": func(x uint16) float64 {
+			sign, exponent, fraction := 1-2*float64(x>>15), int(x>>10&31), float64(x&1023)
+			switch exponent {
+			case 0:
+				return sign * math.Ldexp(fraction, -24)
+			case 31:
+				return sign * map[bool]float64{true: math.Inf(1), false: math.NaN()}[fraction == 0]
+			}
+			return sign * math.Ldexp(1024+fraction, exponent-25)
+		},
+	}
+	for name, value := range values { // order-free: each by itself
+		head := fmt.Sprintf(`{"x":{"dtype":%q,"shape":[65536],"data_offsets":[0,131072]}}`, name)
+		data := binary.LittleEndian.AppendUint64(nil, uint64(len(head)))
+		data = append(data, head...)
+		for x := range 1 << 16 {
+			data = binary.LittleEndian.AppendUint16(data, uint16(x))
+		}
+		s, err := work.DecodeSafetensorsWidened(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for x, got := range s.At(0).F {
+			if want := value(uint16(x)); float64(got) != want && !(got != got && want != want) {
+				t.Fatalf("%s %#04x is %v, want %v", name, x, got, want)
+			}
+		}
+		if _, err := work.DecodeSafetensors(data); err == nil {
+			t.Errorf("a model of this program's may be of %s", name)
+		}
+		if _, err := work.DecodeSafetensorsWidened(data[:len(data)-1]); err == nil {
+			t.Errorf("%s cut short is read", name)
 		}
 	}
 }

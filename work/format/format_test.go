@@ -130,6 +130,44 @@ func TestMarianMT(t *testing.T) {
 	}
 }
 
+// TestMarianMTPrepared translates with parameters laid out for speed, which
+// changes no bit, and in int8, which is another function of the same model.
+func TestMarianMTPrepared(t *testing.T) {
+	tr, err := Import("huggingface", dir(marianDir, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines, want []string
+	for _, v := range vectors(t) {
+		lines, want = append(lines, v.Source), append(want, v.Translation)
+	}
+	var digests []string
+	for _, name := range kernel.Names() {
+		dev, err := kernel.Open(name, 2)
+		if err != nil {
+			continue // not this processor's
+		}
+		for _, int8 := range []bool{false, true} {
+			if err := tr.Prepare(int8); err != nil {
+				t.Fatal(err)
+			}
+			got, err := tr.Translate(nmt.NewEngine(dev, tr.Model.Shape()), lines, work.Greedy)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !int8 && !slices.Equal(got, want) {
+				t.Errorf("%s: prepared it translates otherwise", name)
+			}
+			if int8 {
+				digests = append(digests, strings.Join(got, "\n"))
+			}
+		}
+	}
+	if len(slices.Compact(digests)) != 1 {
+		t.Error("in int8 devices translate differently")
+	}
+}
+
 // TestTravels puts an imported model in blocks, reads it back, and has a unit of
 // work translate with it.
 func TestTravels(t *testing.T) {
@@ -295,6 +333,7 @@ func TestBadHuggingFace(t *testing.T) {
 		"more layers":         {hfConfigFile, replaced(`"encoder_layers": 2`, `"encoder_layers": 3`), "model.encoder.layers.2"},
 		"fewer layers":        {hfConfigFile, replaced(`"encoder_layers": 2`, `"encoder_layers": 1`), "model.encoder.layers.1"},
 		"other start":         {hfConfigFile, replaced(`"decoder_start_token_id": 569`, `"decoder_start_token_id": 3`), "marks"},
+		"two vocabularies":    {hfTokenizerFile, []byte(`{"separate_vocabs": true}`), "separate_vocabs"},
 		"no weights":          {hfWeightsFile, nil, hfWeightsFile},
 		"weights cut":         {hfWeightsFile, weights[:len(weights)-1], hfWeightsFile},
 		"header cut":          {hfWeightsFile, weights[:9], hfWeightsFile},

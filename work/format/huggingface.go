@@ -214,7 +214,7 @@ func oneEmbedding(w *tensor.Set) (*tensor.Set, error) {
 // checkConstants compares tensors that are constants of the architecture, which
 // a file may hold, with what this program computes in their place.
 func (c *hfConfig) checkConstants(w *tensor.Set, shape nmt.Config) error {
-	const close = 1e-4 // sinusoids of binary32 differ by less from program to program
+	const close = 1.0 / 256 // what BF16 rounds away of numbers up to 1
 	for _, name := range []string{hfEncoderPositions, hfDecoderPositions} {
 		x, ok := w.Get(name)
 		if !ok {
@@ -245,6 +245,9 @@ func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, read Files) 
 		var t hfTokenizer
 		if err := json.Unmarshal(data, &t); err != nil {
 			return nil, fmt.Errorf("%s: %w", hfTokenizerFile, err)
+		}
+		if t.Two {
+			return nil, fmt.Errorf("%s: separate_vocabs is true: this program reads models of one vocabulary", hfTokenizerFile)
 		}
 		m.Source, m.Target = t.Source, t.Target
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -325,6 +328,7 @@ type hfTokenizer struct {
 	Unknown string `json:"unk_token,omitempty"`
 	Most    int    `json:"model_max_length"`
 	Clean   bool   `json:"clean_up_tokenization_spaces"`
+	Two     bool   `json:"separate_vocabs,omitempty"`
 }
 
 // hfTokenizerParts are parts of a tokenizer.json of ours, and what stands in their
