@@ -106,11 +106,12 @@ generate: ## assembly from its generator
 CLANG ?= clang-19
 ptx: ## the CUDA kernels' PTX from their C sources, byte for byte what is committed; needs clang-19
 	cd cuda/kernels && for c in *.c; do \
-		{ echo "// sources sha256 $$(cat *.h $$c | sha256sum | cut -d ' ' -f 1)"; \
-		bounds=$$(sed -n 's,^// bounds: ,,p' $$c); \
+		text=$${c%.c}.text bounds=$$(sed -n 's,^// bounds: ,,p' $$c); \
 		$(CLANG) --target=nvptx64-nvidia-cuda -march=sm_75 -Xclang -target-feature -Xclang +ptx63 -nocudalib \
 			-std=c11 -ffp-contract=off -O2 -Wall -Wextra -Werror -S $$c -o - | \
-			sed "s/^)/)$${bounds:+\n$$bounds}/"; } >$${c%.c}.ptx; \
+			sed "s/^)/)$${bounds:+\n$$bounds}/" >$$text; \
+		{ echo "// sources sha256 $$(cat *.h $$c | sha256sum | cut -d ' ' -f 1)"; \
+		echo "// text sha256 $$(sha256sum <$$text | cut -d ' ' -f 1)"; cat $$text; } >$${c%.c}.ptx; rm $$text; \
 	done
 
 clean:

@@ -25,7 +25,7 @@ func Modules() []string {
 }
 
 // PTX returns the text of a module, for compute capability 7.5 and later. Its
-// first line names the SHA-256 of the sources it was made of.
+// first lines name the SHA-256 of the sources it was made of, and of the rest.
 func PTX(module string) (string, error) {
 	text, err := sources.ReadFile("kernels/" + module + ".ptx")
 	if err != nil {

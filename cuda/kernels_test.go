@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSourcesMatch holds every PTX to the sources it names: kernels/*.h in
-// the order of their names, and the kernel's own.
+// TestSourcesMatch holds every PTX to the sources it names, kernels/*.h in the
+// order of their names and the kernel's own, and to its own text.
 func TestSourcesMatch(t *testing.T) {
 	var headers []byte
 	files, err := sources.ReadDir("kernels")
@@ -33,6 +33,11 @@ func TestSourcesMatch(t *testing.T) {
 		}
 		if want := fmt.Sprintf("// sources sha256 %x\n", sum); !strings.HasPrefix(text, want) {
 			t.Errorf("kernels/%s.ptx is not of the sources beside it: run make ptx, which needs clang-19", name)
+			continue
+		}
+		head, body, _ := strings.Cut(text[strings.IndexByte(text, '\n')+1:], "\n")
+		if want := fmt.Sprintf("// text sha256 %x", sha256.Sum256([]byte(body))); head != want {
+			t.Errorf("kernels/%s.ptx was changed since it was made: run make ptx, which needs clang-19", name)
 		}
 	}
 }

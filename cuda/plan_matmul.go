@@ -9,11 +9,15 @@ import (
 // busy is how many tiles keep a device busy: an H200 has 132 multiprocessors.
 const busy = 132
 
+// few is how many rows are better in tiles of 8: a larger one would be mostly empty.
+const few = 16
+
 // planMatMul takes the largest tiles of which there are enough.
 func planMatMul(c *kernel.Call) []Launch {
 	m, n := rows(&c.Out[0]), cols(&c.Out[0])
 	switch {
-	case up(m, 128)*up(n, 128) >= busy:
+	case m <= few:
+	case min(m, n) > 64 && up(m, 128)*up(n, 128) >= busy:
 		return one(product("matmul128", 128, 128, 256, c))
 	case up(m, 64)*up(n, 64) >= busy:
 		return one(product("matmul64", 64, 64, 64, c))

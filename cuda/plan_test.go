@@ -1,0 +1,53 @@
+package cuda
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/alia-network/alia/work/kernel"
+)
+
+// bare is a tensor without storage.
+func bare(shape ...int) kernel.Tensor { return kernel.Tensor{Type: kernel.F32, Shape: shape} }
+
+// TestPlanTiles is which tiles a product is cut in.
+func TestPlanTiles(t *testing.T) {
+	for _, c := range []struct {
+		m, n, k int
+		kernel  string
+		grid    [3]uint32
+	}{
+		{4096, 4096, 4096, "matmul128_nn", [3]uint32{32, 32, 1}},
+		{8192, 512, 512, "matmul128_nn", [3]uint32{64, 4, 1}},
+		{2048, 512, 512, "matmul64_nn", [3]uint32{32, 8, 1}},
+		{512, 512, 8192, "matmul8_nn", [3]uint32{8, 64, 1}},
+		{64, 32000, 512, "matmul64_nn", [3]uint32{1, 500, 1}},
+		{1, 32000, 512, "matmul8_nn", [3]uint32{500, 1, 1}},
+		{1, 1, 1, "matmul8_nn", [3]uint32{1, 1, 1}},
+	} {
+		ls, err := Plan(&kernel.Call{Op: kernel.MatMul, In: []kernel.Tensor{bare(c.m, c.k), bare(c.k, c.n)}, Out: []kernel.Tensor{bare(c.m, c.n)}})
+		if err != nil || len(ls) != 1 || ls[0].Kernel != c.kernel || ls[0].Grid != c.grid {
+			t.Errorf("%d x %d over %d: %+v, error %v, want %s on %v", c.m, c.n, c.k, ls, err, c.kernel, c.grid)
+		}
+	}
+}
+
+// TestPlanRefuses gives what no grid can hold, and no kernel computes.
+func TestPlanRefuses(t *testing.T) {
+	huge := 1 << 42
+	seg := kernel.Tensor{Type: kernel.I32, Shape: []int{1, 4}}
+	for _, c := range []struct {
+		call kernel.Call
+		want string
+	}{
+		{kernel.Call{Op: 250}, "no CUDA kernel"},
+		{kernel.Call{Op: kernel.Add, In: []kernel.Tensor{bare(huge), bare(huge)}, Out: []kernel.Tensor{bare(huge)}}, "beyond a device's"},
+		{kernel.Call{Op: kernel.MatMul, In: []kernel.Tensor{bare(17, 1), bare(1, huge)}, Out: []kernel.Tensor{bare(17, huge)}}, "beyond a device's"},
+		{kernel.Call{Op: kernel.AttnSoftmax, Attr: kernel.Attr{Heads: 1}, In: []kernel.Tensor{bare(1 << 33), seg}, Out: []kernel.Tensor{bare(1 << 33)}}, "beyond a device's"},
+		{kernel.Call{Op: kernel.AttnSoftmax, Attr: kernel.Attr{Heads: 1 << 17}, In: []kernel.Tensor{bare(1 << 17), seg}, Out: []kernel.Tensor{bare(1 << 17)}}, "beyond a device's"},
+	} {
+		if ls, err := Plan(&c.call); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v: %+v, error %v, want %q", c.call.Op, ls, err, c.want)
+		}
+	}
+}
