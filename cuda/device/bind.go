@@ -25,11 +25,12 @@ type bindings struct {
 
 // mirror is the device's copy of a span of the host's memory.
 type mirror struct {
-	host  unsafe.Pointer // held by the stage's calls
-	bytes int
-	class int // its room is 1<<class bytes
-	at    cu.DevicePtr
-	dirty bool
+	host   unsafe.Pointer // held by the stage's calls
+	bytes  int
+	class  int // its room is 1<<class bytes
+	at     cu.DevicePtr
+	loaded bool // the host's bytes are, or will be, there
+	dirty  bool // the device has written it
 }
 
 // span is a tensor's storage.
@@ -71,15 +72,15 @@ func (d *Device) bindAll(c *kernel.Call) error {
 	b.in, b.out = b.in[:0], b.out[:0]
 	moved := false
 	for i := range c.In {
-		at, new, err := d.locate(&c.In[i])
+		at, m, err := d.locate(&c.In[i])
 		if err != nil {
 			return err
 		}
-		if new != nil {
-			if err := cu.MemcpyHtoDAsync(at, new.host, int64(new.bytes), d.copies); err != nil {
+		if m != nil && !m.loaded && !m.dirty {
+			if err := cu.MemcpyHtoDAsync(m.at, m.host, int64(m.bytes), d.copies); err != nil {
 				return fmt.Errorf("copy to the device: %w", err)
 			}
-			moved = true
+			m.loaded, moved = true, true
 		}
 		b.in = append(b.in, at)
 	}
@@ -92,12 +93,11 @@ func (d *Device) bindAll(c *kernel.Call) error {
 		}
 	}
 	for i := range c.Out {
-		at, _, err := d.locate(&c.Out[i])
+		at, m, err := d.locate(&c.Out[i])
 		if err != nil {
 			return err
 		}
-		p, _ := span(&c.Out[i])
-		if m := d.bound.around(uintptr(p)); m != nil {
+		if m != nil {
 			m.dirty = true
 		}
 		b.out = append(b.out, at)
@@ -105,9 +105,9 @@ func (d *Device) bindAll(c *kernel.Call) error {
 	return nil
 }
 
-// locate finds a tensor on the device. It makes room for one that is not there,
-// and gives it as new.
-func (d *Device) locate(t *kernel.Tensor) (at cu.DevicePtr, new *mirror, err error) {
+// locate finds a tensor on the device, and the copy it is in unless host and
+// device share its memory. It makes room for one that is not there.
+func (d *Device) locate(t *kernel.Tensor) (at cu.DevicePtr, m *mirror, err error) {
 	p, n := span(t)
 	host := uintptr(p)
 	if d.shared(host, n) {
@@ -115,7 +115,7 @@ func (d *Device) locate(t *kernel.Tensor) (at cu.DevicePtr, new *mirror, err err
 	}
 	b := &d.bound
 	if m := b.around(host); m != nil && host+uintptr(n) <= uintptr(m.host)+uintptr(m.bytes) {
-		return m.at + cu.DevicePtr(host-uintptr(m.host)), nil, nil
+		return m.at + cu.DevicePtr(host-uintptr(m.host)), m, nil
 	}
 	for _, m := range b.copies {
 		if start := uintptr(m.host); host < start+uintptr(m.bytes) && start < host+uintptr(n) {
@@ -126,7 +126,7 @@ func (d *Device) locate(t *kernel.Tensor) (at cu.DevicePtr, new *mirror, err err
 	if !b.last && b.bytes+1<<class > d.limit {
 		return 0, nil, cu.OutOfMemory
 	}
-	m := &mirror{host: p, bytes: n, class: class}
+	m = &mirror{host: p, bytes: n, class: class}
 	if m.at, err = b.room(class); err != nil {
 		return 0, nil, fmt.Errorf("room for %d bytes: %w", n, err)
 	}

@@ -26,6 +26,7 @@ type Device struct {
 	name    string
 	ordinal cu.Device
 	host    kernel.Device // for rows that have no kernel
+	hosted  map[kernel.Op]bool
 	health  *driver.Health
 	asked   time.Time // when health was
 	tasks   chan func()
@@ -95,7 +96,7 @@ func Probe(name string, threads int) (_ *Device, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{name: name, host: host, tasks: make(chan func()), functions: map[string]cu.Function{}, modules: map[string]cu.Module{}}
+	d := &Device{name: name, host: host, hosted: map[kernel.Op]bool{}, tasks: make(chan func()), functions: map[string]cu.Function{}, modules: map[string]cu.Module{}}
 	go d.run()
 	if err := d.start(i); err != nil {
 		d.Close()

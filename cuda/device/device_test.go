@@ -163,6 +163,21 @@ func TestBindings(t *testing.T) {
 	}
 }
 
+// TestFull computes what does not fit into the memory that other programs have
+// left of the device's since it was opened.
+func TestFull(t *testing.T) {
+	d := sound(t, func(c *emulator.Config) { c.Unified = false })
+	c := emulator.Sound()
+	c.Unified, c.Memory = false, 100<<10
+	emulator.Change(c)
+	x, y := kernel.New(kernel.F32, 1<<15), kernel.New(kernel.F32, 1<<15)
+	x.F[1<<15-1] = 1
+	d.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, x}, Out: []kernel.Tensor{y}})
+	if y.F[1<<15-1] != 2 {
+		t.Error("the sum is wrong")
+	}
+}
+
 // TestAlloc gives memory back when nothing refers to it.
 func TestAlloc(t *testing.T) {
 	d := sound(t, nil)

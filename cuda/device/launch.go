@@ -4,6 +4,8 @@ package device
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -17,6 +19,7 @@ import (
 func (d *Device) launch(c *kernel.Call) error {
 	launches, err := cuda.Plan(c)
 	if err != nil {
+		d.hosted[c.Op] = true
 		return d.byHost(c)
 	}
 	if ok, err := d.bind(c); err != nil {
@@ -30,6 +33,16 @@ func (d *Device) launch(c *kernel.Call) error {
 		}
 	}
 	return nil
+}
+
+// Hosted returns the rows that the host computed, since they, or a shape of
+// theirs, have no kernel.
+func (d *Device) Hosted() []string {
+	var names []string
+	for _, op := range slices.Sorted(maps.Keys(d.hosted)) {
+		names = append(names, op.String())
+	}
+	return names
 }
 
 // byHost computes c where the tensors are.

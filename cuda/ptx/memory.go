@@ -3,6 +3,7 @@ package ptx
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"sort"
 )
 
@@ -25,10 +26,14 @@ func NewMemory() *Memory { return &Memory{next: 1 << 32} }
 // Alloc returns the address of n new bytes, not written yet; addresses are
 // multiples of 256.
 func (m *Memory) Alloc(n int) uint64 {
-	s := newSpan(m.next, make([]byte, n))
-	m.spans = append(m.spans, s)
-	m.next += (uint64(n)+gap+255)/256*256 + gap
-	return s.base
+	at := m.next
+	i := m.index(at)
+	for ; i < len(m.spans) && m.spans[i].base < at+uint64(n)+gap; i++ { // what was mapped there
+		at = (m.spans[i].end() + gap + 255) / 256 * 256
+	}
+	m.spans = slices.Insert(m.spans, i, newSpan(at, make([]byte, n)))
+	m.next = at + (uint64(n)+gap+255)/256*256 + gap
+	return at
 }
 
 // Map makes host memory known at an address, all of it written: what a device
@@ -40,10 +45,7 @@ func (m *Memory) Map(addr uint64, b []byte) error {
 	}
 	s := newSpan(addr, b)
 	s.written(0, len(b))
-	m.spans = append(m.spans, nil)
-	copy(m.spans[i+1:], m.spans[i:])
-	m.spans[i] = s
-	m.next = max(m.next, (s.end()+gap+255)/256*256)
+	m.spans = slices.Insert(m.spans, i, s)
 	return nil
 }
 
