@@ -114,6 +114,16 @@ func addQuantizedNEON(dst, x *float32, q *int8, sign, scale float32, n int)
 //go:noescape
 func quantizeNEON(q *int8, x *float32, inv float32, n int)
 
+// linear8x2NEON is kernel.Linear8 of 2 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+//
+//go:noescape
+func linear8x2NEON(y *float32, ldy int, q *int8, ldq, groups int, w *int8, panels int, sx, sw, b *float32)
+
+// linear8x1NEON is kernel.Linear8 of 1 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+//
+//go:noescape
+func linear8x1NEON(y *float32, ldy int, q *int8, ldq, groups int, w *int8, panels int, sx, sw, b *float32)
+
 // dropoutNEON sets dst = word >= drop ? x*factor : +0; n is a multiple of 32. keys holds the multipliers, the first counter and the ten round keys.
 //
 //go:noescape

@@ -161,6 +161,7 @@ var encodings = map[string]uint32{
 	"UMULL .2D": 0x2ea0c000, "XTN .2S": 0x0ea12800,
 	"XTN .4H": 0x0e612800, "XTN2 .8H": 0x4e612800, "XTN .8B": 0x0e212800, "XTN2 .16B": 0x4e212800,
 	"SXTL .8H": 0x0f08a400, "SXTL2 .8H": 0x4f08a400, "SXTL .4S": 0x0f10a400, "SXTL2 .4S": 0x4f10a400,
+	"SMULL .8H": 0x0e20c000, "SMULL2 .8H": 0x4e20c000, "SADALP .4S": 0x4e606800, "ADDP": 0x4ea0bc00,
 	"TRN1": 0x4e802800, "TRN2": 0x4e806800, "TRN1 .2D": 0x4ec02800, "TRN2 .2D": 0x4ec06800,
 }
 

@@ -32,6 +32,8 @@ func main() {
 	m.elementwise()
 	m.addQuantized()
 	m.quantize()
+	m.linear8(2)
+	m.linear8(1)
 	m.dropout()
 	m.reductions()
 	m.indexOf()
