@@ -283,16 +283,13 @@ func ourModel(m work.Model, params *tensor.Set, read Files) (*work.Translator, e
 // exchange moves the even columns of the residual stream before the odd ones,
 // or back, in every parameter that reads or writes it.
 func exchange(c nmt.Config, p *tensor.Set, back bool) *tensor.Set {
-	order := make([]int, 0, c.Dim) // by new column: the old one
-	for i := range c.Dim {
-		switch {
-		case back && i%2 == 0, !back && i < c.Dim/2:
-			order = append(order, map[bool]int{true: i / 2, false: 2 * i}[back])
-		case back:
-			order = append(order, c.Dim/2+i/2)
-		default:
-			order = append(order, 2*(i-c.Dim/2)+1)
+	order := make([]int, c.Dim) // by new column: the old one
+	for i := range c.Dim / 2 {
+		even, odd, first, second := 2*i, 2*i+1, i, c.Dim/2+i
+		if back {
+			even, odd, first, second = first, second, even, odd
 		}
+		order[first], order[second] = even, odd
 	}
 	out := p.Clone()
 	for i := range out.Len() {
