@@ -130,6 +130,19 @@ func TestMarianMT(t *testing.T) {
 	}
 }
 
+// TestMarianMTGolden holds the CID of an imported model: files become the same
+// model on every machine.
+func TestMarianMTGolden(t *testing.T) {
+	tr, err := Import("huggingface", dir(marianDir, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "bafyreigl33p7fxnrr2qadzgi7gd3i2jrd5ovjmapfpxp4ccpwlzs4a2yu4"
+	if got := tr.ID().String(); got != want {
+		t.Errorf("model %s, want %s", got, want)
+	}
+}
+
 // TestMarianMTPrepared translates with parameters laid out for speed, which
 // changes no bit, and in int8, which is another function of the same model.
 func TestMarianMTPrepared(t *testing.T) {

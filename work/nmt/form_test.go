@@ -136,6 +136,23 @@ func TestFormGradients(t *testing.T) {
 	}
 }
 
+// TestFormGolden holds the bits of a gradient in forms of other programs, the
+// same on every device.
+func TestFormGolden(t *testing.T) {
+	for name, want := range map[string]string{"MarianMT": "a775db8fca639b6f", "timescales": "1e1cfd3bee0b5622"} { // order-free: independent
+		c, p := formed(forms[name])
+		for _, dev := range devices(t) {
+			g, err := NewEngine(dev, c).Gradient(p, []Batch{pairs()}, Key{Seed: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := digest(g.Grads); got != want {
+				t.Errorf("%s, %s: digest %s, want %s", name, dev.Name(), got, want)
+			}
+		}
+	}
+}
+
 // TestPositions compares the layouts with their formulas.
 func TestPositions(t *testing.T) {
 	const rows, dim = 40, 12
