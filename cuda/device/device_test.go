@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/alia-network/alia/cuda/driver"
@@ -243,6 +244,37 @@ func TestLost(t *testing.T) {
 	if _, ok := d.Alloc(kernel.F32, 1<<20); ok {
 		t.Error("a lost device gives memory")
 	}
+}
+
+// TestTwo computes on two devices at once, each with a goroutine of its own.
+func TestTwo(t *testing.T) {
+	c := emulator.Sound()
+	c.Devices = 2
+	emulator.Set(c)
+	var wg sync.WaitGroup
+	for _, name := range []string{"cuda:0", "cuda:1"} {
+		wg.Go(func() {
+			dev, err := Open(name, 1)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			x := kernel.Alloc(dev, kernel.F32, 8192)
+			for i := range x.F {
+				x.F[i] = float32(i)
+			}
+			for range 4 {
+				dev.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, x}, Out: []kernel.Tensor{x}})
+			}
+			if x.F[8191] != 16*8191 {
+				t.Errorf("%s: the sum is %v", name, x.F[8191])
+			}
+			if err := dev.(*Device).Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 func TestList(t *testing.T) {

@@ -50,7 +50,8 @@ type Engine struct {
 	loss     *training   // without
 	encoder  *encoding   // of what is to be translated
 	sum      *tensor.Set // gradients of several batches
-	totals   *tensor.Set // a number for each parameter
+	matrices [][]int     // by parameter: its shape, a vector's as that of one row
+	totals   *tensor.Set // by parameter: the sums of its rows
 	calls    []kernel.Call
 	decoder  decoder
 }
@@ -59,13 +60,17 @@ type Engine struct {
 // valid.
 func NewEngine(dev kernel.Device, c Config) *Engine {
 	shapes := c.Shapes()
-	totals := make([]tensor.Named, len(shapes))
+	totals, matrices := make([]tensor.Named, len(shapes)), make([][]int, len(shapes))
 	for i, s := range shapes {
-		totals[i] = tensor.Named{Name: s.Name, Tensor: kernel.New(kernel.F32, 1)}
+		matrices[i] = []int{1, s.Dims[0]}
+		if len(s.Dims) == 2 {
+			matrices[i] = s.Dims
+		}
+		totals[i] = tensor.Named{Name: s.Name, Tensor: kernel.New(kernel.F32, matrices[i][0])}
 	}
 	return &Engine{
 		dev: dev, config: c, in: newInputs(c, shapes), arena: tensor.Arena{On: dev},
-		totals: set(totals).On(dev), calls: make([]kernel.Call, len(shapes)),
+		matrices: matrices, totals: set(totals).On(dev), calls: make([]kernel.Call, len(shapes)),
 	}
 }
 
@@ -135,11 +140,19 @@ func (e *Engine) add(sum, grads *tensor.Set) (cost uint64) {
 	return cost
 }
 
-// finite reports whether all of s is finite. A sum over a tensor that holds a
-// NaN or an infinity is one; one that overflows is looked at closely.
+// finite reports whether all of s is finite. The sum of a row that holds a NaN
+// or an infinity is one; one that overflows is looked at closely. Sums of rows,
+// unlike that of a whole tensor, keep all of a device busy.
 func (e *Engine) finite(s *tensor.Set) bool {
-	for _, c := range e.each(kernel.Sum, kernel.Attr{}, e.totals, s) {
-		if !tensor.Finite(c.Out[0]) && !tensor.Finite(c.In[0]) {
+	for i := range e.calls {
+		c, x := &e.calls[i], s.At(i).Tensor
+		x.Shape = e.matrices[i]
+		c.Op, c.Attr, c.Label = kernel.RowSum, kernel.Attr{}, "combine/gradients"
+		c.In, c.Out = append(c.In[:0], x), append(c.Out[:0], e.totals.At(i).Tensor)
+	}
+	e.dev.Group(e.calls)
+	for i := range e.calls {
+		if c := &e.calls[i]; !tensor.Finite(c.Out[0]) && !tensor.Finite(c.In[0]) {
 			return false
 		}
 	}

@@ -100,8 +100,12 @@ func (s *Set) Elements() int {
 
 // Zeros returns a set with the names, types and shapes of s, all zero, in the
 // same kind of memory.
-func (s *Set) Zeros() *Set {
-	if z, ok := s.in(s.home()); ok {
+func (s *Set) Zeros() *Set { return s.Near(s) }
+
+// Near returns a set with the names, types and shapes of s, whose tensors need
+// no storage, all zero, in the kind of memory that t is in.
+func (s *Set) Near(t *Set) *Set {
+	if z, ok := s.in(t.home()); ok {
 		return z
 	}
 	z := &Set{items: make([]Named, len(s.items))}

@@ -245,10 +245,9 @@ func (f fold) codes(params *tensor.Set, bits uint32) Delta {
 	for i := range params.Len() {
 		t := params.At(i)
 		out := infer(codecOf(bits).quantize, kernel.Attr{}, t.Tensor)
-		q[i] = tensor.Named{Name: t.Name, Tensor: tensor.Zeros(out[0].Type, out[0].Shape...)}
-		scales[i] = tensor.Named{Name: t.Name, Tensor: tensor.Zeros(out[1].Type, out[1].Shape...)}
+		q[i], scales[i] = tensor.Named{Name: t.Name, Tensor: out[0]}, tensor.Named{Name: t.Name, Tensor: out[1]}
 	}
-	return Delta{Q: set(q), Scales: set(scales)}
+	return Delta{Q: set(q).Near(params), Scales: set(scales).Near(params)}
 }
 
 // quantize gives the delta of so many bits that is nearest to s.
