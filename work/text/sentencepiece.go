@@ -24,14 +24,16 @@ type SentencePiece struct {
 	least   float32 // scores of normal pieces
 	most    float32
 
-	rules      charsMap
-	prefix     bool // a space goes before the text
-	suffix     bool // that space goes after it instead
-	trim       bool // white space at the ends goes, and runs of it become one
-	escape     bool // a space is written as U+2581
-	byteBack   bool // unknown characters become pieces of their bytes
-	defined    []string
-	definedIDs map[string]int32
+	rules    charsMap
+	prefix   bool            // a space goes before the text
+	suffix   bool            // that space goes after it instead
+	trim     bool            // white space at the ends goes, and runs of it become one
+	escape   bool            // a space is written as U+2581
+	byteBack bool            // unknown characters become pieces of their bytes
+	defined  map[string]bool // the pieces that are always taken whole
+
+	longestDefined int   // of those, in bytes
+	firstByte      int32 // the first of the bytes' pieces
 }
 
 // spPiece is one piece of the vocabulary.
@@ -60,6 +62,11 @@ const (
 	spMaxFile   = 64 << 20
 	spMaxTarget = 1 << 10
 	spMaxPieces = 1 << 18
+	// spMaxPiece bounds a piece, and what a rule of normalisation reads, and
+	// spMaxText a normalised text, all in bytes, so that no model of a stranger's
+	// makes the work grow faster than the text. What is beyond is left out.
+	spMaxPiece = 1 << 8
+	spMaxText  = 1 << 16
 )
 
 // ParseSentencePiece reads a model file. It says what is wrong with one that
@@ -68,7 +75,7 @@ func ParseSentencePiece(data []byte) (*SentencePiece, error) {
 	if len(data) > spMaxFile {
 		return nil, fmt.Errorf("sentencepiece model: %d bytes, at most %d are read", len(data), spMaxFile)
 	}
-	m := &SentencePiece{ids: map[string]int32{}, unknown: -1, definedIDs: map[string]int32{}, prefix: true, trim: true, escape: true}
+	m := &SentencePiece{ids: map[string]int32{}, unknown: -1, defined: map[string]bool{}, prefix: true, trim: true, escape: true}
 	model := uint64(spUnigram)
 	err := fields(data, func(num protowire.Number, v uint64, b []byte) error {
 		switch num {
@@ -133,6 +140,8 @@ func (m *SentencePiece) addPiece(b []byte) error {
 		return fmt.Errorf("more than %d pieces", spMaxPieces)
 	case p.text == "" || !utf8.ValidString(p.text):
 		return fmt.Errorf("piece %d is empty or not UTF-8", id)
+	case len(p.text) > spMaxPiece:
+		return fmt.Errorf("piece %d has %d bytes, at most %d are taken", id, len(p.text), spMaxPiece)
 	case p.score != p.score || math.IsInf(float64(p.score), 0):
 		return fmt.Errorf("piece %d, %q: its score is not a number", id, p.text)
 	case p.kind < spNormal || p.kind > spByte:
@@ -154,6 +163,9 @@ func (m *SentencePiece) finish() error {
 			}
 			m.unknown = int32(id)
 		case spByte:
+			if bytes == 0 {
+				m.firstByte = int32(id)
+			}
 			if p.text != byteName(byte(bytes)) {
 				return fmt.Errorf("sentencepiece model: piece %d is %q where byte %s is due", id, p.text, byteName(byte(bytes)))
 			}
@@ -165,15 +177,14 @@ func (m *SentencePiece) finish() error {
 			m.ids[p.text] = int32(id)
 			m.longest = max(m.longest, len(p.text))
 			if p.kind == spUserDefined {
-				m.defined = append(m.defined, p.text)
-				m.definedIDs[p.text] = int32(id)
+				m.defined[p.text] = true
+				m.longestDefined = max(m.longestDefined, len(p.text))
 			}
 			if p.kind == spNormal {
 				m.least, m.most = min(m.least, p.score), max(m.most, p.score)
 			}
 		}
 	}
-	slices.SortFunc(m.defined, func(a, b string) int { return len(b) - len(a) }) // the longest matches first
 	switch {
 	case m.unknown < 0:
 		return errors.New("sentencepiece model: no unknown piece: the file is cut short or is something else")
@@ -284,8 +295,7 @@ func (m *SentencePiece) surface(piece string) string {
 
 // byteID is the id of a byte's piece; bytes have consecutive ids from the first.
 func (m *SentencePiece) byteID(b byte) int32 {
-	first := slices.IndexFunc(m.pieces, func(p spPiece) bool { return p.kind == spByte })
-	return int32(first) + int32(b)
+	return m.firstByte + int32(b)
 }
 
 // span is a piece of a text, in bytes.
@@ -399,7 +409,7 @@ func (m *SentencePiece) normalize(s string) string {
 		b.WriteString(space)
 	}
 	spaced := m.trim // the last thing written was a space
-	for s != "" {
+	for s != "" && b.Len() < spMaxText {
 		to, n := m.rule(s)
 		if spaced {
 			to = strings.TrimLeft(to, " ")
@@ -428,9 +438,9 @@ func (m *SentencePiece) normalize(s string) string {
 // rule is what the beginning of s becomes, and how many bytes that takes: a
 // user-defined piece itself, the longest rule, or a character itself.
 func (m *SentencePiece) rule(s string) (to string, n int) {
-	for _, d := range m.defined {
-		if strings.HasPrefix(s, d) {
-			return d, len(d)
+	for n := min(m.longestDefined, len(s)); n > 0; n-- {
+		if m.defined[s[:n]] {
+			return s[:n], n
 		}
 	}
 	if to, n = m.rules.longest(s); n > 0 {
@@ -490,7 +500,7 @@ func (c charsMap) longest(s string) (to string, n int) {
 		return "", 0
 	}
 	at ^= offset(u)
-	for i := range len(s) {
+	for i := range min(len(s), spMaxPiece) {
 		at ^= uint32(s[i])
 		if u, ok = unit(); !ok || u&(1<<31|0xFF) != uint32(s[i]) {
 			break

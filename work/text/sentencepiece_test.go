@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 func sentencePiece(t testing.TB, name string) (*SentencePiece, []byte) {
@@ -94,4 +96,25 @@ func FuzzSentencePiece(f *testing.F) {
 			t.Error("decoded to what is not UTF-8")
 		}
 	})
+}
+
+// TestSentencePieceBounds: neither a piece nor a text makes the work grow faster
+// than the text.
+func TestSentencePieceBounds(t *testing.T) {
+	m, data := sentencePiece(t, "plain")
+	for size, fits := range map[int]bool{spMaxPiece: true, spMaxPiece + 1: false} {
+		piece := protowire.AppendString(protowire.AppendTag(nil, 1, protowire.BytesType), strings.Repeat("q", size))
+		model := protowire.AppendBytes(protowire.AppendTag(slices.Clone(data), 1, protowire.BytesType), piece)
+		if _, err := ParseSentencePiece(model); (err == nil) != fits {
+			t.Errorf("a piece of %d bytes: %v", size, err)
+		}
+	}
+	long := strings.Repeat("Where is the station? ", 1<<12) // more than spMaxText
+	all, part := m.Split(long), m.Split(long[:spMaxText/2])
+	if n := len(strings.Join(all, "")); n < spMaxText-len(spSpace) || n > spMaxText+spMaxTarget {
+		t.Errorf("of %d bytes %d are read", len(long), n)
+	}
+	if n := len(part) - 9; !slices.Equal(all[:n], part[:n]) {
+		t.Error("the beginning of a long text is cut otherwise than by itself")
+	}
 }
