@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
@@ -228,6 +229,10 @@ func (t *Translator) Prepare(int8 bool) (err error) {
 	t.prepared, err = nmt.Prepare(t.Model.Shape(), t.Params, int8)
 	return err
 }
+
+// On has what follows done with parameters that lie where dev computes on them
+// best. It comes after Prepare.
+func (t *Translator) On(dev kernel.Device) { t.prepared = t.Prepared().On(dev) }
 
 // Prepared is the parameters to translate with: those of Prepare, or Params.
 func (t *Translator) Prepared() *tensor.Set {

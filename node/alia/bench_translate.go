@@ -104,7 +104,7 @@ func (b *translateBench) run(ctx context.Context, a *app, c *compute) error {
 	if err := t.Prepare(b.int8); err != nil {
 		return err
 	}
-	t.Params = t.Params.On(dev)
+	t.On(dev)
 	engine, err := b.engine(dev, t, dir)
 	if err != nil {
 		return err

@@ -260,7 +260,7 @@ func perNumber(bits uint32) float64 {
 // timeStep is the seconds of a step's gradients on this machine, warm.
 func (c *course) timeStep(dev kernel.Device) (float64, error) {
 	cfg := c.cfg.Model(c.tok.Pieces())
-	params, e := nmt.Init(cfg, c.cfg.Seed), nmt.NewEngine(dev, cfg)
+	params, e := nmt.Init(cfg, c.cfg.Seed).On(dev), nmt.NewEngine(dev, cfg)
 	all := corpus.Batches(c.lengths, int(c.cfg.BatchTokens), c.cfg.Seed, 0)
 	if len(all) == 0 {
 		return 0, fmt.Errorf("steps = auto: no pair fits into a batch of %d tokens", c.cfg.BatchTokens)

@@ -180,7 +180,7 @@ func (x *examination) evaluate(ctx context.Context, a *app, dev kernel.Device, o
 		return nil, err
 	}
 	r := &evaluation{Model: t.ID().String(), Beam: o.beam, Int8: fast.int8, Shortlist: fast.shortlist, Sentences: len(sources)}
-	t.Params = t.Params.On(dev)
+	t.On(dev)
 	engine, err := fast.engine(dev, t, dir)
 	if err != nil {
 		return nil, err

@@ -83,7 +83,7 @@ func scoreModel(ctx context.Context, a *app, c *compute, model, source, target s
 		}
 		return ids
 	}
-	t.Params = t.Params.On(dev)
+	t.On(dev)
 	e := nmt.NewEngine(dev, t.Model.Shape())
 	sentences := []scored{}
 	for at := 0; at < len(sources); at += scoredTogether {

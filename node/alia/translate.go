@@ -145,7 +145,7 @@ func translateLocal(ctx context.Context, a *app, o order, d work.Decoding, l *lo
 	if in.terminal {
 		a.note("Type lines to translate; Ctrl-D ends.")
 	}
-	t.Params = t.Params.On(dev)
+	t.On(dev)
 	engine, err := l.engine(dev, t, dir)
 	if err != nil {
 		return err
