@@ -1,7 +1,9 @@
 package cuda
 
 import (
+	"cmp"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/alia-network/alia/cuda/ptx"
@@ -45,6 +47,9 @@ func trialsOf(t *testing.T) map[string][]trial {
 				return one(product(s.module, s.down, s.across, s.threads, c)), nil
 			})
 		}
+	}
+	for _, list := range all { // cheap ones first, since most faults show in any
+		slices.SortStableFunc(list, func(x, y trial) int { return cmp.Compare(kernel.Cost(&x.call), kernel.Cost(&y.call)) })
 	}
 	return all
 }
