@@ -211,8 +211,18 @@ func TestSameBitsSwarm(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("supply %+v, accounts %+v", supply, listing)
-	// The customer needs tokens: a miner sells it some.
-	seller := p.Ledger.Sender(key("miner-1"))
+	// The customer needs tokens: the miner that earned more sells it some.
+	rich, most := "", uint64(0)
+	for _, name := range []string{"miner-1", "miner-2"} {
+		a, err := p.Ledger.Account(t.Context(), protocol.AccountOf(key(name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if uint64(a.Balance) >= most {
+			rich, most = name, uint64(a.Balance)
+		}
+	}
+	seller := p.Ledger.Sender(key(rich))
 	me := protocol.AccountOf(key("customer"))
 	nonce, err := seller.Send(t.Context(), ledger.Transfer{To: me, Amount: 1000})
 	if err != nil {
