@@ -226,14 +226,19 @@ func (d *Device) Stage(calls []kernel.Call, _ []uint8, _ [][]int32, free []kerne
 	}
 }
 
+// longestRest is how long a call waits for a hot device to cool, at most: one
+// that never does slows itself down.
+const longestRest = 30 * time.Second
+
 // rest waits while the device is too hot, and asks once a second at most.
 func (d *Device) rest() {
 	if d.health == nil || time.Since(d.asked) < time.Second {
 		return
 	}
-	for d.asked = time.Now(); d.health.Hot(); d.asked = time.Now() {
+	for began := time.Now(); d.health.Hot() && time.Since(began) < longestRest; {
 		time.Sleep(time.Second / 4)
 	}
+	d.asked = time.Now()
 }
 
 // Watched returns the device itself, telling w what it computes: a call at a

@@ -64,3 +64,48 @@ func TestPermission(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// supervisor is NVML as far as [Health] uses it, with a device that is too hot.
+const supervisor = `
+#include <string.h>
+int nvmlInit_v2(void) { return 0; }
+int nvmlDeviceGetHandleByPciBusId_v2(const char *bus, void **device) { *device = (void *)7; return strcmp(bus, "00000000:17:00.0") ? 6 : 0; }
+int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *c) { *c = device == (void *)7 && sensor == 0 ? 91 : 0; return 0; }
+int nvmlDeviceGetTemperatureThreshold(void *device, int which, unsigned *c) { *c = which == 1 ? 90 : 0; return 0; }
+int nvmlDeviceGetPowerUsage(void *device, unsigned *mw) { *mw = 350500; return 0; }
+int nvmlDeviceGetEnforcedPowerLimit(void *device, unsigned *mw) { *mw = 700000; return 0; }
+`
+
+// TestHealth asks a library of NVML's functions, in a process that finds it.
+func TestHealth(t *testing.T) {
+	if os.Getenv("ALIA_TEST_HEALTH") != "" {
+		h := OpenHealth("00000000:17:00.0")
+		if h == nil || !h.Hot() {
+			t.Fatalf("%+v", h)
+		}
+		if s := h.State(); *s != (State{Celsius: 91, SlowCelsius: 90, Watts: 350.5, LimitWatts: 700}) {
+			t.Errorf("%+v", s)
+		}
+		if OpenHealth("00000000:18:00.0") != nil || OpenHealth("") != nil {
+			t.Error("a device that NVML does not know has health")
+		}
+		return
+	}
+	dir := t.TempDir()
+	source := filepath.Join(dir, "nvml.c")
+	if err := os.WriteFile(source, []byte(supervisor), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cc := os.Getenv("CC")
+	if cc == "" {
+		cc = "cc"
+	}
+	if out, err := exec.Command(cc, "-shared", "-fPIC", "-o", filepath.Join(dir, "libnvidia-ml.so.1"), source).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestHealth$")
+	cmd.Env = append(os.Environ(), "ALIA_TEST_HEALTH=1", "LD_LIBRARY_PATH="+dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
