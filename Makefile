@@ -52,6 +52,7 @@ staticcheck:
 
 race: ## tests with the race detector, which needs a C compiler
 	@if command -v $${CC:-cc} >/dev/null 2>&1; then \
+		echo "race: with -short, which leaves out tests that take long and ran without the detector"; \
 		CGO_ENABLED=1 $(GO) test -race -short -count=1 $(RACE); \
 	else echo "race: skipped, there is no C compiler"; fi
 
