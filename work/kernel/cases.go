@@ -86,6 +86,17 @@ func (s *source) indexes(n, limit int) Tensor {
 	return t
 }
 
+// distinct returns n different numbers in [0,limit), in any order.
+func (s *source) distinct(n, limit int) Tensor {
+	t := New(I32, limit)
+	for i := range t.I {
+		j := s.below(i + 1)
+		t.I[i], t.I[j] = t.I[j], int32(i)
+	}
+	t.Shape, t.I = []int{n}, t.I[:n]
+	return t
+}
+
 // segs returns n segments of at most limit queries and keys, side by side,
 // with a gap after the first, and the numbers of queries and keys.
 func (s *source) segs(n, limit int) (seg Tensor, tq, tk int) {
@@ -206,6 +217,15 @@ func casesScatterAdd(s *source) []Call {
 		call(a, s.floats(6, 37), s.indexes(20, 6), s.floats(20, 37)),
 		call(a, s.smooth(3, 64), s.indexes(9, 3), s.smooth(9, 64)),
 	}
+}
+
+func casesScatter(s *source) []Call {
+	var cs []Call
+	for _, d := range [][3]int{{13, 37, 8}, {300, 1, 41}, {9, 70, 9}, {5, 64, 1}} {
+		r, width, n := d[0], d[1], d[2]
+		cs = append(cs, call(Attr{}, s.floats(r, width), s.distinct(n, r), s.floats(n, width)))
+	}
+	return cs
 }
 
 func casesDropout(s *source) []Call {

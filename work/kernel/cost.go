@@ -19,6 +19,8 @@ func flopMatMul(c *Call) uint64 {
 
 func flopScatterAdd(c *Call) uint64 { return 2 * uint64(c.In[2].Len()) }
 
+func flopScatter(c *Call) uint64 { return uint64(c.In[2].Len()) }
+
 func flopScores(c *Call) uint64 {
 	heads := uint64(c.Attr.Heads)
 	return 2 * uint64(scoresBefore(&c.In[2], 1, rows(&c.In[2]))) * heads * (uint64(cols(&c.In[0])) / heads)

@@ -173,6 +173,8 @@ const (
 	// AttnMix in one row, for who needs no scores: a decoder's queries are one a segment, and many. Rows in no
 	// segment are +0. Segments are in ascending order of queries, which do not overlap.
 	Attend
+	// Scatter: base [R,D], ids I32 [N], X [N,D] -> base with row id := x. Ids are distinct. Row copies.
+	Scatter
 	numOps
 )
 
@@ -181,7 +183,7 @@ const (
 // with an input of the same shape only for the element-wise rows (AddBias,
 // Add, Relu, ReluGrad, Dropout, Scale, AttnSoftmax, AttnSoftmaxGrad,
 // CrossEntropyGrad, AddQuantized, AddQuantized4, AddQuantized2, Adam, Swish, SwishGrad) and for
-// ScatterAdd's base, at the same offset.
+// the base of ScatterAdd and Scatter, at the same offset.
 type Call struct {
 	Op   Op
 	Attr Attr

@@ -65,6 +65,7 @@ var Ops = [numOps]Row{
 	Swish:             {"Swish", 1, shapeSame(1), perElement(13), elements, refSwish, casesSingle},
 	SwishGrad:         {"SwishGrad", 1, shapeSame(2), perElement(18), elements, refSwishGrad, casesPair},
 	Attend:            {"Attend", 1, shapeAttend, flopAttend, segments, refAttend, casesAttend},
+	Scatter:           {"Scatter", 1, shapeScatter, flopScatter, firstDim, refScatter, casesScatter},
 }
 
 // String returns the operation's name.

@@ -102,6 +102,21 @@ func copyColumns(dst, src *Tensor, lo, hi int) {
 	}
 }
 
+// refScatter goes by rows of the base and not by columns, of which there may be
+// one. Of a base that is written in place it touches no other row.
+func refScatter(c *Call, lo, hi int) {
+	base, out, d := &c.In[0], &c.Out[0], cols(&c.In[0])
+	if &out.F[0] != &base.F[0] {
+		copy(out.F[lo*d:hi*d], base.F[lo*d:hi*d])
+	}
+	for t, id := range c.In[1].I {
+		y := row(out, int(id)) // of any piece, so that a bad id never passes
+		if lo <= int(id) && int(id) < hi {
+			copy(y, row(&c.In[2], t))
+		}
+	}
+}
+
 func refRowMax(c *Call, lo, hi int) {
 	for t := lo; t < hi; t++ {
 		c.Out[0].F[t] = laneMax(row(&c.In[0], t))

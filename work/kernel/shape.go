@@ -232,6 +232,16 @@ func shapeScatterAdd(_ *Attr, in []Tensor) (results, error) {
 	return outputs(like(&in[0]))
 }
 
+func shapeScatter(_ *Attr, in []Tensor) (results, error) {
+	if err := need(in, matrix, index, matrix); err != nil {
+		return results{}, err
+	}
+	if rows(&in[1]) != rows(&in[2]) || cols(&in[0]) != cols(&in[2]) {
+		return broken("base, ids and X do not fit:", &in[0], &in[1], &in[2])
+	}
+	return outputs(like(&in[0]))
+}
+
 func shapeDropout(a *Attr, in []Tensor) (results, error) {
 	if err := need(in, array, index); err != nil {
 		return results{}, err

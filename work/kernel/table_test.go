@@ -84,6 +84,8 @@ func TestInferRejectsAttributes(t *testing.T) {
 		{"overlapping queries", Call{Op: AttnMix, Attr: Attr{Heads: 1}, In: []Tensor{p, x, seg(0, 2, 0, 2, 1, 2, 2, 2)}}},
 		{"overlapping keys", Call{Op: AttnMixT, Attr: Attr{Heads: 1}, In: []Tensor{p, x, seg(0, 2, 0, 2, 2, 2, 1, 2)}}},
 		{"scores of another size", Call{Op: AttnMix, Attr: Attr{Heads: 2}, In: []Tensor{p, x, seg(0, 2, 0, 6)}}},
+		{"more ids than rows", Call{Op: Scatter, In: []Tensor{x, New(I32, 3), New(F32, 2, 8)}}},
+		{"rows of another width", Call{Op: Scatter, In: []Tensor{x, New(I32, 2), New(F32, 2, 7)}}},
 		{"an unknown operation", Call{Op: numOps}},
 	} {
 		if _, err := Infer(c.c.Op, c.c.Attr, c.c.In); err == nil {
@@ -101,6 +103,7 @@ func TestDoPanicsOnBrokenCall(t *testing.T) {
 		"input storage":   {Op: Relu, In: []Tensor{{Type: F32, Shape: []int{2, 3}}}, Out: []Tensor{x}},
 		"output storage":  {Op: Relu, In: []Tensor{x}, Out: []Tensor{{Type: F32, Shape: []int{2, 3}}}},
 		"index too large": {Op: Gather, In: []Tensor{x, {Type: I32, Shape: []int{1}, I: []int32{2}}}, Out: []Tensor{New(F32, 1, 3)}},
+		"negative index":  {Op: Scatter, In: []Tensor{x, {Type: I32, Shape: []int{1}, I: []int32{-1}}, New(F32, 1, 3)}, Out: []Tensor{New(F32, 2, 3)}},
 	} {
 		for _, b := range backends() {
 			func() {
