@@ -90,6 +90,17 @@ func (d *dice) indexes(n, limit int) kernel.Tensor {
 	return t
 }
 
+// distinct is n different numbers below limit.
+func (d *dice) distinct(n, limit int) kernel.Tensor {
+	t := kernel.New(kernel.I32, limit)
+	for i := range t.I {
+		j := d.below(i + 1)
+		t.I[i], t.I[j] = t.I[j], int32(i)
+	}
+	t.Shape, t.I = []int{n}, t.I[:n]
+	return t
+}
+
 func (d *dice) words(shape ...int) kernel.Tensor {
 	t := kernel.New(kernel.I32, shape...)
 	for i := range t.I {
@@ -253,6 +264,9 @@ func (d *dice) rowwise(c *kernel.Call) {
 		c.In = []kernel.Tensor{d.floats(v, n), d.indexes(t, v)}
 	case kernel.ScatterAdd:
 		c.In = []kernel.Tensor{d.floats(v, n), d.indexes(t, v), x}
+	case kernel.Scatter:
+		m := min(t, v)
+		c.In = []kernel.Tensor{d.floats(v, n), d.distinct(m, v), d.floats(m, n)}
 	case kernel.Dropout:
 		c.Attr.Rate, c.Attr.Site = []float32{0, 0.1, 0.5, 0.999}[d.below(4)], d.word()
 		c.In = []kernel.Tensor{x, d.words(4)}

@@ -91,6 +91,17 @@ func planScatterAdd(c *kernel.Call) []Launch {
 		in(0), in(1), in(2), out(0), f32(c.Attr.Scale), u32(rows(&c.In[1])), u32(d))
 }
 
+// planScatter copies the base and then writes a row a block. The first launch
+// has four elements a thread, more where the base is large: where that is the
+// output there is nothing to copy, which a plan cannot know.
+func planScatter(c *kernel.Call) []Launch {
+	const mostBlocks = 1024
+	n, d := c.Out[0].Len(), cols(&c.Out[0])
+	base := launch("scatter", min(up(n, 4*blockThreads), mostBlocks), blockThreads, in(0), out(0), u64(n))
+	base.Kernel = "scatter_base"
+	return append(one(base), rowBlocks("scatter", rows(&c.In[2]), d, in(1), in(2), out(0), u32(d))...)
+}
+
 func planRowSum(c *kernel.Call) []Launch {
 	n := rows(&c.In[0])
 	return warps("rowsum", n, in(0), out(0), u32(n), u64(cols(&c.In[0])))

@@ -32,6 +32,22 @@ func TestPlanTiles(t *testing.T) {
 	}
 }
 
+// TestPlanScatter is that a launch which may have nothing to copy stays small
+// where a few elements of many are written.
+func TestPlanScatter(t *testing.T) {
+	for _, c := range []struct{ rows, n, d, copying int }{
+		{2_000_000, 128, 1, 1024},
+		{64 * 200, 64, 512, 1024},
+		{9, 3, 70, 1},
+	} {
+		base, x, ids := bare(c.rows, c.d), bare(c.n, c.d), kernel.Tensor{Type: kernel.I32, Shape: []int{c.n}}
+		ls, err := Plan(&kernel.Call{Op: kernel.Scatter, In: []kernel.Tensor{base, ids, x}, Out: []kernel.Tensor{base}})
+		if err != nil || len(ls) != 2 || ls[0].Grid != [3]uint32{uint32(c.copying), 1, 1} || ls[1].Grid != [3]uint32{uint32(c.n), 1, 1} {
+			t.Errorf("%+v: %+v, error %v", c, ls, err)
+		}
+	}
+}
+
 // TestPlanRefuses gives what no grid can hold, and no kernel computes.
 func TestPlanRefuses(t *testing.T) {
 	huge := 1 << 42

@@ -81,6 +81,7 @@ var inPlace = map[kernel.Op][][]int{
 	kernel.Scale: {{0}}, kernel.AttnSoftmax: {{0}}, kernel.AttnSoftmaxGrad: {{0}, {1}}, kernel.CrossEntropyGrad: {{0}},
 	kernel.AddQuantized: {{0}}, kernel.AddQuantized4: {{0}}, kernel.AddQuantized2: {{0}},
 	kernel.Adam: {{0, 1, 2}, {1, 2, 0}, {2, 0, 1}}, kernel.ScatterAdd: {{0}}, kernel.Swish: {{0}}, kernel.SwishGrad: {{0}, {1}},
+	kernel.Scatter: {{0}},
 }
 
 // TestInPlace runs the rows whose outputs may lie over their inputs that way.
