@@ -34,6 +34,7 @@ type safeTensor struct {
 // The header stands in ascending order of names, so that equal sets give
 // equal bytes.
 func EncodeSafetensors(s *tensor.Set) []byte {
+	s = s.Local()
 	var head bytes.Buffer
 	head.WriteString(`{"__metadata__":{"format":"pt"}`)
 	var at uint64

@@ -65,6 +65,7 @@ func (t TensorRecord) size() (uint64, error) {
 
 // PutSet stores a set and gives its CID.
 func PutSet(ctx context.Context, b block.Blocks, s *tensor.Set) (block.Link, error) {
+	s = s.Local()
 	rec := formOf(s)
 	err := eachLeaf(s, func(leaf []byte) error {
 		c, err := b.Put(ctx, block.Raw, leaf)
@@ -79,6 +80,7 @@ func PutSet(ctx context.Context, b block.Blocks, s *tensor.Set) (block.Link, err
 
 // SumSet is the CID [PutSet] would give, storing nothing.
 func SumSet(s *tensor.Set) block.Link {
+	s = s.Local()
 	rec := formOf(s)
 	err := eachLeaf(s, func(leaf []byte) error {
 		rec.Data.append(leaf, block.Sum(block.Raw, leaf))
@@ -245,8 +247,9 @@ const scaleSuffix = "#scale"
 
 func putDelta(ctx context.Context, b block.Blocks, d train.Delta) (block.Link, error) {
 	var items []tensor.Named
-	for i := range d.Q.Len() {
-		q, s := d.Q.At(i), d.Scales.At(i)
+	codes, scales := d.Q.Local(), d.Scales.Local()
+	for i := range codes.Len() {
+		q, s := codes.At(i), scales.At(i)
 		items = append(items, q, tensor.Named{Name: s.Name + scaleSuffix, Tensor: s.Tensor})
 	}
 	set, err := tensor.NewSet(items)

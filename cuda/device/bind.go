@@ -3,9 +3,11 @@
 package device
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/bits"
+	"slices"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -14,24 +16,27 @@ import (
 )
 
 // bindings is where tensors of the host's memory are on the device, from their
-// first call of a stage to its end, and the last call's addresses.
+// first call to when the host looks at them, and the last call's addresses.
 type bindings struct {
 	in, out []cu.DevicePtr
-	copies  map[uintptr]*mirror    // by the host's address
-	bytes   int64                  // of all copies
+	copies  []*mirror              // in order of the host's addresses
 	idle    map[int][]cu.DevicePtr // by class
+	held    int64                  // bytes of copies and of what is idle
 	last    bool                   // room must be found, at whatever cost
 }
 
 // mirror is the device's copy of a span of the host's memory.
 type mirror struct {
-	host   unsafe.Pointer // held by the stage's calls
+	host   unsafe.Pointer // held by the calls
 	bytes  int
 	class  int // its room is 1<<class bytes
 	at     cu.DevicePtr
 	loaded bool // the host's bytes are, or will be, there
 	dirty  bool // the device has written it
 }
+
+func (m *mirror) start() uintptr { return uintptr(m.host) }
+func (m *mirror) end() uintptr   { return m.start() + uintptr(m.bytes) }
 
 // span is a tensor's storage.
 func span(t *kernel.Tensor) (p unsafe.Pointer, bytes int) {
@@ -45,13 +50,15 @@ func span(t *kernel.Tensor) (p unsafe.Pointer, bytes int) {
 	}
 }
 
-// errAcross says that a tensor lies partly across one that is bound.
+// errAcross says that a tensor lies partly across one that is bound, or in
+// another device.
 var errAcross = errors.New("tensors lie across one another")
 
-// bind finds the addresses of c's tensors on the device. When what is bound is
-// in the way, because there is too much of it or it lies across c's tensors, it
-// is written back first. It is not ok where c's own tensors are in their way.
-func (d *Device) bind(c *kernel.Call) (ok bool, err error) {
+// bind finds the addresses of c's tensors on the device, for a kernel on the
+// stream s. When what is bound is in the way, because there is too much of it or
+// it lies across c's tensors, it is written back first. It is not ok where c's
+// own tensors are in their way, or are more than the device holds.
+func (d *Device) bind(c *kernel.Call, s *stream) (ok bool, err error) {
 	d.bound.last = false
 	if err = d.bindAll(c); errors.Is(err, errAcross) || errors.Is(err, cu.OutOfMemory) {
 		if err := d.finish(); err != nil {
@@ -61,8 +68,12 @@ func (d *Device) bind(c *kernel.Call) (ok bool, err error) {
 		d.bound.last = true
 		err = d.bindAll(c)
 	}
-	if errors.Is(err, errAcross) {
+	if errors.Is(err, errAcross) || errors.Is(err, cu.OutOfMemory) {
 		return false, nil
+	}
+	if err == nil && s.seen < d.loads { // copies that the stream does not wait for yet
+		s.seen = d.loads
+		err = s.Wait(d.loaded, 0)
 	}
 	return err == nil, err
 }
@@ -77,7 +88,7 @@ func (d *Device) bindAll(c *kernel.Call) error {
 			return err
 		}
 		if m != nil && !m.loaded && !m.dirty {
-			if err := cu.MemcpyHtoDAsync(m.at, m.host, int64(m.bytes), d.copies); err != nil {
+			if err := cu.MemcpyHtoDAsync(m.at, m.host, int64(m.bytes), d.copies.Stream); err != nil {
 				return fmt.Errorf("copy to the device: %w", err)
 			}
 			m.loaded, moved = true, true
@@ -85,10 +96,8 @@ func (d *Device) bindAll(c *kernel.Call) error {
 		b.in = append(b.in, at)
 	}
 	if moved {
-		if err := d.copied.Record(d.copies); err != nil {
-			return err
-		}
-		if err := d.compute.Wait(d.copied, 0); err != nil {
+		d.loads++
+		if err := d.loaded.Record(d.copies.Stream); err != nil {
 			return err
 		}
 	}
@@ -105,36 +114,38 @@ func (d *Device) bindAll(c *kernel.Call) error {
 	return nil
 }
 
-// locate finds a tensor on the device, and the copy it is in unless host and
-// device share its memory. It makes room for one that is not there.
+// locate finds a tensor on the device, and the copy it is in where it is the
+// host's. It makes room for one that is not there.
 func (d *Device) locate(t *kernel.Tensor) (at cu.DevicePtr, m *mirror, err error) {
 	p, n := span(t)
 	host := uintptr(p)
-	if d.shared(host, n) {
+	if t.Home != nil {
+		if !d.mine(t) {
+			return 0, nil, errAcross
+		}
 		return cu.DevicePtr(host), nil, nil
 	}
 	b := &d.bound
-	if m := b.around(host); m != nil && host+uintptr(n) <= uintptr(m.host)+uintptr(m.bytes) {
-		return m.at + cu.DevicePtr(host-uintptr(m.host)), m, nil
+	i, found := slices.BinarySearchFunc(b.copies, host, func(m *mirror, host uintptr) int { return cmp.Compare(m.start(), host) })
+	if found {
+		i++
 	}
-	for _, m := range b.copies {
-		if start := uintptr(m.host); host < start+uintptr(m.bytes) && start < host+uintptr(n) {
+	if i > 0 && host < b.copies[i-1].end() {
+		m := b.copies[i-1]
+		if host+uintptr(n) > m.end() {
 			return 0, nil, errAcross
 		}
+		return m.at + cu.DevicePtr(host-m.start()), m, nil
+	}
+	if i < len(b.copies) && b.copies[i].start() < host+uintptr(n) {
+		return 0, nil, errAcross
 	}
 	class := max(bits.Len(uint(n-1)), leastClass)
-	if !b.last && b.bytes+1<<class > d.limit {
-		return 0, nil, cu.OutOfMemory
-	}
 	m = &mirror{host: p, bytes: n, class: class}
-	if m.at, err = b.room(class); err != nil {
+	if m.at, err = d.room(class); err != nil {
 		return 0, nil, fmt.Errorf("room for %d bytes: %w", n, err)
 	}
-	if b.copies == nil {
-		b.copies = map[uintptr]*mirror{}
-	}
-	b.copies[host] = m
-	b.bytes += 1 << class
+	b.copies = slices.Insert(b.copies, i, m)
 	return m.at, m, nil
 }
 
@@ -142,49 +153,42 @@ func (d *Device) locate(t *kernel.Tensor) (at cu.DevicePtr, m *mirror, err error
 // bytes.
 const leastClass = 8
 
-// around returns the copy that the host's address lies in.
-func (b *bindings) around(host uintptr) *mirror {
-	if m := b.copies[host]; m != nil {
-		return m
-	}
-	for _, m := range b.copies {
-		if start := uintptr(m.host); start <= host && host < start+uintptr(m.bytes) {
-			return m
-		}
-	}
-	return nil
-}
-
-// room takes idle memory, or allocates it. Where the device is full, unified
-// memory, of which a part may lie with the host, is slow but enough.
-func (b *bindings) room(class int) (cu.DevicePtr, error) {
+// room takes idle memory, or allocates it.
+func (d *Device) room(class int) (cu.DevicePtr, error) {
+	b := &d.bound
 	if idle := b.idle[class]; len(idle) > 0 {
 		b.idle[class] = idle[:len(idle)-1]
 		return idle[len(idle)-1], nil
 	}
+	if !b.last && !d.fits(1<<class) {
+		return 0, cu.OutOfMemory
+	}
 	p, err := cu.MemAlloc(1 << class)
-	if errors.Is(err, cu.OutOfMemory) && b.last {
-		p, err = cu.MemAllocManaged(1<<class, cu.AttachGlobal)
+	if err == nil {
+		b.held += 1 << class
 	}
 	return p, err
 }
 
-// finish waits for what was started, and copies back what was written. Nothing
-// is bound then.
+// finish waits for what was started where tensors of the host's are bound, and
+// copies back what was written. Nothing is bound then.
 func (d *Device) finish() error {
 	b := &d.bound
+	if len(b.copies) == 0 {
+		return nil
+	}
+	if err := d.join(); err != nil {
+		return err
+	}
 	for _, m := range b.copies {
 		if !m.dirty {
 			continue
 		}
-		if err := cu.MemcpyDtoHAsync(m.host, m.at, int64(m.bytes), d.compute); err != nil {
+		if err := cu.MemcpyDtoHAsync(m.host, m.at, int64(m.bytes), d.main.Stream); err != nil {
 			return fmt.Errorf("copy from the device: %w", err)
 		}
 	}
-	if err := d.copies.Synchronize(); err != nil {
-		return err
-	}
-	if err := d.compute.Synchronize(); err != nil {
+	if err := d.synchronize(); err != nil {
 		return err
 	}
 	for _, m := range b.copies {
@@ -193,16 +197,17 @@ func (d *Device) finish() error {
 		}
 		b.idle[m.class] = append(b.idle[m.class], m.at)
 	}
-	clear(b.copies)
-	b.bytes = 0
+	clear(b.copies) // which would keep the host's memory from being collected
+	b.copies = b.copies[:0]
 	return nil
 }
 
 // drop frees what is idle.
 func (b *bindings) drop() {
-	for _, idle := range b.idle {
+	for class, idle := range b.idle {
 		for _, p := range idle {
 			cu.MemFree(p) // a lost device has freed it
+			b.held -= 1 << class
 		}
 	}
 	clear(b.idle)

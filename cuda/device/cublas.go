@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 	"unsafe"
 
@@ -50,15 +51,18 @@ func (d *Device) CuBLAS(n int) (library string, gflops float64, err error) {
 	var at [3]uintptr
 	var keep [3]kernel.Tensor
 	for i := range keep {
-		x, ok := d.Alloc(kernel.F32, n*n)
-		if !ok {
-			return library, 0, errors.New("no unified memory to compare in")
-		}
+		x := kernel.New(kernel.F32, n*n)
 		for j := range x.F {
 			x.F[j] = float32(j%17)/8 - 1
 		}
-		keep[i], at[i] = x, uintptr(unsafe.Pointer(&x.F[0]))
+		x = kernel.On(d, x)
+		if x.Home == nil {
+			return library, 0, errors.New("no room on the device to compare in")
+		}
+		keep[i], at[i] = x, uintptr(unsafe.Pointer(unsafe.SliceData(x.F)))
 	}
+	defer runtime.KeepAlive(keep)
+	d.Wait()
 	err = d.on(func() error {
 		var handle uintptr
 		if r := f.create(&handle); r != 0 {

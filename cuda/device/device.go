@@ -25,32 +25,49 @@ const Built = true
 type Device struct {
 	name    string
 	ordinal cu.Device
-	host    kernel.Device // for rows that have no kernel
+	host    kernel.Device // for what has no kernel, or no room
 	hosted  map[kernel.Op]bool
 	health  *driver.Health
 	asked   time.Time // when health was
 	tasks   chan func()
 	watch   kernel.Watch
 
-	single [1]kernel.Call
-	fault  *kernel.Fault
+	queue []entry // of what was put off
+	holds int     // of which none has ended
+	given int64   // bytes allocated since the last collection
+	fault *kernel.Fault
 
 	// Of the device's goroutine:
 	functions map[string]cu.Function // by module and name
 	modules   map[string]cu.Module
-	compute   cu.Stream // launches, in order
-	copies    cu.Stream // copies to the device, meanwhile
-	copied    cu.Event
-	values    []uint64 // of a launch: its arguments
+	main      stream          // calls, in order
+	beside    [besides]stream // calls that need no order, meanwhile
+	turn      int             // which of them is next
+	copies    stream          // copies to the device, meanwhile
+	forked    cu.Event        // what comes before the calls beside
+	loaded    cu.Event        // the last of copies
+	loads     int             // how often loaded was recorded
+	values    []uint64        // of a launch: its arguments
 	params    []unsafe.Pointer
-	unified   bool
 	bound     bindings
-	limit     int64 // of what is bound, in bytes
-	given     int64 // bytes of unified memory since the last collection
+	blocks    map[*block]bool // all there are
+	used      int64           // bytes of them
+	limit     int64           // of what is used and held, in bytes
 
-	mu     sync.Mutex // guards the rest
-	blocks []*block   // of unified memory, by address
-	loose  []*block   // of those, what nothing refers to any more
+	mu    sync.Mutex // guards the rest
+	loose []*block   // what nothing refers to any more
+}
+
+// besides is the streams for calls that need no order: enough that one's few
+// blocks leave no multiprocessor idle.
+const besides = 4
+
+// stream is a queue of the device's.
+type stream struct {
+	cu.Stream
+	done cu.Event // recorded where another stream waits for this one
+	seen int      // the loads it waits for
+	busy bool     // has calls that the main stream does not wait for yet
 }
 
 // leastCapability is 10 times that of the PTX in package cuda.
@@ -96,7 +113,7 @@ func Probe(name string, threads int) (_ *Device, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{name: name, host: host, hosted: map[kernel.Op]bool{}, tasks: make(chan func()), functions: map[string]cu.Function{}, modules: map[string]cu.Module{}}
+	d := &Device{name: name, host: host, hosted: map[kernel.Op]bool{}, tasks: make(chan func()), functions: map[string]cu.Function{}, modules: map[string]cu.Module{}, blocks: map[*block]bool{}}
 	go d.run()
 	if err := d.start(i); err != nil {
 		d.Close()
@@ -116,8 +133,6 @@ func (d *Device) start(i int) error {
 		return errors.New(info.Reason)
 	}
 	d.health = driver.OpenHealth(busOf(d.ordinal))
-	concurrent, err := d.ordinal.Attribute(cu.ConcurrentManagedAccess)
-	d.unified = err == nil && concurrent == 1
 	return d.on(func() error {
 		ctx, err := d.ordinal.RetainPrimaryCtx()
 		if err != nil {
@@ -126,42 +141,55 @@ func (d *Device) start(i int) error {
 		if err := cu.SetCurrentContext(ctx); err != nil {
 			return err
 		}
-		for _, s := range []*cu.Stream{&d.compute, &d.copies} {
-			if *s, err = cu.MakeStream(cu.NonBlocking); err != nil {
+		for _, s := range append(d.streams(), &d.copies) {
+			if s.Stream, err = cu.MakeStream(cu.NonBlocking); err != nil {
 				return fmt.Errorf("make a stream: %w", err)
 			}
+			if s.done, err = cu.MakeEvent(cu.DisableTiming); err != nil {
+				return fmt.Errorf("make an event: %w", err)
+			}
 		}
-		if d.copied, err = cu.MakeEvent(cu.DisableTiming); err != nil {
-			return fmt.Errorf("make an event: %w", err)
+		for _, e := range []*cu.Event{&d.forked, &d.loaded} {
+			if *e, err = cu.MakeEvent(cu.DisableTiming); err != nil {
+				return fmt.Errorf("make an event: %w", err)
+			}
 		}
 		free, _, err := cu.MemInfo()
 		if err != nil {
 			return fmt.Errorf("ask for memory: %w", err)
 		}
-		if d.limit = free / 2; d.limit < leastMemory {
-			return fmt.Errorf("%d MiB of its memory are free, at least %d are needed: another program uses the device", free>>20, 2*leastMemory>>20)
+		if d.limit = free / 10 * 9; d.limit < leastMemory {
+			return fmt.Errorf("%d MiB of its memory are free, at least %d are needed: another program uses the device", free>>20, leastMemory>>20)
 		}
 		return nil
 	})
 }
 
-// leastMemory is the bytes that tensors are bound with, at least.
+// leastMemory is the bytes that a device is used with, at least. A tenth of what
+// is free stays so, for the driver and for who shares the device.
 const leastMemory = 64 << 20
+
+// streams are those that compute.
+func (d *Device) streams() []*stream {
+	all := []*stream{&d.main}
+	for i := range d.beside {
+		all = append(all, &d.beside[i])
+	}
+	return all
+}
 
 // Close gives the device back. Tensors of its memory must not be used again.
 func (d *Device) Close() error {
 	err := d.on(func() error {
+		err := d.synchronize()
 		d.bound.drop()
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		for _, b := range d.blocks {
-			b.free()
+		for b := range d.blocks {
+			d.free(b)
 		}
-		d.blocks = nil
 		for _, m := range d.modules {
 			m.Unload() // a lost device frees them itself
 		}
-		return d.ordinal.ReleasePrimaryCtx()
+		return errors.Join(err, d.ordinal.ReleasePrimaryCtx())
 	})
 	close(d.tasks)
 	return err
@@ -185,46 +213,19 @@ func (d *Device) on(f func() error) error {
 	return <-done
 }
 
-// Name returns cuda:0, cuda:1 and so on.
-func (d *Device) Name() string { return d.name }
-
-// Do computes c.
-func (d *Device) Do(c *kernel.Call) {
-	d.single[0] = *c
-	d.Group(d.single[:])
-}
-
-// Group computes calls, one after the other.
-func (d *Device) Group(calls []kernel.Call) { d.Stage(nil, nil, nil, calls) }
-
-// Stage computes calls and then free, one after the other.
-func (d *Device) Stage(calls []kernel.Call, _ []uint8, _ [][]int32, free []kernel.Call) {
-	for _, cs := range [][]kernel.Call{calls, free} {
-		for i := range cs {
-			if err := cs[i].Verify(); err != nil {
-				panic(fmt.Sprintf("cuda: %v", err))
-			}
-		}
-	}
+// must runs f on the device's thread. A device that f fails on has broken down.
+func (d *Device) must(f func() error) {
 	if d.fault != nil {
 		panic(d.fault)
 	}
-	d.rest()
-	err := d.on(func() error {
-		for _, cs := range [][]kernel.Call{calls, free} {
-			for i := range cs {
-				if err := d.call(&cs[i]); err != nil {
-					return fmt.Errorf("%v: %w", cs[i].Op, err)
-				}
-			}
-		}
-		return d.finish()
-	})
-	if err != nil {
+	if err := d.on(f); err != nil {
 		d.fault = &kernel.Fault{Device: d.name, Err: err}
 		panic(d.fault)
 	}
 }
+
+// Name returns cuda:0, cuda:1 and so on.
+func (d *Device) Name() string { return d.name }
 
 // longestRest is how long a call waits for a hot device to cool, at most: one
 // that never does slows itself down.
@@ -246,17 +247,4 @@ func (d *Device) rest() {
 func (d *Device) Watched(w kernel.Watch) kernel.Device {
 	d.watch = w
 	return d
-}
-
-// call computes c, or has it computed by the host.
-func (d *Device) call(c *kernel.Call) error {
-	if d.watch != nil {
-		d.watch(0, c, 1, true)
-		defer d.watch(0, c, 1, false)
-		if err := d.launch(c); err != nil {
-			return err
-		}
-		return d.finish()
-	}
-	return d.launch(c)
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"math/rand/v2"
 	"os"
+	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
+	"github.com/alia-network/alia/work/train"
 )
 
 func TestMain(m *testing.M) {
@@ -53,11 +56,16 @@ func sound(t *testing.T, change func(c *emulator.Config)) *Device {
 	return d
 }
 
-// TestConformance opens the device where host and device share memory, where
-// they do not, and where what is bound must often make room.
-func TestConformance(t *testing.T) {
-	sound(t, nil)
-	sound(t, func(c *emulator.Config) { c.Unified = false })
+// TestConformance opens the device, all of whose tensors are then the host's.
+func TestConformance(t *testing.T) { sound(t, nil) }
+
+// allow leaves the device room for so many bytes.
+func allow(d *Device, bytes int64) {
+	d.must(func() error {
+		d.bound.drop()
+		return nil
+	})
+	d.limit = d.used + bytes
 }
 
 // batch is sentences of a small model.
@@ -74,8 +82,9 @@ func batch(vocab int32, sentences int) nmt.Batch {
 	return b
 }
 
-// TestTrainingStep computes a gradient of two batches, and a translation, with
-// the processor and with devices of all kinds: the same bits.
+// TestTrainingStep computes a gradient of two batches, what is learnt of it, and
+// translations, with the processor and with devices whose streams run early and
+// late: the same bits. A look at what is the device's alone would end the test.
 func TestTrainingStep(t *testing.T) {
 	if testing.Short() {
 		t.Skip("an emulated step takes seconds, and with the race detector a minute")
@@ -87,37 +96,62 @@ func TestTrainingStep(t *testing.T) {
 	}
 	params := nmt.Init(config, 3)
 	batches := []nmt.Batch{batch(50, 5), batch(50, 4)}
-	compute := func(dev kernel.Device) (*tensor.Set, [][]int32) {
-		t.Helper()
-		e := nmt.NewEngine(dev, config)
-		g, err := e.Gradient(params.On(dev), batches, nmt.Key{Seed: 7})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if d, ok := dev.(*Device); ok && (g.Grads.At(0).Home != nil) != d.unified {
-			t.Errorf("gradients are in memory of %v, where unified is %v", g.Grads.At(0).Home, d.unified)
-		}
-		grads := g.Grads.Clone()
-		out, _, err := e.Greedy(params.On(dev), batches[0].Source, nmt.TwicePlusTen)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return grads, out
+	list := nmt.LearnShortlist(config, batches[0].Source, batches[0].Target, 3, 5)
+	type results struct {
+		sets  []*tensor.Set
+		words [][][]int32
 	}
-	want, words := compute(host)
-	for name, change := range map[string]func(c *emulator.Config){
-		"unified": nil,
-		"apart":   func(c *emulator.Config) { c.Unified = false },
-	} {
-		grads, out := compute(sound(t, change))
-		if tensor, differs := want.Difference(grads); differs {
-			t.Errorf("%s: the gradient of %s differs", name, tensor)
+	compute := func(t *testing.T, dev kernel.Device) (r results) {
+		t.Helper()
+		e, on := nmt.NewEngine(dev, config), params.Clone().On(dev)
+		g, err := e.Gradient(on, batches, nmt.Key{Seed: 7})
+		if err != nil {
+			t.Fatal(err)
 		}
-		for i := range words {
-			if len(out[i]) != len(words[i]) {
-				t.Errorf("%s: translation %d is %v, want %v", name, i, out[i], words[i])
+		if _, ok := dev.(*Device); ok != (g.Grads.At(0).Home != nil) {
+			t.Errorf("%s: gradients are in the memory of %v", dev.Name(), g.Grads.At(0).Home)
+		}
+		r.sets = append(r.sets, g.Grads.Clone())
+		for _, beam := range []int{1, 3} {
+			e.Shortlist = nil
+			for range 2 {
+				out, _, err := e.Beam(on, batches[0].Source, nmt.TwicePlusTen, beam, 1)
+				if beam == 1 {
+					out, _, err = e.Greedy(on, batches[0].Source, nmt.TwicePlusTen)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.words = append(r.words, out)
+				e.Shortlist = list
 			}
 		}
+		cfg, err := train.Preset("tiny")
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := train.Start(cfg, on)
+		from := []train.Contribution{{Delta: train.Quantize(dev, r.sets[0], 8)}}
+		step, err := train.Combine(dev, cfg, train.Place{Steps: 9}, &state, from, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.sets = append(r.sets, state.Params, state.M, state.V, step.Q, step.Scales)
+		return r
+	}
+	want := compute(t, host)
+	for name, early := range map[string]int{"late": 0, "early": 1<<6 - 1, "main late": 1<<6 - 2, "copies early": 1 << 5, "first beside early": 1 << 1} {
+		t.Run(name, func(t *testing.T) {
+			got := compute(t, sound(t, func(c *emulator.Config) { c.Early = early }))
+			for i := range want.sets {
+				if tensor, differs := want.sets[i].Difference(got.sets[i]); differs {
+					t.Errorf("%s of set %d differs", tensor, i)
+				}
+			}
+			if !reflect.DeepEqual(got.words, want.words) {
+				t.Errorf("translations are %v, want %v", got.words, want.words)
+			}
+		})
 	}
 }
 
@@ -128,10 +162,10 @@ func TestBindings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := sound(t, func(c *emulator.Config) { c.Unified = false })
+	d := sound(t, nil)
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 40 {
-		d.limit = int64(512 << r.IntN(6))
+		allow(d, int64(512<<r.IntN(6)))
 		x := make([]float32, 400)
 		for i := range x {
 			x[i] = r.Float32() - 0.5
@@ -164,18 +198,53 @@ func TestBindings(t *testing.T) {
 	}
 }
 
+// TestBindingsBeside makes room for a call that is beside others, which ends
+// what was beside them so far; what comes after waits for the call too.
+func TestBindingsBeside(t *testing.T) {
+	d := sound(t, func(c *emulator.Config) { c.Early = 1 }) // the main stream
+	const n = 1024
+	var calls []kernel.Call
+	sum := kernel.Alloc(d, kernel.F32, n)
+	for i := range 3 {
+		x := kernel.New(kernel.F32, n)
+		for j := range x.F {
+			x.F[j] = float32(i + 1)
+		}
+		calls = append(calls, kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, x}, Out: []kernel.Tensor{kernel.Alloc(d, kernel.F32, n)}})
+	}
+	allow(d, 4*n) // one tensor of the host's
+	d.Group(calls)
+	for _, c := range calls {
+		d.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{sum, c.Out[0]}, Out: []kernel.Tensor{sum}})
+	}
+	if got := kernel.Local(sum).F[n-1]; got != 12 {
+		t.Errorf("the sum is %v, want 12", got)
+	}
+}
+
 // TestFull computes what does not fit into the memory that other programs have
 // left of the device's since it was opened.
 func TestFull(t *testing.T) {
-	d := sound(t, func(c *emulator.Config) { c.Unified = false })
+	d := sound(t, nil)
+	there := kernel.Alloc(d, kernel.F32, 1<<15)
 	c := emulator.Sound()
-	c.Unified, c.Memory = false, 100<<10
+	c.Memory = 300 << 10
 	emulator.Change(c)
 	x, y := kernel.New(kernel.F32, 1<<15), kernel.New(kernel.F32, 1<<15)
 	x.F[1<<15-1] = 1
 	d.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, x}, Out: []kernel.Tensor{y}})
 	if y.F[1<<15-1] != 2 {
 		t.Error("the sum is wrong")
+	}
+	d.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{y, there}, Out: []kernel.Tensor{there}})
+	if got := kernel.Local(there).F[1<<15-1]; got != 2 {
+		t.Errorf("the sum on the device is %v", got)
+	}
+	if !slices.Equal(d.Hosted(), []string{"Add"}) {
+		t.Errorf("the host computed %v", d.Hosted())
+	}
+	if z := kernel.Alloc(d, kernel.F32, 1<<16); z.Home != nil {
+		t.Error("a full device gives memory")
 	}
 }
 
@@ -188,17 +257,16 @@ func TestAlloc(t *testing.T) {
 		if !ok {
 			t.Fatalf("no memory for block %d", i)
 		}
-		x.F[1<<16-1] = 1
+		end := x.Part(1<<16-1, 1<<16, 1)
+		kernel.Copy(end, kernel.Tensor{Type: kernel.F32, F: []float32{1}})
 		c := kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, x}, Out: []kernel.Tensor{x}}
 		d.Do(&c)
-		if x.F[1<<16-1] != 2 {
-			t.Fatal("the host does not see what the device wrote")
+		if got := kernel.Local(end).F[0]; got != 2 {
+			t.Fatalf("the host reads %v of what the device wrote", got)
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.blocks) == 64 {
-		t.Error("nothing was freed")
+	if d.used > d.limit {
+		t.Errorf("%d bytes are used, the limit is %d", d.used, d.limit)
 	}
 }
 
@@ -259,15 +327,16 @@ func TestTwo(t *testing.T) {
 				t.Error(err)
 				return
 			}
-			x := kernel.Alloc(dev, kernel.F32, 8192)
+			x := kernel.New(kernel.F32, 8192)
 			for i := range x.F {
 				x.F[i] = float32(i)
 			}
+			x = kernel.On(dev, x)
 			for range 4 {
 				dev.Do(&kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, x}, Out: []kernel.Tensor{x}})
 			}
-			if x.F[8191] != 16*8191 {
-				t.Errorf("%s: the sum is %v", name, x.F[8191])
+			if got := kernel.Local(x).F[8191]; got != 16*8191 {
+				t.Errorf("%s: the sum is %v", name, got)
 			}
 			if err := dev.(*Device).Close(); err != nil {
 				t.Error(err)

@@ -2,12 +2,16 @@
 // package cuda plans, through gorgonia.org/cu.
 //
 // A device has one goroutine, locked to an operating system's thread, that
-// alone talks to the driver. Where the machine has unified memory, what
-// [Device.Alloc] gives is seen by host and device at one address, so a training
-// step runs from tensor to tensor without copies, and a unit of work may be
-// larger than the device's memory. Other tensors are copied, while calls before
-// them run, and what was written is copied back before the caller goes on. A
-// device that breaks down panics with a [kernel.Fault], then and ever after.
+// alone talks to the driver. What [Device.Alloc] gives lies in the device's
+// memory and stays there: a training step, or a step of decoding, runs from
+// tensor to tensor without the host, which is given what it asks for by
+// [kernel.Copy]. Tensors of the host's are copied, while calls before them run,
+// and what was written is copied back before the host looks. Calls of which none
+// needs another run beside one another.
+//
+// A device that is full leaves tensors with the host, copies those of a call at
+// a time, and has the host compute a call that does not fit: the same bits, later.
+// One that breaks down panics with a [kernel.Fault], then and ever after.
 //
 //	dev, err := device.Open("cuda:0", 1)
 //

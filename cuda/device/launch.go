@@ -3,6 +3,7 @@
 package device
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,29 +15,101 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// launch starts c's kernels, behind those before it. Where the row or the shape
-// has none, or tensors of c lie across one another, the host computes it.
-func (d *Device) launch(c *kernel.Call) error {
-	launches, err := cuda.Plan(c)
+// begin puts a call's kernels into a stream, or has the host compute it: where
+// the row or the shape has none, tensors lie across one another, or the device
+// has no room for them.
+func (d *Device) begin(e *entry) error {
+	s, err := d.choose(e.order)
 	if err != nil {
+		return err
+	}
+	c := &e.call
+	if e.launches == nil {
+		return d.byHost(c)
+	}
+	if ok, err := d.bind(c, s); err != nil {
+		return err
+	} else if !ok {
 		d.hosted[c.Op] = true
 		return d.byHost(c)
 	}
-	if ok, err := d.bind(c); err != nil {
-		return err
-	} else if !ok {
-		return d.byHost(c)
-	}
-	for i := range launches {
-		if err := d.begin(&launches[i]); err != nil {
-			return fmt.Errorf("kernel %s: %w", launches[i].Kernel, err)
+	s.busy = s != &d.main // also where binding had to wait for it
+	for i := range e.launches {
+		if err := d.launch(&e.launches[i], s); err != nil {
+			return fmt.Errorf("kernel %s: %w", e.launches[i].Kernel, err)
 		}
 	}
 	return nil
 }
 
+// choose finds the stream for a call of that order, in turn, and has it wait
+// for what is before.
+func (d *Device) choose(o order) (*stream, error) {
+	if o == ordered || o == fork {
+		if err := d.join(); err != nil {
+			return nil, err
+		}
+	}
+	switch o {
+	case ordered, onward:
+		return &d.main, nil
+	case fork:
+		d.turn = 0
+		if err := d.forked.Record(d.main.Stream); err != nil {
+			return nil, err
+		}
+	}
+	s := &d.beside[d.turn]
+	d.turn = (d.turn + 1) % len(d.beside)
+	if s.busy {
+		return s, nil
+	}
+	s.busy = true
+	return s, s.Wait(d.forked, 0)
+}
+
+// join has the main stream wait for those beside it.
+func (d *Device) join() error {
+	for i := range d.beside {
+		s := &d.beside[i]
+		if !s.busy {
+			continue
+		}
+		s.busy = false
+		if err := s.done.Record(s.Stream); err != nil {
+			return err
+		}
+		if err := d.main.Wait(s.done, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// synchronize waits for all that was started.
+func (d *Device) synchronize() error {
+	if err := d.join(); err != nil {
+		return err
+	}
+	if err := d.copies.Synchronize(); err != nil {
+		return err
+	}
+	return d.main.Synchronize()
+}
+
+// watched is begin with a word before and after.
+func (d *Device) watched(e *entry) error {
+	d.watch(0, &e.call, 1, true)
+	defer d.watch(0, &e.call, 1, false)
+	e.order = ordered
+	if err := d.begin(e); err != nil {
+		return err
+	}
+	return d.synchronize()
+}
+
 // Hosted returns the rows that the host computed, since they, or a shape of
-// theirs, have no kernel.
+// theirs, have no kernel or found no room.
 func (d *Device) Hosted() []string {
 	var names []string
 	for _, op := range slices.Sorted(maps.Keys(d.hosted)) {
@@ -45,17 +118,67 @@ func (d *Device) Hosted() []string {
 	return names
 }
 
-// byHost computes c where the tensors are.
+// byHost computes c with the host, on copies of what lies on the device.
 func (d *Device) byHost(c *kernel.Call) error {
-	if err := d.finish(); err != nil {
+	if err := errors.Join(d.join(), d.finish()); err != nil {
 		return err
 	}
-	d.host.Do(c)
+	type place struct {
+		at    unsafe.Pointer
+		bytes int
+	}
+	local := map[place]kernel.Tensor{} // where outputs lie over inputs, copies do too
+	bring := func(ts []kernel.Tensor) ([]kernel.Tensor, error) {
+		here := slices.Clone(ts)
+		for i := range here {
+			t := &here[i]
+			if t.Home == nil {
+				continue
+			}
+			p, n := span(t)
+			x, ok := local[place{p, n}]
+			if !ok {
+				x = kernel.New(t.Type, slices.Clone(t.Shape)...)
+				if err := d.fetch(&x, t); err != nil {
+					return nil, err
+				}
+				local[place{p, n}] = x
+			}
+			x.Shape = t.Shape
+			*t = x
+		}
+		return here, nil
+	}
+	there := kernel.Call{Op: c.Op, Attr: c.Attr, Label: c.Label}
+	var err error
+	if there.In, err = bring(c.In); err != nil {
+		return err
+	}
+	if there.Out, err = bring(c.Out); err != nil {
+		return err
+	}
+	d.host.Do(&there)
+	for i := range c.Out {
+		if t := &c.Out[i]; t.Home != nil {
+			if err := d.fetch(t, &there.Out[i]); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
-// begin starts one kernel on the tensors that are bound.
-func (d *Device) begin(l *cuda.Launch) error {
+// fetch copies between the host and whichever device the other side lies in.
+func (d *Device) fetch(to, from *kernel.Tensor) error {
+	if d.mine(to) || d.mine(from) {
+		return d.move(to, from)
+	}
+	kernel.Copy(*to, *from)
+	return nil
+}
+
+// launch puts one kernel on the tensors that are bound into a stream.
+func (d *Device) launch(l *cuda.Launch, s *stream) error {
 	f, err := d.function(l)
 	if err != nil {
 		return err
@@ -74,7 +197,7 @@ func (d *Device) begin(l *cuda.Launch) error {
 		d.params = append(d.params, unsafe.Pointer(&d.values[i]))
 	}
 	g, b := l.Grid, l.Block
-	return f.Launch(int(g[0]), int(g[1]), int(g[2]), int(b[0]), int(b[1]), int(b[2]), 0, d.compute, d.params)
+	return f.Launch(int(g[0]), int(g[1]), int(g[2]), int(b[0]), int(b[1]), int(b[2]), 0, s.Stream, d.params)
 }
 
 // function returns a kernel, which the driver compiles when its module is

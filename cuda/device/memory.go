@@ -3,9 +3,10 @@
 package device
 
 import (
-	"cmp"
+	"errors"
+	"fmt"
 	"runtime"
-	"slices"
+	"time"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -13,23 +14,17 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// block is a piece of unified memory.
+// block is a piece of the device's memory.
 type block struct {
-	at   uintptr
-	size int
+	at   cu.DevicePtr
+	size int64
 }
 
-func (b *block) free() { cu.MemFree(cu.DevicePtr(b.at)) } // a lost device has freed it
-
-// home keeps a block while tensors refer to it.
+// home is where a tensor lies. Its block is freed when nothing refers to it.
 type home struct {
 	*Device
-	*block
+	block *block
 }
-
-// leastBlock is the bytes that a block has at least: smaller tensors are copied
-// sooner than the driver makes room.
-const leastBlock = 16 << 10
 
 // elementBytes is the size of an element of a type.
 func elementBytes(t kernel.Type) int {
@@ -39,40 +34,57 @@ func elementBytes(t kernel.Type) int {
 	return 4
 }
 
-// Alloc returns a vector of n zeros in unified memory. It lives on the device
-// until the host looks at it.
+// Alloc returns a vector of n zeros in the device's memory. Its slices begin at
+// the device's address, which is no address of the host's: CUDA gives every
+// allocation addresses that nothing else of the process has (CUDA C++
+// Programming Guide, "Unified Virtual Address Space").
 func (d *Device) Alloc(t kernel.Type, n int) (kernel.Tensor, bool) {
-	if !d.unified || d.fault != nil || n*elementBytes(t) < leastBlock {
+	if d.fault != nil || n < 1 {
 		return kernel.Tensor{}, false
 	}
-	b := &block{size: n * elementBytes(t)}
-	if d.given += int64(b.size); d.given > d.limit {
+	b := &block{size: int64(n * elementBytes(t))}
+	if d.given += b.size; d.given > d.limit/2 {
 		d.given = 0
 		runtime.GC() // which does not see this memory, and would let garbage lie
 	}
-	err := d.on(func() error {
-		d.sweep()
-		p, err := cu.MemAllocManaged(int64(b.size), cu.AttachGlobal)
-		if err != nil {
-			return err
-		}
-		b.at = uintptr(p)
-		p.MemAdvise(int64(b.size), cu.SetPreferredLocation, d.ordinal) // a driver that does not take it moves more
-		if err := cu.MemsetD8(p, 0, int64(b.size)); err != nil {
-			b.free()
-			return err
-		}
-		return cu.Synchronize()
-	})
+	err := d.on(func() error { return d.allocate(b) })
+	for try := 0; try < collections && errors.Is(err, cu.OutOfMemory); try++ {
+		runtime.GC()
+		time.Sleep(time.Millisecond << try) // what the collection found is told a little later
+		err = d.on(func() error { return d.allocate(b) })
+	}
 	if err != nil {
 		return kernel.Tensor{}, false // the host's memory serves as well
 	}
-	d.mu.Lock()
-	i, _ := d.find(b.at)
-	d.blocks = slices.Insert(d.blocks, i, b)
-	d.mu.Unlock()
 	return d.tensor(b, t, n), true
 }
+
+// collections are tried before the device counts as full.
+const collections = 3
+
+// allocate makes room for b, and fills it with zeros ahead of the calls that
+// follow.
+func (d *Device) allocate(b *block) error {
+	if err := d.sweep(); err != nil {
+		return err
+	}
+	if !d.fits(b.size) {
+		d.bound.drop()
+		if !d.fits(b.size) {
+			return cu.OutOfMemory
+		}
+	}
+	var err error
+	if b.at, err = cu.MemAlloc(b.size); err != nil {
+		return err
+	}
+	d.used += b.size
+	d.blocks[b] = true
+	return cu.MemsetD8Async(b.at, 0, b.size, d.main.Stream)
+}
+
+// fits reports whether the device may take so many bytes more.
+func (d *Device) fits(bytes int64) bool { return d.used+d.bound.held+bytes <= d.limit }
 
 // tensor is a block as a tensor, and has it freed when nothing refers to it.
 func (d *Device) tensor(b *block, t kernel.Type, n int) kernel.Tensor {
@@ -83,7 +95,7 @@ func (d *Device) tensor(b *block, t kernel.Type, n int) kernel.Tensor {
 		d.loose = append(d.loose, b)
 	}, b)
 	x := kernel.Tensor{Type: t, Shape: []int{n}, Home: h}
-	p := *(*unsafe.Pointer)(unsafe.Pointer(&b.at)) // not Go's memory: it stays where it is
+	p := *(*unsafe.Pointer)(unsafe.Pointer(&b.at)) // no memory of Go's: it stays where it is
 	switch t {
 	case kernel.F32:
 		x.F = unsafe.Slice((*float32)(p), n)
@@ -95,32 +107,70 @@ func (d *Device) tensor(b *block, t kernel.Type, n int) kernel.Tensor {
 	return x
 }
 
-// sweep frees what nothing refers to any more. The device's thread alone calls
-// it, since freeing needs its context.
-func (d *Device) sweep() {
+// sweep frees what nothing refers to any more, when nothing computes on it.
+func (d *Device) sweep() error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, b := range d.loose {
-		if i, ok := d.find(b.at); ok {
-			d.blocks = slices.Delete(d.blocks, i, i+1)
-			b.free()
+	loose := d.loose
+	d.loose = nil
+	d.mu.Unlock()
+	if len(loose) == 0 {
+		return nil
+	}
+	if err := d.synchronize(); err != nil {
+		return err
+	}
+	for _, b := range loose {
+		if d.blocks[b] { // else the device was closed
+			d.free(b)
 		}
 	}
-	d.loose = d.loose[:0]
+	return nil
 }
 
-// find returns where among the blocks one of that address is or belongs.
-func (d *Device) find(at uintptr) (int, bool) {
-	return slices.BinarySearchFunc(d.blocks, at, func(b *block, at uintptr) int { return cmp.Compare(b.at, at) })
+func (d *Device) free(b *block) {
+	cu.MemFree(b.at) // a lost device has freed it
+	d.used -= b.size
+	delete(d.blocks, b)
 }
 
-// shared reports whether all n bytes from at are unified memory.
-func (d *Device) shared(at uintptr, n int) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	i, found := d.find(at)
-	if !found {
-		i--
+// mine reports whether t lies in this device's memory.
+func (d *Device) mine(t *kernel.Tensor) bool {
+	h, ok := t.Home.(*home)
+	return ok && h.Device == d
+}
+
+// Copy copies from to to, one of which at least lies in the device's memory,
+// when all calls before are done.
+func (d *Device) Copy(to, from kernel.Tensor) {
+	if from.Home != nil && !d.mine(&from) { // another device's
+		from = kernel.Local(from)
 	}
-	return i >= 0 && at+uintptr(n) <= d.blocks[i].at+uintptr(d.blocks[i].size)
+	_, room := span(&to)
+	if _, n := span(&from); to.Type != from.Type || room != n {
+		panic(fmt.Sprintf("cuda: copy of %d bytes to %d", n, room))
+	}
+	d.flush(func() error { return d.move(&to, &from) })
+}
+
+// move copies on the device's thread. Where the host is one side it waits.
+func (d *Device) move(to, from *kernel.Tensor) error {
+	dst, n := span(to)
+	src, _ := span(from)
+	at, stream := func(p unsafe.Pointer) cu.DevicePtr { return cu.DevicePtr(uintptr(p)) }, d.main.Stream
+	if d.mine(to) && d.mine(from) {
+		return cu.MemcpyDtoDAsync(at(dst), at(src), int64(n), stream)
+	}
+	if err := d.finish(); err != nil { // the host's side may be bound
+		return err
+	}
+	copied := cu.MemcpyDtoHAsync
+	if d.mine(to) {
+		copied = func(_ unsafe.Pointer, _ cu.DevicePtr, n int64, s cu.Stream) error {
+			return cu.MemcpyHtoDAsync(at(dst), src, n, s)
+		}
+	}
+	if err := copied(dst, at(src), int64(n), stream); err != nil {
+		return fmt.Errorf("copy %d bytes: %w", n, err)
+	}
+	return stream.Synchronize()
 }

@@ -22,7 +22,7 @@ const Variable = "ALIA_CUDA"
 
 // oldest is the least version of CUDA that the driver must support: 1000 times
 // the major number and 10 times the minor. It is that of the PTX in package
-// cuda, and of the primary contexts and unified memory that are relied on.
+// cuda, and of the primary contexts and unified addresses that are relied on.
 const oldest = 11000
 
 var open = sync.OnceValue(load)

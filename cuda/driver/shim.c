@@ -56,7 +56,7 @@ CUresult alia_cuda_open(alia_find find, void *library, char *missed, size_t n) {
 	static const char *needed[] = {
 		"cuDriverGetVersion", "cuDeviceGetCount", "cuDeviceGet", "cuDeviceGetName", "cuDeviceGetAttribute", "cuDeviceTotalMem_v2",
 		"cuDevicePrimaryCtxRetain", "cuCtxSetCurrent", "cuModuleLoadData", "cuModuleGetFunction", "cuLaunchKernel",
-		"cuMemAlloc_v2", "cuMemFree_v2", "cuMemAllocManaged", "cuMemGetInfo_v2", "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2",
+		"cuMemAlloc_v2", "cuMemFree_v2", "cuMemGetInfo_v2", "cuMemsetD8Async", "cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2", "cuMemcpyDtoDAsync_v2",
 		"cuStreamCreate", "cuStreamSynchronize", "cuEventCreate", "cuEventRecord", "cuStreamWaitEvent",
 	};
 	for (size_t i = 0; i < sizeof needed / sizeof *needed; i++) {

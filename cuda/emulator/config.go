@@ -20,7 +20,7 @@ type Config struct {
 	Memory     int64  // bytes of a device
 	Capability int    // 10 times
 	Driver     int    // the version of CUDA, as the driver tells it
-	Unified    bool   // host and device share memory
+	Early      int    // bit i: the i-th stream runs as early as it may, the others as late
 	Init       int    // what cuInit returns
 	Missing    string // a function that the library does not have
 	Refused    string // a kernel whose module does not load
@@ -29,7 +29,7 @@ type Config struct {
 }
 
 func sound() Config {
-	return Config{Devices: 1, Memory: 1 << 30, Capability: 90, Driver: 12080, Unified: true, Lost: math.MaxInt}
+	return Config{Devices: 1, Memory: 1 << 30, Capability: 90, Driver: 12080, Lost: math.MaxInt}
 }
 
 // parse reads a Config over that of a sound machine.
@@ -38,7 +38,7 @@ func parse(text string) (Config, error) {
 	for _, s := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
 		name, value, _ := strings.Cut(s, "=")
 		texts := map[string]*string{"missing": &c.Missing, "refused": &c.Refused, "wrong": &c.Wrong}
-		numbers := map[string]*int{"devices": &c.Devices, "capability": &c.Capability, "driver": &c.Driver, "init": &c.Init, "lost": &c.Lost}
+		numbers := map[string]*int{"devices": &c.Devices, "capability": &c.Capability, "driver": &c.Driver, "init": &c.Init, "lost": &c.Lost, "early": &c.Early}
 		n, err := strconv.Atoi(value)
 		switch {
 		case texts[name] != nil:
@@ -47,8 +47,6 @@ func parse(text string) (Config, error) {
 			*numbers[name] = n
 		case name == "memory":
 			c.Memory = int64(n)
-		case name == "unified":
-			c.Unified = n != 0
 		default:
 			err = fmt.Errorf("no such thing")
 		}

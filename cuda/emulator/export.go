@@ -100,10 +100,6 @@ func emu_cuDeviceGetAttribute(v *C.int, a C.CUdevice_attribute, _ C.CUdevice) C.
 		*v = C.int(now.Capability / 10)
 	case C.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR:
 		*v = C.int(now.Capability % 10)
-	case C.CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS:
-		if now.Unified {
-			*v = 1
-		}
 	}
 	return success
 }
@@ -214,6 +210,9 @@ func (m *machine) later(s C.CUstream, f func() int) int {
 	}
 	to.work = append(to.work[to.done-to.base:], f)
 	to.base = to.done
+	if to.early {
+		return m.until(to, to.end())
+	}
 	return success
 }
 
@@ -241,22 +240,6 @@ func emu_cuMemAlloc(p *C.CUdeviceptr, n C.size_t) C.CUresult {
 	})
 }
 
-// Unified memory may be more than the device has.
-//
-//export emu_cuMemAllocManaged
-func emu_cuMemAllocManaged(p *C.CUdeviceptr, n C.size_t, _ C.uint) C.CUresult {
-	return inContext(func(m *machine) int {
-		at := C.malloc(n)
-		addr := uint64(uintptr(at))
-		if err := m.memory.Map(addr, unsafe.Slice((*byte)(at), n)); err != nil {
-			return m.complain(outOfMemory, err)
-		}
-		m.sizes[addr], m.host[addr] = int64(n), true
-		*p = C.CUdeviceptr(addr)
-		return success
-	})
-}
-
 //export emu_cuMemFree
 func emu_cuMemFree(p C.CUdeviceptr) C.CUresult {
 	return inContext(func(m *machine) int {
@@ -264,30 +247,37 @@ func emu_cuMemFree(p C.CUdeviceptr) C.CUresult {
 		if err := m.memory.Free(addr); err != nil {
 			return m.complain(invalidValue, err)
 		}
-		if m.host[addr] {
-			at := uintptr(addr)
-			C.free(*(*unsafe.Pointer)(unsafe.Pointer(&at)))
-		} else {
-			m.used -= m.sizes[addr]
-		}
-		delete(m.host, addr)
+		m.used -= m.sizes[addr]
 		delete(m.sizes, addr)
 		return success
 	})
 }
 
-//export emu_cuMemAdvise
-func emu_cuMemAdvise(C.CUdeviceptr, C.size_t, C.CUmem_advise, C.CUdevice) C.CUresult {
-	return inContext(func(*machine) int { return success })
+//export emu_cuMemsetD8Async
+func emu_cuMemsetD8Async(p C.CUdeviceptr, v C.uchar, n C.size_t, s C.CUstream) C.CUresult {
+	return inContext(func(m *machine) int {
+		return m.later(s, func() int {
+			if err := m.memory.Write(uint64(p), slices.Repeat([]byte{byte(v)}, int(n))); err != nil {
+				return m.complain(invalidValue, err)
+			}
+			return success
+		})
+	})
 }
 
-//export emu_cuMemsetD8
-func emu_cuMemsetD8(p C.CUdeviceptr, v C.uchar, n C.size_t) C.CUresult {
+//export emu_cuMemcpyDtoDAsync
+func emu_cuMemcpyDtoDAsync(dst, src C.CUdeviceptr, n C.size_t, s C.CUstream) C.CUresult {
 	return inContext(func(m *machine) int {
-		if err := m.memory.Write(uint64(p), slices.Repeat([]byte{byte(v)}, int(n))); err != nil {
-			return m.complain(invalidValue, err)
-		}
-		return success
+		return m.later(s, func() int {
+			b, err := m.memory.Read(uint64(src), int(n))
+			if err == nil {
+				err = m.memory.Write(uint64(dst), b)
+			}
+			if err != nil {
+				return m.complain(invalidValue, err)
+			}
+			return success
+		})
 	})
 }
 
@@ -321,7 +311,7 @@ func emu_cuMemcpyDtoHAsync(dst unsafe.Pointer, src C.CUdeviceptr, n C.size_t, s 
 func emu_cuStreamCreate(s *C.CUstream, _ C.uint) C.CUresult {
 	return inContext(func(m *machine) int {
 		h := m.handle()
-		m.streams[h] = &stream{}
+		m.streams[h] = &stream{early: m.Early>>len(m.streams)&1 == 1}
 		*(*uintptr)(unsafe.Pointer(s)) = h
 		return success
 	})

@@ -18,7 +18,6 @@ type machine struct {
 	threads  map[int]bool
 	memory   *ptx.Memory
 	sizes    map[uint64]int64 // of allocations
-	host     map[uint64]bool  // allocations that are the host's memory too
 	modules  map[uintptr]*ptx.Module
 	kernels  map[uintptr]*ptx.Kernel
 	streams  map[uintptr]*stream
@@ -29,11 +28,14 @@ type machine struct {
 }
 
 // stream is work not done yet. Nothing is done before it must be, so that what
-// the host fails to wait for is missed.
+// the host or another stream fails to wait for is missed; or all is done at
+// once, ahead of other streams' work, so that what it fails to wait for is
+// missed.
 type stream struct {
-	work []func() int // from the base-th on
-	base int
-	done int // how many of all
+	early bool
+	work  []func() int // from the base-th on
+	base  int
+	done  int // how many of all
 }
 
 func (s *stream) end() int { return s.base + len(s.work) }
@@ -51,7 +53,7 @@ var (
 
 func newMachine(c Config) *machine {
 	return &machine{
-		Config: c, threads: map[int]bool{}, memory: ptx.NewMemory(), sizes: map[uint64]int64{}, host: map[uint64]bool{},
+		Config: c, threads: map[int]bool{}, memory: ptx.NewMemory(), sizes: map[uint64]int64{},
 		modules: map[uintptr]*ptx.Module{}, kernels: map[uintptr]*ptx.Kernel{}, streams: map[uintptr]*stream{}, events: map[uintptr]mark{},
 	}
 }

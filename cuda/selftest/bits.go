@@ -76,9 +76,7 @@ func (r *report) product(dev, host kernel.Device, trans kernel.Trans, m, n, k in
 
 // numbers is a tensor of numbers that a seed determines.
 func numbers(dev kernel.Device, seed uint32, shape ...int) kernel.Tensor {
-	t := kernel.Tensor{Shape: shape}
-	t = kernel.Alloc(dev, kernel.F32, t.Len())
-	t.Shape = shape
+	t := kernel.New(kernel.F32, shape...)
 	for i := range t.F {
 		seed = seed*1664525 + 1013904223
 		x := float32(int32(seed)) / (1 << 31)
@@ -90,7 +88,7 @@ func numbers(dev kernel.Device, seed uint32, shape ...int) kernel.Tensor {
 		}
 		t.F[i] = x
 	}
-	return t
+	return kernel.On(dev, t)
 }
 
 // model compares gradients of two batches, what is learnt of them, and a greedy

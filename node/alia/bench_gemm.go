@@ -269,9 +269,9 @@ func gemmCall(dev kernel.Device, c *gemmCase) kernel.Call {
 		a = [2]int{k, m}
 	}
 	tensor := func(shape ...int) kernel.Tensor {
-		t := on(dev, shape...)
+		t := kernel.New(kernel.F32, shape...)
 		fill(t.F)
-		return t
+		return kernel.On(dev, t)
 	}
 	call := kernel.Call{Op: kernel.MatMul, Attr: kernel.Attr{Trans: map[string]kernel.Trans{"NT": kernel.NT, "TN": kernel.TN}[c.Variant]}}
 	if c.Batch == 1 {
@@ -384,15 +384,17 @@ var matmulShapes = [][3]int{{256, 256, 256}, {1024, 128, 128}, {1024, 128, 256},
 // counts as two. It is the best of repeated tries, which others disturb least.
 func matmulRate(dev kernel.Device, shape [3]int, atLeast time.Duration) float64 {
 	m, k, n := shape[0], shape[1], shape[2]
-	x, y, z := on(dev, m, k), on(dev, k, n), on(dev, m, n)
+	x, y := kernel.New(kernel.F32, m, k), kernel.New(kernel.F32, k, n)
 	fill(x.F)
 	fill(y.F)
+	x, y, z := kernel.On(dev, x), kernel.On(dev, y), on(dev, m, n)
 	call := kernel.Call{Op: kernel.MatMul, In: []kernel.Tensor{x, y}, Out: []kernel.Tensor{z}}
 	flop := 2 * float64(m) * float64(k) * float64(n)
 	best := 0.0
 	for began := time.Now(); time.Since(began) < atLeast; {
 		t := time.Now()
 		dev.Do(&call)
+		kernel.Wait(dev)
 		best = max(best, flop/time.Since(t).Seconds())
 	}
 	return best

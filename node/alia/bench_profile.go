@@ -81,14 +81,18 @@ func opName(c *kernel.Call) string {
 	return c.Op.String()
 }
 
-// traffic is the bytes of c's operands and results, each counted once.
+// traffic is the bytes of c's operands and results, each counted once, and of a
+// table's rows those that are touched.
 func traffic(c *kernel.Call) int {
-	in := c.In
-	if c.Op == kernel.Embed || c.Op == kernel.Gather {
+	in, out := c.In, c.Out
+	switch c.Op {
+	case kernel.Embed, kernel.Gather:
 		in = in[1:] // of the table it reads what it writes
+	case kernel.Scatter:
+		in, out = in[1:], in[2:] // of the table it writes what it reads
 	}
 	n := 0
-	for _, ts := range [][]kernel.Tensor{in, c.Out} {
+	for _, ts := range [][]kernel.Tensor{in, out} {
 		for i := range ts {
 			n += 4*len(ts[i].F) + 4*len(ts[i].I) + len(ts[i].B)
 		}

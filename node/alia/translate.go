@@ -159,6 +159,7 @@ func translateLocal(ctx context.Context, a *app, o order, d work.Decoding, l *lo
 			if err := t.Prepare(l.int8); err != nil {
 				return nil, err
 			}
+			t.On(dev)
 		}
 		return t.Translate(engine, sentences, d)
 	}

@@ -7,32 +7,118 @@ import (
 
 // What follows is for devices that are not this processor.
 
-// Allocator is a device with memory that it and the host reach at the same
-// address. It computes on tensors stored there without copying them; on others
-// it computes as well, and slower.
-type Allocator interface {
-	// Alloc returns a vector of n zeros, or false where there is no such memory.
+// Memory is a device's own, which the host does not reach. The slices of a
+// tensor that lies there begin at its address on the device: they can be
+// measured and cut, but whoever looks at an element ends the process. [Local]
+// and [Copy] are the ways in and out. A device computes on its own tensors
+// without moving them; on the host's it computes as well, and slower.
+type Memory interface {
+	// Alloc returns a vector of n zeros, or false where there is no room.
 	Alloc(t Type, n int) (Tensor, bool)
+	// Copy is [Copy] where one of the tensors lies in this memory.
+	Copy(to, from Tensor)
 }
 
 // Alloc returns a vector of n zeros where dev computes on it best.
 func Alloc(dev Device, t Type, n int) Tensor {
-	if a, ok := dev.(Allocator); ok && n > 0 {
-		if x, ok := a.Alloc(t, n); ok {
+	if m, ok := dev.(Memory); ok && n > 0 {
+		if x, ok := m.Alloc(t, n); ok {
 			return x
 		}
 	}
 	return New(t, n)
 }
 
-// Near returns a vector of n zeros in memory of the kind that x is in.
+// Near returns a vector of n zeros in the memory that t is in.
 func (t *Tensor) Near(n int) Tensor {
-	if a, ok := t.Home.(Allocator); ok {
-		if x, ok := a.Alloc(t.Type, n); ok {
+	if t.Home != nil && n > 0 {
+		if x, ok := t.Home.Alloc(t.Type, n); ok {
 			return x
 		}
 	}
 	return New(t.Type, n)
+}
+
+// Copy copies from's elements to to, which is of its type and has as many,
+// wherever both lie, when all calls before are done.
+func Copy(to, from Tensor) {
+	switch {
+	case to.Home != nil:
+		to.Home.Copy(to, from)
+	case from.Home != nil:
+		from.Home.Copy(to, from)
+	default:
+		copy(to.F, from.F)
+		copy(to.I, from.I)
+		copy(to.B, from.B)
+	}
+}
+
+// Local returns t where the host reads it: t itself, or a copy of what it holds
+// when all calls before are done.
+func Local(t Tensor) Tensor {
+	if t.Home == nil {
+		return t
+	}
+	return Fetch(new(Tensor), t)
+}
+
+// Fetch is [Local] with storage for the copy, which grows to the longest.
+func Fetch(room *Tensor, t Tensor) Tensor {
+	if t.Home == nil {
+		return t
+	}
+	n := t.Len()
+	if room.Type != t.Type || room.stored() < n {
+		*room = New(t.Type, n)
+	}
+	x := room.Part(0, n, t.Shape...)
+	Copy(x, t)
+	return x
+}
+
+// On returns t where dev computes on it best: t itself, or a copy.
+func On(dev Device, t Tensor) Tensor {
+	if m, ok := dev.(Memory); ok && t.Home == nil && t.stored() > 0 {
+		if x, ok := m.Alloc(t.Type, t.stored()); ok {
+			x.Shape = t.Shape
+			m.Copy(x, t)
+			return x
+		}
+	}
+	return t
+}
+
+// patient is a device that computes later than it is told to.
+type patient interface {
+	Hold()
+	Release()
+	Wait()
+}
+
+// Hold begins a time, to the [Release] that goes with it, in which the host
+// neither changes nor looks at tensors of its own that are given to calls, but
+// by [Copy] and [Local]. So a device may put calls off and need not bring back
+// between them what they write. Calls given to Group and Stage must stay as they
+// are too. Times may lie within one another.
+func Hold(dev Device) {
+	if p, ok := dev.(patient); ok {
+		p.Hold()
+	}
+}
+
+// Release ends what [Hold] began.
+func Release(dev Device) {
+	if p, ok := dev.(patient); ok {
+		p.Release()
+	}
+}
+
+// Wait returns when all calls before are done, for those who measure.
+func Wait(dev Device) {
+	if p, ok := dev.(patient); ok {
+		p.Wait()
+	}
 }
 
 // Part returns elements from to until-1 of x as a tensor of the given shape,

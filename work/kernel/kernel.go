@@ -29,7 +29,7 @@ type Tensor struct {
 	F     []float32
 	I     []int32
 	B     []int8
-	Home  any // keeps storage that is not Go's; see Allocator
+	Home  Memory // of a device, where the storage is; nil for the host's
 }
 
 // Trans says which operand of a matrix product is read transposed.

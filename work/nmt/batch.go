@@ -55,10 +55,11 @@ func checkSentences(side string, sentences [][]int32, c Config) error {
 // inputs is what the leaves of the engine's graphs hold: the parameters and
 // the batch at hand. Its storage is used again for the next batch.
 type inputs struct {
+	dev                    kernel.Device
 	config                 Config
 	shapes                 []Shape         // the parameters', by ascending name
 	params                 []kernel.Tensor // as many
-	positions              kernel.Tensor   // [L, Dim], rows for every position in use
+	positions              kernel.Tensor   // [L, Dim], rows for every position in use, where dev reads them best
 	source, target         ragged
 	sourceIDs, sourceWhere kernel.Tensor // I32 [T]: the source's tokens and their positions
 	targetIDs, targetWhere kernel.Tensor // and the target's, BOS first
@@ -68,11 +69,11 @@ type inputs struct {
 	mean                   kernel.Tensor // [1]: the weight of a token's loss
 }
 
-func newInputs(c Config, shapes []Shape) inputs {
+func newInputs(dev kernel.Device, c Config, shapes []Shape) inputs {
 	row := func() kernel.Tensor { return ints(nil, 0) }
 	table := func() kernel.Tensor { return ints(nil, 0, 4) }
 	return inputs{
-		config: c,
+		dev: dev, config: c,
 		shapes: shapes, params: make([]kernel.Tensor, len(shapes)), positions: floats(nil, 0, c.Dim),
 		sourceIDs: row(), sourceWhere: row(), targetIDs: row(), targetWhere: row(), next: row(),
 		self: table(), mask: table(), cross: table(),
@@ -118,7 +119,7 @@ func (in *inputs) pack(sources, targets [][]int32) {
 func (in *inputs) reach(n int) {
 	if have, dim := in.positions.Shape[0], in.positions.Shape[1]; have < n {
 		n = max(n, 2*have)
-		in.positions = floats(in.config.PositionTable(n), n, dim)
+		in.positions = kernel.On(in.dev, floats(in.config.PositionTable(n), n, dim))
 	}
 }
 

@@ -52,6 +52,8 @@ type beamSearch struct {
 	penalty   float32
 	beams     []beam // by sentence
 	most, exp []float32
+	logits    kernel.Tensor // where the host reads them
+	room      kernel.Tensor // for that
 }
 
 // beam is one sentence's search. It is done when nothing is live.
@@ -92,11 +94,11 @@ func (c candidate) before(d candidate) bool {
 // run steps until every beam is done.
 func (b *beamSearch) run() error {
 	for t := 0; len(b.live) > 0; t++ {
-		logits := b.step(t)
-		lse, err := b.logSumExp(logits)
+		lse, err := b.predict(t)
 		if err != nil {
 			return err
 		}
+		logits := b.logits
 		penalty := kernel.Exp(float32(b.penalty * kernel.Log(float32(t+1))))
 		row := 0
 		for s := range b.beams {
@@ -119,13 +121,18 @@ func (b *beamSearch) run() error {
 	return nil
 }
 
-// logSumExp is the log of the sum of exponentials of each row of logits.
-func (b *beamSearch) logSumExp(logits kernel.Tensor) ([]float32, error) {
-	n := logits.Shape[0]
+// predict takes a step, and gives the log of the sum of exponentials of each
+// row of logits.
+func (b *beamSearch) predict(t int) ([]float32, error) {
+	n := len(b.live)
 	b.most, b.exp = slices.Grow(b.most[:0], n)[:n], slices.Grow(b.exp[:0], n)[:n]
 	most, exp := floats(b.most, n), floats(b.exp, n)
+	kernel.Hold(b.dev)
+	logits := b.step(t)
 	b.do(kernel.RowMax, kernel.Attr{}, []kernel.Tensor{most}, []kernel.Tensor{logits})
 	b.do(kernel.RowSumExp, kernel.Attr{}, []kernel.Tensor{exp}, []kernel.Tensor{logits, most})
+	kernel.Release(b.dev)
+	b.logits = kernel.Fetch(&b.room, logits)
 	for i := range n {
 		b.exp[i] = b.most[i] + kernel.Log(b.exp[i])
 	}
@@ -239,8 +246,9 @@ func (b *beamSearch) assign(m *beam, next []beginning, parents []int, rows int) 
 		to, from, w := m.slots[free], next[i].slot, b.config.Dim
 		for l := range b.layers {
 			a := &b.layers[l].self
-			copy(a.keys.F[to*w:(to+rows)*w], a.keys.F[from*w:])
-			copy(a.values.F[to*w:(to+rows)*w], a.values.F[from*w:])
+			for _, x := range []*kernel.Tensor{&a.keys, &a.values} {
+				kernel.Copy(x.Part(to*w, (to+rows)*w), x.Part(from*w, (from+rows)*w))
+			}
 		}
 		next[i].slot = to
 		taken = append(taken, to)

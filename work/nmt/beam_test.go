@@ -1,6 +1,7 @@
 package nmt
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -122,7 +123,7 @@ func lastLogits(e *Engine, p *tensor.Set, src, tokens []int32) kernel.Tensor {
 	plan.Run(e.dev)
 	v := e.config.Vocab
 	row := plan.Result(logits).F[len(tokens)*v:]
-	e.config.Tokens().mask(row)
+	row[e.config.Tokens().Pad], row[e.config.Tokens().BOS] = float32(math.Inf(-1)), float32(math.Inf(-1))
 	return floats(row, 1, v)
 }
 

@@ -3,6 +3,7 @@ package nmt
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/tensor"
@@ -33,10 +34,14 @@ type decoder struct {
 	pos    []int32
 	self   []int32 // segment tables [n,4]
 	cross  []int32
+	rows   []int32 // by live hypothesis: where its position is in the caches
+	hidden []int32 // where the logits of tokens are that are never written
 
 	x, z, q, k, v, y, stats kernel.Tensor // [n, Dim], stats [n, 2]
 	h                       kernel.Tensor // [n, FFN]
-	logits                  kernel.Tensor // [n, Vocab], or where narrowed [n, most candidates]
+	logits                  kernel.Tensor // [n, Vocab]
+	never                   kernel.Tensor // [2n, 1]: -infinity, for those tokens
+	picked                  kernel.Tensor // [n, 1]: the logits of tokens that were chosen
 	narrowed                narrowing
 	codes, scales           kernel.Tensor // I8 [n, Dim or FFN], [n]: what coded projections read
 }
@@ -72,6 +77,7 @@ type hypothesis struct {
 // load points d at the parameters p, of the shapes that it was laid out for.
 func (d *decoder) load(dev kernel.Device, c Config, p *tensor.Set) {
 	d.dev, d.config, d.marks, d.cost = dev, c, c.Tokens(), 0
+	d.narrowed.table = kernel.Tensor{}
 	for i, t := range d.params {
 		if t != nil {
 			*t = p.At(i).Tensor
@@ -123,8 +129,10 @@ func (d *decoder) begin(n, rows int, source *ragged, pe kernel.Tensor) {
 	d.reserve(&d.h, n, c.FFN)
 	d.reserve(&d.logits, n, c.Vocab)
 	if w := &d.narrowed; w.on {
-		d.reserve(&d.logits, n, w.width)
 		d.reserve(&w.wide, n, len(w.all))
+	}
+	for len(d.never.F) < 2*n {
+		d.never.F = append(d.never.F, float32(math.Inf(-1)))
 	}
 	if wide := n * max(c.Dim, c.FFN); cap(d.codes.B) < wide {
 		d.codes, d.scales = kernel.Alloc(d.dev, kernel.I8, wide), kernel.Alloc(d.dev, kernel.F32, n)
@@ -151,20 +159,24 @@ func (d *decoder) reserve(t *kernel.Tensor, rows, width int) {
 
 // step computes the logits [n, Vocab] of the token after d.ids, the tokens at
 // position t of the n live hypotheses, of which Pad and BOS are -infinity. It
-// is good until the next step.
+// is good until the next step. Where there is a shortlist the columns are the
+// sentence's candidates, and -infinity.
 func (d *decoder) step(t int) kernel.Tensor {
+	kernel.Hold(d.dev)
+	defer kernel.Release(d.dev)
 	n := len(d.live)
 	for _, b := range []*kernel.Tensor{&d.x, &d.z, &d.q, &d.k, &d.v, &d.y, &d.stats, &d.h, &d.logits} {
 		d.reserve(b, n, b.Shape[1])
 	}
-	d.pos, d.self, d.cross = d.pos[:0], d.self[:0], d.cross[:0]
+	d.pos, d.self, d.cross, d.rows = d.pos[:0], d.self[:0], d.cross[:0], d.rows[:0]
 	for i, h := range d.live {
 		from, to := d.source.starts[h.sentence], d.source.starts[h.sentence+1]
 		d.pos = append(d.pos, int32(t))
 		d.self = append(d.self, int32(i), 1, int32(h.slot), int32(t+1))
 		d.cross = append(d.cross, int32(i), 1, from, to-from)
+		d.rows = append(d.rows, int32(h.slot+t))
 	}
-	self, cross := ints(d.self, n, 4), ints(d.cross, n, 4)
+	self, cross, rows := ints(d.self, n, 4), ints(d.cross, n, 4), ints(d.rows, n)
 
 	d.do(kernel.Embed, kernel.Attr{Scale: d.config.embedScale()}, []kernel.Tensor{d.x},
 		[]kernel.Tensor{d.table, ints(d.ids, n), ints(d.pos, n), d.pe})
@@ -172,11 +184,8 @@ func (d *decoder) step(t int) kernel.Tensor {
 		l := &d.layers[i]
 		z := d.enter(l.self.norm)
 		d.project(z, target{d.q, l.self.q}, target{d.k, l.self.k}, target{d.v, l.self.v})
-		for j, h := range d.live {
-			w := d.config.Dim
-			copy(l.self.keys.F[(h.slot+t)*w:][:w], d.k.F[j*w:])
-			copy(l.self.values.F[(h.slot+t)*w:][:w], d.v.F[j*w:])
-		}
+		d.put(l.self.keys, rows, d.k)
+		d.put(l.self.values, rows, d.v)
 		d.attend(&l.self, self)
 		d.project(d.enter(l.cross.norm), target{d.q, l.cross.q})
 		d.attend(&l.cross, cross)
@@ -185,13 +194,7 @@ func (d *decoder) step(t int) kernel.Tensor {
 		d.project(d.h, target{d.y, l.down})
 		d.leave(l.norm)
 	}
-	d.predict(d.enter(d.norm))
-	return d.logits
-}
-
-// mask makes the tokens that are never written impossible in a row of logits.
-func (m Marks) mask(row []float32) {
-	row[m.Pad], row[m.BOS] = float32(math.Inf(-1)), float32(math.Inf(-1))
+	return d.predict(d.enter(d.norm))
 }
 
 // enter is what a sub-layer, or the output, reads: norm(x), or x itself where
@@ -218,18 +221,46 @@ func (d *decoder) normalize(l linear) {
 	d.do(kernel.LayerNorm, kernel.Attr{Eps: d.config.eps()}, []kernel.Tensor{d.z, d.stats}, []kernel.Tensor{d.x, l.weight, l.bias})
 }
 
-// predict is logits = output(z), of what may be written.
-func (d *decoder) predict(z kernel.Tensor) {
+// predict gives the logits, output(z), of what may be written.
+func (d *decoder) predict(z kernel.Tensor) kernel.Tensor {
 	if w := &d.narrowed; w.on {
 		d.reserve(&w.wide, len(d.live), len(w.all))
 		d.unembed(z, target{w.wide, w.output})
-		w.choose(d)
-		return
+		return w.choose(d)
 	}
 	d.unembed(z, target{d.logits, d.output})
+	d.hidden = d.hidden[:0]
 	for i := range d.live {
-		d.marks.mask(d.logits.F[i*d.config.Vocab:])
+		row := int32(i * d.config.Vocab)
+		d.hidden = append(d.hidden, row+d.marks.Pad, row+d.marks.BOS)
 	}
+	n := len(d.hidden)
+	d.put(column(d.logits), ints(d.hidden, n), floats(d.never.F[:n], n, 1))
+	return d.logits
+}
+
+// pick gives the logits of one token of each row, where the host reads them.
+func (d *decoder) pick(logits kernel.Tensor, tokens []int32) []float32 {
+	n := len(tokens)
+	ids := make([]int32, n)
+	for i, token := range tokens {
+		ids[i] = int32(i*logits.Shape[1]) + token
+	}
+	d.picked.F = slices.Grow(d.picked.F[:0], n)[:n]
+	d.run(kernel.Gather, kernel.Attr{}, []kernel.Tensor{floats(d.picked.F, n, 1)}, []kernel.Tensor{column(logits), ints(ids, n)})
+	return d.picked.F
+}
+
+// column is a matrix's elements one below the other.
+func column(x kernel.Tensor) kernel.Tensor {
+	x.Shape = []int{x.Len(), 1}
+	return x
+}
+
+// put sets rows of x in place. Like all that moves values and computes none,
+// it is no part of the cost.
+func (d *decoder) put(x, rows, values kernel.Tensor) {
+	d.run(kernel.Scatter, kernel.Attr{}, []kernel.Tensor{x}, []kernel.Tensor{x, rows, values})
 }
 
 // unembed is the output projection. Without a weight of its own that is the
@@ -276,9 +307,14 @@ func (d *decoder) attend(a *attention, seg kernel.Tensor) {
 
 // do calls a row and counts its cost.
 func (d *decoder) do(op kernel.Op, attr kernel.Attr, out, in []kernel.Tensor) {
+	d.run(op, attr, out, in)
+	d.cost += kernel.Cost(&d.call)
+}
+
+// run calls a row.
+func (d *decoder) run(op kernel.Op, attr kernel.Attr, out, in []kernel.Tensor) {
 	d.call.Op, d.call.Attr = op, attr
 	d.call.Out = append(d.call.Out[:0], out...)
 	d.call.In = append(d.call.In[:0], in...)
 	d.dev.Do(&d.call)
-	d.cost += kernel.Cost(&d.call)
 }

@@ -69,7 +69,7 @@ func NewEngine(dev kernel.Device, c Config) *Engine {
 		totals[i] = tensor.Named{Name: s.Name, Tensor: kernel.New(kernel.F32, matrices[i][0])}
 	}
 	return &Engine{
-		dev: dev, config: c, in: newInputs(c, shapes), arena: tensor.Arena{On: dev},
+		dev: dev, config: c, in: newInputs(dev, c, shapes), arena: tensor.Arena{On: dev},
 		matrices: matrices, totals: set(totals).On(dev), calls: make([]kernel.Call, len(shapes)),
 	}
 }
@@ -151,8 +151,9 @@ func (e *Engine) finite(s *tensor.Set) bool {
 		c.In, c.Out = append(c.In[:0], x), append(c.Out[:0], e.totals.At(i).Tensor)
 	}
 	e.dev.Group(e.calls)
+	totals := e.totals.Local()
 	for i := range e.calls {
-		if c := &e.calls[i]; !tensor.Finite(c.Out[0]) && !tensor.Finite(c.In[0]) {
+		if !tensor.Finite(totals.At(i).Tensor) && !tensor.Finite(e.calls[i].In[0]) {
 			return false
 		}
 	}
@@ -228,7 +229,7 @@ func (e *Engine) LogProbs(p *tensor.Set, b Batch) ([][]float32, error) {
 	if !t.stats(b).finite() {
 		return nil, ErrNonFinite
 	}
-	all := t.plan.Result(t.each).F
+	all := kernel.Local(t.plan.Result(t.each)).F
 	out := make([][]float32, len(b.Target))
 	for i, s := range b.Target {
 		out[i] = make([]float32, len(s)+1)
@@ -365,8 +366,8 @@ func (e *Engine) pack(p *tensor.Set, b Batch) error {
 // stats reads the results of a run.
 func (t *training) stats(b Batch) Stats {
 	return Stats{
-		Loss:   t.plan.Result(t.loss).F[0],
-		NLL:    t.plan.Result(t.nll).F[0],
+		Loss:   kernel.Local(t.plan.Result(t.loss)).F[0],
+		NLL:    kernel.Local(t.plan.Result(t.nll)).F[0],
 		Tokens: b.Tokens(),
 		Cost:   t.plan.Cost(),
 	}
@@ -382,4 +383,4 @@ func set(items []tensor.Named) *tensor.Set {
 }
 
 // finite reports whether both sums are.
-func (s Stats) finite() bool { return tensor.Finite(floats([]float32{s.Loss, s.NLL}, 2)) }
+func (s Stats) finite() bool { return tensor.AllFinite([]float32{s.Loss, s.NLL}) }

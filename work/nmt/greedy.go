@@ -30,12 +30,15 @@ func (e *Engine) Greedy(p *tensor.Set, sources [][]int32, limit func(source int)
 	best := ints(nil, 0)
 	cost, err := e.translate(p, sources, limit, 1, func(w wave) error {
 		for t := 0; len(e.decoder.live) > 0; t++ {
-			logits := e.decoder.step(t)
 			best.Shape[0], best.I = len(e.decoder.live), slices.Grow(best.I[:0], waveWidth)[:len(e.decoder.live)]
+			kernel.Hold(e.dev)
+			logits := e.decoder.step(t)
 			e.decoder.do(kernel.ArgMax, kernel.Attr{}, []kernel.Tensor{best}, []kernel.Tensor{logits})
-			if err := e.advance(w, best.I, logits, outputs); err != nil {
-				return err
+			kernel.Release(e.dev)
+			if !tensor.AllFinite(e.decoder.pick(logits, best.I)) {
+				return ErrNonFinite
 			}
+			e.advance(w, best.I, outputs)
 		}
 		return nil
 	})
@@ -44,15 +47,12 @@ func (e *Engine) Greedy(p *tensor.Set, sources [][]int32, limit func(source int)
 
 // advance appends to each live sentence's output its best token, and keeps
 // alive those that go on.
-func (e *Engine) advance(w wave, best []int32, logits kernel.Tensor, outputs [][]int32) error {
+func (e *Engine) advance(w wave, best []int32, outputs [][]int32) {
 	d := &e.decoder
 	live := d.live
 	d.live, d.ids = d.live[:0], d.ids[:0]
 	for i, h := range live {
 		token := best[i]
-		if !tensor.Finite(floats(logits.F[i*logits.Shape[1]+int(token):][:1], 1)) {
-			return ErrNonFinite
-		}
 		if ids := d.candidates(h.sentence); ids != nil {
 			token = ids[token]
 		}
@@ -65,7 +65,6 @@ func (e *Engine) advance(w wave, best []int32, logits kernel.Tensor, outputs [][
 			d.live, d.ids = append(d.live, h), append(d.ids, token)
 		}
 	}
-	return nil
 }
 
 // wave is sentences that are decoded together.

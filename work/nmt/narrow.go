@@ -20,6 +20,12 @@ type narrowing struct {
 	place   []int32       // by token: where it is in all
 	output  linear        // to all
 	wide    kernel.Tensor // logits [n, len(all)]
+
+	// Where the host reads and writes them:
+	table       kernel.Tensor // the embeddings, while one call translates
+	whole, some linear        // the output, and the columns of it that are candidates
+	room        kernel.Tensor // wide's elements
+	logits      kernel.Tensor // [n, width]
 }
 
 // narrow prepares d for a wave of sources and a shortlist; nil is the whole
@@ -54,6 +60,10 @@ func (d *decoder) narrow(list *Shortlist, sources [][]int32) {
 
 // gather copies the output's columns of all candidates.
 func (w *narrowing) gather(d *decoder) {
+	if w.table.Shape == nil {
+		w.table = kernel.Local(d.table)
+		w.whole = linear{kernel.Local(d.output.weight), kernel.Local(d.output.scale), kernel.Local(d.output.bias)}
+	}
 	pick := func(to *kernel.Tensor, from kernel.Tensor) {
 		if from.F == nil {
 			return
@@ -64,30 +74,39 @@ func (w *narrowing) gather(d *decoder) {
 		}
 		to.Type, to.Shape = kernel.F32, []int{len(w.all)}
 	}
-	pick(&w.output.scale, d.output.scale)
-	pick(&w.output.bias, d.output.bias)
+	pick(&w.some.scale, w.whole.scale)
+	pick(&w.some.bias, w.whole.bias)
 	if d.output.weight.Type == kernel.I8 {
-		w.output.weight = kernel.Columns8(w.output.weight, d.output.weight, w.all)
-		return
+		w.some.weight = kernel.Columns8(w.some.weight, w.whole.weight, w.all)
+	} else {
+		w.transpose(d.config.Dim)
 	}
-	d.reserve(&w.output.weight, d.config.Dim, len(w.all))
-	y, dim, n := w.output.weight.F, d.config.Dim, len(w.all)
+	w.output = linear{kernel.On(d.dev, w.some.weight), kernel.On(d.dev, w.some.scale), kernel.On(d.dev, w.some.bias)}
+}
+
+// transpose makes the candidates' embeddings, of so many elements, a weight.
+func (w *narrowing) transpose(dim int) {
+	n := len(w.all)
+	y := slices.Grow(w.some.weight.F[:0], dim*n)[:dim*n]
 	const block = 16 // columns that share lines of the cache
 	for i := 0; i < n; i += block {
 		for j := range dim {
 			for k := i; k < min(i+block, n); k++ {
-				y[j*n+k] = d.table.F[int(w.all[k])*dim+j]
+				y[j*n+k] = w.table.F[int(w.all[k])*dim+j]
 			}
 		}
 	}
+	w.some.weight = floats(y, dim, n)
 }
 
-// choose fills each live hypothesis's row of logits from the wide one; what is
+// choose gives each live hypothesis its row of logits from the wide one; what is
 // beyond its candidates is impossible.
-func (w *narrowing) choose(d *decoder) {
+func (w *narrowing) choose(d *decoder) kernel.Tensor {
+	wide, n := kernel.Fetch(&w.room, w.wide), len(d.live)
+	w.logits = floats(slices.Grow(w.logits.F[:0], n*w.width)[:n*w.width], n, w.width)
 	for i, h := range d.live {
-		from := w.wide.F[i*len(w.all) : (i+1)*len(w.all)]
-		row := d.logits.F[i*w.width : (i+1)*w.width]
+		from := wide.F[i*len(w.all) : (i+1)*len(w.all)]
+		row := w.logits.F[i*w.width : (i+1)*w.width]
 		columns := w.columns[h.sentence]
 		for j, c := range columns {
 			row[j] = from[c]
@@ -96,6 +115,7 @@ func (w *narrowing) choose(d *decoder) {
 			row[j] = float32(math.Inf(-1))
 		}
 	}
+	return w.logits
 }
 
 // candidates are the tokens of the logits of a sentence, nil where they are

@@ -122,6 +122,8 @@ func (a *Arena) grow(t, n int) {
 
 // Run computes the plan's outputs on dev. It allocates nothing.
 func (p *Plan) Run(dev kernel.Device) {
+	kernel.Hold(dev)
+	defer kernel.Release(dev)
 	for _, s := range p.layout.steps {
 		dev.Stage(p.calls[s.from:s.free], p.sides[s.from:s.free], p.cuts, p.calls[s.free:s.until])
 	}
@@ -194,6 +196,7 @@ func (p *Plan) Fault(dev kernel.Device) (f Fault, found bool) {
 
 // Digest is SHA-256 of t's elements, little endian, without its shape.
 func Digest(t kernel.Tensor) [32]byte {
+	t = kernel.Local(t)
 	h := sha256.New()
 	var buf [4096]byte
 	le := binary.LittleEndian

@@ -18,6 +18,7 @@ func Zeros(t kernel.Type, shape ...int) kernel.Tensor {
 // Equal reports whether a and b have the same type, shape and bits. -0 and
 // +0 differ, and a NaN equals itself.
 func Equal(a, b kernel.Tensor) bool {
+	a, b = kernel.Local(a), kernel.Local(b)
 	return a.Type == b.Type && slices.Equal(a.Shape, b.Shape) &&
 		slices.EqualFunc(a.F, b.F, func(x, y float32) bool {
 			return math.Float32bits(x) == math.Float32bits(y)
@@ -27,7 +28,12 @@ func Equal(a, b kernel.Tensor) bool {
 
 // Finite reports whether t holds neither a NaN nor an infinity.
 func Finite(t kernel.Tensor) bool {
-	for _, x := range t.F {
+	return AllFinite(kernel.Local(t).F)
+}
+
+// AllFinite is [Finite] of numbers.
+func AllFinite(all []float32) bool {
+	for _, x := range all {
 		if math.Float32bits(x)&0x7f800000 == 0x7f800000 {
 			return false
 		}
@@ -45,6 +51,7 @@ type Named struct {
 // parameters, gradients, moments.
 type Set struct {
 	items []Named
+	whole []kernel.Tensor // by element type, where all tensors lie in one piece of it, in order
 }
 
 // NewSet returns the set of items, which it sorts in place. Two items of one
@@ -66,7 +73,10 @@ func (s *Set) Len() int { return len(s.items) }
 func (s *Set) At(i int) Named { return s.items[i] }
 
 // Put gives the i-th name the storage and shape of t.
-func (s *Set) Put(i int, t kernel.Tensor) { s.items[i].Tensor = t }
+func (s *Set) Put(i int, t kernel.Tensor) {
+	s.items[i].Tensor = t
+	s.whole = nil
+}
 
 // Names returns the names, ascending.
 func (s *Set) Names() []string {
@@ -99,11 +109,11 @@ func (s *Set) Elements() int {
 }
 
 // Zeros returns a set with the names, types and shapes of s, all zero, in the
-// same kind of memory.
+// same memory.
 func (s *Set) Zeros() *Set { return s.Near(s) }
 
 // Near returns a set with the names, types and shapes of s, whose tensors need
-// no storage, all zero, in the kind of memory that t is in.
+// no storage, all zero, in the memory that t is in.
 func (s *Set) Near(t *Set) *Set {
 	if z, ok := s.in(t.home()); ok {
 		return z
@@ -115,8 +125,7 @@ func (s *Set) Near(t *Set) *Set {
 	return z
 }
 
-// Clone returns a copy that shares no storage with s, in the same kind of
-// memory.
+// Clone returns a copy that shares no storage with s, in the same memory.
 func (s *Set) Clone() *Set {
 	if c, ok := s.in(s.home()); ok {
 		c.copyFrom(s)
@@ -124,6 +133,7 @@ func (s *Set) Clone() *Set {
 	}
 	c := &Set{items: make([]Named, len(s.items))}
 	for i, it := range s.items {
+		it.Tensor = kernel.Local(it.Tensor)
 		c.items[i] = Named{it.Name, kernel.Tensor{
 			Type: it.Type, Shape: slices.Clone(it.Shape),
 			F: slices.Clone(it.F), I: slices.Clone(it.I), B: slices.Clone(it.B),
@@ -132,13 +142,14 @@ func (s *Set) Clone() *Set {
 	return c
 }
 
-// On returns s where dev computes on it best: s itself, or a copy in memory
-// that dev gives.
+// On returns s where dev computes on it best: s itself, or a copy in dev's
+// memory.
 func (s *Set) On(dev kernel.Device) *Set {
-	if s.home() != nil {
+	m, ok := dev.(kernel.Memory)
+	if !ok || s.home() != nil {
 		return s
 	}
-	c, ok := s.in(dev)
+	c, ok := s.in(m)
 	if !ok {
 		return s
 	}
@@ -146,23 +157,41 @@ func (s *Set) On(dev kernel.Device) *Set {
 	return c
 }
 
-// home is what gave the memory of s, nil where it is Go's.
-func (s *Set) home() any {
-	if len(s.items) == 0 {
-		return nil
+// Local returns s where the host reads it: s itself, or a copy.
+func (s *Set) Local() *Set {
+	if s.home() == nil {
+		return s
 	}
-	return s.items[0].Home
+	c, _ := s.in(host{})
+	c.copyFrom(s)
+	return c
 }
 
-// setAlign is the granularity of placement in memory that a device gave, in
+// host is the host's memory, to place sets in.
+type host struct{}
+
+func (host) Alloc(t kernel.Type, n int) (kernel.Tensor, bool) { return kernel.New(t, n), true }
+
+func (host) Copy(to, from kernel.Tensor) { kernel.Copy(to, from) }
+
+// home is the memory that s is in, nil where all of it is the host's.
+func (s *Set) home() kernel.Memory {
+	for i := range s.items {
+		if h := s.items[i].Home; h != nil {
+			return h
+		}
+	}
+	return nil
+}
+
+// setAlign is the granularity of placement in one piece of memory, in
 // elements.
 const setAlign = 256
 
-// in returns a set of the form of s, all zero, in memory that home gives: a
-// piece for each element type. It is not ok where home gives none.
-func (s *Set) in(home any) (z *Set, ok bool) {
-	a, ok := home.(kernel.Allocator)
-	if !ok {
+// in returns a set of the form of s, all zero, in the memory m: a piece for
+// each element type. It is not ok where there is no room.
+func (s *Set) in(m kernel.Memory) (z *Set, ok bool) {
+	if m == nil {
 		return nil, false
 	}
 	var size, at [4]int
@@ -171,30 +200,36 @@ func (s *Set) in(home any) (z *Set, ok bool) {
 		t := &s.items[i]
 		size[t.Type] += round(t.Len())
 	}
-	var piece [4]kernel.Tensor
-	for t := kernel.F32; t <= kernel.I8; t++ {
-		if size[t] > 0 {
-			if piece[t], ok = a.Alloc(t, size[t]); !ok {
-				return nil, false
-			}
-		}
-	}
 	z = &Set{items: make([]Named, len(s.items))}
+	var pieces [4]kernel.Tensor
+	for t := kernel.F32; t <= kernel.I8; t++ {
+		if size[t] == 0 {
+			continue
+		}
+		if pieces[t], ok = m.Alloc(t, size[t]); !ok {
+			return nil, false
+		}
+		z.whole = append(z.whole, pieces[t])
+	}
 	for i := range s.items {
 		t := &s.items[i]
 		n, from := t.Len(), at[t.Type]
-		z.items[i] = Named{t.Name, piece[t.Type].Part(from, from+n, slices.Clone(t.Shape)...)}
+		z.items[i] = Named{t.Name, pieces[t.Type].Part(from, from+n, slices.Clone(t.Shape)...)}
 		at[t.Type] += round(n)
 	}
 	return z, true
 }
 
+// copyFrom copies t, which is of the form of s.
 func (s *Set) copyFrom(t *Set) {
+	if len(s.whole) > 0 && len(t.whole) > 0 {
+		for i := range s.whole {
+			kernel.Copy(s.whole[i], t.whole[i])
+		}
+		return
+	}
 	for i := range s.items {
-		to, from := &s.items[i], &t.items[i]
-		copy(to.F, from.F)
-		copy(to.I, from.I)
-		copy(to.B, from.B)
+		kernel.Copy(s.items[i].Tensor, t.items[i].Tensor)
 	}
 }
 

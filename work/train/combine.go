@@ -108,6 +108,8 @@ func Combine(dev kernel.Device, cfg Config, at Place, s *State, from []Contribut
 		}
 	}
 	f := fold{dev}
+	kernel.Hold(dev)
+	defer kernel.Release(dev)
 	if walked {
 		return f.walks(cfg, s, from), nil
 	}
@@ -323,7 +325,7 @@ func (f fold) norm(g *tensor.Set) float32 {
 	var sum float32
 	for i := range g.Len() {
 		rows := results(f.dev, kernel.RowSumSquares, kernel.Attr{}, matrix(g.At(i).Tensor))[0]
-		sum += results(f.dev, kernel.Sum, kernel.Attr{}, rows)[0].F[0]
+		sum += scalar(results(f.dev, kernel.Sum, kernel.Attr{}, rows)[0])
 	}
 	return float32(math.Sqrt(float64(sum)))
 }
@@ -458,6 +460,9 @@ func results(dev kernel.Device, op kernel.Op, a kernel.Attr, in ...kernel.Tensor
 	dev.Do(&kernel.Call{Op: op, Attr: a, In: in, Out: out})
 	return out
 }
+
+// scalar is the only element of x.
+func scalar(x kernel.Tensor) float32 { return kernel.Local(x).F[0] }
 
 // infer is the forms of a row's results.
 func infer(op kernel.Op, a kernel.Attr, in ...kernel.Tensor) []kernel.Tensor {

@@ -35,6 +35,8 @@ func (w *Walk) Params() *tensor.Set { return w.params }
 // Step takes one step against the gradient g, which it overwrites: Adam's
 // with beta1 = 0.
 func (w *Walk) Step(g *tensor.Set) {
+	kernel.Hold(w.dev)
+	defer kernel.Release(w.dev)
 	w.clip(w.cfg, g)
 	w.adam(w.cfg, w.at, g, w.m, w.v, 0, g.Len())
 	w.decay(w.cfg, w.at, w.params, g, 0, g.Len())
@@ -94,7 +96,7 @@ func Expand(dev kernel.Device, params, v *tensor.Set) (*tensor.Set, error) {
 		t := full.At(i)
 		if len(t.Shape) != 2 {
 			have, _ := v.Get(t.Name)
-			copy(t.F, have.F)
+			kernel.Copy(t.Tensor, have)
 			continue
 		}
 		row, _ := v.Get(t.Name + rowSuffix)
@@ -132,8 +134,8 @@ func zeroFactors(params *tensor.Set) *tensor.Set {
 // outer sets x [n,m] to row[i]/mean(row) * col[j], or leaves it where the rows
 // have no mean.
 func outer(dev kernel.Device, x, row, col kernel.Tensor) {
-	n, m := len(row.F), len(col.F)
-	sum := results(dev, kernel.Sum, kernel.Attr{}, row)[0].F[0]
+	n, m := row.Len(), col.Len()
+	sum := scalar(results(dev, kernel.Sum, kernel.Attr{}, row)[0])
 	if !(sum > 0) {
 		return
 	}
