@@ -48,9 +48,19 @@ func (a Arg) Size() int {
 
 func in(i int) Arg      { return Arg{Kind: In, Index: i} }
 func out(i int) Arg     { return Arg{Kind: Out, Index: i} }
-func u32(n int) Arg     { return Arg{Kind: U32, Bits: uint64(uint32(n))} }
+func word(n uint32) Arg { return Arg{Kind: U32, Bits: uint64(n)} }
 func u64(n int) Arg     { return Arg{Kind: U64, Bits: uint64(n)} }
 func f32(x float32) Arg { return Arg{Kind: F32, Bits: uint64(math.Float32bits(x))} }
+
+// u32 is a number of rows, columns or steps. Kernels count in 32 bits, and up to
+// a tile or a block past the end, so one from 2^31 on becomes more than 32 bits
+// hold, which [Plan] refuses.
+func u32(n int) Arg {
+	if n > math.MaxInt32 {
+		n = 1 << 32
+	}
+	return Arg{Kind: U32, Bits: uint64(n)}
+}
 
 // Plan returns the launches that compute c, whose shapes fit its row. It looks
 // at shapes and attributes and never at what tensors hold, the segment tables
@@ -59,7 +69,7 @@ func f32(x float32) Arg { return Arg{Kind: F32, Bits: uint64(math.Float32bits(x)
 // the row lets an output share an input's storage, both arguments are then the
 // same address. What tensors say of others, ids, labels and segments, must be in
 // range: a kernel does not look. The error is of a row that has no kernel here, or of a shape
-// beyond what a grid can hold.
+// beyond what a grid can hold or a kernel can count.
 func Plan(c *kernel.Call) ([]Launch, error) {
 	plan := plans[c.Op]
 	if plan == nil {
@@ -75,12 +85,17 @@ func Plan(c *kernel.Call) ([]Launch, error) {
 }
 
 // fits holds a launch against the grid and block limits of compute capability
-// 7.5 and later.
+// 7.5 and later, and against what its kernel counts in.
 func (l *Launch) fits() error {
 	limits := [3]uint32{math.MaxInt32, math.MaxUint16, math.MaxUint16}
 	for i, n := range l.Grid {
 		if n == 0 || n > limits[i] {
 			return fmt.Errorf("%s: grid %v is beyond a device's %v", l.Kernel, l.Grid, limits)
+		}
+	}
+	for i, a := range l.Args {
+		if a.Kind == U32 && a.Bits > math.MaxUint32 {
+			return fmt.Errorf("%s: argument %d is a size from 2^31 on, which kernels do not count to", l.Kernel, i)
 		}
 	}
 	return nil

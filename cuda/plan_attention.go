@@ -21,8 +21,8 @@ func segmentLaunch(name string, c *kernel.Call, each int, args ...Arg) []Launch 
 	if c.Op == kernel.AttnScores {
 		scores = &c.Out[0]
 	}
-	if scores.Len() > math.MaxUint32 {
-		s = 0 // the kernels count in 32 bits: refused, as a grid too large
+	if scores.Len() > math.MaxUint32 || s > math.MaxInt32/4 {
+		s = 0 // the kernels count scores, and words of the table, in 32 bits: refused, as a grid too large
 	}
 	l := launch(name, s, segmentThreads, args...)
 	l.Grid[1] = uint32(c.Attr.Heads)

@@ -70,7 +70,7 @@ func planDropout(c *kernel.Call) []Launch {
 	// A draw below this drops; the product is exact in binary64.
 	drop := uint32(float64(c.Attr.Rate) * (1 << 32))
 	return one(launch("dropout", up(up(n, 4), blockThreads), blockThreads,
-		in(0), in(1), out(0), u32(int(c.Attr.Site)), u32(int(drop)), f32(c.Attr.Scale), u64(n)))
+		in(0), in(1), out(0), word(c.Attr.Site), word(drop), f32(c.Attr.Scale), u64(n)))
 }
 
 func planLayerNorm(c *kernel.Call) []Launch {

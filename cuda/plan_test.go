@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -64,6 +65,59 @@ func TestPlanRefuses(t *testing.T) {
 	} {
 		if ls, err := Plan(&c.call); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %+v, error %v, want %q", c.call.Op, ls, err, c.want)
+		}
+	}
+}
+
+// TestPlanCounts gives sizes that a grid can hold and a counter of 32 bits
+// cannot: cut to 32 bits, each would be a small one.
+func TestPlanCounts(t *testing.T) {
+	type tensors = []kernel.Tensor
+	typed := func(t kernel.Type, shape ...int) kernel.Tensor { return kernel.Tensor{Type: t, Shape: shape} }
+	for _, n := range []int{1<<32 + 1, 1 << 31, math.MaxInt32} {
+		ids, seg, one := typed(kernel.I32, 1), typed(kernel.I32, 1, 4), bare(1)
+		for _, c := range []kernel.Call{
+			{Op: kernel.MatMul, In: tensors{bare(n, 1), bare(1, 1)}, Out: tensors{bare(n, 1)}},
+			{Op: kernel.MatMul, In: tensors{bare(1, n), bare(n, 1)}, Out: tensors{bare(1, 1)}},
+			{Op: kernel.MatMul, In: tensors{bare(1, 1), bare(1, n)}, Out: tensors{bare(1, n)}},
+			{Op: kernel.MatMul, Attr: kernel.Attr{Trans: kernel.TN}, In: tensors{bare(n, 1), bare(n, 1)}, Out: tensors{bare(1, 1)}},
+			{Op: kernel.AddBias, In: tensors{bare(1, n), bare(n)}, Out: tensors{bare(1, n)}},
+			{Op: kernel.LayerNorm, In: tensors{bare(n, 1), one, one}, Out: tensors{bare(n, 1), bare(n, 2)}},
+			{Op: kernel.LayerNormGrad, In: tensors{bare(1, n), bare(1, 2), bare(n), bare(1, n)}, Out: tensors{bare(1, n)}},
+			{Op: kernel.LayerNormGainGrad, In: tensors{bare(n, 1), bare(n, 2), bare(n, 1)}, Out: tensors{one}},
+			{Op: kernel.ColSum, In: tensors{bare(1, n)}, Out: tensors{bare(n)}},
+			{Op: kernel.Embed, In: tensors{bare(1, n), ids, ids, bare(1, n)}, Out: tensors{bare(1, n)}},
+			{Op: kernel.Gather, In: tensors{bare(1, n), ids}, Out: tensors{bare(1, n)}},
+			{Op: kernel.ScatterAdd, In: tensors{bare(1, 1), typed(kernel.I32, n), bare(n, 1)}, Out: tensors{bare(1, 1)}},
+			{Op: kernel.RowMax, In: tensors{bare(n, 1)}, Out: tensors{bare(n)}},
+			{Op: kernel.RowSum, In: tensors{bare(n, 1)}, Out: tensors{bare(n)}},
+			{Op: kernel.ArgMax, In: tensors{bare(1, n)}, Out: tensors{typed(kernel.I32, 1)}},
+			{Op: kernel.CrossEntropy, In: tensors{bare(1, n), one, one, one, ids}, Out: tensors{one, one}},
+			{Op: kernel.CrossEntropyGrad, In: tensors{bare(1, n), one, one, ids, one}, Out: tensors{bare(1, n)}},
+			{Op: kernel.Quantize2, In: tensors{bare(n)}, Out: tensors{typed(kernel.I32, (n+127)/128, 8), bare((n + 127) / 128)}},
+			{Op: kernel.AddQuantized2, In: tensors{bare(n), typed(kernel.I32, (n+127)/128, 8), bare((n + 127) / 128)}, Out: tensors{bare(n)}},
+			{Op: kernel.QuantizeRows, In: tensors{bare(1, n)}, Out: tensors{typed(kernel.I8, 1, n), one}},
+			{Op: kernel.Linear8, In: tensors{typed(kernel.I8, 1, 1), one, typed(kernel.I8, (n+15)/16, 1, 64), bare(n), bare(n)}, Out: tensors{bare(1, n)}},
+			{Op: kernel.AttnScores, Attr: kernel.Attr{Heads: 1}, In: tensors{bare(1, n), bare(1, n), seg}, Out: tensors{one}},
+			{Op: kernel.AttnMix, Attr: kernel.Attr{Heads: 1, Rows: n}, In: tensors{one, bare(1, 1), seg}, Out: tensors{bare(n, 1)}},
+			{Op: kernel.Attend, Attr: kernel.Attr{Heads: 1}, In: tensors{bare(n, 1), bare(1, 1), bare(1, 1), seg}, Out: tensors{bare(n, 1)}},
+			{Op: kernel.AttnSoftmax, Attr: kernel.Attr{Heads: 1}, In: tensors{bare(n), typed(kernel.I32, n, 4)}, Out: tensors{bare(n)}},
+		} {
+			_, err := Plan(&c)
+			if small := n == math.MaxInt32; (err == nil) != (small && c.Op != kernel.AttnSoftmax) {
+				t.Errorf("%v of a size of %d: error %v", c.Op, n, err)
+			}
+		}
+	}
+	// What has no such counter is not held to one.
+	for _, c := range []kernel.Call{
+		{Op: kernel.Sum, In: tensors{bare(1 << 33)}, Out: tensors{bare(1)}},
+		{Op: kernel.RowSum, In: tensors{bare(1, 1<<33)}, Out: tensors{bare(1)}},
+		{Op: kernel.Add, In: tensors{bare(1 << 33), bare(1 << 33)}, Out: tensors{bare(1 << 33)}},
+		{Op: kernel.Dropout, Attr: kernel.Attr{Site: 1<<32 - 1, Rate: 0.75}, In: tensors{bare(1 << 33), typed(kernel.I32, 4)}, Out: tensors{bare(1 << 33)}},
+	} {
+		if ls, err := Plan(&c); err != nil {
+			t.Errorf("%v of 2^33 elements: %+v, error %v", c.Op, ls, err)
 		}
 	}
 }
