@@ -14,6 +14,9 @@ type dice struct {
 	seed, counter uint32
 	wild          bool // infinities and NaN too
 	still         bool // zeros of both signs alone
+
+	given []int      // what size gives first, whatever the limit
+	table [][4]int32 // the segments, where they are given
 }
 
 func (d *dice) word() uint32 {
@@ -25,6 +28,11 @@ func (d *dice) below(n int) int { return int(uint64(d.word()) * uint64(n) >> 32)
 
 // size returns an awkward size: about a warp, a tile or a block.
 func (d *dice) size(limit int) int {
+	if len(d.given) > 0 {
+		n := d.given[0]
+		d.given = d.given[1:]
+		return n
+	}
 	sizes := []int{1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 37, 63, 64, 65, 67, 100, 127, 128, 129, 131, 200, 255, 256, 257, 300, 511, 512, 513, 530, 1023, 1024, 1025, 1100}
 	for {
 		if n := sizes[d.below(len(sizes))]; n <= limit {
@@ -120,6 +128,14 @@ func (d *dice) codes(shape ...int) kernel.Tensor {
 // segments is a table with gaps, and the numbers of queries, keys and scores
 // of a head.
 func (d *dice) segments() (seg kernel.Tensor, tq, tk, scores int) {
+	if d.table != nil {
+		seg = kernel.New(kernel.I32, len(d.table), 4)
+		for i, s := range d.table {
+			copy(seg.I[4*i:], s[:])
+			tq, tk, scores = max(tq, int(s[0]+s[1])), max(tk, int(s[2]+s[3])), scores+int(s[1]*s[3])
+		}
+		return seg, tq, tk, scores
+	}
 	kind := [][2]int{{1, 1}, {1, 140}, {2, 90}, {3, 70}, {5, 33}, {40, 5}, {34, 3}}[d.below(7)]
 	n, limit := kind[0], kind[1]
 	seg = kernel.New(kernel.I32, n, 4)
@@ -162,6 +178,9 @@ func (d *dice) call(op kernel.Op) kernel.Call {
 
 func (d *dice) attention(c *kernel.Call) {
 	heads := 1 + d.below(3)
+	if d.table != nil {
+		heads = d.size(3)
+	}
 	width := heads * d.size(140)
 	seg, tq, tk, n := d.segments()
 	c.Attr = kernel.Attr{Heads: heads, Scale: 16 * d.uniform(), Causal: d.below(2) == 0}
@@ -177,7 +196,7 @@ func (d *dice) attention(c *kernel.Call) {
 		c.In = []kernel.Tensor{d.floats(heads * n), d.floats(tk, width), seg}
 	case kernel.Attend:
 		c.Attr.Causal = false
-		if d.below(4) == 0 { // more keys than are kept
+		if d.table == nil && d.below(4) == 0 { // more keys than are kept
 			tq, tk = 2, 1025+d.below(60)
 			seg = kernel.Tensor{Type: kernel.I32, Shape: []int{1, 4}, I: []int32{0, int32(tq), 0, int32(tk)}}
 		}
@@ -189,8 +208,9 @@ func (d *dice) attention(c *kernel.Call) {
 }
 
 func (d *dice) entropy(c *kernel.Call) {
+	given := d.given != nil
 	t, v := d.size(70), d.size(530)
-	if d.below(2) == 0 {
+	if !given && d.below(2) == 0 {
 		t, v = v, 1+d.below(3)
 	}
 	x, m, s := d.spread(t, v), d.floats(t), d.positive(t)

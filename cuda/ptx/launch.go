@@ -24,25 +24,9 @@ type run struct {
 // size. A budget above 0 is how many instructions of warps may run. The error is
 // a [*Fault] when it is the kernel's; memory then holds what was written so far.
 func (k *Kernel) Launch(m *Memory, grid, block [3]uint32, params []byte, budget int64) error {
-	threads := uint64(block[0]) * uint64(block[1]) * uint64(block[2])
-	switch {
-	case threads == 0 || threads > uint64(k.threads) || threads%lanes != 0:
-		return fmt.Errorf("launch %s: blocks of %v threads: not whole warps, up to %d threads", k.Name, block, k.threads)
-	case grid[0] == 0 || grid[1] == 0 || grid[2] == 0 || grid[0] > math.MaxInt32 || grid[1] > math.MaxUint16 || grid[2] > math.MaxUint16:
-		return fmt.Errorf("launch %s: grid %v is beyond a device's", k.Name, grid)
-	case len(params) != k.paramBytes():
-		return fmt.Errorf("launch %s: %d bytes of parameters, want %d", k.Name, len(params), k.paramBytes())
-	}
-	if budget <= 0 {
-		budget = math.MaxInt64
-	}
-	r := &run{kernel: k, mem: m, grid: grid, blockSize: block, params: params, budget: budget}
-	r.shared = newSpan(0, make([]byte, k.shared))
-	m.epoch++
-	r.clock.launch = m.epoch
-	warps := make([]warp, threads/lanes)
-	for i := range warps {
-		warps[i].run = r
+	r, warps, err := k.start(m, grid, block, params, budget)
+	if err != nil {
+		return err
 	}
 	for z := range grid[2] {
 		for y := range grid[1] {
@@ -55,6 +39,47 @@ func (k *Kernel) Launch(m *Memory, grid, block [3]uint32, params []byte, budget 
 		}
 	}
 	return nil
+}
+
+// LaunchBlock runs one block of such a grid, which may be a far one of more than
+// there is time for.
+func (k *Kernel) LaunchBlock(m *Memory, grid, block, at [3]uint32, params []byte, budget int64) error {
+	r, warps, err := k.start(m, grid, block, params, budget)
+	if err != nil {
+		return err
+	}
+	for i, n := range grid {
+		if at[i] >= n {
+			return fmt.Errorf("launch %s: block %v of a grid of %v", k.Name, at, grid)
+		}
+	}
+	r.block = at
+	return r.runBlock(warps)
+}
+
+// start checks a launch and makes the warps of its blocks.
+func (k *Kernel) start(m *Memory, grid, block [3]uint32, params []byte, budget int64) (*run, []warp, error) {
+	threads := uint64(block[0]) * uint64(block[1]) * uint64(block[2])
+	switch {
+	case threads == 0 || threads > uint64(k.threads) || threads%lanes != 0:
+		return nil, nil, fmt.Errorf("launch %s: blocks of %v threads: not whole warps, up to %d threads", k.Name, block, k.threads)
+	case grid[0] == 0 || grid[1] == 0 || grid[2] == 0 || grid[0] > math.MaxInt32 || grid[1] > math.MaxUint16 || grid[2] > math.MaxUint16:
+		return nil, nil, fmt.Errorf("launch %s: grid %v is beyond a device's", k.Name, grid)
+	case len(params) != k.paramBytes():
+		return nil, nil, fmt.Errorf("launch %s: %d bytes of parameters, want %d", k.Name, len(params), k.paramBytes())
+	}
+	if budget <= 0 {
+		budget = math.MaxInt64
+	}
+	r := &run{kernel: k, mem: m, grid: grid, blockSize: block, params: params, budget: budget}
+	r.shared = newSpan(0, make([]byte, k.shared))
+	m.epoch++
+	r.clock.launch = m.epoch
+	warps := make([]warp, threads/lanes)
+	for i := range warps {
+		warps[i].run = r
+	}
+	return r, warps, nil
 }
 
 // runBlock runs the warps from barrier to barrier.

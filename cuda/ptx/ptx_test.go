@@ -275,6 +275,28 @@ func TestLaunchRefused(t *testing.T) {
 	}
 }
 
+// TestLaunchBlock runs the last of blocks that nobody could wait for.
+func TestLaunchBlock(t *testing.T) {
+	m, err := Parse(small("st.global.u32 [%rd5], %r2;"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem := NewMemory()
+	y := mem.Alloc(4 * 32)
+	params := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, y), y)
+	grid, block := [3]uint32{math.MaxInt32, 1, 1}, [3]uint32{32, 1, 1}
+	if err := m.Kernel("k").LaunchBlock(mem, grid, block, [3]uint32{math.MaxInt32 - 1, 0, 0}, params, 0); err != nil {
+		t.Fatal(err)
+	}
+	b, err := mem.Read(y, 4*32)
+	if err != nil || binary.LittleEndian.Uint32(b) != math.MaxInt32-1 {
+		t.Errorf("the block was %v, error %v", b, err)
+	}
+	if err := m.Kernel("k").LaunchBlock(mem, grid, block, [3]uint32{0, 1, 0}, params, 0); err == nil || !strings.Contains(err.Error(), "of a grid of") {
+		t.Errorf("a block beyond the grid: %v", err)
+	}
+}
+
 // TestMemory is what a host does with a device's memory.
 func TestMemory(t *testing.T) {
 	m := NewMemory()
