@@ -134,6 +134,9 @@ func (d *Device) start(i int) error {
 	}
 	d.health = driver.OpenHealth(busOf(d.ordinal))
 	return d.on(func() error {
+		// Who waits for the device lets others compute meanwhile; where the context
+		// is there already, it stays as it is.
+		_ = d.ordinal.SetPrimaryCtxFlags(cu.SchedYield)
 		ctx, err := d.ordinal.RetainPrimaryCtx()
 		if err != nil {
 			return fmt.Errorf("take into use: %w", err)

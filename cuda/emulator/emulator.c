@@ -13,6 +13,7 @@ static const struct { const char *name; void *function; } functions[] = {
 	EMULATED(cuDeviceGetName, cuDeviceGetName),
 	EMULATED(cuDeviceGetAttribute, cuDeviceGetAttribute),
 	EMULATED(cuDeviceTotalMem_v2, cuDeviceTotalMem),
+	EMULATED(cuDevicePrimaryCtxSetFlags_v2, cuDevicePrimaryCtxSetFlags),
 	EMULATED(cuDevicePrimaryCtxRetain, cuDevicePrimaryCtxRetain),
 	EMULATED(cuDevicePrimaryCtxRelease_v2, cuDevicePrimaryCtxRelease),
 	EMULATED(cuCtxSetCurrent, cuCtxSetCurrent),

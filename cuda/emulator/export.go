@@ -104,6 +104,9 @@ func emu_cuDeviceGetAttribute(v *C.int, a C.CUdevice_attribute, _ C.CUdevice) C.
 	return success
 }
 
+//export emu_cuDevicePrimaryCtxSetFlags
+func emu_cuDevicePrimaryCtxSetFlags(C.CUdevice, C.uint) C.CUresult { return success }
+
 //export emu_cuDevicePrimaryCtxRetain
 func emu_cuDevicePrimaryCtxRetain(ctx *C.CUcontext, _ C.CUdevice) C.CUresult {
 	mu.Lock()

@@ -240,6 +240,7 @@ func (b *gemmBench) time(repeats int, f func()) float64 {
 	for range repeats {
 		f()
 	}
+	kernel.Wait(b.dev)
 	took := cpuSeconds() - cpu
 	if b.threads > 1 || took <= 0 || isGPU(b.dev.Name()) {
 		took = time.Since(wall).Seconds()

@@ -18,6 +18,7 @@ import (
 // profile is where the time of a device goes. Each worker writes its own part.
 type profile struct {
 	workers []workerProfile
+	clock   func() time.Duration // a processor's, or of a GPU's calls, which are waited for, the wall's
 }
 
 type workerProfile struct {
@@ -34,13 +35,16 @@ type site struct {
 
 // usage is what was done at a site.
 type usage struct {
-	time        time.Duration // of processors
+	time        time.Duration // of processors, or of the GPU
 	calls       float64       // whole calls; workers do shares
 	flop, bytes float64
 }
 
-func newProfile(workers int) *profile {
-	p := &profile{workers: make([]workerProfile, workers)}
+func newProfile(workers int, gpu bool) *profile {
+	p := &profile{workers: make([]workerProfile, workers), clock: threadTime}
+	if began := time.Now(); gpu {
+		p.clock = func() time.Duration { return time.Since(began) }
+	}
 	p.reset()
 	return p
 }
@@ -56,10 +60,10 @@ func (p *profile) watch(worker int, c *kernel.Call, share float64, before bool) 
 	w := &p.workers[worker]
 	if before {
 		runtime.LockOSThread()
-		w.began = threadTime()
+		w.began = p.clock()
 		return
 	}
-	took := threadTime() - w.began
+	took := p.clock() - w.began
 	runtime.UnlockOSThread()
 	s := site{c.Label, opName(c)}
 	u := w.spent[s]

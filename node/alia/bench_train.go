@@ -248,6 +248,7 @@ func (b *trainBench) run() (*trainReport, error) {
 			}
 		}
 	}
+	kernel.Wait(b.dev)
 	r.Seconds = time.Since(began).Seconds()
 	r.PerSecond = float64(r.TargetTokens) / r.Seconds
 	if len(rates) > 0 {
@@ -264,7 +265,7 @@ func (b *trainBench) run() (*trainReport, error) {
 
 // watch takes more steps with each operation timed, which costs time itself.
 func (b *trainBench) watch(t *trainee) error {
-	b.profile = newProfile(b.threads)
+	b.profile = newProfile(b.threads, isGPU(b.dev.Name()))
 	t.engine = nil
 	debug.FreeOSMemory() // the new engine takes as much again
 	t.dev = kernel.Watched(b.dev, b.profile.watch)

@@ -54,7 +54,7 @@ func TestBenchTrain(t *testing.T) {
 // TestFlames checks that a box is as wide as the boxes below it together, and
 // that the graph is XML.
 func TestFlames(t *testing.T) {
-	p := newProfile(1)
+	p := newProfile(1, false)
 	for _, s := range []site{{"forward/encoder.0.self.q", "MatMul NN"}, {"backward/encoder.0.self.q", "MatMul TN"}, {"backward/output", "MatMul TN"}, {"", "Adam"}} {
 		p.workers[0].spent[s] = &usage{time: 3e6}
 	}
