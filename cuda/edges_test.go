@@ -122,7 +122,7 @@ func TestFar(t *testing.T) {
 		switch op {
 		case kernel.MatMul, kernel.AttnScores, kernel.AttnSoftmax, kernel.AttnSoftmaxGrad, kernel.AttnMix, kernel.AttnMixT, kernel.Attend:
 			return // products are below, and those of attention in TestFarSentences
-		case kernel.ColSum, kernel.LayerNormGainGrad, kernel.ScatterAdd, kernel.Sum, kernel.Linear8, kernel.Dropout:
+		case kernel.ColSum, kernel.LayerNormGainGrad, kernel.ScatterAdd, kernel.Scatter, kernel.Sum, kernel.Linear8, kernel.Dropout:
 			return // a block goes through all rows, or there are fewer, or where elements are matters
 		case kernel.AddBias, kernel.Embed, kernel.Gather, kernel.CrossEntropyGrad:
 			n = 1 // a block's

@@ -19,7 +19,9 @@ func planMatMul(c *kernel.Call) []Launch {
 	case m <= few:
 	case min(m, n) > 64 && up(m, 128)*up(n, 128) >= busy:
 		return one(product("matmul128", 128, 128, 256, c))
-	case up(m, 64)*up(n, 64) >= busy:
+	case up(m, 64)*up(n, 64) >= busy, min(m, n) > 128 && up(m, 64)*up(n, 64) >= busy/4:
+		// A quarter is enough of a product that is square, as the gradient of a
+		// weight: several such run beside one another.
 		return one(product("matmul64", 64, 64, 64, c))
 	}
 	return one(product("matmul8", 8, 64, 64, c))

@@ -77,10 +77,14 @@ INLINE float fold_max(float a) {
 	return first(a);
 }
 
+// OVER is this lane's elements of a row of n, ascending; several are loaded
+// before the first is used, since a row is one warp's, which would wait for each.
+#define OVER(i, n) _Pragma("unroll 8") for (u32 i = lane(); i < (n); i += LANES)
+
 // lane_dot is the lane sum of x*y, each step one fma.
 INLINE float lane_dot(const GLOBAL float *x, const GLOBAL float *y, u32 n) {
 	float a = 0;
-	for (u32 i = lane(); i < n; i += LANES)
+	OVER(i, n)
 		a = fma(x[i], y[i], a);
 	return fold_sum(a);
 }

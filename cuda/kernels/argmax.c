@@ -8,7 +8,7 @@ KERNEL argmax(const GLOBAL float *x, GLOBAL u32 *y, u32 rows, u32 d) {
 		return;
 	float best = NEG_INF;
 	u32 at = 0;
-	for (u32 i = lane(); i < d; i += LANES) {
+	OVER(i, d) {
 		float v = x[t * d + i];
 		at = v > best ? i : at;
 		best = v > best ? v : best;

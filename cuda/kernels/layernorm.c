@@ -9,13 +9,13 @@ KERNEL layernorm(const GLOBAL float *x, const GLOBAL float *gamma, const GLOBAL 
 	x += t * d;
 	y += t * d;
 	float n = (float)d, sum = 0, squares = 0;
-	for (u32 i = lane(); i < d; i += LANES)
+	OVER(i, d)
 		sum = sum + x[i];
 	float mean = divide(fold_sum(sum), n);
-	for (u32 i = lane(); i < d; i += LANES)
+	OVER(i, d)
 		squares = fma(x[i] - mean, x[i] - mean, squares);
 	float r = divide(1, root(divide(fold_sum(squares), n) + eps));
-	for (u32 i = lane(); i < d; i += LANES)
+	OVER(i, d)
 		y[i] = fma((x[i] - mean) * r, gamma[i], beta[i]);
 	if (lane() == 0) {
 		stats[2 * t] = mean;

@@ -10,12 +10,12 @@ KERNEL layernormgrad(const GLOBAL float *x, const GLOBAL float *stats, const GLO
 	dy += t * d;
 	dx += t * d;
 	float mean = stats[2 * t], r = stats[2 * t + 1], sum = 0, dot = 0;
-	for (u32 i = lane(); i < d; i += LANES) {
+	OVER(i, d) {
 		float g = dy[i] * gamma[i];
 		sum = sum + g;
 		dot = fma(g, (x[i] - mean) * r, dot);
 	}
 	float a = divide(fold_sum(sum), (float)d), b = divide(fold_sum(dot), (float)d);
-	for (u32 i = lane(); i < d; i += LANES)
+	OVER(i, d)
 		dx[i] = r * (dy[i] * gamma[i] - a - (x[i] - mean) * r * b);
 }

@@ -6,7 +6,7 @@ KERNEL rowmax(const GLOBAL float *x, GLOBAL float *y, u32 rows, u32 d) {
 	if (t >= rows)
 		return;
 	float top = NEG_INF;
-	for (u32 i = lane(); i < d; i += LANES)
+	OVER(i, d)
 		top = larger(top, x[t * d + i]);
 	top = fold_max(top);
 	if (lane() == 0)

@@ -6,7 +6,7 @@ KERNEL rowsumexp(const GLOBAL float *x, const GLOBAL float *m, GLOBAL float *y, 
 	if (t >= rows)
 		return;
 	float sum = 0;
-	for (u32 i = lane(); i < d; i += LANES)
+	OVER(i, d)
 		sum = sum + exponential(x[t * d + i] - m[t]);
 	sum = fold_sum(sum);
 	if (lane() == 0)
