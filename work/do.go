@@ -365,16 +365,14 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u Unit) (Result, e
 	if err != nil {
 		return Result{}, err
 	}
-	state := []*tensor.Set{s.Params, s.M, s.V}
-	local := make([]*tensor.Set, len(state))
-	for i, set := range state {
-		if local[i] = set.Local(); !local[i].Finite() {
+	for _, set := range []*tensor.Set{s.Params, s.M, s.V} {
+		if !set.Finite() {
 			return Result{}, fmt.Errorf("%w: the state after the round", nmt.ErrNonFinite)
 		}
 	}
 	r := Result{Cost: cost}
-	for i, set := range state {
-		l, err := PutSet(ctx, b, local[i])
+	for _, set := range []*tensor.Set{s.Params, s.M, s.V} {
+		l, err := PutSet(ctx, b, set)
 		if err != nil {
 			return Result{}, err
 		}

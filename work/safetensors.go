@@ -34,7 +34,6 @@ type safeTensor struct {
 // The header stands in ascending order of names, so that equal sets give
 // equal bytes.
 func EncodeSafetensors(s *tensor.Set) []byte {
-	s = s.Local()
 	var head bytes.Buffer
 	head.WriteString(`{"__metadata__":{"format":"pt"}`)
 	var at uint64
@@ -56,7 +55,7 @@ func EncodeSafetensors(s *tensor.Set) []byte {
 	out = binary.LittleEndian.AppendUint64(out, uint64(head.Len()))
 	out = append(out, head.Bytes()...)
 	for i := range s.Len() {
-		out = append(out, elements(s.At(i).Tensor)...)
+		out = append(out, elements(kernel.Local(s.At(i).Tensor))...)
 	}
 	return out
 }

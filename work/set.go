@@ -65,7 +65,6 @@ func (t TensorRecord) size() (uint64, error) {
 
 // PutSet stores a set and gives its CID.
 func PutSet(ctx context.Context, b block.Blocks, s *tensor.Set) (block.Link, error) {
-	s = s.Local()
 	rec := formOf(s)
 	err := eachLeaf(s, func(leaf []byte) error {
 		c, err := b.Put(ctx, block.Raw, leaf)
@@ -80,7 +79,6 @@ func PutSet(ctx context.Context, b block.Blocks, s *tensor.Set) (block.Link, err
 
 // SumSet is the CID [PutSet] would give, storing nothing.
 func SumSet(s *tensor.Set) block.Link {
-	s = s.Local()
 	rec := formOf(s)
 	err := eachLeaf(s, func(leaf []byte) error {
 		rec.Data.append(leaf, block.Sum(block.Raw, leaf))
@@ -108,12 +106,14 @@ func formOf(s *tensor.Set) SetRecord {
 }
 
 // eachLeaf calls f with the leaves of a set's elements, which are one file, in
-// order. A leaf is good until f returns, and most are the tensors' own memory:
-// a state's elements are many, and are not held twice.
+// order. A leaf is good until f returns, and most are the tensors' own memory,
+// or where a device has them a copy of one tensor's at a time: a state's elements
+// are many, and are not held twice.
 func eachLeaf(s *tensor.Set, f func(leaf []byte) error) error {
 	border := make([]byte, 0, block.LeafSize) // of tensors that share a leaf
+	var room kernel.Room
 	for i := range s.Len() {
-		for data := elements(s.At(i).Tensor); len(data) > 0; {
+		for data := elements(kernel.Fetch(&room, s.At(i).Tensor)); len(data) > 0; {
 			n := min(len(data), block.LeafSize-len(border))
 			leaf := data[:n]
 			if data = data[n:]; n < block.LeafSize {
@@ -247,9 +247,8 @@ const scaleSuffix = "#scale"
 
 func putDelta(ctx context.Context, b block.Blocks, d train.Delta) (block.Link, error) {
 	var items []tensor.Named
-	codes, scales := d.Q.Local(), d.Scales.Local()
-	for i := range codes.Len() {
-		q, s := codes.At(i), scales.At(i)
+	for i := range d.Q.Len() {
+		q, s := d.Q.At(i), d.Scales.At(i)
 		items = append(items, q, tensor.Named{Name: s.Name + scaleSuffix, Tensor: s.Tensor})
 	}
 	set, err := tensor.NewSet(items)

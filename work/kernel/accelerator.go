@@ -60,19 +60,23 @@ func Local(t Tensor) Tensor {
 	if t.Home == nil {
 		return t
 	}
-	return Fetch(new(Tensor), t)
+	return Fetch(new(Room), t)
 }
 
-// Fetch is [Local] with storage for the copy, which grows to the longest.
-func Fetch(room *Tensor, t Tensor) Tensor {
+// Room is storage for what [Fetch] brings, by type, which grows to the longest.
+type Room [numTypes]Tensor
+
+// Fetch is [Local] with storage for the copy, which is good until the next one
+// of its type.
+func Fetch(room *Room, t Tensor) Tensor {
 	if t.Home == nil {
 		return t
 	}
-	n := t.Len()
-	if room.Type != t.Type || room.stored() < n {
-		*room = New(t.Type, n)
+	n, r := t.Len(), &room[t.Type]
+	if r.stored() < n {
+		*r = New(t.Type, n)
 	}
-	x := room.Part(0, n, t.Shape...)
+	x := r.Part(0, n, t.Shape...)
 	Copy(x, t)
 	return x
 }

@@ -19,6 +19,7 @@ const (
 	F32 Type = iota + 1 // IEEE-754 binary32
 	I32                 // two's complement, 32 bits
 	I8                  // two's complement, 8 bits
+	numTypes
 )
 
 // Tensor is a dense row-major array: a shape, and storage in exactly one of

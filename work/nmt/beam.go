@@ -53,7 +53,7 @@ type beamSearch struct {
 	beams     []beam // by sentence
 	most, exp []float32
 	logits    kernel.Tensor // where the host reads them
-	room      kernel.Tensor // for that
+	room      kernel.Room   // for that
 }
 
 // beam is one sentence's search. It is done when nothing is live.

@@ -235,8 +235,9 @@ func (s *Set) copyFrom(t *Set) {
 
 // Finite reports whether no tensor of s holds a NaN or an infinity.
 func (s *Set) Finite() bool {
+	var room kernel.Room
 	for _, it := range s.items {
-		if !Finite(it.Tensor) {
+		if !AllFinite(kernel.Fetch(&room, it.Tensor).F) {
 			return false
 		}
 	}
