@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"time"
 	"unsafe"
@@ -23,16 +25,31 @@ type cublas struct {
 	sgemm  func(handle uintptr, ta, tb, m, n, k int32, alpha *float32, a uintptr, lda int32, b uintptr, ldb int32, beta *float32, c uintptr, ldc int32) int32
 }
 
+// cublasNames is where the library may be: where ALIA_CUBLAS says, or else where
+// the loader finds it, where a toolkit puts it, or where the Python that is first
+// on the path has it for PyTorch.
+func cublasNames() []string {
+	if name := os.Getenv("ALIA_CUBLAS"); name != "" {
+		return []string{name}
+	}
+	names := []string{"libcublas.so.13", "libcublas.so.12", "libcublas.so.11"}
+	dirs := []string{"/usr/local/cuda*/lib64", "/usr/local/cuda*/targets/*/lib", "/opt/cuda/lib64"}
+	if python, err := exec.LookPath("python3"); err == nil {
+		dirs = append(dirs, filepath.Join(filepath.Dir(python), "../lib/python3*/site-packages/nvidia/*/lib"))
+	}
+	for _, dir := range dirs {
+		found, _ := filepath.Glob(filepath.Join(dir, "libcublas.so.1[1-9]")) // the pattern is ours
+		names = append(names, found...)
+	}
+	return names
+}
+
 // CuBLAS measures NVIDIA's own products of n x n in binary32, without TF32, to
-// compare ours with. It needs the library, from CUDA's toolkit, or where
-// ALIA_CUBLAS says, and returns its name. Its sums are in another order.
+// compare ours with. It needs the library, which [cublasNames] looks for, and
+// returns its name. Its sums are in another order.
 func (d *Device) CuBLAS(n int) (library string, gflops float64, err error) {
 	var lib uintptr
-	err = errors.New("ALIA_CUBLAS is empty")
-	for _, library = range []string{os.Getenv("ALIA_CUBLAS"), "libcublas.so.13", "libcublas.so.12", "libcublas.so.11"} {
-		if library == "" {
-			continue
-		}
+	for _, library = range cublasNames() {
 		if lib, err = purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_LOCAL); err == nil {
 			break
 		}

@@ -34,6 +34,10 @@ type trainSpeed struct {
 	TokensPerSecond float64 `json:"target_tokens_per_second"`
 	StepSeconds     float64 `json:"step_seconds"`
 	GradientSeconds float64 `json:"gradient_seconds"` // of a step; the rest is the optimiser and its codes
+
+	// Of a step whose calls are waited for one by one, which costs time itself:
+	// milliseconds by operation.
+	Profile map[string]float64 `json:"profile_milliseconds"`
 }
 
 func (b *bench) run(dev *device.Device) error {
@@ -53,7 +57,7 @@ func (b *bench) run(dev *device.Device) error {
 		{kernel.NN, 4096, 512, 512}, {kernel.NN, 4096, 2048, 512}, {kernel.NN, 4096, 512, 2048}, {kernel.NT, 4096, 8000, 512},
 		{kernel.TN, 512, 2048, 4096}, {kernel.NT, 64, 8000, 512}, {kernel.NN, 64, 512, 512}, {kernel.NN, 1, 512, 512},
 	} {
-		name := fmt.Sprintf("%s %dx%dx%d", [...]string{"NN", "NT", "TN"}[s.trans], s.m, s.n, s.k)
+		name := fmt.Sprintf("%s %dx%dx%d", transposed[s.trans], s.m, s.n, s.k)
 		b.Gemm = append(b.Gemm, gemmSpeed{name, gflops(dev, s.trans, s.m, s.n, s.k)})
 	}
 	b.Train, b.Translate = map[string]trainSpeed{}, map[string]float64{}
@@ -65,6 +69,9 @@ func (b *bench) run(dev *device.Device) error {
 	}
 	return nil
 }
+
+// transposed names what a product reads transposed.
+var transposed = [...]string{kernel.NN: "NN", kernel.NT: "NT", kernel.TN: "TN"}
 
 // gflops is the speed of a product: the best of repeated tries.
 func gflops(dev kernel.Device, trans kernel.Trans, m, n, k int) float64 {
@@ -116,19 +123,24 @@ func (b *bench) model(dev kernel.Device, preset string) error {
 	var tokens int
 	var began time.Time
 	var gradients time.Duration
-	for i := range warmSteps + benchSteps {
-		if i == warmSteps {
-			began, tokens, gradients = time.Now(), 0, 0
-		}
+	step := func(i int) error {
 		at := time.Now()
 		g, err := e.Gradient(state.Params, []nmt.Batch{sentences(shape.Vocab, int(cfg.BatchTokens), i%4)}, nmt.Key{Seed: 1, Step: uint32(i)})
 		if err != nil {
-			return fmt.Errorf("train preset %s: %w", preset, err)
+			return err
 		}
 		gradients += time.Since(at)
 		tokens += g.Tokens
 		from := []train.Contribution{{Delta: train.Quantize(dev, g.Grads, cfg.DeltaBits)}}
-		if _, err := train.Combine(dev, cfg, train.Place{Step: i, Steps: warmSteps + benchSteps}, &state, from, i); err != nil {
+		_, err = train.Combine(dev, cfg, train.Place{Step: i, Steps: warmSteps + benchSteps}, &state, from, i)
+		return err
+	}
+	for i := range warmSteps + benchSteps {
+		if i == warmSteps {
+			kernel.Wait(dev)
+			began, tokens, gradients = time.Now(), 0, 0
+		}
+		if err := step(i); err != nil {
 			return fmt.Errorf("train preset %s: %w", preset, err)
 		}
 	}
@@ -136,7 +148,24 @@ func (b *bench) model(dev kernel.Device, preset string) error {
 	seconds := time.Since(began).Seconds()
 	b.Train[preset] = trainSpeed{
 		BatchTokens: cfg.BatchTokens, TokensPerSecond: float64(tokens) / seconds,
-		StepSeconds: seconds / benchSteps, GradientSeconds: gradients.Seconds() / benchSteps,
+		StepSeconds: seconds / benchSteps, GradientSeconds: gradients.Seconds() / benchSteps, Profile: map[string]float64{},
+	}
+	var called time.Time
+	kernel.Watched(dev, func(_ int, c *kernel.Call, _ float64, before bool) {
+		if before {
+			called = time.Now()
+			return
+		}
+		name := c.Op.String()
+		if c.Op == kernel.MatMul {
+			name += " " + transposed[c.Attr.Trans]
+		}
+		b.Train[preset].Profile[name] += time.Since(called).Seconds() * 1000
+	})
+	err = step(warmSteps)
+	kernel.Watched(dev, nil)
+	if err != nil {
+		return fmt.Errorf("profile preset %s: %w", preset, err)
 	}
 	sources := sentences(shape.Vocab, 64*17, 9).Source
 	sources = sources[:min(64, len(sources))]

@@ -35,7 +35,7 @@ func (r *report) compare(dev, host kernel.Device, quick bool) error {
 		r.product(dev, host, kernel.NT, 1024, 8000, 512)
 		r.product(dev, host, kernel.TN, 512, 2048, 4096)
 	}
-	presets := []string{"demo", "tiny", "small"}
+	presets := []string{"demo", "tiny", "small", "base"}
 	if quick {
 		presets = nil
 		if err := r.model(dev, host, "least", nmt.Config{Vocab: 40, Dim: 16, Heads: 2, FFN: 24, Encoder: 1, Decoder: 1, Dropout: 0.1}, 40); err != nil {
@@ -70,7 +70,7 @@ func (r *report) product(dev, host kernel.Device, trans kernel.Trans, m, n, k in
 		out[i] = numbers(d, 3, m, n)
 		d.Do(&kernel.Call{Op: kernel.MatMul, Attr: kernel.Attr{Trans: trans}, In: []kernel.Tensor{x, y}, Out: []kernel.Tensor{out[i]}})
 	}
-	name := fmt.Sprintf("product %s %dx%dx%d", [...]string{"NN", "NT", "TN"}[trans], m, n, k)
+	name := fmt.Sprintf("product %s %dx%dx%d", transposed[trans], m, n, k)
 	r.Bits = append(r.Bits, verdict{name, tensor.Equal(out[0], out[1])})
 }
 
@@ -91,34 +91,71 @@ func numbers(dev kernel.Device, seed uint32, shape ...int) kernel.Tensor {
 	return kernel.On(dev, t)
 }
 
-// model compares gradients of two batches, what is learnt of them, and a greedy
-// translation, of an untrained model.
+// repeats are how often the device computes a gradient: calls run beside one
+// another, and would not always meet in the same way.
+const repeats = 8
+
+// model compares gradients of two batches, what is learnt of them, and
+// translations, of an untrained model.
 func (r *report) model(dev, host kernel.Device, name string, c nmt.Config, tokens int) error {
-	progress("a training step and a translation of preset %s", name)
+	progress("training steps and translations of preset %s", name)
+	cfg, err := train.Preset("tiny") // for its rates
+	if err != nil {
+		return err
+	}
 	batches := []nmt.Batch{sentences(c.Vocab, tokens, 0), sentences(c.Vocab, tokens/2, 1)}
 	var grads, codes [2]*tensor.Set
-	var words [2][][]int32
+	var states [2]train.State
+	var greedy, beam [2][][]int32
+	same := true
 	for i, d := range []kernel.Device{dev, host} {
 		params, e := nmt.Init(c, 1).On(d), nmt.NewEngine(d, c)
-		g, err := e.Gradient(params, batches, nmt.Key{Seed: 5})
-		if err != nil {
-			return fmt.Errorf("training step of preset %s on %s: %w", name, d.Name(), err)
+		for j := range repeats {
+			g, err := e.Gradient(params, batches, nmt.Key{Seed: 5})
+			if err != nil {
+				return fmt.Errorf("training step of preset %s on %s: %w", name, d.Name(), err)
+			}
+			if j == 0 {
+				grads[i] = g.Grads.Clone()
+			}
+			if _, differs := grads[i].Difference(g.Grads); differs {
+				same = false
+			}
+			if d == host {
+				break
+			}
 		}
-		codes[i] = train.Quantize(d, g.Grads, 8).Q
-		grads[i] = g.Grads.Clone()
-		if words[i], _, err = e.Greedy(params, batches[1].Source, nmt.TwicePlusTen); err != nil {
+		delta := train.Quantize(d, grads[i], 8)
+		codes[i] = delta.Q
+		sources := batches[1].Source
+		if greedy[i], _, err = e.Greedy(params, sources, nmt.TwicePlusTen); err == nil {
+			beam[i], _, err = e.Beam(params, sources[:min(8, len(sources))], nmt.TwicePlusTen, 4, 1)
+		}
+		if err != nil {
 			return fmt.Errorf("translation with preset %s on %s: %w", name, d.Name(), err)
+		}
+		states[i] = train.Start(cfg, params)
+		if _, err := train.Combine(d, cfg, train.Place{Steps: 9}, &states[i], []train.Contribution{{Delta: delta}, {Delta: delta}}, 0); err != nil {
+			return fmt.Errorf("optimiser of preset %s on %s: %w", name, d.Name(), err)
 		}
 	}
 	tensorName, differs := grads[0].Difference(grads[1])
 	if differs {
 		progress("the gradient of %s differs", tensorName)
 	}
+	equal := func(of func(s train.State) *tensor.Set) bool {
+		_, differs := of(states[0]).Difference(of(states[1]))
+		return !differs
+	}
 	_, coded := codes[0].Difference(codes[1])
 	r.Bits = append(r.Bits,
 		verdict{"gradients, preset " + name, !differs},
+		verdict{"gradients again, preset " + name, same},
 		verdict{"codes, preset " + name, !coded},
-		verdict{"translation, preset " + name, slices.EqualFunc(words[0], words[1], slices.Equal)})
+		verdict{"parameters, preset " + name, equal(func(s train.State) *tensor.Set { return s.Params })},
+		verdict{"moments, preset " + name, equal(func(s train.State) *tensor.Set { return s.M }) && equal(func(s train.State) *tensor.Set { return s.V })},
+		verdict{"translation, preset " + name, slices.EqualFunc(greedy[0], greedy[1], slices.Equal)},
+		verdict{"beam, preset " + name, slices.EqualFunc(beam[0], beam[1], slices.Equal)})
 	return nil
 }
 
