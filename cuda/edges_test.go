@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/alia-network/alia/cuda/calls"
 	"github.com/alia-network/alia/cuda/ptx"
 	"github.com/alia-network/alia/work/kernel"
 )
@@ -11,7 +12,7 @@ import (
 // edges are the calls of a row at the ends of what is legal: one element, one
 // row, one column, many of either, and widths that nothing divides; sentences of
 // one token and of many, far from one another and across one another.
-func edges(op kernel.Op) (list []*dice) {
+func edges(op kernel.Op) (list []*calls.Dice) {
 	long := trials(1<<12, 1<<16)
 	switch op {
 	case kernel.MatMul: // TestEdgesOfProducts
@@ -31,19 +32,19 @@ func edges(op kernel.Op) (list []*dice) {
 		} {
 			for j, s := range [][]int{{1, 1}, {1, 33}, {7, 1}, {2, 5}, {1, 3}, {1, 129}} { // heads, and the width of each
 				if (i+j)%trials(3, 1) == 0 {
-					list = append(list, &dice{given: s, table: table})
+					list = append(list, &calls.Dice{Given: s, Table: table})
 				}
 			}
 		}
 	default:
 		for _, s := range [][]int{{1, 1}, {1, long}, {long, 1}, {2, long + 1}, {long + 1, 2}, {3, 5}, {33, 3}, {1, 31}, {31, 1}, {5, 129}} {
 			for _, v := range []int{1, 3} {
-				list = append(list, &dice{given: []int{s[0], s[1], v, s[0], s[1], 5 * v}})
+				list = append(list, &calls.Dice{Given: []int{s[0], s[1], v, s[0], s[1], 5 * v}})
 			}
 		}
 	}
 	for i, d := range list {
-		d.seed = uint32(op)<<16 + uint32(i)
+		d.Seed = uint32(op)<<16 + uint32(i)
 	}
 	return list
 }
@@ -53,7 +54,7 @@ func TestEdges(t *testing.T) {
 	dev, ref := newEmulated(t), reference(t)
 	eachRow(t, func(t *testing.T, op kernel.Op) {
 		for i, d := range edges(op) {
-			c := d.call(op)
+			c := d.Call(op)
 			same(t, dev, ref, &c, i%2)
 		}
 	})
@@ -77,14 +78,14 @@ func TestEdgesOfProducts(t *testing.T) {
 // same runs c and compares it with the reference.
 func same(t *testing.T, dev *emulated, ref kernel.Device, c *kernel.Call, shift int) {
 	t.Helper()
-	want := clone(c, nil)
+	want := calls.Clone(c, nil)
 	ref.Do(&want)
 	dev.shift = shift
 	if err := dev.run(c); err != nil {
-		t.Fatalf("%s: %v", shapes(c), err)
+		t.Fatalf("%s: %v", calls.Shapes(c), err)
 	}
-	if at := differ(c.Out, want.Out); at != "" {
-		t.Fatalf("%s: %s", shapes(c), at)
+	if at := calls.Differ(c.Out, want.Out); at != "" {
+		t.Fatalf("%s: %s", calls.Shapes(c), at)
 	}
 }
 
@@ -93,19 +94,19 @@ func same(t *testing.T, dev *emulated, ref kernel.Device, c *kernel.Call, shift 
 func TestEdgesOfAdam(t *testing.T) {
 	dev, ref := newEmulated(t), reference(t)
 	for i := range 3 {
-		d := &dice{seed: uint32(i)}
+		d := &calls.Dice{Seed: uint32(i)}
 		c := kernel.Call{
 			Op: kernel.Adam, Attr: kernel.Attr{Beta1: 0.9, Beta2: 0.98, Eps: 1e-6},
-			In: []kernel.Tensor{d.floats(3), d.floats(3), d.positive(3), d.positive(3)},
+			In: []kernel.Tensor{d.Floats(3), d.Floats(3), d.Positive(3), d.Positive(3)},
 		}
-		allocate(&c)
-		want, got := clone(&c, nil), clone(&c, nil)
+		calls.Allocate(&c)
+		want, got := calls.Clone(&c, nil), calls.Clone(&c, nil)
 		ref.Do(&want)
 		got.Out[i] = got.In[3]
 		if err := dev.run(&got); err != nil {
 			t.Fatalf("output %d over the step: %v", i, err)
 		}
-		if at := differ(got.Out, want.Out); at != "" {
+		if at := calls.Differ(got.Out, want.Out); at != "" {
 			t.Fatalf("output %d over the step: %s", i, at)
 		}
 	}
@@ -128,7 +129,7 @@ func TestFar(t *testing.T) {
 			n = 1 // a block's
 		}
 		// A width of 8, and a table of 3: only rows are as many as rows.
-		c := (&dice{seed: uint32(op), given: []int{n, 8, 3}}).call(op)
+		c := (&calls.Dice{Seed: uint32(op), Given: []int{n, 8, 3}}).Call(op)
 		far := c
 		far.In = slices.Clone(c.In)
 		for i := range far.In {
@@ -184,7 +185,7 @@ func farSame(t *testing.T, dev *emulated, ref kernel.Device, plan func(*kernel.C
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := clone(c, nil)
+	want := calls.Clone(c, nil)
 	ref.Do(&want)
 	mem := ptx.NewMemory()
 	list := func(small, large, held []kernel.Tensor, first uint64) (bases []uint64) {
@@ -210,7 +211,7 @@ func farSame(t *testing.T, dev *emulated, ref kernel.Device, plan func(*kernel.C
 			err = k.LaunchBlock(mem, l.Grid, l.Block, last, args, 0)
 		}
 		if err != nil {
-			t.Fatalf("%s: %v", shapes(far), err)
+			t.Fatalf("%s: %v", calls.Shapes(far), err)
 		}
 	}
 	for i := range c.Out {
@@ -225,8 +226,8 @@ func farSame(t *testing.T, dev *emulated, ref kernel.Device, plan func(*kernel.C
 		}
 		decode(x, b)
 	}
-	if at := differ(c.Out, want.Out); at != "" {
-		t.Fatalf("%s: %s", shapes(far), at)
+	if at := calls.Differ(c.Out, want.Out); at != "" {
+		t.Fatalf("%s: %s", calls.Shapes(far), at)
 	}
 }
 
@@ -261,7 +262,7 @@ func TestFarSentences(t *testing.T) {
 	}{
 		{kernel.AttnScores, []int{0, 1}, []int{0, 2}}, {kernel.AttnMix, []int{1}, []int{2}}, {kernel.AttnMixT, []int{1}, []int{0}}, {kernel.Attend, []int{1, 2}, []int{2}},
 	} {
-		c := (&dice{seed: uint32(x.op), given: []int{1, 5}, table: [][4]int32{{0, 3, 0, 2}}}).call(x.op)
+		c := (&calls.Dice{Seed: uint32(x.op), Given: []int{1, 5}, Table: [][4]int32{{0, 3, 0, 2}}}).Call(x.op)
 		far := c
 		far.In = slices.Clone(c.In)
 		for _, i := range x.far {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/alia-network/alia/cuda/calls"
 	"github.com/alia-network/alia/cuda/ptx"
 	"github.com/alia-network/alia/work/kernel"
 )
@@ -23,7 +24,7 @@ func trialsOf(t *testing.T) map[string][]trial {
 	ref := reference(t)
 	all := map[string][]trial{}
 	add := func(c kernel.Call, shift int, plan func(*kernel.Call) ([]Launch, error)) {
-		want := clone(&c, nil)
+		want := calls.Clone(&c, nil)
 		ref.Do(&want)
 		launches, err := plan(&c)
 		if err != nil {
@@ -36,7 +37,7 @@ func trialsOf(t *testing.T) map[string][]trial {
 	for op := kernel.Op(1); int(op) < len(kernel.Ops); op++ {
 		for i := range 14 {
 			if op != kernel.MatMul && plans[op] != nil {
-				add((&dice{seed: uint32(op)<<16 + uint32(i), wild: i%4 == 3, still: i%7 == 6}).call(op), i%2, Plan)
+				add((&calls.Dice{Seed: uint32(op)<<16 + uint32(i), Wild: i%4 == 3, Still: i%7 == 6}).Call(op), i%2, Plan)
 			}
 		}
 	}
@@ -88,7 +89,7 @@ type sizes struct {
 }
 
 func (s sizes) call(trans kernel.Trans) kernel.Call {
-	d := &dice{seed: uint32(s.m), still: s.still}
+	d := &calls.Dice{Seed: uint32(s.m), Still: s.still}
 	a, b := []int{s.m, s.k}, []int{s.k, s.n}
 	if trans == kernel.TN {
 		a[0], a[1] = a[1], a[0]
@@ -96,8 +97,8 @@ func (s sizes) call(trans kernel.Trans) kernel.Call {
 	if trans == kernel.NT {
 		b[0], b[1] = b[1], b[0]
 	}
-	c := kernel.Call{Op: kernel.MatMul, Attr: kernel.Attr{Trans: trans}, In: []kernel.Tensor{d.floats(a...), d.floats(b...)}}
-	allocate(&c)
+	c := kernel.Call{Op: kernel.MatMul, Attr: kernel.Attr{Trans: trans}, In: []kernel.Tensor{d.Floats(a...), d.Floats(b...)}}
+	calls.Allocate(&c)
 	return c
 }
 
@@ -111,12 +112,12 @@ func caught(dev *emulated, m *mutant, trials []trial, budget int64) string {
 	dev.modules[m.module] = module
 	defer func() { dev.modules[m.module] = sound }()
 	for _, x := range trials {
-		c := clone(&x.call, nil)
+		c := calls.Clone(&x.call, nil)
 		dev.plan, dev.shift, dev.budget = x.plan, x.shift, budget
 		if err := dev.run(&c); err != nil {
 			return err.Error()
 		}
-		if at := differ(c.Out, x.want.Out); at != "" {
+		if at := calls.Differ(c.Out, x.want.Out); at != "" {
 			return at
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/alia-network/alia/cuda/calls"
 	"github.com/alia-network/alia/work/kernel"
 )
 
@@ -22,16 +23,16 @@ func TestSameBits(t *testing.T) {
 	dev, ref := newEmulated(t), reference(t)
 	eachRow(t, func(t *testing.T, op kernel.Op) {
 		for trial := range trials(6, 100) {
-			d := &dice{seed: uint32(op)<<16 + uint32(trial), wild: trial%3 == 2}
-			c := d.call(op)
-			want := clone(&c, nil)
+			d := &calls.Dice{Seed: uint32(op)<<16 + uint32(trial), Wild: trial%3 == 2}
+			c := d.Call(op)
+			want := calls.Clone(&c, nil)
 			ref.Do(&want)
 			dev.shift = trial % 2
 			if err := dev.run(&c); err != nil {
-				t.Fatalf("trial %d, %s: %v", trial, shapes(&c), err)
+				t.Fatalf("trial %d, %s: %v", trial, calls.Shapes(&c), err)
 			}
-			if at := differ(c.Out, want.Out); at != "" {
-				t.Fatalf("trial %d, %s: %s", trial, shapes(&c), at)
+			if at := calls.Differ(c.Out, want.Out); at != "" {
+				t.Fatalf("trial %d, %s: %s", trial, calls.Shapes(&c), at)
 			}
 		}
 	})
@@ -51,7 +52,7 @@ func TestSameBitsTiles(t *testing.T) {
 		}
 		for i, s := range sizes[:trials(7, len(sizes))] {
 			for trans := range kernel.Trans(3) {
-				d := &dice{seed: uint32(i)}
+				d := &calls.Dice{Seed: uint32(i)}
 				a, b := []int{s[0], s[2]}, []int{s[2], s[1]}
 				if trans == kernel.TN {
 					a[0], a[1] = a[1], a[0]
@@ -59,44 +60,35 @@ func TestSameBitsTiles(t *testing.T) {
 				if trans == kernel.NT {
 					b[0], b[1] = b[1], b[0]
 				}
-				c := kernel.Call{Op: kernel.MatMul, Attr: kernel.Attr{Trans: trans}, In: []kernel.Tensor{d.floats(a...), d.floats(b...)}}
-				allocate(&c)
-				want := clone(&c, nil)
+				c := kernel.Call{Op: kernel.MatMul, Attr: kernel.Attr{Trans: trans}, In: []kernel.Tensor{d.Floats(a...), d.Floats(b...)}}
+				calls.Allocate(&c)
+				want := calls.Clone(&c, nil)
 				ref.Do(&want)
 				dev.shift = i % 2
 				if err := dev.run(&c); err != nil {
-					t.Fatalf("%s, %s: %v", tiles.module, shapes(&c), err)
+					t.Fatalf("%s, %s: %v", tiles.module, calls.Shapes(&c), err)
 				}
-				if at := differ(c.Out, want.Out); at != "" {
-					t.Fatalf("%s, %s: %s", tiles.module, shapes(&c), at)
+				if at := calls.Differ(c.Out, want.Out); at != "" {
+					t.Fatalf("%s, %s: %s", tiles.module, calls.Shapes(&c), at)
 				}
 			}
 		}
 	}
 }
 
-// inPlace names the inputs an output may share storage with.
-var inPlace = map[kernel.Op][][]int{
-	kernel.AddBias: {{0}}, kernel.Add: {{0}, {1}}, kernel.Relu: {{0}}, kernel.ReluGrad: {{0}, {1}}, kernel.Dropout: {{0}},
-	kernel.Scale: {{0}}, kernel.AttnSoftmax: {{0}}, kernel.AttnSoftmaxGrad: {{0}, {1}}, kernel.CrossEntropyGrad: {{0}},
-	kernel.AddQuantized: {{0}}, kernel.AddQuantized4: {{0}}, kernel.AddQuantized2: {{0}},
-	kernel.Adam: {{0, 1, 2}, {1, 2, 0}, {2, 0, 1}}, kernel.ScatterAdd: {{0}}, kernel.Swish: {{0}}, kernel.SwishGrad: {{0}, {1}},
-	kernel.Scatter: {{0}},
-}
-
 // TestInPlace runs the rows whose outputs may lie over their inputs that way.
 func TestInPlace(t *testing.T) {
 	dev, ref := newEmulated(t), reference(t)
 	eachRow(t, func(t *testing.T, op kernel.Op) {
-		for i, shared := range inPlace[op] {
-			c := (&dice{seed: uint32(op)<<16 + uint32(i)}).call(op)
-			want, got := clone(&c, nil), clone(&c, shared)
+		for i, shared := range calls.InPlace[op] {
+			c := (&calls.Dice{Seed: uint32(op)<<16 + uint32(i)}).Call(op)
+			want, got := calls.Clone(&c, nil), calls.Clone(&c, shared)
 			ref.Do(&want)
 			if err := dev.run(&got); err != nil {
-				t.Fatalf("over %v, %s: %v", shared, shapes(&c), err)
+				t.Fatalf("over %v, %s: %v", shared, calls.Shapes(&c), err)
 			}
-			if at := differ(got.Out, want.Out); at != "" {
-				t.Fatalf("over %v, %s: %s", shared, shapes(&c), at)
+			if at := calls.Differ(got.Out, want.Out); at != "" {
+				t.Fatalf("over %v, %s: %s", shared, calls.Shapes(&c), at)
 			}
 		}
 	})

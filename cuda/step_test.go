@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/alia-network/alia/cuda/calls"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
@@ -14,10 +15,10 @@ import (
 func step(t *testing.T, dev kernel.Device) (grads *tensor.Set, loss float32, outputs [][]int32) {
 	t.Helper()
 	c := nmt.Config{Vocab: 37, Dim: 24, FFN: 40, Heads: 3, Encoder: 2, Decoder: 2, Dropout: 0.25, Smoothing: 0.1}
-	d := &dice{seed: 9}
+	d := &calls.Dice{Seed: 9}
 	sentences := func(n int) (all [][]int32) {
 		for range n {
-			s := d.indexes(1+d.below(11), c.Vocab-nmt.EOS-1).I
+			s := d.Indexes(1+d.Below(11), c.Vocab-nmt.EOS-1).I
 			for i := range s {
 				s[i] += nmt.EOS + 1
 			}
@@ -50,7 +51,7 @@ func TestStep(t *testing.T) {
 	}
 	for i := range wantGrads.Len() {
 		got, want := grads.At(i), wantGrads.At(i)
-		if at := differ([]kernel.Tensor{got.Tensor}, []kernel.Tensor{want.Tensor}); at != "" {
+		if at := calls.Differ([]kernel.Tensor{got.Tensor}, []kernel.Tensor{want.Tensor}); at != "" {
 			t.Errorf("gradient of %s: %s", want.Name, at)
 		}
 	}

@@ -45,6 +45,7 @@ var rooms = map[string][]string{
 	"node/alia/gemmpeer/openblas": {"node/alia/gemmpeer"},
 	"examples/translate":          {"*"},
 	"cuda":                        {"work/kernel", "cuda/ptx"},
+	"cuda/calls":                  {"work/kernel"},
 	"cuda/ptx":                    {"work/kernel"},
 	"cuda/driver":                 {"cuda/emulator"},
 	"cuda/emulator":               {"cuda/ptx"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/alia-network/alia/cuda/calls"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
@@ -20,6 +21,11 @@ func (r *report) compare(dev, host kernel.Device, quick bool) error {
 	if quick {
 		sizes, depths = []int{1, 33, 65}, []int{3, 17}
 	}
+	trials := 48
+	if quick {
+		trials = 4
+	}
+	r.rows(dev, host, trials)
 	progress("products")
 	for _, trans := range []kernel.Trans{kernel.NN, kernel.NT, kernel.TN} {
 		for _, m := range sizes {
@@ -52,6 +58,57 @@ func (r *report) compare(dev, host kernel.Device, quick bool) error {
 		}
 	}
 	return nil
+}
+
+// rows compares calls of every row, of awkward shapes and numbers: on the host's
+// tensors and on the device's, which begin at any element, apart and over one
+// another.
+func (r *report) rows(dev, host kernel.Device, trials int) {
+	progress("calls of every row")
+	for op := kernel.Op(1); int(op) < len(kernel.Ops); op++ {
+		agrees := true
+		for trial := range trials {
+			d := &calls.Dice{Seed: uint32(op)<<16 + uint32(trial), Wild: trial%3 == 2}
+			c := d.Call(op)
+			var over []int
+			if ways := calls.InPlace[op]; len(ways) > 0 && trial%2 == 1 {
+				over = ways[trial/2%len(ways)]
+			}
+			want, got := calls.Clone(&c, over), calls.Clone(&c, over)
+			host.Do(&want)
+			if trial%4 != 3 {
+				move(dev, &got, over, trial%4/2)
+			}
+			dev.Do(&got)
+			for i := range got.Out {
+				got.Out[i] = kernel.Local(got.Out[i])
+			}
+			if at := calls.Differ(got.Out, want.Out); at != "" {
+				progress("%s over %v: %s", calls.Shapes(&c), over, at)
+				agrees = false
+			}
+		}
+		r.Bits = append(r.Bits, verdict{"calls of " + op.String(), agrees})
+	}
+}
+
+// move puts c's tensors into the device's memory, so many elements from where
+// vectors of them may begin. Outputs lie over the inputs that over names.
+func move(dev kernel.Device, c *kernel.Call, over []int, shift int) {
+	for _, ts := range [][]kernel.Tensor{c.In, c.Out} {
+		for i := range ts {
+			if c.Attr.Heads > 0 && ts[i].Type == kernel.I32 {
+				continue // a table of segments is the host's
+			}
+			room := kernel.Alloc(dev, ts[i].Type, shift+ts[i].Len())
+			there := room.Part(shift, shift+ts[i].Len(), ts[i].Shape...)
+			kernel.Copy(there, ts[i])
+			ts[i] = there
+		}
+	}
+	for i, from := range over {
+		c.Out[i] = c.In[from]
+	}
 }
 
 // product compares one product, of numbers that cancel, overflow nowhere and

@@ -11,7 +11,9 @@ import (
 // tensor that lies there begin at its address on the device: they can be
 // measured and cut, but whoever looks at an element ends the process. [Local]
 // and [Copy] are the ways in and out. A device computes on its own tensors
-// without moving them; on the host's it computes as well, and slower.
+// without moving them; on the host's it computes as well, and slower. The segment
+// tables of the attention rows are always the host's, since shapes follow from
+// them.
 type Memory interface {
 	// Alloc returns a vector of n zeros, or false where there is no room.
 	Alloc(t Type, n int) (Tensor, bool)

@@ -1,6 +1,9 @@
 package kernel
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // segment is a row of seg: which queries meet which keys.
 type segment struct {
@@ -35,6 +38,9 @@ func checkSegments(a *Attr, seg *Tensor, tq, tk int, ascending byte) (int, error
 	}
 	if len(seg.I) != seg.Len() {
 		return 0, errSegments
+	}
+	if seg.Home != nil {
+		return 0, errors.New("seg lies on a device: how large scores are is read from it, so it is the host's")
 	}
 	if a.Heads < 1 {
 		return 0, fmt.Errorf("%d heads", a.Heads)

@@ -1,0 +1,378 @@
+// Package calls makes calls of every row of work/kernel's table, of awkward
+// shapes and numbers: what tests, and whoever examines a device, compute twice
+// and compare bit by bit.
+//
+//	d := &calls.Dice{Seed: 7}
+//	c := d.Call(kernel.LayerNorm)
+//	want := calls.Clone(&c, nil)
+//	dev.Do(&c)
+//	reference.Do(&want)
+//	if at := calls.Differ(c.Out, want.Out); at != "" {
+//		// at says where
+//	}
+package calls
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/alia-network/alia/work/kernel"
+)
+
+// Dice makes calls: the same ones from the same seed.
+type Dice struct {
+	Seed    uint32
+	Wild    bool // infinities and NaN too
+	Still   bool // zeros of both signs alone
+	counter uint32
+
+	Given []int      // the first sizes, whatever fits
+	Table [][4]int32 // the segments, where they are given
+}
+
+func (d *Dice) word() uint32 {
+	d.counter++
+	return kernel.Philox([4]uint32{d.counter}, [2]uint32{d.Seed})[0]
+}
+
+// Below is a number below n.
+func (d *Dice) Below(n int) int { return int(uint64(d.word()) * uint64(n) >> 32) }
+
+// size returns an awkward size: about a warp, a tile or a block.
+func (d *Dice) size(limit int) int {
+	if len(d.Given) > 0 {
+		n := d.Given[0]
+		d.Given = d.Given[1:]
+		return n
+	}
+	sizes := []int{1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 37, 63, 64, 65, 67, 100, 127, 128, 129, 131, 200, 255, 256, 257, 300, 511, 512, 513, 530, 1023, 1024, 1025, 1100}
+	for {
+		if n := sizes[d.Below(len(sizes))]; n <= limit {
+			return n
+		}
+	}
+}
+
+func (d *Dice) uniform() float32 { return float32(int32(d.word())>>8) / (1 << 22) }
+
+// number is mostly in [-2,2), and otherwise a zero of either sign, subnormal,
+// tiny, large, the last one's opposite, or not finite where d is wild.
+func (d *Dice) number(last float32) float32 {
+	switch kind := d.Below(24); {
+	case kind == 0 || d.Still && kind < 12:
+		return 0
+	case kind == 1 || d.Still:
+		return math.Float32frombits(1 << 31)
+	case kind == 2:
+		return math.Float32frombits(d.word() & 0x807fffff)
+	case kind == 3:
+		return math.Float32frombits(d.word()&0x80ffffff | 0x1e000000) // whose products are subnormal
+	case kind == 4:
+		return d.uniform() * (1 << 20)
+	case kind == 5:
+		return -last
+	case kind == 6:
+		if d.Wild {
+			return math.Float32frombits([]uint32{0x7f800000, 0xff800000, 0x7fc00000, 0x7f7fffff, 0xff7fffff}[d.Below(5)])
+		}
+	}
+	return d.uniform()
+}
+
+// Floats is numbers of all kinds.
+func (d *Dice) Floats(shape ...int) kernel.Tensor {
+	t := kernel.New(kernel.F32, shape...)
+	last := float32(1)
+	for i := range t.F {
+		last = d.number(last)
+		t.F[i] = last
+	}
+	return t
+}
+
+// Positive is numbers in [1/4, 9/4).
+func (d *Dice) Positive(shape ...int) kernel.Tensor {
+	t := kernel.New(kernel.F32, shape...)
+	for i := range t.F {
+		t.F[i] = float32(math.Abs(float64(d.uniform()))) + 0.25
+	}
+	return t
+}
+
+// Indexes is n numbers below limit, often the same ones.
+func (d *Dice) Indexes(n, limit int) kernel.Tensor {
+	t := kernel.New(kernel.I32, n)
+	for i := range t.I {
+		t.I[i] = int32(d.Below(limit))
+		if d.Below(3) == 0 {
+			t.I[i] = int32(limit - 1)
+		}
+	}
+	return t
+}
+
+// distinct is n different numbers below limit.
+func (d *Dice) distinct(n, limit int) kernel.Tensor {
+	t := kernel.New(kernel.I32, limit)
+	for i := range t.I {
+		j := d.Below(i + 1)
+		t.I[i], t.I[j] = t.I[j], int32(i)
+	}
+	t.Shape, t.I = []int{n}, t.I[:n]
+	return t
+}
+
+func (d *Dice) words(shape ...int) kernel.Tensor {
+	t := kernel.New(kernel.I32, shape...)
+	for i := range t.I {
+		t.I[i] = int32(d.word())
+	}
+	return t
+}
+
+func (d *Dice) codes(shape ...int) kernel.Tensor {
+	t := kernel.New(kernel.I8, shape...)
+	for i := range t.B {
+		t.B[i] = int8(d.word())
+	}
+	return t
+}
+
+// segments is a table with gaps, and the numbers of queries, keys and scores
+// of a head.
+func (d *Dice) segments() (seg kernel.Tensor, tq, tk, scores int) {
+	if d.Table != nil {
+		seg = kernel.New(kernel.I32, len(d.Table), 4)
+		for i, s := range d.Table {
+			copy(seg.I[4*i:], s[:])
+			tq, tk, scores = max(tq, int(s[0]+s[1])), max(tk, int(s[2]+s[3])), scores+int(s[1]*s[3])
+		}
+		return seg, tq, tk, scores
+	}
+	kind := [][2]int{{1, 1}, {1, 140}, {2, 90}, {3, 70}, {5, 33}, {40, 5}, {34, 3}}[d.Below(7)]
+	n, limit := kind[0], kind[1]
+	seg = kernel.New(kernel.I32, n, 4)
+	for i := range n {
+		tq, tk = tq+d.Below(2)*d.Below(4), tk+d.Below(2)*d.Below(4)
+		nq, nk := 1+d.Below(limit), 1+d.Below(limit)
+		copy(seg.I[4*i:], []int32{int32(tq), int32(nq), int32(tk), int32(nk)})
+		tq, tk, scores = tq+nq, tk+nk, scores+nq*nk
+	}
+	return seg, tq, tk, scores
+}
+
+// Call makes one of op, whose outputs hold no values yet.
+func (d *Dice) Call(op kernel.Op) kernel.Call {
+	c := kernel.Call{Op: op}
+	switch op {
+	case kernel.MatMul:
+		m, n, k := d.size(140), d.size(260), d.size(530)
+		c.Attr.Trans = kernel.Trans(d.Below(3))
+		a, b := [2]int{m, k}, [2]int{k, n}
+		if c.Attr.Trans == kernel.TN {
+			a = [2]int{k, m}
+		}
+		if c.Attr.Trans == kernel.NT {
+			b = [2]int{n, k}
+		}
+		c.In = []kernel.Tensor{d.Floats(a[:]...), d.Floats(b[:]...)}
+	case kernel.AttnScores, kernel.AttnSoftmax, kernel.AttnSoftmaxGrad, kernel.AttnMix, kernel.AttnMixT, kernel.Attend:
+		d.attention(&c)
+	case kernel.RowSumExp, kernel.CrossEntropy, kernel.CrossEntropyGrad:
+		d.entropy(&c)
+	case kernel.Quantize4, kernel.Quantize2, kernel.Quantize, kernel.AddQuantized, kernel.AddQuantized4, kernel.AddQuantized2:
+		d.quantized(&c)
+	default:
+		d.rowwise(&c)
+	}
+	Allocate(&c)
+	return c
+}
+
+func (d *Dice) attention(c *kernel.Call) {
+	heads := 1 + d.Below(3)
+	if d.Table != nil {
+		heads = d.size(3)
+	}
+	width := heads * d.size(140)
+	seg, tq, tk, n := d.segments()
+	c.Attr = kernel.Attr{Heads: heads, Scale: 16 * d.uniform(), Causal: d.Below(2) == 0}
+	switch c.Op {
+	case kernel.AttnScores:
+		c.In = []kernel.Tensor{d.Floats(tq+1, width), d.Floats(tk+1, width), seg}
+	case kernel.AttnSoftmax:
+		c.In = []kernel.Tensor{d.Floats(heads * n), seg}
+	case kernel.AttnSoftmaxGrad:
+		c.In = []kernel.Tensor{d.Floats(heads * n), d.Floats(heads * n), seg}
+	case kernel.AttnMix:
+		c.Attr.Rows = tq + d.Below(3)
+		c.In = []kernel.Tensor{d.Floats(heads * n), d.Floats(tk, width), seg}
+	case kernel.Attend:
+		c.Attr.Causal = false
+		if d.Table == nil && d.Below(4) == 0 { // more keys than are kept
+			tq, tk = 2, 1025+d.Below(60)
+			seg = kernel.Tensor{Type: kernel.I32, Shape: []int{1, 4}, I: []int32{0, int32(tq), 0, int32(tk)}}
+		}
+		c.In = []kernel.Tensor{d.Floats(tq+d.Below(3), width), d.Floats(tk, width), d.Floats(tk, width), seg}
+	case kernel.AttnMixT:
+		c.Attr.Rows = tk + d.Below(3)
+		c.In = []kernel.Tensor{d.Floats(heads * n), d.Floats(tq, width), seg}
+	}
+}
+
+func (d *Dice) entropy(c *kernel.Call) {
+	given := d.Given != nil
+	t, v := d.size(70), d.size(530)
+	if !given && d.Below(2) == 0 {
+		t, v = v, 1+d.Below(3)
+	}
+	x, m, s := d.spread(t, v), d.Floats(t), d.Positive(t)
+	if d.Wild || d.Below(2) == 0 {
+		s = d.Floats(t)
+	}
+	c.Attr.Eps = 0.1
+	switch c.Op {
+	case kernel.RowSumExp:
+		c.In = []kernel.Tensor{x, m}
+	case kernel.CrossEntropy:
+		c.In = []kernel.Tensor{x, m, s, d.Floats(t), d.Indexes(t, v)}
+	default:
+		c.In = []kernel.Tensor{x, m, s, d.Indexes(t, v), d.Floats(1)}
+	}
+}
+
+// spread is numbers over all of the exponential's range.
+func (d *Dice) spread(shape ...int) kernel.Tensor {
+	t := d.Floats(shape...)
+	for i := range t.F {
+		t.F[i] *= float32(1 + d.Below(2)*55)
+	}
+	return t
+}
+
+func (d *Dice) quantized(c *kernel.Call) {
+	x := d.Floats(d.size(9), d.size(1100))
+	up := func(n, by int) int { return (n + by - 1) / by }
+	n, blocks := x.Len(), x.Shape[0]*up(x.Shape[1], 128)
+	c.Attr.Scale = float32(1 - 2*d.Below(2))
+	switch c.Op {
+	case kernel.AddQuantized:
+		c.In = []kernel.Tensor{x, d.codes(x.Shape...), d.Floats(up(n, 1024))}
+	case kernel.AddQuantized4:
+		c.In = []kernel.Tensor{x, d.words(up(n, 64) * 8), d.Floats(up(n, 64))}
+	case kernel.AddQuantized2:
+		c.In = []kernel.Tensor{x, d.words(blocks, 8), d.Floats(blocks)}
+	default:
+		c.In = []kernel.Tensor{x}
+	}
+}
+
+// rowwise makes calls of the rows that go by elements, rows or columns.
+func (d *Dice) rowwise(c *kernel.Call) {
+	t, n, v := d.size(70), d.size(530), d.size(70)
+	if c.Op == kernel.ColSum || c.Op == kernel.LayerNormGainGrad {
+		t, n = d.size(300), d.size(100)
+	}
+	x := d.Floats(t, n)
+	same := func() kernel.Tensor { return d.Floats(t, n) }
+	c.Attr = kernel.Attr{Scale: d.uniform(), Eps: 1e-6, Beta1: 0.9, Beta2: 0.98}
+	switch c.Op {
+	case kernel.AddBias:
+		c.In = []kernel.Tensor{x, d.Floats(n)}
+	case kernel.Swish:
+		c.In = []kernel.Tensor{d.spread(t, n)}
+	case kernel.SwishGrad:
+		c.In = []kernel.Tensor{d.spread(t, n), same()}
+	case kernel.Add, kernel.ReluGrad:
+		c.In = []kernel.Tensor{x, same()}
+	case kernel.LayerNorm:
+		c.In = []kernel.Tensor{x, d.Floats(n), d.Floats(n)}
+	case kernel.LayerNormGrad:
+		c.In = []kernel.Tensor{x, d.Floats(t, 2), d.Floats(n), same()}
+	case kernel.LayerNormGainGrad:
+		c.In = []kernel.Tensor{x, d.Floats(t, 2), same()}
+	case kernel.Embed:
+		c.In = []kernel.Tensor{d.Floats(v, n), d.Indexes(t, v), d.Indexes(t, 9), d.Floats(9, n)}
+	case kernel.Gather:
+		c.In = []kernel.Tensor{d.Floats(v, n), d.Indexes(t, v)}
+	case kernel.ScatterAdd:
+		c.In = []kernel.Tensor{d.Floats(v, n), d.Indexes(t, v), x}
+	case kernel.Scatter:
+		m := min(t, v)
+		c.In = []kernel.Tensor{d.Floats(v, n), d.distinct(m, v), d.Floats(m, n)}
+	case kernel.Dropout:
+		c.Attr.Rate, c.Attr.Site = []float32{0, 0.1, 0.5, 0.999}[d.Below(4)], d.word()
+		c.In = []kernel.Tensor{x, d.words(4)}
+	case kernel.Adam:
+		c.In = []kernel.Tensor{x, same(), d.Positive(t, n), d.Positive(3)}
+	case kernel.Linear8:
+		m, n, k := d.size(20), d.size(140), d.size(530)
+		c.In = []kernel.Tensor{d.codes(m, k), d.Floats(m), d.codes((n+15)/16, (k+3)/4, 64), d.Floats(n), d.Floats(n)}
+	default:
+		c.In = []kernel.Tensor{x}
+	}
+}
+
+// Allocate gives c outputs.
+func Allocate(c *kernel.Call) {
+	out, err := kernel.Infer(c.Op, c.Attr, c.In)
+	if err != nil {
+		panic(err)
+	}
+	c.Out = make([]kernel.Tensor, len(out))
+	for i, t := range out {
+		c.Out[i] = kernel.New(t.Type, t.Shape...)
+	}
+}
+
+// Clone copies c and its tensors, and then shares storage as shared says: of
+// output i with input shared[i].
+func Clone(c *kernel.Call, shared []int) kernel.Call {
+	y := *c
+	y.In, y.Out = slices.Clone(c.In), slices.Clone(c.Out)
+	for _, list := range [][]kernel.Tensor{y.In, y.Out} {
+		for i := range list {
+			t := &list[i]
+			t.F, t.I, t.B = slices.Clone(t.F), slices.Clone(t.I), slices.Clone(t.B)
+		}
+	}
+	for i, from := range shared {
+		y.Out[i] = y.In[from]
+	}
+	return y
+}
+
+// InPlace names, for the rows that allow it, the inputs that outputs may share
+// storage with, as [Clone] takes them.
+var InPlace = map[kernel.Op][][]int{
+	kernel.AddBias: {{0}}, kernel.Add: {{0}, {1}}, kernel.Relu: {{0}}, kernel.ReluGrad: {{0}, {1}}, kernel.Dropout: {{0}},
+	kernel.Scale: {{0}}, kernel.AttnSoftmax: {{0}}, kernel.AttnSoftmaxGrad: {{0}, {1}}, kernel.CrossEntropyGrad: {{0}},
+	kernel.AddQuantized: {{0}}, kernel.AddQuantized4: {{0}}, kernel.AddQuantized2: {{0}},
+	kernel.Adam: {{0, 1, 2}, {1, 2, 0}, {2, 0, 1}}, kernel.ScatterAdd: {{0}}, kernel.Swish: {{0}}, kernel.SwishGrad: {{0}, {1}},
+	kernel.Scatter: {{0}},
+}
+
+// Differ says where tensors first differ in a bit; all NaN are one.
+func Differ(got, want []kernel.Tensor) string {
+	for i := range want {
+		for j, x := range want[i].F {
+			y := got[i].F[j]
+			if math.Float32bits(x) != math.Float32bits(y) && (x == x || y == y) {
+				return fmt.Sprintf("output %d of shape %v, element %d is %x, want %x", i, want[i].Shape, j, y, x)
+			}
+		}
+		if !slices.Equal(got[i].I, want[i].I) || !slices.Equal(got[i].B, want[i].B) {
+			return fmt.Sprintf("output %d of shape %v: integers differ", i, want[i].Shape)
+		}
+	}
+	return ""
+}
+
+// Shapes says which call c is.
+func Shapes(c *kernel.Call) (s string) {
+	for _, t := range c.In {
+		s += fmt.Sprint(t.Shape)
+	}
+	return fmt.Sprintf("%v %+v of %s", c.Op, c.Attr, s)
+}
