@@ -64,7 +64,9 @@ func (d *Device) bind(c *kernel.Call, s *stream) (ok bool, err error) {
 		if err := d.finish(); err != nil {
 			return false, err
 		}
-		d.bound.drop()
+		if err := d.drain(); err != nil {
+			return false, err
+		}
 		d.bound.last = true
 		err = d.bindAll(c)
 	}

@@ -50,9 +50,11 @@ type Device struct {
 	values    []uint64        // of a launch: its arguments
 	params    []unsafe.Pointer
 	bound     bindings
-	blocks    map[*block]bool // all there are
-	used      int64           // bytes of them
-	limit     int64           // of what is used and held, in bytes
+	blocks    map[*block]bool          // all there are
+	used      int64                    // bytes of them
+	spare     map[int64][]cu.DevicePtr // memory without a block, by size
+	spared    int64                    // bytes of it
+	limit     int64                    // of what is used, spare and held, in bytes
 
 	mu    sync.Mutex // guards the rest
 	loose []*block   // what nothing refers to any more
@@ -113,7 +115,7 @@ func Probe(name string, threads int) (_ *Device, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{name: name, host: host, hosted: map[kernel.Op]bool{}, tasks: make(chan func()), functions: map[string]cu.Function{}, modules: map[string]cu.Module{}, blocks: map[*block]bool{}}
+	d := &Device{name: name, host: host, hosted: map[kernel.Op]bool{}, tasks: make(chan func()), functions: map[string]cu.Function{}, modules: map[string]cu.Module{}, blocks: map[*block]bool{}, spare: map[int64][]cu.DevicePtr{}}
 	go d.run()
 	if err := d.start(i); err != nil {
 		d.Close()
@@ -184,11 +186,10 @@ func (d *Device) streams() []*stream {
 // Close gives the device back. Tensors of its memory must not be used again.
 func (d *Device) Close() error {
 	err := d.on(func() error {
-		err := d.synchronize()
-		d.bound.drop()
 		for b := range d.blocks {
-			d.free(b)
+			d.release(b)
 		}
+		err := d.drain()
 		for _, m := range d.modules {
 			m.Unload() // a lost device frees them itself
 		}

@@ -43,7 +43,7 @@ func (d *Device) Alloc(t kernel.Type, n int) (kernel.Tensor, bool) {
 		return kernel.Tensor{}, false
 	}
 	b := &block{size: int64(n * elementBytes(t))}
-	if d.given += b.size; d.given > d.limit/2 {
+	if d.given += b.size; d.given > min(d.limit/8, 1<<30) {
 		d.given = 0
 		runtime.GC() // which does not see this memory, and would let garbage lie
 	}
@@ -65,17 +65,14 @@ const collections = 3
 // allocate makes room for b, and fills it with zeros ahead of the calls that
 // follow.
 func (d *Device) allocate(b *block) error {
-	if err := d.sweep(); err != nil {
-		return err
-	}
-	if !d.fits(b.size) {
-		d.bound.drop()
-		if !d.fits(b.size) {
-			return cu.OutOfMemory
+	d.sweep()
+	var err error
+	if b.at, err = d.take(b.size); errors.Is(err, cu.OutOfMemory) {
+		if err = d.drain(); err == nil {
+			b.at, err = d.take(b.size)
 		}
 	}
-	var err error
-	if b.at, err = cu.MemAlloc(b.size); err != nil {
+	if err != nil {
 		return err
 	}
 	d.used += b.size
@@ -83,8 +80,21 @@ func (d *Device) allocate(b *block) error {
 	return cu.MemsetD8Async(b.at, 0, b.size, d.main.Stream)
 }
 
+// take gives memory that a block as large had before, or the driver's.
+func (d *Device) take(size int64) (cu.DevicePtr, error) {
+	if spare := d.spare[size]; len(spare) > 0 {
+		d.spare[size] = spare[:len(spare)-1]
+		d.spared -= size
+		return spare[len(spare)-1], nil
+	}
+	if !d.fits(size) {
+		return 0, cu.OutOfMemory
+	}
+	return cu.MemAlloc(size)
+}
+
 // fits reports whether the device may take so many bytes more.
-func (d *Device) fits(bytes int64) bool { return d.used+d.bound.held+bytes <= d.limit }
+func (d *Device) fits(bytes int64) bool { return d.used+d.spared+d.bound.held+bytes <= d.limit }
 
 // tensor is a block as a tensor, and has it freed when nothing refers to it.
 func (d *Device) tensor(b *block, t kernel.Type, n int) kernel.Tensor {
@@ -107,30 +117,40 @@ func (d *Device) tensor(b *block, t kernel.Type, n int) kernel.Tensor {
 	return x
 }
 
-// sweep frees what nothing refers to any more, when nothing computes on it.
-func (d *Device) sweep() error {
+// sweep keeps the memory of what nothing refers to any more for blocks as large:
+// a training step allocates what the one before did. Calls on it that the device
+// has not come to yet are ahead of what is done with it next.
+func (d *Device) sweep() {
 	d.mu.Lock()
-	loose := d.loose
+	defer d.mu.Unlock()
+	for _, b := range d.loose {
+		d.release(b)
+	}
 	d.loose = nil
-	d.mu.Unlock()
-	if len(loose) == 0 {
-		return nil
-	}
-	if err := d.synchronize(); err != nil {
-		return err
-	}
-	for _, b := range loose {
-		if d.blocks[b] { // else the device was closed
-			d.free(b)
-		}
-	}
-	return nil
 }
 
-func (d *Device) free(b *block) {
-	cu.MemFree(b.at) // a lost device has freed it
-	d.used -= b.size
+func (d *Device) release(b *block) {
+	if !d.blocks[b] {
+		return // the device was closed
+	}
 	delete(d.blocks, b)
+	d.used, d.spared = d.used-b.size, d.spared+b.size
+	d.spare[b.size] = append(d.spare[b.size], b.at)
+}
+
+// drain gives the driver back what is spare and idle, when nothing computes on
+// it.
+func (d *Device) drain() error {
+	err := d.synchronize()
+	for size, spare := range d.spare {
+		for _, at := range spare {
+			cu.MemFree(at) // a lost device has freed it
+			d.spared -= size
+		}
+	}
+	clear(d.spare)
+	d.bound.drop()
+	return err
 }
 
 // mine reports whether t lies in this device's memory.
