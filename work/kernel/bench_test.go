@@ -107,6 +107,7 @@ func BenchmarkRow(b *testing.B) {
 		{Op: CrossEntropy, In: []Tensor{logits, m, sum, m, ids}},
 		{Op: CrossEntropyGrad, In: []Tensor{logits, m, sum, ids, s.positive(1)}},
 		{Op: ArgMax, In: []Tensor{logits}},
+		{Op: TopK, Attr: Attr{Rows: 18}, In: []Tensor{logits}},
 		{Op: Quantize, In: []Tensor{table}},
 		{Op: AddQuantized, Attr: Attr{Scale: 1}, In: []Tensor{table, q, s.positive(quanta(&q))}},
 		{Op: Quantize4, In: []Tensor{table}},

@@ -67,6 +67,17 @@ func (s *source) smooth(shape ...int) Tensor {
 	return t
 }
 
+// few returns a tensor of five numbers, zeros of both signs among them: many
+// elements are equal.
+func (s *source) few(shape ...int) Tensor {
+	t := New(F32, shape...)
+	numbers := [5]uint32{0, 0x80000000, 0x3f800000, 0xbf800000, 0x80000001}
+	for i := range t.F {
+		t.F[i] = math.Float32frombits(numbers[s.below(len(numbers))])
+	}
+	return t
+}
+
 // positive returns a tensor of numbers in [1/4, 9/4].
 func (s *source) positive(shape ...int) Tensor {
 	t := s.smooth(shape...)
@@ -226,6 +237,18 @@ func casesScatter(s *source) []Call {
 		cs = append(cs, call(Attr{}, s.floats(r, width), s.distinct(n, r), s.floats(n, width)))
 	}
 	return cs
+}
+
+func casesTopK(s *source) []Call {
+	steps := New(F32, 2, 70) // ascending, so that each comes first, and descending
+	for i := range 70 {
+		steps.F[i], steps.F[70+i] = float32(i), -float32(i)
+	}
+	return []Call{
+		call(Attr{Rows: 1}, s.floats(3, 1)), call(Attr{Rows: 9}, s.floats(7, 45)), call(Attr{Rows: 20}, s.floats(5, 261)),
+		call(Attr{Rows: 7}, s.few(9, 7)), call(Attr{Rows: 24}, s.few(5, 300)), call(Attr{Rows: 65}, s.few(3, 67)),
+		call(Attr{Rows: 33}, steps),
+	}
 }
 
 func casesDropout(s *source) []Call {

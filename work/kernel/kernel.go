@@ -54,7 +54,7 @@ type Attr struct {
 	Beta2  float32 // Adam
 	Rate   float32 // Dropout: probability of a zero
 	Site   uint32  // Dropout: which of a graph's dropouts this is
-	Rows   int     // AttnMix, AttnMixT: least number of output rows; otherwise they end with the last segment
+	Rows   int     // AttnMix, AttnMixT: least number of output rows; otherwise they end with the last segment. TopK: how many of each row
 }
 
 // Op names a row of the table.
@@ -176,6 +176,9 @@ const (
 	Attend
 	// Scatter: base [R,D], ids I32 [N], X [N,D] -> base with row id := x. Ids are distinct. Row copies.
 	Scatter
+	// TopK: X [T,V] -> values [T,K], ids I32 [T,K]. The K largest of each row in descending order, equals by ascending
+	// index; NaN counts as -Inf. K is Attr.Rows, at most V. Zeros of both signs are equal, and keep theirs.
+	TopK
 	numOps
 )
 

@@ -66,6 +66,7 @@ var Ops = [numOps]Row{
 	SwishGrad:         {"SwishGrad", 1, shapeSame(2), perElement(18), elements, refSwishGrad, casesPair},
 	Attend:            {"Attend", 1, shapeAttend, flopAttend, segments, refAttend, casesAttend},
 	Scatter:           {"Scatter", 1, shapeScatter, flopScatter, firstDim, refScatter, casesScatter},
+	TopK:              {"TopK", 1, shapeTopK, perElement(1), firstDim, refTopK, casesTopK},
 }
 
 // String returns the operation's name.

@@ -161,6 +161,29 @@ func refArgMax(c *Call, lo, hi int) {
 	}
 }
 
+// refTopK puts each element into a sorted list of the largest before it. It
+// goes behind its equals, which have lower indexes.
+func refTopK(c *Call, lo, hi int) {
+	k := c.Attr.Rows
+	for t := lo; t < hi; t++ {
+		values, ids := row(&c.Out[0], t), c.Out[1].I[t*k:(t+1)*k]
+		for i, v := range row(&c.In[0], t) {
+			if v != v {
+				v = math.Float32frombits(0xff800000)
+			}
+			at := min(i, k)
+			for at > 0 && v > values[at-1] {
+				at--
+			}
+			if at < k {
+				copy(values[at+1:], values[at:])
+				copy(ids[at+1:], ids[at:])
+				values[at], ids[at] = v, int32(i)
+			}
+		}
+	}
+}
+
 func refCrossEntropy(c *Call, lo, hi int) {
 	m, s, sum, y := c.In[1].F, c.In[2].F, c.In[3].F, c.In[4].I
 	eps, v := c.Attr.Eps, float32(cols(&c.In[0]))

@@ -66,6 +66,12 @@ func (s *source) random(op Op) Call {
 	case Scatter:
 		n := min(t, v)
 		return call(Attr{}, s.floats(v, d), s.distinct(n, v), s.floats(n, d))
+	case TopK:
+		a := Attr{Rows: 1 + s.below(min(v, 24))}
+		if s.below(2) == 0 {
+			return call(a, s.few(t, v))
+		}
+		return call(a, s.floats(t, v))
 	case Dropout:
 		key := New(I32, 4)
 		for i := range key.I {

@@ -198,6 +198,17 @@ func shapeArgMax(_ *Attr, in []Tensor) (results, error) {
 	return outputs(shaped(I32, rows(&in[0])))
 }
 
+func shapeTopK(a *Attr, in []Tensor) (results, error) {
+	if err := need(in, matrix); err != nil {
+		return results{}, err
+	}
+	t, v, k := rows(&in[0]), cols(&in[0]), a.Rows
+	if k < 1 || k > v {
+		return results{}, fmt.Errorf("the %d largest of %d", k, v)
+	}
+	return outputs(matrixOf(F32, t, k), matrixOf(I32, t, k))
+}
+
 func shapeSum(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, array); err != nil {
 		return results{}, err

@@ -86,6 +86,9 @@ func TestInferRejectsAttributes(t *testing.T) {
 		{"scores of another size", Call{Op: AttnMix, Attr: Attr{Heads: 2}, In: []Tensor{p, x, seg(0, 2, 0, 6)}}},
 		{"more ids than rows", Call{Op: Scatter, In: []Tensor{x, New(I32, 3), New(F32, 2, 8)}}},
 		{"rows of another width", Call{Op: Scatter, In: []Tensor{x, New(I32, 2), New(F32, 2, 7)}}},
+		{"the largest none", Call{Op: TopK, In: []Tensor{x}}},
+		{"fewer than none", Call{Op: TopK, Attr: Attr{Rows: -1}, In: []Tensor{x}}},
+		{"more than there are", Call{Op: TopK, Attr: Attr{Rows: 9}, In: []Tensor{x}}},
 		{"an unknown operation", Call{Op: numOps}},
 	} {
 		if _, err := Infer(c.c.Op, c.c.Attr, c.c.In); err == nil {
@@ -100,6 +103,7 @@ func TestDoPanicsOnBrokenCall(t *testing.T) {
 		"no output":       {Op: Relu, In: []Tensor{x}},
 		"wrong shape":     {Op: Relu, In: []Tensor{x}, Out: []Tensor{New(F32, 3, 2)}},
 		"wrong type":      {Op: ArgMax, In: []Tensor{x}, Out: []Tensor{New(F32, 2)}},
+		"wrong ids":       {Op: TopK, Attr: Attr{Rows: 2}, In: []Tensor{x}, Out: []Tensor{New(F32, 2, 2), New(I32, 2, 3)}},
 		"input storage":   {Op: Relu, In: []Tensor{{Type: F32, Shape: []int{2, 3}}}, Out: []Tensor{x}},
 		"output storage":  {Op: Relu, In: []Tensor{x}, Out: []Tensor{{Type: F32, Shape: []int{2, 3}}}},
 		"index too large": {Op: Gather, In: []Tensor{x, {Type: I32, Shape: []int{1}, I: []int32{2}}}, Out: []Tensor{New(F32, 1, 3)}},

@@ -66,6 +66,7 @@ var locals = map[kernel.Op]string{
 	kernel.CrossEntropy:     "rrrrr>rr",
 	kernel.CrossEntropyGrad: "rrrrw>r",
 	kernel.ArgMax:           "r>r",
+	kernel.TopK:             "r>rr",
 	kernel.QuantizeRows:     "r>rr",
 	kernel.Linear8:          "rrwww>r",
 }
