@@ -125,7 +125,7 @@ func TestFar(t *testing.T) {
 			return // products are below, and those of attention in TestFarSentences
 		case kernel.ColSum, kernel.LayerNormGainGrad, kernel.ScatterAdd, kernel.Scatter, kernel.Sum, kernel.Linear8, kernel.Dropout:
 			return // a block goes through all rows, or there are fewer, or where elements are matters
-		case kernel.AddBias, kernel.Embed, kernel.Gather, kernel.CrossEntropyGrad:
+		case kernel.AddBias, kernel.Embed, kernel.Gather, kernel.CrossEntropyGrad, kernel.TopK:
 			n = 1 // a block's
 		}
 		// A width of 8, and a table of 3: only rows are as many as rows.

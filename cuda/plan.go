@@ -141,6 +141,7 @@ var plans = map[kernel.Op]func(*kernel.Call) []Launch{
 	kernel.Linear8:           planLinear8,
 	kernel.Attend:            planAttend,
 	kernel.Scatter:           planScatter,
+	kernel.TopK:              planTopK,
 	kernel.Swish:             planElements("swish", in(0), out(0)),
 	kernel.SwishGrad:         planElements("swishgrad", in(0), in(1), out(0)),
 }

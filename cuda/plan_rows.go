@@ -102,6 +102,13 @@ func planScatter(c *kernel.Call) []Launch {
 	return append(one(base), rowBlocks("scatter", rows(&c.In[2]), d, in(1), in(2), out(0), u32(d))...)
 }
 
+// planTopK is a block a row, of an eighth of its elements' number of threads:
+// each thread has eight of a pass.
+func planTopK(c *kernel.Call) []Launch {
+	d := cols(&c.In[0])
+	return rowBlocks("topk", rows(&c.In[0]), up(d, 8), in(0), out(0), out(1), u32(d), u32(c.Attr.Rows))
+}
+
 func planRowSum(c *kernel.Call) []Launch {
 	n := rows(&c.In[0])
 	return warps("rowsum", n, in(0), out(0), u32(n), u64(cols(&c.In[0])))

@@ -94,6 +94,7 @@ func TestPlanCounts(t *testing.T) {
 			{Op: kernel.RowMax, In: tensors{bare(n, 1)}, Out: tensors{bare(n)}},
 			{Op: kernel.RowSum, In: tensors{bare(n, 1)}, Out: tensors{bare(n)}},
 			{Op: kernel.ArgMax, In: tensors{bare(1, n)}, Out: tensors{typed(kernel.I32, 1)}},
+			{Op: kernel.TopK, Attr: kernel.Attr{Rows: 1}, In: tensors{bare(1, n)}, Out: tensors{bare(1, 1), typed(kernel.I32, 1, 1)}},
 			{Op: kernel.CrossEntropy, In: tensors{bare(1, n), one, one, one, ids}, Out: tensors{one, one}},
 			{Op: kernel.CrossEntropyGrad, In: tensors{bare(1, n), one, one, ids, one}, Out: tensors{bare(1, n)}},
 			{Op: kernel.Quantize2, In: tensors{bare(n)}, Out: tensors{typed(kernel.I32, (n+127)/128, 8), bare((n + 127) / 128)}},

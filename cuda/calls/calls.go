@@ -91,6 +91,20 @@ func (d *Dice) Floats(shape ...int) kernel.Tensor {
 	return t
 }
 
+// few is numbers of which many are equal, or all. Where d is wild, most of them
+// or all are infinities, and NaN, which TopK takes for -Inf.
+func (d *Dice) few(shape ...int) kernel.Tensor {
+	numbers := d.Floats(1 + d.Below(5)).F
+	if d.Wild {
+		copy(numbers, []float32{float32(math.Inf(-1)), float32(math.NaN()), float32(math.Inf(1))})
+	}
+	t := kernel.New(kernel.F32, shape...)
+	for i := range t.F {
+		t.F[i] = numbers[d.Below(len(numbers))]
+	}
+	return t
+}
+
 // Positive is numbers in [1/4, 9/4).
 func (d *Dice) Positive(shape ...int) kernel.Tensor {
 	t := kernel.New(kernel.F32, shape...)
@@ -301,6 +315,16 @@ func (d *Dice) rowwise(c *kernel.Call) {
 	case kernel.Scatter:
 		m := min(t, v)
 		c.In = []kernel.Tensor{d.Floats(v, n), d.distinct(m, v), d.Floats(m, n)}
+	case kernel.TopK:
+		if d.Given == nil && d.Below(4) == 0 { // more than one pass of a block
+			t, n = 1+d.Below(3), 2049+d.Below(2100)
+			x = d.Floats(t, n)
+		}
+		if d.Below(2) == 0 {
+			x = d.few(t, n)
+		}
+		c.Attr.Rows = 1 + d.Below(min(n, 24))
+		c.In = []kernel.Tensor{x}
 	case kernel.Dropout:
 		c.Attr.Rate, c.Attr.Site = []float32{0, 0.1, 0.5, 0.999}[d.Below(4)], d.word()
 		c.In = []kernel.Tensor{x, d.words(4)}
