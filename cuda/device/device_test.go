@@ -124,6 +124,12 @@ func TestTrainingStep(t *testing.T) {
 				e.Shortlist = list
 			}
 		}
+		e.Shortlist = nil
+		flat, _, err := e.Beam(on.Zeros(), batches[0].Source[:2], nmt.TwicePlusTen, 3, 1) // all tokens are as likely
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.words = append(r.words, flat)
 		cfg, err := train.Preset("tiny")
 		if err != nil {
 			t.Fatal(err)

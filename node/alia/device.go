@@ -172,7 +172,14 @@ func (g gpus) text() string {
 	for _, d := range g.Devices {
 		fmt.Fprintf(&b, "%s  %s, %s, capability %s, driver for CUDA %s", d.ID, d.Name, mib(uint64(d.MemoryBytes)), d.Capability, d.Driver)
 		if s := d.State; s != nil {
-			fmt.Fprintf(&b, ", %d °C (slows down at %d), %.0f of %.0f W", s.Celsius, s.SlowCelsius, s.Watts, s.LimitWatts)
+			fmt.Fprintf(&b, ", %d °C", s.Celsius)
+			if s.SlowCelsius > 0 {
+				fmt.Fprintf(&b, " (slows down at %d)", s.SlowCelsius)
+			}
+			fmt.Fprintf(&b, ", %.0f W", s.Watts)
+			if s.LimitWatts > 0 {
+				fmt.Fprintf(&b, " of %.0f", s.LimitWatts)
+			}
 		}
 		if !d.Used {
 			fmt.Fprintf(&b, ": not used: %s", d.Reason)

@@ -129,13 +129,26 @@ func hold(ctx context.Context, a *app, peer *node.Peer, dir string) error {
 func capabilityOf(dev kernel.Device, threads int) protocol.Capability {
 	return protocol.Capability{
 		Software: "alia " + version, Kernel: train.Numerics + " " + dev.Name(), Device: runtime.GOARCH,
-		Threads: uint32(threads), MFLOPS: uint64(matmulRate(dev, probeShape, probeTime) / 1e6),
+		Threads: uint32(threads), MFLOPS: uint64(probe(dev) / 1e6),
 	}
 }
 
-// probeShape and probeTime are the canonical probe, whose speed bids tell: a
-// square product, for long enough to be past the first wake-up of the processor.
-var probeShape = [3]int{256, 256, 256}
+// probe is the speed that bids tell, in FLOP/s: that of a square product, for
+// long enough to be past the first wake-up of the processor. A GPU is given
+// larger ones, up to one that takes it so long that what it takes to begin does
+// not matter.
+func probe(dev kernel.Device) float64 {
+	const n, most = 256, 4096
+	const long = 2 * time.Millisecond
+	rate := matmulRate(dev, [3]int{n, n, n}, probeTime)
+	for n := 2 * n; isGPU(dev.Name()) && n <= most; n *= 2 {
+		if before := float64(n) * float64(n) * float64(n) / 4; before/rate > long.Seconds() {
+			break
+		}
+		rate = matmulRate(dev, [3]int{n, n, n}, probeTime/10)
+	}
+	return rate
+}
 
 const probeTime = 200 * time.Millisecond
 

@@ -34,11 +34,11 @@ func (e *Engine) Beam(p *tensor.Set, sources [][]int32, limit func(source int) i
 				b.beams[s].slots = append(b.beams[s].slots, b.live[s].slot+i*w.limits[s])
 			}
 		}
-		if err := b.run(); err != nil {
+		if err := b.search(); err != nil {
 			return err
 		}
 		for s, i := range w.sentences {
-			outputs[i] = b.beams[s].best()
+			outputs[i] = b.beams[s].translation()
 		}
 		return nil
 	})
@@ -52,8 +52,18 @@ type beamSearch struct {
 	penalty   float32
 	beams     []beam // by sentence
 	most, exp []float32
-	logits    kernel.Tensor // where the host reads them
-	room      kernel.Room   // for that
+	logits    kernel.Tensor // of the step
+	room      kernel.Room   // for those where the host does not read them
+	largest   []float32     // then the largest of each row
+	tokens    []int32       // and whose they are
+	each      int           // of a row; 0 where all are read
+	rows      []options
+}
+
+// options is the logits of tokens that may follow a beginning.
+type options struct {
+	x   []float32
+	ids []int32 // the tokens, nil for all in order
 }
 
 // beam is one sentence's search. It is done when nothing is live.
@@ -91,21 +101,19 @@ func (c candidate) before(d candidate) bool {
 	return c.rank < d.rank
 }
 
-// run steps until every beam is done.
-func (b *beamSearch) run() error {
+// search steps until every beam is done.
+func (b *beamSearch) search() error {
 	for t := 0; len(b.live) > 0; t++ {
 		lse, err := b.predict(t)
 		if err != nil {
 			return err
 		}
-		logits := b.logits
 		penalty := kernel.Exp(float32(b.penalty * kernel.Log(float32(t+1))))
 		row := 0
 		for s := range b.beams {
 			if m := &b.beams[s]; len(m.live) > 0 {
 				n := len(m.live)
-				width := logits.Shape[1]
-				found := m.candidates(logits.F[row*width:(row+n)*width], lse[row:row+n], 2*b.width, b.marks, b.decoder.candidates(m.sentence))
+				found := b.candidates(m, row, lse[row:row+n])
 				row += n
 				b.follow(m, found, t+1, penalty)
 			}
@@ -131,8 +139,14 @@ func (b *beamSearch) predict(t int) ([]float32, error) {
 	logits := b.step(t)
 	b.do(kernel.RowMax, kernel.Attr{}, []kernel.Tensor{most}, []kernel.Tensor{logits})
 	b.do(kernel.RowSumExp, kernel.Attr{}, []kernel.Tensor{exp}, []kernel.Tensor{logits, most})
+	if b.logits, b.each = logits, 0; logits.Home != nil { // else they are at hand
+		b.each = min(2*b.width+spare, logits.Shape[1])
+		b.largest = slices.Grow(b.largest[:0], n*b.each)[:n*b.each]
+		b.tokens = slices.Grow(b.tokens[:0], n*b.each)[:n*b.each]
+		b.run(kernel.TopK, kernel.Attr{Rows: b.each},
+			[]kernel.Tensor{floats(b.largest, n, b.each), ints(b.tokens, n, b.each)}, []kernel.Tensor{logits})
+	}
 	kernel.Release(b.dev)
-	b.logits = kernel.Fetch(&b.room, logits)
 	for i := range n {
 		b.exp[i] = b.most[i] + kernel.Log(b.exp[i])
 	}
@@ -142,22 +156,65 @@ func (b *beamSearch) predict(t int) ([]float32, error) {
 	return b.exp, nil
 }
 
-// candidates returns the n best that may be written, in order. logits is
-// [len(live), Vocab], lse each row's log of the sum of exponentials; the columns
-// are the tokens ids, or all where that is nil.
-func (m *beam) candidates(logits, lse []float32, n int, marks Marks, ids []int32) []candidate {
-	best := make([]candidate, 0, n+1)
-	width := len(logits) / len(m.live)
-	columns := width
-	if ids != nil {
-		columns = len(ids)
+// spare is how many more of a row's largest logits are read than there are
+// candidates, so that the least of them is seldom as good as one.
+const spare = 6
+
+// candidates returns the best that may be written, two for each of the width, in
+// order. The beginnings of m are the rows of logits from row on, lse the log of
+// the sum of exponentials of each. Where the largest of each row do not decide,
+// as another's score may round to the same, all are read.
+func (b *beamSearch) candidates(m *beam, row int, lse []float32) []candidate {
+	n := 2 * b.width
+	best := m.best(b.options(m, row), lse, n, b.marks)
+	if b.each > 0 && b.each < b.logits.Shape[1] && !m.decided(best, b.rows, lse, n) {
+		b.logits, b.each = kernel.Fetch(&b.room, b.logits), 0
+		best = m.best(b.options(m, row), lse, n, b.marks)
 	}
+	return best
+}
+
+// options is the rows of m's beginnings, the first of which is row.
+func (b *beamSearch) options(m *beam, row int) []options {
+	b.rows = b.rows[:0]
+	ids, width := b.decoder.candidates(m.sentence), b.logits.Shape[1]
+	for i := row; i < row+len(m.live); i++ {
+		o := options{ids: ids}
+		switch {
+		case b.each > 0:
+			o = options{b.largest[i*b.each : (i+1)*b.each], b.tokens[i*b.each : (i+1)*b.each]}
+		case ids != nil:
+			o.x = b.logits.F[i*width:][:len(ids)]
+		default:
+			o.x = b.logits.F[i*width : (i+1)*width]
+		}
+		b.rows = append(b.rows, o)
+	}
+	return b.rows
+}
+
+// decided reports whether the n best of the largest of each row are the best of
+// all: whatever else a row has is at most its last one here.
+func (m *beam) decided(best []candidate, rows []options, lse []float32, n int) bool {
 	for rank, h := range m.live {
+		last := rows[rank].x[len(rows[rank].x)-1]
+		if len(best) < n || !(best[n-1].score > h.score+(last-lse[rank])) {
+			return false
+		}
+	}
+	return true
+}
+
+// best returns the n best candidates of rows, by beginning, in order.
+func (m *beam) best(rows []options, lse []float32, n int, marks Marks) []candidate {
+	best := make([]candidate, 0, n+1)
+	for rank, h := range m.live {
+		ids := rows[rank].ids
 		least := float32(math.Inf(-1))
 		if len(best) == n {
 			least = leastLogit(best[n-1].score, h.score, lse[rank])
 		}
-		for i, x := range logits[rank*width:][:columns] {
+		for i, x := range rows[rank].x {
 			if x < least {
 				continue
 			}
@@ -255,8 +312,8 @@ func (b *beamSearch) assign(m *beam, next []beginning, parents []int, rows int) 
 	}
 }
 
-// best is the translation: the tokens of the highest score among the ended.
-func (m *beam) best() []int32 {
+// translation is the tokens of the highest score among the ended.
+func (m *beam) translation() []int32 {
 	best := m.ended[0]
 	for _, h := range m.ended[1:] {
 		if h.score > best.score {

@@ -1,7 +1,9 @@
 package nmt
 
 import (
+	"cmp"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -133,5 +135,52 @@ func TestBeamWidth(t *testing.T) {
 		if _, _, err := e.Beam(p, [][]int32{{3}}, TwicePlusTen, width, 1); err == nil {
 			t.Errorf("a beam of %d is accepted", width)
 		}
+	}
+}
+
+// TestDecided takes the best of the largest logits of each row alone: where it
+// is said that they decide, they give what all logits give.
+func TestDecided(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	const n = 4
+	marks := toy.Tokens()
+	cut := 0
+	for trial := range 2000 {
+		var m beam
+		var all, largest []options
+		var lse []float32
+		v, k := 8+r.IntN(20), 5+r.IntN(3)
+		for range 1 + r.IntN(3) {
+			m.live = append(m.live, beginning{score: -float32(r.IntN(40))})
+			lse = append(lse, float32(r.IntN(3)))
+			x := make([]float32, v)
+			for i := range x {
+				x[i] = float32(r.IntN(1 + trial%30)) // equals often
+				if trial%7 == 0 {
+					x[i] = 1 + float32(r.IntN(9))/(1<<23) // which round to equals
+				}
+			}
+			ids := make([]int32, v)
+			for i := range ids {
+				ids[i] = int32(i)
+			}
+			slices.SortStableFunc(ids, func(i, j int32) int { return cmp.Compare(x[j], x[i]) })
+			top := options{ids: ids[:k]}
+			for _, id := range top.ids {
+				top.x = append(top.x, x[id])
+			}
+			all, largest = append(all, options{x: x}), append(largest, top)
+		}
+		got := m.best(largest, lse, n, marks)
+		if !m.decided(got, largest, lse, n) {
+			continue
+		}
+		cut++
+		if want := m.best(all, lse, n, marks); !slices.Equal(got, want) {
+			t.Fatalf("trial %d: %v, want %v", trial, got, want)
+		}
+	}
+	if cut < 500 || cut > 1900 {
+		t.Errorf("the largest decided in %d of 2000 trials", cut)
 	}
 }
