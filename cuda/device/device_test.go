@@ -60,6 +60,41 @@ func sound(t *testing.T, change func(c *emulator.Config)) *Device {
 // TestConformance opens the device, all of whose tensors are then the host's.
 func TestConformance(t *testing.T) { sound(t, nil) }
 
+// TestOperations asks the device operation by operation: for a trace, and for
+// where a gradient went wrong.
+func TestOperations(t *testing.T) {
+	config := nmt.Config{Vocab: 30, Dim: 8, Heads: 2, FFN: 8, Encoder: 1, Decoder: 1}
+	host, err := kernel.Open("auto", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sane, large := nmt.Init(config, 3), nmt.Init(config, 3)
+	gain, _ := large.Get("decoder.norm.weight")
+	for i := range gain.F {
+		gain.F[i] = 3e38
+	}
+	batches := []nmt.Batch{batch(30, 2)}
+	var steps [2][]tensor.Step
+	var said [2]string
+	for i, dev := range []kernel.Device{host, sound(t, nil)} {
+		e := nmt.NewEngine(dev, config)
+		if err := e.Trace(sane.On(dev), batches, nmt.Key{}, func(s tensor.Step) { steps[i] = append(steps[i], s) }); err != nil {
+			t.Fatal(err)
+		}
+		_, err := e.Gradient(large.On(dev), batches, nmt.Key{})
+		if !errors.Is(err, nmt.ErrNonFinite) {
+			t.Fatal(err)
+		}
+		said[i] = err.Error()
+	}
+	if len(steps[0]) == 0 || !reflect.DeepEqual(steps[0], steps[1]) {
+		t.Errorf("the traces differ: %v, want %v", steps[1], steps[0])
+	}
+	if said[0] != said[1] {
+		t.Errorf("%q, want %q", said[1], said[0])
+	}
+}
+
 // allow leaves the device room for so many bytes.
 func allow(d *Device, bytes int64) {
 	d.must(d.drain)
