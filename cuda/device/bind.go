@@ -19,6 +19,7 @@ import (
 // first call to when the host looks at them, and the last call's addresses.
 type bindings struct {
 	in, out []cu.DevicePtr
+	written []*mirror              // by output: its copy, nil for the device's own
 	copies  []*mirror              // in order of the host's addresses
 	idle    map[int][]cu.DevicePtr // by class
 	held    int64                  // bytes of copies and of what is idle
@@ -56,33 +57,31 @@ var errAcross = errors.New("tensors lie across one another")
 
 // bind finds the addresses of c's tensors on the device, for a kernel on the
 // stream s. When what is bound is in the way, because there is too much of it or
-// it lies across c's tensors, it is written back first. It is not ok where c's
-// own tensors are in their way, or are more than the device holds.
-func (d *Device) bind(c *kernel.Call, s *stream) (ok bool, err error) {
+// it lies across c's tensors, it is written back first. It fails with errAcross
+// where c's own tensors are in their way, and with OutOfMemory where they are more
+// than the device holds.
+func (d *Device) bind(c *kernel.Call, s *stream) (err error) {
 	d.bound.last = false
 	if err = d.bindAll(c); errors.Is(err, errAcross) || errors.Is(err, cu.OutOfMemory) {
 		if err := d.finish(); err != nil {
-			return false, err
+			return err
 		}
 		if err := d.drain(); err != nil {
-			return false, err
+			return err
 		}
 		d.bound.last = true
 		err = d.bindAll(c)
-	}
-	if errors.Is(err, errAcross) || errors.Is(err, cu.OutOfMemory) {
-		return false, nil
 	}
 	if err == nil && s.seen < d.loads { // copies that the stream does not wait for yet
 		s.seen = d.loads
 		err = s.Wait(d.loaded, 0)
 	}
-	return err == nil, err
+	return err
 }
 
 func (d *Device) bindAll(c *kernel.Call) error {
 	b := &d.bound
-	b.in, b.out = b.in[:0], b.out[:0]
+	b.in, b.out, b.written = b.in[:0], b.out[:0], b.written[:0]
 	moved := false
 	for i := range c.In {
 		at, m, err := d.locate(&c.In[i])
@@ -108,10 +107,12 @@ func (d *Device) bindAll(c *kernel.Call) error {
 		if err != nil {
 			return err
 		}
+		b.out, b.written = append(b.out, at), append(b.written, m)
+	}
+	for _, m := range b.written { // now that there is room for all, and the call will be
 		if m != nil {
 			m.dirty = true
 		}
-		b.out = append(b.out, at)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/alia-network/alia/cuda/calls"
 	"github.com/alia-network/alia/cuda/driver"
 	"github.com/alia-network/alia/cuda/emulator"
 	"github.com/alia-network/alia/work/kernel"
@@ -279,13 +280,58 @@ func TestFull(t *testing.T) {
 	if got := kernel.Local(there).F[1<<15-1]; got != 2 {
 		t.Errorf("the sum on the device is %v", got)
 	}
-	if !slices.Equal(d.Hosted(), []string{"Add"}) {
+	if len(d.Hosted()) > 0 {
 		t.Errorf("the host computed %v", d.Hosted())
+	}
+	// One sum of all of it has no halves.
+	sum := kernel.New(kernel.F32, 1)
+	large := kernel.New(kernel.F32, 1<<17)
+	large.F[5] = 3
+	d.Do(&kernel.Call{Op: kernel.Sum, In: []kernel.Tensor{large}, Out: []kernel.Tensor{sum}})
+	if sum.F[0] != 3 || !slices.Equal(d.Hosted(), []string{"Sum"}) {
+		t.Errorf("the sum is %v, the host computed %v", sum.F[0], d.Hosted())
 	}
 	if z := kernel.Alloc(d, kernel.F32, 1<<16); z.Home != nil {
 		t.Error("a full device gives memory")
 	}
 	runtime.KeepAlive(there)
+}
+
+// TestPieces computes calls of all rows, of the host's tensors, with a device that
+// has room for some of a call's rows at a time.
+func TestPieces(t *testing.T) {
+	host, err := kernel.Open("auto", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := sound(t, nil)
+	c := emulator.Sound()
+	c.Memory = 16 << 10
+	emulator.Change(c)
+	d.must(d.drain)
+	for op := kernel.Op(1); int(op) < len(kernel.Ops); op++ {
+		for trial := range uint32(2) {
+			c := (&calls.Dice{Seed: uint32(op)<<8 + trial}).Call(op)
+			var over []int
+			if ways := calls.InPlace[op]; len(ways) > 0 && trial == 1 {
+				over = ways[0]
+			}
+			want, got := calls.Clone(&c, over), calls.Clone(&c, over)
+			host.Do(&want)
+			d.Do(&got)
+			if at := calls.Differ(got.Out, want.Out); at != "" {
+				t.Errorf("%s over %v: %s", calls.Shapes(&c), over, at)
+			}
+		}
+	}
+	for _, op := range []kernel.Op{kernel.Add, kernel.AddBias, kernel.Adam, kernel.CrossEntropyGrad, kernel.LayerNormGrad, kernel.QuantizeRows} {
+		if slices.Contains(d.Hosted(), op.String()) {
+			t.Errorf("the host computed %v, which has pieces that fit", op)
+		}
+	}
+	if !slices.Contains(d.Hosted(), "Dropout") {
+		t.Errorf("the host computed %v: all fits", d.Hosted())
+	}
 }
 
 // TestAlloc gives memory back when nothing refers to it.

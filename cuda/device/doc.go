@@ -10,7 +10,8 @@
 // needs another run beside one another.
 //
 // A device that is full leaves tensors with the host, copies those of a call at
-// a time, and has the host compute a call that does not fit: the same bits, later.
+// a time, takes a call that does not fit in pieces of its rows, and has the host
+// compute one that has none: the same bits, later.
 // One that breaks down panics with a [kernel.Fault], then and ever after.
 //
 //	dev, err := device.Open("cuda:0", 1)

@@ -15,9 +15,9 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// begin puts a call's kernels into a stream, or has the host compute it: where
-// the row or the shape has none, tensors lie across one another, or the device
-// has no room for them.
+// begin puts a call's kernels into a stream, those of its pieces where the device
+// has no room for all of it, or has the host compute it: where the row or the
+// shape has none, or tensors lie across one another.
 func (d *Device) begin(e *entry) error {
 	s, err := d.choose(e.order)
 	if err != nil {
@@ -27,11 +27,17 @@ func (d *Device) begin(e *entry) error {
 	if e.launches == nil {
 		return d.byHost(c)
 	}
-	if ok, err := d.bind(c, s); err != nil {
-		return err
-	} else if !ok {
+	err = d.bind(c, s)
+	if errors.Is(err, cu.OutOfMemory) {
+		if ok, err := d.inPieces(c); ok || err != nil {
+			return err
+		}
+	}
+	if errors.Is(err, cu.OutOfMemory) || errors.Is(err, errAcross) {
 		d.hosted[c.Op] = true
 		return d.byHost(c)
+	} else if err != nil {
+		return err
 	}
 	s.busy = s != &d.main // also where binding had to wait for it
 	for i := range e.launches {

@@ -37,45 +37,11 @@ type split struct {
 	heads int // of the scores
 }
 
-// locals has, for the rows that are local when their operands are, what each
-// input must be and, after the arrow, what each output is: w whole, r split
-// by rows, all by those of one side; t a segment table, from side q to side k,
-// s its scores, and q and k split by the rows of its sides.
-var locals = map[kernel.Op]string{
-	kernel.MatMul:           "rw>r", // unless A is transposed
-	kernel.AddBias:          "rw>r",
-	kernel.Add:              "rr>r",
-	kernel.Relu:             "r>r",
-	kernel.ReluGrad:         "rr>r",
-	kernel.Swish:            "r>r",
-	kernel.SwishGrad:        "rr>r",
-	kernel.LayerNorm:        "rww>rr",
-	kernel.LayerNormGrad:    "rrwr>r",
-	kernel.Embed:            "wrrw>r",
-	kernel.Gather:           "wr>r",
-	kernel.Dropout:          "rw>r", // where a row is whole counters
-	kernel.Scale:            "r>r",
-	kernel.AttnScores:       "qkt>s",
-	kernel.AttnSoftmax:      "st>s",
-	kernel.AttnSoftmaxGrad:  "sst>s",
-	kernel.AttnMix:          "skt>q",
-	kernel.AttnMixT:         "sqt>k",
-	kernel.RowMax:           "r>r",
-	kernel.RowSum:           "r>r",
-	kernel.RowSumExp:        "rr>r",
-	kernel.CrossEntropy:     "rrrrr>rr",
-	kernel.CrossEntropyGrad: "rrrrw>r",
-	kernel.ArgMax:           "r>r",
-	kernel.TopK:             "r>rr",
-	kernel.QuantizeRows:     "r>rr",
-	kernel.Linear8:          "rrwww>r",
-}
-
 // locality finds how n's outputs are split, given the splits of the nodes
 // before it, and whether n is local, by which side. Segments count as side 0.
 func (g *Graph) locality(n *node, splits [][]split) (out []split, side Side, local bool) {
 	out = make([]split, len(n.out))
-	rule := locals[n.op]
+	rule := kernel.Locals[n.op]
 	if rule == "" || n.op == kernel.MatMul && n.attr.Trans == kernel.TN {
 		return out, 0, false
 	}
