@@ -61,6 +61,36 @@ func sound(t *testing.T, change func(c *emulator.Config)) *Device {
 // TestConformance opens the device, all of whose tensors are then the host's.
 func TestConformance(t *testing.T) { sound(t, nil) }
 
+// TestForeignForm translates with a model of another program's form, whose
+// decoder begins with the padding.
+func TestForeignForm(t *testing.T) {
+	config := nmt.Config{
+		Vocab: 40, Dim: 16, Heads: 2, FFN: 24, Encoder: 1, Decoder: 1,
+		Form: nmt.Form{PostNorm: true, Activation: nmt.Swish, OutputBias: true, Marks: nmt.Marks{Pad: 2, BOS: 2}},
+	}
+	host, err := kernel.Open("auto", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words [2][][]int32
+	for i, dev := range []kernel.Device{host, sound(t, nil)} {
+		e, params := nmt.NewEngine(dev, config), nmt.Init(config, 4).On(dev)
+		sources := batch(40, 3).Source
+		greedy, _, err := e.Greedy(params, sources, nmt.TwicePlusTen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		beam, _, err := e.Beam(params, sources, nmt.TwicePlusTen, 2, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		words[i] = append(greedy, beam...)
+	}
+	if !reflect.DeepEqual(words[0], words[1]) {
+		t.Errorf("translations are %v, want %v", words[1], words[0])
+	}
+}
+
 // TestOperations asks the device operation by operation: for a trace, and for
 // where a gradient went wrong.
 func TestOperations(t *testing.T) {

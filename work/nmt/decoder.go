@@ -127,9 +127,10 @@ func (d *decoder) begin(n, rows int, source *ragged, pe kernel.Tensor) {
 	}
 	d.reserve(&d.stats, n, 2)
 	d.reserve(&d.h, n, c.FFN)
-	d.reserve(&d.logits, n, c.Vocab)
 	if w := &d.narrowed; w.on {
 		d.reserve(&w.wide, n, len(w.all))
+	} else {
+		d.reserve(&d.logits, n, c.Vocab)
 	}
 	for len(d.never.F) < 2*n {
 		d.never.F = append(d.never.F, float32(math.Inf(-1)))
@@ -165,7 +166,7 @@ func (d *decoder) step(t int) kernel.Tensor {
 	kernel.Hold(d.dev)
 	defer kernel.Release(d.dev)
 	n := len(d.live)
-	for _, b := range []*kernel.Tensor{&d.x, &d.z, &d.q, &d.k, &d.v, &d.y, &d.stats, &d.h, &d.logits} {
+	for _, b := range []*kernel.Tensor{&d.x, &d.z, &d.q, &d.k, &d.v, &d.y, &d.stats, &d.h} {
 		d.reserve(b, n, b.Shape[1])
 	}
 	d.pos, d.self, d.cross, d.rows = d.pos[:0], d.self[:0], d.cross[:0], d.rows[:0]
@@ -228,11 +229,15 @@ func (d *decoder) predict(z kernel.Tensor) kernel.Tensor {
 		d.unembed(z, target{w.wide, w.output})
 		return w.choose(d)
 	}
+	d.reserve(&d.logits, len(d.live), d.config.Vocab)
 	d.unembed(z, target{d.logits, d.output})
 	d.hidden = d.hidden[:0]
 	for i := range d.live {
 		row := int32(i * d.config.Vocab)
-		d.hidden = append(d.hidden, row+d.marks.Pad, row+d.marks.BOS)
+		d.hidden = append(d.hidden, row+d.marks.Pad)
+		if d.marks.BOS != d.marks.Pad { // the same in some programs' models
+			d.hidden = append(d.hidden, row+d.marks.BOS)
+		}
 	}
 	n := len(d.hidden)
 	d.put(column(d.logits), ints(d.hidden, n), floats(d.never.F[:n], n, 1))
