@@ -91,8 +91,8 @@ func TestForeignForm(t *testing.T) {
 	}
 }
 
-// TestOperations asks the device operation by operation: for a trace, and for
-// where a gradient went wrong.
+// TestOperations asks the device operation by operation: for a trace, for where a
+// gradient went wrong, and to be watched.
 func TestOperations(t *testing.T) {
 	config := nmt.Config{Vocab: 30, Dim: 8, Heads: 2, FFN: 8, Encoder: 1, Decoder: 1}
 	host, err := kernel.Open("auto", 1)
@@ -117,6 +117,23 @@ func TestOperations(t *testing.T) {
 			t.Fatal(err)
 		}
 		said[i] = err.Error()
+		if d, ok := dev.(*Device); ok {
+			begun, done := 0, 0.0
+			d.Watched(func(_ int, _ *kernel.Call, share float64, before bool) {
+				if before {
+					begun++
+				} else {
+					done += share
+				}
+			})
+			if _, err := e.Loss(sane.On(dev), batches[0]); err != nil {
+				t.Fatal(err)
+			}
+			d.Watched(nil)
+			if begun < 20 || done != float64(begun) {
+				t.Errorf("%d calls began, %v ended", begun, done)
+			}
+		}
 	}
 	if len(steps[0]) == 0 || !reflect.DeepEqual(steps[0], steps[1]) {
 		t.Errorf("the traces differ: %v, want %v", steps[1], steps[0])
@@ -367,13 +384,13 @@ func TestPieces(t *testing.T) {
 // TestAlloc gives memory back when nothing refers to it.
 func TestAlloc(t *testing.T) {
 	d := sound(t, nil)
-	d.limit = 1 << 20 // collect often
+	d.limit = 1 << 18 // collect often
 	for i := range 64 {
-		x, ok := d.Alloc(kernel.F32, 1<<16)
+		x, ok := d.Alloc(kernel.F32, 1<<14)
 		if !ok {
 			t.Fatalf("no memory for block %d", i)
 		}
-		end := x.Part(1<<16-1, 1<<16, 1)
+		end := x.Part(1<<14-1, 1<<14, 1)
 		kernel.Copy(end, kernel.Tensor{Type: kernel.F32, F: []float32{1}})
 		c := kernel.Call{Op: kernel.Add, In: []kernel.Tensor{x, x}, Out: []kernel.Tensor{x}}
 		d.Do(&c)
