@@ -64,6 +64,7 @@ cuda-tests: build-cuda
 	$(CUDA_ENV) $(GO) vet -tags cuda,cudaemu ./cuda/... ./node/alia
 	$(CUDA_ENV) $(GO) test -tags cuda,cudaemu -count=1 ./cuda/device ./cuda/driver ./cuda/selftest
 	$(CUDA_ENV) $(GO) test -tags cuda,cudaemu -count=1 -run TestCUDA ./node/alia
+	@echo "cuda: the race detector with -short, which leaves out a training step that takes a minute and ran without the detector"
 	$(CUDA_ENV) $(GO) test -tags cuda,cudaemu -race -short -count=1 ./cuda/device
 
 golden: ## the golden digests, under every instruction set and without assembly

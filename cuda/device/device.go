@@ -3,6 +3,7 @@
 package device
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
@@ -193,7 +194,7 @@ func (d *Device) Close() error {
 		for _, m := range d.modules {
 			m.Unload() // a lost device frees them itself
 		}
-		return errors.Join(err, d.ordinal.ReleasePrimaryCtx())
+		return cmp.Or(err, d.ordinal.ReleasePrimaryCtx()) // one line
 	})
 	close(d.tasks)
 	return err

@@ -126,7 +126,10 @@ func (d *Device) Hosted() []string {
 
 // byHost computes c with the host, on copies of what lies on the device.
 func (d *Device) byHost(c *kernel.Call) error {
-	if err := errors.Join(d.join(), d.finish()); err != nil {
+	if err := d.join(); err != nil {
+		return err
+	}
+	if err := d.finish(); err != nil {
 		return err
 	}
 	type place struct {
