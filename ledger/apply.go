@@ -9,14 +9,14 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// Result is what became of a transaction.
-type Result struct {
+// TxResult is what became of a transaction.
+type TxResult struct {
 	Code    Code
 	Detail  string    // for people; not part of consensus
 	Entries []Settled // of a Settle, in order
 }
 
-// results is the canonical form of Result.Entries.
+// results is the canonical form of TxResult.Entries.
 type results struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
@@ -25,7 +25,7 @@ type results struct {
 
 // Data returns the canonical bytes of the entries, which blocks carry; none
 // for a transaction that is not a Settle.
-func (r Result) Data() []byte {
+func (r TxResult) Data() []byte {
 	if len(r.Entries) == 0 {
 		return nil
 	}
@@ -71,12 +71,12 @@ type claim struct {
 // sorted. A transaction that is refused changes nothing; nil stands for bytes
 // that did not parse. An error means that the height does not follow or that
 // an invariant broke; the state must then not be used further.
-func (s *State) Apply(height uint64, txs []*Tx) (*State, []Result, []Change, error) {
+func (s *State) Apply(height uint64, txs []*Tx) (*State, []TxResult, []Change, error) {
 	d, err := s.draft(height)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	out := make([]Result, len(txs))
+	out := make([]TxResult, len(txs))
 	for i, tx := range txs {
 		d.index = i
 		out[i] = d.execute(tx)
@@ -93,10 +93,10 @@ func (s *State) Apply(height uint64, txs []*Tx) (*State, []Result, []Change, err
 
 // Check says what would become of a transaction in the next height, if it were
 // alone there.
-func (s *State) Check(tx *Tx) Result {
+func (s *State) Check(tx *Tx) TxResult {
 	d, err := s.draft(s.height + 1)
 	if err != nil {
-		return Result{Code: Malformed, Detail: err.Error()}
+		return TxResult{Code: Malformed, Detail: err.Error()}
 	}
 	return d.execute(tx)
 }
@@ -113,22 +113,22 @@ func (s *State) draft(height uint64) (*draft, error) {
 }
 
 // execute runs one transaction and keeps its writes unless it is refused.
-func (d *draft) execute(tx *Tx) Result {
+func (d *draft) execute(tx *Tx) TxResult {
 	d.writes, d.entries = make(map[string][]byte), nil
 	if tx == nil {
-		return Result{Code: Malformed, Detail: Malformed.String()}
+		return TxResult{Code: Malformed, Detail: Malformed.String()}
 	}
 	err := d.admit(tx)
 	if err == nil {
 		err = tx.Body.apply(d, tx)
 	}
 	if err != nil {
-		return Result{Code: codeOf(err), Detail: err.Error(), Entries: d.entries}
+		return TxResult{Code: codeOf(err), Detail: err.Error(), Entries: d.entries}
 	}
 	for key, value := range d.writes { // order-free: a union of maps
 		d.done[key] = value
 	}
-	return Result{Entries: d.entries}
+	return TxResult{Entries: d.entries}
 }
 
 // admit checks what every transaction must meet, takes its nonce and burns its
@@ -160,7 +160,7 @@ func (d *draft) admit(tx *Tx) error {
 
 // mint pays the claims of the block. When they exceed its cap, each gets the
 // same part of what it claims.
-func (d *draft) mint(out []Result) {
+func (d *draft) mint(out []TxResult) {
 	d.writes = d.done
 	supply := d.supply()
 	limit := min(d.schedule.Cap, maxSupply-supply.Minted)
@@ -224,8 +224,8 @@ func load[T any](d *draft, key []byte) (T, bool) { return decode[T](d.get(key)) 
 
 func store[T any](d *draft, key []byte, record T) { d.writes[string(key)] = encode(record) }
 
-func (d *draft) account(a protocol.Account) Account {
-	r, _ := load[Account](d, AccountKey(a))
+func (d *draft) account(a protocol.Account) AccountState {
+	r, _ := load[AccountState](d, AccountKey(a))
 	r.Version = 1
 	return r
 }

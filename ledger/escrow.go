@@ -20,7 +20,7 @@ type EscrowOpen struct {
 }
 
 // Kind returns KindEscrowOpen.
-func (EscrowOpen) Kind() Kind { return KindEscrowOpen }
+func (EscrowOpen) Kind() TxKind { return KindEscrowOpen }
 
 func (b EscrowOpen) check() error {
 	if b.Amount == 0 || b.Price == 0 {
@@ -58,7 +58,7 @@ type EscrowClose struct {
 }
 
 // Kind returns KindEscrowClose.
-func (EscrowClose) Kind() Kind { return KindEscrowClose }
+func (EscrowClose) Kind() TxKind { return KindEscrowClose }
 
 func (b EscrowClose) check() error { return need("job", b.Job) }
 

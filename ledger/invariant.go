@@ -105,8 +105,8 @@ func checkChange(c Change, old []byte, had bool) error {
 	case bytes.HasPrefix(c.Key, []byte("u/")) && had:
 		return fmt.Errorf("settlement %x is written twice", c.Key)
 	case bytes.HasPrefix(c.Key, []byte("a/")) && had:
-		was, _ := decode[Account](old, true)
-		is, ok := decode[Account](c.Value, c.Value != nil)
+		was, _ := decode[AccountState](old, true)
+		is, ok := decode[AccountState](c.Value, c.Value != nil)
 		if !ok || is.Nonce < was.Nonce {
 			return fmt.Errorf("account %x is gone or its nonce falls", c.Key)
 		}
@@ -130,7 +130,7 @@ func weigh(key, value []byte) (weight, error) {
 	kind, _, _ := bytes.Cut(key, []byte("/"))
 	switch string(kind) {
 	case "a":
-		a, err := strict[Account](key, value)
+		a, err := strict[AccountState](key, value)
 		return weight{balance: a.Balance, accounts: 1}, err
 	case "e":
 		e, err := strict[Escrow](key, value)
@@ -139,13 +139,13 @@ func weigh(key, value []byte) (weight, error) {
 		}
 		return weight{escrow: e.Left}, err
 	case "n":
-		r, err := strict[Run](key, value)
+		r, err := strict[RunState](key, value)
 		if err == nil && r.Spent > r.Budget {
 			err = fmt.Errorf("run %s spent %d MFLOP of %d", r.Run, r.Spent, r.Budget)
 		}
 		return weight{}, err
 	case "l":
-		_, err := strict[Round](key, value)
+		_, err := strict[CommittedRound](key, value)
 		return weight{}, err
 	case "u":
 		_, err := strict[Settlement](key, value)

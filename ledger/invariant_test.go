@@ -192,7 +192,7 @@ func TestBrokenInvariantsHalt(t *testing.T) {
 	leaky.Left--
 	supply := s.Supply()
 	supply.Minted += 1 << 50
-	run := Run{Version: 1, Run: link("run"), Status: Approved, Budget: 1, Spent: 2}
+	run := RunState{Version: 1, Run: link("run"), Status: Approved, Budget: 1, Spent: 2}
 	for _, c := range []struct {
 		name    string
 		changes []Change

@@ -66,7 +66,7 @@ func New(net protocol.Net, g Genesis) (*State, error) {
 // Load returns the state of a height from all its pairs, as [State.Pairs] gave
 // them. It checks every record and the books; the root is the caller's to
 // compare.
-func Load(net protocol.Net, height uint64, pairs []Pair) (*State, error) {
+func Load(net protocol.Net, height uint64, pairs []KeyValue) (*State, error) {
 	changes := make([]Change, len(pairs))
 	for i, p := range pairs {
 		changes[i] = Change(p)
@@ -108,11 +108,11 @@ func (s *State) Get(key []byte) (value []byte, ok bool) { return s.tree.get(key)
 func (s *State) Prove(key []byte) Proof { return s.tree.prove(key) }
 
 // Pairs returns all keys that start with prefix and their records, sorted.
-func (s *State) Pairs(prefix []byte) []Pair { return s.tree.pairs(prefix) }
+func (s *State) Pairs(prefix []byte) []KeyValue { return s.tree.pairs(prefix) }
 
 // Account returns an account's record, zero for one that was never written.
-func (s *State) Account(a protocol.Account) Account {
-	r, ok := decode[Account](s.tree.get(AccountKey(a)))
+func (s *State) Account(a protocol.Account) AccountState {
+	r, ok := decode[AccountState](s.tree.get(AccountKey(a)))
 	if !ok {
 		r.Version = 1
 	}
@@ -120,7 +120,9 @@ func (s *State) Account(a protocol.Account) Account {
 }
 
 // Run returns a run's record.
-func (s *State) Run(run block.Link) (Run, bool) { return decode[Run](s.tree.get(RunKey(run))) }
+func (s *State) Run(run block.Link) (RunState, bool) {
+	return decode[RunState](s.tree.get(RunKey(run)))
+}
 
 // Escrow returns the escrow of a customer for a job.
 func (s *State) Escrow(job block.Link, customer protocol.Account) (Escrow, bool) {

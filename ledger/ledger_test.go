@@ -146,40 +146,40 @@ func TestRefusedRunDoesNotMint(t *testing.T) {
 	w := newWorld(t, DefaultParams())
 	run := link("run")
 	entry := w.entry("miner", "coordinator", run, link("unit"), 10)
-	w.want(UnknownWork, "relay", Settle{Entries: []Entry{entry}})
+	w.want(UnknownWork, "relay", Settle{Entries: []SettleEntry{entry}})
 	w.must("coordinator", RunPropose{Run: run, Budget: 100})
-	w.want(NotApproved, "relay", Settle{Entries: []Entry{entry}})
+	w.want(NotApproved, "relay", Settle{Entries: []SettleEntry{entry}})
 	w.must("validator", RunVote{Run: run, Yes: false})
-	w.want(NotApproved, "relay", Settle{Entries: []Entry{entry}})
+	w.want(NotApproved, "relay", Settle{Entries: []SettleEntry{entry}})
 }
 
 func TestSettleEntries(t *testing.T) {
 	w := newWorld(t, DefaultParams())
 	run := link("run")
 	w.approve("coordinator", run, 1000)
-	unit := func(name string, change func(*Entry)) Entry {
+	unit := func(name string, change func(*SettleEntry)) SettleEntry {
 		e := w.entry("miner", "coordinator", run, link(name), 100)
 		change(&e)
 		return e
 	}
 	cases := []struct {
 		name  string
-		entry Entry
+		entry SettleEntry
 		want  Code
 	}{
-		{"good", unit("1", func(*Entry) {}), OK},
-		{"again in the same transaction", unit("1", func(*Entry) {}), Already},
-		{"accept not by the coordinator", unit("2", func(e *Entry) { w.resign(e, "miner", "mallory") }), NotCoordinator},
-		{"miner not who accept says", unit("3", func(e *Entry) { w.resign(e, "mallory", "coordinator") }), Mismatch},
-		{"cost raised", unit("4", func(e *Entry) { e.Attestation.Cost++; w.resign(e, "miner", "coordinator") }), Mismatch},
-		{"attestation changed", unit("5", func(e *Entry) { e.Attestation.Cost++; e.Accept.Cost++ }), BadSignature},
-		{"accept unsigned", unit("6", func(e *Entry) { e.Accept.Sig = nil }), BadSignature},
-		{"auditor's", unit("7", func(e *Entry) { e.Attestation.Role = protocol.Auditor; w.resign(e, "miner", "coordinator") }), Malformed},
-		{"no unit", unit("8", func(e *Entry) {
+		{"good", unit("1", func(*SettleEntry) {}), OK},
+		{"again in the same transaction", unit("1", func(*SettleEntry) {}), Already},
+		{"accept not by the coordinator", unit("2", func(e *SettleEntry) { w.resign(e, "miner", "mallory") }), NotCoordinator},
+		{"miner not who accept says", unit("3", func(e *SettleEntry) { w.resign(e, "mallory", "coordinator") }), Mismatch},
+		{"cost raised", unit("4", func(e *SettleEntry) { e.Attestation.Cost++; w.resign(e, "miner", "coordinator") }), Mismatch},
+		{"attestation changed", unit("5", func(e *SettleEntry) { e.Attestation.Cost++; e.Accept.Cost++ }), BadSignature},
+		{"accept unsigned", unit("6", func(e *SettleEntry) { e.Accept.Sig = nil }), BadSignature},
+		{"auditor's", unit("7", func(e *SettleEntry) { e.Attestation.Role = protocol.Auditor; w.resign(e, "miner", "coordinator") }), Malformed},
+		{"no unit", unit("8", func(e *SettleEntry) {
 			e.Attestation.Unit, e.Accept.Unit = block.Link{}, block.Link{}
 			w.resign(e, "miner", "coordinator")
 		}), Malformed},
-		{"another network's", unit("9", func(e *Entry) { e.Attestation.Net = protocol.Net{1} }), WrongNetwork},
+		{"another network's", unit("9", func(e *SettleEntry) { e.Attestation.Net = protocol.Net{1} }), WrongNetwork},
 		{"over the budget", w.entry("miner", "coordinator", run, link("10"), 901), OverBudget},
 		{"unknown work", w.entry("miner", "coordinator", link("?"), link("11"), 1), UnknownWork},
 		{"rest of the budget", w.entry("miner", "coordinator", run, link("12"), 900), OK},
@@ -220,10 +220,10 @@ func TestTranslation(t *testing.T) {
 	deadline := w.state.height + 20
 	w.must("customer", EscrowOpen{Job: job, Amount: 5000, Price: 1000, Deadline: deadline})
 	w.want(Already, "customer", EscrowOpen{Job: job, Amount: 5000, Price: 1000, Deadline: deadline})
-	w.want(UnknownWork, "relay", Settle{Entries: []Entry{w.entry("miner", "mallory", job, link("mt0"), 1)}})
+	w.want(UnknownWork, "relay", Settle{Entries: []SettleEntry{w.entry("miner", "mallory", job, link("mt0"), 1)}})
 
 	before := w.state.Supply()
-	w.must("relay", Settle{Entries: []Entry{w.entry("miner", "customer", job, link("mt1"), 4000)}}) // 4 GFLOP
+	w.must("relay", Settle{Entries: []SettleEntry{w.entry("miner", "customer", job, link("mt1"), 4000)}}) // 4 GFLOP
 	after := w.state.Supply()
 	// Of 4000: 3400 to the miner, 200 to the pool, 400 burned, and half of that minted.
 	if got := w.state.Account(acct("miner")).Balance; got != 3400+200 {
@@ -232,7 +232,7 @@ func TestTranslation(t *testing.T) {
 	if after.Pool-before.Pool != 200 || after.Burned-before.Burned != 400 || after.Minted-before.Minted != 200 {
 		t.Errorf("books %+v after %+v", after, before)
 	}
-	w.want(InsufficientFunds, "relay", Settle{Entries: []Entry{w.entry("miner", "customer", job, link("mt2"), 1001)}})
+	w.want(InsufficientFunds, "relay", Settle{Entries: []SettleEntry{w.entry("miner", "customer", job, link("mt2"), 1001)}})
 	w.want(NotDue, "customer", EscrowClose{Job: job})
 	for w.state.height < deadline {
 		w.apply()
@@ -251,7 +251,7 @@ func TestSelfDealingLoses(t *testing.T) {
 	had := w.state.Account(acct("wash")).Balance
 	job := link("job")
 	w.must("wash", EscrowOpen{Job: job, Amount: coin, Price: coin, Deadline: w.state.height + 2})
-	w.must("wash", Settle{Entries: []Entry{w.entry("wash", "wash", job, link("mt"), 1000)}})
+	w.must("wash", Settle{Entries: []SettleEntry{w.entry("wash", "wash", job, link("mt"), 1000)}})
 	w.apply()
 	w.apply()
 	w.must("wash", EscrowClose{Job: job})

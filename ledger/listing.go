@@ -39,7 +39,7 @@ func (s *State) List(after []byte, limit int) Listing {
 			l.More = true
 			break
 		}
-		a, _ := decode[Account](p.Value, true)
+		a, _ := decode[AccountState](p.Value, true)
 		l.Accounts = append(l.Accounts, Holding{Account: protocol.Account(p.Key[2:]), Balance: a.Balance})
 	}
 	return l

@@ -91,7 +91,7 @@ func (p Proof) Value(key []byte) (root []byte, value []byte, found bool, err err
 // encodeBucket returns a bucket's bytes, which its leaf hashes: for each pair
 // the key's length, the key, the value's length, the value; lengths are
 // unsigned varints. An empty bucket is no bytes.
-func encodeBucket(bucket []Pair) []byte {
+func encodeBucket(bucket []KeyValue) []byte {
 	var b []byte
 	for _, p := range bucket {
 		b = binary.AppendUvarint(b, uint64(len(p.Key)))
@@ -104,11 +104,11 @@ func encodeBucket(bucket []Pair) []byte {
 
 // decodeBucket reads what encodeBucket wrote, and nothing else: keys ascend
 // strictly and lengths are in their shortest form.
-func decodeBucket(data []byte) ([]Pair, error) {
-	var pairs []Pair
+func decodeBucket(data []byte) ([]KeyValue, error) {
+	var pairs []KeyValue
 	var last []byte
 	for rest := data; len(rest) > 0; {
-		var p Pair
+		var p KeyValue
 		var err error
 		if p.Key, rest, err = cutString(rest); err != nil {
 			return nil, err

@@ -12,9 +12,9 @@ import (
 // MFLOP; heights count blocks. Every record is stored in canonical encoding
 // under the key its section names.
 
-// Account is a member's money: key a/<account>. An account nobody has written
+// AccountState is a member's money: key a/<account>. An account nobody has written
 // reads as zero.
-type Account struct {
+type AccountState struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
 	Balance uint64 // units
@@ -36,18 +36,18 @@ type Escrow struct {
 	Deadline uint64 // height after which it may be closed
 }
 
-// Status is where a run stands.
-type Status uint8
+// RunStatus is where a run stands.
+type RunStatus uint8
 
 // A run mints only while Approved.
 const (
-	Proposed Status = iota + 1
+	Proposed RunStatus = iota + 1
 	Approved
 	Refused
 )
 
 // String returns the status in words.
-func (s Status) String() string {
+func (s RunStatus) String() string {
 	switch s {
 	case Proposed:
 		return "proposed"
@@ -59,12 +59,12 @@ func (s Status) String() string {
 	return fmt.Sprintf("status %d", uint8(s))
 }
 
-// Run is a training run: key n/<run>.
-type Run struct {
+// RunState is a training run: key n/<run>.
+type RunState struct {
 	_           struct{} `cbor:",toarray"`
 	Version     uint16
 	Run         block.Link
-	Status      Status
+	Status      RunStatus
 	Proposer    protocol.Account
 	Coordinator protocol.Account
 	Rounds      uint64     // rounds committed; the next round's number
@@ -76,8 +76,8 @@ type Run struct {
 	No          []protocol.Account
 }
 
-// Round is a committed round of a run: key l/<run><round>.
-type Round struct {
+// CommittedRound is a committed round of a run: key l/<run><round>.
+type CommittedRound struct {
 	_           struct{} `cbor:",toarray"`
 	Version     uint16
 	Run         block.Link
@@ -138,7 +138,7 @@ type proposals struct {
 
 // Keys of the state. Each names its record in the proofs.
 
-// AccountKey returns the key of an [Account].
+// AccountKey returns the key of an [AccountState].
 func AccountKey(a protocol.Account) []byte { return append([]byte("a/"), a[:]...) }
 
 // EscrowKey returns the key of an [Escrow].
@@ -146,10 +146,10 @@ func EscrowKey(job block.Link, customer protocol.Account) []byte {
 	return append(append([]byte("e/"), job.Bytes()...), customer[:]...)
 }
 
-// RunKey returns the key of a [Run].
+// RunKey returns the key of a [RunState].
 func RunKey(run block.Link) []byte { return append([]byte("n/"), run.Bytes()...) }
 
-// RoundKey returns the key of a [Round].
+// RoundKey returns the key of a [CommittedRound].
 func RoundKey(run block.Link, round uint64) []byte {
 	return binary.BigEndian.AppendUint64(append([]byte("l/"), run.Bytes()...), round)
 }

@@ -20,13 +20,13 @@ type RunPropose struct {
 }
 
 // Kind returns KindRunPropose.
-func (RunPropose) Kind() Kind { return KindRunPropose }
+func (RunPropose) Kind() TxKind { return KindRunPropose }
 
 func (b RunPropose) check() error { return need("run", b.Run) }
 
 func (b RunPropose) apply(d *draft, tx *Tx) error {
 	key := RunKey(b.Run)
-	if _, known := load[Run](d, key); known {
+	if _, known := load[RunState](d, key); known {
 		return Already
 	}
 	open, _ := load[proposals](d, proposalsKey)
@@ -36,7 +36,7 @@ func (b RunPropose) apply(d *draft, tx *Tx) error {
 	open.Version = 1
 	open.Runs = append(slices.Clone(open.Runs), b.Run)
 	store(d, proposalsKey, open)
-	store(d, key, Run{
+	store(d, key, RunState{
 		Version: 1, Run: b.Run, Status: Proposed, Proposer: tx.Account, Coordinator: tx.Account,
 		Active: d.height, Budget: b.Budget,
 	})
@@ -52,7 +52,7 @@ type RunVote struct {
 }
 
 // Kind returns KindRunVote.
-func (RunVote) Kind() Kind { return KindRunVote }
+func (RunVote) Kind() TxKind { return KindRunVote }
 
 func (b RunVote) check() error { return need("run", b.Run) }
 
@@ -61,7 +61,7 @@ func (b RunVote) apply(d *draft, tx *Tx) error {
 	if !slices.Contains(validators, tx.Account) {
 		return NotValidator
 	}
-	r, known := load[Run](d, RunKey(b.Run))
+	r, known := load[RunState](d, RunKey(b.Run))
 	if !known {
 		return UnknownRun
 	}
@@ -89,7 +89,7 @@ func (b RunVote) apply(d *draft, tx *Tx) error {
 }
 
 // Voted says whether an account has voted on the run.
-func (r Run) Voted(a protocol.Account) bool {
+func (r RunState) Voted(a protocol.Account) bool {
 	return slices.Contains(r.Yes, a) || slices.Contains(r.No, a)
 }
 
@@ -101,12 +101,12 @@ type TakeRun struct {
 }
 
 // Kind returns KindTakeRun.
-func (TakeRun) Kind() Kind { return KindTakeRun }
+func (TakeRun) Kind() TxKind { return KindTakeRun }
 
 func (b TakeRun) check() error { return need("run", b.Run) }
 
 func (b TakeRun) apply(d *draft, tx *Tx) error {
-	r, known := load[Run](d, RunKey(b.Run))
+	r, known := load[RunState](d, RunKey(b.Run))
 	if !known {
 		return UnknownRun
 	}
@@ -142,7 +142,7 @@ type RoundRoots struct {
 const MaxRounds = 256
 
 // Kind returns KindRoundCommit.
-func (RoundCommit) Kind() Kind { return KindRoundCommit }
+func (RoundCommit) Kind() TxKind { return KindRoundCommit }
 
 func (b RoundCommit) check() error {
 	if err := need("run", b.Run); err != nil {
@@ -163,7 +163,7 @@ func (b RoundCommit) check() error {
 }
 
 func (b RoundCommit) apply(d *draft, tx *Tx) error {
-	r, known := load[Run](d, RunKey(b.Run))
+	r, known := load[RunState](d, RunKey(b.Run))
 	switch {
 	case !known:
 		return UnknownRun
@@ -175,7 +175,7 @@ func (b RoundCommit) apply(d *draft, tx *Tx) error {
 		return fmt.Errorf("%w: %d, next is %d", BadRound, b.Round, r.Rounds)
 	}
 	for _, roots := range b.Rounds {
-		store(d, RoundKey(b.Run, r.Rounds), Round{
+		store(d, RoundKey(b.Run, r.Rounds), CommittedRound{
 			Version: 1, Run: b.Run, Round: r.Rounds, Params: roots.Params, Log: roots.Log,
 			Coordinator: tx.Account, Height: d.height,
 		})

@@ -74,7 +74,7 @@ func TestCapIsProRata(t *testing.T) {
 	var txs []*Tx
 	for i := range 4 { // claims of about 300, 600, 900 and 1200 units
 		e := w.entry(fmt.Sprint("miner", i), "coordinator", run, link(fmt.Sprint(i)), uint64(3*(i+1)))
-		txs = append(txs, w.parse(w.sign("relay", Settle{Entries: []Entry{e}})))
+		txs = append(txs, w.parse(w.sign("relay", Settle{Entries: []SettleEntry{e}})))
 	}
 	results := w.apply(txs...)
 	var total, paid uint64

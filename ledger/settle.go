@@ -18,9 +18,9 @@ const (
 	bonusShare = 50 // of what is burned, the most that is minted again
 )
 
-// Entry settles one unit: its miner's statement of the result, and the accept
+// SettleEntry settles one unit: its miner's statement of the result, and the accept
 // of the run's coordinator or the job's customer.
-type Entry struct {
+type SettleEntry struct {
 	_           struct{} `cbor:",toarray"`
 	Attestation protocol.Attestation
 	Accept      protocol.Accept
@@ -31,7 +31,7 @@ type Entry struct {
 // refused as a whole only when every entry is.
 type Settle struct {
 	_       struct{} `cbor:",toarray"`
-	Entries []Entry
+	Entries []SettleEntry
 }
 
 // Settled is what became of an entry.
@@ -43,7 +43,7 @@ type Settled struct {
 }
 
 // Kind returns KindSettle.
-func (Settle) Kind() Kind { return KindSettle }
+func (Settle) Kind() TxKind { return KindSettle }
 
 func (b Settle) check() error {
 	if n := len(b.Entries); n == 0 || n > MaxEntries {
@@ -62,7 +62,7 @@ func (b Settle) verify(net protocol.Net) []error {
 	return verdicts
 }
 
-func (e *Entry) verify(net protocol.Net) error {
+func (e *SettleEntry) verify(net protocol.Net) error {
 	at, ac := &e.Attestation, &e.Accept
 	switch {
 	case at.Version != protocol.Version || ac.Version != protocol.Version || at.Role != protocol.Worker:
@@ -109,11 +109,11 @@ func (b Settle) apply(d *draft, tx *Tx) error {
 
 // settle pays one entry whose records are verified, or refuses it and leaves
 // the draft as it was.
-func (d *draft) settle(e *Entry) error {
+func (d *draft) settle(e *SettleEntry) error {
 	if _, done := load[Settlement](d, UnitKey(e.Attestation.Unit)); done {
 		return Already
 	}
-	if run, ok := load[Run](d, RunKey(e.Attestation.Work)); ok {
+	if run, ok := load[RunState](d, RunKey(e.Attestation.Work)); ok {
 		return d.settleTraining(e, run)
 	}
 	key := EscrowKey(e.Attestation.Work, e.Accept.Account)
@@ -124,7 +124,7 @@ func (d *draft) settle(e *Entry) error {
 }
 
 // settleTraining claims the mint for a unit of an approved run.
-func (d *draft) settleTraining(e *Entry, run Run) error {
+func (d *draft) settleTraining(e *SettleEntry, run RunState) error {
 	cost := e.Attestation.Cost
 	switch {
 	case e.Accept.Account != run.Coordinator:
@@ -141,7 +141,7 @@ func (d *draft) settleTraining(e *Entry, run Run) error {
 }
 
 // settleTranslation pays a unit from its job's escrow.
-func (d *draft) settleTranslation(e *Entry, key []byte, escrow Escrow) error {
+func (d *draft) settleTranslation(e *SettleEntry, key []byte, escrow Escrow) error {
 	fee := mulDiv(e.Attestation.Cost, escrow.Price, 1000)
 	if fee > escrow.Left {
 		return fmt.Errorf("%w: unit of %d units, %d are left in the escrow", InsufficientFunds, fee, escrow.Left)
@@ -167,7 +167,7 @@ func (d *draft) settleTranslation(e *Entry, key []byte, escrow Escrow) error {
 
 // record writes a unit's settlement, and claims what is to be minted for it at
 // the end of the block.
-func (d *draft) record(e *Entry, paid, mint uint64) {
+func (d *draft) record(e *SettleEntry, paid, mint uint64) {
 	at := &e.Attestation
 	store(d, UnitKey(at.Unit), Settlement{
 		Version: 1, Unit: at.Unit, Work: at.Work, Miner: at.Account, Result: at.Result,

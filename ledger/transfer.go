@@ -18,7 +18,7 @@ type Transfer struct {
 }
 
 // Kind returns KindTransfer.
-func (Transfer) Kind() Kind { return KindTransfer }
+func (Transfer) Kind() TxKind { return KindTransfer }
 
 func (b Transfer) check() error {
 	if len(b.Memo) > maxMemo {

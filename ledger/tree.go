@@ -18,14 +18,14 @@ const (
 // hash is a SHA-256 digest.
 type hash = [sha256.Size]byte
 
-// Pair is one key of the state and its value.
-type Pair struct {
+// KeyValue is one key of the state and its value.
+type KeyValue struct {
 	Key   []byte
 	Value []byte
 }
 
 // Change is a key written by a block: Value nil means the key is gone.
-type Change Pair
+type Change KeyValue
 
 // tree is the state as sorted pairs in 65,536 buckets, the leaves of a Merkle
 // tree hashed as RFC 6962 has it (CometBFT's crypto/merkle gives the same
@@ -40,7 +40,7 @@ type tree struct {
 // subtree over them. nodes is a heap: the root at 1, the children of i at 2i
 // and 2i+1, the leaves last.
 type page struct {
-	buckets [pageSize][]Pair // by the second byte of SHA-256(key)
+	buckets [pageSize][]KeyValue // by the second byte of SHA-256(key)
 	nodes   [2 * pageSize]hash
 }
 
@@ -94,7 +94,7 @@ func bucketOf(key []byte) (int, int) {
 	return int(h[0]), int(h[1])
 }
 
-func comparePair(p Pair, key []byte) int { return bytes.Compare(p.Key, key) }
+func comparePair(p KeyValue, key []byte) int { return bytes.Compare(p.Key, key) }
 
 // root returns the Merkle root.
 func (t *tree) root() hash { return t.nodes[1] }
@@ -154,7 +154,7 @@ func rehash(nodes *[2 * pageSize]hash, i int, leaf hash) {
 }
 
 // merge returns a new bucket with the changes made.
-func merge(bucket []Pair, changes []Change) []Pair {
+func merge(bucket []KeyValue, changes []Change) []KeyValue {
 	bucket = slices.Clone(bucket)
 	for _, c := range changes {
 		i, ok := slices.BinarySearchFunc(bucket, c.Key, comparePair)
@@ -165,15 +165,15 @@ func merge(bucket []Pair, changes []Change) []Pair {
 		case ok:
 			bucket[i].Value = c.Value
 		default:
-			bucket = slices.Insert(bucket, i, Pair(c))
+			bucket = slices.Insert(bucket, i, KeyValue(c))
 		}
 	}
 	return bucket
 }
 
 // pairs returns the pairs whose key starts with prefix, sorted by key.
-func (t *tree) pairs(prefix []byte) []Pair {
-	var found []Pair
+func (t *tree) pairs(prefix []byte) []KeyValue {
+	var found []KeyValue
 	for _, p := range t.pages {
 		if p == emptyPage {
 			continue
@@ -186,6 +186,6 @@ func (t *tree) pairs(prefix []byte) []Pair {
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b Pair) int { return bytes.Compare(a.Key, b.Key) })
+	slices.SortFunc(found, func(a, b KeyValue) int { return bytes.Compare(a.Key, b.Key) })
 	return found
 }

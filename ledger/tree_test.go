@@ -14,11 +14,11 @@ import (
 
 // slowRoot is the obvious version: CometBFT's own tree over all buckets.
 func slowRoot(content map[string][]byte) []byte {
-	var buckets [1 << treeDepth][]Pair
+	var buckets [1 << treeDepth][]KeyValue
 	for _, k := range slices.Sorted(maps.Keys(content)) {
 		pi, bi := bucketOf([]byte(k))
 		at := pi<<pageBits | bi
-		buckets[at] = append(buckets[at], Pair{[]byte(k), content[k]})
+		buckets[at] = append(buckets[at], KeyValue{[]byte(k), content[k]})
 	}
 	leaves := make([][]byte, len(buckets))
 	for i, b := range buckets {
@@ -206,7 +206,7 @@ func FuzzParseTx(f *testing.F) {
 		Transfer{To: acct("bob"), Amount: 1, Memo: "hi"}, RunPropose{Run: run, Budget: 1}, RunVote{Run: run, Yes: true},
 		TakeRun{Run: run}, RoundCommit{Run: run, Rounds: []RoundRoots{{Params: run, Log: run}}}, EscrowClose{Job: run},
 		EscrowOpen{Job: run, Amount: 1, Price: 1, Deadline: 1},
-		Settle{Entries: []Entry{w.entry("miner", "coordinator", run, link("unit"), 1)}},
+		Settle{Entries: []SettleEntry{w.entry("miner", "coordinator", run, link("unit"), 1)}},
 	} {
 		f.Add(w.sign("alice", b))
 	}

@@ -15,12 +15,12 @@ const MaxTx = protocol.MaxMessage
 // long an unsettled one can linger.
 const Horizon = 1200
 
-// Kind numbers a kind of transaction.
-type Kind uint16
+// TxKind numbers a kind of transaction.
+type TxKind uint16
 
 // The kinds of transactions.
 const (
-	KindTransfer Kind = iota + 100
+	KindTransfer TxKind = iota + 100
 	KindRunPropose
 	KindRunVote
 	KindTakeRun
@@ -34,7 +34,7 @@ const (
 // [TakeRun], [RoundCommit], [Settle], [EscrowOpen] or [EscrowClose].
 type Body interface {
 	// Kind returns the number under which the body travels.
-	Kind() Kind
+	Kind() TxKind
 	// apply does what is asked on the draft, or returns an error that wraps a
 	// [Code]; the draft is then thrown away.
 	apply(d *draft, tx *Tx) error
@@ -58,7 +58,7 @@ type envelope struct {
 	_         struct{} `cbor:",toarray"`
 	Version   uint16
 	Net       protocol.Net
-	Kind      Kind
+	Kind      TxKind
 	Account   protocol.Account
 	Nonce     uint64
 	Fee       uint64
@@ -123,7 +123,7 @@ func ParseTx(data []byte, net protocol.Net) (*Tx, error) {
 }
 
 // parseBody reads a body of a kind.
-func parseBody(k Kind, data []byte) (Body, error) {
+func parseBody(k TxKind, data []byte) (Body, error) {
 	switch k {
 	case KindTransfer:
 		return parseAs[Transfer](data)

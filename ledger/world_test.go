@@ -68,7 +68,7 @@ func (w *world) parse(data []byte) *Tx {
 }
 
 // apply makes the next height of the transactions, and audits it.
-func (w *world) apply(txs ...*Tx) []Result {
+func (w *world) apply(txs ...*Tx) []TxResult {
 	w.Helper()
 	next, results, _, err := w.state.Apply(w.state.height+1, txs)
 	if err != nil {
@@ -82,7 +82,7 @@ func (w *world) apply(txs ...*Tx) []Result {
 }
 
 // do applies one transaction in a height of its own.
-func (w *world) do(who string, body Body) Result {
+func (w *world) do(who string, body Body) TxResult {
 	w.Helper()
 	return w.apply(w.parse(w.sign(who, body)))[0]
 }
@@ -120,13 +120,13 @@ func (w *world) earn(who string, cost uint64) {
 	w.nonce++
 	run := link(fmt.Sprint("run for ", who, w.nonce))
 	w.approve("coordinator", run, cost)
-	w.must("relay", Settle{Entries: []Entry{w.entry(who, "coordinator", run, link(fmt.Sprint("unit", w.nonce)), cost)}})
+	w.must("relay", Settle{Entries: []SettleEntry{w.entry(who, "coordinator", run, link(fmt.Sprint("unit", w.nonce)), cost)}})
 }
 
 // entry is a unit, attested by its miner and accepted.
-func (w *world) entry(miner, accepter string, work, unit block.Link, cost uint64) Entry {
+func (w *world) entry(miner, accepter string, work, unit block.Link, cost uint64) SettleEntry {
 	w.Helper()
-	e := Entry{
+	e := SettleEntry{
 		Attestation: protocol.Attestation{Work: work, Unit: unit, Result: link("result"), Cost: cost},
 		Accept:      protocol.Accept{Work: work, Unit: unit, Miner: acct(miner), Result: link("result"), Cost: cost},
 	}
@@ -135,7 +135,7 @@ func (w *world) entry(miner, accepter string, work, unit block.Link, cost uint64
 }
 
 // resign signs both records of an entry.
-func (w *world) resign(e *Entry, miner, accepter string) {
+func (w *world) resign(e *SettleEntry, miner, accepter string) {
 	w.Helper()
 	if err := protocol.Sign(key(miner), testNet, &e.Attestation); err != nil {
 		w.Fatal(err)

@@ -17,7 +17,7 @@ import (
 
 // Ledger is what a relay needs of the ledger.
 type Ledger interface {
-	Run(ctx context.Context, run block.Link) (ledger.Run, bool, error)
+	Run(ctx context.Context, run block.Link) (ledger.RunState, bool, error)
 	Settled(ctx context.Context, units []block.Link) (map[block.Link]ledger.Settlement, error)
 }
 
@@ -231,7 +231,7 @@ func (r *Relay) settle(ctx context.Context) error {
 	units := make([]block.Link, len(batch))
 	for i, a := range batch {
 		units[i] = a.Accept.Unit
-		body.Entries = append(body.Entries, ledger.Entry{Attestation: a.Attestation, Accept: a.Accept})
+		body.Entries = append(body.Entries, ledger.SettleEntry{Attestation: a.Attestation, Accept: a.Accept})
 	}
 	if err := r.send(ctx, body); err != nil && !errors.Is(err, ledger.Already) {
 		return fmt.Errorf("settle: %w", err)

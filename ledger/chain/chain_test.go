@@ -95,9 +95,9 @@ func submit(t *testing.T, rpc string, net protocol.Net, who string, body ledger.
 	}
 }
 
-func entry(t *testing.T, net protocol.Net, run, unit block.Link) ledger.Entry {
+func entry(t *testing.T, net protocol.Net, run, unit block.Link) ledger.SettleEntry {
 	t.Helper()
-	e := ledger.Entry{
+	e := ledger.SettleEntry{
 		Attestation: protocol.Attestation{Work: run, Unit: unit, Result: link("result"), Cost: 1000},
 		Accept: protocol.Accept{
 			Work: run, Unit: unit, Miner: protocol.AccountOf(key("miner")), Result: link("result"), Cost: 1000,
@@ -206,9 +206,9 @@ func found(t *testing.T, rpc, path string, arg []byte) bool {
 	return len(query(t, rpc, path, arg).Value) > 0
 }
 
-func status(t *testing.T, rpc string, run block.Link) ledger.Status {
+func status(t *testing.T, rpc string, run block.Link) ledger.RunStatus {
 	t.Helper()
-	var r ledger.Run
+	var r ledger.RunState
 	if value := query(t, rpc, "run", run.Bytes()).Value; len(value) > 0 {
 		if err := block.Decode(value, &r); err != nil {
 			t.Fatal(err)

@@ -65,9 +65,9 @@ func (s *store) load(net protocol.Net) (*ledger.State, error) {
 		if height == nil {
 			return nil
 		}
-		var pairs []ledger.Pair
+		var pairs []ledger.KeyValue
 		err := tx.Bucket(stateBucket).ForEach(func(k, v []byte) error {
-			pairs = append(pairs, ledger.Pair{Key: bytes.Clone(k), Value: bytes.Clone(v)})
+			pairs = append(pairs, ledger.KeyValue{Key: bytes.Clone(k), Value: bytes.Clone(v)})
 			return nil
 		})
 		if err != nil {

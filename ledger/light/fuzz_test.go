@@ -59,7 +59,7 @@ func newPaper(t testing.TB) paper {
 	check(err)
 	empty, err := ledger.New(trust.net, app)
 	check(err)
-	state, err := ledger.Load(trust.net, 0, append(empty.Pairs(nil), ledger.Pair{Key: ledger.UnitKey(p.unit), Value: value}))
+	state, err := ledger.Load(trust.net, 0, append(empty.Pairs(nil), ledger.KeyValue{Key: ledger.UnitKey(p.unit), Value: value}))
 	check(err)
 
 	header, err := signHeader(key, trust.validators.Hash(), state.AppHash()).ToProto().Marshal()

@@ -125,9 +125,9 @@ func key(name string) ed25519.PrivateKey {
 func link(name string) block.Link { return block.Link{Cid: block.Sum(block.CBOR, []byte(name))} }
 
 // entry is one settled unit, signed by both sides.
-func (w *world) entry(miner, accepter ed25519.PrivateKey, work, unit block.Link, cost uint64) ledger.Entry {
+func (w *world) entry(miner, accepter ed25519.PrivateKey, work, unit block.Link, cost uint64) ledger.SettleEntry {
 	w.Helper()
-	e := ledger.Entry{
+	e := ledger.SettleEntry{
 		Attestation: protocol.Attestation{Work: work, Unit: unit, Result: link("result"), Cost: cost},
 		Accept: protocol.Accept{
 			Work: work, Unit: unit, Miner: protocol.AccountOf(miner), Result: link("result"), Cost: cost,

@@ -93,21 +93,21 @@ func record[T any](ctx context.Context, c *Client, path string, arg []byte) (r T
 }
 
 // Account returns an account's record, which is zero for one never written.
-func (c *Client) Account(ctx context.Context, a protocol.Account) (ledger.Account, error) {
-	r, _, _, err := record[ledger.Account](ctx, c, "account", a[:])
+func (c *Client) Account(ctx context.Context, a protocol.Account) (ledger.AccountState, error) {
+	r, _, _, err := record[ledger.AccountState](ctx, c, "account", a[:])
 	return r, err
 }
 
 // Run returns a run's record, and false if there is none.
-func (c *Client) Run(ctx context.Context, run block.Link) (ledger.Run, bool, error) {
-	r, _, ok, err := record[ledger.Run](ctx, c, "run", run.Bytes())
+func (c *Client) Run(ctx context.Context, run block.Link) (ledger.RunState, bool, error) {
+	r, _, ok, err := record[ledger.RunState](ctx, c, "run", run.Bytes())
 	return r, ok, err
 }
 
 // Round returns a committed round, and false if there is none.
-func (c *Client) Round(ctx context.Context, run block.Link, round uint64) (ledger.Round, bool, error) {
+func (c *Client) Round(ctx context.Context, run block.Link, round uint64) (ledger.CommittedRound, bool, error) {
 	arg := binary.BigEndian.AppendUint64(run.Bytes(), round)
-	r, _, ok, err := record[ledger.Round](ctx, c, "round", arg)
+	r, _, ok, err := record[ledger.CommittedRound](ctx, c, "round", arg)
 	return r, ok, err
 }
 

@@ -65,7 +65,7 @@ func (s *Sender) Send(ctx context.Context, body ledger.Body) (nonce uint64, err 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	me := s.Account()
-	account, height, _, err := record[ledger.Account](ctx, s.client, "account", me[:])
+	account, height, _, err := record[ledger.AccountState](ctx, s.client, "account", me[:])
 	if err != nil {
 		return 0, err
 	}
