@@ -1,6 +1,6 @@
 // What every kernel here stands on. Floating point is IEEE binary32, rounded
 // to nearest even at each operation: contraction is off, fma is written where
-// the numeric specification says fma, and a maximum is a select.
+// NUMERICS.md says fma, and a maximum is a select.
 #pragma once
 
 typedef unsigned int u32;
@@ -54,11 +54,11 @@ INLINE float hidden(float x) {
 
 #define NEG_INF number(0xff800000)
 
-// larger is rule 3's maximum: b where either is NaN.
+// larger is the maximum of NUMERICS.md, section 1.4: b where either is NaN.
 INLINE float larger(float a, float b) { return a > b ? a : b; }
 INLINE float magnitude(float x) { return x < 0 ? -x : x; }
 
-// Row reductions are rule 5's: 32 lanes, each over elements lane, lane+32, ...
+// Row reductions are NUMERICS.md, section 3: 32 lanes, each over elements lane, lane+32, ...
 // ascending, then folded in halves. Every lane gets the result.
 INLINE float first(float x) { return __nvvm_shfl_sync_idx_f32(EACH, x, 0, 31); }
 INLINE float below(float x, u32 by) { return __nvvm_shfl_sync_down_f32(EACH, x, by, 31); }

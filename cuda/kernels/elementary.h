@@ -1,4 +1,4 @@
-// Rule 7: exp and log of the numeric specification, as work/kernel has them.
+// exp and log of NUMERICS.md, sections 5.1 and 5.2, as work/kernel has them.
 #pragma once
 #include "alia.h"
 

@@ -125,7 +125,8 @@ func surveyBackends() []backend {
 	return all
 }
 
-// err names what breaks the numeric specification.
+// err names the backends whose digests differ from the published ones
+// (NUMERICS.md, section 10).
 func (c *conformance) err() error {
 	for _, b := range c.Backends {
 		if b.wrong {

@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// AppendBinary appends the attributes' canonical encoding, 41 bytes in the
+// AppendBinary appends the attributes' canonical encoding, 34 bytes in the
 // order of the fields, big endian, floats as their bits. Names of operations
-// are hashed from it. The error is always nil.
+// are hashed from the encoding: see NUMERICS.md, section 6.1. The error is always nil.
 func (a Attr) AppendBinary(b []byte) ([]byte, error) {
 	causal := byte(0)
 	if a.Causal {

@@ -80,7 +80,7 @@ func eachCase(dev Device, report func(line string) error) error {
 }
 
 // digest is SHA-256 of the operation's name, version and attributes, and of
-// the tensors' types, shapes and elements, little endian.
+// the tensors' types, shapes and elements, little endian: NUMERICS.md, section 10.
 func digest(c *Call, ts []Tensor) [32]byte {
 	le := binary.LittleEndian
 	b := []byte(c.Op.String())

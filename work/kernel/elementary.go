@@ -3,7 +3,7 @@ package kernel
 import "math"
 
 // The constants of Exp and Log are bit patterns, so that no compiler or
-// assembler has a say in how they are rounded. The polynomials are those of
+// assembler has a say in how they are rounded: NUMERICS.md, sections 5.1 and 5.2. The polynomials are those of
 // Cephes (Moshier, expf and logf), evaluated in fma.
 const (
 	expMin    = 0xc2d00000 // -104: below it exp rounds to +0

@@ -2,7 +2,8 @@ package kernel
 
 import "math"
 
-// Fma returns x*y+z rounded once to binary32, as the hardware instruction does.
+// Fma returns x*y+z rounded once to binary32, as the hardware instruction does
+// (NUMERICS.md, section 1.3).
 //
 // The product of two binary32 numbers is exact in binary64, so the only
 // danger is rounding twice: first the sum to 53 bits, then to 24. That is

@@ -61,10 +61,10 @@ type Attr struct {
 type Op uint8
 
 // The rows. T is a number of tokens (rows), D a width, S a number of
-// segments (sentences). Every sum's order is fixed by the numeric
-// specification ALIA-F32 v1: products are chains of fma in ascending k; row
-// reductions use 32 lanes; column reductions one chain over rows. "fma"
-// rounds once; every other product and sum rounds separately.
+// segments (sentences). NUMERICS.md, sections 2 to 7, is the specification
+// ALIA-F32 v1: products are chains of fma in ascending k; row reductions use
+// 32 lanes; column reductions one chain over rows. "fma" rounds once; every
+// other product and sum rounds separately.
 //
 // The attention rows work on packed segments: queries [Tq,D], keys and values
 // [Tk,D], and seg I32 [S,4] whose row s is (query start, query count, key

@@ -4,7 +4,8 @@ import "math"
 
 // lanes is the number of partial results of a row reduction: lane l takes
 // elements l, l+32, ... in ascending order, and the lanes are then folded in
-// halves. It is two AVX-512 registers, four AVX2, eight NEON or one warp.
+// halves (NUMERICS.md, section 3). Thirty-two lanes are two AVX-512 registers,
+// four AVX2, eight NEON or one warp.
 const lanes = 32
 
 type laneArray [lanes]float32

@@ -1,6 +1,6 @@
 package kernel
 
-// refMatMul is numerics rule 4: every element one chain of fma, k ascending.
+// refMatMul is NUMERICS.md, section 2: every element is one chain of fma, k ascending.
 func refMatMul(c *Call, lo, hi int) { matMulProduct(c, lo, hi).reference() }
 
 // matMulProduct is pieces lo to hi-1 of a MatMul.

@@ -8,8 +8,8 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// ErrNonFinite says that a result holds a NaN or an infinity. The numeric
-// specification gives such a unit of work no bytes.
+// ErrNonFinite says that a result holds a NaN or an infinity. Such a unit of
+// work has no output bytes (NUMERICS.md, section 1.4).
 var ErrNonFinite = errors.New("nmt: non-finite result")
 
 // NonFiniteError is an [ErrNonFinite] that says where the first NaN or infinity

@@ -30,7 +30,7 @@ import (
 // floating point: fractions are parts per million (ppm).
 type Config struct {
 	_ struct{} `cbor:",toarray"`
-	// Numerics names the numeric specification and its cost table.
+	// Numerics names the numeric specification, NUMERICS.md, and its cost table.
 	Numerics string
 	// Source and Target are language codes, such as "en" and "de".
 	Source, Target string
@@ -102,7 +102,7 @@ const (
 // Decays lists the values of Config.Decay.
 func Decays() []string { return []string{InverseSqrt, Cosine, Linear, Constant} }
 
-// Numerics is the specification this package computes by.
+// Numerics names the specification that this package computes by, NUMERICS.md.
 const Numerics = "ALIA-F32 v1"
 
 // limits of a configuration from outside: far above any use, far below what

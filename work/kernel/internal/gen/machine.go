@@ -11,7 +11,7 @@ import (
 )
 
 // blockLen is the number of elements of one turn of every loop over a row:
-// the 32 lanes of the numeric specification.
+// the 32 lanes of NUMERICS.md, section 3.
 const blockLen = 32
 
 // machine writes code for one instruction set. Elements are processed in

@@ -9,7 +9,7 @@ import (
 
 const (
 	vectorSize = 16 // bytes of a register, 4 elements
-	vecs       = 8  // registers of a block: the 32 lanes of the numeric specification
+	vecs       = 8  // registers of a block: the 32 lanes of NUMERICS.md, section 3
 	blockLen   = 32
 )
 
@@ -191,7 +191,7 @@ func (m *machine) mul(x, y, dst vec) { m.op3("FMUL", x, y, dst) }
 func (m *machine) fma(x, y, acc vec) { m.emit("VFMLA %s, %s, %s", y.s4(), x.s4(), acc.s4()) }
 
 // maximum sets acc = acc > x ? acc : x. A zero's sign and a NaN are as the
-// specification's select has them, which FMAX would not do.
+// select of NUMERICS.md, section 1.4, has them. FMAX would give others.
 func (m *machine) maximum(x, acc vec) {
 	m.op3("FCMGT", acc, x, scratch)
 	m.emit("VBIF V%d.B16, V%d.B16, V%d.B16", int(scratch), int(x), int(acc))
