@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/corpus"
@@ -54,12 +55,9 @@ type TestScore struct {
 	Sentences int     `json:"sentences"`
 }
 
-// headFile names the last round whose log is safe.
-const headFile = "head"
-
 // Head reads the head of the run in dir; it is zero when there is none yet.
 func Head(dir string) (block.Link, error) {
-	data, err := os.ReadFile(filepath.Join(dir, headFile))
+	data, err := os.ReadFile(filepath.Join(dir, home.HeadFile))
 	if errors.Is(err, os.ErrNotExist) {
 		return block.Link{}, nil
 	} else if err != nil {
@@ -82,7 +80,7 @@ func (c *Coordinator) Run(ctx context.Context) (*Outcome, error) {
 	}
 	c.Report(Event{Kind: EventPlanned, Work: c.Plan.Link, Rounds: out.Rounds, Text: "run " + c.Plan.Link.String()})
 	t := &work.Training{Plan: c.Plan, Store: c.Store, Crew: c.Crew, Home: c.Home, Done: func(r work.Round, l block.Link) error {
-		if err := WriteFile(filepath.Join(c.Dir, headFile), []byte(l.String()+"\n")); err != nil {
+		if err := WriteFile(filepath.Join(c.Dir, home.HeadFile), []byte(l.String()+"\n")); err != nil {
 			return err
 		}
 		out.Head = l

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
@@ -28,13 +29,13 @@ func TestSameBitsCoordinatorStops(t *testing.T) {
 	want := local(t)
 	v := newVillage(t)
 	v.peer("bootstrap")
-	home, dir := t.TempDir(), t.TempDir()
+	own, dir := home.Dir(t.TempDir()), t.TempDir()
 	stop := v.miner("miner-1", "portable")
 	c, cfg := tiny(t)
 	seen := map[string]int{}
 	for attempt := 0; ; attempt++ {
 		ctx, cancel := context.WithCancel(t.Context())
-		p, err := node.OpenPeer(ctx, node.PeerConfig{Home: home, Network: v.network, Key: key("coordinator"), Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Log: quiet})
+		p, err := node.OpenPeer(ctx, node.PeerConfig{Home: own, Network: v.network, Key: key("coordinator"), Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Log: quiet})
 		if err != nil {
 			t.Fatal(err)
 		}

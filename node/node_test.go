@@ -15,6 +15,7 @@ import (
 	"github.com/alia-network/alia/ledger/chain"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/client"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
@@ -38,12 +39,12 @@ func key(name string) ed25519.PrivateKey {
 
 func newVillage(t *testing.T) *village {
 	t.Helper()
-	home := t.TempDir()
-	genesis, err := chain.Init(home, "village", ledger.DefaultParams())
+	dir := t.TempDir()
+	genesis, err := chain.Init(dir, "village", ledger.DefaultParams())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := chain.Start(t.Context(), chain.Config{Home: home, RPCListen: "127.0.0.1:0", BlockInterval: 200 * time.Millisecond, ApproveRuns: true})
+	c, err := chain.Start(t.Context(), chain.Config{Home: dir, RPCListen: "127.0.0.1:0", BlockInterval: 200 * time.Millisecond, ApproveRuns: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func newVillage(t *testing.T) *village {
 func (v *village) peer(name string) *node.Peer {
 	v.t.Helper()
 	p, err := node.OpenPeer(v.t.Context(), node.PeerConfig{
-		Home: v.t.TempDir(), Network: v.network, Key: key(name), Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Log: slog.New(slog.DiscardHandler),
+		Home: home.Dir(v.t.TempDir()), Network: v.network, Key: key(name), Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		v.t.Fatal(err)

@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/mesh"
@@ -32,7 +32,7 @@ type Peer struct {
 
 // PeerConfig says where a peer lives.
 type PeerConfig struct {
-	Home    string // its directory; the block store is Home/blocks
+	Home    home.Dir
 	Network Network
 	Key     ed25519.PrivateKey
 	Listen  []string // multiaddrs
@@ -48,12 +48,12 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 	if p.Ledger, err = light.Dial(ctx, light.Config{Addrs: c.Network.Ledger, Genesis: c.Network.Genesis}); err != nil {
 		return nil, err
 	}
-	if p.Store, err = block.Open(filepath.Join(c.Home, "blocks")); err != nil {
+	if p.Store, err = c.Home.Store(); err != nil {
 		return nil, err
 	}
 	p.Mesh, err = mesh.New(ctx, mesh.Config{
 		Key: c.Key, Net: p.Net, Listen: c.Listen, Bootstrap: c.Network.Bootstrap, Blocks: p.Store,
-		PeersFile: filepath.Join(c.Home, "peers"), Log: c.Log,
+		PeersFile: c.Home.Peers(), Log: c.Log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, p.Store.Close())

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
@@ -26,12 +27,12 @@ type Run struct {
 const drainTime = 30 * time.Second
 
 // NewRun prepares the coordination of plan by p. dir keeps the run's head and
-// journal; home does the combines in this process.
-func NewRun(p *Peer, plan *work.Plan, dir string, home work.Crew, report Reporter) (*Run, error) {
+// journal; here does the combines in this process.
+func NewRun(p *Peer, plan *work.Plan, dir string, here work.Crew, report Reporter) (*Run, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	journal, err := OpenJournal(filepath.Join(dir, "journal"), p.Net)
+	journal, err := OpenJournal(filepath.Join(dir, home.JournalFile), p.Net)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +52,7 @@ func NewRun(p *Peer, plan *work.Plan, dir string, home work.Crew, report Reporte
 		},
 	}
 	r.coordinator = &Coordinator{
-		Dir: dir, Store: p.Store, Plan: plan, Crew: r.publisher, Home: home, Committed: r.relay.Committed, Report: report,
+		Dir: dir, Store: p.Store, Plan: plan, Crew: r.publisher, Home: here, Committed: r.relay.Committed, Report: report,
 	}
 	return r, nil
 }

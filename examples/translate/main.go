@@ -16,43 +16,43 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"time"
 
 	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/client"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 )
 
 func main() {
-	home := flag.String("home", "", "directory with wallet and network.json, made by `alia init`")
+	dir := flag.String("home", "", "directory with wallet and network.json, made by `alia init`")
 	model := flag.String("model", "", "CID of the model")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := translate(ctx, *home, *model); err != nil {
+	if err := translate(ctx, home.Dir(*dir), *model); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func translate(ctx context.Context, home, model string) error {
+func translate(ctx context.Context, dir home.Dir, model string) error {
 	cid, err := block.ParseLink(model)
 	if err != nil {
 		return err
 	}
-	key, err := wallet.Open(filepath.Join(home, "wallet"))
+	key, err := wallet.Open(dir.Wallet())
 	if err != nil {
 		return err
 	}
-	network, err := node.ReadNetwork(filepath.Join(home, "network.json"))
+	network, err := node.ReadNetwork(dir.Network())
 	if err != nil {
 		return err
 	}
 	peer, err := node.OpenPeer(ctx, node.PeerConfig{
-		Home: home, Network: network, Key: key.Key(),
+		Home: dir, Network: network, Key: key.Key(),
 		Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -64,7 +64,10 @@ func translate(ctx context.Context, home, model string) error {
 	if err != nil {
 		return err
 	}
-	c := &client.Client{Peer: peer, Dir: home, Report: func(e node.Event) {
+	if err := os.MkdirAll(dir.Receipts(), 0o755); err != nil {
+		return err
+	}
+	c := &client.Client{Peer: peer, Dir: dir.Receipts(), Report: func(e node.Event) {
 		log.Println(e.Kind, e.Text)
 	}}
 	t, err := c.Translate(ctx, client.Document{
@@ -87,5 +90,5 @@ func translate(ctx context.Context, home, model string) error {
 		return err
 	}
 	log.Printf("%d units of work in %.1f s, %d paid to miners", t.Units, t.Seconds, paid)
-	return node.WriteFile(filepath.Join(home, "receipt"), receipt)
+	return node.WriteFile(dir.Receipt(t.Job), receipt)
 }

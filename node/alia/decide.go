@@ -52,9 +52,9 @@ var stepsTried = []uint32{1, 10, 20, 50, 100}
 // run's. It refuses batches that this machine has no memory for. dev is not
 // asked, and peer is nil, for a run without a network; share is the processes
 // that share this machine's memory.
-func (c *course) decide(ctx context.Context, a *app, home string, dev kernel.Device, peer *node.Peer, share int) error {
+func (c *course) decide(ctx context.Context, a *app, dir string, dev kernel.Device, peer *node.Peer, share int) error {
 	if len(c.undecided) > 0 {
-		path := c.decisionFile(home)
+		path := c.decisionFile(dir)
 		if err := c.recall(a, path); err == nil {
 			return c.fits(share)
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -89,13 +89,13 @@ func (a *app) decided(format string, args ...any) {
 	a.note("%s", text)
 }
 
-// decisionFile is where a home keeps what was decided for a corpus and a
-// configuration with something undecided.
-func (c *course) decisionFile(home string) string {
+// decisionFile is where, below dir, what was decided for a corpus and a
+// configuration with something undecided is kept.
+func (c *course) decisionFile(dir string) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n%s\n", c.data.Source, c.data.Target, printConfig(c.cfg, "", c.undecided))
 	h.Write(corpus.Marshal(c.data.Train))
-	return filepath.Join(home, "decisions", fmt.Sprintf("%x.toml", h.Sum(nil)[:16]))
+	return filepath.Join(dir, fmt.Sprintf("%x.toml", h.Sum(nil)[:16]))
 }
 
 // recall takes what was decided before.

@@ -37,12 +37,12 @@ func newDoctor(a *app) *cobra.Command {
 			d := diagnosis{
 				Version: version, Numerics: train.Numerics, Platform: runtime.GOOS + "/" + runtime.GOARCH,
 				Processors: runtime.GOMAXPROCS(0), conformance: conformance{surveyBackends(), surveyGPUs(true)},
-				Home: a.home, Clock: time.Now().UTC(),
+				Home: string(a.home), Clock: time.Now().UTC(),
 			}
 			if free, err := freeMemory(); err == nil {
 				d.FreeMemory = &free
 			}
-			if free, err := freeDisk(a.home); err == nil {
+			if free, err := freeDisk(string(a.home)); err == nil {
 				d.FreeDisk = &free
 			}
 			if set, err := clockSynchronised(); err == nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/swarm"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -49,11 +49,11 @@ func newLedgerInit(a *app) *cobra.Command {
 		Short: "Found a network, of which the home is the first ledger node",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			key, err := a.key()
+			key, err := a.home.Key()
 			if err != nil {
 				return err
 			}
-			genesis, err := chain.Init(filepath.Join(a.home, chainDir), f.name, ledger.DefaultParams())
+			genesis, err := chain.Init(a.home.Chain(), f.name, ledger.DefaultParams())
 			if err != nil {
 				return err
 			}
@@ -65,7 +65,7 @@ func newLedgerInit(a *app) *cobra.Command {
 				Name: f.name, Genesis: genesis, Ledger: []string{"http://" + f.rpc},
 				Bootstrap: []string{f.listen + "/p2p/" + id.String()},
 			}
-			path := filepath.Join(a.home, "network.json")
+			path := a.home.Network()
 			if err := n.Write(path); err != nil {
 				return err
 			}
@@ -83,8 +83,6 @@ func newLedgerInit(a *app) *cobra.Command {
 	return cmd
 }
 
-const chainDir = "chain"
-
 func newLedgerStart(a *app) *cobra.Command {
 	var n networked
 	var rpc, p2p string
@@ -96,7 +94,7 @@ func newLedgerStart(a *app) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return startLedger(cmd.Context(), a, &n, chain.Config{
-				Home: filepath.Join(a.home, chainDir), RPCListen: rpc, P2PListen: p2p,
+				Home: a.home.Chain(), RPCListen: rpc, P2PListen: p2p,
 				BlockInterval: interval, ApproveRuns: approve, Log: a.log,
 			})
 		},
@@ -129,7 +127,7 @@ func startLedger(ctx context.Context, a *app, n *networked, c chain.Config) (err
 			return err
 		}
 	}
-	key, err := a.key()
+	key, err := a.home.Key()
 	if err != nil {
 		return err
 	}
@@ -138,6 +136,9 @@ func startLedger(ctx context.Context, a *app, n *networked, c chain.Config) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, peer.Close()) }()
+	if err := a.home.Enter(home.Ledger); err != nil {
+		return err
+	}
 	l, err := chain.Start(ctx, c)
 	if err != nil {
 		return err

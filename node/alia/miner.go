@@ -13,6 +13,7 @@ import (
 
 	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/swarm"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/work"
@@ -71,7 +72,7 @@ func mine(ctx context.Context, a *app, c *compute, n *networked, pairs [][2]stri
 	for _, dev := range devs[1:] {
 		capability.MFLOPS += capabilityOf(dev, c.threads).MFLOPS
 	}
-	peer, err := n.join(ctx, a)
+	peer, err := n.join(ctx, a, home.Miner)
 	if err != nil {
 		return err
 	}
@@ -201,17 +202,29 @@ func newMinerStatus(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			running, g := a.inUse(), surveyGPUs(false)
+			running, g := a.home.Running(), surveyGPUs(false)
 			return a.result(struct {
-				Account string `json:"account"`
-				Running bool   `json:"running"`
-				Balance uint64 `json:"balance"`
-				Height  uint64 `json:"height"`
+				Account string    `json:"account"`
+				Running bool      `json:"running"` // a miner runs in this home
+				Process home.Role `json:"process,omitempty"`
+				Balance uint64    `json:"balance"`
+				Height  uint64    `json:"height"`
 				gpus
-			}{wallet.Address(account), running, record.Balance, head.Height, g}, func(w io.Writer) {
-				fmt.Fprintf(w, "%s\n%s ALIA at height %d, miner %s\n%s", wallet.Address(account), swarm.Amount(record.Balance),
-					head.Height, map[bool]string{true: "running", false: "not running"}[running], g.text())
+			}{wallet.Address(account), running == home.Miner, running, record.Balance, head.Height, g}, func(w io.Writer) {
+				fmt.Fprintf(w, "%s\n%s ALIA at height %d\n%s\n%s", wallet.Address(account), swarm.Amount(record.Balance),
+					head.Height, minerState(running), g.text())
 			})
 		},
 	}
+}
+
+// minerState says whether a miner runs, by the role of the process in its home.
+func minerState(running home.Role) string {
+	switch running {
+	case home.Miner:
+		return "the miner is running"
+	case "":
+		return "the miner is not running"
+	}
+	return fmt.Sprintf("the miner is not running: a %s has this home open", running)
 }

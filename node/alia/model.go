@@ -31,7 +31,7 @@ func newModelList(a *app) *cobra.Command {
 		Short: "List the models in the home",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			models, err := listModels(filepath.Join(a.home, "models"))
+			models, err := listModels(a.home.Models())
 			if err != nil {
 				return err
 			}

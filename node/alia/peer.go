@@ -2,16 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 )
 
@@ -22,19 +23,23 @@ func (n *networked) flags(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&n.listen, "listen", []string{"/ip4/0.0.0.0/tcp/0"}, "multiaddresses to take connections at")
 }
 
-// join opens the home and joins the network as the home's account.
-func (n *networked) join(ctx context.Context, a *app) (*node.Peer, error) {
+// join opens the home for a process of the role given, and joins the network as
+// the home's account.
+func (n *networked) join(ctx context.Context, a *app, role home.Role) (*node.Peer, error) {
 	network, err := a.openNetwork()
 	if err != nil {
 		return nil, err
 	}
-	key, err := a.key()
+	key, err := a.home.Key()
 	if err != nil {
 		return nil, err
 	}
 	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: a.home, Network: network, Key: key, Listen: n.listen, Log: a.log})
 	if err != nil {
 		return nil, err
+	}
+	if err := a.home.Enter(role); err != nil {
+		return nil, errors.Join(err, peer.Close())
 	}
 	a.event(node.Event{Kind: node.EventReady, Miner: peer.Account(), Text: firstOf(peer.Mesh.Addrs())})
 	a.note("network %s (%s), account %s", network.Name, peer.Net.Short(), wallet.Address(peer.Account()))
@@ -80,11 +85,11 @@ func newInit(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			key, err := a.key()
+			key, err := a.home.Key()
 			if err != nil {
 				return err
 			}
-			path := filepath.Join(a.home, "network.json")
+			path := a.home.Network()
 			if have, err := node.ReadNetwork(path); err == nil && have.Net() != network.Net() {
 				return fmt.Errorf("%s is a home of network %s (%s): choose another --home", a.home, have.Name, have.Net().Short())
 			} else if err != nil && !os.IsNotExist(err) {
@@ -98,7 +103,7 @@ func newInit(a *app) *cobra.Command {
 				Account string `json:"account"`
 				Network string `json:"network"`
 				Home    string `json:"home"`
-			}{address, network.Net().String(), a.home}, func(w io.Writer) {
+			}{address, network.Net().String(), string(a.home)}, func(w io.Writer) {
 				fmt.Fprintf(w, "%s is ready\naccount %s\nnetwork %s (%s)\n", a.home, address, network.Name, network.Net().Short())
 			})
 		},

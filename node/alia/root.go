@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
 )
 
 // app is what all commands share: the flags every command has, and where to
@@ -23,9 +23,10 @@ type app struct {
 	stdout, stderr io.Writer
 	began          bool // a command's own code runs: errors are no longer of usage
 
-	home, network, logLevel string
-	json, events            bool
-	log                     *slog.Logger
+	home              home.Dir
+	network, logLevel string
+	json, events      bool
+	log               *slog.Logger
 
 	mu sync.Mutex // held while a line is written to stdout
 }
@@ -45,7 +46,8 @@ func newRoot(a *app) *cobra.Command {
 		},
 	}
 	f := root.PersistentFlags()
-	f.StringVar(&a.home, "home", defaultHome(), "directory of keys, blocks and models")
+	a.home, _ = home.Default() // settings refuses none
+	f.StringVar((*string)(&a.home), "home", string(a.home), "directory of keys, blocks and models")
 	f.StringVar(&a.network, "network", "", "network file (default: network.json in the home)")
 	f.StringVar(&a.logLevel, "log-level", "warn", "debug, info, warn or error")
 	f.BoolVar(&a.json, "json", false, "print the result as one JSON object")
@@ -54,19 +56,6 @@ func newRoot(a *app) *cobra.Command {
 		newWallet(a), newVerify(a), newModel(a), newBench(a), newDoctor(a), newVersion(a),
 	)
 	return root
-}
-
-// defaultHome is alia's directory below the user's XDG data directory.
-func defaultHome() string {
-	data := os.Getenv("XDG_DATA_HOME")
-	if data == "" {
-		home, err := os.UserHomeDir()
-		if err != nil {
-			return "alia"
-		}
-		data = filepath.Join(home, ".local", "share")
-	}
-	return filepath.Join(data, "alia")
 }
 
 // eventsFlag adds the flag by which a supervisor follows a command.

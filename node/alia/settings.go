@@ -6,24 +6,25 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-)
 
-// settingsFile in a home gives values to flags, by their names. The
-// environment goes before it, and the command line before both.
-const settingsFile = "config.toml"
+	"github.com/alia-network/alia/node/home"
+)
 
 // settings fills the flags that the command line left out, from ALIA_NAME in
 // the environment and then from the home's settings, and starts the log.
 func (a *app) settings(cmd *cobra.Command) error {
 	if err := fromEnvironment(cmd.Flags()); err != nil {
 		return err
+	}
+	if a.home == "" {
+		_, err := home.Default()
+		return usageError{err.Error()}
 	}
 	if err := a.fromFile(cmd); err != nil {
 		return err
@@ -34,7 +35,7 @@ func (a *app) settings(cmd *cobra.Command) error {
 	}
 	a.log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	if a.network == "" {
-		a.network = filepath.Join(a.home, "network.json")
+		a.network = a.home.Network()
 	}
 	return nil
 }
@@ -59,7 +60,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 }
 
 func (a *app) fromFile(cmd *cobra.Command) error {
-	path := filepath.Join(a.home, settingsFile)
+	path := a.home.Settings()
 	values := map[string]any{}
 	if _, err := toml.DecodeFile(path, &values); errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/swarm"
 	"github.com/alia-network/alia/work/kernel"
 )
@@ -141,7 +142,7 @@ func (s *swarmFlags) teach(ctx context.Context, a *app, l *lesson, cfg *swarm.Co
 		later["steps"] = true
 		delete(c.undecided, "steps")
 	}
-	if err := c.decide(ctx, a, cfg.Home, nil, nil, s.miners+1); err != nil {
+	if err := c.decide(ctx, a, home.Dir(cfg.Home).Decisions(), nil, nil, s.miners+1); err != nil {
 		return err
 	}
 	path := filepath.Join(cfg.Home, lessonFile)
@@ -167,8 +168,8 @@ func (s *swarmFlags) teach(ctx context.Context, a *app, l *lesson, cfg *swarm.Co
 // swarmHome makes the directory of a swarm: the home given, or a new one
 // below the default home.
 func (a *app) swarmHome() (string, error) {
-	dir := a.home
-	if dir == defaultHome() {
+	dir := string(a.home)
+	if usual, err := home.Default(); err == nil && a.home == usual {
 		dir = filepath.Join(dir, "swarm", a.started.Format("2006-01-02-150405.000"))
 	}
 	dir, err := filepath.Abs(dir)

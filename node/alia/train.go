@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/train"
@@ -146,14 +147,17 @@ func trainLocal(ctx context.Context, a *app, l *lesson, c *compute) (err error) 
 	if err != nil {
 		return err
 	}
-	if err := course.decide(ctx, a, a.home, dev, nil, 1); err != nil {
+	if err := course.decide(ctx, a, a.home.Decisions(), dev, nil, 1); err != nil {
 		return err
 	}
-	store, err := a.openStore()
+	store, err := a.home.Store()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := a.home.Enter(home.Coordinator); err != nil {
+		return err
+	}
 	a.note("training the tokenizer, %d pieces", course.cfg.Pieces)
 	plan, err := work.NewRun(ctx, store, course.data, course.cfg)
 	if err != nil {
@@ -173,7 +177,7 @@ func trainLocal(ctx context.Context, a *app, l *lesson, c *compute) (err error) 
 	if err != nil {
 		return w.stopped(ctx, err)
 	}
-	path, err := node.SaveModel(ctx, store, filepath.Join(a.home, "models"), plan, out)
+	path, err := node.SaveModel(ctx, store, a.home.Models(), plan, out)
 	if err != nil {
 		return err
 	}
@@ -209,12 +213,12 @@ func showConfig(ctx context.Context, a *app, l *lesson, c *compute, n *networked
 	}
 	var peer *node.Peer
 	if !local && course.undecided["steps"] {
-		if peer, err = n.join(ctx, a); err != nil {
+		if peer, err = n.join(ctx, a, home.Coordinator); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, peer.Close()) }()
 	}
-	if err := course.decide(ctx, a, a.home, dev, peer, 1); err != nil {
+	if err := course.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
 		return err
 	}
 	_, err = io.WriteString(a.stdout, printConfig(course.cfg, course.preset, nil))

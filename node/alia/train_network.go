@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/work"
 )
 
@@ -27,7 +27,7 @@ func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *network
 	if err != nil {
 		return err
 	}
-	peer, err := n.join(ctx, a)
+	peer, err := n.join(ctx, a, home.Coordinator)
 	if err != nil {
 		return err
 	}
@@ -36,7 +36,7 @@ func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *network
 	if err != nil {
 		return err
 	}
-	if err := course.decide(ctx, a, a.home, dev, peer, 1); err != nil {
+	if err := course.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
 		return err
 	}
 	plan, err := work.NewRun(ctx, peer.Store, course.data, course.cfg)
@@ -62,7 +62,7 @@ func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *network
 	if err != nil {
 		return w.stopped(ctx, err)
 	}
-	path, err := node.SaveModel(ctx, peer.Store, filepath.Join(a.home, "models"), plan, out)
+	path, err := node.SaveModel(ctx, peer.Store, a.home.Models(), plan, out)
 	if err != nil {
 		return err
 	}

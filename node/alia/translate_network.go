@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/client"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/swarm"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -48,9 +48,6 @@ type bought struct {
 	Seconds     float64 `json:"seconds"`
 }
 
-// receiptsDir keeps a customer's receipts and the journals of its jobs.
-const receiptsDir = "receipts"
-
 // translateNetwork publishes a job, waits for it, pays, and keeps the receipt.
 func translateNetwork(ctx context.Context, a *app, o order, d work.Decoding, p *purchase, input string) (err error) {
 	model, err := block.ParseLink(o.model)
@@ -65,12 +62,12 @@ func translateNetwork(ctx context.Context, a *app, o order, d work.Decoding, p *
 	if err != nil {
 		return err
 	}
-	peer, err := p.join(ctx, a)
+	peer, err := p.join(ctx, a, home.Customer)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, peer.Close()) }()
-	dir := filepath.Join(a.home, receiptsDir)
+	dir := a.home.Receipts()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("receipts: %w", err)
 	}
@@ -93,7 +90,7 @@ func translateNetwork(ctx context.Context, a *app, o order, d work.Decoding, p *
 	if _, _, err := client.VerifyReceipt(network, receipt); err != nil {
 		return err // better now than in years
 	}
-	path := filepath.Join(dir, t.Job.String())
+	path := a.home.Receipt(t.Job)
 	if err := node.WriteFile(path, receipt); err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ proof of payment are checked against nothing but the network file.`,
 			if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {
 				return verifyReceipt(a, args[0])
 			}
-			reader, err := block.OpenReadOnly(filepath.Join(a.home, blocksDir))
+			reader, err := block.OpenReadOnly(a.home.Blocks())
 			if err != nil {
 				return err
 			}
@@ -249,7 +249,7 @@ func claim(r work.Round, unit block.Link) (block.Link, bool) {
 }
 
 func (a *app) histories(ctx context.Context, b block.Blocks, run string) ([][]work.Round, error) {
-	dirs, err := os.ReadDir(filepath.Join(a.home, "runs"))
+	dirs, err := os.ReadDir(a.home.Runs())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
@@ -258,7 +258,7 @@ func (a *app) histories(ctx context.Context, b block.Blocks, run string) ([][]wo
 		if run != "" && d.Name() != run {
 			continue
 		}
-		head, err := node.Head(filepath.Join(a.home, "runs", d.Name()))
+		head, err := node.Head(filepath.Join(a.home.Runs(), d.Name()))
 		if err != nil {
 			return nil, err
 		}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +25,7 @@ func newWallet(a *app) *cobra.Command {
 		&cobra.Command{
 			Use: "new", Short: "Make the home's key, which must not be there yet", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error {
-				if _, err := wallet.Open(filepath.Join(a.home, walletFile)); !errors.Is(err, fs.ErrNotExist) {
+				if _, err := wallet.Open(a.home.Wallet()); !errors.Is(err, fs.ErrNotExist) {
 					return errors.Join(fmt.Errorf("%s has a wallet", a.home), err)
 				}
 				return a.showAccount()
@@ -35,7 +34,7 @@ func newWallet(a *app) *cobra.Command {
 		&cobra.Command{
 			Use: "show", Short: "Print the home's account", Args: cobra.NoArgs,
 			RunE: func(*cobra.Command, []string) error {
-				if _, err := wallet.Open(filepath.Join(a.home, walletFile)); err != nil {
+				if _, err := wallet.Open(a.home.Wallet()); err != nil {
 					return err
 				}
 				return a.showAccount()
@@ -56,7 +55,7 @@ func newWallet(a *app) *cobra.Command {
 
 // reclaim closes the escrows of the home's translations whose deadline is past.
 func (a *app) reclaim(ctx context.Context) error {
-	key, err := a.key()
+	key, err := a.home.Key()
 	if err != nil {
 		return err
 	}
@@ -64,7 +63,7 @@ func (a *app) reclaim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := client.Reclaim(ctx, l, key, filepath.Join(a.home, receiptsDir))
+	r, err := client.Reclaim(ctx, l, key, a.home.Receipts())
 	if err != nil {
 		return err
 	}
@@ -81,7 +80,7 @@ func (a *app) reclaim(ctx context.Context) error {
 }
 
 func (a *app) showAccount() error {
-	key, err := a.key()
+	key, err := a.home.Key()
 	if err != nil {
 		return err
 	}
@@ -104,7 +103,7 @@ func (a *app) accountOr(args []string) (protocol.Account, error) {
 	if len(args) > 0 {
 		return parseAccount(args[0])
 	}
-	w, err := wallet.Open(filepath.Join(a.home, walletFile))
+	w, err := wallet.Open(a.home.Wallet())
 	if err != nil {
 		return protocol.Account{}, err
 	}
@@ -155,7 +154,7 @@ func newTransfer(a *app) *cobra.Command {
 }
 
 func (a *app) transfer(ctx context.Context, t ledger.Transfer) error {
-	w, err := wallet.Open(filepath.Join(a.home, walletFile))
+	w, err := wallet.Open(a.home.Wallet())
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
@@ -80,7 +81,7 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 	if err != nil {
 		return nil, err
 	}
-	journal, err := node.OpenJournal(filepath.Join(c.Dir, job.String()+journalSuffix), c.Peer.Net)
+	journal, err := node.OpenJournal(filepath.Join(c.Dir, job.String()+home.JournalSuffix), c.Peer.Net)
 	if err != nil {
 		return nil, err
 	}

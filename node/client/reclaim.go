@@ -11,12 +11,10 @@ import (
 
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 )
-
-// journalSuffix ends the name of a job's journal, which begins with its CID.
-const journalSuffix = ".journal"
 
 // Reclaimed is what became of the unspent budgets of a customer's jobs, in
 // units of the token.
@@ -76,7 +74,7 @@ func jobsIn(dir string) ([]block.Link, error) {
 	}
 	var jobs []block.Link
 	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), journalSuffix); ok {
+		if name, ok := strings.CutSuffix(e.Name(), home.JournalSuffix); ok {
 			if job, err := block.ParseLink(name); err == nil {
 				jobs = append(jobs, job)
 			}

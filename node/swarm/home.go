@@ -5,15 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
 	"path/filepath"
 
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/chain"
-	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
-	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/mesh"
 )
 
@@ -27,7 +25,7 @@ const (
 // member is a process's place in the swarm.
 type member struct {
 	name    string
-	home    string
+	home    home.Dir
 	account protocol.Account
 	port    int // of its mesh, on loopback
 }
@@ -43,13 +41,15 @@ func settle(dir string, names []string) (map[string]*member, node.Network, error
 	}
 	members := map[string]*member{}
 	for i, name := range names {
-		m := &member{name: name, home: filepath.Join(dir, name), port: ports[i]}
+		m := &member{name: name, home: home.Dir(filepath.Join(dir, name)), port: ports[i]}
 		if err := idle(m.home); err != nil {
 			return nil, node.Network{}, fmt.Errorf("home of %s: %w", name, err)
 		}
-		if m.account, err = openAccount(m.home); err != nil {
+		key, err := m.home.Key()
+		if err != nil {
 			return nil, node.Network{}, fmt.Errorf("home of %s: %w", name, err)
 		}
+		m.account = protocol.AccountOf(key)
 		members[name] = m
 	}
 	network, err := found(dir, members[ledgerName], ports[len(names)])
@@ -57,7 +57,7 @@ func settle(dir string, names []string) (map[string]*member, node.Network, error
 		return nil, node.Network{}, err
 	}
 	for _, name := range names {
-		if err := network.Write(filepath.Join(members[name].home, "network.json")); err != nil {
+		if err := network.Write(members[name].home.Network()); err != nil {
 			return nil, node.Network{}, err
 		}
 	}
@@ -65,11 +65,11 @@ func settle(dir string, names []string) (map[string]*member, node.Network, error
 }
 
 // found founds the network, or finds it founded.
-func found(dir string, first *member, rpc int) (node.Network, error) {
-	home := filepath.Join(first.home, "chain")
-	genesis, err := chain.Init(home, filepath.Base(dir), ledger.DefaultParams())
+func found(swarm string, first *member, rpc int) (node.Network, error) {
+	dir := first.home.Chain()
+	genesis, err := chain.Init(dir, filepath.Base(swarm), ledger.DefaultParams())
 	if errors.Is(err, fs.ErrExist) {
-		genesis, err = chain.Genesis(home)
+		genesis, err = chain.Genesis(dir)
 	}
 	if err != nil {
 		return node.Network{}, err
@@ -79,7 +79,7 @@ func found(dir string, first *member, rpc int) (node.Network, error) {
 		return node.Network{}, err
 	}
 	return node.Network{
-		Name: filepath.Base(dir), Genesis: genesis,
+		Name: filepath.Base(swarm), Genesis: genesis,
 		Bootstrap: []string{first.listen() + "/p2p/" + id.String()},
 		Ledger:    []string{fmt.Sprintf("http://127.0.0.1:%d", rpc)},
 	}, nil
@@ -87,27 +87,12 @@ func found(dir string, first *member, rpc int) (node.Network, error) {
 
 // idle reports an error when a live process has the home's block store open:
 // it belongs to another swarm.
-func idle(home string) error {
-	store, err := block.Open(filepath.Join(home, "blocks"))
+func idle(h home.Dir) error {
+	store, err := h.Store()
 	if err != nil {
 		return err
 	}
 	return store.Close()
-}
-
-func openAccount(home string) (protocol.Account, error) {
-	if err := os.MkdirAll(home, 0o755); err != nil {
-		return protocol.Account{}, err
-	}
-	path := filepath.Join(home, "wallet")
-	w, err := wallet.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		w, err = wallet.Create(path)
-	}
-	if err != nil {
-		return protocol.Account{}, err
-	}
-	return w.Account(), nil
 }
 
 // freePorts finds n ports of loopback that nobody listens at. All are held

@@ -9,13 +9,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
 )
 
 // message is something a process says or does.
@@ -30,7 +30,7 @@ type message struct {
 // process is a child of the supervisor. Only the supervisor's loop uses it.
 type process struct {
 	name string
-	home string
+	home home.Dir
 	args []string
 
 	cmd      *exec.Cmd // nil when it does not run
@@ -76,10 +76,10 @@ func (c *crowd) parent() {
 
 // start starts p and begins to read what it says.
 func (c *crowd) start(p *process) error {
-	if err := os.MkdirAll(p.home, 0o755); err != nil {
+	if err := p.home.Make(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
-	log, err := os.OpenFile(p.log(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	log, err := os.OpenFile(p.home.Log(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
@@ -137,11 +137,9 @@ func (c *crowd) close() {
 	}
 }
 
-func (p *process) log() string { return filepath.Join(p.home, "log") }
-
 // why is the end of a process's log, for the error that it did not start.
 func (p *process) why() string {
-	data, err := os.ReadFile(p.log())
+	data, err := os.ReadFile(p.home.Log())
 	if err != nil {
 		return err.Error()
 	}

@@ -126,7 +126,7 @@ func (s *swarm) sell(ctx context.Context, seller string, amount uint64) {
 // command runs alia once as a member of the swarm and returns what it prints.
 func (s *swarm) command(ctx context.Context, name string, extra []string, args ...string) ([]byte, error) {
 	m := s.members[name]
-	args = append(args, "--home", m.home, "--network", filepath.Join(m.home, "network.json"), "--json")
+	args = append(args, "--home", string(m.home), "--network", m.home.Network(), "--json")
 	cmd := exec.CommandContext(ctx, s.cfg.Program, append(args, extra...)...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = &out, &errs, attributes()

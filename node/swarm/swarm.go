@@ -17,7 +17,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -127,7 +126,7 @@ func open(ctx context.Context, cfg Config) (*swarm, error) {
 // arguments is the command line of a process.
 func (s *swarm) arguments(name string) []string {
 	m := s.members[name]
-	common := []string{"--home", m.home, "--network", filepath.Join(m.home, "network.json"), "--listen", m.listen(), "--log-level", "info", "--events"}
+	common := []string{"--home", string(m.home), "--network", m.home.Network(), "--listen", m.listen(), "--log-level", "info", "--events"}
 	switch name {
 	case ledgerName:
 		return append([]string{"ledger", "start", "--rpc", s.rpc, "--approve-runs"}, common...)
@@ -297,7 +296,7 @@ func (s *swarm) exited(p *process, err error) error {
 		p.failures++
 	}
 	if (!p.met && !signalled(err)) || p.failures >= maxFailures {
-		return fmt.Errorf("%s: %s (its log is %s)", p.name, p.why(), p.log())
+		return fmt.Errorf("%s: %s (its log is %s)", p.name, p.why(), p.home.Log())
 	}
 	pause := min(time.Second<<p.failures, maxPause)
 	if signalled(err) {

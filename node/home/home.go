@@ -1,0 +1,172 @@
+// Package home is the directory of a node: the path of every file in it, its
+// key, and the lock that keeps two processes from one home.
+//
+// A home holds:
+//
+//	wallet             the node's key
+//	network.json       the network the node belongs to
+//	config.toml        values for flags
+//	blocks/            the block store, locked by the process that has it open
+//	role               what that process is: a miner, a ledger node, a customer
+//	peers              addresses of peers met before
+//	runs/CID/          a training run that is coordinated here: its head, its journal, its curves
+//	models/CID/        finished models
+//	decisions/         what the program chose for runs with an option on auto
+//	receipts/CID       receipts of translations, and beside each the journal of its job
+//	chain/             the ledger node's files
+//	log                what a process started by a supervisor writes to standard error
+package home
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/alia-network/alia/ledger/wallet"
+	"github.com/alia-network/alia/protocol/block"
+)
+
+// Dir is the path of a home.
+type Dir string
+
+// Names of files below a run's directory and below the receipts.
+const (
+	HeadFile      = "head"     // the CID of a run's newest round log
+	JournalFile   = "journal"  // accepted work of a run
+	JournalSuffix = ".journal" // of a job, after its CID
+)
+
+// Default is the home of a user who names none: alia below XDG_DATA_HOME, or
+// below ~/.local/share.
+func Default() (Dir, error) {
+	if data := os.Getenv("XDG_DATA_HOME"); data != "" {
+		return Dir(filepath.Join(data, "alia")), nil
+	}
+	user, err := os.UserHomeDir()
+	if err != nil {
+		return "", errors.New("the environment has neither HOME nor XDG_DATA_HOME: name a home with --home DIR")
+	}
+	return Dir(filepath.Join(user, ".local", "share", "alia")), nil
+}
+
+// Wallet is the file of the node's key.
+func (d Dir) Wallet() string { return d.at("wallet") }
+
+// Network is the file that names the node's network.
+func (d Dir) Network() string { return d.at("network.json") }
+
+// Settings is the file with values for flags.
+func (d Dir) Settings() string { return d.at("config.toml") }
+
+// Blocks is the directory of the block store.
+func (d Dir) Blocks() string { return d.at("blocks") }
+
+// Peers is the file with the addresses of peers met before.
+func (d Dir) Peers() string { return d.at("peers") }
+
+// Runs is the directory with a directory for each run.
+func (d Dir) Runs() string { return d.at("runs") }
+
+// Run is the directory of a run.
+func (d Dir) Run(run block.Link) string { return filepath.Join(d.Runs(), run.String()) }
+
+// Models is the directory with a directory for each finished model.
+func (d Dir) Models() string { return d.at("models") }
+
+// Model is the directory of a finished model.
+func (d Dir) Model(model block.Link) string { return filepath.Join(d.Models(), model.String()) }
+
+// Decisions is the directory of what the program chose for runs.
+func (d Dir) Decisions() string { return d.at("decisions") }
+
+// Receipts is the directory of receipts and of the journals of jobs.
+func (d Dir) Receipts() string { return d.at("receipts") }
+
+// Receipt is the file of a job's receipt.
+func (d Dir) Receipt(job block.Link) string { return filepath.Join(d.Receipts(), job.String()) }
+
+// Chain is the directory of the ledger node.
+func (d Dir) Chain() string { return d.at("chain") }
+
+// Log is the file that a supervisor sends a process's standard error to.
+func (d Dir) Log() string { return d.at("log") }
+
+func (d Dir) at(name string) string { return filepath.Join(string(d), name) }
+
+// Make makes the home's directory, unless it is there.
+func (d Dir) Make() error {
+	if err := os.MkdirAll(string(d), 0o755); err != nil {
+		return fmt.Errorf("home: %w", err)
+	}
+	return nil
+}
+
+// Key opens the home's wallet. Where there is none it makes one, and the home.
+func (d Dir) Key() (ed25519.PrivateKey, error) {
+	w, err := wallet.Open(d.Wallet())
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := d.Make(); err != nil {
+			return nil, err
+		}
+		w, err = wallet.Create(d.Wallet())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return w.Key(), nil
+}
+
+// Store makes the home and opens its block store, which no other live process
+// may have open.
+func (d Dir) Store() (*block.Store, error) {
+	if err := d.Make(); err != nil {
+		return nil, err
+	}
+	return block.Open(d.Blocks())
+}
+
+// Role says what the process that has a home's block store open does there.
+type Role string
+
+// Roles of a process.
+const (
+	Miner       Role = "miner"
+	Ledger      Role = "ledger node"
+	Coordinator Role = "coordinator"
+	Customer    Role = "customer"
+)
+
+// maxRole bounds the file with a role, in bytes.
+const maxRole = 64
+
+// Enter notes the role of this process, which has the home's block store open.
+func (d Dir) Enter(r Role) error {
+	if err := os.WriteFile(d.at("role"), []byte(string(r)+"\n"), 0o644); err != nil {
+		return fmt.Errorf("home: %w", err)
+	}
+	return nil
+}
+
+// Running is the role of the live process that has the home's block store
+// open, empty where no process has. A process that noted no role is a
+// "process".
+func (d Dir) Running() Role {
+	if _, err := os.Stat(d.Blocks()); err != nil {
+		return ""
+	}
+	store, err := block.Open(d.Blocks())
+	if err == nil {
+		store.Close() // it was only looked at
+		return ""
+	}
+	data, err := os.ReadFile(d.at("role"))
+	role := strings.TrimSpace(string(data))
+	if err != nil || role == "" || len(role) > maxRole {
+		return "process"
+	}
+	return Role(role)
+}

@@ -1,0 +1,105 @@
+package home_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/protocol/block"
+)
+
+// TestPaths: every path is below the home, and no two are the same.
+func TestPaths(t *testing.T) {
+	d := home.Dir(filepath.Join("some", "where"))
+	link := block.Link{Cid: block.Sum(block.CBOR, []byte{0xf6})}
+	seen := map[string]bool{}
+	for _, path := range []string{
+		d.Wallet(), d.Network(), d.Settings(), d.Blocks(), d.Peers(), d.Runs(), d.Run(link), d.Models(), d.Model(link),
+		d.Decisions(), d.Receipts(), d.Receipt(link), d.Chain(), d.Log(),
+	} {
+		if !strings.HasPrefix(path, string(d)+string(filepath.Separator)) || seen[path] {
+			t.Errorf("%s is outside the home, or has two meanings", path)
+		}
+		seen[path] = true
+	}
+	if got, want := d.Run(link), filepath.Join(string(d), "runs", link.String()); got != want {
+		t.Errorf("the directory of a run is %s, want %s", got, want)
+	}
+}
+
+func TestDefault(t *testing.T) {
+	t.Setenv("HOME", "/home/ada")
+	t.Setenv("XDG_DATA_HOME", "")
+	if d, err := home.Default(); err != nil || d != home.Dir(filepath.Join("/home/ada", ".local", "share", "alia")) {
+		t.Errorf("with HOME: %s, %v", d, err)
+	}
+	t.Setenv("XDG_DATA_HOME", "/data")
+	if d, err := home.Default(); err != nil || d != home.Dir(filepath.Join("/data", "alia")) {
+		t.Errorf("with XDG_DATA_HOME: %s, %v", d, err)
+	}
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_DATA_HOME", "")
+	if d, err := home.Default(); err == nil || !strings.Contains(err.Error(), "--home") {
+		t.Errorf("with neither: %s, %v; want an error that names --home", d, err)
+	}
+}
+
+// TestKey: a home's key is made once, and then the same.
+func TestKey(t *testing.T) {
+	d := home.Dir(filepath.Join(t.TempDir(), "new", "home"))
+	first, err := d.Key()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := d.Key(); err != nil || !again.Equal(first) {
+		t.Errorf("the second time: another key, %v", err)
+	}
+	if err := os.WriteFile(d.Wallet(), []byte("no wallet"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Key(); err == nil {
+		t.Error("a damaged wallet is replaced")
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := home.Dir(file).Store(); err == nil {
+		t.Error("a file serves as a home")
+	}
+}
+
+// TestRunning: a home tells the role of the process that has its store open,
+// and forgets the role with the process.
+func TestRunning(t *testing.T) {
+	d := home.Dir(filepath.Join(t.TempDir(), "h"))
+	if got := d.Running(); got != "" {
+		t.Errorf("a home that is not there runs a %s", got)
+	}
+	store, err := d.Store()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Running(); got != "process" {
+		t.Errorf("without a role noted: %q", got)
+	}
+	if err := d.Enter(home.Ledger); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Running(); got != home.Ledger {
+		t.Errorf("with a role noted: %q, want %q", got, home.Ledger)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Running(); got != "" {
+		t.Errorf("after the process closed its store: %q", got)
+	}
+	if again, err := d.Store(); err != nil {
+		t.Errorf("looking at the store keeps it locked: %v", err)
+	} else if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
