@@ -14,7 +14,7 @@ func BenchmarkPlan(b *testing.B) {
 		if err := c.Verify(); err != nil {
 			b.Fatal(err)
 		}
-		if _, err := Plan(&c); err != nil {
+		if _, err := Launches(&c); err != nil {
 			b.Fatal(err)
 		}
 	}

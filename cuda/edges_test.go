@@ -144,7 +144,7 @@ func TestFar(t *testing.T) {
 				x.Shape[0] += more
 			}
 		}
-		farSame(t, dev, ref, Plan, &c, &far)
+		farSame(t, dev, ref, Launches, &c, &far)
 	})
 	for _, s := range products {
 		if s.m != 1 { // one of each tile size
@@ -187,7 +187,7 @@ func farSame(t *testing.T, dev *emulated, ref kernel.Device, plan func(*kernel.C
 	}
 	want := calls.Clone(c, nil)
 	ref.Do(&want)
-	mem := ptx.NewMemory()
+	mem := ptx.NewAddressSpace()
 	list := func(small, large, held []kernel.Tensor, first uint64) (bases []uint64) {
 		for i := range small {
 			base := (first + uint64(i)) << 44
@@ -273,6 +273,6 @@ func TestFarSentences(t *testing.T) {
 		for _, i := range x.move {
 			seg.I[i] += more
 		}
-		farSame(t, dev, ref, Plan, &c, &far)
+		farSame(t, dev, ref, Launches, &c, &far)
 	}
 }

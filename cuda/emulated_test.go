@@ -10,7 +10,7 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// emulated is a kernel.Device that runs what Plan gives in cuda/ptx, and rows
+// emulated is a kernel.Device that runs what Launches gives in cuda/ptx, and rows
 // without a kernel on the host, as a real one does.
 type emulated struct {
 	host    kernel.Device // nil to refuse such rows
@@ -22,7 +22,7 @@ type emulated struct {
 
 func newEmulated(t testing.TB) *emulated {
 	t.Helper()
-	d := &emulated{host: reference(t), modules: map[string]*ptx.Module{}, plan: Plan}
+	d := &emulated{host: reference(t), modules: map[string]*ptx.Module{}, plan: Launches}
 	for _, name := range Modules() {
 		text, err := PTX(name)
 		if err != nil {
@@ -65,7 +65,7 @@ func (d *emulated) run(c *kernel.Call) error {
 	if err != nil {
 		return err
 	}
-	mem := ptx.NewMemory()
+	mem := ptx.NewAddressSpace()
 	places := map[any]uint64{}
 	place := func(t *kernel.Tensor, load bool) (uint64, error) {
 		key := storage(t)

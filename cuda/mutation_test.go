@@ -37,7 +37,7 @@ func trialsOf(t *testing.T) map[string][]trial {
 	for op := kernel.Op(1); int(op) < len(kernel.Ops); op++ {
 		for i := range 14 {
 			if op != kernel.MatMul && plans[op] != nil {
-				add((&calls.Dice{Seed: uint32(op)<<16 + uint32(i), Wild: i%4 == 3, Still: i%7 == 6}).Call(op), i%2, Plan)
+				add((&calls.Dice{Seed: uint32(op)<<16 + uint32(i), Wild: i%4 == 3, Still: i%7 == 6}).Call(op), i%2, Launches)
 			}
 		}
 	}

@@ -282,7 +282,7 @@ func (f *failing) Group(calls []kernel.Call) { f.Stage(nil, nil, nil, calls) }
 func (f *failing) Stage(calls []kernel.Call, sides []uint8, cuts [][]int32, free []kernel.Call) {
 	f.left--
 	if f.left < 0 && !f.quiet {
-		panic(&kernel.Fault{Device: f.Name(), Err: errors.New("it fell off the bus")})
+		panic(&kernel.DeviceError{Device: f.Name(), Err: errors.New("it fell off the bus")})
 	}
 	f.Device.Stage(calls, sides, cuts, free)
 	for i := range free {

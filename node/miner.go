@@ -318,7 +318,7 @@ func (m *Miner) attest(w *work.Worker, l lease, blocks *remote) (*protocol.Attes
 	r, err := w.Do(l.ctx, blocks, u)
 	if dev := w.Device(); err == nil && m.Check != nil {
 		if wrong := m.Check(dev); wrong != nil {
-			err = &kernel.Fault{Device: dev.Name(), Err: wrong}
+			err = &kernel.DeviceError{Device: dev.Name(), Err: wrong}
 		}
 	}
 	if errors.Is(err, block.ErrNotFound) {

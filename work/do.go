@@ -166,7 +166,7 @@ func (w *Worker) learn(ctx context.Context, b block.Blocks, u Unit) (Result, err
 		return Result{}, err
 	}
 	engine := w.engine(l.run.Model())
-	var sum nmt.Stats
+	var sum nmt.LossSums
 	gradient := func(at int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -239,7 +239,7 @@ func (w *Worker) evaluate(ctx context.Context, b block.Blocks, u Unit) (Result, 
 	return sums(s), err
 }
 
-func sums(s nmt.Stats) Result {
+func sums(s nmt.LossSums) Result {
 	return Result{Loss: math.Float32bits(s.Loss), NLL: math.Float32bits(s.NLL), Tokens: uint32(s.Tokens), Cost: s.Cost}
 }
 

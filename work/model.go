@@ -87,7 +87,7 @@ func (t *Translator) Files() map[string][]byte {
 	}
 	files := map[string][]byte{ParamsFile: EncodeSafetensors(t.Params)}
 	switch tok := t.Tokenizer.(type) {
-	case *text.Tokenizer:
+	case *text.BPE:
 		files[TokenizerFile] = tok.JSON()
 	case *text.Marian:
 		c.Architecture, c.Form = foreignArchitecture, configOf(m.Form)
@@ -150,7 +150,7 @@ func ParseModel(read func(name string) ([]byte, error)) (*Translator, error) {
 // parts do not fit.
 func NewTranslator(m Model, params *tensor.Set, tok Tokenizer) (*Translator, error) {
 	switch tok := tok.(type) {
-	case *text.Tokenizer:
+	case *text.BPE:
 		if tok.Pieces() != int(m.Vocab) {
 			return nil, fmt.Errorf("%s has %d pieces, %s says %d", TokenizerFile, tok.Pieces(), ConfigFile, m.Vocab)
 		}
@@ -196,7 +196,7 @@ func (t *Translator) Put(ctx context.Context, b block.Blocks) (block.Link, error
 	}
 	var err error
 	switch tok := t.Tokenizer.(type) {
-	case *text.Tokenizer:
+	case *text.BPE:
 		_, err = b.Put(ctx, block.Raw, tok.JSON())
 	case *text.Marian:
 		_, err = putForeign(ctx, b, t.Model.Form, tok.Files())

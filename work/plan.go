@@ -19,7 +19,7 @@ type Plan struct {
 	Link     block.Link // of the run's record
 	Run      Run
 	Corpus   *corpus.Corpus
-	text     *text.Tokenizer
+	text     *text.BPE
 	schedule *train.Schedule
 	source   [][]uint32 // tokens of the training pairs
 	target   [][]uint32
@@ -81,13 +81,13 @@ func OpenPlan(ctx context.Context, b block.Blocks, link block.Link) (*Plan, erro
 	return p, nil
 }
 
-func newPlan(run Run, c *corpus.Corpus, tok *text.Tokenizer) (*Plan, error) {
+func newPlan(run Run, c *corpus.Corpus, tok *text.BPE) (*Plan, error) {
 	p := &Plan{Run: run, Corpus: c, text: tok}
-	var lengths []train.Length
+	var lengths []corpus.Length
 	for _, pair := range c.Train {
 		s, t := unsigned(tok.Encode(pair.Source)), unsigned(tok.Encode(pair.Target))
 		p.source, p.target = append(p.source, s), append(p.target, t)
-		lengths = append(lengths, train.Length{Source: len(s) + 1, Target: len(t) + 1})
+		lengths = append(lengths, corpus.Length{Source: len(s) + 1, Target: len(t) + 1})
 	}
 	var err error
 	p.schedule, err = train.NewSchedule(run.Config, lengths)

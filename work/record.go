@@ -267,7 +267,7 @@ type Job struct {
 	Decoding Decoding
 }
 
-func readTokenizer(ctx context.Context, b block.Blocks, l block.Link, vocab int) (*text.Tokenizer, error) {
+func readTokenizer(ctx context.Context, b block.Blocks, l block.Link, vocab int) (*text.BPE, error) {
 	if !l.Defined() {
 		return nil, errors.New("no tokenizer")
 	}

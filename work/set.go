@@ -43,7 +43,7 @@ const (
 // tensor of ours has.
 func (t TensorRecord) size() (uint64, error) {
 	var width uint64
-	switch kernel.Type(t.Type) {
+	switch kernel.DType(t.Type) {
 	case kernel.F32, kernel.I32:
 		width = 4
 	case kernel.I8:
@@ -217,7 +217,7 @@ func GetSet(ctx context.Context, b block.Blocks, l block.Link) (*tensor.Set, err
 		for j, d := range t.Shape {
 			shape[j] = int(d)
 		}
-		items[i] = tensor.Named{Name: t.Name, Tensor: tensor.Zeros(kernel.Type(t.Type), shape...)}
+		items[i] = tensor.Named{Name: t.Name, Tensor: tensor.Zeros(kernel.DType(t.Type), shape...)}
 		data = readElements(items[i].Tensor, data)
 	}
 	for i := 1; i < len(items); i++ {

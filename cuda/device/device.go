@@ -36,7 +36,7 @@ type Device struct {
 	queue []entry // of what was put off
 	holds int     // of which none has ended
 	given int64   // bytes allocated since the last collection
-	fault *kernel.Fault
+	fault *kernel.DeviceError
 
 	// Of the device's goroutine:
 	functions map[string]cu.Function // by module and name
@@ -224,7 +224,7 @@ func (d *Device) must(f func() error) {
 		panic(d.fault)
 	}
 	if err := d.on(f); err != nil {
-		d.fault = &kernel.Fault{Device: d.name, Err: err}
+		d.fault = &kernel.DeviceError{Device: d.name, Err: err}
 		panic(d.fault)
 	}
 }

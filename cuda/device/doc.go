@@ -12,7 +12,7 @@
 // A device that is full leaves tensors with the host, copies those of a call at
 // a time, takes a call that does not fit in pieces of its rows, and has the host
 // compute one that has none: the same bits, later.
-// One that breaks down panics with a [kernel.Fault], then and ever after.
+// One that breaks down panics with a [kernel.DeviceError], then and ever after.
 //
 //	dev, err := device.Open("cuda:0", 1)
 //

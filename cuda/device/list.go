@@ -34,7 +34,7 @@ func List() ([]Info, error) {
 		info.ID = fmt.Sprintf("cuda:%d", i)
 		info.Used = info.Reason == ""
 		if h := driver.OpenHealth(busOf(dev)); h != nil {
-			info.State = h.State()
+			info.State = h.Read()
 		}
 		all = append(all, info)
 	}

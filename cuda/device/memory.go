@@ -27,7 +27,7 @@ type home struct {
 }
 
 // elementBytes is the size of an element of a type.
-func elementBytes(t kernel.Type) int {
+func elementBytes(t kernel.DType) int {
 	if t == kernel.I8 {
 		return 1
 	}
@@ -38,7 +38,7 @@ func elementBytes(t kernel.Type) int {
 // the device's address, which is no address of the host's: CUDA gives every
 // allocation addresses that nothing else of the process has (CUDA C++
 // Programming Guide, "Unified Virtual Address Space").
-func (d *Device) Alloc(t kernel.Type, n int) (kernel.Tensor, bool) {
+func (d *Device) Alloc(t kernel.DType, n int) (kernel.Tensor, bool) {
 	if d.fault != nil || n < 1 {
 		return kernel.Tensor{}, false
 	}
@@ -97,7 +97,7 @@ func (d *Device) take(size int64) (cu.DevicePtr, error) {
 func (d *Device) fits(bytes int64) bool { return d.used+d.spared+d.bound.held+bytes <= d.limit }
 
 // tensor is a block as a tensor, and has it freed when nothing refers to it.
-func (d *Device) tensor(b *block, t kernel.Type, n int) kernel.Tensor {
+func (d *Device) tensor(b *block, t kernel.DType, n int) kernel.Tensor {
 	h := &home{d, b}
 	runtime.AddCleanup(h, func(b *block) {
 		d.mu.Lock()

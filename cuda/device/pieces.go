@@ -31,7 +31,7 @@ func (d *Device) inPieces(c *kernel.Call) (ok bool, err error) {
 		for i := range c.Out {
 			e.call.Out[i] = rowsOf(&c.Out[i], half)
 		}
-		if e.launches, err = cuda.Plan(&e.call); err != nil {
+		if e.launches, err = cuda.Launches(&e.call); err != nil {
 			return false, err // never of less than was planned; a half may be done, over what it read
 		}
 		if err := d.begin(&e); err != nil {

@@ -76,7 +76,7 @@ func (d *Device) add(c *kernel.Call, o order) {
 	}
 	e := entry{call: *c, order: o}
 	var err error
-	if e.launches, err = cuda.Plan(c); err != nil {
+	if e.launches, err = cuda.Launches(c); err != nil {
 		d.hosted[c.Op] = true
 		e.launches = nil
 	}

@@ -100,7 +100,7 @@ func TestHealth(t *testing.T) {
 		if h == nil || !h.Hot() {
 			t.Fatalf("%+v", h)
 		}
-		if s := h.State(); *s != (State{Celsius: 91, SlowCelsius: 90, Watts: 350.5, LimitWatts: 700}) {
+		if s := h.Read(); *s != (Readings{Celsius: 91, SlowCelsius: 90, Watts: 350.5, LimitWatts: 700}) {
 			t.Errorf("%+v", s)
 		}
 		if OpenHealth("00000000:18:00.0") != nil || OpenHealth("") != nil {

@@ -64,10 +64,10 @@ func OpenHealth(bus string) *Health {
 	return h
 }
 
-// State asks.
-func (h *Health) State() *State {
+// Read asks.
+func (h *Health) Read() *Readings {
 	const gpu, slowdown = 0, 1 // NVML_TEMPERATURE_GPU, NVML_TEMPERATURE_THRESHOLD_SLOWDOWN
-	var s State
+	var s Readings
 	var power, limit uint32
 	h.lib.heat(h.device, gpu, &s.Celsius)
 	h.lib.threshold(h.device, slowdown, &s.SlowCelsius)
@@ -80,6 +80,6 @@ func (h *Health) State() *State {
 // Hot reports whether the device is about to slow itself down. The driver keeps
 // the power limit by itself.
 func (h *Health) Hot() bool {
-	s := h.State()
+	s := h.Read()
 	return s.SlowCelsius > 0 && s.Celsius >= s.SlowCelsius
 }

@@ -16,7 +16,7 @@ type machine struct {
 	Config
 	used     int64 // bytes allocated
 	threads  map[int]bool
-	memory   *ptx.Memory
+	memory   *ptx.AddressSpace
 	sizes    map[uint64]int64 // of allocations
 	modules  map[uintptr]*ptx.Module
 	kernels  map[uintptr]*ptx.Kernel
@@ -53,7 +53,7 @@ var (
 
 func newMachine(c Config) *machine {
 	return &machine{
-		Config: c, threads: map[int]bool{}, memory: ptx.NewMemory(), sizes: map[uint64]int64{},
+		Config: c, threads: map[int]bool{}, memory: ptx.NewAddressSpace(), sizes: map[uint64]int64{},
 		modules: map[uintptr]*ptx.Module{}, kernels: map[uintptr]*ptx.Kernel{}, streams: map[uintptr]*stream{}, events: map[uintptr]mark{},
 	}
 }

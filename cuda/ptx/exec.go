@@ -220,14 +220,14 @@ func (w *warp) fault(in *instr, err error) error {
 	}
 	t := w.first + uint32(lane)
 	b := w.run.blockSize
-	return &Fault{
+	return &Trap{
 		Kernel: w.run.kernel.Name, Line: in.line, Instruction: in.text, Block: w.run.block,
 		Thread: [3]uint32{t % b[0], t / b[0] % b[1], t / b[0] / b[1]}, Why: err.Error(),
 	}
 }
 
-// Fault is what a kernel did that no kernel may do.
-type Fault struct {
+// Trap is what a kernel did that no kernel may do.
+type Trap struct {
 	Kernel      string
 	Line        int // of the PTX
 	Instruction string
@@ -236,6 +236,6 @@ type Fault struct {
 	Why         string
 }
 
-func (f *Fault) Error() string {
+func (f *Trap) Error() string {
 	return fmt.Sprintf("kernel %s, line %d, block %v thread %v: `%s` %s", f.Kernel, f.Line, f.Block, f.Thread, f.Instruction, f.Why)
 }

@@ -9,7 +9,7 @@ import (
 // run is a launch.
 type run struct {
 	kernel    *Kernel
-	mem       *Memory
+	mem       *AddressSpace
 	grid      [3]uint32
 	blockSize [3]uint32
 	block     [3]uint32
@@ -22,8 +22,8 @@ type run struct {
 // Launch runs the kernel on a grid of blocks of threads, the blocks one after
 // the other. Params are the parameters, little endian, each aligned to its
 // size. A budget above 0 is how many instructions of warps may run. The error is
-// a [*Fault] when it is the kernel's; memory then holds what was written so far.
-func (k *Kernel) Launch(m *Memory, grid, block [3]uint32, params []byte, budget int64) error {
+// a [*Trap] when it is the kernel's; memory then holds what was written so far.
+func (k *Kernel) Launch(m *AddressSpace, grid, block [3]uint32, params []byte, budget int64) error {
 	r, warps, err := k.start(m, grid, block, params, budget)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (k *Kernel) Launch(m *Memory, grid, block [3]uint32, params []byte, budget 
 
 // LaunchBlock runs one block of such a grid, which may be a far one of more than
 // there is time for.
-func (k *Kernel) LaunchBlock(m *Memory, grid, block, at [3]uint32, params []byte, budget int64) error {
+func (k *Kernel) LaunchBlock(m *AddressSpace, grid, block, at [3]uint32, params []byte, budget int64) error {
 	r, warps, err := k.start(m, grid, block, params, budget)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (k *Kernel) LaunchBlock(m *Memory, grid, block, at [3]uint32, params []byte
 }
 
 // start checks a launch and makes the warps of its blocks.
-func (k *Kernel) start(m *Memory, grid, block [3]uint32, params []byte, budget int64) (*run, []warp, error) {
+func (k *Kernel) start(m *AddressSpace, grid, block [3]uint32, params []byte, budget int64) (*run, []warp, error) {
 	threads := uint64(block[0]) * uint64(block[1]) * uint64(block[2])
 	switch {
 	case threads == 0 || threads > uint64(k.threads) || threads%lanes != 0:

@@ -7,10 +7,10 @@ import (
 	"sort"
 )
 
-// Memory is the global memory of a device: allocations, apart from one
+// AddressSpace is the global memory of a device: allocations, apart from one
 // another, with a note for each byte of whether it was written, and for each
 // word of who touched it last. One goroutine at a time uses it.
-type Memory struct {
+type AddressSpace struct {
 	spans []*span // by address
 	next  uint64  // where the next allocation may begin
 	epoch uint32  // grows with every launch, block and barrier
@@ -20,12 +20,12 @@ type Memory struct {
 // falls between them.
 const gap = 4096
 
-// NewMemory returns a device's memory without allocations.
-func NewMemory() *Memory { return &Memory{next: 1 << 32} }
+// NewAddressSpace returns a device's memory without allocations.
+func NewAddressSpace() *AddressSpace { return &AddressSpace{next: 1 << 32} }
 
 // Alloc returns the address of n new bytes, not written yet; addresses are
 // multiples of 256.
-func (m *Memory) Alloc(n int) uint64 {
+func (m *AddressSpace) Alloc(n int) uint64 {
 	at := m.next
 	i := m.index(at)
 	for ; i < len(m.spans) && m.spans[i].base < at+uint64(n)+gap; i++ { // what was mapped there
@@ -38,7 +38,7 @@ func (m *Memory) Alloc(n int) uint64 {
 
 // Map makes host memory known at an address, all of it written: what a device
 // and its host share. It must lie apart from other allocations.
-func (m *Memory) Map(addr uint64, b []byte) error {
+func (m *AddressSpace) Map(addr uint64, b []byte) error {
 	i := m.index(addr)
 	if i > 0 && m.spans[i-1].end() > addr || i < len(m.spans) && m.spans[i].base < addr+uint64(len(b)) {
 		return fmt.Errorf("map %d bytes at %#x: they are allocated already", len(b), addr)
@@ -50,7 +50,7 @@ func (m *Memory) Map(addr uint64, b []byte) error {
 }
 
 // Free ends the allocation that begins at addr.
-func (m *Memory) Free(addr uint64) error {
+func (m *AddressSpace) Free(addr uint64) error {
 	i := m.index(addr + 1)
 	if i == 0 || m.spans[i-1].base != addr {
 		return fmt.Errorf("free %#x: no allocation begins there", addr)
@@ -60,7 +60,7 @@ func (m *Memory) Free(addr uint64) error {
 }
 
 // Write copies b to addr.
-func (m *Memory) Write(addr uint64, b []byte) error {
+func (m *AddressSpace) Write(addr uint64, b []byte) error {
 	s, off := m.find(addr)
 	if s == nil || off+len(b) > len(s.data) {
 		return fmt.Errorf("write %d bytes at %#x: not within an allocation", len(b), addr)
@@ -71,7 +71,7 @@ func (m *Memory) Write(addr uint64, b []byte) error {
 }
 
 // Read returns a copy of n bytes at addr, all of which must have been written.
-func (m *Memory) Read(addr uint64, n int) ([]byte, error) {
+func (m *AddressSpace) Read(addr uint64, n int) ([]byte, error) {
 	s, off := m.find(addr)
 	if s == nil || n < 0 || off+n > len(s.data) {
 		return nil, fmt.Errorf("read %d bytes at %#x: not within an allocation", n, addr)
@@ -85,12 +85,12 @@ func (m *Memory) Read(addr uint64, n int) ([]byte, error) {
 }
 
 // index is that of the first allocation that begins at addr or later.
-func (m *Memory) index(addr uint64) int {
+func (m *AddressSpace) index(addr uint64) int {
 	return sort.Search(len(m.spans), func(i int) bool { return m.spans[i].base >= addr })
 }
 
 // find returns the allocation that addr is in, nil for none, and how far in.
-func (m *Memory) find(addr uint64) (*span, int) {
+func (m *AddressSpace) find(addr uint64) (*span, int) {
 	i := sort.Search(len(m.spans), func(i int) bool { return m.spans[i].base > addr })
 	if i == 0 || addr >= m.spans[i-1].end() {
 		return nil, 0

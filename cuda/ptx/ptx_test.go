@@ -47,7 +47,7 @@ func launch(t *testing.T, body string, blocks, threads uint32) ([]uint32, error)
 	if err != nil {
 		t.Fatal(err)
 	}
-	mem := NewMemory()
+	mem := NewAddressSpace()
 	words := make([]byte, 4*threads)
 	for i := range threads {
 		binary.LittleEndian.PutUint32(words[4*i:], i)
@@ -104,7 +104,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := launch(t, c.body, c.blocks, c.threads)
-			var f *Fault
+			var f *Trap
 			if !errors.As(err, &f) || f.Kernel != "k" || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want a fault with %q", err, c.want)
 			}
@@ -268,7 +268,7 @@ func TestLaunchRefused(t *testing.T) {
 		{[3]uint32{1, 65536, 1}, [3]uint32{32, 1, 1}, 16, "beyond a device's"},
 		{[3]uint32{1, 1, 1}, [3]uint32{32, 1, 1}, 12, "12 bytes of parameters, want 16"},
 	} {
-		err := m.Kernel("k").Launch(NewMemory(), c.grid, c.block, make([]byte, c.params), 0)
+		err := m.Kernel("k").Launch(NewAddressSpace(), c.grid, c.block, make([]byte, c.params), 0)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("grid %v, block %v, %d bytes: got %v, want %q", c.grid, c.block, c.params, err, c.want)
 		}
@@ -281,7 +281,7 @@ func TestLaunchBlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mem := NewMemory()
+	mem := NewAddressSpace()
 	y := mem.Alloc(4 * 32)
 	params := binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(nil, y), y)
 	grid, block := [3]uint32{math.MaxInt32, 1, 1}, [3]uint32{32, 1, 1}
@@ -299,7 +299,7 @@ func TestLaunchBlock(t *testing.T) {
 
 // TestMemory is what a host does with a device's memory.
 func TestMemory(t *testing.T) {
-	m := NewMemory()
+	m := NewAddressSpace()
 	a, host := m.Alloc(10), make([]byte, 8)
 	if err := m.Write(a+4, make([]byte, 7)); err == nil {
 		t.Error("a write past the end passes")
@@ -349,7 +349,7 @@ func FuzzParse(f *testing.F) {
 			if len(k.code) > 1000 {
 				continue
 			}
-			mem := NewMemory()
+			mem := NewAddressSpace()
 			x := mem.Alloc(256)
 			params := make([]byte, k.paramBytes())
 			for i := 0; i+8 <= len(params); i += 8 {
@@ -358,7 +358,7 @@ func FuzzParse(f *testing.F) {
 			if err := mem.Write(x, make([]byte, 128)); err != nil {
 				t.Fatal(err)
 			}
-			var fault *Fault
+			var fault *Trap
 			if err := k.Launch(mem, [3]uint32{2, 1, 1}, [3]uint32{64, 1, 1}, params, 10000); err != nil && !errors.As(err, &fault) {
 				t.Errorf("launch: %v", err)
 			}

@@ -27,7 +27,7 @@ type course struct {
 	preset    string
 	undecided map[string]bool // keys of the configuration on auto
 
-	tok     *text.Tokenizer // nil until it is needed
+	tok     *text.BPE // nil until it is needed
 	lengths []corpus.Length
 }
 

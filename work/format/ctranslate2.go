@@ -140,7 +140,7 @@ func exportCTranslate2(t *work.Translator) (map[string][]byte, error) {
 	}
 	files := map[string][]byte{}
 	switch tok := t.Tokenizer.(type) {
-	case *text.Tokenizer:
+	case *text.BPE:
 		files[work.TokenizerFile] = tok.JSON()
 	case *text.Marian:
 		conf.Unknown = text.MarianUnknown

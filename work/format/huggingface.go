@@ -369,7 +369,7 @@ func exportHuggingFace(t *work.Translator) (map[string][]byte, error) {
 	params, files := t.Params, map[string][]byte{}
 	words := hfTokenizer{Source: t.Model.Source, Target: t.Model.Target, Pad: "<pad>", EOS: "</s>", Most: nmt.MaxLength}
 	switch tok := t.Tokenizer.(type) {
-	case *text.Tokenizer:
+	case *text.BPE:
 		c.ModelType, c.Architectures = hfPegasus, []string{"PegasusForConditionalGeneration"}
 		params = exchange(shape, params, false)
 		shape.Positions = nmt.Halves

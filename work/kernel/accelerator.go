@@ -16,13 +16,13 @@ import (
 // them.
 type Memory interface {
 	// Alloc returns a vector of n zeros, or false where there is no room.
-	Alloc(t Type, n int) (Tensor, bool)
+	Alloc(t DType, n int) (Tensor, bool)
 	// Copy is [Copy] where one of the tensors lies in this memory.
 	Copy(to, from Tensor)
 }
 
 // Alloc returns a vector of n zeros where dev computes on it best.
-func Alloc(dev Device, t Type, n int) Tensor {
+func Alloc(dev Device, t DType, n int) Tensor {
 	if m, ok := dev.(Memory); ok && n > 0 {
 		if x, ok := m.Alloc(t, n); ok {
 			return x
@@ -146,23 +146,23 @@ func (t *Tensor) Part(from, until int, shape ...int) Tensor {
 // Another device can do the work.
 var ErrDevice = errors.New("device out of service")
 
-// Fault is what a device panics with that breaks down: it is lost, or has no
+// DeviceError is what a device panics with that breaks down: it is lost, or has no
 // memory. Calls have no errors, since nothing that is given to them can make a
 // sound device fail; whoever can go on without the device recovers.
-type Fault struct {
+type DeviceError struct {
 	Device string
 	Err    error
 }
 
-func (f *Fault) Error() string { return fmt.Sprintf("%v: %s: %v", ErrDevice, f.Device, f.Err) }
+func (f *DeviceError) Error() string { return fmt.Sprintf("%v: %s: %v", ErrDevice, f.Device, f.Err) }
 
-func (f *Fault) Unwrap() []error { return []error{ErrDevice, f.Err} }
+func (f *DeviceError) Unwrap() []error { return []error{ErrDevice, f.Err} }
 
 // Recover sets err to the fault that a device panics with, when it is deferred.
 func Recover(err *error) {
 	switch r := recover().(type) {
 	case nil:
-	case *Fault:
+	case *DeviceError:
 		*err = r
 	default:
 		panic(r)

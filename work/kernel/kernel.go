@@ -12,20 +12,20 @@
 //	dev.Do(c)
 package kernel
 
-// Type is the element type of a tensor.
-type Type uint8
+// DType is the element type of a tensor.
+type DType uint8
 
 const (
-	F32 Type = iota + 1 // IEEE-754 binary32
-	I32                 // two's complement, 32 bits
-	I8                  // two's complement, 8 bits
+	F32 DType = iota + 1 // IEEE-754 binary32
+	I32                  // two's complement, 32 bits
+	I8                   // two's complement, 8 bits
 	numTypes
 )
 
 // Tensor is a dense row-major array: a shape, and storage in exactly one of
 // F (F32), I (I32) and B (I8), as Type says. A scalar has shape [1].
 type Tensor struct {
-	Type  Type
+	Type  DType
 	Shape []int
 	F     []float32
 	I     []int32

@@ -114,7 +114,7 @@ func infer(op Op, a *Attr, in []Tensor) (results, error) {
 func Cost(c *Call) uint64 { return Ops[c.Op].flop(c) }
 
 // New returns a zero tensor with storage.
-func New(t Type, shape ...int) Tensor {
+func New(t DType, shape ...int) Tensor {
 	x := Tensor{Type: t, Shape: shape}
 	switch n := x.Len(); t {
 	case F32:

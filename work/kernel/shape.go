@@ -26,7 +26,7 @@ func need(in []Tensor, want ...operand) error {
 }
 
 type operand struct {
-	t    Type
+	t    DType
 	rank int
 }
 
@@ -45,7 +45,7 @@ type results struct {
 }
 
 type result struct {
-	t    Type
+	t    DType
 	same []int  // an input's shape, or nil:
 	dims [2]int // the second is 0 when there is one dimension
 }
@@ -67,11 +67,11 @@ func outputs(out ...result) (r results, err error) {
 
 func broken(what string, in ...*Tensor) (results, error) { return results{}, mismatch(what, in...) }
 
-func like(t *Tensor) result                  { return result{t: t.Type, same: t.Shape} }
-func shaped(t Type, rows int) result         { return result{t: t, dims: [2]int{rows}} }
-func matrixOf(t Type, rows, cols int) result { return result{t: t, dims: [2]int{rows, cols}} }
-func rows(t *Tensor) int                     { return t.Shape[0] }
-func cols(t *Tensor) int                     { return t.Shape[len(t.Shape)-1] }
+func like(t *Tensor) result                   { return result{t: t.Type, same: t.Shape} }
+func shaped(t DType, rows int) result         { return result{t: t, dims: [2]int{rows}} }
+func matrixOf(t DType, rows, cols int) result { return result{t: t, dims: [2]int{rows, cols}} }
+func rows(t *Tensor) int                      { return t.Shape[0] }
+func cols(t *Tensor) int                      { return t.Shape[len(t.Shape)-1] }
 
 func mismatch(what string, in ...*Tensor) error {
 	for _, t := range in {

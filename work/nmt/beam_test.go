@@ -121,7 +121,7 @@ func lastLogits(e *Engine, p *tensor.Set, src, tokens []int32) kernel.Tensor {
 	e.in.pack([][]int32{src}, [][]int32{tokens})
 	m := newModel(e.config, &e.in)
 	logits := m.decode(m.encode())
-	plan := m.g.Plan(&e.arena, logits)
+	plan := m.g.Compile(&e.arena, logits)
 	plan.Run(e.dev)
 	v := e.config.Vocab
 	row := plan.Result(logits).F[len(tokens)*v:]

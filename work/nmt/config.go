@@ -89,7 +89,7 @@ func (c Config) Validate() error {
 type Shape struct {
 	Name string
 	Dims []int
-	Type kernel.Type
+	Type kernel.DType
 }
 
 // Shapes lists the model's parameters by ascending name. A projection's

@@ -74,8 +74,8 @@ func NewEngine(dev kernel.Device, c Config) *Engine {
 	}
 }
 
-// Stats is a loss over batches and what it took.
-type Stats struct {
+// LossSums is a loss over batches and what it took.
+type LossSums struct {
 	Loss   float32 // sum over target tokens of the smoothed loss, in nats
 	NLL    float32 // sum of the negative log likelihood, in nats
 	Tokens int     // target tokens, EOS included
@@ -85,7 +85,7 @@ type Stats struct {
 // Gradient is the gradient of the mean loss over some batches.
 type Gradient struct {
 	Grads *tensor.Set // by parameter; good until the engine's next call
-	Stats
+	LossSums
 }
 
 // Gradient computes the loss of batches under p, and the gradient of the mean
@@ -182,7 +182,7 @@ func (e *Engine) blame(p *tensor.Set, batches []Batch, key Key) error {
 		if err != nil {
 			return err
 		}
-		if f, found := t.plan.Fault(e.dev); found {
+		if f, found := t.plan.FirstNonFinite(e.dev); found {
 			where := f.Tensor
 			if f.Back {
 				where = "the gradient of " + where
@@ -204,15 +204,15 @@ func (e *Engine) blame(p *tensor.Set, batches []Batch, key Key) error {
 }
 
 // Loss computes the loss of b under p without dropout. It fails as Gradient.
-func (e *Engine) Loss(p *tensor.Set, b Batch) (Stats, error) {
+func (e *Engine) Loss(p *tensor.Set, b Batch) (LossSums, error) {
 	t, err := e.prepareLoss(p, b)
 	if err != nil {
-		return Stats{}, err
+		return LossSums{}, err
 	}
 	t.plan.Run(e.dev)
 	s := t.stats(b)
 	if !s.finite() {
-		return Stats{}, ErrNonFinite
+		return LossSums{}, ErrNonFinite
 	}
 	return s, nil
 }
@@ -261,7 +261,7 @@ type training struct {
 	each      tensor.Value   // [T]: the nll of each token, kept where there is no gradient
 	values    []tensor.Value // by parameter: the gradient
 	grads     *tensor.Set    // their places in the arena
-	plan      *tensor.Plan
+	plan      *tensor.Program
 }
 
 // newTraining makes the graph, and its plan for the batch at hand.
@@ -286,7 +286,7 @@ func (e *Engine) newTraining(gradient bool) *training {
 		t.grads = set(items)
 		outputs = append(outputs, t.values...)
 	}
-	t.plan = m.g.Plan(&e.arena, outputs...)
+	t.plan = m.g.Compile(&e.arena, outputs...)
 	return t
 }
 
@@ -364,8 +364,8 @@ func (e *Engine) pack(p *tensor.Set, b Batch) error {
 }
 
 // stats reads the results of a run.
-func (t *training) stats(b Batch) Stats {
-	return Stats{
+func (t *training) stats(b Batch) LossSums {
+	return LossSums{
 		Loss:   kernel.Local(t.plan.Result(t.loss)).F[0],
 		NLL:    kernel.Local(t.plan.Result(t.nll)).F[0],
 		Tokens: b.Tokens(),
@@ -383,4 +383,4 @@ func set(items []tensor.Named) *tensor.Set {
 }
 
 // finite reports whether both sums are.
-func (s Stats) finite() bool { return tensor.AllFinite([]float32{s.Loss, s.NLL}) }
+func (s LossSums) finite() bool { return tensor.AllFinite([]float32{s.Loss, s.NLL}) }

@@ -261,7 +261,7 @@ func TestDropoutKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	if first.Loss != g.Loss || first.NLL != g.NLL {
-		t.Errorf("the loss is %v, without dropout in training %v", first, g.Stats)
+		t.Errorf("the loss is %v, without dropout in training %v", first, g.LossSums)
 	}
 }
 

@@ -151,7 +151,7 @@ func waves(sources [][]int32, limit func(int) int, width int) []wave {
 type encoding struct {
 	model *model
 	kv    []tensor.Value // by layer: keys, values
-	plan  *tensor.Plan
+	plan  *tensor.Program
 }
 
 func (e *Engine) newEncoding() *encoding {
@@ -162,7 +162,7 @@ func (e *Engine) newEncoding() *encoding {
 		k, v := m.memory(fmt.Sprintf("decoder.%d.cross", i), memory)
 		c.kv = append(c.kv, k, v)
 	}
-	c.plan = m.g.Plan(&e.arena, c.kv...)
+	c.plan = m.g.Compile(&e.arena, c.kv...)
 	return c
 }
 

@@ -123,7 +123,7 @@ func testStepEqualsForward(t *testing.T, e *Engine, p *tensor.Set) {
 		e.in.pack([][]int32{src}, out)
 		m := newModel(toy, &e.in)
 		logits := m.decode(m.encode())
-		plan := m.g.Plan(&e.arena, logits)
+		plan := m.g.Compile(&e.arena, logits)
 		plan.Run(e.dev)
 		want := plan.Result(logits)
 		for i, row := range got {

@@ -43,7 +43,7 @@ func newModel(c Config, in *inputs) *model {
 	return m
 }
 
-func (m *model) leaf(kind tensor.Kind, name string, from *kernel.Tensor, sides ...tensor.Side) tensor.Value {
+func (m *model) leaf(kind tensor.LeafKind, name string, from *kernel.Tensor, sides ...tensor.Side) tensor.Value {
 	v := m.g.Leaf(kind, name, *from, sides...)
 	m.leaves = append(m.leaves, leaf{v, from})
 	return v

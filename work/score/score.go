@@ -26,12 +26,12 @@ const (
 	Uncased Case = true
 )
 
-// Tokenizer is what cuts a segment into BLEU's tokens.
-type Tokenizer bool
+// WordSplitter is what cuts a segment into BLEU's tokens.
+type WordSplitter bool
 
 const (
-	Mteval13a Tokenizer = false // [Tokens]
-	Spaces    Tokenizer = true  // white space alone: for text that is cut into tokens already
+	Mteval13a WordSplitter = false // [Tokens]
+	Spaces    WordSplitter = true  // white space alone: for text that is cut into tokens already
 )
 
 const version = "alia-1"
@@ -49,7 +49,7 @@ type Metric struct {
 
 // NewBLEU is corpus BLEU-4 with exponential smoothing and one reference
 // (Papineni et al., 2002).
-func NewBLEU(c Case, t Tokenizer) Metric {
+func NewBLEU(c Case, t WordSplitter) Metric {
 	caseOf, tok := "mixed", "13a"
 	if c == Uncased {
 		caseOf = "lc"
@@ -135,7 +135,7 @@ type Bleu struct {
 }
 
 // BLEU is the score of [NewBLEU] and what it is made of. Errors are Score's.
-func BLEU(hypotheses, references []string, c Case, t Tokenizer) (Bleu, error) {
+func BLEU(hypotheses, references []string, c Case, t WordSplitter) (Bleu, error) {
 	if err := check(hypotheses, references); err != nil {
 		return Bleu{}, fmt.Errorf("score BLEU: %w", err)
 	}
@@ -144,7 +144,7 @@ func BLEU(hypotheses, references []string, c Case, t Tokenizer) (Bleu, error) {
 
 // bleuCounts is the matched n-grams of four orders, all n-grams of four
 // orders, the tokens of the hypothesis and those of the reference.
-func bleuCounts(h, r string, c Case, t Tokenizer) []int {
+func bleuCounts(h, r string, c Case, t WordSplitter) []int {
 	if c == Uncased {
 		h, r = strings.ToLower(h), strings.ToLower(r)
 	}
@@ -158,7 +158,7 @@ func bleuCounts(h, r string, c Case, t Tokenizer) []int {
 	return counts
 }
 
-func (t Tokenizer) cut(s string) []string {
+func (t WordSplitter) cut(s string) []string {
 	if t == Spaces {
 		return strings.FieldsFunc(s, white)
 	}

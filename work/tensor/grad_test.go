@@ -134,9 +134,9 @@ func TestGradients(t *testing.T) {
 			seed := random(77, g.Shape(y)...)
 			grads := g.Grad(y, g.Leaf(Input, "seed", seed), p...)
 			var arena, other Arena
-			plan := g.Plan(&arena, append(grads, y)...)
+			plan := g.Compile(&arena, append(grads, y)...)
 			plan.Run(dev)
-			forward := g.Plan(&other, y)
+			forward := g.Compile(&other, y)
 			value := func() float64 {
 				forward.Run(dev)
 				sum := 0.0

@@ -4,21 +4,21 @@
 // A [Graph] is a list of nodes: leaves, which hold data, and operations,
 // which are rows of the table of work/kernel. An operation comes after those it
 // needs; its outputs' shapes are inferred at once. [Graph.Grad] appends the
-// operations of a gradient, which are rows of the same table. [Graph.Plan] drops
+// operations of a gradient, which are rows of the same table. [Graph.Compile] drops
 // what no output needs, orders the rest, lets results share storage and makes
 // the list of kernel calls. A plan computes the same bits whatever the placement,
 // the order and the device.
 //
 // Batches are of different sizes, but what is computed of each is the same, so
 // a graph and its plan are made once: [Graph.Set] gives a leaf the tensor of the
-// next batch, and [Plan.Prepare] infers the shapes and places the results anew,
+// next batch, and [Program.Prepare] infers the shapes and places the results anew,
 // in memory that it has.
 //
 //	g := tensor.NewGraph()
 //	x := g.Leaf(tensor.Input, "x", xs)
 //	w := g.Leaf(tensor.Param, "w", weights)
 //	y := g.Do(kernel.Sum, kernel.Attr{}, g.Do(kernel.MatMul, kernel.Attr{}, x, w))
-//	p := g.Plan(&arena, y)
+//	p := g.Compile(&arena, y)
 //	p.Run(dev)
 //	fmt.Println(p.Result(y).F[0])
 package tensor
@@ -31,17 +31,17 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// Kind is what a leaf is.
-type Kind uint8
+// LeafKind is what a leaf is.
+type LeafKind uint8
 
 const (
-	Param Kind = iota + 1 // a tensor that is learnt
-	Input                 // a tensor of the batch: tokens, segment tables, keys
-	Const                 // a tensor fixed by the model: position encodings
+	Param LeafKind = iota + 1 // a tensor that is learnt
+	Input                     // a tensor of the batch: tokens, segment tables, keys
+	Const                     // a tensor fixed by the model: position encodings
 )
 
 // String is what people call such a leaf.
-func (k Kind) String() string {
+func (k LeafKind) String() string {
 	return [...]string{"operation", "parameter", "input", "constant"}[k]
 }
 
@@ -69,10 +69,10 @@ type node struct {
 	in   []Value
 	out  []kernel.Tensor // a leaf's tensor; an operation's output types and shapes
 
-	kind  Kind   // leaf
-	sides []Side // leaf: what splits its rows, or of a segment table the queries' and the keys'
-	name  string // leaf; of an operation the module, which its identity leaves out
-	back  bool   // the operation is of a gradient
+	kind  LeafKind // leaf
+	sides []Side   // leaf: what splits its rows, or of a segment table the queries' and the keys'
+	name  string   // leaf; of an operation the module, which its identity leaves out
+	back  bool     // the operation is of a gradient
 }
 
 // Graph is a list of leaves and operations; an operation comes after its
@@ -92,12 +92,12 @@ func NewGraph() *Graph { return &Graph{} }
 // elements fix the shapes of the operations that take it. A leaf that has rows
 // for the items of a batch says of which side; a segment table that has one
 // row for each item says the queries' side and the keys'.
-func (g *Graph) Leaf(kind Kind, name string, t kernel.Tensor, sides ...Side) Value {
+func (g *Graph) Leaf(kind LeafKind, name string, t kernel.Tensor, sides ...Side) Value {
 	g.nodes = append(g.nodes, node{kind: kind, name: name, out: []kernel.Tensor{t}, sides: sides})
 	return Value{node: len(g.nodes)}
 }
 
-// Set gives a leaf another tensor, for the next [Plan.Prepare]. Its shape may
+// Set gives a leaf another tensor, for the next [Program.Prepare]. Its shape may
 // differ where that is a matter of the batch's size.
 func (g *Graph) Set(v Value, t kernel.Tensor) { g.node(v).out[0] = t }
 

@@ -25,7 +25,7 @@ type layout struct {
 // buffer is the storage of one result, or of several of which each takes the
 // place of the one before.
 type buffer struct {
-	typ         kernel.Type
+	typ         kernel.DType
 	first, last int // positions of the operation that writes it first and of the last that reads it
 	value       Value
 
@@ -99,7 +99,7 @@ func newLayout(g *Graph, outputs []Value) *layout {
 // every item of a batch, whatever its size.
 type class struct {
 	split
-	typ   kernel.Type
+	typ   kernel.DType
 	width int // elements of a row
 }
 
@@ -202,7 +202,7 @@ func (l *layout) reads(s step, at int, v Value) bool {
 // them first, each into the smallest free span that holds it. It returns the
 // arena's size by element type, in elements. All of a step's calls may run at
 // once, so a buffer is in use for the whole of the first and last step.
-func (p *Plan) place() (size [3]int) {
+func (p *Program) place() (size [3]int) {
 	l := p.layout
 	for t := range p.free {
 		p.free[t] = p.free[t][:0]

@@ -33,7 +33,7 @@ func storage(t *kernel.Tensor) (at unsafe.Pointer, bytes int) {
 	return unsafe.Pointer(unsafe.SliceData(t.B)), len(t.B)
 }
 
-func (v *vault) Alloc(t kernel.Type, n int) (kernel.Tensor, bool) {
+func (v *vault) Alloc(t kernel.DType, n int) (kernel.Tensor, bool) {
 	if v.full {
 		return kernel.Tensor{}, false
 	}

@@ -11,7 +11,7 @@ import (
 
 // Zeros returns a tensor of zeros that shares nothing with its caller, the
 // shape included.
-func Zeros(t kernel.Type, shape ...int) kernel.Tensor {
+func Zeros(t kernel.DType, shape ...int) kernel.Tensor {
 	return kernel.New(t, slices.Clone(shape)...)
 }
 
@@ -170,7 +170,7 @@ func (s *Set) Local() *Set {
 // host is the host's memory, to place sets in.
 type host struct{}
 
-func (host) Alloc(t kernel.Type, n int) (kernel.Tensor, bool) { return kernel.New(t, n), true }
+func (host) Alloc(t kernel.DType, n int) (kernel.Tensor, bool) { return kernel.New(t, n), true }
 
 func (host) Copy(to, from kernel.Tensor) { kernel.Copy(to, from) }
 

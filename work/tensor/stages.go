@@ -26,7 +26,7 @@ func (g *Graph) Side(starts []int32) Side {
 	return Side(len(g.sides))
 }
 
-// SetSide gives a side other items, for the next [Plan.Prepare].
+// SetSide gives a side other items, for the next [Program.Prepare].
 func (g *Graph) SetSide(s Side, starts []int32) { g.sides[s-1] = starts }
 
 // split is how the elements of a value belong to items: by its rows, or, as

@@ -33,9 +33,9 @@ var special = [FirstByte]string{Pad: "<pad>", BOS: "<s>", EOS: "</s>"}
 // piece FirstMerge+r; r is its rank, and lower ranks are applied first.
 type pair struct{ left, right int32 }
 
-// Tokenizer is a byte-level byte-pair encoding. It does not change once made,
+// BPE is a byte-level byte-pair encoding. It does not change once made,
 // and may be used from several goroutines at once.
-type Tokenizer struct {
+type BPE struct {
 	pieces []string         // id -> bytes; "" for the special ids
 	ids    map[string]int32 // the reverse, special ids not included
 	merges []pair
@@ -46,8 +46,8 @@ type Tokenizer struct {
 }
 
 // newTokenizer returns the tokenizer without merges.
-func newTokenizer() *Tokenizer {
-	t := &Tokenizer{
+func newTokenizer() *BPE {
+	t := &BPE{
 		pieces: make([]string, FirstMerge),
 		ids:    make(map[string]int32),
 		ranks:  make(map[pair]int32),
@@ -62,7 +62,7 @@ func newTokenizer() *Tokenizer {
 
 // add appends a merge. Training never makes the same bytes out of two pairs:
 // inside the span of one piece the merges take the same course everywhere.
-func (t *Tokenizer) add(p pair) error {
+func (t *BPE) add(p pair) error {
 	s := t.pieces[p.left] + t.pieces[p.right]
 	switch {
 	case len(t.pieces) == MaxPieces:
@@ -85,11 +85,11 @@ func (t *Tokenizer) add(p pair) error {
 }
 
 // Pieces returns the size of the vocabulary: ids are 0 to Pieces()-1.
-func (t *Tokenizer) Pieces() int { return len(t.pieces) }
+func (t *BPE) Pieces() int { return len(t.pieces) }
 
 // Encode returns the ids of a text. It neither normalises the text nor adds
 // BOS or EOS; text that looks like a special piece ("<s>") is text.
-func (t *Tokenizer) Encode(s string) []int32 {
+func (t *BPE) Encode(s string) []int32 {
 	if s == "" {
 		return nil
 	}
@@ -105,13 +105,13 @@ func (t *Tokenizer) Encode(s string) []int32 {
 }
 
 // Source returns the ids of a source text, normalised.
-func (t *Tokenizer) Source(s string) []int32 { return t.Encode(Normalize(s)) }
+func (t *BPE) Source(s string) []int32 { return t.Encode(Normalize(s)) }
 
 // Target returns the ids of a target text, normalised.
-func (t *Tokenizer) Target(s string) []int32 { return t.Encode(Normalize(s)) }
+func (t *BPE) Target(s string) []int32 { return t.Encode(Normalize(s)) }
 
 // word returns the ids of one word, from the cache where it is there.
-func (t *Tokenizer) word(w string) []int32 {
+func (t *BPE) word(w string) []int32 {
 	if ids, ok := t.cache[w]; ok {
 		return ids
 	}
@@ -148,7 +148,7 @@ func byteIDs(w string) []int32 {
 // Decode returns the text of ids, without the space that Encode put before it.
 // Special ids, and ids outside the vocabulary, stand for nothing. Bytes that
 // are not UTF-8, which a model may produce, become U+FFFD.
-func (t *Tokenizer) Decode(ids []int32) string {
+func (t *BPE) Decode(ids []int32) string {
 	var b strings.Builder
 	for _, id := range ids {
 		if id >= FirstByte && int(id) < len(t.pieces) {

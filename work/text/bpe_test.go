@@ -18,7 +18,7 @@ var sample = []string{
 	"low low low low low lower lower newest newest newest newest newest newest widest widest widest",
 }
 
-func train(t testing.TB, lines []string, pieces int) *Tokenizer {
+func train(t testing.TB, lines []string, pieces int) *BPE {
 	t.Helper()
 	tok, err := Train(slices.Values(lines), pieces)
 	if err != nil {
@@ -61,7 +61,7 @@ func TestGolden(t *testing.T) {
 }
 
 // slowTrain is Train by definition: count everything again for each merge.
-func slowTrain(lines []string, pieces int) *Tokenizer {
+func slowTrain(lines []string, pieces int) *BPE {
 	var words [][]int32
 	for _, s := range lines {
 		for s = " " + s; s != ""; {

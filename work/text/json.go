@@ -54,7 +54,7 @@ const (
 
 // JSON returns the tokenizer in the layout of Hugging Face's tokenizer.json:
 // the same bytes for the same tokenizer, always.
-func (t *Tokenizer) JSON() []byte {
+func (t *BPE) JSON() []byte {
 	b := fmt.Appendf(nil, jsonHead, quoted.Replace(Pattern))
 	for id, piece := range t.pieces {
 		if id > 0 {
@@ -82,7 +82,7 @@ func (t *Tokenizer) JSON() []byte {
 
 // Names returns the pieces by their ids, as tokenizer.json writes them: the
 // bytes of each as GPT-2's printable characters.
-func (t *Tokenizer) Names() []string {
+func (t *BPE) Names() []string {
 	names := append([]string{}, special[:]...)
 	for _, piece := range t.pieces[FirstByte:] {
 		var b strings.Builder
@@ -94,9 +94,9 @@ func (t *Tokenizer) Names() []string {
 	return names
 }
 
-// Parse reads what [Tokenizer.JSON] wrote, and nothing else: JSON of the
+// Parse reads what [BPE.JSON] wrote, and nothing else: JSON of the
 // result is data again, byte for byte.
-func Parse(data []byte) (*Tokenizer, error) {
+func Parse(data []byte) (*BPE, error) {
 	if len(data) > maxJSON {
 		return nil, fmt.Errorf("parse tokenizer: %d bytes, the limit is %d", len(data), maxJSON)
 	}

@@ -1,9 +1,9 @@
 // Package text is normalisation, sentence splitting and subword tokens.
 //
-// A [Tokenizer] is a byte-level byte-pair encoding (Sennrich et al., 2016;
+// A [BPE] is a byte-level byte-pair encoding (Sennrich et al., 2016;
 // Radford et al., 2019): every byte has a piece of its own, so there is no
 // unknown token and every text round-trips exactly. [Train] learns one from
-// lines, [Parse] and [Tokenizer.JSON] read and write it in the layout of
+// lines, [Parse] and [BPE.JSON] read and write it in the layout of
 // Hugging Face's tokenizer.json. [Split] takes a plain text apart into
 // sentences and puts their translations back between the same white space.
 //

@@ -18,7 +18,7 @@ import (
 //
 // An error means that pieces is outside [MinPieces, MaxPieces] or that there
 // is no text.
-func Train(lines iter.Seq[string], pieces int) (*Tokenizer, error) {
+func Train(lines iter.Seq[string], pieces int) (*BPE, error) {
 	if pieces < MinPieces || pieces > MaxPieces {
 		return nil, fmt.Errorf("train tokenizer: %d pieces, want %d to %d", pieces, MinPieces, MaxPieces)
 	}
@@ -74,14 +74,14 @@ func countWords(lines iter.Seq[string]) []word {
 
 // trainer keeps how often each pair occurs, and where, as merges are applied.
 type trainer struct {
-	tok    *Tokenizer
+	tok    *BPE
 	words  []word
 	counts map[pair]int64
 	where  map[pair][]int32 // indices of words that have, or once had, the pair
 	queue  queue
 }
 
-func newTrainer(t *Tokenizer, words []word) *trainer {
+func newTrainer(t *BPE, words []word) *trainer {
 	tr := &trainer{tok: t, words: words, counts: make(map[pair]int64), where: make(map[pair][]int32)}
 	tr.queue.tok = t
 	var fresh []pair
@@ -169,7 +169,7 @@ type candidate struct {
 
 // queue is a heap of candidates, the next to merge first.
 type queue struct {
-	tok   *Tokenizer
+	tok   *BPE
 	items []candidate
 }
 

@@ -6,23 +6,20 @@ import (
 	"github.com/alia-network/alia/work/corpus"
 )
 
-// Length is the number of tokens of a pair's two sides, end marks included.
-type Length = corpus.Length
-
 // Schedule is which training pairs each unit of a run reads: for each epoch
 // a new cut and shuffle of the corpus, laid end to end and dealt to the units
 // of one round after another. It is decided by the configuration and the
 // pairs' lengths.
 type Schedule struct {
 	cfg      Config
-	lengths  []Length
+	lengths  []corpus.Length
 	perEpoch []int // batches of each epoch
 	epoch    int   // the epoch held in batches
 	batches  [][]int
 }
 
 // NewSchedule cuts the batches of every epoch.
-func NewSchedule(cfg Config, lengths []Length) (*Schedule, error) {
+func NewSchedule(cfg Config, lengths []corpus.Length) (*Schedule, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}

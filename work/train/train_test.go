@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/tensor"
 )
@@ -42,9 +43,9 @@ func TestPresetsAreValid(t *testing.T) {
 func TestScheduleReadsEveryPairOnceAnEpoch(t *testing.T) {
 	c := demo(t)
 	c.BatchTokens, c.Workers, c.Epochs = 64, 3, 4
-	var lengths []Length
+	var lengths []corpus.Length
 	for i := range 100 {
-		lengths = append(lengths, Length{Source: 3 + i%11, Target: 2 + i%13})
+		lengths = append(lengths, corpus.Length{Source: 3 + i%11, Target: 2 + i%13})
 	}
 	s, err := NewSchedule(c, lengths)
 	if err != nil {
@@ -58,7 +59,7 @@ func TestScheduleReadsEveryPairOnceAnEpoch(t *testing.T) {
 		}
 		for _, unit := range round {
 			batch := unit[0]
-			var sum Length
+			var sum corpus.Length
 			for _, i := range batch {
 				read[i]++
 				sum.Source, sum.Target = sum.Source+lengths[i].Source, sum.Target+lengths[i].Target
@@ -131,9 +132,9 @@ func vector(t *testing.T, xs ...float32) *tensor.Set {
 func TestScheduleOfSteps(t *testing.T) {
 	c := demo(t)
 	c.BatchTokens, c.Workers, c.Epochs = 64, 3, 4
-	var lengths []Length
+	var lengths []corpus.Length
 	for i := range 100 {
-		lengths = append(lengths, Length{Source: 3 + i%11, Target: 2 + i%13})
+		lengths = append(lengths, corpus.Length{Source: 3 + i%11, Target: 2 + i%13})
 	}
 	flat := func(c Config) (all [][]int, s *Schedule) {
 		s, err := NewSchedule(c, lengths)

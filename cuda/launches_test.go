@@ -28,7 +28,7 @@ func TestPlanTiles(t *testing.T) {
 		{1, 32000, 512, "matmul8_nn", [3]uint32{500, 1, 1}},
 		{1, 1, 1, "matmul8_nn", [3]uint32{1, 1, 1}},
 	} {
-		ls, err := Plan(&kernel.Call{Op: kernel.MatMul, In: []kernel.Tensor{bare(c.m, c.k), bare(c.k, c.n)}, Out: []kernel.Tensor{bare(c.m, c.n)}})
+		ls, err := Launches(&kernel.Call{Op: kernel.MatMul, In: []kernel.Tensor{bare(c.m, c.k), bare(c.k, c.n)}, Out: []kernel.Tensor{bare(c.m, c.n)}})
 		if err != nil || len(ls) != 1 || ls[0].Kernel != c.kernel || ls[0].Grid != c.grid {
 			t.Errorf("%d x %d over %d: %+v, error %v, want %s on %v", c.m, c.n, c.k, ls, err, c.kernel, c.grid)
 		}
@@ -44,7 +44,7 @@ func TestPlanScatter(t *testing.T) {
 		{9, 3, 70, 1},
 	} {
 		base, x, ids := bare(c.rows, c.d), bare(c.n, c.d), kernel.Tensor{Type: kernel.I32, Shape: []int{c.n}}
-		ls, err := Plan(&kernel.Call{Op: kernel.Scatter, In: []kernel.Tensor{base, ids, x}, Out: []kernel.Tensor{base}})
+		ls, err := Launches(&kernel.Call{Op: kernel.Scatter, In: []kernel.Tensor{base, ids, x}, Out: []kernel.Tensor{base}})
 		if err != nil || len(ls) != 2 || ls[0].Grid != [3]uint32{uint32(c.copying), 1, 1} || ls[1].Grid != [3]uint32{uint32(c.n), 1, 1} {
 			t.Errorf("%+v: %+v, error %v", c, ls, err)
 		}
@@ -65,7 +65,7 @@ func TestPlanRefuses(t *testing.T) {
 		{kernel.Call{Op: kernel.AttnSoftmax, Attr: kernel.Attr{Heads: 1}, In: []kernel.Tensor{bare(1 << 33), seg}, Out: []kernel.Tensor{bare(1 << 33)}}, "beyond a device's"},
 		{kernel.Call{Op: kernel.AttnSoftmax, Attr: kernel.Attr{Heads: 1 << 17}, In: []kernel.Tensor{bare(1 << 17), seg}, Out: []kernel.Tensor{bare(1 << 17)}}, "beyond a device's"},
 	} {
-		if ls, err := Plan(&c.call); err == nil || !strings.Contains(err.Error(), c.want) {
+		if ls, err := Launches(&c.call); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %+v, error %v, want %q", c.call.Op, ls, err, c.want)
 		}
 	}
@@ -75,7 +75,7 @@ func TestPlanRefuses(t *testing.T) {
 // cannot: cut to 32 bits, each would be a small one.
 func TestPlanCounts(t *testing.T) {
 	type tensors = []kernel.Tensor
-	typed := func(t kernel.Type, shape ...int) kernel.Tensor { return kernel.Tensor{Type: t, Shape: shape} }
+	typed := func(t kernel.DType, shape ...int) kernel.Tensor { return kernel.Tensor{Type: t, Shape: shape} }
 	for _, n := range []int{1<<32 + 1, 1 << 31, math.MaxInt32} {
 		ids, seg, one := typed(kernel.I32, 1), typed(kernel.I32, 1, 4), bare(1)
 		for _, c := range []kernel.Call{
@@ -106,7 +106,7 @@ func TestPlanCounts(t *testing.T) {
 			{Op: kernel.Attend, Attr: kernel.Attr{Heads: 1}, In: tensors{bare(n, 1), bare(1, 1), bare(1, 1), seg}, Out: tensors{bare(n, 1)}},
 			{Op: kernel.AttnSoftmax, Attr: kernel.Attr{Heads: 1}, In: tensors{bare(n), typed(kernel.I32, n, 4)}, Out: tensors{bare(n)}},
 		} {
-			_, err := Plan(&c)
+			_, err := Launches(&c)
 			if small := n == math.MaxInt32; (err == nil) != (small && c.Op != kernel.AttnSoftmax) {
 				t.Errorf("%v of a size of %d: error %v", c.Op, n, err)
 			}
@@ -119,7 +119,7 @@ func TestPlanCounts(t *testing.T) {
 		{Op: kernel.Add, In: tensors{bare(1 << 33), bare(1 << 33)}, Out: tensors{bare(1 << 33)}},
 		{Op: kernel.Dropout, Attr: kernel.Attr{Site: 1<<32 - 1, Rate: 0.75}, In: tensors{bare(1 << 33), typed(kernel.I32, 4)}, Out: tensors{bare(1 << 33)}},
 	} {
-		if ls, err := Plan(&c); err != nil {
+		if ls, err := Launches(&c); err != nil {
 			t.Errorf("%v of 2^33 elements: %+v, error %v", c.Op, ls, err)
 		}
 	}

@@ -112,7 +112,7 @@ func TestPlanEqualsInterpreter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g, outputs := drawGraph(t)
 		want := interpret(dev, g)
-		p := g.Plan(&arena, outputs...)
+		p := g.Compile(&arena, outputs...)
 		names := g.names()
 		steps := map[Name]Step{}
 		for _, dev := range []kernel.Device{dev, dev, freeLast{dev}} {
@@ -139,7 +139,7 @@ func TestPlanEqualsInterpreter(t *testing.T) {
 func TestLifetimesDoNotOverlap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		g, outputs := drawGraph(t)
-		p := g.Plan(&Arena{}, outputs...)
+		p := g.Compile(&Arena{}, outputs...)
 		size := p.place()
 		l := p.layout
 		until := func(b buffer) int { // the last step that may touch it
@@ -175,7 +175,7 @@ func TestPlanReuses(t *testing.T) {
 		x = g.Do(kernel.Relu, kernel.Attr{}, x)
 	}
 	var arena Arena
-	p := g.Plan(&arena, x)
+	p := g.Compile(&arena, x)
 	if len(p.calls) != 40 {
 		t.Errorf("%d calls, want 40", len(p.calls))
 	}
@@ -190,7 +190,7 @@ func TestPlanReuses(t *testing.T) {
 // TestNames checks that a hashed name says everything about an operation but
 // its data.
 func TestNames(t *testing.T) {
-	build := func(leaf string, kind Kind, data uint32, a kernel.Attr) Name {
+	build := func(leaf string, kind LeafKind, data uint32, a kernel.Attr) Name {
 		g := NewGraph()
 		x := g.Leaf(kind, leaf, random(data, 2, 2))
 		y := g.Do(kernel.MatMul, a, x, x)
@@ -229,7 +229,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 	x := g.Leaf(Param, "x", random(1, 8, 8))
 	y := g.Do(kernel.Sum, kernel.Attr{}, g.Do(kernel.Relu, kernel.Attr{}, x))
 	var arena Arena
-	p := g.Plan(&arena, y)
+	p := g.Compile(&arena, y)
 	var idle idleDevice
 	if n := testing.AllocsPerRun(10, func() { p.Run(idle) }); n != 0 {
 		t.Errorf("a run allocates %v times", n)

@@ -21,20 +21,20 @@ type Launch struct {
 // Arg is one argument of a kernel: where a tensor of the call begins, or a
 // number.
 type Arg struct {
-	Kind  Kind
+	Kind  ArgKind
 	Index int    // which of Call.In (In) or Call.Out (Out)
 	Bits  uint64 // the number (U32, U64, F32), in its low bits
 }
 
-// Kind is what an argument is.
-type Kind uint8
+// ArgKind is what an argument is.
+type ArgKind uint8
 
 const (
-	In  Kind = iota + 1 // the device address of Call.In[Index]'s storage, 8 bytes
-	Out                 // the device address of Call.Out[Index]'s storage, 8 bytes
-	U32                 // 4 bytes
-	U64                 // 8 bytes
-	F32                 // 4 bytes
+	In  ArgKind = iota + 1 // the device address of Call.In[Index]'s storage, 8 bytes
+	Out                    // the device address of Call.Out[Index]'s storage, 8 bytes
+	U32                    // 4 bytes
+	U64                    // 8 bytes
+	F32                    // 4 bytes
 )
 
 // Size returns the argument's size as a parameter, in bytes, which is also its
@@ -54,7 +54,7 @@ func f32(x float32) Arg { return Arg{Kind: F32, Bits: uint64(math.Float32bits(x)
 
 // u32 is a number of rows, columns or steps. Kernels count in 32 bits, and up to
 // a tile or a block past the end, so one from 2^31 on becomes more than 32 bits
-// hold, which [Plan] refuses.
+// hold, which [Launches] refuses.
 func u32(n int) Arg {
 	if n > math.MaxInt32 {
 		n = 1 << 32
@@ -62,7 +62,7 @@ func u32(n int) Arg {
 	return Arg{Kind: U32, Bits: uint64(n)}
 }
 
-// Plan returns the launches that compute c, whose shapes fit its row. It looks
+// Launches returns the launches that compute c, whose shapes fit its row. It looks
 // at shapes and attributes and never at what tensors hold, the segment tables
 // of the attention rows included, whose kernels read them on the device; the
 // tensors need no storage. Addresses need be aligned to an element alone. Where
@@ -70,7 +70,7 @@ func u32(n int) Arg {
 // same address. What tensors say of others, ids, labels and segments, must be in
 // range: a kernel does not look. The error is of a row that has no kernel here, or of a shape
 // beyond what a grid can hold or a kernel can count.
-func Plan(c *kernel.Call) ([]Launch, error) {
+func Launches(c *kernel.Call) ([]Launch, error) {
 	plan := plans[c.Op]
 	if plan == nil {
 		return nil, fmt.Errorf("plan %v: the row has no CUDA kernel", c.Op)
@@ -150,7 +150,7 @@ var plans = map[kernel.Op]func(*kernel.Call) []Launch{
 const blockThreads = 256
 
 // launch is a kernel of its own module on a line of blocks. A grid too large
-// for 32 bits becomes 0, which [Plan] refuses.
+// for 32 bits becomes 0, which [Launches] refuses.
 func launch(name string, blocks, threads int, args ...Arg) Launch {
 	if blocks > math.MaxInt32 {
 		blocks = 0

@@ -18,10 +18,10 @@ type Arena struct {
 	arrays [3]kernel.Tensor // by element type
 }
 
-// Plan is the calls that compute some values of a graph, in steps, with a
+// Program is the calls that compute some values of a graph, in steps, with a
 // place in the arena for every result, shared with results whose lifetimes do
 // not overlap. Values asked for live to the end of the run.
-type Plan struct {
+type Program struct {
 	graph  *Graph
 	arena  *Arena
 	layout *layout
@@ -34,11 +34,11 @@ type Plan struct {
 	in     []kernel.Tensor   // while inferring
 }
 
-// Plan makes the plan that computes outputs, ready to run on the tensors that
+// Compile makes the plan that computes outputs, ready to run on the tensors that
 // the leaves have.
-func (g *Graph) Plan(arena *Arena, outputs ...Value) *Plan {
+func (g *Graph) Compile(arena *Arena, outputs ...Value) *Program {
 	l := newLayout(g, outputs)
-	p := &Plan{graph: g, arena: arena, layout: l, ends: l.ends()}
+	p := &Program{graph: g, arena: arena, layout: l, ends: l.ends()}
 	p.places = make([][]kernel.Tensor, len(g.nodes))
 	for i := range g.nodes {
 		p.places[i] = make([]kernel.Tensor, len(g.nodes[i].out))
@@ -59,7 +59,7 @@ func (g *Graph) Plan(arena *Arena, outputs ...Value) *Plan {
 // it infers the shapes, places the results and, where it is too small, grows
 // the arena; otherwise it allocates nothing. It panics when the leaves do not
 // fit.
-func (p *Plan) Prepare() {
+func (p *Program) Prepare() {
 	g := p.graph
 	p.cut()
 	for i := range g.nodes {
@@ -85,7 +85,7 @@ func (p *Plan) Prepare() {
 }
 
 // cut reads the sides' items.
-func (p *Plan) cut() {
+func (p *Program) cut() {
 	g := p.graph
 	g.checkSides()
 	copy(p.cuts[1:], g.sides)
@@ -98,7 +98,7 @@ func (p *Plan) cut() {
 }
 
 // bind grows the arena to size and gives every result its place there.
-func (p *Plan) bind(size [3]int) {
+func (p *Program) bind(size [3]int) {
 	a, l := p.arena, p.layout
 	for t, n := range size {
 		a.grow(t, n)
@@ -116,12 +116,12 @@ func (p *Plan) bind(size [3]int) {
 // what is outgrown lies about until it is collected.
 func (a *Arena) grow(t, n int) {
 	if x := &a.arrays[t]; len(x.Shape) == 0 && n > 0 || n > x.Len() {
-		*x = kernel.Alloc(a.On, kernel.F32+kernel.Type(t), n+n/8)
+		*x = kernel.Alloc(a.On, kernel.F32+kernel.DType(t), n+n/8)
 	}
 }
 
 // Run computes the plan's outputs on dev. It allocates nothing.
-func (p *Plan) Run(dev kernel.Device) {
+func (p *Program) Run(dev kernel.Device) {
 	kernel.Hold(dev)
 	defer kernel.Release(dev)
 	for _, s := range p.layout.steps {
@@ -131,10 +131,10 @@ func (p *Plan) Run(dev kernel.Device) {
 
 // Result returns the storage of a value: of a leaf, of an output asked for,
 // or of an intermediate result, which later operations may have overwritten.
-func (p *Plan) Result(v Value) kernel.Tensor { return p.places[v.node-1][v.out] }
+func (p *Program) Result(v Value) kernel.Tensor { return p.places[v.node-1][v.out] }
 
 // Cost is the integer cost of a run, the sum of its calls'.
-func (p *Plan) Cost() uint64 {
+func (p *Program) Cost() uint64 {
 	sum := uint64(0)
 	for i := range p.calls {
 		sum += kernel.Cost(&p.calls[i])
@@ -152,7 +152,7 @@ type Step struct {
 
 // Trace computes what Run computes, one operation after the other in the order
 // of the plan's steps, and reports each when it is done.
-func (p *Plan) Trace(dev kernel.Device, report func(Step)) {
+func (p *Program) Trace(dev kernel.Device, report func(Step)) {
 	names := p.graph.names()
 	for i := range p.calls {
 		c := &p.calls[i]
@@ -166,19 +166,19 @@ func (p *Plan) Trace(dev kernel.Device, report func(Step)) {
 	}
 }
 
-// Fault is where a NaN or an infinity first came from.
-type Fault struct {
+// NonFinite is where a NaN or an infinity first came from.
+type NonFinite struct {
 	Op     string // the row, or what kind of leaf
 	Tensor string // the leaf's name, or the operation's module
 	Back   bool   // the operation is of a gradient
 }
 
-// Fault computes what Run computes, one operation after the other, and finds
+// FirstNonFinite computes what Run computes, one operation after the other, and finds
 // the first tensor that is not finite, leaves before results.
-func (p *Plan) Fault(dev kernel.Device) (f Fault, found bool) {
+func (p *Program) FirstNonFinite(dev kernel.Device) (f NonFinite, found bool) {
 	for i := range p.graph.nodes {
 		if n := &p.graph.nodes[i]; n.op == 0 && !Finite(n.out[0]) {
-			return Fault{Op: n.kind.String(), Tensor: n.name}, true
+			return NonFinite{Op: n.kind.String(), Tensor: n.name}, true
 		}
 	}
 	for i := range p.calls {
@@ -187,11 +187,11 @@ func (p *Plan) Fault(dev kernel.Device) (f Fault, found bool) {
 		for _, t := range c.Out {
 			if !Finite(t) {
 				n := &p.graph.nodes[p.layout.order[i]]
-				return Fault{c.Op.String(), n.name, n.back}, true
+				return NonFinite{c.Op.String(), n.name, n.back}, true
 			}
 		}
 	}
-	return Fault{}, false
+	return NonFinite{}, false
 }
 
 // Digest is SHA-256 of t's elements, little endian, without its shape.
