@@ -66,11 +66,12 @@ type claim struct {
 	amount    uint64 // units, at most a block's cap: their sum stays far below 2^64
 }
 
-// Apply makes the next height from its transactions, in order. It returns the
-// next state, the result of each transaction, and the keys that changed,
-// sorted. A transaction that is refused changes nothing; nil stands for bytes
-// that did not parse. An error means that the height does not follow or that
-// an invariant broke; the state must then not be used further.
+// Apply makes the next height from its transactions, in order (LEDGER.md,
+// section 7). It returns the next state, the result of each transaction, and
+// the keys that changed, sorted. A transaction that is refused changes
+// nothing; nil stands for bytes that did not parse. An error means that the
+// height does not follow or that an invariant broke; the state must then not
+// be used further.
 func (s *State) Apply(height uint64, txs []*Tx) (*State, []TxResult, []Change, error) {
 	d, err := s.draft(height)
 	if err != nil {
@@ -158,8 +159,8 @@ func (d *draft) admit(tx *Tx) error {
 	return d.withdraw(tx.Account, tx.Fee)
 }
 
-// mint pays the claims of the block. When they exceed its cap, each gets the
-// same part of what it claims.
+// mint pays the claims of the block (LEDGER.md, section 5.4). When they exceed
+// its cap, each gets the same part of what it claims.
 func (d *draft) mint(out []TxResult) {
 	d.writes = d.done
 	supply := d.supply()

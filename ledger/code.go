@@ -3,7 +3,8 @@ package ledger
 import "fmt"
 
 // Code says why a transaction or an entry of a settlement was refused. It is
-// an error; details are wrapped around it. Numbers are part of the protocol.
+// an error; details are wrapped around it. Numbers are part of the protocol:
+// LEDGER.md, section 12.
 type Code uint32
 
 // The codes.

@@ -56,9 +56,9 @@ func (t Totals) check() error {
 // checkStep checks what a height changed: supply equals holdings (I1), every
 // escrow balances (I2), no settlement is written twice (I4), the schedule was
 // published before (I6) and its cap kept (I7), nonces do not fall (I8), runs
-// stay within their budgets (I9). Numbers are those of the protocol's
-// specification. That it looks at changes only is enough: what did not change
-// was checked before.
+// stay within their budgets (I9). The names are those of LEDGER.md, section 8.
+// Looking at the changes is enough, because every other record was checked
+// when it changed.
 func checkStep(prev, next *State, changes []Change) error {
 	var before, after weight
 	for _, c := range changes {

@@ -17,9 +17,9 @@ import (
 // operation.
 const ProofType = "alia:bucket"
 
-// Proof shows the value of a key, or its absence, under an AppHash: it is the
-// whole content of the key's bucket and the 16 hashes beside its path to the
-// root, nearest the leaf first.
+// Proof shows the value of a key, or its absence, under an AppHash (LEDGER.md,
+// section 9.2): it is the whole content of the key's bucket and the 16 hashes
+// beside its path to the root, nearest the leaf first.
 type Proof struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16

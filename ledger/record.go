@@ -8,9 +8,9 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// What the state keeps. Amounts are in units, 1 ALIA = 1e8 units; costs in
-// MFLOP; heights count blocks. Every record is stored in canonical encoding
-// under the key its section names.
+// What the state keeps: LEDGER.md, section 3. Amounts are in units, 1 ALIA =
+// 1e8 units; costs in MFLOP; heights count blocks. Every record is stored in
+// canonical encoding under the key its section names.
 
 // AccountState is a member's money: key a/<account>. An account nobody has written
 // reads as zero.

@@ -14,8 +14,8 @@ const keepSchedules = 86_400
 // per GFLOP, in units, rounded down.
 func price(cost, rate uint64) uint64 { return mulDiv(cost, rate, 1000*micro) }
 
-// next returns the schedule of the next height, given what was minted at this
-// one. The rates move towards the budget:
+// next returns the schedule of the next height (LEDGER.md, section 6), given
+// what was minted at this one. The rates move towards the budget:
 //
 //	rate' = rate * (1 + clamp((budget-minted)/budget, -1, 1) / step)
 //

@@ -123,7 +123,7 @@ func (d *draft) settle(e *SettleEntry) error {
 	return UnknownWork
 }
 
-// settleTraining claims the mint for a unit of an approved run.
+// settleTraining claims the mint for a unit of an approved run (LEDGER.md, section 5.2).
 func (d *draft) settleTraining(e *SettleEntry, run RunState) error {
 	cost := e.Attestation.Cost
 	switch {
@@ -140,7 +140,7 @@ func (d *draft) settleTraining(e *SettleEntry, run RunState) error {
 	return nil
 }
 
-// settleTranslation pays a unit from its job's escrow.
+// settleTranslation pays a unit from its job's escrow (LEDGER.md, section 5.3).
 func (d *draft) settleTranslation(e *SettleEntry, key []byte, escrow Escrow) error {
 	fee := mulDiv(e.Attestation.Cost, escrow.Price, 1000)
 	if fee > escrow.Left {

@@ -27,10 +27,11 @@ type KeyValue struct {
 // Change is a key written by a block: Value nil means the key is gone.
 type Change KeyValue
 
-// tree is the state as sorted pairs in 65,536 buckets, the leaves of a Merkle
-// tree hashed as RFC 6962 has it (CometBFT's crypto/merkle gives the same
-// root). It is immutable: update copies the pages it touches and shares the
-// rest, so old states stay readable while new ones are made.
+// tree is the state (LEDGER.md, section 9.1) as sorted pairs in 65,536
+// buckets, the leaves of a Merkle tree hashed as RFC 6962 has it (CometBFT's
+// crypto/merkle gives the same root). It is immutable: update copies the pages
+// it touches and shares the rest, so old states stay readable while new ones
+// are made.
 type tree struct {
 	pages [pageSize]*page // by the first byte of SHA-256(key)
 	nodes [2 * pageSize]hash

@@ -53,7 +53,7 @@ type Tx struct {
 	verdicts []error      // of a Settle's entries, set by ParseTx
 }
 
-// envelope is a transaction's canonical form.
+// envelope is a transaction's canonical form (LEDGER.md, section 4.1).
 type envelope struct {
 	_         struct{} `cbor:",toarray"`
 	Version   uint16
@@ -85,10 +85,10 @@ func Sign(key ed25519.PrivateKey, net protocol.Net, tx Tx) ([]byte, error) {
 	return data, nil
 }
 
-// ParseTx reads a transaction as Sign wrote it and checks, cheapest first, its
-// size, its shape, its network and its signature; for a [Settle] the signatures
-// of every entry too, of which a wrong one spoils only that entry. An error
-// wraps a [Code].
+// ParseTx reads a transaction as Sign wrote it (LEDGER.md, section 4.3) and
+// checks its size, its shape, its network and its signature; for a [Settle]
+// the signatures of every entry too, of which a wrong one spoils only that
+// entry. An error wraps a [Code].
 func ParseTx(data []byte, net protocol.Net) (*Tx, error) {
 	if len(data) > MaxTx {
 		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", TooLarge, len(data), MaxTx)
