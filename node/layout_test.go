@@ -33,7 +33,7 @@ var rooms = map[string][]string{
 	"work":                        {"protocol/block", "work/kernel", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
 	"work/format":                 {"work", "work/kernel", "work/nmt", "work/tensor", "work/text"},
 	"ledger":                      {"protocol", "protocol/block", "work/kernel"},
-	"ledger/wallet":               {},
+	"ledger/wallet":               {"protocol"},
 	"ledger/light":                {"ledger", "ledger/wallet", "protocol", "protocol/block"},
 	"ledger/chain":                {"ledger", "ledger/wallet", "protocol", "protocol/block"},
 	"node/home":                   {"protocol/block", "ledger/wallet"},

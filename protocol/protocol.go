@@ -6,7 +6,7 @@
 // to be done, a bid who could, a ticket who shall, an attestation what came
 // out, an accept that it is good. What a peer sent is hostile until [Parse] has
 // bounded its size, then its shape, then its signature; a refusal carries a
-// [Reason]. Amounts are in units (1 ALIA = [Coin] units), prices in units per
+// [Reason]. Amounts are in 1e-8 ALIA (1 ALIA is [Coin]), prices in 1e-8 ALIA per
 // GFLOP, costs in MFLOP of the table of operations, times in ledger heights.
 //
 //	offer := protocol.RunOffer{Run: run, Rounds: 40, K: 4, Addrs: addrs}
@@ -18,7 +18,6 @@
 package protocol
 
 import (
-	"crypto/ed25519"
 	"encoding/hex"
 	"fmt"
 
@@ -27,34 +26,6 @@ import (
 
 // Version is the version of every record of this package.
 const Version = 1
-
-// Coin is the number of units in one ALIA.
-const Coin = 100_000_000
-
-// Account is an Ed25519 public key. It names whoever signs with it, and is the
-// peer's libp2p identity too.
-type Account [ed25519.PublicKeySize]byte
-
-// AccountOf returns the account of a private key.
-func AccountOf(key ed25519.PrivateKey) Account { return Account(key.Public().(ed25519.PublicKey)) }
-
-// ParseAccount reads the text form of an account, 64 hexadecimal digits.
-func ParseAccount(s string) (Account, error) {
-	var a Account
-	return a, a.UnmarshalText([]byte(s))
-}
-
-// String returns the account as 64 hexadecimal digits.
-func (a Account) String() string { return hex.EncodeToString(a[:]) }
-
-// Short returns the first 8 digits, for people.
-func (a Account) Short() string { return hex.EncodeToString(a[:4]) }
-
-// MarshalText is String.
-func (a Account) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
-
-// UnmarshalText is ParseAccount.
-func (a *Account) UnmarshalText(text []byte) error { return unhex("account", a[:], text) }
 
 // Net names a network: the SHA-256 of its genesis document. Every signature
 // covers it, so that nothing said on one network can be replayed on another.

@@ -9,7 +9,7 @@
 //	if errors.Is(err, fs.ErrNotExist) {
 //		w, err = wallet.Create(path)
 //	}
-//	fmt.Println(wallet.Address(w.Account()))
+//	fmt.Println(w.Account())
 //	sig := w.Sign(message)
 package wallet
 
@@ -28,6 +28,8 @@ import (
 	"strings"
 
 	"filippo.io/age"
+
+	"github.com/alia-network/alia/protocol"
 )
 
 // ErrSealed is returned, wrapped, by [Open] for a wallet that needs a passphrase.
@@ -109,9 +111,7 @@ func OpenSealed(path, passphrase string) (*Wallet, error) {
 }
 
 // Account returns the public key, which is the account's name.
-func (w *Wallet) Account() [ed25519.PublicKeySize]byte {
-	return [ed25519.PublicKeySize]byte(w.key.Public().(ed25519.PublicKey))
-}
+func (w *Wallet) Account() protocol.Account { return protocol.AccountOf(w.key) }
 
 // Key returns the private key, for what signs or authenticates by itself: it is
 // the node's network identity too. The caller must not change it.

@@ -93,57 +93,6 @@ func TestRefusesBadFiles(t *testing.T) {
 	}
 }
 
-// The checksum constants are BIP-350's: its valid strings check, with their own
-// human-readable parts.
-func TestBech32mVectors(t *testing.T) {
-	for _, s := range []string{
-		"a1lqfn3a",
-		"abcdef1l7aum6echk45nj3s0wdvt2fg8x9yrzpqzd3ryx",
-		"split1checkupstagehandshakeupstreamerranterredcaperredlc445v",
-	} {
-		at := strings.LastIndexByte(s, '1')
-		var data []byte
-		for i := at + 1; i < len(s); i++ {
-			data = append(data, byte(strings.IndexByte(charset, s[i])))
-		}
-		if polymod(append(expand(s[:at]), data...)) != checksum {
-			t.Errorf("%s: checksum does not agree", s)
-		}
-	}
-}
-
-func TestAddress(t *testing.T) {
-	w, err := Create(filepath.Join(t.TempDir(), "wallet.key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := Address(w.Account())
-	for _, form := range []string{s, strings.ToUpper(s)} {
-		if got, err := ParseAddress(form); err != nil || got != w.Account() {
-			t.Errorf("ParseAddress(%s) = %x, %v", form, got, err)
-		}
-	}
-	for i := len(prefix) + 1; i < len(s); i++ {
-		for _, c := range charset {
-			if bad := s[:i] + string(c) + s[i+1:]; bad != s {
-				if _, err := ParseAddress(bad); err == nil {
-					t.Fatalf("%s: error at %d not found", bad, i)
-				}
-			}
-		}
-	}
-}
-
-func FuzzParseAddress(f *testing.F) {
-	f.Add(Address([32]byte{1, 2, 3}))
-	f.Add("alia1qqqq")
-	f.Fuzz(func(t *testing.T, s string) {
-		if account, err := ParseAddress(s); err == nil && Address(account) != strings.ToLower(s) {
-			t.Errorf("%q reads as %q", s, Address(account))
-		}
-	})
-}
-
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(header + strings.Repeat("0f", 32) + "\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

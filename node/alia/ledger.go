@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -16,10 +15,8 @@ import (
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/chain"
 	"github.com/alia-network/alia/ledger/light"
-	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
-	"github.com/alia-network/alia/node/swarm"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/mesh"
@@ -178,8 +175,7 @@ func newQuery(a *app, use, short string, args cobra.PositionalArgs, query func(c
 	}}
 }
 
-// books is the supply and what adds up to it, all of one height, in units of
-// 1e-8 ALIA. SumOfBalances is the sum of the accounts, of the open escrows and
+// books is the supply and what adds up to it, all of one height, in 1e-8 ALIA. SumOfBalances is the sum of the accounts, of the open escrows and
 // of the audit pool.
 type books struct {
 	Supply        uint64 `json:"supply"`
@@ -204,15 +200,15 @@ func querySupply(ctx context.Context, a *app, c *light.Client, _ []string) error
 	}
 	b.SumOfBalances = b.Accounts + b.Escrowed + b.Pool
 	if err := a.result(b, func(w io.Writer) {
-		fmt.Fprintf(w, "supply          %20s ALIA at height %d\n", swarm.Amount(b.Supply), b.Height)
-		fmt.Fprintf(w, "minted          %20s\nburned          %20s\n", swarm.Amount(b.Minted), swarm.Amount(b.Burned))
-		fmt.Fprintf(w, "in accounts     %20s\nin escrow       %20s\nin audit pool   %20s\n", swarm.Amount(b.Accounts), swarm.Amount(b.Escrowed), swarm.Amount(b.Pool))
-		fmt.Fprintf(w, "sum of balances %20s\n", swarm.Amount(b.SumOfBalances))
+		fmt.Fprintf(w, "supply          %20s ALIA at height %d\n", protocol.FormatAmount(b.Supply), b.Height)
+		fmt.Fprintf(w, "minted          %20s\nburned          %20s\n", protocol.FormatAmount(b.Minted), protocol.FormatAmount(b.Burned))
+		fmt.Fprintf(w, "in accounts     %20s\nin escrow       %20s\nin audit pool   %20s\n", protocol.FormatAmount(b.Accounts), protocol.FormatAmount(b.Escrowed), protocol.FormatAmount(b.Pool))
+		fmt.Fprintf(w, "sum of balances %20s\n", protocol.FormatAmount(b.SumOfBalances))
 	}); err != nil {
 		return err
 	}
 	if b.SumOfBalances != b.Supply {
-		return fmt.Errorf("the supply is %d units, but all holdings are %d", b.Supply, b.SumOfBalances)
+		return fmt.Errorf("the ledger does not add up: the supply is %s ALIA, but all holdings are %s ALIA", protocol.FormatAmount(b.Supply), protocol.FormatAmount(b.SumOfBalances))
 	}
 	return nil
 }
@@ -226,9 +222,9 @@ func queryAccount(ctx context.Context, a *app, c *light.Client, args []string) e
 	if err != nil {
 		return err
 	}
-	h := holding{wallet.Address(account), r.Balance, r.Nonce}
+	h := holding{account.String(), r.Balance, r.Nonce}
 	return a.result(h, func(w io.Writer) {
-		fmt.Fprintf(w, "%s\n%s ALIA, %d transactions\n", h.Account, swarm.Amount(h.Balance), h.Nonce)
+		fmt.Fprintf(w, "%s\n%s ALIA, %d transactions\n", h.Account, protocol.FormatAmount(h.Balance), h.Nonce)
 	})
 }
 
@@ -255,8 +251,8 @@ func querySchedule(ctx context.Context, a *app, c *light.Client, args []string) 
 	}{s.Height, s.Training, s.Translation, s.Budget, s.Cap}
 	return a.result(r, func(w io.Writer) {
 		fmt.Fprintf(w, "height %d pays for a TFLOP of training %s ALIA, and at most %s on top of a TFLOP of translation\n",
-			r.Height, swarm.Amount(r.Training/1000), swarm.Amount(r.Translation/1000))
-		fmt.Fprintf(w, "a height should mint %s ALIA and can mint %s\n", swarm.Amount(r.Budget), swarm.Amount(r.Cap))
+			r.Height, protocol.FormatAmount(r.Training/1000), protocol.FormatAmount(r.Translation/1000))
+		fmt.Fprintf(w, "a height should mint %s ALIA and can mint %s\n", protocol.FormatAmount(r.Budget), protocol.FormatAmount(r.Cap))
 	})
 }
 
@@ -284,7 +280,7 @@ func queryRun(ctx context.Context, a *app, c *light.Client, args []string) error
 		Budget      uint64 `json:"budget_mflop"`
 		Spent       uint64 `json:"spent_mflop"`
 		Active      uint64 `json:"active_height"`
-	}{link.String(), run.Status.String(), hex.EncodeToString(run.Coordinator[:]), run.Rounds, params, run.Budget, run.Spent, run.Active}
+	}{link.String(), run.Status.String(), run.Coordinator.String(), run.Rounds, params, run.Budget, run.Spent, run.Active}
 	return a.result(r, func(w io.Writer) {
 		fmt.Fprintf(w, "run %s is %s\n%d rounds committed, %d of %d MFLOP minted for\n", r.Run, r.Status, r.Rounds, r.Spent, r.Budget)
 	})

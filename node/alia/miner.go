@@ -11,10 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
-	"github.com/alia-network/alia/node/swarm"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
@@ -210,8 +208,8 @@ func newMinerStatus(a *app) *cobra.Command {
 				Balance uint64    `json:"balance"`
 				Height  uint64    `json:"height"`
 				gpus
-			}{wallet.Address(account), running == home.Miner, running, record.Balance, head.Height, g}, func(w io.Writer) {
-				fmt.Fprintf(w, "%s\n%s ALIA at height %d\n%s\n%s", wallet.Address(account), swarm.Amount(record.Balance),
+			}{account.String(), running == home.Miner, running, record.Balance, head.Height, g}, func(w io.Writer) {
+				fmt.Fprintf(w, "%s\n%s ALIA at height %d\n%s\n%s", account.String(), protocol.FormatAmount(record.Balance),
 					head.Height, minerState(running), g.text())
 			})
 		},

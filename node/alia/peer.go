@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/ledger/light"
-	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
@@ -42,7 +41,7 @@ func (n *networked) join(ctx context.Context, a *app, role home.Role) (*node.Pee
 		return nil, errors.Join(err, peer.Close())
 	}
 	a.event(node.Event{Kind: node.EventReady, Miner: peer.Account(), Text: firstOf(peer.Mesh.Addrs())})
-	a.note("network %s (%s), account %s", network.Name, peer.Net.Short(), wallet.Address(peer.Account()))
+	a.note("network %s (%s), account %s", network.Name, peer.Net.Short(), peer.Account().String())
 	return peer, nil
 }
 
@@ -60,18 +59,6 @@ func (a *app) dialLedger(ctx context.Context) (*light.Client, error) {
 		return nil, err
 	}
 	return light.Dial(ctx, light.Config{Addrs: network.Ledger, Genesis: network.Genesis})
-}
-
-// parseAccount reads an account in either of its forms.
-func parseAccount(s string) (protocol.Account, error) {
-	if account, err := wallet.ParseAddress(s); err == nil {
-		return account, nil
-	}
-	account, err := protocol.ParseAccount(s)
-	if err != nil {
-		return account, usagef("account %q: want alia1 and 58 characters, or 64 hexadecimal digits", s)
-	}
-	return account, nil
 }
 
 // newInit makes a home: keys, and the network they are used in.
@@ -98,7 +85,7 @@ func newInit(a *app) *cobra.Command {
 			if err := network.Write(path); err != nil {
 				return err
 			}
-			address := wallet.Address(protocol.AccountOf(key))
+			address := protocol.AccountOf(key).String()
 			return a.result(struct {
 				Account string `json:"account"`
 				Network string `json:"network"`

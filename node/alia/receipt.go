@@ -5,9 +5,8 @@ import (
 	"io"
 	"os"
 
-	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node/client"
-	"github.com/alia-network/alia/node/swarm"
+	"github.com/alia-network/alia/protocol"
 )
 
 // receipted is what a receipt shows.
@@ -37,14 +36,14 @@ func verifyReceipt(a *app, path string) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	out := receipted{
-		Customer: wallet.Address(r.Account), Job: r.Job.String(), Model: r.Model.String(),
+		Customer: r.Account.String(), Job: r.Job.String(), Model: r.Model.String(),
 		Input: r.Input.String(), Output: r.Output.String(), Units: len(r.Attestations), Paid: paid,
 	}
 	for _, at := range r.Attestations {
-		out.Miners = append(out.Miners, wallet.Address(at.Account))
+		out.Miners = append(out.Miners, at.Account.String())
 	}
 	return a.result(out, func(w io.Writer) {
 		fmt.Fprintf(w, "the receipt is good\ncustomer %s\njob      %s\nmodel    %s\noutput   %s\n", out.Customer, out.Job, out.Model, out.Output)
-		fmt.Fprintf(w, "%d units of work, %s ALIA paid to miners, settled on the ledger of %s\n", out.Units, swarm.Amount(paid), network.Name)
+		fmt.Fprintf(w, "%d units of work, %s ALIA paid to miners, settled on the ledger of %s\n", out.Units, protocol.FormatAmount(paid), network.Name)
 	})
 }

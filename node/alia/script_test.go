@@ -322,16 +322,3 @@ func writeCorpus(dir string) error {
 	}
 	return nil
 }
-
-func TestParseAmount(t *testing.T) {
-	for s, want := range map[string]uint64{"0": 0, "1": 100_000_000, "2.5": 250_000_000, "0.00000001": 1, "12.00000000": 1_200_000_000} {
-		if got, err := parseAmount(s); err != nil || got != want {
-			t.Errorf("parseAmount(%q) = %d, %v, want %d", s, got, err, want)
-		}
-	}
-	for _, s := range []string{"", ".", "1.", "-1", "1.123456789", "1e3", "0x1", "1,5", "99999999999999999999", "1.-5", "1.+5"} {
-		if got, err := parseAmount(s); err == nil {
-			t.Errorf("parseAmount(%q) = %d, want an error", s, got)
-		}
-	}
-}

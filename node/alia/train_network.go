@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/work"
 )
 
@@ -94,7 +94,7 @@ func minersOf(ctx context.Context, peer *node.Peer, out *node.Outcome) ([]minerU
 	units := map[string]int{}
 	for _, r := range history {
 		for _, e := range slices.Concat(r.Entries, r.Valid, r.Translated) {
-			units[wallet.Address(e.Worker)]++
+			units[protocol.Account(e.Worker).String()]++
 		}
 	}
 	miners := make([]minerUnits, 0, len(units))

@@ -13,7 +13,6 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/client"
 	"github.com/alia-network/alia/node/home"
-	"github.com/alia-network/alia/node/swarm"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
@@ -54,7 +53,7 @@ func translateNetwork(ctx context.Context, a *app, o order, d work.Decoding, p *
 	if err != nil {
 		return usagef("--model %q: give the CID of a model of the network", o.model)
 	}
-	budget, err := parseAmount(p.budget)
+	budget, err := protocol.ParseAmount(p.budget)
 	if err != nil {
 		return usagef("--budget: %v", err)
 	}
@@ -100,7 +99,7 @@ func translateNetwork(ctx context.Context, a *app, o order, d work.Decoding, p *
 	}
 	return a.result(r, func(w io.Writer) {
 		printText(w, r.Translation)
-		a.note("%d units, %s ALIA to the miners, receipt %s", r.Units, swarm.Amount(r.Paid), r.Receipt)
+		a.note("%d units, %s ALIA to the miners, receipt %s", r.Units, protocol.FormatAmount(r.Paid), r.Receipt)
 	})
 }
 

@@ -14,8 +14,8 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/spf13/cobra"
 
-	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/tensor"
@@ -225,7 +225,7 @@ func (a *app) listUnits(t target) error {
 	units := []claimed{}
 	for _, r := range t.history[t.first : t.last+1] {
 		for _, e := range r.Lines() {
-			units = append(units, claimed{e.Kind.String(), r.Number, int(e.Index), e.Unit.String(), e.Result.String(), wallet.Address(e.Worker)})
+			units = append(units, claimed{e.Kind.String(), r.Number, int(e.Index), e.Unit.String(), e.Result.String(), protocol.Account(e.Worker).String()})
 		}
 	}
 	return a.result(struct {

@@ -2,12 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,7 +14,6 @@ import (
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node/client"
-	"github.com/alia-network/alia/node/swarm"
 	"github.com/alia-network/alia/protocol"
 )
 
@@ -72,9 +70,9 @@ func (a *app) reclaim(ctx context.Context) error {
 		Held     uint64 `json:"held"`
 		Due      uint64 `json:"due"`
 	}{r.Returned, r.Held, r.Due}, func(w io.Writer) {
-		fmt.Fprintf(w, "%s ALIA came back\n", swarm.Amount(r.Returned))
+		fmt.Fprintf(w, "%s ALIA came back\n", protocol.FormatAmount(r.Returned))
 		if r.Held > 0 {
-			fmt.Fprintf(w, "%s ALIA are held in escrow; more can be taken back from height %d\n", swarm.Amount(r.Held), r.Due)
+			fmt.Fprintf(w, "%s ALIA are held in escrow; more can be taken back from height %d\n", protocol.FormatAmount(r.Held), r.Due)
 		}
 	})
 }
@@ -88,13 +86,13 @@ func (a *app) showAccount() error {
 	return a.result(struct {
 		Account string `json:"account"`
 		Key     string `json:"public_key"`
-	}{wallet.Address(account), account.String()}, func(w io.Writer) { fmt.Fprintln(w, wallet.Address(account)) })
+	}{account.String(), hex.EncodeToString(account[:])}, func(w io.Writer) { fmt.Fprintln(w, account.String()) })
 }
 
 // holding is an account's record at the ledger.
 type holding struct {
 	Account string `json:"account"`
-	Balance uint64 `json:"balance"` // units of 1e-8 ALIA
+	Balance uint64 `json:"balance"` // 1e-8 ALIA
 	Nonce   uint64 `json:"nonce"`
 }
 
@@ -110,6 +108,15 @@ func (a *app) accountOr(args []string) (protocol.Account, error) {
 	return w.Account(), nil
 }
 
+// parseAccount reads an account that the user gave.
+func parseAccount(s string) (protocol.Account, error) {
+	account, err := protocol.ParseAccount(s)
+	if err != nil {
+		return account, usageError{err.Error()}
+	}
+	return account, nil
+}
+
 func (a *app) showBalance(ctx context.Context, args []string) error {
 	account, err := a.accountOr(args)
 	if err != nil {
@@ -123,8 +130,8 @@ func (a *app) showBalance(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	h := holding{wallet.Address(account), record.Balance, record.Nonce}
-	return a.result(h, func(w io.Writer) { fmt.Fprintf(w, "%s  %s ALIA\n", h.Account, swarm.Amount(h.Balance)) })
+	h := holding{account.String(), record.Balance, record.Nonce}
+	return a.result(h, func(w io.Writer) { fmt.Fprintf(w, "%s  %s ALIA\n", h.Account, protocol.FormatAmount(h.Balance)) })
 }
 
 func newTransfer(a *app) *cobra.Command {
@@ -139,7 +146,7 @@ func newTransfer(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			amount, err := parseAmount(args[1])
+			amount, err := protocol.ParseAmount(args[1])
 			if err != nil {
 				return usageError{err.Error()}
 			}
@@ -175,26 +182,8 @@ func (a *app) transfer(ctx context.Context, t ledger.Transfer) error {
 		To     string `json:"to"`
 		Amount uint64 `json:"amount"`
 		Nonce  uint64 `json:"nonce"`
-	}{wallet.Address(w.Account()), wallet.Address(t.To), t.Amount, nonce}
+	}{w.Account().String(), t.To.String(), t.Amount, nonce}
 	return a.result(r, func(w io.Writer) {
-		fmt.Fprintf(w, "%s ALIA from %s to %s\n", swarm.Amount(r.Amount), r.From, r.To)
+		fmt.Fprintf(w, "%s ALIA from %s to %s\n", protocol.FormatAmount(r.Amount), r.From, r.To)
 	})
-}
-
-// parseAmount reads an amount in ALIA, with at most 8 decimals, as units.
-func parseAmount(s string) (uint64, error) {
-	whole, fraction, dotted := strings.Cut(s, ".")
-	if len(fraction) > 8 || (dotted && fraction == "") {
-		return 0, fmt.Errorf("amount %q: want ALIA with at most 8 decimals, such as 2.5", s)
-	}
-	fraction += strings.Repeat("0", 8-len(fraction))
-	w, err := strconv.ParseUint(whole, 10, 64)
-	if err != nil || w > 1<<63/protocol.Coin {
-		return 0, fmt.Errorf("amount %q: want ALIA with at most 8 decimals, such as 2.5", s)
-	}
-	f, err := strconv.ParseUint(fraction, 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("amount %q: want ALIA with at most 8 decimals, such as 2.5", s)
-	}
-	return w*protocol.Coin + f, nil
 }

@@ -132,7 +132,7 @@ func ledgerText(v *view) string {
 	case v.height == 0:
 		return "starting"
 	}
-	return fmt.Sprintf("height %d  minted %s  supply %s ALIA", v.height, Amount(v.minted), Amount(v.supply))
+	return fmt.Sprintf("height %d  minted %s  supply %s ALIA", v.height, protocol.FormatAmount(v.minted), protocol.FormatAmount(v.supply))
 }
 
 func minerLine(m minerView) line {
@@ -151,7 +151,7 @@ func minerLine(m minerView) line {
 	}
 	return line{
 		{bold, pad(m.name, 9)}, {faint, pad(m.kernels, 9)}, {plain, fmt.Sprintf("%6d units  ", m.units)},
-		{plain, fmt.Sprintf("%12s ALIA  ", Amount(m.balance))}, {style, text},
+		{plain, fmt.Sprintf("%12s ALIA  ", protocol.FormatAmount(m.balance))}, {style, text},
 	}
 }
 
@@ -208,10 +208,4 @@ func clock(d time.Duration) string {
 		return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 	}
 	return fmt.Sprintf("%02d:%02d", s/60, s%60)
-}
-
-// Amount writes an amount, given in units of 1e-8, in ALIA.
-func Amount(units uint64) string {
-	s := fmt.Sprintf("%d.%08d", units/protocol.Coin, units%protocol.Coin)
-	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".")
 }

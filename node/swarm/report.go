@@ -5,6 +5,8 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+
+	"github.com/alia-network/alia/protocol"
 )
 
 // Print writes the result for a person: the translation, the receipt, every
@@ -17,14 +19,14 @@ func (r *Result) Print(w io.Writer) {
 	if !strings.HasSuffix(r.Translation, "\n") {
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "\nReceipt  %s\n         %s ALIA paid to miners, checks offline\n", r.Receipt.Path, Amount(r.Receipt.Paid))
+	fmt.Fprintf(w, "\nReceipt  %s\n         %s ALIA paid to miners, checks offline\n", r.Receipt.Path, protocol.FormatAmount(r.Receipt.Paid))
 	fmt.Fprintf(w, "\n%-12s %-65s %8s %16s %16s\n", "Accounts", "", "units", "earned ALIA", "balance ALIA")
 	for _, m := range append(r.Miners[:len(r.Miners):len(r.Miners)], r.Customer) {
-		fmt.Fprintf(w, "%-12s %-65s %8d %16s %16s\n", m.Name, m.Account, m.Units, Amount(m.Earned), Amount(m.Balance))
+		fmt.Fprintf(w, "%-12s %-65s %8d %16s %16s\n", m.Name, m.Account, m.Units, protocol.FormatAmount(m.Earned), protocol.FormatAmount(m.Balance))
 	}
-	fmt.Fprintf(w, "%-12s %-65s %8s %16s %16s\n", "escrow", "what the customer set aside and did not use", "", "", Amount(r.Escrowed))
-	fmt.Fprintf(w, "%-12s %-65s %8s %16s %16s\n", "audit pool", "for those who recompute", "", "", Amount(r.Pool))
-	fmt.Fprintf(w, "\nSupply   %s ALIA at height %d, every one for work; the first after %.1f s\n", Amount(r.Supply), r.Height, r.FirstMint)
+	fmt.Fprintf(w, "%-12s %-65s %8s %16s %16s\n", "escrow", "what the customer set aside and did not use", "", "", protocol.FormatAmount(r.Escrowed))
+	fmt.Fprintf(w, "%-12s %-65s %8s %16s %16s\n", "audit pool", "for those who recompute", "", "", protocol.FormatAmount(r.Pool))
+	fmt.Fprintf(w, "\nSupply   %s ALIA at height %d, every one for work; the first after %.1f s\n", protocol.FormatAmount(r.Supply), r.Height, r.FirstMint)
 	for _, t := range r.Tests {
 		fmt.Fprintf(w, "Score    %s: BLEU %.2f, chrF2 %.2f on %d held-out sentences\n", t.Name, t.BLEU, t.ChrF, t.Sentences)
 	}

@@ -11,12 +11,11 @@ import (
 	"time"
 
 	"github.com/alia-network/alia/ledger"
-	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/protocol"
 )
 
-// Result is what a swarm did. Amounts are in units of 1e-8 ALIA.
+// Result is what a swarm did. Amounts are in 1e-8 ALIA.
 type Result struct {
 	Trained
 	Home        string   `json:"home"`
@@ -102,12 +101,12 @@ func (s *swarm) seller() (name string, amount uint64) {
 func (s *swarm) sell(ctx context.Context, seller string, amount uint64) {
 	r := saleResult{seller: seller, amount: amount}
 	r.err = func() error {
-		to := wallet.Address(s.members[customerName].account)
-		if _, err := s.command(ctx, seller, nil, "wallet", "transfer", to, Amount(amount), "--memo", "for a translation"); err != nil {
+		to := s.members[customerName].account.String()
+		if _, err := s.command(ctx, seller, nil, "wallet", "transfer", to, protocol.FormatAmount(amount), "--memo", "for a translation"); err != nil {
 			return fmt.Errorf("sale: %w", err)
 		}
 		out, err := s.command(ctx, customerName, []string{"--listen", s.members[customerName].listen()},
-			"translate", s.cfg.Document, "--model", s.trained.Model, "--src", s.cfg.Source, "--tgt", s.cfg.Target, "--budget", Amount(max(1, amount/2)))
+			"translate", s.cfg.Document, "--model", s.trained.Model, "--src", s.cfg.Source, "--tgt", s.cfg.Target, "--budget", protocol.FormatAmount(max(1, amount/2)))
 		if err != nil {
 			return fmt.Errorf("translation: %w", err)
 		}
@@ -158,16 +157,16 @@ func (s *swarm) finish(sale saleResult) error {
 	r.Translation = sale.translation.Translation
 	r.Receipt = Receipt{sale.translation.Receipt, sale.translation.Job, sale.translation.Paid}
 	for _, m := range s.view.miners {
-		e := Earner{m.name, wallet.Address(s.members[m.name].account), m.units, m.balance, m.balance}
+		e := Earner{m.name, s.members[m.name].account.String(), m.units, m.balance, m.balance}
 		if m.name == sale.seller {
 			e.Earned += sale.amount
 		}
 		r.Miners = append(r.Miners, e)
 	}
 	customer := s.members[customerName].account
-	r.Customer = Earner{Name: customerName, Account: wallet.Address(customer), Balance: balanceOf(sale.listing, customer)}
+	r.Customer = Earner{Name: customerName, Account: customer.String(), Balance: balanceOf(sale.listing, customer)}
 	s.view.phase = "done"
-	s.view.note(s.elapsed(), fmt.Sprintf("%s sold the customer %s ALIA, the translation cost %s", sale.seller, Amount(sale.amount), Amount(sale.translation.Paid)))
+	s.view.note(s.elapsed(), fmt.Sprintf("%s sold the customer %s ALIA, the translation cost %s", sale.seller, protocol.FormatAmount(sale.amount), protocol.FormatAmount(sale.translation.Paid)))
 	s.cfg.Screen.Show(&s.view, s.elapsed())
 	s.cfg.Screen.Close()
 	if err := s.cfg.Done(r); err != nil {
@@ -230,7 +229,7 @@ func (s *swarm) listing(ctx context.Context) (ledger.Listing, error) {
 		sum += h.Balance
 	}
 	if sum != l.Supply.Total() {
-		return l, fmt.Errorf("at height %d the supply is %d units, but all holdings are %d", l.Height, l.Supply.Total(), sum)
+		return l, fmt.Errorf("the ledger does not add up: at height %d the supply is %s ALIA, but all holdings are %s ALIA", l.Height, protocol.FormatAmount(l.Supply.Total()), protocol.FormatAmount(sum))
 	}
 	return l, nil
 }

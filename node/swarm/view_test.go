@@ -116,16 +116,6 @@ func TestBarAndSparkline(t *testing.T) {
 	}
 }
 
-func TestAmount(t *testing.T) {
-	for units, want := range map[uint64]string{
-		0: "0", 1: "0.00000001", protocol.Coin: "1", 150_000_000: "1.5", 12_345_678_901: "123.45678901",
-	} {
-		if got := Amount(units); got != want {
-			t.Errorf("Amount(%d) = %q, want %q", units, got, want)
-		}
-	}
-}
-
 // TestScreenDraws: a frame goes back up over the one before, and nothing else
 // moves the cursor up.
 func TestScreenDraws(t *testing.T) {
