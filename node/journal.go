@@ -251,6 +251,17 @@ func (j *Journal) Pending(n int) []Accepted {
 	return out
 }
 
+// Results returns the results of all acceptances, oldest first.
+func (j *Journal) Results() []block.Link {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := make([]block.Link, 0, len(j.order))
+	for _, u := range j.order {
+		out = append(out, j.entries[u].Attestation.Result)
+	}
+	return out
+}
+
 // Counts returns how many units were accepted, and how many of them the
 // ledger has not settled.
 func (j *Journal) Counts() (accepted, pending int) {

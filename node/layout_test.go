@@ -40,6 +40,7 @@ var rooms = map[string][]string{
 	"node":                        {"node/home", "protocol", "protocol/block", "protocol/market", "protocol/mesh", "work", "work/kernel", "work/train", "work/corpus", "work/text", "work/score", "ledger", "ledger/light", "ledger/wallet"},
 	"node/client":                 {"node", "node/home", "protocol", "protocol/block", "protocol/mesh", "work", "work/nmt", "work/text", "ledger", "ledger/light", "ledger/wallet"},
 	"node/curves":                 {"node"},
+	"node/retention":              {"node", "node/home", "protocol", "protocol/block", "work"},
 	"node/swarm":                  {"node", "node/home", "protocol", "protocol/block", "protocol/mesh", "ledger", "ledger/chain", "ledger/light", "ledger/wallet"},
 	"node/alia":                   {"*"},
 	"node/alia/gemmpeer":          {},

@@ -53,7 +53,7 @@ func newRoot(a *app) *cobra.Command {
 	f.BoolVar(&a.json, "json", false, "print the result as one JSON object")
 	root.AddCommand(
 		newSwarm(a), newInit(a), newMiner(a), newTrain(a), newTranslate(a), newLedger(a),
-		newWallet(a), newVerify(a), newModel(a), newBench(a), newDoctor(a), newVersion(a),
+		newWallet(a), newVerify(a), newModel(a), newRunCommand(a), newGC(a), newBench(a), newDoctor(a), newVersion(a),
 	)
 	return root
 }

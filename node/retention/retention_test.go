@@ -1,0 +1,109 @@
+package retention_test
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/retention"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+)
+
+var net = protocol.Net{1}
+
+// accept writes a unit that a miner did and a publisher took to a journal, and
+// returns the unit and the result.
+func accept(t *testing.T, path string) (unit, result block.Link) {
+	t.Helper()
+	link := func(s string) block.Link { return block.Link{Cid: block.Sum(block.CBOR, []byte(s))} }
+	unit, result = link("unit "+path), link("result "+path)
+	miner, publisher := ed25519.NewKeyFromSeed(make([]byte, 32)), ed25519.NewKeyFromSeed(slices.Repeat([]byte{1}, 32))
+	a := node.Accepted{
+		Attestation: protocol.Attestation{Work: link("run"), Unit: unit, Result: result, Cost: 1},
+		Accept:      protocol.Accept{Work: link("run"), Unit: unit, Result: result, Cost: 1, Miner: protocol.AccountOf(miner)},
+	}
+	if err := errors.Join(protocol.Sign(miner, net, &a.Attestation), protocol.Sign(publisher, net, &a.Accept)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	j, err := node.OpenJournal(path, net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	if err := j.Add(a); err != nil {
+		t.Fatal(err)
+	}
+	return unit, result
+}
+
+// TestUnsettled holds that the journal of a run outlives a deletion while the
+// ledger has not settled its units.
+func TestUnsettled(t *testing.T) {
+	dir := home.Dir(t.TempDir())
+	run := block.Link{Cid: block.Sum(block.CBOR, []byte("run"))}
+	path := filepath.Join(dir.Run(run), home.JournalFile)
+	unit, _ := accept(t, path)
+	if err := retention.DeleteRun(dir, net, run, false); !errors.Is(err, retention.ErrUnsettled) {
+		t.Errorf("DeleteRun = %v, want ErrUnsettled", err)
+	}
+	j, err := node.OpenJournal(path, net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(j.Settle([]block.Link{unit}), j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := retention.DeleteRun(dir, net, run, false); err != nil {
+		t.Errorf("DeleteRun of a settled run: %v", err)
+	}
+	if entries, err := os.ReadDir(dir.Runs()); err != nil || len(entries) != 0 {
+		t.Errorf("left in runs: %v, %v", entries, err)
+	}
+	accept(t, path)
+	if err := retention.DeleteRun(dir, net, run, true); err != nil {
+		t.Errorf("DeleteRun by force: %v", err)
+	}
+}
+
+// TestRoots finds the results in the journals of runs and of jobs, and the models.
+func TestRoots(t *testing.T) {
+	dir := home.Dir(t.TempDir())
+	store, err := block.Open(dir.Blocks())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	link := func(s string) block.Link { return block.Link{Cid: block.Sum(block.CBOR, []byte(s))} }
+	run, job, model := link("run"), link("job"), link("model")
+	_, r1 := accept(t, filepath.Join(dir.Run(run), home.JournalFile))
+	_, r2 := accept(t, dir.Receipt(job)+home.JournalSuffix)
+	if err := os.MkdirAll(dir.Model(model), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	// What is being written, or deleted, has no CID as its name.
+	if err := os.MkdirAll(filepath.Join(dir.Models(), ".model-123"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	got, err := retention.Roots(dir, net, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []cid.Cid{run.Cid, job.Cid, model.Cid, r1.Cid, r2.Cid}
+	less := func(a, b cid.Cid) int { return slices.Compare(a.Bytes(), b.Bytes()) }
+	slices.SortFunc(got, less)
+	slices.SortFunc(want, less)
+	if !slices.Equal(got, want) {
+		t.Errorf("Roots = %v, want %v", got, want)
+	}
+}
