@@ -170,7 +170,7 @@ func (s *swarmFlags) teach(ctx context.Context, a *app, l *lesson, cfg *swarm.Co
 func (a *app) swarmHome() (string, error) {
 	dir := string(a.home)
 	if usual, err := home.Default(); err == nil && a.home == usual {
-		dir = filepath.Join(dir, "swarm", a.started.Format("2006-01-02-150405.000"))
+		dir = filepath.Join(usual.Swarms(), a.started.Format("2006-01-02-150405.000"))
 	}
 	dir, err := filepath.Abs(dir)
 	if err != nil {

@@ -14,6 +14,7 @@
 //	decisions/         what the program chose for runs with an option on auto
 //	receipts/CID       receipts of translations, and beside each the journal of its job
 //	chain/             the ledger node's files
+//	swarm/DATE/        the homes of a swarm's members
 //	log                what a process started by a supervisor writes to standard error
 package home
 
@@ -91,6 +92,10 @@ func (d Dir) Receipt(job block.Link) string { return filepath.Join(d.Receipts(),
 
 // Chain is the directory of the ledger node.
 func (d Dir) Chain() string { return d.at("chain") }
+
+// Swarms is the directory with a directory for each swarm that the user began
+// without naming a home; in it, each member has a home.
+func (d Dir) Swarms() string { return d.at("swarm") }
 
 // Log is the file that a supervisor sends a process's standard error to.
 func (d Dir) Log() string { return d.at("log") }

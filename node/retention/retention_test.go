@@ -107,3 +107,33 @@ func TestRoots(t *testing.T) {
 		t.Errorf("Roots = %v, want %v", got, want)
 	}
 }
+
+// TestSwarms: a swarm with a member that has its blocks open stays.
+func TestSwarms(t *testing.T) {
+	dir := home.Dir(t.TempDir())
+	live := home.Dir(filepath.Join(dir.Swarms(), "live", "miner-1"))
+	dead := home.Dir(filepath.Join(dir.Swarms(), "dead", "miner-1"))
+	store, err := live.Store()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if err := dead.Make(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dead.Log(), []byte("four"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want := retention.Swarms{Running: 1, Deleted: 1, Bytes: 4}
+	for _, dry := range []bool{true, false} {
+		if got, err := retention.DeleteSwarms(dir, dry); err != nil || got != want {
+			t.Errorf("DeleteSwarms, dry %t: %+v, %v; want %+v", dry, got, err, want)
+		}
+	}
+	if _, err := os.Stat(string(live)); err != nil {
+		t.Error("the home of a running swarm is gone")
+	}
+	if got, err := retention.DeleteSwarms(dir, false); err != nil || got != (retention.Swarms{Running: 1}) {
+		t.Errorf("DeleteSwarms again: %+v, %v", got, err)
+	}
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/node/retention"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+)
+
+// sweptResult is the answer of commands that delete blocks.
+type sweptResult struct {
+	DryRun       bool  `json:"dry_run"`
+	Kept         int   `json:"kept"`
+	KeptBytes    int64 `json:"kept_bytes"`
+	Deleted      int   `json:"deleted"`
+	DeletedBytes int64 `json:"deleted_bytes"`
+}
+
+func (a *app) swept(s block.Swept, dry bool) error {
+	r := sweptResult{DryRun: dry, Kept: s.Kept, KeptBytes: s.KeptBytes, Deleted: s.Deleted, DeletedBytes: s.DeletedBytes}
+	verb := "deleted"
+	if dry {
+		verb = "would delete"
+	}
+	return a.result(r, func(w io.Writer) {
+		fmt.Fprintf(w, "%s %d blocks, %s; %d blocks, %s, are needed\n",
+			verb, r.Deleted, humanize.Bytes(uint64(r.DeletedBytes)), r.Kept, humanize.Bytes(uint64(r.KeptBytes)))
+	})
+}
+
+func newGC(a *app) *cobra.Command {
+	var dry, swarms bool
+	cmd := &cobra.Command{
+		Use:   "gc",
+		Short: "Delete the blocks that no run, model or job of the home needs",
+		Long: `Delete the blocks that no run, model or job of this home needs: batches of rounds
+that are done, other people's documents, models that were fetched once.
+
+A run that is not finished still goes on, and a run still verifies, afterwards.
+No process may use the home meanwhile. --dry-run deletes nothing.
+
+With --swarms, delete instead the homes that "alia swarm" and "make demo" left
+below this home, except those of swarms that run.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case swarms:
+				return a.collectSwarms(dry)
+			case dry:
+				return a.foresee(cmd.Context())
+			}
+			return a.collect(cmd.Context(), func(protocol.Net) error { return nil })
+		},
+	}
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "count, and delete nothing")
+	cmd.Flags().BoolVar(&swarms, "swarms", false, "delete the homes of swarms that do not run, and nothing else")
+	return cmd
+}
+
+// foresee says what a collection would delete.
+func (a *app) foresee(ctx context.Context) error {
+	store, err := a.home.Store()
+	if err != nil {
+		return err
+	}
+	net, err := a.netOrNone()
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	roots, err := retention.Roots(a.home, net, store)
+	if err = errors.Join(err, store.Close()); err != nil {
+		return err
+	}
+	reader, err := block.OpenReadOnly(a.home.Blocks())
+	if err != nil {
+		return err
+	}
+	swept, err := reader.Unreachable(ctx, roots)
+	if err != nil {
+		return err
+	}
+	return a.swept(swept, true)
+}
+
+// collectSwarms deletes the homes that swarms left.
+func (a *app) collectSwarms(dry bool) error {
+	s, err := retention.DeleteSwarms(a.home, dry)
+	if err != nil {
+		return err
+	}
+	return a.result(struct {
+		DryRun       bool  `json:"dry_run"`
+		Running      int   `json:"running"`
+		Deleted      int   `json:"deleted"`
+		DeletedBytes int64 `json:"deleted_bytes"`
+	}{dry, s.Running, s.Deleted, s.Bytes}, func(w io.Writer) {
+		verb := "deleted"
+		if dry {
+			verb = "would delete"
+		}
+		fmt.Fprintf(w, "%s the homes of %d swarms, %s; %d swarms run\n", verb, s.Deleted, humanize.Bytes(uint64(s.Bytes)), s.Running)
+	})
+}
