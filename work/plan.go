@@ -7,7 +7,6 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/corpus"
-	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/train"
 )
@@ -177,101 +176,16 @@ func (p *Plan) Combine(r int, from Checkpoint, outputs [][]block.Link) Unit {
 	return Unit{Version: 1, Kind: Combine, Work: p.Link, Round: uint32(r), Inputs: inputs}
 }
 
-// Translations gives the units that translate segments with a model, at most
-// about two thousand source tokens in each, for a run or a job named by owner.
-func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, tok Tokenizer, segments []string, d Decoding) ([]Unit, error) {
-	const most = 2048
-	var units []Unit
-	for at := 0; at < len(segments); {
-		end, tokens := at, 0
-		for end < len(segments) {
-			n := len(tok.Source(segments[end])) + 1
-			if end > at && tokens+n > most {
-				break
-			}
-			tokens += n
-			end++
-		}
-		l, err := block.PutNode(ctx, b, Text{Version: 1, Segments: segments[at:end]})
-		if err != nil {
-			return nil, fmt.Errorf("store text: %w", err)
-		}
-		units = append(units, Unit{
-			Version: 1, Kind: Translate, Work: owner, Index: uint32(len(units)),
-			Inputs: []block.Link{model, l}, Decoding: d,
-		})
-		at = end
+// rehearsals gives the units that translate the validation sources with the
+// parameters that round r left.
+func (p *Plan) rehearsals(ctx context.Context, b block.Blocks, r int, params block.Link, sources []string) ([]Unit, error) {
+	model, err := block.PutNode(ctx, b, p.Run.Result(params))
+	if err != nil {
+		return nil, fmt.Errorf("store model: %w", err)
 	}
-	return units, nil
-}
-
-// Estimate is about what a unit of the run costs, in MFLOP, known before it
-// is computed: two operations for each parameter and token forward, four
-// backward. What is paid for is the exact cost, which the result has. A unit
-// without inputs stands for a full one of its kind.
-func (p *Plan) Estimate(u Unit) uint64 {
-	var params uint64
-	for _, s := range p.Run.Model().Shapes() {
-		n := uint64(1)
-		for _, d := range s.Dims {
-			n *= uint64(d)
-		}
-		params += n
+	units, err := Translations(ctx, b, p.Link, model, p.text, sources, Greedy)
+	for i := range units {
+		units[i].Round = uint32(r)
 	}
-	c := p.Run.Config
-	tokens := uint64(c.BatchTokens)
-	switch full := uint64(c.Accumulate); u.Kind {
-	case Gradient:
-		tokens *= max(full, uint64(max(len(u.Inputs), 1)-1))
-	case Steps:
-		tokens *= max(full*uint64(c.Steps), uint64(max(len(u.Inputs), 2)-2))
-	}
-	factor := map[Kind]uint64{Gradient: 6, Steps: 6, Evaluate: 2, Translate: 4, Combine: 1, Average: 1}[u.Kind]
-	return max(1, factor*params*tokens/1_000_000)
-}
-
-// Budget is the most the run may cost, in MFLOP: twice what its units are
-// estimated at, the translation of its test sets included.
-func (p *Plan) Budget() uint64 {
-	var sum, validations uint64
-	for r := range p.Rounds() {
-		if p.Validates(r) {
-			validations++
-		}
-		kind := Gradient
-		if p.Run.Config.Inner(r) > 1 {
-			kind = Steps
-		}
-		sum += uint64(p.Run.Config.Workers) * p.Estimate(Unit{Kind: kind})
-	}
-	valid := uint64(len(p.Corpus.Valid)) * validations
-	sum += valid * (p.Estimate(Unit{Kind: Evaluate})/8 + p.Estimate(Unit{Kind: Translate})/4)
-	for _, t := range p.Corpus.Tests {
-		sum += uint64(len(t.Pairs)) * p.Estimate(Unit{Kind: Translate}) / 4
-	}
-	return 2*sum + 1000
-}
-
-// Checkpoint names the state a round begins with.
-type Checkpoint struct {
-	_            struct{} `cbor:",toarray"`
-	Params, M, V block.Link
-	// Base and Update lead to Params from the parameters of the round
-	// before; zero before the first round.
-	Base, Update block.Link
-}
-
-// Begin stores the state a run begins with.
-func (p *Plan) Begin(ctx context.Context, b block.Blocks) (Checkpoint, error) {
-	s := train.Start(p.Run.Config, nmt.Init(p.Run.Model(), p.Run.Config.Seed))
-	var c Checkpoint
-	var err error
-	if c.Params, err = PutSet(ctx, b, s.Params); err != nil {
-		return c, err
-	}
-	if c.M, err = PutSet(ctx, b, s.M); err != nil {
-		return c, err
-	}
-	c.V, err = PutSet(ctx, b, s.V)
-	return c, err
+	return units, err
 }

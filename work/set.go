@@ -2,17 +2,12 @@ package work
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
-	"strings"
-	"unsafe"
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/tensor"
-	"github.com/alia-network/alia/work/train"
 )
 
 // SetRecord is a set of tensors as blocks: their names, types and shapes in
@@ -135,56 +130,6 @@ func eachLeaf(s *tensor.Set, f func(leaf []byte) error) error {
 	return f(border)
 }
 
-// littleEndian reports whether this machine keeps a number's bytes in the
-// order that files have them.
-var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
-
-// elements is t's elements, little endian, to be read only: they are t's own
-// memory where the machine keeps them so.
-func elements(t kernel.Tensor) []byte {
-	if littleEndian {
-		switch t.Type {
-		case kernel.F32:
-			return bytesOf(t.F)
-		case kernel.I32:
-			return bytesOf(t.I)
-		}
-		return bytesOf(t.B)
-	}
-	data := make([]byte, 0, 4*(len(t.F)+len(t.I))+len(t.B))
-	for _, x := range t.F {
-		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(x))
-	}
-	for _, x := range t.I {
-		data = binary.LittleEndian.AppendUint32(data, uint32(x))
-	}
-	for _, x := range t.B {
-		data = append(data, byte(x))
-	}
-	return data
-}
-
-func bytesOf[T float32 | int32 | int8](x []T) []byte {
-	var one T
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(one)))
-}
-
-// view is the F32 tensor of a shape that data begins with, little endian. It
-// is data's own memory where the machine can read it there.
-func view(data []byte, shape []int) kernel.Tensor {
-	n := 1
-	for _, d := range shape {
-		n *= d
-	}
-	start := unsafe.Pointer(unsafe.SliceData(data))
-	if littleEndian && uintptr(start)%4 == 0 {
-		return kernel.Tensor{Type: kernel.F32, Shape: shape, F: unsafe.Slice((*float32)(start), n)}
-	}
-	t := kernel.New(kernel.F32, shape...)
-	readElements(t, data)
-	return t
-}
-
 // GetSet is the inverse of [PutSet].
 func GetSet(ctx context.Context, b block.Blocks, l block.Link) (*tensor.Set, error) {
 	var rec SetRecord
@@ -228,54 +173,14 @@ func GetSet(ctx context.Context, b block.Blocks, l block.Link) (*tensor.Set, err
 	return tensor.NewSet(items)
 }
 
-func readElements(t kernel.Tensor, data []byte) (rest []byte) {
-	for i := range t.F {
-		t.F[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
-	}
-	for i := range t.I {
-		t.I[i] = int32(binary.LittleEndian.Uint32(data[4*i:]))
-	}
-	for i := range t.B {
-		t.B[i] = int8(data[i])
-	}
-	return data[4*len(t.F)+4*len(t.I)+len(t.B):]
-}
-
-// A delta is stored as one set: the integers under their tensors' names, the
-// scales under the same names with this suffix.
-const scaleSuffix = "#scale"
-
-func putDelta(ctx context.Context, b block.Blocks, d train.Delta) (block.Link, error) {
-	var items []tensor.Named
-	for i := range d.Q.Len() {
-		q, s := d.Q.At(i), d.Scales.At(i)
-		items = append(items, q, tensor.Named{Name: s.Name + scaleSuffix, Tensor: s.Tensor})
-	}
-	set, err := tensor.NewSet(items)
-	if err != nil {
-		return block.Link{}, fmt.Errorf("store delta: %w", err)
-	}
-	return PutSet(ctx, b, set)
-}
-
-func getDelta(ctx context.Context, b block.Blocks, l block.Link) (train.Delta, error) {
-	s, err := GetSet(ctx, b, l)
-	if err != nil {
-		return train.Delta{}, fmt.Errorf("delta: %w", err)
-	}
-	var q, scales []tensor.Named
-	for i := range s.Len() {
-		t := s.At(i)
-		if name, ok := strings.CutSuffix(t.Name, scaleSuffix); ok {
-			scales = append(scales, tensor.Named{Name: name, Tensor: t.Tensor})
-		} else {
-			q = append(q, t)
+// tensorAt names the tensor that holds a byte of the set's data.
+func (r SetRecord) tensorAt(at uint64) string {
+	for _, t := range r.Tensors {
+		n, err := t.size()
+		if err != nil || at < n {
+			return t.Name
 		}
+		at -= n
 	}
-	qs, err := tensor.NewSet(q)
-	if err != nil {
-		return train.Delta{}, err
-	}
-	ss, err := tensor.NewSet(scales)
-	return train.Delta{Q: qs, Scales: ss}, err
+	return ""
 }

@@ -76,23 +76,6 @@ type Unit struct {
 	Decoding Decoding
 }
 
-// Decoding is how a text is decoded.
-type Decoding struct {
-	_ struct{} `cbor:",toarray"`
-	// Beam is the hypotheses kept for a sentence; 1 is greedy.
-	Beam uint16
-	// LengthPPM is the exponent of the length penalty, in parts per million, at
-	// most MaxLengthPPM: the score of a hypothesis is its log probability
-	// divided by the so-manieth power of its length in tokens.
-	LengthPPM uint32
-}
-
-// MaxLengthPPM keeps the powers of lengths within binary32.
-const MaxLengthPPM = 10_000_000
-
-// Greedy is the decoding of one hypothesis, the best piece at each step.
-var Greedy = Decoding{Beam: 1, LengthPPM: 1_000_000}
-
 // ParseUnit reads a unit from its canonical bytes, which a peer may have sent.
 func ParseUnit(spec []byte) (Unit, error) {
 	var u Unit
@@ -141,57 +124,3 @@ func (u Unit) Spec() []byte {
 
 // ID is the unit's name, the CID of its spec.
 func (u Unit) ID() block.Link { return block.Link{Cid: block.Sum(block.CBOR, u.Spec())} }
-
-// Fault says why a unit has no bytes to show.
-type Fault uint16
-
-const (
-	// NonFinite: an output holds a NaN or an infinity, whose bits differ between processors.
-	NonFinite Fault = iota + 1
-)
-
-// Result is what a unit gives. Its CID is what an attestation signs.
-type Result struct {
-	_       struct{} `cbor:",toarray"`
-	Version uint16
-	Unit    block.Link
-	// Fault, unless 0, is why there are no outputs, and Detail where it arose.
-	Fault  Fault
-	Detail string
-	// Outputs are what the unit's kind lists, in that order.
-	Outputs []block.Link
-	// Loss and NLL are the bits of sums over Tokens target tokens: label-smoothed
-	// cross-entropy and negative log-likelihood, in nats. Zero where nothing is learnt or measured.
-	Loss, NLL uint32
-	// Tokens is the target tokens read, or for Translate written.
-	Tokens uint32
-	// Cost is the canonical cost of the unit's operations, in FLOP.
-	Cost uint64
-}
-
-// maxDetail bounds the detail of a fault, in bytes.
-const maxDetail = 1024
-
-// ParseResult reads a result from its canonical bytes.
-func ParseResult(data []byte) (Result, error) {
-	var r Result
-	if err := block.Decode(data, &r); err != nil {
-		return Result{}, fmt.Errorf("result: %w", err)
-	}
-	switch {
-	case r.Version != 1:
-		return Result{}, fmt.Errorf("result: version %d, this program knows 1", r.Version)
-	case !r.Unit.Defined():
-		return Result{}, errors.New("result: no unit")
-	case len(r.Outputs) > 4:
-		return Result{}, fmt.Errorf("result: %d outputs", len(r.Outputs))
-	case len(r.Detail) > maxDetail || r.Fault == 0 && r.Detail != "":
-		return Result{}, fmt.Errorf("result: %d bytes of detail", len(r.Detail))
-	case r.Fault > NonFinite:
-		return Result{}, fmt.Errorf("result: fault %d is unknown", r.Fault)
-	}
-	return r, nil
-}
-
-// MFLOP is the cost in the unit attestations and the ledger count in, rounded up.
-func (r Result) MFLOP() uint64 { return (r.Cost + 999_999) / 1_000_000 }

@@ -45,48 +45,6 @@ type Verifier struct {
 // ErrDiffers is returned when a recomputed unit differs from its claim.
 var ErrDiffers = errors.New("the recomputed result differs from the claimed one")
 
-// overlay reads what the verifier itself computed, then the claims; it
-// writes only beside them.
-type overlay struct {
-	mine   *block.Memory
-	claims block.Blocks
-}
-
-func (o *overlay) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
-	if o.mine.Has(c) {
-		return o.mine.Get(ctx, c)
-	}
-	return o.claims.Get(ctx, c)
-}
-
-func (o *overlay) Put(ctx context.Context, codec block.Codec, data []byte) (cid.Cid, error) {
-	return o.mine.Put(ctx, codec, data)
-}
-
-// History reads the logs of a run from its last round's back to the first;
-// element r is the log of round r.
-func History(ctx context.Context, b block.Blocks, head block.Link) ([]Round, error) {
-	last, err := ReadRound(ctx, b, head)
-	if err != nil {
-		return nil, err
-	}
-	rounds := make([]Round, last.Number+1)
-	for r := last; ; {
-		rounds[r.Number] = r
-		if r.Number == 0 {
-			return rounds, nil
-		}
-		before, err := ReadRound(ctx, b, r.Previous)
-		if err != nil {
-			return nil, err
-		}
-		if before.Number+1 != r.Number || before.Run != r.Run {
-			return nil, fmt.Errorf("round log %s: round %d of run %s follows round %d of run %s", r.Previous, r.Number, r.Run, before.Number, before.Run)
-		}
-		r = before
-	}
-}
-
 // Rounds recomputes rounds first to last of a history, from the nearest
 // state before them that the claims still hold, or from the beginning. It
 // stops after the first round in which a unit differs, with [ErrDiffers].
@@ -245,74 +203,6 @@ func (v *Verifier) claimedResult(ctx context.Context, l block.Link) (Result, err
 		return Result{}, fmt.Errorf("claimed result: %w", err)
 	}
 	return ParseResult(data)
-}
-
-// compare names the first difference of two results: of their outputs'
-// bytes, so far as the claimed ones are at hand, and of their sums.
-func (v *Verifier) compare(ctx context.Context, b block.Blocks, mine, theirs Result) (name, detail string) {
-	if mine.Fault != theirs.Fault || mine.Detail != theirs.Detail || len(mine.Outputs) != len(theirs.Outputs) {
-		return "", fmt.Sprintf("fault %d (%s) with %d outputs, claimed fault %d (%s) with %d",
-			mine.Fault, mine.Detail, len(mine.Outputs), theirs.Fault, theirs.Detail, len(theirs.Outputs))
-	}
-	for i := range mine.Outputs {
-		if name, detail = v.compareOutput(ctx, b, mine.Outputs[i], theirs.Outputs[i]); detail != "" {
-			return name, fmt.Sprintf("output %d: %s", i, detail)
-		}
-	}
-	if mine.Loss != theirs.Loss || mine.NLL != theirs.NLL || mine.Tokens != theirs.Tokens || mine.Cost != theirs.Cost {
-		return "", fmt.Sprintf("loss %08x, nll %08x, %d tokens, %d FLOP; claimed %08x, %08x, %d, %d",
-			mine.Loss, mine.NLL, mine.Tokens, mine.Cost, theirs.Loss, theirs.NLL, theirs.Tokens, theirs.Cost)
-	}
-	return "", ""
-}
-
-func (v *Verifier) compareOutput(ctx context.Context, b block.Blocks, mine, theirs block.Link) (name, detail string) {
-	var a, c SetRecord
-	if err := block.GetNode(ctx, b, mine, &a); err != nil {
-		if mine != theirs {
-			return "", fmt.Sprintf("is %s, claimed %s", mine, theirs)
-		}
-		return "", "" // not a set of tensors, and the same
-	}
-	raw, err := v.Claims.Inspect(theirs.Cid)
-	if err != nil {
-		if mine != theirs {
-			return "", fmt.Sprintf("is %s, claimed %s, which is not at hand", mine, theirs)
-		}
-		return "", "" // let go of since
-	}
-	if err := block.Decode(raw, &c); err != nil || len(c.Data.Leaves) != len(a.Data.Leaves) {
-		return "", fmt.Sprintf("the record of %s is damaged or of another form", theirs)
-	}
-	for i := range a.Data.Leaves {
-		want, err := b.Get(ctx, a.Data.Leaves[i].Cid)
-		if err != nil {
-			return "", err.Error()
-		}
-		got, err := v.Claims.Inspect(c.Data.Leaves[i].Cid)
-		if err != nil || bytes.Equal(want, got) {
-			continue
-		}
-		at := uint64(i) * block.LeafSize
-		for j := 0; j < min(len(want), len(got)) && want[j] == got[j]; j++ {
-			at++
-		}
-		name = a.tensorAt(at)
-		return name, fmt.Sprintf("tensor %s differs first, at byte %d of the set", name, at)
-	}
-	return "", ""
-}
-
-// tensorAt names the tensor that holds a byte of the set's data.
-func (r SetRecord) tensorAt(at uint64) string {
-	for _, t := range r.Tensors {
-		n, err := t.size()
-		if err != nil || at < n {
-			return t.Name
-		}
-		at -= n
-	}
-	return ""
 }
 
 // Trace recomputes a unit that learns and reports each operation of its

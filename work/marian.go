@@ -4,21 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/ipfs/go-cid"
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/text"
-)
-
-// The files of the directory of a model from another program, in the place of
-// tokenizer.json.
-const (
-	SourceFile = "source.spm"
-	TargetFile = "target.spm"
-	VocabFile  = "vocab.json"
 )
 
 const foreignArchitecture = "transformer, as form says"
@@ -151,51 +142,4 @@ func ParseMarian(read func(name string) ([]byte, error)) (*text.Marian, error) {
 		}
 	}
 	return text.ParseMarian(f)
-}
-
-// formConfig is an [nmt.Form] in config.json. The marks stand beside it.
-type formConfig struct {
-	Norm       string  `json:"norm"` // before or after a sub-layer
-	Activation string  `json:"activation"`
-	Positions  string  `json:"positions"`
-	OutputBias bool    `json:"output_bias"`
-	Scaled     bool    `json:"scaled_embedding"`
-	NormEps    float32 `json:"norm_epsilon"` // 0: 1e-5
-}
-
-// The names of the choices, by their numbers.
-var (
-	normNames       = []string{"before", "after"}
-	activationNames = []string{"relu", "swish"}
-	positionNames   = []string{"interleaved", "halves", "timescales"}
-)
-
-func configOf(f nmt.Form) *formConfig {
-	c := &formConfig{
-		Norm: normNames[0], Activation: activationNames[f.Activation], Positions: positionNames[f.Positions],
-		OutputBias: f.OutputBias, Scaled: !f.Unscaled, NormEps: f.NormEps,
-	}
-	if f.PostNorm {
-		c.Norm = normNames[1]
-	}
-	return c
-}
-
-// form is the form that a config.json has.
-func (m modelConfig) form() (nmt.Form, error) {
-	c := m.Form
-	var choices [3]int
-	for i, choice := range []struct {
-		what, name string
-		names      []string
-	}{{"norm", c.Norm, normNames}, {"activation", c.Activation, activationNames}, {"positions", c.Positions, positionNames}} {
-		if choices[i] = slices.Index(choice.names, choice.name); choices[i] < 0 {
-			return nmt.Form{}, fmt.Errorf("form: %s %q, this program knows %q", choice.what, choice.name, choice.names)
-		}
-	}
-	return nmt.Form{
-		PostNorm: choices[0] == 1, Activation: nmt.Activation(choices[1]), Positions: nmt.Positions(choices[2]),
-		OutputBias: c.OutputBias, Unscaled: !c.Scaled, NormEps: c.NormEps,
-		Marks: nmt.Marks{Pad: m.Pad, BOS: m.BOS, EOS: m.EOS},
-	}, nil
 }

@@ -1,0 +1,65 @@
+package work
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/alia-network/alia/protocol/block"
+)
+
+// compare names the first difference of two results: of their outputs'
+// bytes, so far as the claimed ones are at hand, and of their sums.
+func (v *Verifier) compare(ctx context.Context, b block.Blocks, mine, theirs Result) (name, detail string) {
+	if mine.Fault != theirs.Fault || mine.Detail != theirs.Detail || len(mine.Outputs) != len(theirs.Outputs) {
+		return "", fmt.Sprintf("fault %d (%s) with %d outputs, claimed fault %d (%s) with %d",
+			mine.Fault, mine.Detail, len(mine.Outputs), theirs.Fault, theirs.Detail, len(theirs.Outputs))
+	}
+	for i := range mine.Outputs {
+		if name, detail = v.compareOutput(ctx, b, mine.Outputs[i], theirs.Outputs[i]); detail != "" {
+			return name, fmt.Sprintf("output %d: %s", i, detail)
+		}
+	}
+	if mine.Loss != theirs.Loss || mine.NLL != theirs.NLL || mine.Tokens != theirs.Tokens || mine.Cost != theirs.Cost {
+		return "", fmt.Sprintf("loss %08x, nll %08x, %d tokens, %d FLOP; claimed %08x, %08x, %d, %d",
+			mine.Loss, mine.NLL, mine.Tokens, mine.Cost, theirs.Loss, theirs.NLL, theirs.Tokens, theirs.Cost)
+	}
+	return "", ""
+}
+
+func (v *Verifier) compareOutput(ctx context.Context, b block.Blocks, mine, theirs block.Link) (name, detail string) {
+	var a, c SetRecord
+	if err := block.GetNode(ctx, b, mine, &a); err != nil {
+		if mine != theirs {
+			return "", fmt.Sprintf("is %s, claimed %s", mine, theirs)
+		}
+		return "", "" // not a set of tensors, and the same
+	}
+	raw, err := v.Claims.Inspect(theirs.Cid)
+	if err != nil {
+		if mine != theirs {
+			return "", fmt.Sprintf("is %s, claimed %s, which is not at hand", mine, theirs)
+		}
+		return "", "" // let go of since
+	}
+	if err := block.Decode(raw, &c); err != nil || len(c.Data.Leaves) != len(a.Data.Leaves) {
+		return "", fmt.Sprintf("the record of %s is damaged or of another form", theirs)
+	}
+	for i := range a.Data.Leaves {
+		want, err := b.Get(ctx, a.Data.Leaves[i].Cid)
+		if err != nil {
+			return "", err.Error()
+		}
+		got, err := v.Claims.Inspect(c.Data.Leaves[i].Cid)
+		if err != nil || bytes.Equal(want, got) {
+			continue
+		}
+		at := uint64(i) * block.LeafSize
+		for j := 0; j < min(len(want), len(got)) && want[j] == got[j]; j++ {
+			at++
+		}
+		name = a.tensorAt(at)
+		return name, fmt.Sprintf("tensor %s differs first, at byte %d of the set", name, at)
+	}
+	return "", ""
+}

@@ -1,0 +1,50 @@
+package work
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/tensor"
+	"github.com/alia-network/alia/work/train"
+)
+
+// A delta is stored as one set: the integers under their tensors' names, the
+// scales under the same names with this suffix.
+const scaleSuffix = "#scale"
+
+func putDelta(ctx context.Context, b block.Blocks, d train.Delta) (block.Link, error) {
+	var items []tensor.Named
+	for i := range d.Q.Len() {
+		q, s := d.Q.At(i), d.Scales.At(i)
+		items = append(items, q, tensor.Named{Name: s.Name + scaleSuffix, Tensor: s.Tensor})
+	}
+	set, err := tensor.NewSet(items)
+	if err != nil {
+		return block.Link{}, fmt.Errorf("store delta: %w", err)
+	}
+	return PutSet(ctx, b, set)
+}
+
+func getDelta(ctx context.Context, b block.Blocks, l block.Link) (train.Delta, error) {
+	s, err := GetSet(ctx, b, l)
+	if err != nil {
+		return train.Delta{}, fmt.Errorf("delta: %w", err)
+	}
+	var q, scales []tensor.Named
+	for i := range s.Len() {
+		t := s.At(i)
+		if name, ok := strings.CutSuffix(t.Name, scaleSuffix); ok {
+			scales = append(scales, tensor.Named{Name: name, Tensor: t.Tensor})
+		} else {
+			q = append(q, t)
+		}
+	}
+	qs, err := tensor.NewSet(q)
+	if err != nil {
+		return train.Delta{}, err
+	}
+	ss, err := tensor.NewSet(scales)
+	return train.Delta{Q: qs, Scales: ss}, err
+}

@@ -1,0 +1,72 @@
+package work
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/alia-network/alia/protocol/block"
+)
+
+// Translations gives the units that translate segments with a model, at most
+// about two thousand source tokens in each, for a run or a job named by owner.
+func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, tok Tokenizer, segments []string, d Decoding) ([]Unit, error) {
+	const most = 2048
+	var units []Unit
+	for at := 0; at < len(segments); {
+		end, tokens := at, 0
+		for end < len(segments) {
+			n := len(tok.Source(segments[end])) + 1
+			if end > at && tokens+n > most {
+				break
+			}
+			tokens += n
+			end++
+		}
+		l, err := block.PutNode(ctx, b, Text{Version: 1, Segments: segments[at:end]})
+		if err != nil {
+			return nil, fmt.Errorf("store text: %w", err)
+		}
+		units = append(units, Unit{
+			Version: 1, Kind: Translate, Work: owner, Index: uint32(len(units)),
+			Inputs: []block.Link{model, l}, Decoding: d,
+		})
+		at = end
+	}
+	return units, nil
+}
+
+// TranslateAll has segments translated by a crew, in order.
+func TranslateAll(ctx context.Context, b block.Blocks, crew Crew, owner, model block.Link, tok Tokenizer, segments []string, d Decoding) ([]string, []Outcome, error) {
+	units, err := Translations(ctx, b, owner, model, tok, segments, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	outcomes, err := crew.Do(ctx, units)
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := Segments(ctx, b, outcomes)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(out) != len(segments) {
+		return nil, nil, fmt.Errorf("translation: %d segments for %d", len(out), len(segments))
+	}
+	return out, outcomes, nil
+}
+
+// Segments reads the text that Translate units gave, in order.
+func Segments(ctx context.Context, b block.Blocks, outcomes []Outcome) ([]string, error) {
+	var out []string
+	for i, o := range outcomes {
+		if o.Result.Fault != 0 || len(o.Result.Outputs) != 1 {
+			return nil, fmt.Errorf("translation %d, unit %s: %w", i, o.Result.Unit, ErrFault)
+		}
+		var t Text
+		if err := block.GetNode(ctx, b, o.Result.Outputs[0], &t); err != nil {
+			return nil, fmt.Errorf("translation %d: %w", i, err)
+		}
+		out = append(out, t.Segments...)
+	}
+	return out, nil
+}

@@ -1,0 +1,160 @@
+package work
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/text"
+)
+
+// The files of a model's directory.
+const (
+	ParamsFile    = "model.safetensors"
+	TokenizerFile = "tokenizer.json"
+	ConfigFile    = "config.json"
+)
+
+// The files of the directory of a model from another program, in the place of
+// tokenizer.json.
+const (
+	SourceFile = "source.spm"
+	TargetFile = "target.spm"
+	VocabFile  = "vocab.json"
+)
+
+// modelConfig is config.json: the shape of the Transformer and its languages.
+type modelConfig struct {
+	Architecture string      `json:"architecture"`
+	Numerics     string      `json:"numerics"`
+	Source       string      `json:"source"`
+	Target       string      `json:"target"`
+	Vocab        uint32      `json:"vocab_size"`
+	Dim          uint32      `json:"d_model"`
+	FFN          uint32      `json:"ffn_dim"`
+	Heads        uint32      `json:"attention_heads"`
+	Encoder      uint32      `json:"encoder_layers"`
+	Decoder      uint32      `json:"decoder_layers"`
+	Pad          int32       `json:"pad_token_id"`
+	BOS          int32       `json:"bos_token_id"`
+	EOS          int32       `json:"eos_token_id"`
+	Form         *formConfig `json:"form,omitempty"` // of a model from another program
+}
+
+const architecture = "transformer, pre-norm, sinusoidal positions, one embedding, ReLU"
+
+// formConfig is an [nmt.Form] in config.json. The marks stand beside it.
+type formConfig struct {
+	Norm       string  `json:"norm"` // before or after a sub-layer
+	Activation string  `json:"activation"`
+	Positions  string  `json:"positions"`
+	OutputBias bool    `json:"output_bias"`
+	Scaled     bool    `json:"scaled_embedding"`
+	NormEps    float32 `json:"norm_epsilon"` // 0: 1e-5
+}
+
+// The names of the choices, by their numbers.
+var (
+	normNames       = []string{"before", "after"}
+	activationNames = []string{"relu", "swish"}
+	positionNames   = []string{"interleaved", "halves", "timescales"}
+)
+
+func configOf(f nmt.Form) *formConfig {
+	c := &formConfig{
+		Norm: normNames[0], Activation: activationNames[f.Activation], Positions: positionNames[f.Positions],
+		OutputBias: f.OutputBias, Scaled: !f.Unscaled, NormEps: f.NormEps,
+	}
+	if f.PostNorm {
+		c.Norm = normNames[1]
+	}
+	return c
+}
+
+// form is the form that a config.json has.
+func (m modelConfig) form() (nmt.Form, error) {
+	c := m.Form
+	var choices [3]int
+	for i, choice := range []struct {
+		what, name string
+		names      []string
+	}{{"norm", c.Norm, normNames}, {"activation", c.Activation, activationNames}, {"positions", c.Positions, positionNames}} {
+		if choices[i] = slices.Index(choice.names, choice.name); choices[i] < 0 {
+			return nmt.Form{}, fmt.Errorf("form: %s %q, this program knows %q", choice.what, choice.name, choice.names)
+		}
+	}
+	return nmt.Form{
+		PostNorm: choices[0] == 1, Activation: nmt.Activation(choices[1]), Positions: nmt.Positions(choices[2]),
+		OutputBias: c.OutputBias, Unscaled: !c.Scaled, NormEps: c.NormEps,
+		Marks: nmt.Marks{Pad: m.Pad, BOS: m.BOS, EOS: m.EOS},
+	}, nil
+}
+
+// Files gives the model's directory: the contents of each of its files.
+func (t *Translator) Files() map[string][]byte {
+	m, marks := t.Model, t.Model.Shape().Tokens()
+	c := modelConfig{
+		Architecture: architecture, Numerics: "ALIA-F32 v1", Source: m.Source, Target: m.Target,
+		Vocab: m.Vocab, Dim: m.Dim, FFN: m.FFN, Heads: m.Heads, Encoder: m.Encoder, Decoder: m.Decoder,
+		Pad: marks.Pad, BOS: marks.BOS, EOS: marks.EOS,
+	}
+	files := map[string][]byte{ParamsFile: EncodeSafetensors(t.Params)}
+	switch tok := t.Tokenizer.(type) {
+	case *text.BPE:
+		files[TokenizerFile] = tok.JSON()
+	case *text.Marian:
+		c.Architecture, c.Form = foreignArchitecture, configOf(m.Form)
+		f := tok.Files()
+		files[SourceFile], files[TargetFile], files[VocabFile] = f.Source, f.Target, f.Vocab
+	}
+	config, err := json.MarshalIndent(c, "", "  ")
+	if err != nil {
+		panic("work: " + err.Error()) // strings and numbers
+	}
+	files[ConfigFile] = append(config, '\n')
+	return files
+}
+
+// ParseModel reads a model from the contents of its directory's files, which
+// read gives by name. The parameters share their file's memory.
+func ParseModel(read func(name string) ([]byte, error)) (*Translator, error) {
+	data, err := read(ConfigFile)
+	if err != nil {
+		return nil, err
+	}
+	var c modelConfig
+	if err := json.Unmarshal(data, &c); err != nil {
+		return nil, fmt.Errorf("%s: %w", ConfigFile, err)
+	}
+	m := Model{
+		Source: c.Source, Target: c.Target, Vocab: c.Vocab,
+		Dim: c.Dim, FFN: c.FFN, Heads: c.Heads, Encoder: c.Encoder, Decoder: c.Decoder,
+	}
+	parseTokenizer := parseOurs
+	switch {
+	case c.Architecture == architecture && c.Form == nil:
+	case c.Architecture == foreignArchitecture && c.Form != nil:
+		parseTokenizer = parseForeign
+		if m.Form, err = c.form(); err != nil {
+			return nil, fmt.Errorf("%s: %w", ConfigFile, err)
+		}
+	default:
+		return nil, fmt.Errorf("%s: architecture %q, this program knows %q, and %q with a form", ConfigFile, c.Architecture, architecture, foreignArchitecture)
+	}
+	if err := m.Shape().Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", ConfigFile, err)
+	}
+	tok, err := parseTokenizer(read)
+	if err != nil {
+		return nil, err
+	}
+	if data, err = read(ParamsFile); err != nil {
+		return nil, err
+	}
+	params, err := DecodeSafetensors(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", ParamsFile, err)
+	}
+	return NewTranslator(m, params, tok)
+}

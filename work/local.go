@@ -1,0 +1,39 @@
+package work
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/alia-network/alia/protocol/block"
+)
+
+// Local is the crew of one worker in this process.
+type Local struct {
+	Worker *Worker
+	Blocks block.Blocks
+	// Clock gives milliseconds since the Unix epoch, for the log.
+	Clock func() uint64
+	// Account is whose work it is; zero for a run without a network.
+	Account [32]byte
+}
+
+// Do does the units one after another.
+func (l *Local) Do(ctx context.Context, units []Unit) ([]Outcome, error) {
+	var out []Outcome
+	for _, u := range units {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		start := l.Clock()
+		r, err := l.Worker.Do(ctx, l.Blocks, u)
+		if err != nil {
+			return nil, err
+		}
+		link, err := block.PutNode(ctx, l.Blocks, r)
+		if err != nil {
+			return nil, fmt.Errorf("store result: %w", err)
+		}
+		out = append(out, Outcome{Link: link, Result: r, Worker: l.Account, Started: start, Took: l.Clock() - start})
+	}
+	return out, nil
+}

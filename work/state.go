@@ -1,0 +1,33 @@
+package work
+
+import (
+	"context"
+
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/train"
+)
+
+// Checkpoint names the state a round begins with.
+type Checkpoint struct {
+	_            struct{} `cbor:",toarray"`
+	Params, M, V block.Link
+	// Base and Update lead to Params from the parameters of the round
+	// before; zero before the first round.
+	Base, Update block.Link
+}
+
+// Begin stores the state a run begins with.
+func (p *Plan) Begin(ctx context.Context, b block.Blocks) (Checkpoint, error) {
+	s := train.Start(p.Run.Config, nmt.Init(p.Run.Model(), p.Run.Config.Seed))
+	var c Checkpoint
+	var err error
+	if c.Params, err = PutSet(ctx, b, s.Params); err != nil {
+		return c, err
+	}
+	if c.M, err = PutSet(ctx, b, s.M); err != nil {
+		return c, err
+	}
+	c.V, err = PutSet(ctx, b, s.V)
+	return c, err
+}
