@@ -16,6 +16,7 @@ import (
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/score"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Coordinator brings a training run to its end: with a [Publisher] as its
@@ -26,7 +27,7 @@ type Coordinator struct {
 	Store work.Store
 	Plan  *work.Plan
 	// Crew does the units; Home, in this process, the combines.
-	Crew, Home work.Crew
+	Crew, Home unit.Crew
 	// Committed is told of every round whose log is safe; nil when no ledger cares.
 	Committed func(work.Round, block.Link)
 	Report    Reporter
@@ -144,7 +145,7 @@ func (c *Coordinator) test(ctx context.Context, out *Outcome) error {
 	}
 	for _, split := range c.Plan.Corpus.Tests {
 		sources, refs := corpus.Sides(split.Pairs)
-		got, outcomes, err := work.TranslateAll(ctx, c.Store, c.Crew, c.Plan.Link, out.Model, tok.Tokenizer, sources, work.Greedy)
+		got, outcomes, err := work.TranslateAll(ctx, c.Store, c.Crew, c.Plan.Link, out.Model, tok.Tokenizer, sources, unit.Greedy)
 		if err != nil {
 			return fmt.Errorf("translate %s: %w", split.Name, err)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/unit"
 )
 
 var quiet = slog.New(slog.DiscardHandler)
@@ -157,16 +158,16 @@ var attacks = map[string]struct {
 		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: named("nowhere"), Cost: 1, Ticket: id}
 	}, protocol.ResultUnavailable},
 	"a result that is no result": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
-		l, _ := block.PutNode(context.Background(), p.Store, work.Text{Version: 1, Segments: []string{"give me tokens"}})
+		l, _ := block.PutNode(context.Background(), p.Store, unit.Text{Version: 1, Segments: []string{"give me tokens"}})
 		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: l, Cost: 1, Ticket: id}
 	}, protocol.Malformed},
 	"a cost that is not the result's": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
-		r := work.Result{Version: 1, Unit: t.Unit, Outputs: []block.Link{named("delta")}, Cost: 1_000_000}
+		r := unit.Result{Version: 1, Unit: t.Unit, Outputs: []block.Link{named("delta")}, Cost: 1_000_000}
 		l, _ := block.PutNode(context.Background(), p.Store, r)
 		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: l, Cost: 1 << 40, Ticket: id}
 	}, protocol.CostMismatch},
 	"another unit's result": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
-		r := work.Result{Version: 1, Unit: named("other"), Outputs: []block.Link{named("delta")}}
+		r := unit.Result{Version: 1, Unit: named("other"), Outputs: []block.Link{named("delta")}}
 		l, _ := block.PutNode(context.Background(), p.Store, r)
 		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: l, Ticket: id}
 	}, protocol.ResultMismatch},

@@ -16,6 +16,7 @@ import (
 	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Miner does units for whoever offers them: it hears of offers, bids on
@@ -308,7 +309,7 @@ func (m *Miner) unit(w *work.Worker, l lease) error {
 }
 
 func (m *Miner) attest(w *work.Worker, l lease, blocks *remote) (*protocol.Attestation, error) {
-	u, err := work.ParseUnit(l.ticket.Spec)
+	u, err := unit.Parse(l.ticket.Spec)
 	if err != nil {
 		return nil, protocol.Refuse(protocol.UnknownUnit, "%w", err)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/train"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // village is a network in one process: a real ledger node on loopback, and
@@ -236,7 +237,7 @@ func TestSameBitsSwarm(t *testing.T) {
 	c := &client.Client{Peer: customer, Dir: t.TempDir(), Report: v.report("customer")}
 	tr, err := c.Translate(t.Context(), client.Document{
 		Text: "one and two\n\nthree and four\n", Source: "en", Target: "de", Model: out.Model, Hints: p.Mesh.Addrs(),
-		Decoding: work.Greedy, Budget: 1000, Price: 10_000, Hold: 5,
+		Decoding: unit.Greedy, Budget: 1000, Price: 10_000, Hold: 5,
 	})
 	if err != nil {
 		t.Fatal(err)

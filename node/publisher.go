@@ -10,7 +10,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/protocol/mesh"
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Publisher has the units of one work, a run or a job, done by miners. It
@@ -26,7 +26,7 @@ type Publisher struct {
 	Offer func(seq uint64, addrs []string) protocol.Signed
 	Topic string
 	// Estimate is about what a unit costs, in MFLOP. Only scheduling reads it.
-	Estimate func(work.Unit) uint64
+	Estimate func(unit.Unit) uint64
 	Report   Reporter
 
 	mu      sync.Mutex // guards the rest
@@ -50,10 +50,10 @@ type bidder struct {
 
 // pending is a unit that is to be done.
 type pending struct {
-	unit    work.Unit
+	unit    unit.Unit
 	started time.Time     // of its last lease
 	done    chan struct{} // closed when outcome is set
-	outcome work.Outcome
+	outcome unit.Outcome
 }
 
 // issued is a ticket that is out.
@@ -179,7 +179,7 @@ func (p *Publisher) watch(now time.Time) {
 
 // Do has units done by miners, and gives their outcomes in order. Units
 // accepted before, in this process or an earlier one, are not done again.
-func (p *Publisher) Do(ctx context.Context, units []work.Unit) ([]work.Outcome, error) {
+func (p *Publisher) Do(ctx context.Context, units []unit.Unit) ([]unit.Outcome, error) {
 	waits := make([]*pending, len(units))
 	var open []market.Unit
 	p.mu.Lock()
@@ -199,7 +199,7 @@ func (p *Publisher) Do(ctx context.Context, units []work.Unit) ([]work.Outcome, 
 		p.apply(time.Now(), market.Add{Units: open})
 	}
 	p.mu.Unlock()
-	out := make([]work.Outcome, len(units))
+	out := make([]unit.Outcome, len(units))
 	for i, w := range waits {
 		select {
 		case <-ctx.Done():
@@ -212,29 +212,29 @@ func (p *Publisher) Do(ctx context.Context, units []work.Unit) ([]work.Outcome, 
 }
 
 // accepted finds in the journal what a unit gave, if its blocks are still here.
-func (p *Publisher) accepted(ctx context.Context, u work.Unit) (work.Outcome, bool) {
+func (p *Publisher) accepted(ctx context.Context, u unit.Unit) (unit.Outcome, bool) {
 	a, ok := p.Journal.Get(u.ID())
 	if !ok {
-		return work.Outcome{}, false
+		return unit.Outcome{}, false
 	}
 	data, err := p.Peer.Store.Get(ctx, a.Attestation.Result.Cid)
 	if err != nil {
-		return work.Outcome{}, false
+		return unit.Outcome{}, false
 	}
-	r, err := work.ParseResult(data)
+	r, err := unit.ParseResult(data)
 	if err != nil {
-		return work.Outcome{}, false
+		return unit.Outcome{}, false
 	}
 	for _, l := range r.Outputs {
 		if !whole(ctx, p.Peer.Store, l.Cid) {
-			return work.Outcome{}, false
+			return unit.Outcome{}, false
 		}
 	}
 	return outcome(a, r), true
 }
 
-func outcome(a Accepted, r work.Result) work.Outcome {
-	return work.Outcome{
+func outcome(a Accepted, r unit.Result) unit.Outcome {
+	return unit.Outcome{
 		Link: a.Attestation.Result, Result: r, Worker: a.Attestation.Account,
 		Started: a.Started, Took: a.Took, BytesIn: a.BytesIn, BytesOut: a.BytesOut,
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Run is a training run coordinated over a network: a [Coordinator] whose crew
@@ -28,7 +29,7 @@ const drainTime = 30 * time.Second
 
 // NewRun prepares the coordination of plan by p. dir keeps the run's head and
 // journal; here does the combines in this process.
-func NewRun(p *Peer, plan *work.Plan, dir string, here work.Crew, report Reporter) (*Run, error) {
+func NewRun(p *Peer, plan *work.Plan, dir string, here unit.Crew, report Reporter) (*Run, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
@@ -47,7 +48,7 @@ func NewRun(p *Peer, plan *work.Plan, dir string, here work.Crew, report Reporte
 		Offer: func(seq uint64, addrs []string) protocol.Signed {
 			return &protocol.RunOffer{
 				Run: plan.Link, Seq: seq, Rounds: uint32(plan.Rounds()), K: config.Workers,
-				UnitCost: plan.Estimate(work.Unit{Kind: work.Gradient}), Addrs: addrs,
+				UnitCost: plan.Estimate(unit.Unit{Kind: unit.Gradient}), Addrs: addrs,
 			}
 		},
 	}

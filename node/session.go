@@ -9,7 +9,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/protocol/mesh"
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // The publisher's side of a session with one miner, in the order of a unit's
@@ -223,24 +223,24 @@ func (p *Publisher) claimed(b *bidder, a protocol.Attestation) (*pending, error)
 }
 
 // fetch brings a result and its outputs here and checks their form.
-func (p *Publisher) fetch(ctx context.Context, blocks *remote, u work.Unit, a protocol.Attestation) (work.Result, error) {
+func (p *Publisher) fetch(ctx context.Context, blocks *remote, u unit.Unit, a protocol.Attestation) (unit.Result, error) {
 	data, err := blocks.one(ctx, a.Result.Cid)
 	if err != nil {
-		return work.Result{}, protocol.Refuse(protocol.ResultUnavailable, "%w", err)
+		return unit.Result{}, protocol.Refuse(protocol.ResultUnavailable, "%w", err)
 	}
-	r, err := work.ParseResult(data)
+	r, err := unit.ParseResult(data)
 	if err != nil {
-		return work.Result{}, protocol.Refuse(protocol.Malformed, "%w", err)
+		return unit.Result{}, protocol.Refuse(protocol.Malformed, "%w", err)
 	}
-	if err := work.Fits(u, r); err != nil {
-		return work.Result{}, protocol.Refuse(protocol.ResultMismatch, "%w", err)
+	if err := unit.Fits(u, r); err != nil {
+		return unit.Result{}, protocol.Refuse(protocol.ResultMismatch, "%w", err)
 	}
 	if r.MFLOP() != a.Cost {
-		return work.Result{}, protocol.Refuse(protocol.CostMismatch, "the result says %d MFLOP, the attestation %d", r.MFLOP(), a.Cost)
+		return unit.Result{}, protocol.Refuse(protocol.CostMismatch, "the result says %d MFLOP, the attestation %d", r.MFLOP(), a.Cost)
 	}
 	for _, l := range r.Outputs {
 		if _, err := blocks.Get(ctx, l.Cid); err != nil {
-			return work.Result{}, protocol.Refuse(protocol.ResultUnavailable, "%w", err)
+			return unit.Result{}, protocol.Refuse(protocol.ResultUnavailable, "%w", err)
 		}
 	}
 	return r, nil

@@ -1,10 +1,12 @@
 package work
 
+import "github.com/alia-network/alia/work/unit"
+
 // Estimate is about what a unit of the run costs, in MFLOP, known before it
 // is computed: two operations for each parameter and token forward, four
 // backward. What is paid for is the exact cost, which the result has. A unit
 // without inputs stands for a full one of its kind.
-func (p *Plan) Estimate(u Unit) uint64 {
+func (p *Plan) Estimate(u unit.Unit) uint64 {
 	var params uint64
 	for _, s := range p.Run.Model().Shapes() {
 		n := uint64(1)
@@ -16,12 +18,12 @@ func (p *Plan) Estimate(u Unit) uint64 {
 	c := p.Run.Config
 	tokens := uint64(c.BatchTokens)
 	switch full := uint64(c.Accumulate); u.Kind {
-	case Gradient:
+	case unit.Gradient:
 		tokens *= max(full, uint64(max(len(u.Inputs), 1)-1))
-	case Steps:
+	case unit.Steps:
 		tokens *= max(full*uint64(c.Steps), uint64(max(len(u.Inputs), 2)-2))
 	}
-	factor := map[Kind]uint64{Gradient: 6, Steps: 6, Evaluate: 2, Translate: 4, Combine: 1, Average: 1}[u.Kind]
+	factor := map[unit.Kind]uint64{unit.Gradient: 6, unit.Steps: 6, unit.Evaluate: 2, unit.Translate: 4, unit.Combine: 1, unit.Average: 1}[u.Kind]
 	return max(1, factor*params*tokens/1_000_000)
 }
 
@@ -33,16 +35,16 @@ func (p *Plan) Budget() uint64 {
 		if p.Validates(r) {
 			validations++
 		}
-		kind := Gradient
+		kind := unit.Gradient
 		if p.Run.Config.Inner(r) > 1 {
-			kind = Steps
+			kind = unit.Steps
 		}
-		sum += uint64(p.Run.Config.Workers) * p.Estimate(Unit{Kind: kind})
+		sum += uint64(p.Run.Config.Workers) * p.Estimate(unit.Unit{Kind: kind})
 	}
 	valid := uint64(len(p.Corpus.Valid)) * validations
-	sum += valid * (p.Estimate(Unit{Kind: Evaluate})/8 + p.Estimate(Unit{Kind: Translate})/4)
+	sum += valid * (p.Estimate(unit.Unit{Kind: unit.Evaluate})/8 + p.Estimate(unit.Unit{Kind: unit.Translate})/4)
 	for _, t := range p.Corpus.Tests {
-		sum += uint64(len(t.Pairs)) * p.Estimate(Unit{Kind: Translate}) / 4
+		sum += uint64(len(t.Pairs)) * p.Estimate(unit.Unit{Kind: unit.Translate}) / 4
 	}
 	return 2*sum + 1000
 }

@@ -9,26 +9,27 @@ import (
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/train"
+	"github.com/alia-network/alia/work/unit"
 )
 
-func (w *Worker) combine(ctx context.Context, b block.Blocks, u Unit) (Result, error) {
+func (w *Worker) combine(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
 	run, err := ReadRun(ctx, b, u.Work)
 	if err != nil {
-		return Result{}, err
+		return unit.Result{}, err
 	}
 	var s train.State
 	for i, at := range []**tensor.Set{&s.Params, &s.M} {
 		if *at, err = w.set(ctx, b, u.Inputs[i], run.Model()); err != nil {
-			return Result{}, err
+			return unit.Result{}, err
 		}
 	}
 	round := int(u.Round)
 	if s.V, err = w.moment(ctx, b, u.Inputs[2], run, s.Params, round); err != nil {
-		return Result{}, err
+		return unit.Result{}, err
 	}
 	from, err := contributions(ctx, b, u.Inputs[3:], run.Config.Inner(round) > 1)
 	if err != nil {
-		return Result{}, err
+		return unit.Result{}, err
 	}
 	for _, in := range u.Inputs[:3] { // what was the state is no longer
 		w.sets = forget(w.sets, any(in))
@@ -42,18 +43,18 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u Unit) (Result, e
 	cost := train.CombineCost(s.Params, len(from))
 	step, err := train.Combine(w.dev, run.Config, run.Config.Place(round, int(run.Steps)), &s, from, round)
 	if err != nil {
-		return Result{}, err
+		return unit.Result{}, err
 	}
 	for _, set := range []*tensor.Set{s.Params, s.M, s.V} {
 		if !set.Finite() {
-			return Result{}, fmt.Errorf("%w: the state after the round", nmt.ErrNonFinite)
+			return unit.Result{}, fmt.Errorf("%w: the state after the round", nmt.ErrNonFinite)
 		}
 	}
-	r := Result{Cost: cost}
+	r := unit.Result{Cost: cost}
 	for _, set := range []*tensor.Set{s.Params, s.M, s.V} {
 		l, err := PutSet(ctx, b, set)
 		if err != nil {
-			return Result{}, err
+			return unit.Result{}, err
 		}
 		w.sets = remember(w.sets, any(l), set)
 		r.Outputs = append(r.Outputs, l)
@@ -91,21 +92,21 @@ func contributions(ctx context.Context, b block.Blocks, outputs []block.Link, wa
 }
 
 // average does an Average unit.
-func (w *Worker) average(ctx context.Context, b block.Blocks, u Unit) (Result, error) {
+func (w *Worker) average(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
 	run, err := ReadRun(ctx, b, u.Work)
 	if err != nil {
-		return Result{}, err
+		return unit.Result{}, err
 	}
 	sets := make([]*tensor.Set, len(u.Inputs))
 	for i, in := range u.Inputs {
 		if sets[i], err = w.set(ctx, b, in, run.Model()); err != nil {
-			return Result{}, err
+			return unit.Result{}, err
 		}
 	}
 	mean, err := train.Mean(w.dev, sets)
 	if err != nil {
-		return Result{}, err
+		return unit.Result{}, err
 	}
 	out, err := PutSet(ctx, b, mean)
-	return Result{Outputs: []block.Link{out}, Cost: uint64(len(sets)+1) * uint64(mean.Elements())}, err
+	return unit.Result{Outputs: []block.Link{out}, Cost: uint64(len(sets)+1) * uint64(mean.Elements())}, err
 }

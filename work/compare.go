@@ -6,14 +6,15 @@ import (
 	"fmt"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // compare names the first difference of two results: of their outputs'
 // bytes, so far as the claimed ones are at hand, and of their sums.
-func (v *Verifier) compare(ctx context.Context, b block.Blocks, mine, theirs Result) (name, detail string) {
-	if mine.Fault != theirs.Fault || mine.Detail != theirs.Detail || len(mine.Outputs) != len(theirs.Outputs) {
+func (v *Verifier) compare(ctx context.Context, b block.Blocks, mine, theirs unit.Result) (name, detail string) {
+	if mine.Defect != theirs.Defect || mine.Detail != theirs.Detail || len(mine.Outputs) != len(theirs.Outputs) {
 		return "", fmt.Sprintf("fault %d (%s) with %d outputs, claimed fault %d (%s) with %d",
-			mine.Fault, mine.Detail, len(mine.Outputs), theirs.Fault, theirs.Detail, len(theirs.Outputs))
+			mine.Defect, mine.Detail, len(mine.Outputs), theirs.Defect, theirs.Detail, len(theirs.Outputs))
 	}
 	for i := range mine.Outputs {
 		if name, detail = v.compareOutput(ctx, b, mine.Outputs[i], theirs.Outputs[i]); detail != "" {

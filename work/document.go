@@ -5,13 +5,14 @@ import (
 	"fmt"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Translations gives the units that translate segments with a model, at most
 // about two thousand source tokens in each, for a run or a job named by owner.
-func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, tok Tokenizer, segments []string, d Decoding) ([]Unit, error) {
+func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, tok Tokenizer, segments []string, d unit.Decoding) ([]unit.Unit, error) {
 	const most = 2048
-	var units []Unit
+	var units []unit.Unit
 	for at := 0; at < len(segments); {
 		end, tokens := at, 0
 		for end < len(segments) {
@@ -22,12 +23,12 @@ func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, 
 			tokens += n
 			end++
 		}
-		l, err := block.PutNode(ctx, b, Text{Version: 1, Segments: segments[at:end]})
+		l, err := block.PutNode(ctx, b, unit.Text{Version: 1, Segments: segments[at:end]})
 		if err != nil {
 			return nil, fmt.Errorf("store text: %w", err)
 		}
-		units = append(units, Unit{
-			Version: 1, Kind: Translate, Work: owner, Index: uint32(len(units)),
+		units = append(units, unit.Unit{
+			Version: 1, Kind: unit.Translate, Work: owner, Index: uint32(len(units)),
 			Inputs: []block.Link{model, l}, Decoding: d,
 		})
 		at = end
@@ -36,7 +37,7 @@ func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, 
 }
 
 // TranslateAll has segments translated by a crew, in order.
-func TranslateAll(ctx context.Context, b block.Blocks, crew Crew, owner, model block.Link, tok Tokenizer, segments []string, d Decoding) ([]string, []Outcome, error) {
+func TranslateAll(ctx context.Context, b block.Blocks, crew unit.Crew, owner, model block.Link, tok Tokenizer, segments []string, d unit.Decoding) ([]string, []unit.Outcome, error) {
 	units, err := Translations(ctx, b, owner, model, tok, segments, d)
 	if err != nil {
 		return nil, nil, err
@@ -56,13 +57,13 @@ func TranslateAll(ctx context.Context, b block.Blocks, crew Crew, owner, model b
 }
 
 // Segments reads the text that Translate units gave, in order.
-func Segments(ctx context.Context, b block.Blocks, outcomes []Outcome) ([]string, error) {
+func Segments(ctx context.Context, b block.Blocks, outcomes []unit.Outcome) ([]string, error) {
 	var out []string
 	for i, o := range outcomes {
-		if o.Result.Fault != 0 || len(o.Result.Outputs) != 1 {
-			return nil, fmt.Errorf("translation %d, unit %s: %w", i, o.Result.Unit, ErrFault)
+		if o.Result.Defect != 0 || len(o.Result.Outputs) != 1 {
+			return nil, fmt.Errorf("translation %d, unit %s: %w", i, o.Result.Unit, unit.ErrDefect)
 		}
-		var t Text
+		var t unit.Text
 		if err := block.GetNode(ctx, b, o.Result.Outputs[0], &t); err != nil {
 			return nil, fmt.Errorf("translation %d: %w", i, err)
 		}

@@ -9,19 +9,20 @@ import (
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/train"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // lesson is what a unit learns from: its run, its place there, the parameters,
 // the second moment where it takes several steps, and the batches.
 type lesson struct {
-	unit    Unit
+	unit    unit.Unit
 	run     Run
 	params  *tensor.Set
 	v       *tensor.Set // factored; nil for a Gradient
 	batches []nmt.Batch
 }
 
-func (w *Worker) lesson(ctx context.Context, b block.Blocks, u Unit) (lesson, error) {
+func (w *Worker) lesson(ctx context.Context, b block.Blocks, u unit.Unit) (lesson, error) {
 	run, err := ReadRun(ctx, b, u.Work)
 	if err != nil {
 		return lesson{}, err
@@ -31,7 +32,7 @@ func (w *Worker) lesson(ctx context.Context, b block.Blocks, u Unit) (lesson, er
 		return lesson{}, err
 	}
 	batches := u.Inputs[1:]
-	if u.Kind == Steps {
+	if u.Kind == unit.Steps {
 		if l.v, err = w.moment(ctx, b, u.Inputs[1], run, l.params, int(u.Round)); err != nil {
 			return lesson{}, err
 		}
@@ -55,10 +56,10 @@ func (l lesson) key(at int) nmt.Key {
 }
 
 // learn does a Gradient or Steps unit.
-func (w *Worker) learn(ctx context.Context, b block.Blocks, u Unit) (Result, error) {
+func (w *Worker) learn(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
 	l, err := w.lesson(ctx, b, u)
 	if err != nil {
-		return Result{}, err
+		return unit.Result{}, err
 	}
 	engine := w.engine(l.run.Model())
 	var sum nmt.LossSums
@@ -74,10 +75,10 @@ func (w *Worker) learn(ctx context.Context, b block.Blocks, u Unit) (Result, err
 		sum.Tokens, sum.Cost = sum.Tokens+g.Tokens, sum.Cost+g.Cost
 		return g.Grads, nil
 	}
-	if u.Kind == Gradient {
+	if u.Kind == unit.Gradient {
 		g, err := gradient(0, l.params, l.batches)
 		if err != nil {
-			return Result{}, err
+			return unit.Result{}, err
 		}
 		out, err := putDelta(ctx, b, train.Quantize(w.dev, g, l.run.Config.DeltaBits))
 		r := sums(sum)
@@ -91,14 +92,14 @@ func (w *Worker) learn(ctx context.Context, b block.Blocks, u Unit) (Result, err
 		return gradient(at, params, batches)
 	})
 	if err != nil {
-		return Result{}, err
+		return unit.Result{}, err
 	}
 	if !given.V.Finite() || !given.Scales.Finite() {
-		return Result{}, fmt.Errorf("%w: after %d steps", nmt.ErrNonFinite, steps)
+		return unit.Result{}, fmt.Errorf("%w: after %d steps", nmt.ErrNonFinite, steps)
 	}
 	delta, err := putDelta(ctx, b, given.Delta)
 	if err != nil {
-		return Result{}, err
+		return unit.Result{}, err
 	}
 	v, err := PutSet(ctx, b, given.V)
 	r := sums(sum)
@@ -125,15 +126,15 @@ func (w *Worker) walk(l lesson, gradient func(at int, params *tensor.Set, batche
 	return walk.Finish(), nil
 }
 
-func (w *Worker) evaluate(ctx context.Context, b block.Blocks, u Unit) (Result, error) {
+func (w *Worker) evaluate(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
 	l, err := w.lesson(ctx, b, u)
 	if err != nil {
-		return Result{}, err
+		return unit.Result{}, err
 	}
 	s, err := w.engine(l.run.Model()).Loss(l.params, l.batches[0])
 	return sums(s), err
 }
 
-func sums(s nmt.LossSums) Result {
-	return Result{Loss: math.Float32bits(s.Loss), NLL: math.Float32bits(s.NLL), Tokens: uint32(s.Tokens), Cost: s.Cost}
+func sums(s nmt.LossSums) unit.Result {
+	return unit.Result{Loss: math.Float32bits(s.Loss), NLL: math.Float32bits(s.NLL), Tokens: uint32(s.Tokens), Cost: s.Cost}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Local is the crew of one worker in this process.
@@ -18,8 +19,8 @@ type Local struct {
 }
 
 // Do does the units one after another.
-func (l *Local) Do(ctx context.Context, units []Unit) ([]Outcome, error) {
-	var out []Outcome
+func (l *Local) Do(ctx context.Context, units []unit.Unit) ([]unit.Outcome, error) {
+	var out []unit.Outcome
 	for _, u := range units {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -33,7 +34,7 @@ func (l *Local) Do(ctx context.Context, units []Unit) ([]Outcome, error) {
 		if err != nil {
 			return nil, fmt.Errorf("store result: %w", err)
 		}
-		out = append(out, Outcome{Link: link, Result: r, Worker: l.Account, Started: start, Took: l.Clock() - start})
+		out = append(out, unit.Outcome{Link: link, Result: r, Worker: l.Account, Started: start, Took: l.Clock() - start})
 	}
 	return out, nil
 }

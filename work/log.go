@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Round is the log of one round: what was planned, who did it, and the state
@@ -37,7 +38,7 @@ type Round struct {
 // Entry is a line of a round's log.
 type Entry struct {
 	_                 struct{} `cbor:",toarray"`
-	Kind              Kind
+	Kind              unit.Kind
 	Index             uint32
 	Unit, Result      block.Link
 	Worker            [32]byte
@@ -49,7 +50,7 @@ type Entry struct {
 }
 
 // of is the line with what follows from the unit and its result.
-func (e Entry) of(u Unit, result block.Link, r Result) Entry {
+func (e Entry) of(u unit.Unit, result block.Link, r unit.Result) Entry {
 	e.Kind, e.Index, e.Unit, e.Result = u.Kind, u.Index, u.ID(), result
 	e.Tokens, e.Loss, e.NLL, e.Cost = r.Tokens, r.Loss, r.NLL, r.Cost
 	return e

@@ -9,6 +9,7 @@ import (
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/train"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Plan is what a run will do, known before it begins: the tokens of its
@@ -104,14 +105,14 @@ func (p *Plan) Validates(r int) bool { return p.schedule.Validates(r) }
 
 // Units stores the batches of round r and gives its units, to be computed
 // from the state that the rounds before left.
-func (p *Plan) Units(ctx context.Context, b block.Blocks, r int, from Checkpoint) ([]Unit, error) {
-	kind, inputs := Gradient, []block.Link{from.Params}
+func (p *Plan) Units(ctx context.Context, b block.Blocks, r int, from Checkpoint) ([]unit.Unit, error) {
+	kind, inputs := unit.Gradient, []block.Link{from.Params}
 	if p.Run.Config.Inner(r) > 1 {
-		kind, inputs = Steps, []block.Link{from.Params, from.V}
+		kind, inputs = unit.Steps, []block.Link{from.Params, from.V}
 	}
-	var units []Unit
+	var units []unit.Unit
 	for k, batches := range p.schedule.Round(r) {
-		u := Unit{
+		u := unit.Unit{
 			Version: 1, Kind: kind, Work: p.Link, Round: uint32(r), Index: uint32(k),
 			Inputs: slices.Clone(inputs), Base: from.Base, Update: from.Update,
 		}
@@ -132,8 +133,8 @@ func (p *Plan) Units(ctx context.Context, b block.Blocks, r int, from Checkpoint
 }
 
 // Evaluations gives the units that measure the loss on the validation pairs.
-func (p *Plan) Evaluations(ctx context.Context, b block.Blocks, r int, from Checkpoint) ([]Unit, error) {
-	var units []Unit
+func (p *Plan) Evaluations(ctx context.Context, b block.Blocks, r int, from Checkpoint) ([]unit.Unit, error) {
+	var units []unit.Unit
 	var batch Batch
 	tokens, budget := 0, int(p.Run.Config.BatchTokens)
 	flush := func() error {
@@ -145,8 +146,8 @@ func (p *Plan) Evaluations(ctx context.Context, b block.Blocks, r int, from Chec
 		if err != nil {
 			return fmt.Errorf("store batch %d: %w", len(units), err)
 		}
-		units = append(units, Unit{
-			Version: 1, Kind: Evaluate, Work: p.Link, Round: uint32(r), Index: uint32(len(units)),
+		units = append(units, unit.Unit{
+			Version: 1, Kind: unit.Evaluate, Work: p.Link, Round: uint32(r), Index: uint32(len(units)),
 			Inputs: []block.Link{from.Params, l}, Base: from.Base, Update: from.Update,
 		})
 		batch, tokens = Batch{}, 0
@@ -171,19 +172,19 @@ func (p *Plan) Evaluations(ctx context.Context, b block.Blocks, r int, from Chec
 
 // Combine gives the unit that combines round r, from the outputs of its units
 // in index order.
-func (p *Plan) Combine(r int, from Checkpoint, outputs [][]block.Link) Unit {
+func (p *Plan) Combine(r int, from Checkpoint, outputs [][]block.Link) unit.Unit {
 	inputs := append([]block.Link{from.Params, from.M, from.V}, slices.Concat(outputs...)...)
-	return Unit{Version: 1, Kind: Combine, Work: p.Link, Round: uint32(r), Inputs: inputs}
+	return unit.Unit{Version: 1, Kind: unit.Combine, Work: p.Link, Round: uint32(r), Inputs: inputs}
 }
 
 // rehearsals gives the units that translate the validation sources with the
 // parameters that round r left.
-func (p *Plan) rehearsals(ctx context.Context, b block.Blocks, r int, params block.Link, sources []string) ([]Unit, error) {
+func (p *Plan) rehearsals(ctx context.Context, b block.Blocks, r int, params block.Link, sources []string) ([]unit.Unit, error) {
 	model, err := block.PutNode(ctx, b, p.Run.Result(params))
 	if err != nil {
 		return nil, fmt.Errorf("store model: %w", err)
 	}
-	units, err := Translations(ctx, b, p.Link, model, p.text, sources, Greedy)
+	units, err := Translations(ctx, b, p.Link, model, p.text, sources, unit.Greedy)
 	for i := range units {
 		units[i].Round = uint32(r)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // prune lets go of the state round r began with, unless it is a checkpoint:
@@ -61,7 +62,7 @@ func (t *Training) prune(ctx context.Context, r Round, from Checkpoint, before P
 			if err != nil {
 				return fmt.Errorf("result of round %d: %w", old.Number, err)
 			}
-			result, err := ParseResult(data)
+			result, err := unit.ParseResult(data)
 			if err != nil {
 				return err
 			}

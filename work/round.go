@@ -5,6 +5,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // part is a part of a round, done before the next begins.
@@ -28,7 +29,7 @@ func (p part) of(r Round) []Entry {
 // of the round before and the progress there. Who trains and who verifies
 // differ in do, which gives the lines of the log and the units' outputs.
 func (p *Plan) conduct(ctx context.Context, b block.Blocks, r int, from Checkpoint, before Progress, previous block.Link,
-	do func(context.Context, part, []Unit) ([]Entry, [][]block.Link, error)) (Round, error) {
+	do func(context.Context, part, []unit.Unit) ([]Entry, [][]block.Link, error)) (Round, error) {
 	round := Round{Version: 1, Run: p.Link, Number: uint32(r), Progress: before, Previous: previous}
 	units, err := p.Units(ctx, b, r, from)
 	if err != nil {
@@ -39,7 +40,7 @@ func (p *Plan) conduct(ctx context.Context, b block.Blocks, r int, from Checkpoi
 		return Round{}, err
 	}
 	round.Entries = entries
-	if entries, outputs, err = do(ctx, combining, []Unit{p.Combine(r, from, outputs)}); err != nil {
+	if entries, outputs, err = do(ctx, combining, []unit.Unit{p.Combine(r, from, outputs)}); err != nil {
 		return Round{}, err
 	}
 	state := outputs[0]
@@ -71,8 +72,8 @@ func (p *Plan) conduct(ctx context.Context, b block.Blocks, r int, from Checkpoi
 	}
 	kept := round.Progress.Kept
 	if round.Result = kept[0]; len(kept) > 1 {
-		u := Unit{Version: 1, Kind: Average, Work: p.Link, Round: uint32(r), Inputs: kept}
-		if round.Final, outputs, err = do(ctx, averaging, []Unit{u}); err != nil {
+		u := unit.Unit{Version: 1, Kind: unit.Average, Work: p.Link, Round: uint32(r), Inputs: kept}
+		if round.Final, outputs, err = do(ctx, averaging, []unit.Unit{u}); err != nil {
 			return Round{}, err
 		}
 		round.Result = outputs[0][0]

@@ -9,6 +9,7 @@ import (
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/train"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // variants are ways to train the little run, each with the parameters it gives
@@ -30,9 +31,9 @@ var variants = []struct {
 	}, "bafyreih3ac77nt47vlqjjomgm7dn6ixgqhojnnzpwcfcl5np73gzgf4w3i"},
 }
 
-// run trains the little corpus by a configuration, stopped after round stop
+// trainRun trains the little corpus by a configuration, stopped after round stop
 // and resumed where that is not negative.
-func run(t *testing.T, store work.Store, kernels string, c train.Config, stop int) (*work.Plan, work.Round, block.Link) {
+func trainRun(t *testing.T, store work.Store, kernels string, c train.Config, stop int) (*work.Plan, work.Round, block.Link) {
 	t.Helper()
 	dev, err := kernel.Open(kernels, 1)
 	if err != nil {
@@ -75,7 +76,7 @@ func TestSameBitsOptions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			plan, want, head := run(t, store, "", c, 1)
+			plan, want, head := trainRun(t, store, "", c, 1)
 			if got := want.Result.String(); got != v.golden {
 				t.Errorf("gives parameters %s, want %s", got, v.golden)
 			}
@@ -83,7 +84,7 @@ func TestSameBitsOptions(t *testing.T) {
 				t.Errorf("ended after round %d of %d", want.Number, plan.Rounds())
 			}
 			for _, name := range kernel.Names() {
-				if _, last, _ := run(t, &block.Memory{}, name, c, -1); last.Result != want.Result || last.After != want.After {
+				if _, last, _ := trainRun(t, &block.Memory{}, name, c, -1); last.Result != want.Result || last.After != want.After {
 					t.Errorf("%s: gives %s, want %s", name, last.Result, want.Result)
 				}
 			}
@@ -114,7 +115,7 @@ func TestPatience(t *testing.T) {
 	c := config()
 	c.Patience, c.Average, c.Validation, c.Epochs, c.RatePPM = 3, 2, 2, 50, 1 // it learns next to nothing
 	store := &block.Memory{}
-	plan, last, head := run(t, store, "", c, -1)
+	plan, last, head := trainRun(t, store, "", c, -1)
 	if int(last.Number)+1 >= plan.Rounds() || last.Progress.Waited != 3 {
 		t.Fatalf("ended after round %d of %d, %d validations after the best", last.Number, plan.Rounds(), last.Progress.Waited)
 	}
@@ -180,8 +181,8 @@ func TestNonFinite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.Fault != work.NonFinite || len(r.Outputs) != 0 || !strings.Contains(r.Detail, "MatMul") || !strings.Contains(r.Detail, "encoder.0.ffn") {
-			t.Errorf("H=%d: fault %d, %d outputs, %q", steps, r.Fault, len(r.Outputs), r.Detail)
+		if r.Defect != unit.NonFinite || len(r.Outputs) != 0 || !strings.Contains(r.Detail, "MatMul") || !strings.Contains(r.Detail, "encoder.0.ffn") {
+			t.Errorf("H=%d: fault %d, %d outputs, %q", steps, r.Defect, len(r.Outputs), r.Detail)
 		}
 		if steps > 1 && !strings.Contains(r.Detail, "step 0") {
 			t.Errorf("%q names no step", r.Detail)

@@ -7,6 +7,7 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Store is what a run needs of the block store: to let go of old states too.
@@ -20,7 +21,7 @@ type Training struct {
 	Plan  *Plan
 	Store Store
 	// Crew does gradients and evaluations, Home the combines.
-	Crew, Home Crew
+	Crew, Home unit.Crew
 	// Done is told of each round when its log is stored, before anything it
 	// replaces is let go. Its error ends the run.
 	Done func(Round, block.Link) error
@@ -67,7 +68,7 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 }
 
 // do has the units of one part of a round done by whom it falls to.
-func (t *Training) do(ctx context.Context, p part, units []Unit) ([]Entry, [][]block.Link, error) {
+func (t *Training) do(ctx context.Context, p part, units []unit.Unit) ([]Entry, [][]block.Link, error) {
 	crew := t.Crew
 	if p == combining || p == averaging {
 		crew = t.Home
@@ -76,17 +77,17 @@ func (t *Training) do(ctx context.Context, p part, units []Unit) ([]Entry, [][]b
 }
 
 // entriesOf has units done and gives their log lines and outputs.
-func entriesOf(ctx context.Context, crew Crew, units []Unit) ([]Entry, [][]block.Link, error) {
+func entriesOf(ctx context.Context, crew unit.Crew, units []unit.Unit) ([]Entry, [][]block.Link, error) {
 	outcomes, err := crew.Do(ctx, units)
 	if err != nil {
 		return nil, nil, err
 	}
 	entries, outs := make([]Entry, len(units)), make([][]block.Link, len(units))
 	for i, o := range outcomes {
-		if o.Result.Fault != 0 {
-			return nil, nil, faulty(units[i], o.Result)
+		if o.Result.Defect != 0 {
+			return nil, nil, unit.Faulty(units[i], o.Result)
 		}
-		if err := Fits(units[i], o.Result); err != nil {
+		if err := unit.Fits(units[i], o.Result); err != nil {
 			return nil, nil, err
 		}
 		entries[i] = Entry{Worker: o.Worker, Started: o.Started, Took: o.Took, BytesIn: o.BytesIn, BytesOut: o.BytesOut}.of(units[i], o.Link, o.Result)

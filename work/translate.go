@@ -3,6 +3,7 @@ package work
 import (
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // maxSource is the most tokens of a segment that are translated; what lies
@@ -12,7 +13,7 @@ const maxSource = 512
 // TranslateSegments translates each segment by itself: its output is a
 // function of model, decoding and segment. It returns the segments, the
 // tokens written and the cost in FLOP. An empty segment stays empty.
-func TranslateSegments(e *nmt.Engine, tok Tokenizer, params *tensor.Set, segments []string, d Decoding) ([]string, uint32, uint64, error) {
+func TranslateSegments(e *nmt.Engine, tok Tokenizer, params *tensor.Set, segments []string, d unit.Decoding) ([]string, uint32, uint64, error) {
 	out := make([]string, len(segments))
 	var sources [][]int32
 	var at []int
@@ -42,12 +43,12 @@ func TranslateSegments(e *nmt.Engine, tok Tokenizer, params *tensor.Set, segment
 }
 
 // Decode translates sentences that are tokens, all side by side.
-func Decode(e *nmt.Engine, params *tensor.Set, sources [][]int32, d Decoding) ([][]int32, error) {
+func Decode(e *nmt.Engine, params *tensor.Set, sources [][]int32, d unit.Decoding) ([][]int32, error) {
 	targets, _, err := decode(e, params, sources, d)
 	return targets, err
 }
 
-func decode(e *nmt.Engine, params *tensor.Set, sources [][]int32, d Decoding) ([][]int32, uint64, error) {
+func decode(e *nmt.Engine, params *tensor.Set, sources [][]int32, d unit.Decoding) ([][]int32, uint64, error) {
 	if d.Beam == 1 {
 		return e.Greedy(params, sources, nmt.TwicePlusTen)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Tokenizer turns sentences into a model's tokens, none of them a mark, and
@@ -134,7 +135,7 @@ func (t *Translator) Prepared() *tensor.Set {
 }
 
 // Translate translates segments on an engine of the model's shape.
-func (t *Translator) Translate(e *nmt.Engine, segments []string, d Decoding) ([]string, error) {
+func (t *Translator) Translate(e *nmt.Engine, segments []string, d unit.Decoding) ([]string, error) {
 	out, _, _, err := TranslateSegments(e, t.Tokenizer, t.Prepared(), segments, d)
 	return out, err
 }

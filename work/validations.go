@@ -8,6 +8,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/score"
 	"github.com/alia-network/alia/work/train"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Progress is what a run's validations have shown so far.
@@ -40,7 +41,7 @@ func (p Progress) holds(params block.Link) bool {
 func scores(ctx context.Context, b block.Blocks, outputs [][]block.Link, references []string) (Scores, error) {
 	var got []string
 	for i, out := range outputs {
-		var t Text
+		var t unit.Text
 		if err := block.GetNode(ctx, b, out[0], &t); err != nil {
 			return Scores{}, fmt.Errorf("translation %d: %w", i, err)
 		}

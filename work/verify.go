@@ -11,6 +11,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Claims is where a verifier reads what others say they computed.
@@ -22,7 +23,7 @@ type Claims interface {
 
 // Finding is what recomputing one unit showed.
 type Finding struct {
-	Kind         Kind
+	Kind         unit.Kind
 	Round, Index uint32
 	Unit         block.Link
 	Claimed      block.Link // the result's CID in the log
@@ -99,7 +100,7 @@ func (v *Verifier) round(ctx context.Context, o *overlay, p *Plan, log Round, fr
 		}
 	}
 	differs := false
-	mine, err := p.conduct(ctx, o, int(log.Number), from, before, log.Previous, func(ctx context.Context, part part, units []Unit) ([]Entry, [][]block.Link, error) {
+	mine, err := p.conduct(ctx, o, int(log.Number), from, before, log.Previous, func(ctx context.Context, part part, units []unit.Unit) ([]Entry, [][]block.Link, error) {
 		lines := part.of(log)
 		results, d, err := v.units(ctx, o, units, lines)
 		outputs := make([][]block.Link, len(results))
@@ -144,12 +145,12 @@ func (v *Verifier) carry(ctx context.Context, o *overlay, c Checkpoint) error {
 }
 
 // units recomputes units and compares each with its line of the log.
-func (v *Verifier) units(ctx context.Context, o *overlay, units []Unit, log []Entry) ([]Result, bool, error) {
+func (v *Verifier) units(ctx context.Context, o *overlay, units []unit.Unit, log []Entry) ([]unit.Result, bool, error) {
 	if len(units) != len(log) {
 		return nil, false, fmt.Errorf("the plan has %d units, the log %d: %w", len(units), len(log), ErrDiffers)
 	}
 	differs := false
-	results := make([]Result, len(units))
+	results := make([]unit.Result, len(units))
 	for i, u := range units {
 		f, res, err := v.Unit(ctx, o, u, log[i].Result)
 		if err != nil {
@@ -160,8 +161,8 @@ func (v *Verifier) units(ctx context.Context, o *overlay, units []Unit, log []En
 		} else if f.Same && log[i] != log[i].of(u, f.Computed, res) {
 			f.Same, f.Detail = false, "the log's line has other sums than the unit's result"
 		}
-		if res.Fault != 0 {
-			return nil, false, faulty(u, res)
+		if res.Defect != 0 {
+			return nil, false, unit.Faulty(u, res)
 		}
 		v.Report(f)
 		results[i], differs = res, differs || !f.Same
@@ -170,7 +171,7 @@ func (v *Verifier) units(ctx context.Context, o *overlay, units []Unit, log []En
 }
 
 // Unit recomputes one unit and compares its result with a claimed CID.
-func (v *Verifier) Unit(ctx context.Context, b block.Blocks, u Unit, claimed block.Link) (Finding, Result, error) {
+func (v *Verifier) Unit(ctx context.Context, b block.Blocks, u unit.Unit, claimed block.Link) (Finding, unit.Result, error) {
 	if b == nil {
 		b = &overlay{mine: &block.Memory{}, claims: v.Claims}
 	}
@@ -197,18 +198,18 @@ func (v *Verifier) Unit(ctx context.Context, b block.Blocks, u Unit, claimed blo
 	return f, res, nil
 }
 
-func (v *Verifier) claimedResult(ctx context.Context, l block.Link) (Result, error) {
+func (v *Verifier) claimedResult(ctx context.Context, l block.Link) (unit.Result, error) {
 	data, err := v.Claims.Get(ctx, l.Cid)
 	if err != nil {
-		return Result{}, fmt.Errorf("claimed result: %w", err)
+		return unit.Result{}, fmt.Errorf("claimed result: %w", err)
 	}
-	return ParseResult(data)
+	return unit.ParseResult(data)
 }
 
 // Trace recomputes a unit that learns and reports each operation of its
 // gradients' graphs: hashed name, row, and the digests of its outputs.
-func (v *Verifier) Trace(ctx context.Context, u Unit, report func(tensor.Step)) error {
-	if u.Kind != Gradient && u.Kind != Steps {
+func (v *Verifier) Trace(ctx context.Context, u unit.Unit, report func(tensor.Step)) error {
+	if u.Kind != unit.Gradient && u.Kind != unit.Steps {
 		return fmt.Errorf("trace: a %s unit has no graph of its own: give a gradient or steps unit", u.Kind)
 	}
 	o := &overlay{mine: &block.Memory{}, claims: v.Claims}
@@ -217,7 +218,7 @@ func (v *Verifier) Trace(ctx context.Context, u Unit, report func(tensor.Step)) 
 		return err
 	}
 	engine := v.Worker.engine(l.run.Model())
-	if u.Kind == Gradient {
+	if u.Kind == unit.Gradient {
 		return engine.Trace(l.params, l.batches, l.key(0), report)
 	}
 	_, err = v.Worker.walk(l, func(at int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/tensor"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // kept runs the little run into a store on disk and opens it for reading.
@@ -47,13 +48,13 @@ func verifier(t *testing.T, claims work.Claims) (*work.Verifier, *[]work.Finding
 	}, &findings
 }
 
-func result(t *testing.T, b block.Blocks, l block.Link) work.Result {
+func result(t *testing.T, b block.Blocks, l block.Link) unit.Result {
 	t.Helper()
 	data, err := b.Get(t.Context(), l.Cid)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := work.ParseResult(data)
+	r, err := unit.ParseResult(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,11 +228,11 @@ func TestTrace(t *testing.T) {
 
 // FuzzParseUnit: what parses is what was sent.
 func FuzzParseUnit(f *testing.F) {
-	u := work.Unit{Version: 1, Kind: work.Gradient, Work: named("run"), Inputs: []block.Link{named("params"), named("batch")}}
+	u := unit.Unit{Version: 1, Kind: unit.Gradient, Work: named("run"), Inputs: []block.Link{named("params"), named("batch")}}
 	f.Add(u.Spec())
-	f.Add(work.Unit{Version: 1, Kind: work.Translate, Work: named("job"), Inputs: []block.Link{named("model"), named("text")}, Decoding: work.Greedy}.Spec())
+	f.Add(unit.Unit{Version: 1, Kind: unit.Translate, Work: named("job"), Inputs: []block.Link{named("model"), named("text")}, Decoding: unit.Greedy}.Spec())
 	f.Fuzz(func(t *testing.T, data []byte) {
-		u, err := work.ParseUnit(data)
+		u, err := unit.Parse(data)
 		if err == nil && string(u.Spec()) != string(data) {
 			t.Error("a unit parsed from bytes that are not its own")
 		}
@@ -240,14 +241,14 @@ func FuzzParseUnit(f *testing.F) {
 
 // FuzzParseResult: what parses is what was sent.
 func FuzzParseResult(f *testing.F) {
-	r := work.Result{Version: 1, Unit: named("unit"), Outputs: []block.Link{named("delta")}, Tokens: 7, Cost: 9}
+	r := unit.Result{Version: 1, Unit: named("unit"), Outputs: []block.Link{named("delta")}, Tokens: 7, Cost: 9}
 	seed, err := block.Encode(r)
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(seed)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := work.ParseResult(data)
+		r, err := unit.ParseResult(data)
 		if err != nil {
 			return
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/train"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Worker does units on one device. What it keeps from one unit to the next
@@ -81,35 +82,35 @@ func (w *Worker) Device() kernel.Device { return w.dev }
 // A fault of the arithmetic is in the result; an error means that the unit
 // could not be tried: an input is missing or is not what the unit says, or, a
 // [kernel.ErrDevice], the device broke down.
-func (w *Worker) Do(ctx context.Context, b block.Blocks, u Unit) (Result, error) {
-	if err := u.validate(); err != nil {
-		return Result{}, err
+func (w *Worker) Do(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
+	if err := u.Validate(); err != nil {
+		return unit.Result{}, err
 	}
 	r, err := w.do(ctx, b, u)
 	if errors.Is(err, nmt.ErrNonFinite) {
 		detail := err.Error()
-		r, err = Result{Fault: NonFinite, Detail: detail[:min(len(detail), maxDetail)]}, nil
+		r, err = unit.Result{Defect: unit.NonFinite, Detail: detail[:min(len(detail), unit.MaxDetail)]}, nil
 	}
 	if err != nil {
-		return Result{}, fmt.Errorf("%s unit %s: %w", u.Kind, u.ID(), err)
+		return unit.Result{}, fmt.Errorf("%s unit %s: %w", u.Kind, u.ID(), err)
 	}
 	r.Version, r.Unit = 1, u.ID()
 	return r, nil
 }
 
 // do does a valid unit.
-func (w *Worker) do(ctx context.Context, b block.Blocks, u Unit) (r Result, err error) {
+func (w *Worker) do(ctx context.Context, b block.Blocks, u unit.Unit) (r unit.Result, err error) {
 	defer kernel.Recover(&err)
 	switch u.Kind {
-	case Gradient, Steps:
+	case unit.Gradient, unit.Steps:
 		r, err = w.learn(ctx, b, u)
-	case Combine:
+	case unit.Combine:
 		r, err = w.combine(ctx, b, u)
-	case Evaluate:
+	case unit.Evaluate:
 		r, err = w.evaluate(ctx, b, u)
-	case Translate:
+	case unit.Translate:
 		r, err = w.translate(ctx, b, u)
-	case Average:
+	case unit.Average:
 		r, err = w.average(ctx, b, u)
 	}
 	return r, err
@@ -117,7 +118,7 @@ func (w *Worker) do(ctx context.Context, b block.Blocks, u Unit) (r Result, err 
 
 // params returns the unit's parameters: from memory, or one step on from
 // those of the round before, or read whole.
-func (w *Worker) params(ctx context.Context, b block.Blocks, u Unit, shape nmt.Config) (*tensor.Set, error) {
+func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, shape nmt.Config) (*tensor.Set, error) {
 	if s, ok := recall(w.sets, u.Inputs[0]); ok {
 		return s, nil
 	}

@@ -24,7 +24,7 @@ import (
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/unit"
 )
 
 func main() {
@@ -71,7 +71,7 @@ func translate(ctx context.Context, dir home.Dir, model string) error {
 		log.Println(e.Kind, e.Text)
 	}}
 	t, err := c.Translate(ctx, client.Document{
-		Text: string(text), Source: "en", Target: "de", Model: cid, Decoding: work.Greedy,
+		Text: string(text), Source: "en", Target: "de", Model: cid, Decoding: unit.Greedy,
 		Budget: 10_000_000, Price: 200_000, // at most 0.1 ALIA; 0.002 ALIA a GFLOP
 		Sequence: uint64(time.Now().UnixMilli()),
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // translateBench is the flags of alia bench translate.
@@ -137,7 +138,7 @@ func (b *translateBench) run(ctx context.Context, a *app, c *compute) error {
 }
 
 // translate decodes sentences, some at a time, and counts the tokens.
-func (b *translateBench) translate(ctx context.Context, engine *nmt.Engine, t *work.Translator, sources [][]int32, d work.Decoding) (tokens int, err error) {
+func (b *translateBench) translate(ctx context.Context, engine *nmt.Engine, t *work.Translator, sources [][]int32, d unit.Decoding) (tokens int, err error) {
 	for part := range slices.Chunk(sources, b.batch) {
 		if err := ctx.Err(); err != nil {
 			return 0, err

@@ -21,6 +21,7 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/text"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // upper is a filter that translates into capitals, and the sizes of its batches.
@@ -242,7 +243,7 @@ func TestTranslateSameText(t *testing.T) {
 		beam uint16
 		int8 bool
 	}{{1, false}, {5, false}, {1, true}, {5, true}} {
-		d := work.Greedy
+		d := unit.Greedy
 		d.Beam = c.beam
 		want := ""
 		for _, kernels := range kernel.Names() {

@@ -33,7 +33,7 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-func main() { os.Exit(run(time.Now())) }
+func main() { os.Exit(runProcess(time.Now())) }
 
 // Exit statuses.
 const (
@@ -42,8 +42,8 @@ const (
 	exitUsage  = 2
 )
 
-// run is the process; it began at started.
-func run(started time.Time) int {
+// runProcess is the process; it began at started.
+func runProcess(started time.Time) int {
 	ctx, stop := drainOnSignal()
 	defer stop()
 	a := &app{started: started, stdout: os.Stdout, stderr: os.Stderr}

@@ -16,6 +16,7 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/score"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // shortlistFile is a shortlist in its model's directory; see nmt.Shortlist.
@@ -174,7 +175,7 @@ func (l *learning) run(ctx context.Context, a *app, c *compute) error {
 }
 
 // effect translates a part of the corpus without and with a shortlist.
-func effect(ctx context.Context, t *work.Translator, dev kernel.Device, list *nmt.Shortlist, s corpus.Split, d work.Decoding) (learnedEffect, error) {
+func effect(ctx context.Context, t *work.Translator, dev kernel.Device, list *nmt.Shortlist, s corpus.Split, d unit.Decoding) (learnedEffect, error) {
 	r := learnedEffect{Name: s.Name, Sentences: len(s.Pairs)}
 	var sources, references []string
 	candidates, tokens, covered := 0, 0, 0

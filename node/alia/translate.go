@@ -15,6 +15,7 @@ import (
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // order is the flags of a translation.
@@ -31,14 +32,14 @@ func (o *order) flags(f *pflag.FlagSet) {
 	f.Var(&o.length, "length-penalty", "power of the length that a hypothesis's score is divided by; more makes longer sentences")
 }
 
-func (o *order) decoding() (work.Decoding, error) {
+func (o *order) decoding() (unit.Decoding, error) {
 	if o.beam < 1 || o.beam > nmt.MaxBeam {
-		return work.Decoding{}, usagef("--beam %d: give 1 to %d", o.beam, nmt.MaxBeam)
+		return unit.Decoding{}, usagef("--beam %d: give 1 to %d", o.beam, nmt.MaxBeam)
 	}
-	if o.length > work.MaxLengthPPM {
-		return work.Decoding{}, usagef("--length-penalty %v: give 0 to %d", &o.length, work.MaxLengthPPM/million)
+	if o.length > unit.MaxLengthPPM {
+		return unit.Decoding{}, usagef("--length-penalty %v: give 0 to %d", &o.length, unit.MaxLengthPPM/million)
 	}
-	return work.Decoding{Beam: o.beam, LengthPPM: uint32(o.length)}, nil
+	return unit.Decoding{Beam: o.beam, LengthPPM: uint32(o.length)}, nil
 }
 
 // int8Usage is the help of --int8.
@@ -125,7 +126,7 @@ func (l *local) flags(cmd *cobra.Command) {
 }
 
 // translateLocal translates a file, or standard input, line for line.
-func translateLocal(ctx context.Context, a *app, o order, d work.Decoding, l *local, name string, stdin io.Reader) error {
+func translateLocal(ctx context.Context, a *app, o order, d unit.Decoding, l *local, name string, stdin io.Reader) error {
 	if l.batch < 1 || l.batch > maxBatch {
 		return usagef("--batch %d: give 1 to %d", l.batch, maxBatch)
 	}
@@ -202,7 +203,7 @@ func openBoth(a *app, dir string, c *compute) (t *work.Translator, dev kernel.De
 const together = 64
 
 // translateAll translates sentences until the context ends.
-func translateAll(ctx context.Context, t *work.Translator, e *nmt.Engine, sentences []string, d work.Decoding) ([]string, error) {
+func translateAll(ctx context.Context, t *work.Translator, e *nmt.Engine, sentences []string, d unit.Decoding) ([]string, error) {
 	out := make([]string, 0, len(sentences))
 	for len(out) < len(sentences) {
 		if err := ctx.Err(); err != nil {

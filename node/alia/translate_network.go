@@ -15,7 +15,7 @@ import (
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // purchase is the flags of a translation that a network makes.
@@ -48,7 +48,7 @@ type bought struct {
 }
 
 // translateNetwork publishes a job, waits for it, pays, and keeps the receipt.
-func translateNetwork(ctx context.Context, a *app, o order, d work.Decoding, p *purchase, input string) (err error) {
+func translateNetwork(ctx context.Context, a *app, o order, d unit.Decoding, p *purchase, input string) (err error) {
 	model, err := block.ParseLink(o.model)
 	if err != nil {
 		return usagef("--model %q: give the CID of a model of the network", o.model)

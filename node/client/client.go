@@ -24,6 +24,7 @@ import (
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/text"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Client publishes documents for one customer.
@@ -40,7 +41,7 @@ type Document struct {
 	Source, Target string // languages
 	Model          block.Link
 	Hints          []string // addresses of peers that hold the model
-	Decoding       work.Decoding
+	Decoding       unit.Decoding
 	// Budget, in units of the token, is the most to pay; 0 asks for the work unpaid, which miners may refuse.
 	Budget uint64
 	// Price is offered for a GFLOP, in units of the token.
@@ -134,17 +135,17 @@ func (c *Client) fetchModel(ctx context.Context, d Document) error {
 }
 
 // job stores the job's record and its units' inputs.
-func (c *Client) job(ctx context.Context, d Document, model *work.Translator, segments []string) (job, input block.Link, units []work.Unit, err error) {
+func (c *Client) job(ctx context.Context, d Document, model *work.Translator, segments []string) (job, input block.Link, units []unit.Unit, err error) {
 	if len(segments) == 0 {
 		return job, input, nil, errors.New("the document holds no text")
 	}
-	fail := func(err error) (block.Link, block.Link, []work.Unit, error) {
+	fail := func(err error) (block.Link, block.Link, []unit.Unit, error) {
 		return block.Link{}, block.Link{}, nil, fmt.Errorf("publish document: %w", err)
 	}
-	if input, err = block.PutNode(ctx, c.Peer.Store, work.Text{Version: 1, Segments: segments}); err != nil {
+	if input, err = block.PutNode(ctx, c.Peer.Store, unit.Text{Version: 1, Segments: segments}); err != nil {
 		return fail(err)
 	}
-	rec := work.Job{Version: 1, Customer: c.Peer.Account(), Sequence: d.Sequence, Model: d.Model, Input: input, Decoding: d.Decoding}
+	rec := unit.Job{Version: 1, Customer: c.Peer.Account(), Sequence: d.Sequence, Model: d.Model, Input: input, Decoding: d.Decoding}
 	if job, err = block.PutNode(ctx, c.Peer.Store, rec); err != nil {
 		return fail(err)
 	}
@@ -187,11 +188,11 @@ func (c *Client) escrow(ctx context.Context, sender *light.Sender, job block.Lin
 }
 
 // publish offers the job and returns when every unit is done.
-func (c *Client) publish(ctx context.Context, d Document, job block.Link, units []work.Unit, journal *node.Journal) ([]work.Outcome, error) {
+func (c *Client) publish(ctx context.Context, d Document, job block.Link, units []unit.Unit, journal *node.Journal) ([]unit.Outcome, error) {
 	p := &node.Publisher{
 		Peer: c.Peer, Journal: journal, Work: job, Price: d.Price, Report: c.Report,
 		Topic:    protocol.JobTopic(c.Peer.Net, d.Source, d.Target),
-		Estimate: func(u work.Unit) uint64 { return unitCost },
+		Estimate: func(u unit.Unit) uint64 { return unitCost },
 		Offer: func(seq uint64, addrs []string) protocol.Signed {
 			o := &protocol.JobOffer{
 				Job: job, Seq: seq, Src: d.Source, Dst: d.Target, Model: d.Model,
@@ -203,7 +204,7 @@ func (c *Client) publish(ctx context.Context, d Document, job block.Link, units 
 			return o
 		},
 	}
-	var outcomes []work.Outcome
+	var outcomes []unit.Outcome
 	err := node.Together(ctx, func(ctx context.Context) (err error) {
 		outcomes, err = p.Do(ctx, units)
 		p.End()
@@ -217,7 +218,7 @@ func (c *Client) publish(ctx context.Context, d Document, job block.Link, units 
 const unitCost = 2000
 
 // collect puts the document together and stores its sentences as one text.
-func (c *Client) collect(ctx context.Context, d Document, layout text.Layout, outcomes []work.Outcome, t *Translation) (block.Link, error) {
+func (c *Client) collect(ctx context.Context, d Document, layout text.Layout, outcomes []unit.Outcome, t *Translation) (block.Link, error) {
 	segments, err := work.Segments(ctx, c.Peer.Store, outcomes)
 	if err != nil {
 		return block.Link{}, err
@@ -225,7 +226,7 @@ func (c *Client) collect(ctx context.Context, d Document, layout text.Layout, ou
 	if t.Text, err = layout.Join(segments); err != nil {
 		return block.Link{}, err
 	}
-	output, err := block.PutNode(ctx, c.Peer.Store, work.Text{Version: 1, Segments: segments})
+	output, err := block.PutNode(ctx, c.Peer.Store, unit.Text{Version: 1, Segments: segments})
 	if err != nil {
 		return block.Link{}, fmt.Errorf("store translation: %w", err)
 	}
@@ -242,7 +243,7 @@ type proofs struct {
 
 // settle carries the accepted units to the ledger and returns what was paid
 // for them, with the ledger's proofs.
-func (c *Client) settle(ctx context.Context, sender *light.Sender, units []work.Unit, journal *node.Journal) (paid uint64, proof []byte, err error) {
+func (c *Client) settle(ctx context.Context, sender *light.Sender, units []unit.Unit, journal *node.Journal) (paid uint64, proof []byte, err error) {
 	relay := &node.Relay{Ledger: c.Peer.Ledger, Sender: sender, Journal: journal, Every: 200 * time.Millisecond, Report: c.Report, Log: c.Peer.Log}
 	if err := relay.Drain(ctx); err != nil {
 		return 0, nil, err
@@ -265,7 +266,7 @@ func (c *Client) settle(ctx context.Context, sender *light.Sender, units []work.
 }
 
 // receipt signs what the customer keeps.
-func (c *Client) receipt(r protocol.Receipt, units []work.Unit, journal *node.Journal) (*protocol.Receipt, error) {
+func (c *Client) receipt(r protocol.Receipt, units []unit.Unit, journal *node.Journal) (*protocol.Receipt, error) {
 	for _, u := range units {
 		a, ok := journal.Get(u.ID())
 		if !ok {

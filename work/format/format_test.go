@@ -21,6 +21,7 @@ import (
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // dir gives the files of a directory, changed or taken away (nil) by changes.
@@ -120,7 +121,7 @@ func TestMarianMT(t *testing.T) {
 		if got := tr.Tokenizer.Target(v.Target); !slices.Equal(got, v.TargetIDs) {
 			t.Errorf("target %q: %v, want %v", v.Target, got, v.TargetIDs)
 		}
-		got, err := tr.Translate(nmt.NewEngine(device(t), tr.Model.Shape()), []string{v.Source}, work.Greedy)
+		got, err := tr.Translate(nmt.NewEngine(device(t), tr.Model.Shape()), []string{v.Source}, unit.Greedy)
 		if err != nil || got[0] != v.Translation {
 			t.Errorf("%q becomes %q (%v), want %q", v.Source, got, err, v.Translation)
 		}
@@ -164,7 +165,7 @@ func TestMarianMTPrepared(t *testing.T) {
 			if err := tr.Prepare(int8); err != nil {
 				t.Fatal(err)
 			}
-			got, err := tr.Translate(nmt.NewEngine(dev, tr.Model.Shape()), lines, work.Greedy)
+			got, err := tr.Translate(nmt.NewEngine(dev, tr.Model.Shape()), lines, unit.Greedy)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -203,7 +204,7 @@ func TestTravels(t *testing.T) {
 		t.Fatalf("from its directory: %v", err)
 	}
 	segments := []string{"Where is the station?", "", "It is a quarter to seven."}
-	units, err := work.Translations(ctx, blocks, link, link, back.Tokenizer, segments, work.Greedy)
+	units, err := work.Translations(ctx, blocks, link, link, back.Tokenizer, segments, unit.Greedy)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,11 +212,11 @@ func TestTravels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var out work.Text
+	var out unit.Text
 	if err := block.GetNode(ctx, blocks, r.Outputs[0], &out); err != nil {
 		t.Fatal(err)
 	}
-	want, err := tr.Translate(nmt.NewEngine(device(t), tr.Model.Shape()), segments, work.Greedy)
+	want, err := tr.Translate(nmt.NewEngine(device(t), tr.Model.Shape()), segments, unit.Greedy)
 	if err != nil || !slices.Equal(out.Segments, want) {
 		t.Errorf("a worker gives %q, the translator %q, %v", out.Segments, want, err)
 	}

@@ -1,4 +1,4 @@
-package work
+package unit
 
 import (
 	"errors"
@@ -8,11 +8,11 @@ import (
 )
 
 // Fault says why a unit has no bytes to show.
-type Fault uint16
+type Defect uint16
 
 const (
 	// NonFinite: an output holds a NaN or an infinity, whose bits differ between processors.
-	NonFinite Fault = iota + 1
+	NonFinite Defect = iota + 1
 )
 
 // Result is what a unit gives. Its CID is what an attestation signs.
@@ -21,7 +21,7 @@ type Result struct {
 	Version uint16
 	Unit    block.Link
 	// Fault, unless 0, is why there are no outputs, and Detail where it arose.
-	Fault  Fault
+	Defect Defect
 	Detail string
 	// Outputs are what the unit's kind lists, in that order.
 	Outputs []block.Link
@@ -35,7 +35,7 @@ type Result struct {
 }
 
 // maxDetail bounds the detail of a fault, in bytes.
-const maxDetail = 1024
+const MaxDetail = 1024
 
 // ParseResult reads a result from its canonical bytes.
 func ParseResult(data []byte) (Result, error) {
@@ -50,10 +50,10 @@ func ParseResult(data []byte) (Result, error) {
 		return Result{}, errors.New("result: no unit")
 	case len(r.Outputs) > 4:
 		return Result{}, fmt.Errorf("result: %d outputs", len(r.Outputs))
-	case len(r.Detail) > maxDetail || r.Fault == 0 && r.Detail != "":
+	case len(r.Detail) > MaxDetail || r.Defect == 0 && r.Detail != "":
 		return Result{}, fmt.Errorf("result: %d bytes of detail", len(r.Detail))
-	case r.Fault > NonFinite:
-		return Result{}, fmt.Errorf("result: fault %d is unknown", r.Fault)
+	case r.Defect > NonFinite:
+		return Result{}, fmt.Errorf("result: fault %d is unknown", r.Defect)
 	}
 	return r, nil
 }
@@ -71,9 +71,9 @@ func Fits(u Unit, r Result) error {
 
 // ErrFault is wrapped when a unit's own result is a fault, which every
 // machine would find again: the run cannot go on as configured.
-var ErrFault = errors.New("the result is not finite: lower the learning rate")
+var ErrDefect = errors.New("the result is not finite: lower the learning rate")
 
 // faulty is the [ErrFault] of a unit: where in the run, of what, and where in it.
-func faulty(u Unit, r Result) error {
-	return fmt.Errorf("%s unit %d of round %d, %s: %s: %w", u.Kind, u.Index, u.Round, u.ID(), r.Detail, ErrFault)
+func Faulty(u Unit, r Result) error {
+	return fmt.Errorf("%s unit %d of round %d, %s: %s: %w", u.Kind, u.Index, u.Round, u.ID(), r.Detail, ErrDefect)
 }

@@ -1,4 +1,4 @@
-package work
+package unit
 
 import "github.com/alia-network/alia/protocol/block"
 

@@ -1,4 +1,14 @@
-package work
+// Package unit is what is asked of a machine, and what came out, as bytes.
+//
+// A [Unit] names its inputs by their CIDs; its own CID is its name. A [Result]
+// is what it gives. Both are records of canonical CBOR ([Parse],
+// [ParseResult]), so that every machine that does a unit names the same result.
+// A [Crew] does units: a worker in this process, or the miners of a network.
+//
+//	u, err := unit.Parse(spec)
+//	outcomes, err := crew.Do(ctx, []unit.Unit{u})
+//	err = unit.Fits(u, outcomes[0].Result)
+package unit
 
 import (
 	"errors"
@@ -77,15 +87,15 @@ type Unit struct {
 }
 
 // ParseUnit reads a unit from its canonical bytes, which a peer may have sent.
-func ParseUnit(spec []byte) (Unit, error) {
+func Parse(spec []byte) (Unit, error) {
 	var u Unit
 	if err := block.Decode(spec, &u); err != nil {
 		return Unit{}, fmt.Errorf("unit: %w", err)
 	}
-	return u, u.validate()
+	return u, u.Validate()
 }
 
-func (u Unit) validate() error {
+func (u Unit) Validate() error {
 	row, known := kinds[u.Kind]
 	switch {
 	case u.Version != 1:
@@ -117,7 +127,7 @@ func (u Unit) validate() error {
 func (u Unit) Spec() []byte {
 	b, err := block.Encode(u)
 	if err != nil {
-		panic("work: a unit that cannot be encoded: " + err.Error())
+		panic("unit: a unit that cannot be encoded: " + err.Error())
 	}
 	return b
 }
