@@ -31,7 +31,8 @@ var rooms = map[string][]string{
 	"work/score":                  {},
 	"work/train":                  {"work/kernel", "work/tensor", "work/nmt", "work/corpus"},
 	"work/unit":                   {"protocol/block"},
-	"work":                        {"work/unit", "protocol/block", "work/kernel", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
+	"work/state":                  {"protocol/block", "work/kernel", "work/tensor"},
+	"work":                        {"work/state", "work/unit", "protocol/block", "work/kernel", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
 	"work/format":                 {"work", "work/kernel", "work/nmt", "work/tensor", "work/text"},
 	"ledger":                      {"protocol", "protocol/block", "work/kernel"},
 	"ledger/wallet":               {"protocol"},
@@ -58,7 +59,7 @@ var rooms = map[string][]string{
 // pure rooms have no clock, randomness, goroutine, socket or map order in
 // them, and no product of floats that a compiler could fuse.
 var pure = map[string]bool{
-	"protocol": true, "protocol/market": true, "ledger": true, "work": true, "work/unit": true,
+	"protocol": true, "protocol/market": true, "ledger": true, "work": true, "work/unit": true, "work/state": true,
 	"work/kernel": true, "work/tensor": true, "work/nmt": true, "work/text": true,
 	"work/corpus": true, "work/score": true, "work/train": true, "work/format": true, "cuda/ptx": true,
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
@@ -52,7 +53,7 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u unit.Unit) (unit
 	}
 	r := unit.Result{Cost: cost}
 	for _, set := range []*tensor.Set{s.Params, s.M, s.V} {
-		l, err := PutSet(ctx, b, set)
+		l, err := state.PutSet(ctx, b, set)
 		if err != nil {
 			return unit.Result{}, err
 		}
@@ -82,7 +83,7 @@ func contributions(ctx context.Context, b block.Blocks, outputs []block.Link, wa
 			return nil, err
 		}
 		if walked {
-			if c.V, err = GetSet(ctx, b, out[1]); err != nil {
+			if c.V, err = state.GetSet(ctx, b, out[1]); err != nil {
 				return nil, fmt.Errorf("second moment: %w", err)
 			}
 		}
@@ -107,6 +108,6 @@ func (w *Worker) average(ctx context.Context, b block.Blocks, u unit.Unit) (unit
 	if err != nil {
 		return unit.Result{}, err
 	}
-	out, err := PutSet(ctx, b, mean)
+	out, err := state.PutSet(ctx, b, mean)
 	return unit.Result{Outputs: []block.Link{out}, Cost: uint64(len(sets)+1) * uint64(mean.Elements())}, err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -29,7 +30,7 @@ func (v *Verifier) compare(ctx context.Context, b block.Blocks, mine, theirs uni
 }
 
 func (v *Verifier) compareOutput(ctx context.Context, b block.Blocks, mine, theirs block.Link) (name, detail string) {
-	var a, c SetRecord
+	var a, c state.SetRecord
 	if err := block.GetNode(ctx, b, mine, &a); err != nil {
 		if mine != theirs {
 			return "", fmt.Sprintf("is %s, claimed %s", mine, theirs)
@@ -59,7 +60,7 @@ func (v *Verifier) compareOutput(ctx context.Context, b block.Blocks, mine, thei
 		for j := 0; j < min(len(want), len(got)) && want[j] == got[j]; j++ {
 			at++
 		}
-		name = a.tensorAt(at)
+		name = a.TensorAt(at)
 		return name, fmt.Sprintf("tensor %s differs first, at byte %d of the set", name, at)
 	}
 	return "", ""

@@ -6,6 +6,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/state"
 )
 
 // CorpusRecord is a cleaned corpus: its splits in the canonical form of [corpus.Marshal].
@@ -13,7 +14,7 @@ type CorpusRecord struct {
 	_              struct{} `cbor:",toarray"`
 	Version        uint16
 	Source, Target string
-	Train, Valid   File
+	Train, Valid   state.File
 	Tests          []TestRecord
 }
 
@@ -21,21 +22,21 @@ type CorpusRecord struct {
 type TestRecord struct {
 	_     struct{} `cbor:",toarray"`
 	Name  string
-	Pairs File
+	Pairs state.File
 }
 
 // PutCorpus stores a corpus and gives its CID.
 func PutCorpus(ctx context.Context, b block.Blocks, c *corpus.Corpus) (block.Link, error) {
 	rec := CorpusRecord{Version: 1, Source: c.Source, Target: c.Target}
 	var err error
-	if rec.Train, err = putFile(ctx, b, corpus.Marshal(c.Train)); err != nil {
+	if rec.Train, err = state.PutFile(ctx, b, corpus.Marshal(c.Train)); err != nil {
 		return block.Link{}, fmt.Errorf("store corpus: %w", err)
 	}
-	if rec.Valid, err = putFile(ctx, b, corpus.Marshal(c.Valid)); err != nil {
+	if rec.Valid, err = state.PutFile(ctx, b, corpus.Marshal(c.Valid)); err != nil {
 		return block.Link{}, fmt.Errorf("store corpus: %w", err)
 	}
 	for _, t := range c.Tests {
-		f, err := putFile(ctx, b, corpus.Marshal(t.Pairs))
+		f, err := state.PutFile(ctx, b, corpus.Marshal(t.Pairs))
 		if err != nil {
 			return block.Link{}, fmt.Errorf("store corpus: %w", err)
 		}
@@ -53,8 +54,8 @@ func GetCorpus(ctx context.Context, b block.Blocks, l block.Link) (*corpus.Corpu
 	if rec.Version != 1 {
 		return nil, fmt.Errorf("corpus %s: version %d, this program knows 1", l, rec.Version)
 	}
-	pairs := func(f File) ([]corpus.Pair, error) {
-		data, err := f.read(ctx, b)
+	pairs := func(f state.File) ([]corpus.Pair, error) {
+		data, err := f.Read(ctx, b)
 		if err != nil {
 			return nil, fmt.Errorf("corpus %s: %w", l, err)
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/train"
 )
@@ -24,11 +25,11 @@ func putDelta(ctx context.Context, b block.Blocks, d train.Delta) (block.Link, e
 	if err != nil {
 		return block.Link{}, fmt.Errorf("store delta: %w", err)
 	}
-	return PutSet(ctx, b, set)
+	return state.PutSet(ctx, b, set)
 }
 
 func getDelta(ctx context.Context, b block.Blocks, l block.Link) (train.Delta, error) {
-	s, err := GetSet(ctx, b, l)
+	s, err := state.GetSet(ctx, b, l)
 	if err != nil {
 		return train.Delta{}, fmt.Errorf("delta: %w", err)
 	}

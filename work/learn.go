@@ -7,6 +7,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
@@ -101,7 +102,7 @@ func (w *Worker) learn(ctx context.Context, b block.Blocks, u unit.Unit) (unit.R
 	if err != nil {
 		return unit.Result{}, err
 	}
-	v, err := PutSet(ctx, b, given.V)
+	v, err := state.PutSet(ctx, b, given.V)
 	r := sums(sum)
 	r.Cost += train.WalkCost(l.params, steps)
 	r.Outputs = []block.Link{delta, v}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/text"
 )
 
@@ -23,7 +24,7 @@ type ForeignRecord struct {
 	Activation, Positions             uint8
 	NormEps                           uint32 // the bits of a binary32
 	Pad, BOS, EOS                     uint32
-	SourcePieces, TargetPieces, Vocab File // of text.MarianFiles
+	SourcePieces, TargetPieces, Vocab state.File // of text.MarianFiles
 }
 
 func newForeignRecord(f nmt.Form) ForeignRecord {
@@ -58,10 +59,10 @@ func putForeign(ctx context.Context, b block.Blocks, form nmt.Form, f text.Maria
 	r := newForeignRecord(form)
 	var err error
 	for _, part := range []struct {
-		to   *File
+		to   *state.File
 		data []byte
 	}{{&r.SourcePieces, f.Source}, {&r.TargetPieces, f.Target}, {&r.Vocab, f.Vocab}} {
-		if *part.to, err = putFile(ctx, b, part.data); err != nil {
+		if *part.to, err = state.PutFile(ctx, b, part.data); err != nil {
 			return block.Link{}, err
 		}
 	}
@@ -82,14 +83,14 @@ func (m Model) tokenizer(ctx context.Context, b block.Blocks) (Tokenizer, error)
 	}
 	var f text.MarianFiles
 	for _, part := range []struct {
-		from File
+		from state.File
 		to   *[]byte
 		name string
 	}{{r.SourcePieces, &f.Source, SourceFile}, {r.TargetPieces, &f.Target, TargetFile}, {r.Vocab, &f.Vocab, VocabFile}} {
 		if part.from.Size > maxSpare {
 			return nil, fmt.Errorf("tokenizer: %s of %d bytes, at most %d are read", part.name, part.from.Size, maxSpare)
 		}
-		if *part.to, err = part.from.read(ctx, b); err != nil {
+		if *part.to, err = part.from.Read(ctx, b); err != nil {
 			return nil, fmt.Errorf("tokenizer: %s: %w", part.name, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 )
 
@@ -55,7 +56,7 @@ func EncodeSafetensors(s *tensor.Set) []byte {
 	out = binary.LittleEndian.AppendUint64(out, uint64(head.Len()))
 	out = append(out, head.Bytes()...)
 	for i := range s.Len() {
-		out = append(out, elements(kernel.Local(s.At(i).Tensor))...)
+		out = append(out, state.Elements(kernel.Local(s.At(i).Tensor))...)
 	}
 	return out
 }
@@ -107,8 +108,8 @@ func safeHeader(head []byte) (entries []safeTensor, err error) {
 		if name == "__metadata__" {
 			return object(d, func(string) error { return d.Decode(new(string)) })
 		}
-		if len(entries) == maxTensors {
-			return fmt.Errorf("more than %d tensors", maxTensors)
+		if len(entries) == state.MaxTensors {
+			return fmt.Errorf("more than %d tensors", state.MaxTensors)
 		}
 		e := safeTensor{name: name}
 		err := object(d, func(field string) error {
@@ -190,7 +191,7 @@ func safeItems(entries []safeTensor, data []byte, halves bool) (*tensor.Set, err
 				t.F[i] = widen(binary.LittleEndian.Uint16(part[2*i:]))
 			}
 		} else {
-			t = view(part, shape)
+			t = state.View(part, shape)
 		}
 		items, at = append(items, tensor.Named{Name: e.name, Tensor: t}), at+size
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/train"
 )
 
@@ -22,12 +23,12 @@ func (p *Plan) Begin(ctx context.Context, b block.Blocks) (Checkpoint, error) {
 	s := train.Start(p.Run.Config, nmt.Init(p.Run.Model(), p.Run.Config.Seed))
 	var c Checkpoint
 	var err error
-	if c.Params, err = PutSet(ctx, b, s.Params); err != nil {
+	if c.Params, err = state.PutSet(ctx, b, s.Params); err != nil {
 		return c, err
 	}
-	if c.M, err = PutSet(ctx, b, s.M); err != nil {
+	if c.M, err = state.PutSet(ctx, b, s.M); err != nil {
 		return c, err
 	}
-	c.V, err = PutSet(ctx, b, s.V)
+	c.V, err = state.PutSet(ctx, b, s.V)
 	return c, err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -136,7 +137,7 @@ func TestPatience(t *testing.T) {
 	if len(kept) == 1 && last.Result != kept[0] || len(kept) == 2 && len(last.Final) != 1 {
 		t.Errorf("%d sets kept, %d units that average", len(kept), len(last.Final))
 	}
-	if _, err := work.GetSet(t.Context(), store, last.Result); err != nil {
+	if _, err := state.GetSet(t.Context(), store, last.Result); err != nil {
 		t.Errorf("the model was let go: %v", err)
 	}
 }
@@ -159,7 +160,7 @@ func TestNonFinite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		params, err := work.GetSet(t.Context(), store, from.Params)
+		params, err := state.GetSet(t.Context(), store, from.Params)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +171,7 @@ func TestNonFinite(t *testing.T) {
 		for i := range w.F {
 			w.F[i] = 3e38
 		}
-		if from.Params, err = work.PutSet(t.Context(), store, params); err != nil {
+		if from.Params, err = state.PutSet(t.Context(), store, params); err != nil {
 			t.Fatal(err)
 		}
 		units, err := plan.Units(t.Context(), store, 0, from)

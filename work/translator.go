@@ -7,6 +7,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/unit"
@@ -41,7 +42,7 @@ func LoadModel(ctx context.Context, b block.Blocks, l block.Link) (*Translator, 
 	if t.Tokenizer, err = m.tokenizer(ctx, b); err != nil {
 		return nil, err
 	}
-	if t.Params, err = GetSet(ctx, b, m.Params); err != nil {
+	if t.Params, err = state.GetSet(ctx, b, m.Params); err != nil {
 		return nil, err
 	}
 	if err := m.Shape().Check(t.Params); err != nil {
@@ -77,13 +78,13 @@ func NewTranslator(m Model, params *tensor.Set, tok Tokenizer) (*Translator, err
 	if err := m.Shape().Check(params); err != nil {
 		return nil, fmt.Errorf("%s: %w", ParamsFile, err)
 	}
-	m.Params = SumSet(params)
+	m.Params = state.SumSet(params)
 	return &Translator{Model: m, Params: params, Tokenizer: tok}, nil
 }
 
 // Put stores the model's parts and record, and gives its CID.
 func (t *Translator) Put(ctx context.Context, b block.Blocks) (block.Link, error) {
-	if _, err := PutSet(ctx, b, t.Params); err != nil {
+	if _, err := state.PutSet(ctx, b, t.Params); err != nil {
 		return block.Link{}, err
 	}
 	var err error

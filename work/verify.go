@@ -10,6 +10,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -88,7 +89,7 @@ func (v *Verifier) start(ctx context.Context, p *Plan, history []Round, first in
 }
 
 func (v *Verifier) holds(ctx context.Context, l block.Link) bool {
-	_, err := GetSet(ctx, v.Claims, l)
+	_, err := state.GetSet(ctx, v.Claims, l)
 	return err == nil
 }
 
@@ -135,7 +136,7 @@ func (v *Verifier) round(ctx context.Context, o *overlay, p *Plan, log Round, fr
 func (v *Verifier) carry(ctx context.Context, o *overlay, c Checkpoint) error {
 	v.Worker.sets = v.Worker.sets[:0]
 	for _, l := range []block.Link{c.V, c.M, c.Params} {
-		s, err := GetSet(ctx, o, l)
+		s, err := state.GetSet(ctx, o, l)
 		if err != nil {
 			return err
 		}

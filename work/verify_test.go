@@ -13,6 +13,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -108,7 +109,7 @@ func TestVerifyFlippedBit(t *testing.T) {
 	dir, claims, history := kept(t)
 	last := len(history) - 1
 	delta := result(t, claims, history[last].Entries[0].Result).Outputs[0]
-	var rec work.SetRecord
+	var rec state.SetRecord
 	if err := block.GetNode(t.Context(), claims, delta, &rec); err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +143,7 @@ func TestVerifyForgedResult(t *testing.T) {
 	last := len(history) - 1
 	entry := &history[last].Entries[0]
 	r := result(t, claims, entry.Result)
-	set, err := work.GetSet(t.Context(), claims, r.Outputs[0])
+	set, err := state.GetSet(t.Context(), claims, r.Outputs[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +152,7 @@ func TestVerifyForgedResult(t *testing.T) {
 		at++
 	}
 	set.At(at).B[0] ^= 1
-	if r.Outputs[0], err = work.PutSet(t.Context(), forged, set); err != nil {
+	if r.Outputs[0], err = state.PutSet(t.Context(), forged, set); err != nil {
 		t.Fatal(err)
 	}
 	if entry.Result, err = block.PutNode(t.Context(), forged, r); err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
@@ -131,7 +132,7 @@ func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, shape 
 		if err != nil {
 			return nil, err
 		}
-		if got := SumSet(next); got != u.Inputs[0] {
+		if got := state.SumSet(next); got != u.Inputs[0] {
 			return nil, fmt.Errorf("parameters: %s and update %s give %s, the unit says %s", u.Base, u.Update, got, u.Inputs[0])
 		}
 		w.sets = remember(w.sets, any(u.Inputs[0]), next)
@@ -148,7 +149,7 @@ func (w *Worker) moment(ctx context.Context, b block.Blocks, l block.Link, run R
 	if s, ok := recall(w.sets, l); ok {
 		return s, nil
 	}
-	s, err := GetSet(ctx, b, l)
+	s, err := state.GetSet(ctx, b, l)
 	if err != nil {
 		return nil, fmt.Errorf("second moment: %w", err)
 	}
@@ -164,7 +165,7 @@ func (w *Worker) set(ctx context.Context, b block.Blocks, l block.Link, shape nm
 	if s, ok := recall(w.sets, l); ok {
 		return s, nil
 	}
-	s, err := GetSet(ctx, b, l)
+	s, err := state.GetSet(ctx, b, l)
 	if err != nil {
 		return nil, fmt.Errorf("parameters: %w", err)
 	}

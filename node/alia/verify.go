@@ -18,6 +18,7 @@ import (
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 )
 
@@ -321,7 +322,7 @@ func (t target) begin(ctx context.Context, v *work.Verifier, b *claims, plan *wo
 		return plan.Begin(ctx, b)
 	}
 	from := t.history[t.first-1].After
-	if _, err := work.GetSet(ctx, b, from.Params); err == nil {
+	if _, err := state.GetSet(ctx, b, from.Params); err == nil {
 		return from, nil
 	}
 	return from, v.Rounds(ctx, t.history, t.first-1, t.first-1)

@@ -19,6 +19,7 @@ import (
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/unit"
@@ -286,7 +287,7 @@ func TestExchange(t *testing.T) {
 			t.Errorf("token %d: %v and %v", i, probs[0][i], probs[1][i])
 		}
 	}
-	if back := exchange(tr.Model.Shape(), there.Params, true); work.SumSet(back) != work.SumSet(tr.Params) {
+	if back := exchange(tr.Model.Shape(), there.Params, true); state.SumSet(back) != state.SumSet(tr.Params) {
 		t.Error("back again they are not the same")
 	}
 }

@@ -1,4 +1,4 @@
-package work
+package state
 
 import (
 	"encoding/binary"
@@ -14,7 +14,7 @@ var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // elements is t's elements, little endian, to be read only: they are t's own
 // memory where the machine keeps them so.
-func elements(t kernel.Tensor) []byte {
+func Elements(t kernel.Tensor) []byte {
 	if littleEndian {
 		switch t.Type {
 		case kernel.F32:
@@ -44,7 +44,7 @@ func bytesOf[T float32 | int32 | int8](x []T) []byte {
 
 // view is the F32 tensor of a shape that data begins with, little endian. It
 // is data's own memory where the machine can read it there.
-func view(data []byte, shape []int) kernel.Tensor {
+func View(data []byte, shape []int) kernel.Tensor {
 	n := 1
 	for _, d := range shape {
 		n *= d

@@ -1,4 +1,4 @@
-package work
+package state
 
 import (
 	"context"
@@ -15,7 +15,7 @@ type File struct {
 	Leaves []block.Link
 }
 
-func putFile(ctx context.Context, b block.Blocks, data []byte) (File, error) {
+func PutFile(ctx context.Context, b block.Blocks, data []byte) (File, error) {
 	leaves, err := block.PutBytes(ctx, b, data)
 	return File{Size: uint64(len(data)), Leaves: leaves}, err
 }
@@ -26,6 +26,6 @@ func (f *File) append(leaf []byte, c cid.Cid) {
 	f.Leaves = append(f.Leaves, block.Link{Cid: c})
 }
 
-func (f File) read(ctx context.Context, b block.Blocks) ([]byte, error) {
+func (f File) Read(ctx context.Context, b block.Blocks) ([]byte, error) {
 	return block.GetBytes(ctx, b, f.Leaves, f.Size)
 }

@@ -1,4 +1,12 @@
-package work
+// Package state is tensors and files as blocks.
+//
+// [PutSet] stores a set of tensors as a [SetRecord] and leaves of 1 MiB, and
+// gives the CID of the record; [GetSet] is its inverse. Equal sets have equal
+// CIDs, whatever machine stored them. A [File] is bytes of any length.
+//
+//	link, err := state.PutSet(ctx, blocks, params)
+//	same, err := state.GetSet(ctx, blocks, link)
+package state
 
 import (
 	"context"
@@ -30,7 +38,7 @@ type TensorRecord struct {
 
 // limits of a set from outside.
 const (
-	maxTensors = 1 << 14
+	MaxTensors = 1 << 14
 	maxBytes   = 1 << 36
 )
 
@@ -81,7 +89,7 @@ func SumSet(s *tensor.Set) block.Link {
 	})
 	node, encoding := block.Encode(rec)
 	if err = errors.Join(err, encoding); err != nil {
-		panic("work: a set that cannot be encoded: " + err.Error())
+		panic("state: a set that cannot be encoded: " + err.Error())
 	}
 	return block.Link{Cid: block.Sum(block.CBOR, node)}
 }
@@ -108,7 +116,7 @@ func eachLeaf(s *tensor.Set, f func(leaf []byte) error) error {
 	border := make([]byte, 0, block.LeafSize) // of tensors that share a leaf
 	var room kernel.Room
 	for i := range s.Len() {
-		for data := elements(kernel.Fetch(&room, s.At(i).Tensor)); len(data) > 0; {
+		for data := Elements(kernel.Fetch(&room, s.At(i).Tensor)); len(data) > 0; {
 			n := min(len(data), block.LeafSize-len(border))
 			leaf := data[:n]
 			if data = data[n:]; n < block.LeafSize {
@@ -136,7 +144,7 @@ func GetSet(ctx context.Context, b block.Blocks, l block.Link) (*tensor.Set, err
 	if err := block.GetNode(ctx, b, l, &rec); err != nil {
 		return nil, fmt.Errorf("set: %w", err)
 	}
-	if rec.Version != 1 || len(rec.Tensors) == 0 || len(rec.Tensors) > maxTensors {
+	if rec.Version != 1 || len(rec.Tensors) == 0 || len(rec.Tensors) > MaxTensors {
 		return nil, fmt.Errorf("set %s: version %d with %d tensors", l, rec.Version, len(rec.Tensors))
 	}
 	var total uint64
@@ -152,7 +160,7 @@ func GetSet(ctx context.Context, b block.Blocks, l block.Link) (*tensor.Set, err
 	if total != rec.Data.Size {
 		return nil, fmt.Errorf("set %s: %d bytes for tensors of %d", l, rec.Data.Size, total)
 	}
-	data, err := rec.Data.read(ctx, b)
+	data, err := rec.Data.Read(ctx, b)
 	if err != nil {
 		return nil, fmt.Errorf("set %s: %w", l, err)
 	}
@@ -174,7 +182,7 @@ func GetSet(ctx context.Context, b block.Blocks, l block.Link) (*tensor.Set, err
 }
 
 // tensorAt names the tensor that holds a byte of the set's data.
-func (r SetRecord) tensorAt(at uint64) string {
+func (r SetRecord) TensorAt(at uint64) string {
 	for _, t := range r.Tensors {
 		n, err := t.size()
 		if err != nil || at < n {
