@@ -15,6 +15,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/score"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -139,13 +140,13 @@ func (c *Coordinator) round(r work.Round, l block.Link, out *Outcome) {
 
 // test translates the corpus's test sets with the crew and scores them.
 func (c *Coordinator) test(ctx context.Context, out *Outcome) error {
-	tok, err := work.LoadModel(ctx, c.Store, out.Model)
+	tok, err := model.Load(ctx, c.Store, out.Model)
 	if err != nil {
 		return err
 	}
 	for _, split := range c.Plan.Corpus.Tests {
 		sources, refs := corpus.Sides(split.Pairs)
-		got, outcomes, err := work.TranslateAll(ctx, c.Store, c.Crew, c.Plan.Link, out.Model, tok.Tokenizer, sources, unit.Greedy)
+		got, outcomes, err := model.TranslateAll(ctx, c.Store, c.Crew, c.Plan.Link, out.Model, tok.Tokenizer, sources, unit.Greedy)
 		if err != nil {
 			return fmt.Errorf("translate %s: %w", split.Name, err)
 		}

@@ -32,7 +32,8 @@ var rooms = map[string][]string{
 	"work/train":                  {"work/kernel", "work/tensor", "work/nmt", "work/corpus"},
 	"work/unit":                   {"protocol/block"},
 	"work/state":                  {"protocol/block", "work/kernel", "work/tensor"},
-	"work":                        {"work/state", "work/unit", "protocol/block", "work/kernel", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
+	"work/model":                  {"protocol/block", "work/unit", "work/state", "work/kernel", "work/tensor", "work/nmt", "work/text"},
+	"work":                        {"work/model", "work/state", "work/unit", "protocol/block", "work/kernel", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
 	"work/format":                 {"work", "work/kernel", "work/nmt", "work/tensor", "work/text"},
 	"ledger":                      {"protocol", "protocol/block", "work/kernel"},
 	"ledger/wallet":               {"protocol"},
@@ -59,7 +60,7 @@ var rooms = map[string][]string{
 // pure rooms have no clock, randomness, goroutine, socket or map order in
 // them, and no product of floats that a compiler could fuse.
 var pure = map[string]bool{
-	"protocol": true, "protocol/market": true, "ledger": true, "work": true, "work/unit": true, "work/state": true,
+	"protocol": true, "protocol/market": true, "ledger": true, "work": true, "work/unit": true, "work/state": true, "work/model": true,
 	"work/kernel": true, "work/tensor": true, "work/nmt": true, "work/text": true,
 	"work/corpus": true, "work/score": true, "work/train": true, "work/format": true, "cuda/ptx": true,
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/model"
 )
 
 // ManifestFile binds a model's directory to the run that made it.
@@ -33,7 +34,7 @@ type Manifest struct {
 // SaveModel writes the outcome's model as a directory below dir, whole or
 // not at all, and returns its path.
 func SaveModel(ctx context.Context, b block.Blocks, dir string, plan *work.Plan, o *Outcome) (string, error) {
-	t, err := work.LoadModel(ctx, b, o.Model)
+	t, err := model.Load(ctx, b, o.Model)
 	if err != nil {
 		return "", err
 	}
@@ -79,14 +80,14 @@ func WriteDir(path string, files map[string][]byte) error {
 }
 
 // ManifestOf is the manifest of a model that no run of the network's has made.
-func ManifestOf(t *work.Translator) ([]byte, error) {
+func ManifestOf(t *model.Translator) ([]byte, error) {
 	return json.MarshalIndent(Manifest{Model: t.ID().String(), Tests: []TestScore{}}, "", "  ")
 }
 
 // OpenModel reads a model's directory, and checks it against its manifest
 // where there is one. The parameters stay in their file, see mapFile.
-func OpenModel(dir string) (*work.Translator, error) {
-	t, err := work.ParseModel(func(name string) ([]byte, error) { return ReadPart(filepath.Join(dir, name), name == work.ParamsFile) })
+func OpenModel(dir string) (*model.Translator, error) {
+	t, err := model.Parse(func(name string) ([]byte, error) { return ReadPart(filepath.Join(dir, name), name == model.ParamsFile) })
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", dir, err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
@@ -66,7 +67,7 @@ func OpenPlan(ctx context.Context, b block.Blocks, link block.Link) (*Plan, erro
 	if err != nil {
 		return nil, err
 	}
-	tok, err := readTokenizer(ctx, b, run.Tokenizer, int(run.Vocab))
+	tok, err := model.ReadBPE(ctx, b, run.Tokenizer, int(run.Vocab))
 	if err != nil {
 		return nil, err
 	}
@@ -180,11 +181,11 @@ func (p *Plan) Combine(r int, from Checkpoint, outputs [][]block.Link) unit.Unit
 // rehearsals gives the units that translate the validation sources with the
 // parameters that round r left.
 func (p *Plan) rehearsals(ctx context.Context, b block.Blocks, r int, params block.Link, sources []string) ([]unit.Unit, error) {
-	model, err := block.PutNode(ctx, b, p.Run.Result(params))
+	m, err := block.PutNode(ctx, b, p.Run.Result(params))
 	if err != nil {
 		return nil, fmt.Errorf("store model: %w", err)
 	}
-	units, err := Translations(ctx, b, p.Link, model, p.text, sources, unit.Greedy)
+	units, err := model.Translations(ctx, b, p.Link, m, p.text, sources, unit.Greedy)
 	for i := range units {
 		units[i].Round = uint32(r)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/train"
 )
@@ -44,9 +45,9 @@ func ReadRun(ctx context.Context, b block.Blocks, l block.Link) (Run, error) {
 func (r Run) Model() nmt.Config { return r.Config.Model(int(r.Vocab)) }
 
 // Model is the record of the model r gives when its parameters are params.
-func (r Run) Result(params block.Link) Model {
+func (r Run) Result(params block.Link) model.Model {
 	c := r.Config
-	return Model{
+	return model.Model{
 		Version: 1, Source: c.Source, Target: c.Target,
 		Dim: c.Dim, FFN: c.FFN, Heads: c.Heads, Encoder: c.Encoder, Decoder: c.Decoder, Vocab: r.Vocab,
 		Params: params, Tokenizer: r.Tokenizer,

@@ -5,17 +5,18 @@ import (
 	"fmt"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/unit"
 )
 
 func (w *Worker) translate(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
-	m, err := ReadModel(ctx, b, u.Inputs[0])
+	m, err := model.Read(ctx, b, u.Inputs[0])
 	if err != nil {
 		return unit.Result{}, err
 	}
 	tok, ok := recall(w.texts, m.Tokenizer)
 	if !ok {
-		if tok, err = m.tokenizer(ctx, b); err != nil {
+		if tok, err = m.ReadTokenizer(ctx, b); err != nil {
 			return unit.Result{}, err
 		}
 		w.texts = remember(w.texts, any(m.Tokenizer), tok)
@@ -33,7 +34,7 @@ func (w *Worker) translate(ctx context.Context, b block.Blocks, u unit.Unit) (un
 	}
 	out := unit.Text{Version: 1}
 	var r unit.Result
-	out.Segments, r.Tokens, r.Cost, err = TranslateSegments(w.engine(m.Shape()), tok, params, in.Segments, u.Decoding)
+	out.Segments, r.Tokens, r.Cost, err = model.TranslateSegments(w.engine(m.Shape()), tok, params, in.Segments, u.Decoding)
 	if err != nil {
 		return unit.Result{}, err
 	}

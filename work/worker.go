@@ -19,6 +19,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
@@ -33,7 +34,7 @@ type Worker struct {
 	dev     kernel.Device
 	engines []held[*nmt.Engine] // by shape
 	sets    []held[*tensor.Set] // by CID
-	texts   []held[Tokenizer]
+	texts   []held[model.Tokenizer]
 }
 
 // held is a value kept for the next unit, and what it is known by.

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -138,12 +138,12 @@ func (b *translateBench) run(ctx context.Context, a *app, c *compute) error {
 }
 
 // translate decodes sentences, some at a time, and counts the tokens.
-func (b *translateBench) translate(ctx context.Context, engine *nmt.Engine, t *work.Translator, sources [][]int32, d unit.Decoding) (tokens int, err error) {
+func (b *translateBench) translate(ctx context.Context, engine *nmt.Engine, t *model.Translator, sources [][]int32, d unit.Decoding) (tokens int, err error) {
 	for part := range slices.Chunk(sources, b.batch) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		targets, err := work.Decode(engine, t.Prepared(), part, d)
+		targets, err := model.Decode(engine, t.Prepared(), part, d)
 		if err != nil {
 			return 0, err
 		}

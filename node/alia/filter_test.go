@@ -17,8 +17,8 @@ import (
 	"testing/iotest"
 
 	"github.com/alia-network/alia/node"
-	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/unit"
@@ -294,7 +294,7 @@ func smallModel(t *testing.T, ffn uint32) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &work.Translator{Tokenizer: tokens, Model: work.Model{
+	m := &model.Translator{Tokenizer: tokens, Model: model.Model{
 		Version: 1, Source: "en", Target: "de", Vocab: uint32(tokens.Pieces()), Dim: 16, FFN: ffn, Heads: 2, Encoder: 1, Decoder: 2,
 	}}
 	m.Params = nmt.Init(m.Model.Shape(), 1)

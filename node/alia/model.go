@@ -15,8 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
-	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/format"
+	"github.com/alia-network/alia/work/model"
 )
 
 func newModel(a *app) *cobra.Command {
@@ -131,7 +131,7 @@ func exportModel(dir, out string) (size int, err error) {
 	var b strings.Builder
 	w := tar.NewWriter(&b)
 	for _, name := range []string{
-		work.ConfigFile, node.ManifestFile, work.ParamsFile, shortlistFile, work.SourceFile, work.TargetFile, work.TokenizerFile, work.VocabFile,
+		model.ConfigFile, node.ManifestFile, model.ParamsFile, shortlistFile, model.SourceFile, model.TargetFile, model.TokenizerFile, model.VocabFile,
 	} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {

@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
-	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/score"
 	"github.com/alia-network/alia/work/unit"
@@ -26,7 +26,7 @@ const shortlistFile = "shortlist.bin"
 const shortlistUsage = "write only tokens that the model's shortlist names; alia model shortlist builds it"
 
 // openShortlist reads the shortlist of a model in dir.
-func openShortlist(dir string, t *work.Translator) (*nmt.Shortlist, error) {
+func openShortlist(dir string, t *model.Translator) (*nmt.Shortlist, error) {
 	path := filepath.Join(dir, shortlistFile)
 	data, err := node.ReadPart(path, false)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -50,7 +50,7 @@ func (s *speed) flags(cmd *cobra.Command, prefix string) {
 }
 
 // engine is one for the model t in dir.
-func (s *speed) engine(dev kernel.Device, t *work.Translator, dir string) (*nmt.Engine, error) {
+func (s *speed) engine(dev kernel.Device, t *model.Translator, dir string) (*nmt.Engine, error) {
 	e := nmt.NewEngine(dev, t.Model.Shape())
 	if !s.shortlist {
 		return e, nil
@@ -175,7 +175,7 @@ func (l *learning) run(ctx context.Context, a *app, c *compute) error {
 }
 
 // effect translates a part of the corpus without and with a shortlist.
-func effect(ctx context.Context, t *work.Translator, dev kernel.Device, list *nmt.Shortlist, s corpus.Split, d unit.Decoding) (learnedEffect, error) {
+func effect(ctx context.Context, t *model.Translator, dev kernel.Device, list *nmt.Shortlist, s corpus.Split, d unit.Decoding) (learnedEffect, error) {
 	r := learnedEffect{Name: s.Name, Sentences: len(s.Pairs)}
 	var sources, references []string
 	candidates, tokens, covered := 0, 0, 0

@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/alia-network/alia/node"
-	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -186,7 +186,7 @@ func translateLocal(ctx context.Context, a *app, o order, d unit.Decoding, l *lo
 
 // openBoth opens a model and a device for it, side by side and in a hurry: the
 // few megabytes that takes are collected later.
-func openBoth(a *app, dir string, c *compute) (t *work.Translator, dev kernel.Device, err error) {
+func openBoth(a *app, dir string, c *compute) (t *model.Translator, dev kernel.Device, err error) {
 	collect(400)
 	defer collect(50)
 	opened := make(chan error, 1)
@@ -203,7 +203,7 @@ func openBoth(a *app, dir string, c *compute) (t *work.Translator, dev kernel.De
 const together = 64
 
 // translateAll translates sentences until the context ends.
-func translateAll(ctx context.Context, t *work.Translator, e *nmt.Engine, sentences []string, d unit.Decoding) ([]string, error) {
+func translateAll(ctx context.Context, t *model.Translator, e *nmt.Engine, sentences []string, d unit.Decoding) ([]string, error) {
 	out := make([]string, 0, len(sentences))
 	for len(out) < len(sentences) {
 		if err := ctx.Err(); err != nil {

@@ -21,7 +21,7 @@ import (
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/unit"
@@ -73,7 +73,7 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 	if err := c.fetchModel(ctx, d); err != nil {
 		return nil, err
 	}
-	model, err := work.LoadModel(ctx, c.Peer.Store, d.Model)
+	model, err := model.Load(ctx, c.Peer.Store, d.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (c *Client) fetchModel(ctx context.Context, d Document) error {
 	if err := c.Peer.Mesh.FetchTree(ctx, d.Hints, d.Model.Cid); err != nil {
 		return fmt.Errorf("model %s: %w", d.Model, err)
 	}
-	m, err := work.ReadModel(ctx, c.Peer.Store, d.Model)
+	m, err := model.Read(ctx, c.Peer.Store, d.Model)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (c *Client) fetchModel(ctx context.Context, d Document) error {
 }
 
 // job stores the job's record and its units' inputs.
-func (c *Client) job(ctx context.Context, d Document, model *work.Translator, segments []string) (job, input block.Link, units []unit.Unit, err error) {
+func (c *Client) job(ctx context.Context, d Document, m *model.Translator, segments []string) (job, input block.Link, units []unit.Unit, err error) {
 	if len(segments) == 0 {
 		return job, input, nil, errors.New("the document holds no text")
 	}
@@ -149,7 +149,7 @@ func (c *Client) job(ctx context.Context, d Document, model *work.Translator, se
 	if job, err = block.PutNode(ctx, c.Peer.Store, rec); err != nil {
 		return fail(err)
 	}
-	if units, err = work.Translations(ctx, c.Peer.Store, job, d.Model, model.Tokenizer, segments, d.Decoding); err != nil {
+	if units, err = model.Translations(ctx, c.Peer.Store, job, d.Model, m.Tokenizer, segments, d.Decoding); err != nil {
 		return fail(err)
 	}
 	return job, input, units, nil
@@ -159,7 +159,7 @@ func (c *Client) job(ctx context.Context, d Document, model *work.Translator, se
 // miner works for an escrow that cannot pay it: two operations for each
 // parameter and token, for outputs of the greatest length, and a quarter for
 // attention.
-func (d Document) most(model *work.Translator, segments []string) uint64 {
+func (d Document) most(model *model.Translator, segments []string) uint64 {
 	var tokens uint64
 	for _, s := range segments {
 		source := len(model.Tokenizer.Source(s)) + 1
@@ -219,7 +219,7 @@ const unitCost = 2000
 
 // collect puts the document together and stores its sentences as one text.
 func (c *Client) collect(ctx context.Context, d Document, layout text.Layout, outcomes []unit.Outcome, t *Translation) (block.Link, error) {
-	segments, err := work.Segments(ctx, c.Peer.Store, outcomes)
+	segments, err := model.Segments(ctx, c.Peer.Store, outcomes)
 	if err != nil {
 		return block.Link{}, err
 	}

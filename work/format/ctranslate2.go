@@ -10,8 +10,8 @@ import (
 	"math"
 	"slices"
 
-	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
@@ -129,7 +129,7 @@ var ctAliases = [][2]string{
 // pieces that tokenizer.json, or the SentencePiece models, give; EOS is added
 // there. Pad and the start mark are not barred from its output: give them as
 // suppress_sequences, though a trained model never writes them.
-func exportCTranslate2(t *work.Translator) (map[string][]byte, error) {
+func exportCTranslate2(t *model.Translator) (map[string][]byte, error) {
 	c := t.Model.Shape()
 	names := t.Tokenizer.Names()
 	marks := c.Tokens()
@@ -141,11 +141,11 @@ func exportCTranslate2(t *work.Translator) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	switch tok := t.Tokenizer.(type) {
 	case *text.BPE:
-		files[work.TokenizerFile] = tok.JSON()
+		files[model.TokenizerFile] = tok.JSON()
 	case *text.Marian:
 		conf.Unknown = text.MarianUnknown
 		f := tok.Files()
-		files[work.SourceFile], files[work.TargetFile] = f.Source, f.Target
+		files[model.SourceFile], files[model.TargetFile] = f.Source, f.Target
 	}
 	all := append(ctScalars(c), ctVariable{name: ctPositions, dims: []int{nmt.MaxLength, c.Dim}, f: c.PositionTable(nmt.MaxLength)})
 	weights := map[string]*ctVariable{}
@@ -306,14 +306,14 @@ func (r *ctReader) variable() ctVariable {
 }
 
 // importCTranslate2 reads what exportCTranslate2 wrote of a model of ours.
-func importCTranslate2(read Files) (*work.Translator, error) {
-	data, err := read(work.TokenizerFile)
+func importCTranslate2(read Files) (*model.Translator, error) {
+	data, err := read(model.TokenizerFile)
 	if err != nil {
 		return nil, err
 	}
 	tok, err := text.Parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", work.TokenizerFile, err)
+		return nil, fmt.Errorf("%s: %w", model.TokenizerFile, err)
 	}
 	if data, err = read(ctModelFile); err != nil {
 		return nil, err
@@ -327,7 +327,7 @@ func importCTranslate2(read Files) (*work.Translator, error) {
 	}
 	var names []string
 	if err := json.Unmarshal(data, &names); err != nil || !slices.Equal(names, tok.Names()) {
-		return nil, fmt.Errorf("%s is not that of %s (%v)", ctVocabFile, work.TokenizerFile, err)
+		return nil, fmt.Errorf("%s is not that of %s (%v)", ctVocabFile, model.TokenizerFile, err)
 	}
 	m, err := ctModel(all, tok.Pieces())
 	if err != nil {
@@ -337,17 +337,17 @@ func importCTranslate2(read Files) (*work.Translator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ctModelFile, err)
 	}
-	return work.NewTranslator(m, params, tok)
+	return model.NewTranslator(m, params, tok)
 }
 
 // ctModel finds the shape of a model of ours from its variables, which are
 // taken out where they are no parameters.
-func ctModel(all map[string]ctVariable, pieces int) (work.Model, error) {
+func ctModel(all map[string]ctVariable, pieces int) (model.Model, error) {
 	embedding, up := all["decoder/embeddings/weight"], all["encoder/layer_0/ffn/linear_0/weight"]
 	if len(embedding.dims) != 2 || len(up.dims) != 2 {
-		return work.Model{}, errors.New("no embedding, or no feed-forward layer, of two dimensions")
+		return model.Model{}, errors.New("no embedding, or no feed-forward layer, of two dimensions")
 	}
-	m := work.Model{
+	m := model.Model{
 		Vocab: uint32(pieces), Dim: uint32(embedding.dims[1]), FFN: uint32(up.dims[0]),
 		Heads: uint32(uint16(all["encoder/num_heads"].i)),
 	}
@@ -358,16 +358,16 @@ func ctModel(all map[string]ctVariable, pieces int) (work.Model, error) {
 	}
 	c := m.Shape()
 	if err := c.Validate(); err != nil {
-		return work.Model{}, err
+		return model.Model{}, err
 	}
 	for _, want := range ctScalars(c) {
 		if got := all[want.name]; got.kind != want.kind || got.i != want.i {
-			return work.Model{}, fmt.Errorf("variable %q is %d, that of a model of this program's %d", want.name, got.i, want.i)
+			return model.Model{}, fmt.Errorf("variable %q is %d, that of a model of this program's %d", want.name, got.i, want.i)
 		}
 		delete(all, want.name)
 	}
 	if got := all[ctPositions]; !slices.Equal(got.dims, []int{nmt.MaxLength, c.Dim}) || !slices.Equal(got.f, c.PositionTable(nmt.MaxLength)) {
-		return work.Model{}, fmt.Errorf("variable %q is not the sinusoids of a model of this program's", ctPositions)
+		return model.Model{}, fmt.Errorf("variable %q is not the sinusoids of a model of this program's", ctPositions)
 	}
 	delete(all, ctPositions)
 	return m, nil

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/model"
 )
 
 // TestCTranslate2 exports both kinds of models, reads ours back, and its
@@ -58,9 +58,9 @@ func TestBadCTranslate2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model := good[ctModelFile]
-	for cut := 0; cut < len(model); cut += 1 + cut/50 {
-		if _, err := decodeCT(model[:cut]); err == nil {
+	m := good[ctModelFile]
+	for cut := 0; cut < len(m); cut += 1 + cut/50 {
+		if _, err := decodeCT(m[:cut]); err == nil {
 			t.Errorf("cut to %d bytes it is read", cut)
 		}
 	}
@@ -70,13 +70,13 @@ func TestBadCTranslate2(t *testing.T) {
 		says string
 	}{
 		"no model":           {ctModelFile, nil, ctModelFile},
-		"version":            {ctModelFile, append([]byte{7}, model[1:]...), "binary version 7"},
-		"another model":      {ctModelFile, bytes.Replace(model, []byte(ctSpec), []byte("WhisperSpeechXX"), 1), "WhisperSpeechXX"},
-		"more after it":      {ctModelFile, append(slices.Clone(model), 0), "1 bytes after"},
-		"unknown variable":   {ctModelFile, bytes.Replace(model, []byte("decoder/layer_norm/beta"), []byte("decoder/layer_norm/btea"), 1), "decoder/layer_norm"},
+		"version":            {ctModelFile, append([]byte{7}, m[1:]...), "binary version 7"},
+		"another model":      {ctModelFile, bytes.Replace(m, []byte(ctSpec), []byte("WhisperSpeechXX"), 1), "WhisperSpeechXX"},
+		"more after it":      {ctModelFile, append(slices.Clone(m), 0), "1 bytes after"},
+		"unknown variable":   {ctModelFile, bytes.Replace(m, []byte("decoder/layer_norm/beta"), []byte("decoder/layer_norm/btea"), 1), "decoder/layer_norm"},
 		"other vocabulary":   {ctVocabFile, []byte(`["<pad>"]`), ctVocabFile},
-		"no tokenizer":       {work.TokenizerFile, nil, work.TokenizerFile},
-		"another embeddings": {ctModelFile, bytes.Replace(model, []byte("decoder/projection/weight"), []byte("decoder/projection/weighs"), 1), "aliases"},
+		"no tokenizer":       {model.TokenizerFile, nil, model.TokenizerFile},
+		"another embeddings": {ctModelFile, bytes.Replace(m, []byte("decoder/projection/weight"), []byte("decoder/projection/weighs"), 1), "aliases"},
 	} {
 		files := maps.Clone(good)
 		if files[c.file] = c.data; c.data == nil {

@@ -18,8 +18,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
 )
@@ -36,7 +36,7 @@ var (
 )
 
 // Import reads a model of another program.
-func Import(from string, read Files) (*work.Translator, error) {
+func Import(from string, read Files) (*model.Translator, error) {
 	switch from {
 	case "huggingface":
 		return importHuggingFace(read)
@@ -49,7 +49,7 @@ func Import(from string, read Files) (*work.Translator, error) {
 }
 
 // Export gives the files of a model's directory for another program.
-func Export(to string, t *work.Translator) (map[string][]byte, error) {
+func Export(to string, t *model.Translator) (map[string][]byte, error) {
 	switch to {
 	case "huggingface":
 		return exportHuggingFace(t)

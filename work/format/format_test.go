@@ -18,6 +18,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
@@ -84,7 +85,7 @@ func device(t *testing.T) kernel.Device {
 }
 
 // worst is the largest difference of log-probabilities from the published ones.
-func worst(t *testing.T, tr *work.Translator, all []published) float64 {
+func worst(t *testing.T, tr *model.Translator, all []published) float64 {
 	t.Helper()
 	e := nmt.NewEngine(device(t), tr.Model.Shape())
 	most := 0.0
@@ -195,17 +196,17 @@ func TestTravels(t *testing.T) {
 	if err != nil || link != tr.ID() {
 		t.Fatalf("stored as %v (%v), is %v", link, err, tr.ID())
 	}
-	back, err := work.LoadModel(ctx, blocks, link)
+	back, err := model.Load(ctx, blocks, link)
 	if err != nil || back.ID() != link || back.Model.Form != tr.Model.Form {
 		t.Fatalf("read back: %v", err)
 	}
 	files := back.Files()
-	again, err := work.ParseModel(dir("", files))
+	again, err := model.Parse(dir("", files))
 	if err != nil || again.ID() != link {
 		t.Fatalf("from its directory: %v", err)
 	}
 	segments := []string{"Where is the station?", "", "It is a quarter to seven."}
-	units, err := work.Translations(ctx, blocks, link, link, back.Tokenizer, segments, unit.Greedy)
+	units, err := model.Translations(ctx, blocks, link, link, back.Tokenizer, segments, unit.Greedy)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,20 +225,20 @@ func TestTravels(t *testing.T) {
 }
 
 // ours is a small model of this program's.
-func ours(t *testing.T) *work.Translator {
+func ours(t *testing.T) *model.Translator {
 	t.Helper()
 	tok, err := text.Train(slices.Values([]string{"one two three four", "eins zwei drei vier"}), 280)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := work.Model{Source: "en", Target: "de", Vocab: uint32(tok.Pieces()), Dim: 8, FFN: 12, Heads: 2, Encoder: 2, Decoder: 1}
+	m := model.Model{Source: "en", Target: "de", Vocab: uint32(tok.Pieces()), Dim: 8, FFN: 12, Heads: 2, Encoder: 2, Decoder: 1}
 	p := nmt.Init(m.Shape(), 3)
 	for i := range p.Len() { // no bias is zero
 		for j := range p.At(i).F {
 			p.At(i).F[j] += float32((7*i+j)%11-5) / 32
 		}
 	}
-	tr, err := work.NewTranslator(m, p, tok)
+	tr, err := model.NewTranslator(m, p, tok)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -250,7 +251,7 @@ func TestHuggingFaceAndBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, tr := range []*work.Translator{ours(t), foreign} {
+	for _, tr := range []*model.Translator{ours(t), foreign} {
 		files, err := Export("huggingface", tr)
 		if err != nil {
 			t.Fatal(err)
@@ -275,7 +276,7 @@ func TestExchange(t *testing.T) {
 	there.Model.Form.Positions = nmt.Halves
 	b := nmt.Batch{Source: [][]int32{{9, 20, 40}}, Target: [][]int32{{50, 60, 7, 8}}}
 	var probs [2][]float32
-	for i, m := range []*work.Translator{tr, &there} {
+	for i, m := range []*model.Translator{tr, &there} {
 		p, err := nmt.NewEngine(device(t), m.Model.Shape()).LogProbs(m.Params, b)
 		if err != nil {
 			t.Fatal(err)
@@ -303,7 +304,7 @@ func TestBadHuggingFace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := work.DecodeSafetensorsWidened(weights)
+	set, err := model.DecodeSafetensorsWidened(weights)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +323,7 @@ func TestBadHuggingFace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return work.EncodeSafetensors(s)
+		return model.EncodeSafetensors(s)
 	}
 	more := func(name string, shape ...int) []byte {
 		return with(func(items []tensor.Named) []tensor.Named {
@@ -365,9 +366,9 @@ func TestBadHuggingFace(t *testing.T) {
 			x.F[0] = float32(math.NaN())
 			return append(items[1:], tensor.Named{Name: items[0].Name, Tensor: x})
 		}), "not a finite number"},
-		"no tokenizer":    {work.SourceFile, nil, work.SourceFile},
-		"tokenizer cut":   {work.TargetFile, []byte{10, 200, 1}, work.TargetFile},
-		"other tokenizer": {work.VocabFile, []byte(`{"</s>":0,"<unk>":1,"<pad>":2}`), "3 pieces"},
+		"no tokenizer":    {model.SourceFile, nil, model.SourceFile},
+		"tokenizer cut":   {model.TargetFile, []byte{10, 200, 1}, model.TargetFile},
+		"other tokenizer": {model.VocabFile, []byte(`{"</s>":0,"<unk>":1,"<pad>":2}`), "3 pieces"},
 	} {
 		_, err := Import("huggingface", dir(marianDir, map[string][]byte{c.file: c.data}))
 		if err == nil || !slices.ContainsFunc(strings.Split(c.says, "|"), func(s string) bool { return strings.Contains(err.Error(), s) }) {

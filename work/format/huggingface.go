@@ -8,8 +8,8 @@ import (
 	"io/fs"
 	"slices"
 
-	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
@@ -104,7 +104,7 @@ func hfPlace(s nmt.Shape) place {
 	return place{name: name + "." + kind, transposed: len(s.Dims) == 2}
 }
 
-func importHuggingFace(read Files) (*work.Translator, error) {
+func importHuggingFace(read Files) (*model.Translator, error) {
 	data, err := read(hfConfigFile)
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func importHuggingFace(read Files) (*work.Translator, error) {
 	if err != nil {
 		return nil, err
 	}
-	weights, err := work.DecodeSafetensorsWidened(data)
+	weights, err := model.DecodeSafetensorsWidened(data)
 	if err == nil {
 		weights, err = oneEmbedding(weights)
 	}
@@ -236,8 +236,8 @@ func (c *hfConfig) checkConstants(w *tensor.Set, shape nmt.Config) error {
 }
 
 // translator joins the parts of a model.
-func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, read Files) (*work.Translator, error) {
-	m := work.Model{
+func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, read Files) (*model.Translator, error) {
+	m := model.Model{
 		Vocab: uint32(shape.Vocab), Dim: uint32(shape.Dim), FFN: uint32(shape.FFN), Heads: uint32(shape.Heads),
 		Encoder: uint32(shape.Encoder), Decoder: uint32(shape.Decoder), Form: shape.Form,
 	}
@@ -256,28 +256,28 @@ func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, read Files) 
 	if c.ModelType == hfPegasus {
 		return ourModel(m, params, read)
 	}
-	tok, err := work.ParseMarian(read)
+	tok, err := model.ParseMarian(read)
 	if err != nil {
 		return nil, err
 	}
-	return work.NewTranslator(m, params, tok)
+	return model.NewTranslator(m, params, tok)
 }
 
 // ourModel makes a model of version 1 of one that Export wrote: its columns go
 // back to their places.
-func ourModel(m work.Model, params *tensor.Set, read Files) (*work.Translator, error) {
+func ourModel(m model.Model, params *tensor.Set, read Files) (*model.Translator, error) {
 	if want := (nmt.Form{Positions: nmt.Halves, Marks: nmt.Marks{Pad: nmt.Pad, BOS: nmt.BOS, EOS: nmt.EOS}}); m.Form != want {
 		return nil, fmt.Errorf("%s: a %s of which this program has no tokenizer: it reads those it has written", hfConfigFile, hfPegasus)
 	}
-	data, err := read(work.TokenizerFile)
+	data, err := read(model.TokenizerFile)
 	if err != nil {
 		return nil, err
 	}
 	tok, err := text.Parse(hfTokens(data, true))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", work.TokenizerFile, err)
+		return nil, fmt.Errorf("%s: %w", model.TokenizerFile, err)
 	}
-	return work.NewTranslator(m, exchange(m.Shape(), params, true), tok)
+	return model.NewTranslator(m, exchange(m.Shape(), params, true), tok)
 }
 
 // exchange moves the even columns of the residual stream before the odd ones,
@@ -353,7 +353,7 @@ func hfTokens(data []byte, back bool) []byte {
 	return data
 }
 
-func exportHuggingFace(t *work.Translator) (map[string][]byte, error) {
+func exportHuggingFace(t *model.Translator) (map[string][]byte, error) {
 	shape := t.Model.Shape()
 	marks := shape.Tokens()
 	c := hfConfig{
@@ -374,7 +374,7 @@ func exportHuggingFace(t *work.Translator) (map[string][]byte, error) {
 		params = exchange(shape, params, false)
 		shape.Positions = nmt.Halves
 		words.Class, words.BOS = "PreTrainedTokenizerFast", "<s>"
-		files[work.TokenizerFile] = hfTokens(tok.JSON(), false)
+		files[model.TokenizerFile] = hfTokens(tok.JSON(), false)
 	case *text.Marian:
 		if !shape.PostNorm || !shape.OutputBias || shape.Positions != nmt.Halves || shape.NormEps != 0 {
 			return nil, fmt.Errorf("export to huggingface: no architecture of it has this model's norms, output and positions")
@@ -383,7 +383,7 @@ func exportHuggingFace(t *work.Translator) (map[string][]byte, error) {
 		c.BOS, c.ShareEmbedding = nil, ref(true)
 		words.Class, words.Unknown = "MarianTokenizer", "<unk>"
 		f := tok.Files()
-		files[work.SourceFile], files[work.TargetFile], files[work.VocabFile] = f.Source, f.Target, f.Vocab
+		files[model.SourceFile], files[model.TargetFile], files[model.VocabFile] = f.Source, f.Target, f.Vocab
 	}
 	positions := shape.PositionTable(nmt.MaxLength)
 	more := []tensor.Named{
@@ -400,7 +400,7 @@ func exportHuggingFace(t *work.Translator) (map[string][]byte, error) {
 	if marks.BOS != marks.Pad {
 		never = append(never, []int32{marks.BOS})
 	}
-	files[hfWeightsFile] = work.EncodeSafetensors(weights)
+	files[hfWeightsFile] = model.EncodeSafetensors(weights)
 	files[hfConfigFile], files[hfTokenizerFile] = pretty(c), pretty(words)
 	files[hfGenerationFile] = pretty(struct {
 		Pad   int32     `json:"pad_token_id"`

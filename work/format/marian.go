@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
@@ -86,7 +86,7 @@ var (
 	}
 )
 
-func importMarian(read Files) (*work.Translator, error) {
+func importMarian(read Files) (*model.Translator, error) {
 	modelFile, vocabFile, err := marianNames(read)
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func importMarian(read Files) (*work.Translator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return work.NewTranslator(work.Model{
+	return model.NewTranslator(model.Model{
 		Vocab: uint32(shape.Vocab), Dim: uint32(shape.Dim), FFN: uint32(shape.FFN), Heads: uint32(shape.Heads),
 		Encoder: uint32(shape.Encoder), Decoder: uint32(shape.Decoder), Form: shape.Form,
 	}, params, tok)
@@ -231,9 +231,9 @@ func marianTokenizer(file string, data []byte, size int, read Files) (*text.Mari
 	if names[0] != text.MarianEOS || slices.Contains(names, text.MarianPad) {
 		return nil, fmt.Errorf("%s: piece 0 is %q, want %s, and none %s", file, names[0], text.MarianEOS, text.MarianPad)
 	}
-	return work.ParseMarian(func(name string) ([]byte, error) {
+	return model.ParseMarian(func(name string) ([]byte, error) {
 		switch {
-		case name == work.VocabFile:
+		case name == model.VocabFile:
 			return jsonVocab(append(names, text.MarianPad)), nil
 		case both != nil:
 			return both, nil
@@ -307,7 +307,7 @@ func marianParams(c nmt.Config, arrays map[string]array) (*tensor.Set, error) {
 }
 
 // exportMarian writes a model that came from Marian, or is of its form.
-func exportMarian(t *work.Translator) (map[string][]byte, error) {
+func exportMarian(t *model.Translator) (map[string][]byte, error) {
 	c := t.Model.Shape()
 	tok, ok := t.Tokenizer.(*text.Marian)
 	if !ok {
@@ -342,7 +342,7 @@ func exportMarian(t *work.Translator) (map[string][]byte, error) {
 	}
 	opts := append([]byte(marianYAML(c, pad)), 0)
 	arrays = append(arrays, array{name: marianOptions, shape: []int{len(opts)}, b: opts})
-	model, err := writeNPZ(arrays)
+	m, err := writeNPZ(arrays)
 	if err != nil {
 		return nil, err
 	}
@@ -352,7 +352,7 @@ func exportMarian(t *work.Translator) (map[string][]byte, error) {
 	}
 	f := tok.Files()
 	return map[string][]byte{
-		marianModelFile: model, marianVocabFile: []byte(vocab.String()), work.SourceFile: f.Source, work.TargetFile: f.Target,
+		marianModelFile: m, marianVocabFile: []byte(vocab.String()), model.SourceFile: f.Source, model.TargetFile: f.Target,
 		marianDecoderFile: fmt.Appendf(nil, "relative-paths: true\nmodels:\n  - %s\nvocabs:\n  - %s\n  - %s\n", marianModelFile, marianVocabFile, marianVocabFile),
 	}, nil
 }

@@ -9,14 +9,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/text"
 )
 
 // marianModel is a model of Marian's form: with the tokenizer of the MarianMT
 // beside this test, whose parameters it has where it has those.
-func marianModel(t testing.TB, postNorm bool) *work.Translator {
+func marianModel(t testing.TB, postNorm bool) *model.Translator {
 	t.Helper()
 	mt, err := Import("huggingface", dir(marianDir, nil))
 	if err != nil {
@@ -33,7 +33,7 @@ func marianModel(t testing.TB, postNorm bool) *work.Translator {
 	}
 	bias, _ := p.Get("output.bias")
 	bias.F[len(bias.F)-1] = impossible
-	tr, err := work.NewTranslator(m, p, mt.Tokenizer)
+	tr, err := model.NewTranslator(m, p, mt.Tokenizer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,14 +52,14 @@ func TestMarianAndBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if same(t, tr, back); !bytes.Equal(work.EncodeSafetensors(back.Params), work.EncodeSafetensors(tr.Params)) {
+		if same(t, tr, back); !bytes.Equal(model.EncodeSafetensors(back.Params), model.EncodeSafetensors(tr.Params)) {
 			t.Error("other parameters")
 		}
 	}
 }
 
 // same compares two models but for the bytes of their vocabularies.
-func same(t *testing.T, a, b *work.Translator) {
+func same(t *testing.T, a, b *model.Translator) {
 	t.Helper()
 	x, y := a.Model, b.Model
 	x.Tokenizer, y.Tokenizer = b.Model.Tokenizer, b.Model.Tokenizer
@@ -97,10 +97,10 @@ func TestOneModelForBoth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files["both.spm"] = files[work.TargetFile]
+	files["both.spm"] = files[model.TargetFile]
 	files[marianDecoderFile] = []byte("models: [model.npz]\nvocabs:\n  - both.spm\n  - both.spm\n")
-	delete(files, work.SourceFile)
-	delete(files, work.TargetFile)
+	delete(files, model.SourceFile)
+	delete(files, model.TargetFile)
 	_, err = Import("marian", dir("", files))
 	if err == nil || !strings.Contains(err.Error(), "both.spm has") {
 		t.Errorf("a model of other pieces: %v", err)
@@ -132,7 +132,7 @@ func TestNotForMarian(t *testing.T) {
 	start := marianModel(t, true)
 	e, _ := start.Params.Get("embedding.weight")
 	e.F[len(e.F)-1] = 1
-	for says, tr := range map[string]*work.Translator{
+	for says, tr := range map[string]*model.Translator{
 		"embedding of zero, this model's with that of <s>": ours(t),
 		"sinusoids have timescales":                        mt,
 		"this model's with <pad>":                          start,
@@ -189,7 +189,7 @@ func TestBadMarian(t *testing.T) {
 		"vocabulary's ids":  {marianVocabFile, []byte("\"</s>\": -1\n"), `piece "</s>"`},
 		"two vocabularies":  {marianDecoderFile, []byte("models: [model.npz]\nvocabs: [a.yml, b.yml]\n"), "vocabs"},
 		"another directory": {marianDecoderFile, []byte("models: [../model.npz]\nvocabs: [a.yml, a.yml]\n"), "beside it"},
-		"no tokenizer":      {work.SourceFile, nil, work.SourceFile},
+		"no tokenizer":      {model.SourceFile, nil, model.SourceFile},
 	} {
 		files := maps.Clone(good)
 		if files[c.file] = c.data; c.data == nil {

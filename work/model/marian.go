@@ -1,4 +1,4 @@
-package work
+package model
 
 import (
 	"context"
@@ -73,9 +73,9 @@ func putForeign(ctx context.Context, b block.Blocks, form nmt.Form, f text.Maria
 const maxSpare = 64 << 20
 
 // tokenizer reads the model's tokenizer.
-func (m Model) tokenizer(ctx context.Context, b block.Blocks) (Tokenizer, error) {
+func (m Model) ReadTokenizer(ctx context.Context, b block.Blocks) (Tokenizer, error) {
 	if m.Version == 1 {
-		return readTokenizer(ctx, b, m.Tokenizer, int(m.Vocab))
+		return ReadBPE(ctx, b, m.Tokenizer, int(m.Vocab))
 	}
 	r, err := readForeign(ctx, b, m.Tokenizer)
 	if err != nil {

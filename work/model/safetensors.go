@@ -1,4 +1,4 @@
-package work
+package model
 
 import (
 	"bytes"
@@ -64,7 +64,7 @@ func EncodeSafetensors(s *tensor.Set) []byte {
 func mustJSON(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic("work: " + err.Error()) // a string, or a struct of numbers
+		panic("model: " + err.Error()) // a string, or a struct of numbers
 	}
 	return b
 }

@@ -1,4 +1,4 @@
-package work
+package model
 
 import (
 	"context"
@@ -9,7 +9,7 @@ import (
 	"github.com/alia-network/alia/work/text"
 )
 
-func readTokenizer(ctx context.Context, b block.Blocks, l block.Link, vocab int) (*text.BPE, error) {
+func ReadBPE(ctx context.Context, b block.Blocks, l block.Link, vocab int) (*text.BPE, error) {
 	if !l.Defined() {
 		return nil, errors.New("no tokenizer")
 	}

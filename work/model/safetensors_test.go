@@ -1,4 +1,4 @@
-package work_test
+package model_test
 
 import (
 	"encoding/binary"
@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
@@ -22,8 +22,8 @@ func TestSafetensors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := work.EncodeSafetensors(s)
-	got, err := work.DecodeSafetensors(data)
+	data := model.EncodeSafetensors(s)
+	got, err := model.DecodeSafetensors(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestSafetensors(t *testing.T) {
 		t.Errorf("the elements begin at %d, not at a multiple of 8", n)
 	}
 	odd := append([]byte{0}, data...) // no number stands where the processor wants it
-	if got, err = work.DecodeSafetensors(odd[1:]); err != nil {
+	if got, err = model.DecodeSafetensors(odd[1:]); err != nil {
 		t.Fatal(err)
 	}
 	if name, differs := s.Difference(got); differs {
@@ -65,7 +65,7 @@ func TestSafetensors(t *testing.T) {
 	} {
 		file := binary.LittleEndian.AppendUint64(nil, uint64(len(bad.head)))
 		file = append(append(file, bad.head...), data[len(data)-28:]...)
-		_, err := work.DecodeSafetensors(file)
+		_, err := model.DecodeSafetensors(file)
 		if bad.want == "" && err != nil || bad.want != "" && (err == nil || !strings.Contains(err.Error(), bad.want)) {
 			t.Errorf("%s: error %v, want one with %q", name, err, bad.want)
 		}
@@ -75,7 +75,7 @@ func TestSafetensors(t *testing.T) {
 		"header too big": append([]byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}, data[8:]...),
 		"header huge":    append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, data[8:]...),
 	} {
-		if _, err := work.DecodeSafetensors(bad); err == nil {
+		if _, err := model.DecodeSafetensors(bad); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -103,7 +103,7 @@ func TestWidened(t *testing.T) {
 		for x := range 1 << 16 {
 			data = binary.LittleEndian.AppendUint16(data, uint16(x))
 		}
-		s, err := work.DecodeSafetensorsWidened(data)
+		s, err := model.DecodeSafetensorsWidened(data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,10 +112,10 @@ func TestWidened(t *testing.T) {
 				t.Fatalf("%s %#04x is %v, want %v", name, x, got, want)
 			}
 		}
-		if _, err := work.DecodeSafetensors(data); err == nil {
+		if _, err := model.DecodeSafetensors(data); err == nil {
 			t.Errorf("a model of this program's may be of %s", name)
 		}
-		if _, err := work.DecodeSafetensorsWidened(data[:len(data)-1]); err == nil {
+		if _, err := model.DecodeSafetensorsWidened(data[:len(data)-1]); err == nil {
 			t.Errorf("%s cut short is read", name)
 		}
 	}
@@ -126,14 +126,14 @@ func FuzzSafetensors(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(work.EncodeSafetensors(s))
+	f.Add(model.EncodeSafetensors(s))
 	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := work.DecodeSafetensors(data)
+		s, err := model.DecodeSafetensors(data)
 		if err != nil {
 			return
 		}
-		again, err := work.DecodeSafetensors(work.EncodeSafetensors(s))
+		again, err := model.DecodeSafetensors(model.EncodeSafetensors(s))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,15 +150,15 @@ func FuzzParseModel(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	m := &work.Translator{Tokenizer: tokens, Model: work.Model{
+	m := &model.Translator{Tokenizer: tokens, Model: model.Model{
 		Version: 1, Source: "en", Target: "de", Vocab: uint32(tokens.Pieces()), Dim: 4, FFN: 4, Heads: 2, Encoder: 1, Decoder: 1,
 	}}
 	m.Params = nmt.Init(m.Model.Shape(), 1)
 	files := m.Files()
-	f.Add(files[work.ConfigFile])
+	f.Add(files[model.ConfigFile])
 	f.Fuzz(func(t *testing.T, config []byte) {
-		m, err := work.ParseModel(func(name string) ([]byte, error) {
-			if name == work.ConfigFile {
+		m, err := model.Parse(func(name string) ([]byte, error) {
+			if name == model.ConfigFile {
 				return config, nil
 			}
 			return files[name], nil
@@ -167,9 +167,9 @@ func FuzzParseModel(f *testing.F) {
 			return
 		}
 		again := m.Files()
-		n, err := work.ParseModel(func(name string) ([]byte, error) { return again[name], nil })
+		n, err := model.Parse(func(name string) ([]byte, error) { return again[name], nil })
 		if err != nil || n.ID() != m.ID() {
-			t.Errorf("%v: a model came back changed from %s", err, again[work.ConfigFile])
+			t.Errorf("%v: a model came back changed from %s", err, again[model.ConfigFile])
 		}
 	})
 }

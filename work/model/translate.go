@@ -1,4 +1,4 @@
-package work
+package model
 
 import (
 	"github.com/alia-network/alia/work/nmt"

@@ -1,4 +1,4 @@
-package work
+package model
 
 import (
 	"encoding/json"
@@ -110,7 +110,7 @@ func (t *Translator) Files() map[string][]byte {
 	}
 	config, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
-		panic("work: " + err.Error()) // strings and numbers
+		panic("model: " + err.Error()) // strings and numbers
 	}
 	files[ConfigFile] = append(config, '\n')
 	return files
@@ -118,7 +118,7 @@ func (t *Translator) Files() map[string][]byte {
 
 // ParseModel reads a model from the contents of its directory's files, which
 // read gives by name. The parameters share their file's memory.
-func ParseModel(read func(name string) ([]byte, error)) (*Translator, error) {
+func Parse(read func(name string) ([]byte, error)) (*Translator, error) {
 	data, err := read(ConfigFile)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package work
+package model
 
 import (
 	"context"
@@ -33,13 +33,13 @@ type Translator struct {
 }
 
 // LoadModel reads a model and its parts from blocks.
-func LoadModel(ctx context.Context, b block.Blocks, l block.Link) (*Translator, error) {
-	m, err := ReadModel(ctx, b, l)
+func Load(ctx context.Context, b block.Blocks, l block.Link) (*Translator, error) {
+	m, err := Read(ctx, b, l)
 	if err != nil {
 		return nil, err
 	}
 	t := &Translator{Model: m}
-	if t.Tokenizer, err = m.tokenizer(ctx, b); err != nil {
+	if t.Tokenizer, err = m.ReadTokenizer(ctx, b); err != nil {
 		return nil, err
 	}
 	if t.Params, err = state.GetSet(ctx, b, m.Params); err != nil {
@@ -104,7 +104,7 @@ func (t *Translator) Put(ctx context.Context, b block.Blocks) (block.Link, error
 func (t *Translator) ID() block.Link {
 	data, err := block.Encode(t.Model)
 	if err != nil {
-		panic("work: a model that cannot be encoded: " + err.Error())
+		panic("model: a model that cannot be encoded: " + err.Error())
 	}
 	return block.Link{Cid: block.Sum(block.CBOR, data)}
 }

@@ -1,4 +1,13 @@
-package work
+// Package model is a trained model: its record, its directory of files and its
+// translations.
+//
+// A [Model] is the record that a model's CID names. [Load] reads a model from
+// blocks and [Parse] from the files of a directory; both give a [Translator],
+// which has the parameters in memory and translates segments.
+//
+//	t, err := model.Load(ctx, blocks, link)
+//	out, err := t.Translate(engine, []string{"good morning"}, unit.Greedy)
+package model
 
 import (
 	"context"
@@ -33,7 +42,7 @@ func (m Model) Shape() nmt.Config {
 }
 
 // ReadModel fetches and checks the record of a model.
-func ReadModel(ctx context.Context, b block.Blocks, l block.Link) (Model, error) {
+func Read(ctx context.Context, b block.Blocks, l block.Link) (Model, error) {
 	var m Model
 	if err := block.GetNode(ctx, b, l, &m); err != nil {
 		return Model{}, fmt.Errorf("model: %w", err)
