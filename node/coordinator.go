@@ -13,9 +13,9 @@ import (
 
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/model"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/score"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -25,12 +25,12 @@ import (
 type Coordinator struct {
 	// Dir keeps what must survive a crash: the run's head and its journal.
 	Dir   string
-	Store work.Store
-	Plan  *work.Plan
+	Store run.BlockStore
+	Plan  *run.Plan
 	// Crew does the units; Home, in this process, the combines.
 	Crew, Home unit.Crew
 	// Committed is told of every round whose log is safe; nil when no ledger cares.
-	Committed func(work.Round, block.Link)
+	Committed func(run.Round, block.Link)
 	Report    Reporter
 }
 
@@ -38,7 +38,7 @@ type Coordinator struct {
 type Outcome struct {
 	Model   block.Link
 	Head    block.Link // the last round's log
-	Last    work.Round
+	Last    run.Round
 	Rounds  int
 	Seconds float64
 	Loss    float64 // mean training loss of the last round
@@ -81,7 +81,7 @@ func (c *Coordinator) Run(ctx context.Context) (*Outcome, error) {
 		return nil, err
 	}
 	c.Report(Event{Kind: EventPlanned, Work: c.Plan.Link, Rounds: out.Rounds, Text: "run " + c.Plan.Link.String()})
-	t := &work.Training{Plan: c.Plan, Store: c.Store, Crew: c.Crew, Home: c.Home, Done: func(r work.Round, l block.Link) error {
+	t := &run.Training{Plan: c.Plan, Store: c.Store, Crew: c.Crew, Home: c.Home, Done: func(r run.Round, l block.Link) error {
 		if err := WriteFile(filepath.Join(c.Dir, home.HeadFile), []byte(l.String()+"\n")); err != nil {
 			return err
 		}
@@ -96,7 +96,7 @@ func (c *Coordinator) Run(ctx context.Context) (*Outcome, error) {
 		return nil, fmt.Errorf("store model: %w", err)
 	}
 	out.Rounds = int(out.Last.Number) + 1
-	out.Loss, out.Valid = work.Loss(out.Last.Entries), work.NLL(out.Last.Valid)
+	out.Loss, out.Valid = run.Loss(out.Last.Lines), run.NLL(out.Last.Valid)
 	if err := c.test(ctx, out); err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (c *Coordinator) count(ctx context.Context, head block.Link, out *Outcome) 
 	if !head.Defined() {
 		return nil
 	}
-	history, err := work.History(ctx, c.Store, head)
+	history, err := run.History(ctx, c.Store, head)
 	if err != nil {
 		return fmt.Errorf("resume run: %w", err)
 	}
@@ -117,7 +117,7 @@ func (c *Coordinator) count(ctx context.Context, head block.Link, out *Outcome) 
 	for i := len(history) - 1; i >= 0; i-- {
 		r := history[i]
 		out.Units += crewed(r)
-		out.Tokens += work.Tokens(r.Entries)
+		out.Tokens += run.Tokens(r.Lines)
 		if c.Committed != nil {
 			c.Committed(r, link)
 		}
@@ -127,11 +127,11 @@ func (c *Coordinator) count(ctx context.Context, head block.Link, out *Outcome) 
 }
 
 // crewed is the units of a round that its crew did.
-func crewed(r work.Round) int { return len(r.Entries) + len(r.Valid) + len(r.Translated) }
+func crewed(r run.Round) int { return len(r.Lines) + len(r.Valid) + len(r.Translated) }
 
-func (c *Coordinator) round(r work.Round, l block.Link, out *Outcome) {
+func (c *Coordinator) round(r run.Round, l block.Link, out *Outcome) {
 	out.Units += crewed(r)
-	out.Tokens += work.Tokens(r.Entries)
+	out.Tokens += run.Tokens(r.Lines)
 	if c.Committed != nil {
 		c.Committed(r, l)
 	}

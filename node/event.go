@@ -3,7 +3,7 @@ package node
 import (
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/run"
 )
 
 // Event is something a role tells its user. Kind says which fields are set;
@@ -62,14 +62,14 @@ const (
 type Reporter func(Event)
 
 // RoundEvent is what there is to tell of a round of a plan, from its log.
-func RoundEvent(p *work.Plan, r work.Round) Event {
+func RoundEvent(p *run.Plan, r run.Round) Event {
 	e := Event{
 		Kind: EventRound, Work: p.Link, Round: int(r.Number) + 1, Rounds: p.Rounds(), Epoch: p.Epoch(int(r.Number)) + 1,
-		Loss: work.Loss(r.Entries), NLL: work.NLL(r.Entries), Tokens: work.Tokens(r.Entries), Units: len(r.Entries),
+		Loss: run.Loss(r.Lines), NLL: run.NLL(r.Lines), Tokens: run.Tokens(r.Lines), Units: len(r.Lines),
 		Seconds: took(r), Time: r.Combine.Started + r.Combine.Took,
 	}
 	if len(r.Valid) > 0 {
-		e.Valid = work.NLL(r.Valid)
+		e.Valid = run.NLL(r.Valid)
 	}
 	if len(r.Translated) > 0 {
 		e.BLEU, e.ChrF = float64(r.Scores.BLEU)/10_000, float64(r.Scores.ChrF)/10_000
@@ -78,9 +78,9 @@ func RoundEvent(p *work.Plan, r work.Round) Event {
 }
 
 // took is the seconds from the first unit's start to the end of the combine.
-func took(r work.Round) float64 {
+func took(r run.Round) float64 {
 	first := r.Combine.Started
-	for _, e := range r.Entries {
+	for _, e := range r.Lines {
 		first = min(first, e.Started)
 	}
 	return float64(r.Combine.Started+r.Combine.Took-first) / 1000

@@ -18,6 +18,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -40,7 +41,7 @@ func TestSameBitsCoordinatorStops(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := work.NewRun(ctx, p.Store, c, cfg)
+		plan, err := run.New(ctx, p.Store, c, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

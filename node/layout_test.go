@@ -33,17 +33,18 @@ var rooms = map[string][]string{
 	"work/unit":                   {"protocol/block"},
 	"work/state":                  {"protocol/block", "work/kernel", "work/tensor"},
 	"work/model":                  {"protocol/block", "work/unit", "work/state", "work/kernel", "work/tensor", "work/nmt", "work/text"},
-	"work":                        {"work/model", "work/state", "work/unit", "protocol/block", "work/kernel", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
-	"work/format":                 {"work", "work/kernel", "work/nmt", "work/tensor", "work/text"},
+	"work/run":                    {"protocol/block", "work/unit", "work/state", "work/model", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
+	"work":                        {"protocol/block", "work/unit", "work/state", "work/model", "work/run", "work/kernel", "work/tensor", "work/nmt", "work/train"},
+	"work/format":                 {"work/model", "work/kernel", "work/nmt", "work/tensor", "work/text"},
 	"ledger":                      {"protocol", "protocol/block", "work/kernel"},
 	"ledger/wallet":               {"protocol"},
 	"ledger/light":                {"ledger", "ledger/wallet", "protocol", "protocol/block"},
 	"ledger/chain":                {"ledger", "ledger/wallet", "protocol", "protocol/block"},
 	"node/home":                   {"protocol/block", "ledger/wallet"},
-	"node":                        {"node/home", "protocol", "protocol/block", "protocol/market", "protocol/mesh", "work", "work/kernel", "work/train", "work/corpus", "work/text", "work/score", "ledger", "ledger/light", "ledger/wallet"},
-	"node/client":                 {"node", "node/home", "protocol", "protocol/block", "protocol/mesh", "work", "work/nmt", "work/text", "ledger", "ledger/light", "ledger/wallet"},
+	"node":                        {"node/home", "protocol", "protocol/block", "protocol/market", "protocol/mesh", "work", "work/unit", "work/model", "work/run", "work/kernel", "work/train", "work/corpus", "work/text", "work/score", "ledger", "ledger/light", "ledger/wallet"},
+	"node/client":                 {"node", "node/home", "protocol", "protocol/block", "protocol/mesh", "work/unit", "work/model", "work/nmt", "work/text", "ledger", "ledger/light", "ledger/wallet"},
 	"node/curves":                 {"node"},
-	"node/retention":              {"node", "node/home", "protocol", "protocol/block", "work"},
+	"node/retention":              {"node", "node/home", "protocol", "protocol/block", "work/run"},
 	"node/swarm":                  {"node", "node/home", "protocol", "protocol/block", "protocol/mesh", "ledger", "ledger/chain", "ledger/light", "ledger/wallet"},
 	"node/alia":                   {"*"},
 	"node/alia/gemmpeer":          {},
@@ -60,7 +61,7 @@ var rooms = map[string][]string{
 // pure rooms have no clock, randomness, goroutine, socket or map order in
 // them, and no product of floats that a compiler could fuse.
 var pure = map[string]bool{
-	"protocol": true, "protocol/market": true, "ledger": true, "work": true, "work/unit": true, "work/state": true, "work/model": true,
+	"protocol": true, "protocol/market": true, "ledger": true, "work": true, "work/unit": true, "work/state": true, "work/model": true, "work/run": true,
 	"work/kernel": true, "work/tensor": true, "work/nmt": true, "work/text": true,
 	"work/corpus": true, "work/score": true, "work/train": true, "work/format": true, "cuda/ptx": true,
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -146,7 +147,7 @@ func local(t *testing.T) block.Link {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	plan, err := work.NewRun(t.Context(), store, c, cfg)
+	plan, err := run.New(t.Context(), store, c, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +169,7 @@ func (v *village) coordinate(p *node.Peer, dir string) *node.Outcome {
 	t := v.t
 	t.Helper()
 	c, cfg := tiny(t)
-	plan, err := work.NewRun(t.Context(), p.Store, c, cfg)
+	plan, err := run.New(t.Context(), p.Store, c, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

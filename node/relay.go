@@ -12,7 +12,7 @@ import (
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/run"
 )
 
 // Ledger is what a relay needs of the ledger.
@@ -55,7 +55,7 @@ type Relay struct {
 const settleBatch = ledger.MaxEntries
 
 // Committed notes a round whose log is to be committed.
-func (r *Relay) Committed(round work.Round, log block.Link) {
+func (r *Relay) Committed(round run.Round, log block.Link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	roots := ledger.RoundRoots{Params: round.After.Params, Log: log}

@@ -11,7 +11,7 @@ import (
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -29,7 +29,7 @@ const drainTime = 30 * time.Second
 
 // NewRun prepares the coordination of plan by p. dir keeps the run's head and
 // journal; here does the combines in this process.
-func NewRun(p *Peer, plan *work.Plan, dir string, here unit.Crew, report Reporter) (*Run, error) {
+func NewRun(p *Peer, plan *run.Plan, dir string, here unit.Crew, report Reporter) (*Run, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}

@@ -12,8 +12,8 @@ import (
 	"slices"
 
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/model"
+	"github.com/alia-network/alia/work/run"
 )
 
 // ManifestFile binds a model's directory to the run that made it.
@@ -33,7 +33,7 @@ type Manifest struct {
 
 // SaveModel writes the outcome's model as a directory below dir, whole or
 // not at all, and returns its path.
-func SaveModel(ctx context.Context, b block.Blocks, dir string, plan *work.Plan, o *Outcome) (string, error) {
+func SaveModel(ctx context.Context, b block.Blocks, dir string, plan *run.Plan, o *Outcome) (string, error) {
 	t, err := model.Load(ctx, b, o.Model)
 	if err != nil {
 		return "", err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/train"
@@ -14,21 +15,21 @@ import (
 )
 
 func (w *Worker) combine(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
-	run, err := ReadRun(ctx, b, u.Work)
+	record, err := run.Read(ctx, b, u.Work)
 	if err != nil {
 		return unit.Result{}, err
 	}
 	var s train.State
 	for i, at := range []**tensor.Set{&s.Params, &s.M} {
-		if *at, err = w.set(ctx, b, u.Inputs[i], run.Model()); err != nil {
+		if *at, err = w.set(ctx, b, u.Inputs[i], record.Model()); err != nil {
 			return unit.Result{}, err
 		}
 	}
 	round := int(u.Round)
-	if s.V, err = w.moment(ctx, b, u.Inputs[2], run, s.Params, round); err != nil {
+	if s.V, err = w.moment(ctx, b, u.Inputs[2], record, s.Params, round); err != nil {
 		return unit.Result{}, err
 	}
-	from, err := contributions(ctx, b, u.Inputs[3:], run.Config.Inner(round) > 1)
+	from, err := contributions(ctx, b, u.Inputs[3:], record.Config.Inner(round) > 1)
 	if err != nil {
 		return unit.Result{}, err
 	}
@@ -42,7 +43,7 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u unit.Unit) (unit
 		s.V = s.V.Clone()
 	}
 	cost := train.CombineCost(s.Params, len(from))
-	step, err := train.Combine(w.dev, run.Config, run.Config.Place(round, int(run.Steps)), &s, from, round)
+	step, err := train.Combine(w.dev, record.Config, record.Config.Place(round, int(record.Steps)), &s, from, round)
 	if err != nil {
 		return unit.Result{}, err
 	}
@@ -60,7 +61,7 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u unit.Unit) (unit
 		w.sets = remember(w.sets, any(l), set)
 		r.Outputs = append(r.Outputs, l)
 	}
-	update, err := putDelta(ctx, b, step)
+	update, err := run.PutDelta(ctx, b, step)
 	r.Outputs = append(r.Outputs, update)
 	return r, err
 }
@@ -79,7 +80,7 @@ func contributions(ctx context.Context, b block.Blocks, outputs []block.Link, wa
 	for out := range slices.Chunk(outputs, each) {
 		var c train.Contribution
 		var err error
-		if c.Delta, err = getDelta(ctx, b, out[0]); err != nil {
+		if c.Delta, err = run.GetDelta(ctx, b, out[0]); err != nil {
 			return nil, err
 		}
 		if walked {
@@ -94,7 +95,7 @@ func contributions(ctx context.Context, b block.Blocks, outputs []block.Link, wa
 
 // average does an Average unit.
 func (w *Worker) average(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
-	run, err := ReadRun(ctx, b, u.Work)
+	run, err := run.Read(ctx, b, u.Work)
 	if err != nil {
 		return unit.Result{}, err
 	}

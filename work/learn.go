@@ -7,6 +7,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/train"
@@ -17,30 +18,30 @@ import (
 // the second moment where it takes several steps, and the batches.
 type lesson struct {
 	unit    unit.Unit
-	run     Run
+	run     run.Record
 	params  *tensor.Set
 	v       *tensor.Set // factored; nil for a Gradient
 	batches []nmt.Batch
 }
 
 func (w *Worker) lesson(ctx context.Context, b block.Blocks, u unit.Unit) (lesson, error) {
-	run, err := ReadRun(ctx, b, u.Work)
+	record, err := run.Read(ctx, b, u.Work)
 	if err != nil {
 		return lesson{}, err
 	}
-	l := lesson{unit: u, run: run}
-	if l.params, err = w.params(ctx, b, u, run.Model()); err != nil {
+	l := lesson{unit: u, run: record}
+	if l.params, err = w.params(ctx, b, u, record.Model()); err != nil {
 		return lesson{}, err
 	}
 	batches := u.Inputs[1:]
 	if u.Kind == unit.Steps {
-		if l.v, err = w.moment(ctx, b, u.Inputs[1], run, l.params, int(u.Round)); err != nil {
+		if l.v, err = w.moment(ctx, b, u.Inputs[1], record, l.params, int(u.Round)); err != nil {
 			return lesson{}, err
 		}
 		batches = u.Inputs[2:]
 	}
 	for _, in := range batches {
-		batch, err := readBatch(ctx, b, in, int(run.Vocab))
+		batch, err := run.ReadBatch(ctx, b, in, int(record.Vocab))
 		if err != nil {
 			return lesson{}, err
 		}
@@ -81,7 +82,7 @@ func (w *Worker) learn(ctx context.Context, b block.Blocks, u unit.Unit) (unit.R
 		if err != nil {
 			return unit.Result{}, err
 		}
-		out, err := putDelta(ctx, b, train.Quantize(w.dev, g, l.run.Config.DeltaBits))
+		out, err := run.PutDelta(ctx, b, train.Quantize(w.dev, g, l.run.Config.DeltaBits))
 		r := sums(sum)
 		r.Cost += train.QuantizeCost(l.params)
 		r.Outputs = []block.Link{out}
@@ -98,7 +99,7 @@ func (w *Worker) learn(ctx context.Context, b block.Blocks, u unit.Unit) (unit.R
 	if !given.V.Finite() || !given.Scales.Finite() {
 		return unit.Result{}, fmt.Errorf("%w: after %d steps", nmt.ErrNonFinite, steps)
 	}
-	delta, err := putDelta(ctx, b, given.Delta)
+	delta, err := run.PutDelta(ctx, b, given.Delta)
 	if err != nil {
 		return unit.Result{}, err
 	}

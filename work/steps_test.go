@@ -8,6 +8,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
@@ -34,20 +35,20 @@ var variants = []struct {
 
 // trainRun trains the little corpus by a configuration, stopped after round stop
 // and resumed where that is not negative.
-func trainRun(t *testing.T, store work.Store, kernels string, c train.Config, stop int) (*work.Plan, work.Round, block.Link) {
+func trainRun(t *testing.T, store run.BlockStore, kernels string, c train.Config, stop int) (*run.Plan, run.Round, block.Link) {
 	t.Helper()
 	dev, err := kernel.Open(kernels, 1)
 	if err != nil {
 		t.Fatalf("kernels %s: %v", kernels, err)
 	}
-	plan, err := work.NewRun(t.Context(), store, numbers(), c)
+	plan, err := run.New(t.Context(), store, numbers(), c)
 	if err != nil {
 		t.Fatal(err)
 	}
 	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: store, Clock: zero}
 	var head block.Link
 	errStop := errors.New("stopped")
-	tr := &work.Training{Plan: plan, Store: store, Crew: crew, Home: crew, Done: func(r work.Round, l block.Link) error {
+	tr := &run.Training{Plan: plan, Store: store, Crew: crew, Home: crew, Done: func(r run.Round, l block.Link) error {
 		if head = l; int(r.Number) == stop {
 			stop = -1
 			return errStop
@@ -94,7 +95,7 @@ func TestSameBitsOptions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			history, err := work.History(t.Context(), claims, head)
+			history, err := run.History(t.Context(), claims, head)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,20 +118,20 @@ func TestPatience(t *testing.T) {
 	c.Patience, c.Average, c.Validation, c.Epochs, c.RatePPM = 3, 2, 2, 50, 1 // it learns next to nothing
 	store := &block.Memory{}
 	plan, last, head := trainRun(t, store, "", c, -1)
-	if int(last.Number)+1 >= plan.Rounds() || last.Progress.Waited != 3 {
-		t.Fatalf("ended after round %d of %d, %d validations after the best", last.Number, plan.Rounds(), last.Progress.Waited)
+	if int(last.Number)+1 >= plan.Rounds() || last.Validations.Waited != 3 {
+		t.Fatalf("ended after round %d of %d, %d validations after the best", last.Number, plan.Rounds(), last.Validations.Waited)
 	}
-	history, err := work.History(t.Context(), store, head)
+	history, err := run.History(t.Context(), store, head)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var best work.Round
+	var best run.Round
 	for _, r := range history {
 		if len(r.Valid) > 0 && r.Scores.BLEU > best.Scores.BLEU || !best.Run.Defined() && len(r.Valid) > 0 {
 			best = r
 		}
 	}
-	kept := last.Progress.Kept
+	kept := last.Validations.Kept
 	if kept[len(kept)-1] != best.After.Params {
 		t.Errorf("kept the parameters of another round than the best, %d", best.Number)
 	}
@@ -152,7 +153,7 @@ func TestNonFinite(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := work.NewRun(t.Context(), store, numbers(), c)
+		plan, err := run.New(t.Context(), store, numbers(), c)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/unit"
@@ -50,11 +51,11 @@ var ErrDiffers = errors.New("the recomputed result differs from the claimed one"
 // Rounds recomputes rounds first to last of a history, from the nearest
 // state before them that the claims still hold, or from the beginning. It
 // stops after the first round in which a unit differs, with [ErrDiffers].
-func (v *Verifier) Rounds(ctx context.Context, history []Round, first, last int) error {
+func (v *Verifier) Rounds(ctx context.Context, history []run.Round, first, last int) error {
 	if first < 0 || last >= len(history) || first > last {
 		return fmt.Errorf("rounds %d to %d: the log has 0 to %d", first, last, len(history)-1)
 	}
-	p, err := OpenPlan(ctx, v.Claims, history[0].Run)
+	p, err := run.Open(ctx, v.Claims, history[0].Run)
 	if err != nil {
 		return err
 	}
@@ -64,11 +65,11 @@ func (v *Verifier) Rounds(ctx context.Context, history []Round, first, last int)
 	}
 	for r := start; r <= last; r++ {
 		o := &overlay{mine: &block.Memory{}, claims: v.Claims}
-		var before Round
+		var before run.Round
 		if r > 0 {
 			before = history[r-1]
 		}
-		if from, err = v.round(ctx, o, p, history[r], from, before.Progress); err != nil {
+		if from, err = v.round(ctx, o, p, history[r], from, before.Validations); err != nil {
 			return fmt.Errorf("round %d: %w", r, err)
 		}
 	}
@@ -77,7 +78,7 @@ func (v *Verifier) Rounds(ctx context.Context, history []Round, first, last int)
 
 // start finds the last round, first or before it, whose beginning can be
 // read, and the state it begins with.
-func (v *Verifier) start(ctx context.Context, p *Plan, history []Round, first int) (int, Checkpoint, error) {
+func (v *Verifier) start(ctx context.Context, p *run.Plan, history []run.Round, first int) (int, run.State, error) {
 	for r := first; r > 0; r-- {
 		from := history[r-1].After
 		if v.holds(ctx, from.Params) && v.holds(ctx, from.M) && v.holds(ctx, from.V) {
@@ -94,15 +95,15 @@ func (v *Verifier) holds(ctx context.Context, l block.Link) bool {
 }
 
 // round recomputes one round and gives the state it leaves.
-func (v *Verifier) round(ctx context.Context, o *overlay, p *Plan, log Round, from Checkpoint, before Progress) (Checkpoint, error) {
+func (v *Verifier) round(ctx context.Context, o *overlay, p *run.Plan, log run.Round, from run.State, before run.Validations) (run.State, error) {
 	if log.Number == 0 {
 		if _, err := p.Begin(ctx, o); err != nil {
-			return Checkpoint{}, err
+			return run.State{}, err
 		}
 	}
 	differs := false
-	mine, err := p.conduct(ctx, o, int(log.Number), from, before, log.Previous, func(ctx context.Context, part part, units []unit.Unit) ([]Entry, [][]block.Link, error) {
-		lines := part.of(log)
+	mine, err := p.Conduct(ctx, o, int(log.Number), from, before, log.Previous, func(ctx context.Context, part run.Part, units []unit.Unit) ([]run.Line, [][]block.Link, error) {
+		lines := part.Of(log)
 		results, d, err := v.units(ctx, o, units, lines)
 		outputs := make([][]block.Link, len(results))
 		for i, r := range results {
@@ -113,17 +114,17 @@ func (v *Verifier) round(ctx context.Context, o *overlay, p *Plan, log Round, fr
 	})
 	switch {
 	case err != nil:
-		return Checkpoint{}, err
+		return run.State{}, err
 	case differs:
 		return mine.After, ErrDiffers
 	}
 	a, err := block.Encode(mine)
 	if err != nil {
-		return Checkpoint{}, err
+		return run.State{}, err
 	}
 	b, err := block.Encode(log)
 	if err != nil {
-		return Checkpoint{}, err
+		return run.State{}, err
 	}
 	if !bytes.Equal(a, b) {
 		return mine.After, fmt.Errorf("the log's state, scores or progress do not follow from its units: %w", ErrDiffers)
@@ -133,7 +134,7 @@ func (v *Verifier) round(ctx context.Context, o *overlay, p *Plan, log Round, fr
 
 // carry keeps, for the next round, the state in the worker's memory: the
 // overlay of this round goes, and the claims may not hold it.
-func (v *Verifier) carry(ctx context.Context, o *overlay, c Checkpoint) error {
+func (v *Verifier) carry(ctx context.Context, o *overlay, c run.State) error {
 	v.Worker.sets = v.Worker.sets[:0]
 	for _, l := range []block.Link{c.V, c.M, c.Params} {
 		s, err := state.GetSet(ctx, o, l)
@@ -146,7 +147,7 @@ func (v *Verifier) carry(ctx context.Context, o *overlay, c Checkpoint) error {
 }
 
 // units recomputes units and compares each with its line of the log.
-func (v *Verifier) units(ctx context.Context, o *overlay, units []unit.Unit, log []Entry) ([]unit.Result, bool, error) {
+func (v *Verifier) units(ctx context.Context, o *overlay, units []unit.Unit, log []run.Line) ([]unit.Result, bool, error) {
 	if len(units) != len(log) {
 		return nil, false, fmt.Errorf("the plan has %d units, the log %d: %w", len(units), len(log), ErrDiffers)
 	}
@@ -159,7 +160,7 @@ func (v *Verifier) units(ctx context.Context, o *overlay, units []unit.Unit, log
 		}
 		if f.Unit != log[i].Unit {
 			f.Same, f.Detail = false, fmt.Sprintf("the log has unit %s here, the plan %s", log[i].Unit, f.Unit)
-		} else if f.Same && log[i] != log[i].of(u, f.Computed, res) {
+		} else if f.Same && log[i] != log[i].Of(u, f.Computed, res) {
 			f.Same, f.Detail = false, "the log's line has other sums than the unit's result"
 		}
 		if res.Defect != 0 {

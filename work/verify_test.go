@@ -13,13 +13,14 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/unit"
 )
 
 // kept runs the little run into a store on disk and opens it for reading.
-func kept(t *testing.T) (dir string, claims *block.Reader, history []work.Round) {
+func kept(t *testing.T) (dir string, claims *block.Reader, history []run.Round) {
 	t.Helper()
 	dir = t.TempDir()
 	store, err := block.Open(dir)
@@ -27,7 +28,7 @@ func kept(t *testing.T) (dir string, claims *block.Reader, history []work.Round)
 		t.Fatal(err)
 	}
 	_, _, head := runLocal(t, store, "", block.Link{}, -1)
-	if history, err = work.History(t.Context(), store, head); err != nil {
+	if history, err = run.History(t.Context(), store, head); err != nil {
 		t.Fatal(err)
 	}
 	store.Close()
@@ -70,7 +71,7 @@ func TestVerifyHonestRun(t *testing.T) {
 	}
 	units := 0
 	for _, r := range history {
-		units += len(r.Lines())
+		units += len(r.All())
 	}
 	if len(*findings) != units {
 		t.Errorf("%d units verified, the run has %d", len(*findings), units)
@@ -108,7 +109,7 @@ func path(t *testing.T, dir string, c cid.Cid) string {
 func TestVerifyFlippedBit(t *testing.T) {
 	dir, claims, history := kept(t)
 	last := len(history) - 1
-	delta := result(t, claims, history[last].Entries[0].Result).Outputs[0]
+	delta := result(t, claims, history[last].Lines[0].Result).Outputs[0]
 	var rec state.SetRecord
 	if err := block.GetNode(t.Context(), claims, delta, &rec); err != nil {
 		t.Fatal(err)
@@ -128,7 +129,7 @@ func TestVerifyFlippedBit(t *testing.T) {
 		t.Fatalf("verification says %v, want that it differs", err)
 	}
 	for _, f := range *findings {
-		if want := f.Unit != history[last].Entries[0].Unit; f.Same != want {
+		if want := f.Unit != history[last].Lines[0].Unit; f.Same != want {
 			t.Errorf("%s unit %d of round %d: same %v, want %v", f.Kind, f.Index, f.Round, f.Same, want)
 		} else if !f.Same && f.Tensor != rec.Tensors[0].Name {
 			t.Errorf("the difference is said to be in %q, it is in %q: %s", f.Tensor, rec.Tensors[0].Name, f.Detail)
@@ -141,7 +142,7 @@ func TestVerifyForgedResult(t *testing.T) {
 	_, claims, history := kept(t)
 	forged := &forger{Reader: claims}
 	last := len(history) - 1
-	entry := &history[last].Entries[0]
+	entry := &history[last].Lines[0]
 	r := result(t, claims, entry.Result)
 	set, err := state.GetSet(t.Context(), claims, r.Outputs[0])
 	if err != nil {
@@ -196,7 +197,7 @@ func (f *forger) Put(ctx context.Context, codec block.Codec, data []byte) (cid.C
 // TestTrace: a traced unit lists the same names and digests every time.
 func TestTrace(t *testing.T) {
 	_, claims, history := kept(t)
-	plan, err := work.OpenPlan(t.Context(), claims, history[0].Run)
+	plan, err := run.Open(t.Context(), claims, history[0].Run)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/train"
 )
 
@@ -46,20 +47,20 @@ func config() train.Config {
 // zero is a clock that stands still, so that logs are equal too.
 func zero() uint64 { return 0 }
 
-func runLocal(t *testing.T, store work.Store, kernels string, head block.Link, stop int) (*work.Plan, work.Round, block.Link) {
+func runLocal(t *testing.T, store run.BlockStore, kernels string, head block.Link, stop int) (*run.Plan, run.Round, block.Link) {
 	t.Helper()
 	ctx := context.Background()
 	dev, err := kernel.Open(kernels, 1)
 	if err != nil {
 		t.Fatalf("kernels %s: %v", kernels, err)
 	}
-	plan, err := work.NewRun(ctx, store, numbers(), config())
+	plan, err := run.New(ctx, store, numbers(), config())
 	if err != nil {
 		t.Fatal(err)
 	}
 	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: store, Clock: zero}
 	errStop := fmt.Errorf("stopped")
-	tr := &work.Training{Plan: plan, Store: store, Crew: crew, Home: crew, Done: func(r work.Round, l block.Link) error {
+	tr := &run.Training{Plan: plan, Store: store, Crew: crew, Home: crew, Done: func(r run.Round, l block.Link) error {
 		head = l
 		if int(r.Number) == stop {
 			return errStop
@@ -80,7 +81,7 @@ const golden = "bafyreieqw4wsifqcxknhvf3ozsrztrt4wvo76vcoq2cjs253e55hxuhcmy"
 // TestSameBitsTrain: a run ends in the same state on every device, and when
 // it is stopped and resumed.
 func TestSameBitsTrain(t *testing.T) {
-	var want work.Round
+	var want run.Round
 	for _, name := range kernel.Names() {
 		_, last, _ := runLocal(t, &block.Memory{}, name, block.Link{}, -1)
 		if !want.After.Params.Defined() {

@@ -1,14 +1,11 @@
-// Package work is the unit of work: input CIDs to output CIDs, the same on
-// every machine.
+// Package work does units and checks those who did them.
 //
-// A [Unit] names what is to be computed by the CIDs of its inputs; [Worker.Do]
-// computes it and gives a [Result] whose CID every other machine would give
-// too. A training run is the loop of [Train]: plan a round, have its units
-// done, do its combine. A crew of one process and a swarm differ only in who
-// does the units.
+// A [Worker] computes a unit on one device and gives a result whose CID every
+// other machine would give too. [Local] is a crew of one worker. A [Verifier]
+// computes again what a log claims.
 //
 //	w := work.NewWorker(device)
-//	result, err := w.Do(ctx, blocks, unit) // a miner, an auditor, a test
+//	result, err := w.Do(ctx, blocks, u) // a miner, an auditor, a test
 package work
 
 import (
@@ -21,6 +18,7 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/train"
@@ -125,7 +123,7 @@ func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, shape 
 		return s, nil
 	}
 	if base, ok := recall(w.sets, u.Base); ok && u.Base.Defined() {
-		step, err := getDelta(ctx, b, u.Update)
+		step, err := run.GetDelta(ctx, b, u.Update)
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +141,7 @@ func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, shape 
 }
 
 // moment reads the second moment that round r of a run begins with.
-func (w *Worker) moment(ctx context.Context, b block.Blocks, l block.Link, run Run, params *tensor.Set, r int) (*tensor.Set, error) {
+func (w *Worker) moment(ctx context.Context, b block.Blocks, l block.Link, run run.Record, params *tensor.Set, r int) (*tensor.Set, error) {
 	if run.Config.Inner(r) == 1 {
 		return w.set(ctx, b, l, run.Model())
 	}

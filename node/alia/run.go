@@ -18,7 +18,7 @@ import (
 	"github.com/alia-network/alia/node/retention"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/run"
 )
 
 func newRunCommand(a *app) *cobra.Command {
@@ -144,11 +144,11 @@ func newRunShow(a *app) *cobra.Command {
 			d := runDetails{runInfo: a.runInfo(r)}
 			d.Curves, d.Metrics = filepath.Join(d.Directory, curves.ChartFile), filepath.Join(d.Directory, curves.MetricsFile)
 			if r.Head.Defined() {
-				d.TrainLoss = work.Loss(r.Last.Entries)
+				d.TrainLoss = run.Loss(r.Last.Lines)
 				d.Ended = time.UnixMilli(int64(r.Last.Combine.Started + r.Last.Combine.Took)).UTC()
 			}
 			if len(r.Last.Valid) > 0 {
-				d.ValidLoss = work.NLL(r.Last.Valid)
+				d.ValidLoss = run.NLL(r.Last.Valid)
 				d.BLEU, d.ChrF = float64(r.Last.Scores.BLEU)/10_000, float64(r.Last.Scores.ChrF)/10_000
 			}
 			if reader != nil {

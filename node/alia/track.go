@@ -9,25 +9,25 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/curves"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/run"
 )
 
 // track writes the curves of a run, round after round.
 type track struct {
-	plan  *work.Plan
+	plan  *run.Plan
 	at    []float64     // by round: the passes over the corpus before it
 	files *curves.Files // nil when they are closed
 }
 
 // openTrack writes the curves of the rounds done so far, from their logs.
-func openTrack(ctx context.Context, store block.Blocks, plan *work.Plan, dir string) (*track, error) {
+func openTrack(ctx context.Context, store block.Blocks, plan *run.Plan, dir string) (*track, error) {
 	head, err := node.Head(dir)
 	if err != nil {
 		return nil, err
 	}
-	var history []work.Round
+	var history []run.Round
 	if head.Defined() {
-		if history, err = work.History(ctx, store, head); err != nil {
+		if history, err = run.History(ctx, store, head); err != nil {
 			return nil, fmt.Errorf("curves: %w", err)
 		}
 	}
@@ -44,7 +44,7 @@ func openTrack(ctx context.Context, store block.Blocks, plan *work.Plan, dir str
 // passes is, for each round of a plan and for its end, the passes over the
 // corpus before it: whole ones where an epoch begins, and between two such
 // rounds in proportion to the batches.
-func passes(plan *work.Plan) []float64 {
+func passes(plan *run.Plan) []float64 {
 	n := plan.Rounds()
 	at := make([]float64, n+1)
 	batch := func(r int) int { return plan.Run.Config.Batch(r, 0) }

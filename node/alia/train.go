@@ -15,6 +15,7 @@ import (
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/train"
 )
 
@@ -159,7 +160,7 @@ func trainLocal(ctx context.Context, a *app, l *lesson, c *compute) (err error) 
 		return err
 	}
 	a.note("training the tokenizer, %d pieces", course.cfg.Pieces)
-	plan, err := work.NewRun(ctx, store, course.data, course.cfg)
+	plan, err := run.New(ctx, store, course.data, course.cfg)
 	if err != nil {
 		return err
 	}

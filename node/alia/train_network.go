@@ -11,6 +11,7 @@ import (
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/run"
 )
 
 // minerUnits is the units of a run's rounds that one miner did.
@@ -39,7 +40,7 @@ func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *network
 	if err := course.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
 		return err
 	}
-	plan, err := work.NewRun(ctx, peer.Store, course.data, course.cfg)
+	plan, err := run.New(ctx, peer.Store, course.data, course.cfg)
 	if err != nil {
 		return err
 	}
@@ -87,13 +88,13 @@ func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *network
 
 // minersOf counts, from the run's logs, who did how many units, by account.
 func minersOf(ctx context.Context, peer *node.Peer, out *node.Outcome) ([]minerUnits, error) {
-	history, err := work.History(ctx, peer.Store, out.Head)
+	history, err := run.History(ctx, peer.Store, out.Head)
 	if err != nil {
 		return nil, fmt.Errorf("count units: %w", err)
 	}
 	units := map[string]int{}
 	for _, r := range history {
-		for _, e := range slices.Concat(r.Entries, r.Valid, r.Translated) {
+		for _, e := range slices.Concat(r.Lines, r.Valid, r.Translated) {
 			units[protocol.Account(e.Worker).String()]++
 		}
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 )
@@ -172,7 +173,7 @@ func (r *verified) print(w io.Writer) {
 // target is what is to be verified: rounds first to last of a history, or one
 // unit of round first.
 type target struct {
-	history     []work.Round
+	history     []run.Round
 	first, last int
 	unit        block.Link
 }
@@ -225,7 +226,7 @@ func (a *app) listUnits(t target) error {
 	}
 	units := []claimed{}
 	for _, r := range t.history[t.first : t.last+1] {
-		for _, e := range r.Lines() {
+		for _, e := range r.All() {
 			units = append(units, claimed{e.Kind.String(), r.Number, int(e.Index), e.Unit.String(), e.Result.String(), protocol.Account(e.Worker).String()})
 		}
 	}
@@ -240,8 +241,8 @@ func (a *app) listUnits(t target) error {
 }
 
 // claim is the result that a round's log claims for a unit.
-func claim(r work.Round, unit block.Link) (block.Link, bool) {
-	for _, e := range r.Lines() {
+func claim(r run.Round, unit block.Link) (block.Link, bool) {
+	for _, e := range r.All() {
 		if e.Unit == unit {
 			return e.Result, true
 		}
@@ -249,14 +250,14 @@ func claim(r work.Round, unit block.Link) (block.Link, bool) {
 	return block.Link{}, false
 }
 
-func (a *app) histories(ctx context.Context, b block.Blocks, run string) ([][]work.Round, error) {
+func (a *app) histories(ctx context.Context, b block.Blocks, record string) ([][]run.Round, error) {
 	dirs, err := os.ReadDir(a.home.Runs())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
-	var all [][]work.Round
+	var all [][]run.Round
 	for _, d := range dirs {
-		if run != "" && d.Name() != run {
+		if record != "" && d.Name() != record {
 			continue
 		}
 		head, err := node.Head(filepath.Join(a.home.Runs(), d.Name()))
@@ -266,14 +267,14 @@ func (a *app) histories(ctx context.Context, b block.Blocks, run string) ([][]wo
 		if !head.Defined() {
 			continue // its first round is not done
 		}
-		h, err := work.History(ctx, b, head)
+		h, err := run.History(ctx, b, head)
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, h)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%s holds no log of a run %s", a.home, run)
+		return nil, fmt.Errorf("%s holds no log of a run %s", a.home, record)
 	}
 	return all, nil
 }
@@ -282,7 +283,7 @@ func (a *app) histories(ctx context.Context, b block.Blocks, run string) ([][]wo
 // with, which is recomputed when it was let go; of the other kinds the whole
 // round is done, because they need its results.
 func (t target) verifyUnit(ctx context.Context, v *work.Verifier, b *claims, trace bool, r *verified) error {
-	plan, err := work.OpenPlan(ctx, b, t.history[0].Run)
+	plan, err := run.Open(ctx, b, t.history[0].Run)
 	if err != nil {
 		return err
 	}
@@ -317,7 +318,7 @@ func (t target) verifyUnit(ctx context.Context, v *work.Verifier, b *claims, tra
 
 // begin returns the state the target's round begins with, held by the claims
 // or, recomputed, by the verifier's worker.
-func (t target) begin(ctx context.Context, v *work.Verifier, b *claims, plan *work.Plan) (work.Checkpoint, error) {
+func (t target) begin(ctx context.Context, v *work.Verifier, b *claims, plan *run.Plan) (run.State, error) {
 	if t.first == 0 {
 		return plan.Begin(ctx, b)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/curves"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/run"
 )
 
 // watch follows a run by its events: it shows them, and measures.
@@ -33,7 +33,7 @@ type watch struct {
 func newWatch(a *app, kernels string) *watch { return &watch{app: a, kernels: kernels} }
 
 // draw has the watch write the curves of a plan's run into the run's directory.
-func (w *watch) draw(ctx context.Context, store block.Blocks, plan *work.Plan, dir string) (err error) {
+func (w *watch) draw(ctx context.Context, store block.Blocks, plan *run.Plan, dir string) (err error) {
 	w.dir = dir
 	w.track, err = openTrack(ctx, store, plan, dir)
 	return err
@@ -122,7 +122,7 @@ func (w *watch) stopped(ctx context.Context, err error) error {
 }
 
 // sum is the run's result.
-func (w *watch) sum(plan *work.Plan, o *node.Outcome, path string) trained {
+func (w *watch) sum(plan *run.Plan, o *node.Outcome, path string) trained {
 	t := trained{
 		Model: o.Model.String(), Run: plan.Link.String(), Rounds: o.Rounds, Units: o.Units,
 		TrainLoss: o.Loss, ValidLoss: o.Valid, Tests: o.Tests, Seconds: o.Seconds,

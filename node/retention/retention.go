@@ -29,7 +29,7 @@ import (
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/run"
 )
 
 // Run is a training run whose directory is in a home.
@@ -37,11 +37,11 @@ type Run struct {
 	Link block.Link
 	// Record is the run's record. It is zero when the record is not held, for
 	// example because the home's blocks were deleted by hand.
-	Record work.Run
+	Record run.Record
 	// Head is the newest round log, and Last its contents. Both are zero before
 	// the first round is done.
 	Head block.Link
-	Last work.Round
+	Last run.Round
 	// Model is the model that the run ended in; zero while the run is unfinished.
 	Model block.Link
 	// Damage is why the run cannot be read, for example because its newest round
@@ -80,13 +80,13 @@ func Runs(ctx context.Context, dir home.Dir, blocks block.Blocks) ([]Run, error)
 func read(ctx context.Context, dir home.Dir, blocks block.Blocks, l block.Link) (Run, error) {
 	r := Run{Link: l}
 	var err error
-	if r.Record, err = work.ReadRun(ctx, blocks, l); err != nil && !errors.Is(err, block.ErrNotFound) {
+	if r.Record, err = run.Read(ctx, blocks, l); err != nil && !errors.Is(err, block.ErrNotFound) {
 		return r, err
 	}
 	if r.Head, err = node.Head(dir.Run(l)); err != nil || !r.Head.Defined() {
 		return r, err
 	}
-	if r.Last, err = work.ReadRound(ctx, blocks, r.Head); err != nil {
+	if r.Last, err = run.ReadRound(ctx, blocks, r.Head); err != nil {
 		return r, err
 	}
 	if r.Last.Result.Defined() {

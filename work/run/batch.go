@@ -1,4 +1,4 @@
-package work
+package run
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 
 // Batch is the sentence pairs of one gradient or evaluation, as tokens
 // without marks.
-type Batch struct {
+type BatchRecord struct {
 	_              struct{} `cbor:",toarray"`
 	Version        uint16
 	Source, Target [][]uint32
 }
 
-func readBatch(ctx context.Context, b block.Blocks, l block.Link, vocab int) (nmt.Batch, error) {
-	var rec Batch
+func ReadBatch(ctx context.Context, b block.Blocks, l block.Link, vocab int) (nmt.Batch, error) {
+	var rec BatchRecord
 	if err := block.GetNode(ctx, b, l, &rec); err != nil {
 		return nmt.Batch{}, fmt.Errorf("batch: %w", err)
 	}

@@ -1,4 +1,4 @@
-package work
+package run
 
 import (
 	"context"
@@ -17,9 +17,9 @@ import (
 // deltas before the last one. What a verifier needs and does not find it
 // recomputes from the checkpoint before. Parameters that may be averaged stay
 // as long as they may; before is the progress the round began with.
-func (t *Training) prune(ctx context.Context, r Round, from Checkpoint, before Progress) error {
+func (t *Training) prune(ctx context.Context, r Round, from State, before Validations) error {
 	kept := map[cid.Cid]bool{}
-	for _, l := range slices.Concat([]block.Link{r.After.Params, r.After.M, r.After.V, r.After.Update, r.Result}, r.Progress.Recent, r.Progress.Kept) {
+	for _, l := range slices.Concat([]block.Link{r.After.Params, r.After.M, r.After.V, r.After.Update, r.Result}, r.Validations.Recent, r.Validations.Kept) {
 		if err := t.blocks(ctx, l, func(c cid.Cid) error { kept[c] = true; return nil }); err != nil {
 			return err
 		}
@@ -33,7 +33,7 @@ func (t *Training) prune(ctx context.Context, r Round, from Checkpoint, before P
 		})
 	}
 	for _, l := range slices.Concat(before.Recent, before.Kept) {
-		if !r.Progress.holds(l) && l != from.Params {
+		if !r.Validations.holds(l) && l != from.Params {
 			if err := drop(l); err != nil {
 				return err
 			}
@@ -57,7 +57,7 @@ func (t *Training) prune(ctx context.Context, r Round, from Checkpoint, before P
 		if old.Number+every > r.Number {
 			continue
 		}
-		for _, e := range old.Entries {
+		for _, e := range old.Lines {
 			data, err := t.Store.Get(ctx, e.Result.Cid)
 			if err != nil {
 				return fmt.Errorf("result of round %d: %w", old.Number, err)

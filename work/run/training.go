@@ -1,4 +1,4 @@
-package work
+package run
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 )
 
 // Store is what a run needs of the block store: to let go of old states too.
-type Store interface {
+type BlockStore interface {
 	block.Blocks
 	Delete(c cid.Cid) error
 }
@@ -19,7 +19,7 @@ type Store interface {
 // Training is a run in progress.
 type Training struct {
 	Plan  *Plan
-	Store Store
+	Store BlockStore
 	// Crew does gradients and evaluations, Home the combines.
 	Crew, Home unit.Crew
 	// Done is told of each round when its log is stored, before anything it
@@ -48,7 +48,7 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 		from, next = last.After, int(last.Number)+1
 	}
 	for r := next; !last.Result.Defined(); r++ {
-		round, err := t.Plan.conduct(ctx, t.Store, r, from, last.Progress, head, t.do)
+		round, err := t.Plan.Conduct(ctx, t.Store, r, from, last.Validations, head, t.do)
 		if err != nil {
 			return Round{}, fmt.Errorf("round %d: %w", r, err)
 		}
@@ -59,7 +59,7 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 		if err := t.Done(round, link); err != nil {
 			return Round{}, fmt.Errorf("round %d: %w", r, err)
 		}
-		if err := t.prune(ctx, round, from, last.Progress); err != nil {
+		if err := t.prune(ctx, round, from, last.Validations); err != nil {
 			return Round{}, fmt.Errorf("round %d: %w", r, err)
 		}
 		last, head, from = round, link, round.After
@@ -68,21 +68,21 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 }
 
 // do has the units of one part of a round done by whom it falls to.
-func (t *Training) do(ctx context.Context, p part, units []unit.Unit) ([]Entry, [][]block.Link, error) {
+func (t *Training) do(ctx context.Context, p Part, units []unit.Unit) ([]Line, [][]block.Link, error) {
 	crew := t.Crew
-	if p == combining || p == averaging {
+	if p == Combining || p == Averaging {
 		crew = t.Home
 	}
 	return entriesOf(ctx, crew, units)
 }
 
 // entriesOf has units done and gives their log lines and outputs.
-func entriesOf(ctx context.Context, crew unit.Crew, units []unit.Unit) ([]Entry, [][]block.Link, error) {
+func entriesOf(ctx context.Context, crew unit.Crew, units []unit.Unit) ([]Line, [][]block.Link, error) {
 	outcomes, err := crew.Do(ctx, units)
 	if err != nil {
 		return nil, nil, err
 	}
-	entries, outs := make([]Entry, len(units)), make([][]block.Link, len(units))
+	entries, outs := make([]Line, len(units)), make([][]block.Link, len(units))
 	for i, o := range outcomes {
 		if o.Result.Defect != 0 {
 			return nil, nil, unit.Faulty(units[i], o.Result)
@@ -90,7 +90,7 @@ func entriesOf(ctx context.Context, crew unit.Crew, units []unit.Unit) ([]Entry,
 		if err := unit.Fits(units[i], o.Result); err != nil {
 			return nil, nil, err
 		}
-		entries[i] = Entry{Worker: o.Worker, Started: o.Started, Took: o.Took, BytesIn: o.BytesIn, BytesOut: o.BytesOut}.of(units[i], o.Link, o.Result)
+		entries[i] = Line{Worker: o.Worker, Started: o.Started, Took: o.Took, BytesIn: o.BytesIn, BytesOut: o.BytesOut}.Of(units[i], o.Link, o.Result)
 		outs[i] = o.Result.Outputs
 	}
 	return entries, outs, nil

@@ -1,4 +1,4 @@
-package work
+package run
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 )
 
 // Progress is what a run's validations have shown so far.
-type Progress struct {
+type Validations struct {
 	_ struct{} `cbor:",toarray"`
 	// Best is the best validation's BLEU, in parts per million, and Waited the
 	// validations since. They count where the configuration has patience.
@@ -23,17 +23,17 @@ type Progress struct {
 }
 
 // after is the progress when parameters have been validated.
-func (p Progress) after(c train.Config, params block.Link, s Scores) Progress {
+func (p Validations) after(c train.Config, params block.Link, s Scores) Validations {
 	recent := append(slices.Clone(p.Recent), params)
 	recent = recent[max(0, len(recent)-int(c.Average)):]
 	if c.Patience > 0 && len(p.Kept) > 0 && s.BLEU <= p.Best {
-		return Progress{Best: p.Best, Waited: p.Waited + 1, Recent: recent, Kept: p.Kept}
+		return Validations{Best: p.Best, Waited: p.Waited + 1, Recent: recent, Kept: p.Kept}
 	}
-	return Progress{Best: s.BLEU, Recent: recent, Kept: recent}
+	return Validations{Best: s.BLEU, Recent: recent, Kept: recent}
 }
 
 // holds reports whether the parameters may still be averaged.
-func (p Progress) holds(params block.Link) bool {
+func (p Validations) holds(params block.Link) bool {
 	return slices.Contains(p.Recent, params) || slices.Contains(p.Kept, params)
 }
 

@@ -1,4 +1,14 @@
-package work
+// Package run is a training run: its record, its plan, its rounds and its log.
+//
+// A [Record] names a corpus, a tokenizer and a configuration; the [Plan] of a
+// run follows from them. A [Training] has the units of each round done by a
+// crew and writes the log of the round, a [Round]. Whoever verifies a run makes
+// the same rounds by [Plan.Conduct] and compares.
+//
+//	plan, err := run.New(ctx, blocks, corpus, config)
+//	t := &run.Training{Plan: plan, Store: blocks, Crew: crew, Home: crew, Done: done}
+//	last, err := t.Run(ctx, block.Link{}) // last.Result: the parameters of the model
+package run
 
 import (
 	"context"
@@ -13,7 +23,7 @@ import (
 // Run is the record of a training run; its CID is the run's name. The
 // tokenizer and the number of steps follow from the corpus and the
 // configuration, and stand here so that a miner need not find them.
-type Run struct {
+type Record struct {
 	_         struct{} `cbor:",toarray"`
 	Version   uint16
 	Config    train.Config
@@ -24,28 +34,28 @@ type Run struct {
 }
 
 // ReadRun fetches and checks the record of a run.
-func ReadRun(ctx context.Context, b block.Blocks, l block.Link) (Run, error) {
-	var r Run
+func Read(ctx context.Context, b block.Blocks, l block.Link) (Record, error) {
+	var r Record
 	if err := block.GetNode(ctx, b, l, &r); err != nil {
-		return Run{}, fmt.Errorf("run: %w", err)
+		return Record{}, fmt.Errorf("run: %w", err)
 	}
 	if r.Version != 1 {
-		return Run{}, fmt.Errorf("run %s: version %d, this program knows 1", l, r.Version)
+		return Record{}, fmt.Errorf("run %s: version %d, this program knows 1", l, r.Version)
 	}
 	if r.Vocab < 259 || r.Vocab > r.Config.Pieces {
-		return Run{}, fmt.Errorf("run %s: vocabulary of %d, configured for at most %d", l, r.Vocab, r.Config.Pieces)
+		return Record{}, fmt.Errorf("run %s: vocabulary of %d, configured for at most %d", l, r.Vocab, r.Config.Pieces)
 	}
 	if err := r.Config.Validate(); err != nil {
-		return Run{}, fmt.Errorf("run %s: %w", l, err)
+		return Record{}, fmt.Errorf("run %s: %w", l, err)
 	}
 	return r, nil
 }
 
 // Model is the Transformer the run trains.
-func (r Run) Model() nmt.Config { return r.Config.Model(int(r.Vocab)) }
+func (r Record) Model() nmt.Config { return r.Config.Model(int(r.Vocab)) }
 
 // Model is the record of the model r gives when its parameters are params.
-func (r Run) Result(params block.Link) model.Model {
+func (r Record) Result(params block.Link) model.Model {
 	c := r.Config
 	return model.Model{
 		Version: 1, Source: c.Source, Target: c.Target,

@@ -1,4 +1,4 @@
-package work
+package run
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 )
 
 // Checkpoint names the state a round begins with.
-type Checkpoint struct {
+type State struct {
 	_            struct{} `cbor:",toarray"`
 	Params, M, V block.Link
 	// Base and Update lead to Params from the parameters of the round
@@ -19,9 +19,9 @@ type Checkpoint struct {
 }
 
 // Begin stores the state a run begins with.
-func (p *Plan) Begin(ctx context.Context, b block.Blocks) (Checkpoint, error) {
+func (p *Plan) Begin(ctx context.Context, b block.Blocks) (State, error) {
 	s := train.Start(p.Run.Config, nmt.Init(p.Run.Model(), p.Run.Config.Seed))
-	var c Checkpoint
+	var c State
 	var err error
 	if c.Params, err = state.PutSet(ctx, b, s.Params); err != nil {
 		return c, err

@@ -1,4 +1,4 @@
-package work
+package run
 
 import "github.com/alia-network/alia/work/unit"
 

@@ -1,4 +1,4 @@
-package work
+package run
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 // scales under the same names with this suffix.
 const scaleSuffix = "#scale"
 
-func putDelta(ctx context.Context, b block.Blocks, d train.Delta) (block.Link, error) {
+func PutDelta(ctx context.Context, b block.Blocks, d train.Delta) (block.Link, error) {
 	var items []tensor.Named
 	for i := range d.Q.Len() {
 		q, s := d.Q.At(i), d.Scales.At(i)
@@ -28,7 +28,7 @@ func putDelta(ctx context.Context, b block.Blocks, d train.Delta) (block.Link, e
 	return state.PutSet(ctx, b, set)
 }
 
-func getDelta(ctx context.Context, b block.Blocks, l block.Link) (train.Delta, error) {
+func GetDelta(ctx context.Context, b block.Blocks, l block.Link) (train.Delta, error) {
 	s, err := state.GetSet(ctx, b, l)
 	if err != nil {
 		return train.Delta{}, fmt.Errorf("delta: %w", err)

@@ -1,4 +1,4 @@
-package work
+package run
 
 import (
 	"context"
@@ -18,25 +18,25 @@ type Round struct {
 	Run     block.Link
 	// Number counts from 0.
 	Number  uint32
-	Entries []Entry // gradients or steps, in index order
-	Combine Entry
+	Lines   []Line // gradients or steps, in index order
+	Combine Line
 	// Valid is the evaluation of the parameters the round left, Translated the
 	// greedy translation of the validation sources by them, and Scores what that
 	// scored, where the plan validates after the round.
-	Valid, Translated []Entry
+	Valid, Translated []Line
 	Scores            Scores
 	// After is the state the next round begins with.
-	After    Checkpoint
-	Progress Progress
+	After       State
+	Validations Validations
 	// Result is the parameters the run gives, in its last round only, and Final
 	// the unit that averaged them, where there are several to average.
 	Result   block.Link
-	Final    []Entry
+	Final    []Line
 	Previous block.Link
 }
 
 // Entry is a line of a round's log.
-type Entry struct {
+type Line struct {
 	_                 struct{} `cbor:",toarray"`
 	Kind              unit.Kind
 	Index             uint32
@@ -50,15 +50,15 @@ type Entry struct {
 }
 
 // of is the line with what follows from the unit and its result.
-func (e Entry) of(u unit.Unit, result block.Link, r unit.Result) Entry {
+func (e Line) Of(u unit.Unit, result block.Link, r unit.Result) Line {
 	e.Kind, e.Index, e.Unit, e.Result = u.Kind, u.Index, u.ID(), result
 	e.Tokens, e.Loss, e.NLL, e.Cost = r.Tokens, r.Loss, r.NLL, r.Cost
 	return e
 }
 
 // Lines is all lines of the log, in the order in which they were done.
-func (r Round) Lines() []Entry {
-	return slices.Concat(r.Entries, []Entry{r.Combine}, r.Valid, r.Translated, r.Final)
+func (r Round) All() []Line {
+	return slices.Concat(r.Lines, []Line{r.Combine}, r.Valid, r.Translated, r.Final)
 }
 
 // Scores is how translations compare with their references, in parts per
@@ -70,12 +70,12 @@ type Scores struct {
 
 // Loss is the mean label-smoothed cross-entropy of a target token, in nats.
 // It is for people: the run itself does not read it.
-func Loss(entries []Entry) float64 { return mean(entries, func(e Entry) uint32 { return e.Loss }) }
+func Loss(entries []Line) float64 { return mean(entries, func(e Line) uint32 { return e.Loss }) }
 
 // NLL is the mean negative log-likelihood of a target token, in nats.
-func NLL(entries []Entry) float64 { return mean(entries, func(e Entry) uint32 { return e.NLL }) }
+func NLL(entries []Line) float64 { return mean(entries, func(e Line) uint32 { return e.NLL }) }
 
-func mean(entries []Entry, of func(Entry) uint32) float64 {
+func mean(entries []Line, of func(Line) uint32) float64 {
 	var sum float64
 	for _, e := range entries {
 		sum += float64(math.Float32frombits(of(e)))
@@ -84,7 +84,7 @@ func mean(entries []Entry, of func(Entry) uint32) float64 {
 }
 
 // Tokens is the target tokens of the entries together.
-func Tokens(entries []Entry) uint64 {
+func Tokens(entries []Line) uint64 {
 	var n uint64
 	for _, e := range entries {
 		n += uint64(e.Tokens)

@@ -1,4 +1,4 @@
-package work
+package run
 
 import (
 	"context"
@@ -18,7 +18,7 @@ import (
 // record and its corpus makes the same plan.
 type Plan struct {
 	Link     block.Link // of the run's record
-	Run      Run
+	Run      Record
 	Corpus   *corpus.Corpus
 	text     *text.BPE
 	schedule *train.Schedule
@@ -28,7 +28,7 @@ type Plan struct {
 
 // NewRun trains the tokenizer of a new run, stores the run's record, its
 // corpus and its tokenizer, and makes its plan.
-func NewRun(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.Config) (*Plan, error) {
+func New(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.Config) (*Plan, error) {
 	cfg.Source, cfg.Target = c.Source, c.Target
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func NewRun(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.Con
 	if err != nil {
 		return nil, fmt.Errorf("train tokenizer: %w", err)
 	}
-	run := Run{Version: 1, Config: cfg, Vocab: uint32(tok.Pieces())}
+	run := Record{Version: 1, Config: cfg, Vocab: uint32(tok.Pieces())}
 	if run.Corpus, err = PutCorpus(ctx, b, c); err != nil {
 		return nil, err
 	}
@@ -58,8 +58,8 @@ func NewRun(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.Con
 }
 
 // OpenPlan makes the plan of a run whose record, corpus and tokenizer are in b.
-func OpenPlan(ctx context.Context, b block.Blocks, link block.Link) (*Plan, error) {
-	run, err := ReadRun(ctx, b, link)
+func Open(ctx context.Context, b block.Blocks, link block.Link) (*Plan, error) {
+	run, err := Read(ctx, b, link)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func OpenPlan(ctx context.Context, b block.Blocks, link block.Link) (*Plan, erro
 	return p, nil
 }
 
-func newPlan(run Run, c *corpus.Corpus, tok *text.BPE) (*Plan, error) {
+func newPlan(run Record, c *corpus.Corpus, tok *text.BPE) (*Plan, error) {
 	p := &Plan{Run: run, Corpus: c, text: tok}
 	var lengths []corpus.Length
 	for _, pair := range c.Train {
@@ -106,7 +106,7 @@ func (p *Plan) Validates(r int) bool { return p.schedule.Validates(r) }
 
 // Units stores the batches of round r and gives its units, to be computed
 // from the state that the rounds before left.
-func (p *Plan) Units(ctx context.Context, b block.Blocks, r int, from Checkpoint) ([]unit.Unit, error) {
+func (p *Plan) Units(ctx context.Context, b block.Blocks, r int, from State) ([]unit.Unit, error) {
 	kind, inputs := unit.Gradient, []block.Link{from.Params}
 	if p.Run.Config.Inner(r) > 1 {
 		kind, inputs = unit.Steps, []block.Link{from.Params, from.V}
@@ -118,7 +118,7 @@ func (p *Plan) Units(ctx context.Context, b block.Blocks, r int, from Checkpoint
 			Inputs: slices.Clone(inputs), Base: from.Base, Update: from.Update,
 		}
 		for _, pairs := range batches {
-			batch := Batch{Version: 1}
+			batch := BatchRecord{Version: 1}
 			for _, i := range pairs {
 				batch.Source, batch.Target = append(batch.Source, p.source[i]), append(batch.Target, p.target[i])
 			}
@@ -134,9 +134,9 @@ func (p *Plan) Units(ctx context.Context, b block.Blocks, r int, from Checkpoint
 }
 
 // Evaluations gives the units that measure the loss on the validation pairs.
-func (p *Plan) Evaluations(ctx context.Context, b block.Blocks, r int, from Checkpoint) ([]unit.Unit, error) {
+func (p *Plan) Evaluations(ctx context.Context, b block.Blocks, r int, from State) ([]unit.Unit, error) {
 	var units []unit.Unit
-	var batch Batch
+	var batch BatchRecord
 	tokens, budget := 0, int(p.Run.Config.BatchTokens)
 	flush := func() error {
 		if len(batch.Source) == 0 {
@@ -151,7 +151,7 @@ func (p *Plan) Evaluations(ctx context.Context, b block.Blocks, r int, from Chec
 			Version: 1, Kind: unit.Evaluate, Work: p.Link, Round: uint32(r), Index: uint32(len(units)),
 			Inputs: []block.Link{from.Params, l}, Base: from.Base, Update: from.Update,
 		})
-		batch, tokens = Batch{}, 0
+		batch, tokens = BatchRecord{}, 0
 		return nil
 	}
 	for _, pair := range p.Corpus.Valid {
@@ -173,7 +173,7 @@ func (p *Plan) Evaluations(ctx context.Context, b block.Blocks, r int, from Chec
 
 // Combine gives the unit that combines round r, from the outputs of its units
 // in index order.
-func (p *Plan) Combine(r int, from Checkpoint, outputs [][]block.Link) unit.Unit {
+func (p *Plan) Combine(r int, from State, outputs [][]block.Link) unit.Unit {
 	inputs := append([]block.Link{from.Params, from.M, from.V}, slices.Concat(outputs...)...)
 	return unit.Unit{Version: 1, Kind: unit.Combine, Work: p.Link, Round: uint32(r), Inputs: inputs}
 }
