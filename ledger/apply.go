@@ -13,7 +13,7 @@ import (
 type TxResult struct {
 	Code    Code
 	Detail  string    // for people; not part of consensus
-	Entries []Settled // of a Settle, in order
+	Entries []Settled // of a [Settle], in its order
 }
 
 // results is the canonical form of TxResult.Entries.
@@ -23,8 +23,8 @@ type results struct {
 	Entries []Settled
 }
 
-// Data returns the canonical bytes of the entries, which blocks carry; none
-// for a transaction that is not a Settle.
+// Data returns the canonical bytes of the entries, on which validators agree.
+// A transaction that is not a [Settle] has none.
 func (r TxResult) Data() []byte {
 	if len(r.Entries) == 0 {
 		return nil
@@ -44,9 +44,9 @@ func ParseEntries(data []byte) ([]Settled, error) {
 	return r.Entries, nil
 }
 
-// draft is a height being made: what its transactions have written over the
-// state before. Writes of the current transaction are apart, so that a refused
-// one leaves nothing.
+// draft is a height in the making: the writes of its transactions over the
+// state before. The writes of the current transaction have a map of their own,
+// so that a refused transaction leaves none.
 type draft struct {
 	base     *State
 	height   uint64
@@ -58,20 +58,19 @@ type draft struct {
 	claims   []claim
 }
 
-// claim is a mint that waits for the end of the block: only then is it known
-// whether the cap divides it. See [draft.mint].
+// claim is an amount to be minted at the end of the height, when the sum of all
+// claims is known. See [draft.mint].
 type claim struct {
 	tx, entry int
 	unit      block.Link
-	amount    uint64 // units, at most a block's cap: their sum stays far below 2^64
+	amount    uint64 // at most the height's cap, so that sums stay far below 2^64
 }
 
-// Apply makes the next height from its transactions, in order (LEDGER.md,
-// section 7). It returns the next state, the result of each transaction, and
-// the keys that changed, sorted. A transaction that is refused changes
-// nothing; nil stands for bytes that did not parse. An error means that the
-// height does not follow or that an invariant broke; the state must then not
-// be used further.
+// Apply makes the next height from its transactions, in their order (LEDGER.md,
+// section 7). It returns the next state, the result of each transaction, and the keys that changed,
+// sorted. A transaction that is refused changes nothing; nil stands for bytes
+// that did not parse. An error means that height is not the next one or that an
+// invariant is broken, and the chain must stop.
 func (s *State) Apply(height uint64, txs []*Tx) (*State, []TxResult, []Change, error) {
 	d, err := s.draft(height)
 	if err != nil {
@@ -92,8 +91,8 @@ func (s *State) Apply(height uint64, txs []*Tx) (*State, []TxResult, []Change, e
 	return next, out, changes, nil
 }
 
-// Check says what would become of a transaction in the next height, if it were
-// alone there.
+// Check returns the result that a transaction would have if it were the only one
+// of the next height.
 func (s *State) Check(tx *Tx) TxResult {
 	d, err := s.draft(s.height + 1)
 	if err != nil {
@@ -132,21 +131,21 @@ func (d *draft) execute(tx *Tx) TxResult {
 	return TxResult{Entries: d.entries}
 }
 
-// admit checks what every transaction must meet, takes its nonce and burns its
-// fee.
+// admit checks network, expiry, nonce and fee of a transaction, takes its nonce
+// and burns its fee.
 func (d *draft) admit(tx *Tx) error {
 	if tx.net != d.base.net {
 		return WrongNetwork
 	}
 	if tx.ExpHeight < d.height || tx.ExpHeight > d.height+Horizon {
-		return fmt.Errorf("%w: height %d, now %d", BadExpiry, tx.ExpHeight, d.height)
+		return fmt.Errorf("%w: it expires at height %d, and this is height %d", BadExpiry, tx.ExpHeight, d.height)
 	}
 	a := d.account(tx.Account)
 	if tx.Nonce <= a.Nonce {
-		return fmt.Errorf("%w: %d, the last was %d", BadNonce, tx.Nonce, a.Nonce)
+		return fmt.Errorf("%w: %d, and the last was %d", BadNonce, tx.Nonce, a.Nonce)
 	}
 	if least := d.base.genesis.Params.Fee(tx.Body); tx.Fee < least {
-		return fmt.Errorf("%w: %d units, the least is %d", FeeTooLow, tx.Fee, least)
+		return fmt.Errorf("%w: %s, the least is %s", FeeTooLow, alia(tx.Fee), alia(least))
 	}
 	a.Nonce = tx.Nonce
 	store(d, AccountKey(tx.Account), a)
@@ -159,8 +158,8 @@ func (d *draft) admit(tx *Tx) error {
 	return d.withdraw(tx.Account, tx.Fee)
 }
 
-// mint pays the claims of the block (LEDGER.md, section 5.4). When they exceed
-// its cap, each gets the same part of what it claims.
+// mint pays the claims of the height (LEDGER.md, section 5.4). When their sum exceeds the cap, each claim
+// is reduced in the same proportion.
 func (d *draft) mint(out []TxResult) {
 	d.writes = d.done
 	supply := d.supply()
@@ -185,7 +184,7 @@ func (d *draft) mint(out []TxResult) {
 	store(d, SupplyKey(), supply)
 }
 
-// close publishes the schedule of the next height and forgets an old one.
+// close publishes the schedule of the next height and drops the oldest one.
 func (d *draft) close() {
 	before := d.base.Supply()
 	minted := d.supply().Minted - before.Minted
@@ -195,7 +194,8 @@ func (d *draft) close() {
 	}
 }
 
-// changes returns the block's writes, sorted by key.
+// changes returns the height's writes, sorted by key, without those that leave a
+// record as it was.
 func (d *draft) changes() []Change {
 	changes := make([]Change, 0, len(d.done))
 	for key, value := range d.done { // order-free: sorted below
@@ -207,8 +207,8 @@ func (d *draft) changes() []Change {
 	return changes
 }
 
-// get returns what stands under a key, the current transaction's own writes
-// included.
+// get returns the record under a key as the current transaction sees it, with
+// the transaction's own writes.
 func (d *draft) get(key []byte) ([]byte, bool) {
 	if value, ok := d.writes[string(key)]; ok {
 		return value, value != nil
@@ -245,7 +245,7 @@ func (d *draft) deposit(to protocol.Account, amount uint64) {
 func (d *draft) withdraw(from protocol.Account, amount uint64) error {
 	a := d.account(from)
 	if a.Balance < amount {
-		return fmt.Errorf("%w: %d units asked, %d held", InsufficientFunds, amount, a.Balance)
+		return fmt.Errorf("%w: %s needed, the account has %s", InsufficientFunds, alia(amount), alia(a.Balance))
 	}
 	a.Balance -= amount
 	store(d, AccountKey(from), a)

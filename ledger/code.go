@@ -1,10 +1,16 @@
 package ledger
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+	"strings"
 
-// Code says why a transaction or an entry of a settlement was refused. It is
-// an error; details are wrapped around it. Numbers are part of the protocol:
-// LEDGER.md, section 12.
+	"github.com/alia-network/alia/protocol"
+)
+
+// Code says why a transaction, or one entry of a [Settle], was refused. A Code
+// is an error; details are wrapped around it. The numbers are part of what
+// validators agree on and are never used again.
 type Code uint32
 
 // The codes.
@@ -13,23 +19,23 @@ const (
 	Malformed              // the bytes are not a transaction
 	WrongNetwork           // made for another network
 	BadSignature           // a signature does not verify
-	BadNonce               // not above the account's last nonce
+	BadNonce               // not above the nonce of the account's last transaction
 	BadExpiry              // expired, or expiring too far ahead
 	FeeTooLow              // below the network's least fee
 	InsufficientFunds      // the account or the escrow holds less
 	Already                // done before; nothing to do
-	UnknownRun             // no run of that name
-	UnknownEscrow          // no escrow of that job and customer
+	UnknownRun             // the run was never proposed
+	UnknownEscrow          // the sender has no escrow for the job
 	UnknownWork            // neither a run nor a job with an escrow of the accepting account
 	NotApproved            // the run may not mint, or not yet
-	NotCoordinator         // not the run's coordinator
-	NotValidator           // not a validator's account
-	NotSilent              // the run's coordinator is not silent long enough
+	NotCoordinator         // the sender or accepting account does not coordinate the run
+	NotValidator           // the sender is not a validator
+	_                      // 15 is not used again
 	OverBudget             // would exceed the run's budget
 	BadRound               // not the run's next round
-	BadAmount              // zero, or too large
-	BadDeadline            // not in the future, or too far
-	NotDue                 // the escrow's deadline is not past
+	BadAmount              // an amount or a price is zero
+	BadDeadline            // not in the future, or too far ahead
+	NotDue                 // the escrow's deadline has not passed
 	Mismatch               // attestation and accept speak of different things
 	TooLarge               // more entries or bytes than allowed
 	Busy                   // too many proposals are open
@@ -40,31 +46,30 @@ var codeTexts = [...]string{
 	Malformed:         "not a transaction",
 	WrongNetwork:      "made for another network",
 	BadSignature:      "signature does not verify",
-	BadNonce:          "nonce is not above the account's last",
+	BadNonce:          "nonce is not above that of the account's last transaction",
 	BadExpiry:         "expired, or expires too far ahead",
 	FeeTooLow:         "fee is too low",
 	InsufficientFunds: "insufficient funds",
 	Already:           "already done",
-	UnknownRun:        "unknown run",
-	UnknownEscrow:     "unknown escrow",
-	UnknownWork:       "unknown work: no such run, and no escrow for such a job",
-	NotApproved:       "run is not approved",
-	NotCoordinator:    "not the run's coordinator",
-	NotValidator:      "not a validator",
-	NotSilent:         "the run's coordinator is not silent long enough",
+	UnknownRun:        "the ledger does not know the run",
+	UnknownEscrow:     "the account has no escrow for the job",
+	UnknownWork:       "the work is neither a known run nor a job with an escrow",
+	NotApproved:       "the validators have not approved the run",
+	NotCoordinator:    "the account does not coordinate the run",
+	NotValidator:      "the account is not a validator",
 	OverBudget:        "over the run's budget",
 	BadRound:          "not the run's next round",
-	BadAmount:         "amount is zero or too large",
-	BadDeadline:       "deadline is not in the future, or too far",
-	NotDue:            "the escrow's deadline is not past",
+	BadAmount:         "amount is zero",
+	BadDeadline:       "deadline is not in the future, or is too far ahead",
+	NotDue:            "the escrow's deadline has not passed",
 	Mismatch:          "attestation and accept do not agree",
 	TooLarge:          "too large",
-	Busy:              "too many open proposals",
+	Busy:              "too many proposals are open",
 }
 
-// String returns a readable text.
+// String returns a text for people.
 func (c Code) String() string {
-	if int(c) < len(codeTexts) {
+	if int(c) < len(codeTexts) && codeTexts[c] != "" {
 		return codeTexts[c]
 	}
 	return fmt.Sprintf("code %d", uint32(c))
@@ -72,3 +77,60 @@ func (c Code) String() string {
 
 // Error makes a Code an error.
 func (c Code) Error() string { return c.String() }
+
+// Peers refuse each other's records for a [protocol.Reason], the ledger refuses
+// transactions with a Code. The table has the pairs that mean the same; both
+// translations below read it.
+var codeReasons = map[Code]protocol.Reason{
+	Malformed:    protocol.Malformed,
+	WrongNetwork: protocol.WrongNetwork,
+	BadSignature: protocol.BadSignature,
+	TooLarge:     protocol.TooLarge,
+	UnknownRun:   protocol.UnknownRun,
+	NotApproved:  protocol.NotApproved,
+	OverBudget:   protocol.OverBudget,
+}
+
+// ReasonOf returns the reason that means the same as the Code in err's chain,
+// and [protocol.Unspecified] when there is neither.
+func ReasonOf(err error) protocol.Reason {
+	var c Code
+	if !errors.As(err, &c) {
+		return protocol.Unspecified
+	}
+	return codeReasons[c] // the zero Reason is Unspecified
+}
+
+// codeOf returns the Code that an error wraps; else the Code that means the same
+// as the error's reason, and Malformed where there is none.
+func codeOf(err error) Code {
+	var c Code
+	if err == nil || errors.As(err, &c) {
+		return c
+	}
+	reason := protocol.ReasonOf(err)
+	for code, r := range codeReasons { // order-free: reasons differ
+		if r == reason {
+			return code
+		}
+	}
+	return Malformed
+}
+
+// Refusal is an error that wraps a Code and whose text is already whole.
+type Refusal struct {
+	Code Code
+	Text string
+}
+
+// Error returns the text.
+func (r *Refusal) Error() string { return r.Text }
+
+// Unwrap returns the Code.
+func (r *Refusal) Unwrap() error { return r.Code }
+
+// alia writes an amount for an error message.
+func alia(amount uint64) string {
+	s := fmt.Sprintf("%d.%08d", amount/protocol.Coin, amount%protocol.Coin)
+	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") + " ALIA"
+}

@@ -9,22 +9,25 @@ import (
 // maxDeadline is how many heights ahead an escrow's deadline may lie.
 const maxDeadline = 1_000_000
 
-// EscrowOpen sets an amount aside for a job of translation. Units of the job
-// that the sender accepts are paid from it, at Price.
+// EscrowOpen sets an amount aside for a translation job. The ledger pays the
+// units of the job that the sender accepts from the escrow, at Price.
 type EscrowOpen struct {
 	_        struct{} `cbor:",toarray"`
 	Job      block.Link
-	Amount   uint64 // units
-	Price    uint64 // units per GFLOP
-	Deadline uint64 // height until which it cannot be closed
+	Amount   uint64
+	Price    uint64 // amount per GFLOP
+	Deadline uint64 // height until which the sender cannot close the escrow
 }
 
 // Kind returns KindEscrowOpen.
 func (EscrowOpen) Kind() TxKind { return KindEscrowOpen }
 
 func (b EscrowOpen) check() error {
-	if b.Amount == 0 || b.Price == 0 {
-		return BadAmount
+	if b.Amount == 0 {
+		return fmt.Errorf("%w: the escrow", BadAmount)
+	}
+	if b.Price == 0 {
+		return fmt.Errorf("%w: the price of a GFLOP", BadAmount)
 	}
 	return need("job", b.Job)
 }
@@ -35,7 +38,7 @@ func (b EscrowOpen) apply(d *draft, tx *Tx) error {
 		return Already
 	}
 	if b.Deadline <= d.height || b.Deadline > d.height+maxDeadline {
-		return fmt.Errorf("%w: %d, now %d", BadDeadline, b.Deadline, d.height)
+		return fmt.Errorf("%w: height %d, and this is height %d", BadDeadline, b.Deadline, d.height)
 	}
 	if err := d.withdraw(tx.Account, b.Amount); err != nil {
 		return err
@@ -50,8 +53,8 @@ func (b EscrowOpen) apply(d *draft, tx *Tx) error {
 	return nil
 }
 
-// EscrowClose returns what is left of the sender's escrow for a job, after its
-// deadline: until then miners can rely on it.
+// EscrowClose returns the rest of the sender's escrow for a job. It is refused
+// until the deadline has passed, so that miners can rely on the escrow.
 type EscrowClose struct {
 	_   struct{} `cbor:",toarray"`
 	Job block.Link
@@ -69,7 +72,7 @@ func (b EscrowClose) apply(d *draft, tx *Tx) error {
 		return UnknownEscrow
 	}
 	if d.height <= e.Deadline {
-		return fmt.Errorf("%w: %d, now %d", NotDue, e.Deadline, d.height)
+		return fmt.Errorf("%w: it is height %d, and this is height %d", NotDue, e.Deadline, d.height)
 	}
 	d.deposit(tx.Account, e.Left)
 	d.remove(key)

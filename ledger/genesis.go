@@ -3,71 +3,65 @@ package ledger
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 
 	"github.com/alia-network/alia/protocol"
 )
 
-// maxSupply bounds the units that are ever minted, so that sums of amounts
-// cannot overflow.
+// maxSupply bounds the amount that is ever minted, so that sums of amounts do
+// not overflow.
 const maxSupply = 1 << 60
 
-// Params are the constants a network starts with.
+// Params are the constants of a network. Amounts are in 1e-8 ALIA.
 type Params struct {
 	_           struct{} `cbor:",toarray" json:"-"`
-	Training    uint64   `json:"training"`    // units minted per GFLOP of training
-	Translation uint64   `json:"translation"` // units per GFLOP that bound the bonus of translation
-	Budget      uint64   `json:"budget"`      // units a block should mint; it can mint twice that
-	Step        uint64   `json:"step"`        // the rates change by at most 1/Step a block
-	Costs       uint64   `json:"costs"`       // version of the cost table
-	Takeover    uint64   `json:"takeover"`    // blocks of silence after which a run may be taken over
-	MinFee      uint64   `json:"min_fee"`     // units, for transactions that do not report work
+	Training    uint64   `json:"training"`    // amount minted per GFLOP of training, at first
+	Translation uint64   `json:"translation"` // amount per GFLOP, the most that translation adds to its price, at first
+	Budget      uint64   `json:"budget"`      // amount that a height should mint; it can mint twice as much
+	Step        uint64   `json:"step"`        // the rates change by at most 1/Step a height
+	MinFee      uint64   `json:"min_fee"`     // amount, for transactions that do not report work
 }
 
-// DefaultParams are those of a network whose blocks take about a second: one
-// ALIA for a TFLOP, a hundred ALIA a block.
+// DefaultParams suit a network whose heights take about a second: 1 ALIA for a
+// TFLOP, 100 ALIA a height.
 func DefaultParams() Params {
 	return Params{
 		Training:    100_000,
 		Translation: 100_000,
 		Budget:      100 * 100_000_000,
 		Step:        512,
-		Costs:       1,
-		Takeover:    120,
 	}
 }
 
 // Check reports what is wrong with the parameters.
 func (p Params) Check() error {
-	const most = 1 << 40 // keeps rates times four million, and the sum of a block's claims, below 2^64
+	const most = 1 << 40 // keeps rates times four million, and the sum of a height's claims, below 2^64
 	switch {
 	case p.Training == 0 || p.Training > most || p.Translation == 0 || p.Translation > most:
-		return fmt.Errorf("rates must be 1 to %d units per GFLOP", uint64(most))
+		return fmt.Errorf("training is %d and translation %d; both must be 1 to %d (1e-8 ALIA per GFLOP)",
+			p.Training, p.Translation, uint64(most))
 	case p.Budget == 0 || p.Budget > most:
-		return fmt.Errorf("block budget must be 1 to %d units", uint64(most))
+		return fmt.Errorf("budget is %d, it must be 1 to %d (1e-8 ALIA)", p.Budget, uint64(most))
 	case p.Step == 0 || p.Step > 1<<20:
-		return errors.New("step must be 1 to 2^20")
-	case p.Takeover == 0:
-		return errors.New("takeover must be at least one block")
+		return fmt.Errorf("step is %d, it must be 1 to %d", p.Step, 1<<20)
 	case p.MinFee > maxSupply:
-		return errors.New("least fee must be at most 2^60 units")
+		return fmt.Errorf("min_fee is %d, it must be at most %d (1e-8 ALIA)", p.MinFee, uint64(maxSupply))
 	}
 	return nil
 }
 
-// Fee returns the least fee of a transaction, in units. Those that report work
-// or guard it are free: members with no tokens yet send them.
+// Fee returns the least fee of a transaction, as an amount. Transactions that
+// report work are free, because members without tokens send them.
 func (p Params) Fee(b Body) uint64 {
 	switch b.Kind() {
-	case KindRunVote, KindTakeRun, KindRoundCommit, KindSettle:
+	case KindRunVote, KindRoundCommit, KindSettle:
 		return 0
 	}
 	return p.MinFee
 }
 
-// Genesis is the application's part of a network's genesis document, and the
-// record under key m/genesis. No account starts with a balance: every token
+// Genesis is the ledger's part of a network's genesis document, and the record
+// under key m/genesis. No account starts with a balance, because every token
 // comes from work.
 type Genesis struct {
 	_          struct{}           `cbor:",toarray" json:"-"`

@@ -41,7 +41,7 @@ func TestGolden(t *testing.T) {
 	}{
 		{"transactions", txs.Sum(nil), "d61b63c3cb27505d5e377a314a6e0aabfe2fece5ba250d9eba53beb6fe32b61a"},
 		{"results", results.Sum(nil), "e2a40ae4a253efb211142049e50d04d34cc05e493d4fad772057925ecdc7bb21"},
-		{"app hash", w.state.AppHash(), "84a693d47a6f370921b945df862f148663dba6cca55c7501c1d9074f49ff0782"},
+		{"app hash", w.state.AppHash(), "4d1acb55ef72804977c466e8022ec0d26c348e583775a4e0e3078bb80ef43175"},
 	} {
 		if got := hex.EncodeToString(c.got); got != c.want {
 			t.Errorf("%s: %s, want %s", c.what, got, c.want)

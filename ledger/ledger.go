@@ -1,27 +1,32 @@
-// Package ledger is the token rules as one pure function: accounts, training
-// runs and their rounds, escrow, settlement of work, minting and supply.
+// Package ledger is the rules of the token as one pure function: accounts,
+// training runs and their rounds, escrows, settlement of work, mint and supply.
 //
-// A [State] is what the ledger knows after a height. [State.Apply] takes the
-// transactions of the next height and returns the next state, what became of
-// each transaction and the keys that changed; the old state stays as it was.
-// There is no clock, no randomness and no storage here: ledger/chain puts the
-// function behind CometBFT, ledger/light reads its results with proofs.
+// A [State] is the whole ledger after one height. [State.Apply] takes the
+// transactions of the next height and returns the next state, the result of each
+// transaction and the keys that changed. The old state stays as it was. The
+// package has no clock, no randomness and no storage: package ledger/chain puts
+// the function behind CometBFT, and package ledger/light reads states with proofs.
 //
-// Tokens come from work only. A unit of work settles with two signatures: its
-// miner's attestation and the accept of whoever asked for it. Training mints
-// at the rate of the [Schedule], which the height before has published, if the
-// run was approved by the validators and is within its budget. Translation is
-// paid from the customer's [Escrow]: 85 % to the miner, 5 % to the audit pool,
-// 10 % burned, and at most half of what is burned is minted for the miner, so
-// that buying one's own work loses. A unit settles once, whatever is replayed.
+// Every token comes from work. The ledger settles a unit of work for two
+// signatures: the miner's attestation, and the accept of the run's coordinator or
+// the job's customer. A unit settles once, however often a transaction is sent.
+//
+//   - A unit of training mints at the rate of the [Schedule], which the height
+//     before has published. The validators must have approved the run, and its
+//     budget bounds the mint.
+//   - A unit of translation is paid from the customer's [Escrow]: 85 % go to the
+//     miner, 5 % to the audit pool, and 10 % are burned. At most half of the burned
+//     amount is minted for the miner, so that buying one's own work loses money.
+//
+// A new state and one height:
 //
 //	state, err := ledger.New(net, genesis)
-//	tx, err := ledger.ParseTx(data, net)     // size, shape, signatures
+//	tx, err := ledger.ParseTx(data, net) // checks size, shape and signatures
 //	next, results, changes, err := state.Apply(state.Height()+1, []*ledger.Tx{tx})
-//	proof := next.Prove(ledger.UnitKey(unit)) // under next.AppHash()
+//	proof := next.Prove(ledger.UnitKey(unit)) // leads to next.AppHash()
 //
-// The state is a sorted map of keys (see the Key functions) to canonical
-// records, in 65,536 buckets under a Merkle tree.
+// A state maps keys (see the Key functions) to canonical records. The keys lie in
+// 65,536 buckets, which are the leaves of a Merkle tree.
 package ledger
 
 import (
@@ -51,7 +56,6 @@ func New(net protocol.Net, g Genesis) (*State, error) {
 		Height:      1,
 		Training:    g.Params.Training * micro,
 		Translation: g.Params.Translation * micro,
-		Costs:       g.Params.Costs,
 		Budget:      g.Params.Budget,
 		Cap:         2 * g.Params.Budget,
 	}
@@ -63,9 +67,9 @@ func New(net protocol.Net, g Genesis) (*State, error) {
 	return &State{net: net, genesis: g, tree: emptyTree.update(changes)}, nil
 }
 
-// Load returns the state of a height from all its pairs, as [State.Pairs] gave
-// them. It checks every record and the books; the root is the caller's to
-// compare.
+// Load returns the state of a height from all its keys and records, as
+// [State.Pairs] returned them. It checks every record and the books. The caller
+// compares AppHash with the root it trusts.
 func Load(net protocol.Net, height uint64, pairs []KeyValue) (*State, error) {
 	changes := make([]Change, len(pairs))
 	for i, p := range pairs {
@@ -85,13 +89,13 @@ func Load(net protocol.Net, height uint64, pairs []KeyValue) (*State, error) {
 	return s, nil
 }
 
-// Net returns the network the state is of.
+// Net returns the state's network.
 func (s *State) Net() protocol.Net { return s.net }
 
-// Genesis returns what the network started with.
+// Genesis returns the network's genesis record.
 func (s *State) Genesis() Genesis { return s.genesis }
 
-// Height returns the height after which this is the state.
+// Height returns the height whose transactions made this state.
 func (s *State) Height() uint64 { return s.height }
 
 // AppHash returns the root of the state's tree, 32 bytes. CometBFT's header of
@@ -107,10 +111,11 @@ func (s *State) Get(key []byte) (value []byte, ok bool) { return s.tree.get(key)
 // Prove returns a proof of a key's record, or of its absence, under AppHash.
 func (s *State) Prove(key []byte) Proof { return s.tree.prove(key) }
 
-// Pairs returns all keys that start with prefix and their records, sorted.
+// Pairs returns all keys that start with prefix, with their records, sorted by key.
 func (s *State) Pairs(prefix []byte) []KeyValue { return s.tree.pairs(prefix) }
 
-// Account returns an account's record, zero for one that was never written.
+// Account returns an account's record. An account that was never written has no
+// balance.
 func (s *State) Account(a protocol.Account) AccountState {
 	r, ok := decode[AccountState](s.tree.get(AccountKey(a)))
 	if !ok {
@@ -134,8 +139,8 @@ func (s *State) Settlement(unit block.Link) (Settlement, bool) {
 	return decode[Settlement](s.tree.get(UnitKey(unit)))
 }
 
-// Schedule returns what the block of a height pays: published for every height
-// up to Height()+1, and kept for a day's heights.
+// Schedule returns what a height pays. The state has the schedules of about a
+// day's heights, the last of them for Height()+1.
 func (s *State) Schedule(height uint64) (Schedule, bool) {
 	return decode[Schedule](s.tree.get(ScheduleKey(height)))
 }
@@ -146,9 +151,9 @@ func (s *State) Supply() Supply {
 	return r
 }
 
-// Proposals returns the runs on which validators have still to vote.
+// Proposals returns the runs that still await votes.
 func (s *State) Proposals() []block.Link {
-	r, _ := decode[proposals](s.tree.get(proposalsKey))
+	r, _ := decode[proposals](s.tree.get([]byte(proposalsKey)))
 	return r.Runs
 }
 
@@ -161,7 +166,7 @@ func encode[T any](record T) []byte {
 	return data
 }
 
-// decode reads a record of the state, given as the state's get returns it.
+// decode reads a record of the state. Its arguments are those that get returns.
 func decode[T any](data []byte, found bool) (record T, ok bool) {
 	if !found {
 		return record, false

@@ -17,9 +17,9 @@ import (
 // operation.
 const ProofType = "alia:bucket"
 
-// Proof shows the value of a key, or its absence, under an AppHash (LEDGER.md,
-// section 9.2): it is the whole content of the key's bucket and the 16 hashes
-// beside its path to the root, nearest the leaf first.
+// Proof shows the value of a key, or the key's absence, under an AppHash. It has
+// the whole content of the key's bucket and the 16 hashes beside the path from the
+// bucket to the root, the nearest to the bucket first.
 type Proof struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
@@ -60,9 +60,9 @@ func ParseProof(data []byte) (Proof, error) {
 // Encode returns the canonical bytes.
 func (p Proof) Encode() ([]byte, error) { return block.Encode(p) }
 
-// Value returns what the proof shows of a key under the root it leads to: the
-// value, or found false when the state has no such key. The root is the
-// caller's to compare with a trusted AppHash.
+// Value returns the root that the proof leads to and the value of a key under this
+// root; found is false when the state has no such key. The caller compares the root
+// with a trusted AppHash.
 func (p Proof) Value(key []byte) (root []byte, value []byte, found bool, err error) {
 	pairs, err := decodeBucket(p.Bucket)
 	if err != nil {
@@ -88,9 +88,9 @@ func (p Proof) Value(key []byte) (root []byte, value []byte, found bool, err err
 	return h[:], value, found, nil
 }
 
-// encodeBucket returns a bucket's bytes, which its leaf hashes: for each pair
-// the key's length, the key, the value's length, the value; lengths are
-// unsigned varints. An empty bucket is no bytes.
+// encodeBucket returns the bytes of a bucket, over which the leaf hash goes: for
+// each pair the key's length, the key, the value's length and the value. Lengths
+// are unsigned varints. An empty bucket has no bytes.
 func encodeBucket(bucket []KeyValue) []byte {
 	var b []byte
 	for _, p := range bucket {
@@ -102,8 +102,8 @@ func encodeBucket(bucket []KeyValue) []byte {
 	return b
 }
 
-// decodeBucket reads what encodeBucket wrote, and nothing else: keys ascend
-// strictly and lengths are in their shortest form.
+// decodeBucket reads the bytes of encodeBucket and refuses all others: keys must
+// ascend strictly, and lengths must have their shortest form.
 func decodeBucket(data []byte) ([]KeyValue, error) {
 	var pairs []KeyValue
 	var last []byte
@@ -124,7 +124,7 @@ func decodeBucket(data []byte) ([]KeyValue, error) {
 	return pairs, nil
 }
 
-// cutString takes a length and as many bytes off data.
+// cutString splits a string with its length in front off data.
 func cutString(data []byte) (head, rest []byte, err error) {
 	n, size := binary.Uvarint(data)
 	if size <= 0 || size > 1 && data[size-1] == 0 || n > uint64(len(data)-size) {
@@ -133,8 +133,9 @@ func cutString(data []byte) (head, rest []byte, err error) {
 	return data[size : size+int(n)], data[size+int(n):], nil
 }
 
-// ProofOperator is a [Proof] of one key as an operation of CometBFT's merkle
-// proof runtime: Run with the value shows membership, Run with nothing absence.
+// ProofOperator is a [Proof] of one key as an operation of CometBFT's Merkle proof
+// runtime. Run with a value checks that the key has this value, Run without one
+// that the key is absent.
 type ProofOperator struct {
 	Key   []byte
 	Proof Proof
@@ -152,8 +153,8 @@ func ProofRuntime() *merkle.ProofRuntime {
 	return prt
 }
 
-// Run returns the root that the proof leads to, if the key has the one value
-// given, or no value when none is given.
+// Run returns the root that the proof leads to. It fails when the key has another
+// value than the argument, or, without an argument, when the key is present.
 func (o ProofOperator) Run(args [][]byte) ([][]byte, error) {
 	root, value, found, err := o.Proof.Value(o.Key)
 	switch {
@@ -166,15 +167,15 @@ func (o ProofOperator) Run(args [][]byte) ([][]byte, error) {
 	case len(args) == 1 && !bytes.Equal(args[0], value):
 		return nil, errors.New("key has another value")
 	case len(args) > 1:
-		return nil, fmt.Errorf("one value or none, not %d", len(args))
+		return nil, fmt.Errorf("%d values given, want one or none", len(args))
 	}
 	return [][]byte{root}, nil
 }
 
-// GetKey returns the key the operation speaks of.
+// GetKey returns the operation's key.
 func (o ProofOperator) GetKey() []byte { return o.Key }
 
-// ProofOp returns the operation as CometBFT carries it.
+// ProofOp returns the operation in CometBFT's form.
 func (o ProofOperator) ProofOp() cmtcrypto.ProofOp {
 	data, err := o.Proof.Encode()
 	if err != nil {

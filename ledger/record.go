@@ -1,24 +1,23 @@
 package ledger
 
 import (
-	"encoding/binary"
 	"fmt"
 
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// What the state keeps: LEDGER.md, section 3. Amounts are in units, 1 ALIA =
-// 1e8 units; costs in MFLOP; heights count blocks. Every record is stored in
-// canonical encoding under the key its section names.
+// The records of the state. Amounts of money are in 1e-8 ALIA, costs of work
+// in MFLOP, times in heights. A record is stored in canonical encoding under
+// the key that its comment names; keys.go makes the keys.
 
-// AccountState is a member's money: key a/<account>. An account nobody has written
-// reads as zero.
+// AccountState is a member's money: key a/<account>. An account that was
+// never written has no balance and nonce 0.
 type AccountState struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
-	Balance uint64 // units
-	Nonce   uint64 // of its last transaction
+	Balance uint64 // amount
+	Nonce   uint64 // of the account's last transaction
 }
 
 // Escrow is a customer's deposit for one job: key e/<job><customer>.
@@ -28,18 +27,18 @@ type Escrow struct {
 	Version  uint16
 	Job      block.Link
 	Customer protocol.Account
-	Price    uint64 // units per GFLOP
-	Opened   uint64 // units
-	Left     uint64 // units
-	Released uint64 // units, to miners and the audit pool
-	Burned   uint64 // units
-	Deadline uint64 // height after which it may be closed
+	Price    uint64 // amount per GFLOP
+	Opened   uint64 // amount
+	Left     uint64 // amount
+	Released uint64 // amount, to miners and the audit pool
+	Burned   uint64 // amount
+	Deadline uint64 // height after which the customer may close the escrow
 }
 
-// RunStatus is where a run stands.
+// RunStatus says whether the validators let a run mint.
 type RunStatus uint8
 
-// A run mints only while Approved.
+// A run mints only while it is Approved.
 const (
 	Proposed RunStatus = iota + 1
 	Approved
@@ -59,7 +58,7 @@ func (s RunStatus) String() string {
 	return fmt.Sprintf("status %d", uint8(s))
 }
 
-// RunState is a training run: key n/<run>.
+// RunState is the money side of a training run: key n/<run>.
 type RunState struct {
 	_           struct{} `cbor:",toarray"`
 	Version     uint16
@@ -67,120 +66,70 @@ type RunState struct {
 	Status      RunStatus
 	Proposer    protocol.Account
 	Coordinator protocol.Account
-	Rounds      uint64     // rounds committed; the next round's number
-	Params      block.Link // after the last round
-	Active      uint64     // height of the coordinator's last sign of life
-	Budget      uint64     // MFLOP it may mint for
-	Spent       uint64     // MFLOP minted for
+	Rounds      uint64     // rounds committed, which is the number of the next round
+	Params      block.Link // parameters after the last committed round
+	Active      uint64     // height of the proposal, the approval or the last RoundCommit
+	Budget      uint64     // MFLOP that the run may mint for
+	Spent       uint64     // MFLOP that the run has minted for
 	Yes         []protocol.Account
 	No          []protocol.Account
 }
 
-// CommittedRound is a committed round of a run: key l/<run><round>.
+// CommittedRound is a finished round of a run: key l/<run><round>.
 type CommittedRound struct {
 	_           struct{} `cbor:",toarray"`
 	Version     uint16
 	Run         block.Link
 	Round       uint64
-	Params      block.Link
-	Log         block.Link
+	Params      block.Link // parameters after the round
+	Log         block.Link // the round's log
 	Coordinator protocol.Account
 	Height      uint64
 }
 
-// Settlement is a unit of work that was paid: key u/<unit>. It is never
-// deleted: it is what makes paying twice impossible.
+// Settlement is a unit of work that was paid: key u/<unit>. The record is
+// never deleted, because its presence is what prevents a second payment.
 type Settlement struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
 	Unit    block.Link
-	Work    block.Link // the run or job
+	Work    block.Link // the run or the job
 	Miner   protocol.Account
 	Result  block.Link
 	Cost    uint64 // MFLOP
-	Paid    uint64 // units, to the miner
-	Minted  uint64 // units of Paid that are new
+	Paid    uint64 // amount, to the miner
+	Minted  uint64 // amount; the part of Paid that is newly minted
 	Height  uint64
 }
 
 // Supply is the token's books: key m/supply. At every height
-// Minted - Burned = sum of balances + Escrowed + Pool.
+// Minted - Burned = the sum of all balances + Escrowed + Pool.
 type Supply struct {
 	_        struct{} `cbor:",toarray"`
 	Version  uint16
-	Minted   uint64 // units ever minted
-	Burned   uint64 // units ever burned
-	Escrowed uint64 // units in open escrows
-	Pool     uint64 // units in the audit pool
+	Minted   uint64 // amount, since genesis
+	Burned   uint64 // amount, since genesis
+	Escrowed uint64 // amount in open escrows
+	Pool     uint64 // amount in the audit pool
 }
 
-// Total returns the tokens there are, in units.
+// Total returns the amount of all tokens that exist.
 func (s Supply) Total() uint64 { return s.Minted - s.Burned }
 
-// Schedule is what a block pays: key s/<height>, written by the block before.
+// Schedule is what a height pays: key s/<height>. The height before writes it.
 type Schedule struct {
 	_           struct{} `cbor:",toarray"`
 	Version     uint16
 	Height      uint64
-	Training    uint64 // millionths of a unit per GFLOP, for training
-	Translation uint64 // millionths of a unit per GFLOP, bounding the bonus of translation
-	Costs       uint64 // version of the cost table
-	Budget      uint64 // units a block should mint
-	Cap         uint64 // units a block can mint
+	Training    uint64 // millionths of an amount per GFLOP of training
+	Translation uint64 // millionths of an amount per GFLOP, the most that translation adds to its price
+	Budget      uint64 // amount that the height should mint
+	Cap         uint64 // amount that the height can mint
 }
 
-// proposals lists the runs not yet decided: key m/proposals.
+// proposals lists the runs that still await votes: key m/proposals.
 type proposals struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
 	Runs    []block.Link
-}
-
-// Keys of the state. Each names its record in the proofs.
-
-// AccountKey returns the key of an [AccountState].
-func AccountKey(a protocol.Account) []byte { return append([]byte("a/"), a[:]...) }
-
-// EscrowKey returns the key of an [Escrow].
-func EscrowKey(job block.Link, customer protocol.Account) []byte {
-	return append(append([]byte("e/"), job.Bytes()...), customer[:]...)
-}
-
-// RunKey returns the key of a [RunState].
-func RunKey(run block.Link) []byte { return append([]byte("n/"), run.Bytes()...) }
-
-// RoundKey returns the key of a [CommittedRound].
-func RoundKey(run block.Link, round uint64) []byte {
-	return binary.BigEndian.AppendUint64(append([]byte("l/"), run.Bytes()...), round)
-}
-
-// UnitKey returns the key of a [Settlement].
-func UnitKey(unit block.Link) []byte { return append([]byte("u/"), unit.Bytes()...) }
-
-// ScheduleKey returns the key of a [Schedule].
-func ScheduleKey(height uint64) []byte {
-	return binary.BigEndian.AppendUint64([]byte("s/"), height)
-}
-
-// SupplyKey returns the key of the [Supply].
-func SupplyKey() []byte { return []byte("m/supply") }
-
-// GenesisKey returns the key of the [Genesis].
-func GenesisKey() []byte { return []byte("m/genesis") }
-
-var proposalsKey = []byte("m/proposals")
-
-// QueryKey returns the key that a query path and its argument name: "account"
-// and an account, "escrow" and a job and its customer, "run" and a run, "round"
-// and a run and a big-endian number, "unit" and a unit, "schedule" and a
-// big-endian height, "supply", "genesis".
-func QueryKey(path string, arg []byte) ([]byte, error) {
-	prefix := map[string]string{
-		"account": "a/", "escrow": "e/", "run": "n/", "round": "l/", "unit": "u/",
-		"schedule": "s/", "supply": "m/supply", "genesis": "m/genesis",
-	}[path]
-	if prefix == "" {
-		return nil, fmt.Errorf("unknown query %q", path)
-	}
-	return append([]byte(prefix), arg...), nil
 }

@@ -8,11 +8,11 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// maxProposals bounds the runs that wait for votes.
+// maxProposals bounds the runs that await votes.
 const maxProposals = 256
 
-// RunPropose asks the validators to let a run mint, for at most Budget. The
-// sender becomes the run's coordinator.
+// RunPropose asks the validators to let a run mint for work of at most Budget.
+// The sender becomes the run's coordinator.
 type RunPropose struct {
 	_      struct{} `cbor:",toarray"`
 	Run    block.Link
@@ -29,13 +29,13 @@ func (b RunPropose) apply(d *draft, tx *Tx) error {
 	if _, known := load[RunState](d, key); known {
 		return Already
 	}
-	open, _ := load[proposals](d, proposalsKey)
+	open, _ := load[proposals](d, []byte(proposalsKey))
 	if len(open.Runs) >= maxProposals {
 		return Busy
 	}
 	open.Version = 1
 	open.Runs = append(slices.Clone(open.Runs), b.Run)
-	store(d, proposalsKey, open)
+	store(d, []byte(proposalsKey), open)
 	store(d, key, RunState{
 		Version: 1, Run: b.Run, Status: Proposed, Proposer: tx.Account, Coordinator: tx.Account,
 		Active: d.height, Budget: b.Budget,
@@ -43,8 +43,8 @@ func (b RunPropose) apply(d *draft, tx *Tx) error {
 	return nil
 }
 
-// RunVote is a validator's vote on a proposed run. More than two thirds yes
-// approve it; a third no refuses it.
+// RunVote is a validator's vote on a proposed run. More than two thirds of the
+// validators approve a run; a third of them refuses it.
 type RunVote struct {
 	_   struct{} `cbor:",toarray"`
 	Run block.Link
@@ -80,9 +80,9 @@ func (b RunVote) apply(d *draft, tx *Tx) error {
 		r.Status = Refused
 	}
 	if r.Status != Proposed {
-		open, _ := load[proposals](d, proposalsKey)
+		open, _ := load[proposals](d, []byte(proposalsKey))
 		open.Runs = slices.DeleteFunc(slices.Clone(open.Runs), func(l block.Link) bool { return l == b.Run })
-		store(d, proposalsKey, open)
+		store(d, []byte(proposalsKey), open)
 	}
 	store(d, RunKey(b.Run), r)
 	return nil
@@ -93,48 +93,20 @@ func (r RunState) Voted(a protocol.Account) bool {
 	return slices.Contains(r.Yes, a) || slices.Contains(r.No, a)
 }
 
-// TakeRun makes the sender coordinator of a run whose coordinator has been
-// silent for the network's takeover time.
-type TakeRun struct {
-	_   struct{} `cbor:",toarray"`
-	Run block.Link
-}
-
-// Kind returns KindTakeRun.
-func (TakeRun) Kind() TxKind { return KindTakeRun }
-
-func (b TakeRun) check() error { return need("run", b.Run) }
-
-func (b TakeRun) apply(d *draft, tx *Tx) error {
-	r, known := load[RunState](d, RunKey(b.Run))
-	if !known {
-		return UnknownRun
-	}
-	if r.Coordinator == tx.Account {
-		return Already
-	}
-	if due := r.Active + d.base.genesis.Params.Takeover; d.height < due {
-		return fmt.Errorf("%w: until height %d, now %d", NotSilent, due, d.height)
-	}
-	r.Coordinator, r.Active = tx.Account, d.height
-	store(d, RunKey(b.Run), r)
-	return nil
-}
-
-// RoundCommit records the outcomes of a run's next rounds, in order. It is the
-// coordinator's sign of life, and what a successor resumes from. It takes many
-// rounds at once, because rounds can be shorter than the time between heights.
+// RoundCommit records the next rounds of a run in their order. One transaction
+// takes many rounds, because a round can be shorter than the time between two
+// heights.
 type RoundCommit struct {
 	_      struct{} `cbor:",toarray"`
 	Run    block.Link
-	Round  uint64 // the first of Rounds
+	Round  uint64 // number of the first of Rounds
 	Rounds []RoundRoots
 }
 
-// RoundRoots is what the ledger keeps of a round.
+// RoundRoots is the outcome of a round in a [RoundCommit].
 type RoundRoots struct {
 	_      struct{}   `cbor:",toarray"`
-	Params block.Link // after the round
+	Params block.Link // parameters after the round
 	Log    block.Link // the round's log
 }
 
@@ -170,9 +142,9 @@ func (b RoundCommit) apply(d *draft, tx *Tx) error {
 	case r.Coordinator != tx.Account:
 		return NotCoordinator
 	case b.Round < r.Rounds:
-		return fmt.Errorf("%w: round %d of %d", Already, b.Round, r.Rounds)
+		return fmt.Errorf("%w: round %d, and %d rounds are committed", Already, b.Round, r.Rounds)
 	case b.Round > r.Rounds:
-		return fmt.Errorf("%w: %d, next is %d", BadRound, b.Round, r.Rounds)
+		return fmt.Errorf("%w: %d, the next is %d", BadRound, b.Round, r.Rounds)
 	}
 	for _, roots := range b.Rounds {
 		store(d, RoundKey(b.Run, r.Rounds), CommittedRound{

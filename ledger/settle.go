@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/alia-network/alia/protocol"
@@ -11,24 +10,25 @@ import (
 // MaxEntries bounds the entries of a [Settle].
 const MaxEntries = 256
 
-// How the payment of a translated unit is divided, in parts per hundred.
+// How the price of a translated unit is divided, in parts per hundred. What
+// miner and pool do not get is burned.
 const (
 	minerShare = 85
-	poolShare  = 5  // the audit pool; what is left over is burned
-	bonusShare = 50 // of what is burned, the most that is minted again
+	poolShare  = 5  // to the audit pool
+	bonusShare = 50 // of the burned amount, the most that is minted again for the miner
 )
 
-// SettleEntry settles one unit: its miner's statement of the result, and the accept
-// of the run's coordinator or the job's customer.
+// SettleEntry settles one unit: its miner's statement of the result, and the
+// accept of the run's coordinator or the job's customer.
 type SettleEntry struct {
 	_           struct{} `cbor:",toarray"`
 	Attestation protocol.Attestation
 	Accept      protocol.Accept
 }
 
-// Settle pays for units of work. Anyone may send it; entries that are refused,
-// above all those settled already, are skipped and reported one by one. It is
-// refused as a whole only when every entry is.
+// Settle pays for units of work. Anyone may send it. An entry that is refused,
+// for example because its unit was settled before, is skipped and reported;
+// the whole transaction is refused only when every entry is.
 type Settle struct {
 	_       struct{} `cbor:",toarray"`
 	Entries []SettleEntry
@@ -39,7 +39,7 @@ type Settled struct {
 	_    struct{} `cbor:",toarray"`
 	Unit block.Link
 	Code Code
-	Paid uint64 // units, to the miner
+	Paid uint64 // amount, to the miner
 }
 
 // Kind returns KindSettle.
@@ -52,8 +52,8 @@ func (b Settle) check() error {
 	return nil
 }
 
-// verify checks each entry by itself: that its two records agree and that both
-// are signed, for this network. It is all that needs no state.
+// verify checks each entry without the state, and returns an error or nil for
+// each.
 func (b Settle) verify(net protocol.Net) []error {
 	verdicts := make([]error, len(b.Entries))
 	for i := range b.Entries {
@@ -62,30 +62,26 @@ func (b Settle) verify(net protocol.Net) []error {
 	return verdicts
 }
 
+// verify checks that the two records agree and that both are well-formed and
+// signed for this network.
 func (e *SettleEntry) verify(net protocol.Net) error {
 	at, ac := &e.Attestation, &e.Accept
-	switch {
-	case at.Version != protocol.Version || ac.Version != protocol.Version || at.Role != protocol.Worker:
-		return Malformed
-	case !at.Work.Defined() || !at.Unit.Defined() || !at.Result.Defined():
-		return Malformed
-	case at.Net != net || ac.Net != net:
-		return WrongNetwork
-	case at.Work != ac.Work || at.Unit != ac.Unit || at.Result != ac.Result ||
-		at.Cost != ac.Cost || at.Account != ac.Miner:
+	if at.Role != protocol.Worker {
+		return fmt.Errorf("%w: the attestation is not the miner's", Malformed)
+	}
+	if at.Work != ac.Work || at.Unit != ac.Unit || at.Result != ac.Result || at.Cost != ac.Cost || at.Account != ac.Miner {
 		return Mismatch
 	}
-	if err := protocol.Verify(net, at); err != nil {
-		return fmt.Errorf("%w: %w", BadSignature, err)
-	}
-	if err := protocol.Verify(net, ac); err != nil {
-		return fmt.Errorf("%w: %w", BadSignature, err)
+	for _, r := range []protocol.Signed{at, ac} {
+		if err := protocol.Verify(net, r); err != nil {
+			return &Refusal{codeOf(err), err.Error()}
+		}
 	}
 	return nil
 }
 
 func (b Settle) apply(d *draft, tx *Tx) error {
-	var refusal error
+	var refusal error // of the first entry that was refused
 	taken := 0
 	for i := range b.Entries {
 		err := tx.verdicts[i]
@@ -94,12 +90,12 @@ func (b Settle) apply(d *draft, tx *Tx) error {
 		}
 		if err == nil {
 			taken++
-		} else if refusal == nil {
+			continue
+		}
+		if refusal == nil {
 			refusal = fmt.Errorf("unit %s: %w", b.Entries[i].Attestation.Unit, err)
 		}
-		if len(d.entries) == i { // settle appends its own when it pays
-			d.entries = append(d.entries, Settled{Unit: b.Entries[i].Attestation.Unit, Code: codeOf(err)})
-		}
+		d.entries = append(d.entries, Settled{Unit: b.Entries[i].Attestation.Unit, Code: codeOf(err)})
 	}
 	if taken == 0 {
 		return refusal
@@ -132,7 +128,7 @@ func (d *draft) settleTraining(e *SettleEntry, run RunState) error {
 	case run.Status != Approved:
 		return NotApproved
 	case cost > run.Budget-run.Spent:
-		return fmt.Errorf("%w: unit of %d MFLOP, %d are left", OverBudget, cost, run.Budget-run.Spent)
+		return fmt.Errorf("%w: the unit costs %d MFLOP, %d are left", OverBudget, cost, run.Budget-run.Spent)
 	}
 	run.Spent += cost
 	store(d, RunKey(run.Run), run)
@@ -142,10 +138,11 @@ func (d *draft) settleTraining(e *SettleEntry, run RunState) error {
 
 // settleTranslation pays a unit from its job's escrow (LEDGER.md, section 5.3).
 func (d *draft) settleTranslation(e *SettleEntry, key []byte, escrow Escrow) error {
-	fee := mulDiv(e.Attestation.Cost, escrow.Price, 1000)
+	fee := mulDiv(e.Attestation.Cost, escrow.Price, 1000) // cost in MFLOP, price per GFLOP
 	if fee > escrow.Left {
-		return fmt.Errorf("%w: unit of %d units, %d are left in the escrow", InsufficientFunds, fee, escrow.Left)
+		return fmt.Errorf("%w: the unit costs %s, the escrow holds %s", InsufficientFunds, alia(fee), alia(escrow.Left))
 	}
+	// What is left over by rounding is burned too, so that the parts add up.
 	miner, pool := mulDiv(fee, minerShare, 100), mulDiv(fee, poolShare, 100)
 	burned := fee - miner - pool
 	escrow.Left -= fee
@@ -159,14 +156,15 @@ func (d *draft) settleTranslation(e *SettleEntry, key []byte, escrow Escrow) err
 	supply.Burned += burned
 	store(d, SupplyKey(), supply)
 
+	// The bonus is less than what was burned: buying one's own work loses.
 	d.deposit(e.Attestation.Account, miner)
 	bonus := min(price(e.Attestation.Cost, d.schedule.Translation), mulDiv(burned, bonusShare, 100))
 	d.record(e, miner, bonus)
 	return nil
 }
 
-// record writes a unit's settlement, and claims what is to be minted for it at
-// the end of the block.
+// record writes a unit's settlement and claims the amount to be minted for the
+// unit at the end of the height.
 func (d *draft) record(e *SettleEntry, paid, mint uint64) {
 	at := &e.Attestation
 	store(d, UnitKey(at.Unit), Settlement{
@@ -177,13 +175,4 @@ func (d *draft) record(e *SettleEntry, paid, mint uint64) {
 		tx: d.index, entry: len(d.entries), unit: at.Unit, amount: min(mint, d.schedule.Cap),
 	})
 	d.entries = append(d.entries, Settled{Unit: at.Unit, Code: OK, Paid: paid})
-}
-
-// codeOf returns the Code that an error wraps.
-func codeOf(err error) Code {
-	var c Code
-	if err != nil && !errors.As(err, &c) {
-		c = Malformed
-	}
-	return c
 }

@@ -13,8 +13,8 @@ const maxMemo = 256
 type Transfer struct {
 	_      struct{} `cbor:",toarray"`
 	To     protocol.Account
-	Amount uint64 // units
-	Memo   string // for people, public
+	Amount uint64
+	Memo   string // for people; everybody can read it
 }
 
 // Kind returns KindTransfer.
@@ -25,7 +25,7 @@ func (b Transfer) check() error {
 		return fmt.Errorf("%w: memo of %d bytes, the limit is %d", TooLarge, len(b.Memo), maxMemo)
 	}
 	if b.Amount == 0 {
-		return BadAmount
+		return fmt.Errorf("%w: the transfer", BadAmount)
 	}
 	return nil
 }

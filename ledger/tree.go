@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// buckets is the number of leaves of the state's tree, and treeDepth its
-// logarithm: the first 16 bits of SHA-256(key) name a key's bucket.
+// The tree has 2^treeDepth leaves, the buckets. The first 16 bits of SHA-256(key)
+// are the number of a key's bucket.
 const (
 	treeDepth = 16
 	pageBits  = 8
@@ -18,28 +18,27 @@ const (
 // hash is a SHA-256 digest.
 type hash = [sha256.Size]byte
 
-// KeyValue is one key of the state and its value.
+// KeyValue is one key of the state and its record's canonical bytes.
 type KeyValue struct {
 	Key   []byte
 	Value []byte
 }
 
-// Change is a key written by a block: Value nil means the key is gone.
+// Change is a key that a height wrote. Value is nil when the key was deleted.
 type Change KeyValue
 
-// tree is the state (LEDGER.md, section 9.1) as sorted pairs in 65,536
-// buckets, the leaves of a Merkle tree hashed as RFC 6962 has it (CometBFT's
-// crypto/merkle gives the same root). It is immutable: update copies the pages
-// it touches and shares the rest, so old states stay readable while new ones
-// are made.
+// tree is the state as sorted pairs in 65,536 buckets, which are the leaves of a
+// Merkle tree with the hashes of RFC 6962 (CometBFT's crypto/merkle gives the same
+// root). A tree is immutable: update copies the pages that change and shares the
+// others, so that old states stay readable while the chain makes new ones.
 type tree struct {
 	pages [pageSize]*page // by the first byte of SHA-256(key)
 	nodes [2 * pageSize]hash
 }
 
-// page is the 256 buckets that share the first byte of their number, and the
-// subtree over them. nodes is a heap: the root at 1, the children of i at 2i
-// and 2i+1, the leaves last.
+// page is the 256 buckets whose numbers have the same first byte, and the subtree
+// over these buckets. nodes is a heap: the root is at 1, the children of i are at
+// 2i and 2i+1, the leaves come last.
 type page struct {
 	buckets [pageSize][]KeyValue // by the second byte of SHA-256(key)
 	nodes   [2 * pageSize]hash
@@ -111,10 +110,11 @@ func (t *tree) get(key []byte) ([]byte, bool) {
 	return bucket[i].Value, true
 }
 
-// update returns the tree with the changes made. It rehashes the buckets that
-// changed and the paths above them, nothing else.
+// update returns the tree after the changes. It hashes only the buckets that
+// changed and the paths above them.
 func (t *tree) update(changes []Change) *tree {
 	type place struct{ page, bucket int }
+	// Changes of one bucket go together; buckets of one page follow each other.
 	byBucket := make(map[place][]Change)
 	var order []place
 	for _, c := range changes {
@@ -128,6 +128,8 @@ func (t *tree) update(changes []Change) *tree {
 	slices.SortFunc(order, func(a, b place) int {
 		return cmp.Or(cmp.Compare(a.page, b.page), cmp.Compare(a.bucket, b.bucket))
 	})
+	// Each page is copied before its first bucket changes, and its root enters the
+	// upper tree after its last.
 	next := *t
 	for i, at := range order {
 		if i == 0 || order[i-1].page != at.page {
@@ -144,7 +146,7 @@ func (t *tree) update(changes []Change) *tree {
 	return &next
 }
 
-// rehash sets leaf i of a heap of nodes and the path above it.
+// rehash sets leaf i of a heap of nodes and computes the path above the leaf.
 func rehash(nodes *[2 * pageSize]hash, i int, leaf hash) {
 	i += pageSize
 	nodes[i] = leaf
@@ -154,7 +156,7 @@ func rehash(nodes *[2 * pageSize]hash, i int, leaf hash) {
 	}
 }
 
-// merge returns a new bucket with the changes made.
+// merge returns a new bucket: the old one after the changes.
 func merge(bucket []KeyValue, changes []Change) []KeyValue {
 	bucket = slices.Clone(bucket)
 	for _, c := range changes {

@@ -204,7 +204,7 @@ func FuzzParseTx(f *testing.F) {
 	run := link("run")
 	for _, b := range []Body{
 		Transfer{To: acct("bob"), Amount: 1, Memo: "hi"}, RunPropose{Run: run, Budget: 1}, RunVote{Run: run, Yes: true},
-		TakeRun{Run: run}, RoundCommit{Run: run, Rounds: []RoundRoots{{Params: run, Log: run}}}, EscrowClose{Job: run},
+		RoundCommit{Run: run, Rounds: []RoundRoots{{Params: run, Log: run}}}, EscrowClose{Job: run},
 		EscrowOpen{Job: run, Amount: 1, Price: 1, Deadline: 1},
 		Settle{Entries: []SettleEntry{w.entry("miner", "coordinator", run, link("unit"), 1)}},
 	} {

@@ -11,8 +11,8 @@ import (
 // MaxTx bounds a transaction's bytes.
 const MaxTx = protocol.MaxMessage
 
-// Horizon is how many heights ahead a transaction may expire. It bounds how
-// long an unsettled one can linger.
+// Horizon is the most heights between now and a transaction's expiry. It bounds
+// the time that a transaction can wait in the mempool.
 const Horizon = 1200
 
 // TxKind numbers a kind of transaction.
@@ -23,20 +23,20 @@ const (
 	KindTransfer TxKind = iota + 100
 	KindRunPropose
 	KindRunVote
-	KindTakeRun
+	_ // 103 is not used again
 	KindRoundCommit
 	KindSettle
 	KindEscrowOpen
 	KindEscrowClose
 )
 
-// Body is what a transaction asks for: a [Transfer], [RunPropose], [RunVote],
-// [TakeRun], [RoundCommit], [Settle], [EscrowOpen] or [EscrowClose].
+// Body is the request of a transaction: a [Transfer], [RunPropose], [RunVote],
+// [RoundCommit], [Settle], [EscrowOpen] or [EscrowClose].
 type Body interface {
-	// Kind returns the number under which the body travels.
+	// Kind returns the number that the envelope gives the body.
 	Kind() TxKind
-	// apply does what is asked on the draft, or returns an error that wraps a
-	// [Code]; the draft is then thrown away.
+	// apply carries out the request on the draft, or returns an error that wraps
+	// a [Code]; the transaction's writes are then dropped.
 	apply(d *draft, tx *Tx) error
 }
 
@@ -44,16 +44,16 @@ type Body interface {
 // whose signatures were checked, and State.Apply takes only those.
 type Tx struct {
 	Account   protocol.Account
-	Nonce     uint64 // above the account's last; gaps are allowed
-	Fee       uint64 // units, burned
+	Nonce     uint64 // above that of the account's last transaction; gaps are allowed
+	Fee       uint64 // amount, burned
 	ExpHeight uint64 // last height that may include it
 	Body      Body
 
 	net      protocol.Net // set by ParseTx
-	verdicts []error      // of a Settle's entries, set by ParseTx
+	verdicts []error      // of a Settle's entries without the state, set by ParseTx
 }
 
-// envelope is a transaction's canonical form (LEDGER.md, section 4.1).
+// envelope is a transaction's canonical form.
 type envelope struct {
 	_         struct{} `cbor:",toarray"`
 	Version   uint16
@@ -67,7 +67,8 @@ type envelope struct {
 	Sig       []byte // over the envelope with Sig empty, see protocol.Digest
 }
 
-// Sign returns the bytes of a transaction for a network, signed by key.
+// Sign returns the bytes of a transaction for a network, signed by key. It sets
+// the account, whatever tx.Account is.
 func Sign(key ed25519.PrivateKey, net protocol.Net, tx Tx) ([]byte, error) {
 	body, err := block.Encode(tx.Body)
 	if err != nil {
@@ -85,10 +86,10 @@ func Sign(key ed25519.PrivateKey, net protocol.Net, tx Tx) ([]byte, error) {
 	return data, nil
 }
 
-// ParseTx reads a transaction as Sign wrote it (LEDGER.md, section 4.3) and
-// checks its size, its shape, its network and its signature; for a [Settle]
-// the signatures of every entry too, of which a wrong one spoils only that
-// entry. An error wraps a [Code].
+// ParseTx reads the bytes of a transaction and checks, cheapest first, their size,
+// their shape, the network and the signature. Of a [Settle] it also checks every
+// entry's signatures; an entry with a wrong signature is refused alone, later, by
+// Apply. An error wraps a [Code].
 func ParseTx(data []byte, net protocol.Net) (*Tx, error) {
 	if len(data) > MaxTx {
 		return nil, fmt.Errorf("%w: %d bytes, the limit is %d", TooLarge, len(data), MaxTx)
@@ -101,7 +102,7 @@ func ParseTx(data []byte, net protocol.Net) (*Tx, error) {
 		return nil, fmt.Errorf("%w: version %d, want 1", Malformed, e.Version)
 	}
 	if e.Net != net {
-		return nil, fmt.Errorf("%w: network %s, this is %s", WrongNetwork, e.Net.Short(), net.Short())
+		return nil, fmt.Errorf("%w: %s, and this is %s", WrongNetwork, e.Net.Short(), net.Short())
 	}
 	body, err := parseBody(e.Kind, e.Body)
 	if err != nil {
@@ -131,8 +132,6 @@ func parseBody(k TxKind, data []byte) (Body, error) {
 		return parseAs[RunPropose](data)
 	case KindRunVote:
 		return parseAs[RunVote](data)
-	case KindTakeRun:
-		return parseAs[TakeRun](data)
 	case KindRoundCommit:
 		return parseAs[RoundCommit](data)
 	case KindSettle:
@@ -145,7 +144,7 @@ func parseBody(k TxKind, data []byte) (Body, error) {
 	return nil, fmt.Errorf("%w: unknown kind %d", Malformed, k)
 }
 
-// checked is a body that knows its own shape.
+// checked is a body that checks its own shape.
 type checked interface {
 	Body
 	check() error
@@ -159,7 +158,7 @@ func parseAs[B checked](data []byte) (Body, error) {
 	return b, b.check()
 }
 
-// need reports a link that is missing.
+// need reports a missing link.
 func need(what string, l block.Link) error {
 	if !l.Defined() {
 		return fmt.Errorf("%w: no %s", Malformed, what)

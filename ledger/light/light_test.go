@@ -184,8 +184,8 @@ func TestLedger(t *testing.T) {
 		t.Errorf("settling twice: %v, want Already", err)
 	}
 	w.send(coordinator, ledger.RoundCommit{Run: run, Rounds: []ledger.RoundRoots{{Params: link("params"), Log: link("log")}}})
-	round, ok, err := w.client.Round(w.ctx, run, 0)
-	if err != nil || !ok || round.Params != link("params") {
-		t.Errorf("round is %+v, %v, %v", round, ok, err)
+	state, ok, err := w.client.Run(w.ctx, run)
+	if err != nil || !ok || state.Rounds != 1 || state.Params != link("params") {
+		t.Errorf("the run is %+v, %v, %v", state, ok, err)
 	}
 }

@@ -104,13 +104,6 @@ func (c *Client) Run(ctx context.Context, run block.Link) (ledger.RunState, bool
 	return r, ok, err
 }
 
-// Round returns a committed round, and false if there is none.
-func (c *Client) Round(ctx context.Context, run block.Link, round uint64) (ledger.CommittedRound, bool, error) {
-	arg := binary.BigEndian.AppendUint64(run.Bytes(), round)
-	r, _, ok, err := record[ledger.CommittedRound](ctx, c, "round", arg)
-	return r, ok, err
-}
-
 // Escrow returns a customer's escrow for a job, and false if there is none.
 func (c *Client) Escrow(ctx context.Context, job block.Link, customer protocol.Account) (ledger.Escrow, bool, error) {
 	r, _, ok, err := record[ledger.Escrow](ctx, c, "escrow", append(job.Bytes(), customer[:]...))
