@@ -3,7 +3,6 @@ module github.com/alia-network/alia
 go 1.26.6
 
 require (
-	filippo.io/age v1.2.1
 	github.com/BurntSushi/toml v1.6.0
 	github.com/cometbft/cometbft v0.40.0
 	github.com/ebitengine/purego v0.10.2

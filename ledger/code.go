@@ -3,14 +3,13 @@ package ledger
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/alia-network/alia/protocol"
 )
 
 // Code says why a transaction, or one entry of a [Settle], was refused. A Code
 // is an error; details are wrapped around it. The numbers are part of what
-// validators agree on and are never used again.
+// validators agree on (LEDGER.md, section 12) and are never used again.
 type Code uint32
 
 // The codes.
@@ -131,6 +130,5 @@ func (r *Refusal) Unwrap() error { return r.Code }
 
 // alia writes an amount for an error message.
 func alia(amount uint64) string {
-	s := fmt.Sprintf("%d.%08d", amount/protocol.Coin, amount%protocol.Coin)
-	return strings.TrimSuffix(strings.TrimRight(s, "0"), ".") + " ALIA"
+	return protocol.FormatAmount(amount) + " ALIA"
 }

@@ -53,7 +53,8 @@ func (t Totals) check() error {
 	return nil
 }
 
-// checkStep checks the changes of one height:
+// checkStep checks the changes of one height against the invariants of LEDGER.md,
+// section 8:
 //
 //	I1  the supply changes by as much as all holdings
 //	I2  every escrow balances

@@ -9,7 +9,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// The keys of the state. A record that exists many times has a prefix that
+// The keys of the state (LEDGER.md, section 3.1). A record that exists many times has a prefix that
 // ends in "/" and is followed by what tells the records apart; a record that
 // exists once has a whole key.
 const (

@@ -17,7 +17,8 @@ import (
 // operation.
 const ProofType = "alia:bucket"
 
-// Proof shows the value of a key, or the key's absence, under an AppHash. It has
+// Proof shows the value of a key, or the key's absence, under an AppHash
+// (LEDGER.md, section 9.2). It has
 // the whole content of the key's bucket and the 16 hashes beside the path from the
 // bucket to the root, the nearest to the bucket first.
 type Proof struct {

@@ -7,7 +7,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// The records of the state. Amounts of money are in 1e-8 ALIA, costs of work
+// The records of the state (LEDGER.md, section 3). Amounts of money are in 1e-8 ALIA, costs of work
 // in MFLOP, times in heights. A record is stored in canonical encoding under
 // the key that its comment names; keys.go makes the keys.
 

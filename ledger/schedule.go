@@ -14,8 +14,8 @@ const keepSchedules = 86_400
 // an amount per GFLOP, rounded down.
 func price(cost, rate uint64) uint64 { return mulDiv(cost, rate, 1000*micro) }
 
-// next returns the schedule of the next height, given the amount minted at this
-// height. The rates rise when less than the budget was minted, and fall when
+// next returns the schedule of the next height (LEDGER.md, section 6), given the
+// amount minted at this height. The rates rise when less than the budget was minted, and fall when
 // more was:
 //
 //	rate' = rate * (1 + clamp((budget-minted)/budget, -1, 1) / step)

@@ -27,7 +27,8 @@ type KeyValue struct {
 // Change is a key that a height wrote. Value is nil when the key was deleted.
 type Change KeyValue
 
-// tree is the state as sorted pairs in 65,536 buckets, which are the leaves of a
+// tree is the state (LEDGER.md, section 9.1) as sorted pairs in 65,536 buckets,
+// which are the leaves of a
 // Merkle tree with the hashes of RFC 6962 (CometBFT's crypto/merkle gives the same
 // root). A tree is immutable: update copies the pages that change and shares the
 // others, so that old states stay readable while the chain makes new ones.

@@ -53,7 +53,7 @@ type Tx struct {
 	verdicts []error      // of a Settle's entries without the state, set by ParseTx
 }
 
-// envelope is a transaction's canonical form.
+// envelope is a transaction's canonical form (LEDGER.md, section 4.1).
 type envelope struct {
 	_         struct{} `cbor:",toarray"`
 	Version   uint16
@@ -86,7 +86,8 @@ func Sign(key ed25519.PrivateKey, net protocol.Net, tx Tx) ([]byte, error) {
 	return data, nil
 }
 
-// ParseTx reads the bytes of a transaction and checks, cheapest first, their size,
+// ParseTx reads the bytes of a transaction (LEDGER.md, section 4.3) and checks,
+// cheapest first, their size,
 // their shape, the network and the signature. Of a [Settle] it also checks every
 // entry's signatures; an entry with a wrong signature is refused alone, later, by
 // Apply. An error wraps a [Code].

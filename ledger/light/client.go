@@ -1,12 +1,12 @@
-// Package light is the light client: proven reads, submitted transactions.
+// Package light is the light client of a network's ledger: it reads records with
+// proofs and submits transactions.
 //
-// A [Client] knows a network's genesis document and the addresses of some of its
-// ledger nodes, which it does not trust. Every record it returns was proven: by
-// the path from the record to a root, and by a header with that root that the
-// validators of the genesis document signed. Those validators are the network's
-// for good in this version, so that one commit check stands for what a skipping
-// light client does, no height is too old to be trusted, and nothing need be
-// kept on disk.
+// A [Client] has a network's genesis document and the addresses of some ledger
+// nodes. It does not trust the nodes. A record that it returns has a proof: the
+// hashes from the record to a root, and a header with this root that the
+// validators signed. The validators are those of the genesis document, which never
+// change in this version. One check of a header's signatures is therefore enough,
+// no height is too old to be trusted, and a client keeps nothing on disk.
 //
 //	c, err := light.Dial(ctx, light.Config{Addrs: []string{"http://127.0.0.1:26657"}, Genesis: genesis})
 //	account, err := c.Account(ctx, me)
@@ -14,9 +14,8 @@
 //	nonce, err := sender.Send(ctx, ledger.Transfer{To: you, Amount: 5 * protocol.Coin})
 //	err = sender.Confirm(ctx, nonce)
 //
-// A client outlives the nodes: while none answers, calls return
-// [ErrUnreachable], and they work again when one does. It is safe for concurrent
-// use.
+// While no node answers, calls return [ErrUnreachable]; they work again when a node
+// does. A client is safe for concurrent use.
 package light
 
 import (
@@ -25,6 +24,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -38,7 +38,7 @@ import (
 // ErrUnreachable is returned, wrapped, when no ledger node answers.
 var ErrUnreachable = errors.New("ledger is unreachable")
 
-// ErrProof is returned, wrapped, when what a ledger node says is not proven.
+// ErrProof is returned, wrapped, when a ledger node's answer lacks a valid proof.
 var ErrProof = errors.New("ledger node gave no valid proof")
 
 const (
@@ -50,7 +50,7 @@ const (
 
 // Config says where the ledger is.
 type Config struct {
-	Addrs   []string // RPC URLs of ledger nodes, tried in turn
+	Addrs   []string // RPC URLs of ledger nodes, tried one after the other
 	Genesis []byte   // the network's genesis document
 }
 
@@ -70,15 +70,15 @@ type server struct {
 	rpc  *rpchttp.HTTP
 }
 
-// Dial returns a client. A ledger node of another network among those that
-// answer is an error; that none answers is not, it may yet come.
+// Dial returns a client. It fails when a node that answers belongs to another
+// network. It does not fail when no node answers, because one may answer later.
 func Dial(ctx context.Context, cfg Config) (*Client, error) {
 	t, err := newTrust(cfg.Genesis)
 	if err != nil {
 		return nil, fmt.Errorf("dial ledger: %w", err)
 	}
 	if len(cfg.Addrs) == 0 {
-		return nil, errors.New("dial ledger: no address")
+		return nil, errors.New("dial ledger: the network file names no ledger node (its field \"ledger\" is empty)")
 	}
 	c := &Client{trust: t, headers: make(map[int64]*types.SignedHeader)}
 	for _, addr := range cfg.Addrs {
@@ -116,9 +116,9 @@ type limitedBody struct {
 	io.Closer
 }
 
-// each calls do with one server after the other, the one that answered last
-// first, until one gives an answer: no error, or one that wraps neither
-// ErrUnreachable nor ErrProof.
+// each calls do with one server after the other, first with the server that
+// answered last, until one answers. An error that wraps neither ErrUnreachable nor
+// ErrProof is an answer too.
 func (c *Client) each(ctx context.Context, do func(server) error) error {
 	c.mu.Lock()
 	first := c.current
@@ -141,12 +141,16 @@ func (c *Client) each(ctx context.Context, do func(server) error) error {
 	return errors.Join(failures...)
 }
 
-// callError tells a server that does not answer from one that answers with an
-// error, which it returns unwrapped.
+// callError returns the error of a server that answered unchanged, and wraps
+// ErrUnreachable around the error of a server that did not.
 func callError(err error) error {
 	var answered *rpctypes.RPCError
 	if err == nil || errors.As(err, &answered) {
 		return err
+	}
+	var failed *url.Error // its own text repeats the address, which the caller names
+	if errors.As(err, &failed) {
+		err = failed.Err
 	}
 	return fmt.Errorf("%w: %w", ErrUnreachable, err)
 }

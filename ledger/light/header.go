@@ -14,7 +14,7 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// trust is what a genesis document allows to check.
+// trust has the facts of a genesis document against which answers are checked.
 type trust struct {
 	net        protocol.Net
 	params     ledger.Params
@@ -52,7 +52,7 @@ func (t *trust) verify(h *types.SignedHeader) error {
 		return fmt.Errorf("%w: header: %w", ErrProof, err)
 	}
 	if !bytes.Equal(h.ValidatorsHash, t.validators.Hash()) {
-		return fmt.Errorf("%w: header %d has other validators: another network", ErrProof, h.Height)
+		return fmt.Errorf("%w: the validators of header %d are not this network's: is the network file the right one?", ErrProof, h.Height)
 	}
 	err := t.validators.VerifyCommitLight(t.chainID, h.Commit.BlockID, h.Height, h.Commit)
 	if err != nil {
@@ -61,10 +61,10 @@ func (t *trust) verify(h *types.SignedHeader) error {
 	return nil
 }
 
-// Head is a height of the ledger, proven.
+// Head is a proven height of the ledger.
 type Head struct {
 	Height  uint64
-	Time    time.Time // as the validators had it
+	Time    time.Time // by the validators' clocks
 	BlockID [32]byte
 	AppHash [32]byte // root of the state after the height before
 }
@@ -91,8 +91,8 @@ func (c *Client) Head(ctx context.Context) (Head, error) {
 	return head, nil
 }
 
-// header returns the verified header of a height, which may be one that the
-// server is about to reach.
+// header returns the verified header of a height. It waits for a height that the
+// server has not reached yet.
 func (c *Client) header(ctx context.Context, s server, height int64) (*types.SignedHeader, error) {
 	c.mu.Lock()
 	h := c.headers[height]
@@ -131,7 +131,7 @@ func (c *Client) fetchHeader(ctx context.Context, s server, height int64) (*type
 		return nil, errors.New("the ledger has no height yet")
 	}
 	if height > 0 && h.Height != height || len(h.AppHash) != 32 {
-		return nil, fmt.Errorf("%w: not the header asked for", ErrProof)
+		return nil, fmt.Errorf("%w: header %d came for header %d", ErrProof, h.Height, height)
 	}
 	if err := c.trust.verify(h); err != nil {
 		return nil, err
@@ -139,13 +139,13 @@ func (c *Client) fetchHeader(ctx context.Context, s server, height int64) (*type
 	return h, c.keep(h)
 }
 
-// keep remembers a verified header, unless it shows that the server is too far
-// behind what others, or it, have said before.
+// keep stores a verified header. It refuses one that is far below the newest header
+// seen, because the server is then behind the others.
 func (c *Client) keep(h *types.SignedHeader) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if h.Height < c.newest-maxLag {
-		return fmt.Errorf("%w: header %d, but %d has been seen", ErrProof, h.Height, c.newest)
+		return fmt.Errorf("%w: its newest header is %d, but header %d was seen before", ErrProof, h.Height, c.newest)
 	}
 	c.newest = max(c.newest, h.Height)
 	c.headers[h.Height] = h

@@ -15,34 +15,39 @@ import (
 // ErrUnsettled is returned, wrapped, when a unit is not settled.
 var ErrUnsettled = errors.New("unit is not settled")
 
-// unitProof shows a unit's settlement to whoever has the genesis document.
+// unitProof shows a unit's settlement to anyone who has the genesis document.
 type unitProof struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
-	Header  []byte // signed header, in CometBFT's own encoding
+	Header  []byte // the signed header in CometBFT's encoding
 	State   ledger.Proof
 }
 
-// ProveUnit returns a proof that a unit was settled, for a receipt. It can be
-// checked without the network, see [VerifyProof]. The error wraps
+// ProveUnit returns how a unit was settled, and a proof of the settlement for a
+// receipt. [VerifyProof] checks the proof without the network. The error wraps
 // [ErrUnsettled] when the unit is not settled yet.
-func (c *Client) ProveUnit(ctx context.Context, unit block.Link) ([]byte, error) {
-	a, err := c.read(ctx, "unit", unit.Bytes())
+func (c *Client) ProveUnit(ctx context.Context, unit block.Link) (ledger.Settlement, []byte, error) {
+	var s ledger.Settlement
+	a, err := c.read(ctx, unitQuery, unit.Bytes())
 	if err != nil {
-		return nil, err
+		return s, nil, err
 	}
 	if !a.found {
-		return nil, fmt.Errorf("prove unit %s: %w at height %d", unit, ErrUnsettled, a.height)
+		return s, nil, fmt.Errorf("prove unit %s: %w at height %d", unit, ErrUnsettled, a.height)
 	}
 	header, err := a.header.ToProto().Marshal()
 	if err != nil {
-		return nil, fmt.Errorf("prove unit %s: %w", unit, err)
+		return s, nil, fmt.Errorf("prove unit %s: %w", unit, err)
 	}
-	return block.Encode(unitProof{Version: 1, Header: header, State: a.proof})
+	if err := block.Decode(a.value, &s); err != nil {
+		return s, nil, fmt.Errorf("prove unit %s: %w", unit, err)
+	}
+	proof, err := block.Encode(unitProof{Version: 1, Header: header, State: a.proof})
+	return s, proof, err
 }
 
-// VerifyProof checks a proof of ProveUnit against a network's genesis document
-// and returns the settlement it shows.
+// VerifyProof checks a proof of [Client.ProveUnit] against a network's genesis
+// document and returns the unit's settlement.
 func VerifyProof(genesis, proof []byte, unit block.Link) (ledger.Settlement, error) {
 	t, err := newTrust(genesis)
 	if err != nil {
@@ -71,7 +76,7 @@ func (t *trust) verifyUnit(proof []byte, unit block.Link) (ledger.Settlement, er
 	if err := t.verify(header); err != nil {
 		return s, err
 	}
-	value, found, err := prove(header, p.State, "unit", unit.Bytes())
+	value, found, err := prove(header, p.State, unitQuery, unit.Bytes())
 	if err != nil {
 		return s, err
 	}
@@ -81,8 +86,7 @@ func (t *trust) verifyUnit(proof []byte, unit block.Link) (ledger.Settlement, er
 	return s, block.Decode(value, &s)
 }
 
-// parseHeader reads a signed header, of which the checks that matter are
-// trust.verify's.
+// parseHeader reads a signed header; trust.verify checks it.
 func parseHeader(data []byte) (*types.SignedHeader, error) {
 	var pb cmtproto.SignedHeader
 	if err := pb.Unmarshal(data); err != nil {

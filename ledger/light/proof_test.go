@@ -32,15 +32,15 @@ func (w *world) settleOne() block.Link {
 func TestProveUnit(t *testing.T) {
 	w := newWorld(t)
 	unit := w.settleOne()
-	if _, err := w.client.ProveUnit(w.ctx, link("other")); !errors.Is(err, light.ErrUnsettled) {
+	if _, _, err := w.client.ProveUnit(w.ctx, link("other")); !errors.Is(err, light.ErrUnsettled) {
 		t.Errorf("proof of an unsettled unit: %v", err)
 	}
-	proof, err := w.client.ProveUnit(w.ctx, unit)
+	settlement, proof, err := w.client.ProveUnit(w.ctx, unit)
 	w.check(err)
 	t.Logf("proof of %d bytes", len(proof))
 	s, err := light.VerifyProof(w.genesis, proof, unit)
 	w.check(err)
-	if s.Unit != unit || s.Miner != protocol.AccountOf(key("miner")) || s.Paid == 0 {
+	if s != settlement || s.Unit != unit || s.Miner != protocol.AccountOf(key("miner")) || s.Paid == 0 {
 		t.Errorf("proof shows %+v", s)
 	}
 	if _, err := light.VerifyProof(w.genesis, proof, link("other")); err == nil {

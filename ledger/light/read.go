@@ -14,8 +14,12 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// answer is a proven read: the record under a key, or its absence, after a
-// height. The header is the next height's, which carries the root.
+// unitQuery is the path of a query for a unit's settlement.
+const unitQuery = "unit"
+
+// answer is the result of a proven read: the record under a key after a height, or
+// the record's absence. The header is that of the next height, which carries the
+// root.
 type answer struct {
 	value  []byte
 	found  bool
@@ -64,7 +68,7 @@ func (c *Client) readFrom(ctx context.Context, s server, path string, arg []byte
 	return answer{value, found, uint64(res.Response.Height), header, proof}, nil
 }
 
-// prove returns what a proof shows under a verified header.
+// prove returns the value that a proof shows under a verified header.
 func prove(header *types.SignedHeader, proof ledger.Proof, path string, arg []byte) ([]byte, bool, error) {
 	key, err := ledger.QueryKey(path, arg)
 	if err != nil {
@@ -75,12 +79,13 @@ func prove(header *types.SignedHeader, proof ledger.Proof, path string, arg []by
 		return nil, false, fmt.Errorf("%w: %w", ErrProof, err)
 	}
 	if string(root) != string(header.AppHash) {
-		return nil, false, fmt.Errorf("%w: it leads to root %x, header %d has %X", ErrProof, root, header.Height, header.AppHash)
+		return nil, false, fmt.Errorf("%w: the proof leads to root %x, header %d has root %X", ErrProof, root, header.Height, header.AppHash)
 	}
 	return value, found, nil
 }
 
-// record reads and decodes a record; ok is false when its absence is proven.
+// record reads and decodes a record; ok is false when the record's absence is
+// proven.
 func record[T any](ctx context.Context, c *Client, path string, arg []byte) (r T, height uint64, ok bool, err error) {
 	a, err := c.read(ctx, path, arg)
 	if err != nil || !a.found {
@@ -92,13 +97,14 @@ func record[T any](ctx context.Context, c *Client, path string, arg []byte) (r T
 	return r, a.height, true, nil
 }
 
-// Account returns an account's record, which is zero for one never written.
+// Account returns an account's record. An account that was never written has no
+// balance.
 func (c *Client) Account(ctx context.Context, a protocol.Account) (ledger.AccountState, error) {
 	r, _, _, err := record[ledger.AccountState](ctx, c, "account", a[:])
 	return r, err
 }
 
-// Run returns a run's record, and false if there is none.
+// Run returns a run's record, and false if the run was never proposed.
 func (c *Client) Run(ctx context.Context, run block.Link) (ledger.RunState, bool, error) {
 	r, _, ok, err := record[ledger.RunState](ctx, c, "run", run.Bytes())
 	return r, ok, err
@@ -110,13 +116,13 @@ func (c *Client) Escrow(ctx context.Context, job block.Link, customer protocol.A
 	return r, ok, err
 }
 
-// Unit returns how a unit was settled, and false if it was not yet.
+// Unit returns how a unit was settled, and false if it is not settled.
 func (c *Client) Unit(ctx context.Context, unit block.Link) (ledger.Settlement, bool, error) {
-	r, _, ok, err := record[ledger.Settlement](ctx, c, "unit", unit.Bytes())
+	r, _, ok, err := record[ledger.Settlement](ctx, c, unitQuery, unit.Bytes())
 	return r, ok, err
 }
 
-// Settled returns how those of the units were settled that were.
+// Settled returns the settlements of those units that are settled.
 func (c *Client) Settled(ctx context.Context, units []block.Link) (map[block.Link]ledger.Settlement, error) {
 	settled := make(map[block.Link]ledger.Settlement)
 	for _, u := range units {
@@ -131,8 +137,8 @@ func (c *Client) Settled(ctx context.Context, units []block.Link) (map[block.Lin
 	return settled, nil
 }
 
-// Schedule returns what the block of a height pays, and false if that is not
-// published yet or forgotten. Height 0 is the newest whose schedule is proven.
+// Schedule returns what a height pays, and false if its schedule is not published
+// yet or no longer kept. Height 0 stands for the newest height.
 func (c *Client) Schedule(ctx context.Context, height uint64) (ledger.Schedule, bool, error) {
 	if height == 0 {
 		head, err := c.Head(ctx)
@@ -145,7 +151,7 @@ func (c *Client) Schedule(ctx context.Context, height uint64) (ledger.Schedule, 
 	return r, ok, err
 }
 
-// Supply returns the books, and the height after which they stand so.
+// Supply returns the books, and the height after which they were read.
 func (c *Client) Supply(ctx context.Context) (ledger.Supply, uint64, error) {
 	r, height, ok, err := record[ledger.Supply](ctx, c, "supply", nil)
 	if err == nil && !ok {
@@ -154,9 +160,9 @@ func (c *Client) Supply(ctx context.Context) (ledger.Supply, uint64, error) {
 	return r, height, err
 }
 
-// Accounts returns all accounts and the books of the same height. It is the
-// node's word: no proof covers a listing. That it adds up is for the caller to
-// check, and that Supply says the same.
+// Accounts returns all accounts and the books of the same height. No proof covers a
+// listing. The caller can check that the balances add up and that [Client.Supply]
+// returns the same books.
 func (c *Client) Accounts(ctx context.Context) (ledger.Listing, error) {
 	var all ledger.Listing
 	err := c.each(ctx, func(s server) error {
@@ -177,7 +183,7 @@ func (c *Client) Accounts(ctx context.Context) (ledger.Listing, error) {
 	return all, nil
 }
 
-// listFrom gets the page of accounts after what was got so far.
+// listFrom reads the page of accounts that follows the accounts of got.
 func listFrom(ctx context.Context, s server, got ledger.Listing) (ledger.Listing, error) {
 	var after []byte
 	if n := len(got.Accounts); n > 0 {
@@ -195,7 +201,7 @@ func listFrom(ctx context.Context, s server, got ledger.Listing) (ledger.Listing
 		return ledger.Listing{}, err
 	}
 	if page.More && len(page.Accounts) == 0 {
-		return ledger.Listing{}, errors.New("an empty page that is not the last")
+		return ledger.Listing{}, errors.New("the ledger node sent an empty page that is not the last")
 	}
 	return page, nil
 }

@@ -16,12 +16,12 @@ import (
 // expiry is how many heights a transaction of a [Sender] stays valid.
 const expiry = ledger.Horizon / 2
 
-// confirmInterval is the pause between looks at an account.
+// confirmInterval is the pause between two reads of the account.
 const confirmInterval = 100 * time.Millisecond
 
-// Submit hands a signed transaction to the ledger. That it is taken means that
-// it waits for a block, not that it is in one. A refusal wraps a [ledger.Code];
-// [ErrUnreachable] means that nobody said anything.
+// Submit hands a signed transaction to the ledger. Without an error the transaction
+// waits for the next height; it may still be refused there. A refusal wraps a
+// [ledger.Code]. [ErrUnreachable] means that no ledger node answered.
 func (c *Client) Submit(ctx context.Context, tx []byte) error {
 	err := c.each(ctx, func(s server) error {
 		res, err := s.rpc.BroadcastTxSync(ctx, tx)
@@ -29,7 +29,7 @@ func (c *Client) Submit(ctx context.Context, tx []byte) error {
 		case err == nil && res.Code == uint32(ledger.OK):
 			return nil
 		case err == nil:
-			return fmt.Errorf("%w: %s", ledger.Code(res.Code), res.Log)
+			return refusal(ledger.Code(res.Code), res.Log)
 		case strings.Contains(err.Error(), "already exists in cache"):
 			return ledger.Already
 		case strings.Contains(err.Error(), "mempool is full"):
@@ -43,7 +43,15 @@ func (c *Client) Submit(ctx context.Context, tx []byte) error {
 	return nil
 }
 
-// Sender submits the transactions of one account, numbering them. It is safe for
+// refusal is a Code with a ledger node's own words, which usually name the Code.
+func refusal(code ledger.Code, words string) error {
+	if !strings.Contains(words, code.String()) {
+		words = code.String() + ": " + words
+	}
+	return &ledger.Refusal{Code: code, Text: words}
+}
+
+// Sender numbers and submits the transactions of one account. It is safe for
 // concurrent use.
 type Sender struct {
 	client *Client
@@ -69,8 +77,8 @@ func (s *Sender) Send(ctx context.Context, body ledger.Body) (nonce uint64, err 
 	if err != nil {
 		return 0, err
 	}
-	// The time keeps a restarted process above what its predecessor has sent and
-	// no block holds yet.
+	// The clock keeps the nonces of a restarted process above those of transactions
+	// that its predecessor has sent and that are in no height yet.
 	next := max(s.last+1, account.Nonce+1, uint64(time.Now().UnixMilli()))
 	tx, err := ledger.Sign(s.key, s.client.Net(), ledger.Tx{
 		Nonce: next, Fee: s.client.trust.params.Fee(body), ExpHeight: height + expiry, Body: body,
@@ -82,8 +90,8 @@ func (s *Sender) Send(ctx context.Context, body ledger.Body) (nonce uint64, err 
 	return next, s.client.Submit(ctx, tx)
 }
 
-// Confirm returns when the account's transaction of a nonce, as Send returned
-// it, is in a block, or the context is done.
+// Confirm returns when a height has the account's transaction with a nonce that
+// Send returned, or when the context is done.
 func (s *Sender) Confirm(ctx context.Context, nonce uint64) error {
 	for {
 		account, err := s.client.Account(ctx, s.Account())

@@ -250,11 +250,7 @@ func (c *Client) settle(ctx context.Context, sender *light.Sender, units []unit.
 	}
 	all := proofs{Version: 1}
 	for _, u := range units {
-		p, err := c.Peer.Ledger.ProveUnit(ctx, u.ID())
-		if err != nil {
-			return 0, nil, err
-		}
-		s, _, err := c.Peer.Ledger.Unit(ctx, u.ID())
+		s, p, err := c.Peer.Ledger.ProveUnit(ctx, u.ID())
 		if err != nil {
 			return 0, nil, err
 		}
