@@ -118,7 +118,7 @@ func tiny(t *testing.T) (*corpus.Corpus, train.Config) {
 		t.Fatal(err)
 	}
 	cfg.Pieces, cfg.Dim, cfg.FFN, cfg.Heads, cfg.Encoder, cfg.Decoder = 300, 16, 32, 2, 1, 1
-	cfg.BatchTokens, cfg.Epochs, cfg.Workers, cfg.Checkpoint = 128, 2, 4, 4
+	cfg.BatchTokens, cfg.Epochs, cfg.Units, cfg.Checkpoint = 128, 2, 4, 4
 	c := &corpus.Corpus{Source: "en", Target: "de"}
 	en := []string{"one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}
 	de := []string{"eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"}

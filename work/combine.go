@@ -19,7 +19,7 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u unit.Unit) (unit
 	if err != nil {
 		return unit.Result{}, err
 	}
-	var s train.State
+	var s train.ModelState
 	for i, at := range []**tensor.Set{&s.Params, &s.M} {
 		if *at, err = w.set(ctx, b, u.Inputs[i], record.Model()); err != nil {
 			return unit.Result{}, err
@@ -29,7 +29,7 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u unit.Unit) (unit
 	if s.V, err = w.moment(ctx, b, u.Inputs[2], record, s.Params, round); err != nil {
 		return unit.Result{}, err
 	}
-	from, err := contributions(ctx, b, u.Inputs[3:], record.Config.Inner(round) > 1)
+	from, err := contributions(ctx, b, u.Inputs[3:], record.Config.Local(round))
 	if err != nil {
 		return unit.Result{}, err
 	}
@@ -43,7 +43,7 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u unit.Unit) (unit
 		s.V = s.V.Clone()
 	}
 	cost := train.CombineCost(s.Params, len(from))
-	step, err := train.Combine(w.dev, record.Config, record.Config.Place(round, int(record.Steps)), &s, from, round)
+	step, err := train.Combine(w.dev, record.Config, record.Config.Position(round, int(record.Steps)), &s, from, round)
 	if err != nil {
 		return unit.Result{}, err
 	}

@@ -34,7 +34,7 @@ func (w *Worker) lesson(ctx context.Context, b block.Blocks, u unit.Unit) (lesso
 		return lesson{}, err
 	}
 	batches := u.Inputs[1:]
-	if u.Kind == unit.Steps {
+	if u.Kind == unit.LocalSteps {
 		if l.v, err = w.moment(ctx, b, u.Inputs[1], record, l.params, int(u.Round)); err != nil {
 			return lesson{}, err
 		}
@@ -105,7 +105,7 @@ func (w *Worker) learn(ctx context.Context, b block.Blocks, u unit.Unit) (unit.R
 	}
 	v, err := state.PutSet(ctx, b, given.V)
 	r := sums(sum)
-	r.Cost += train.WalkCost(l.params, steps)
+	r.Cost += train.LocalStepsCost(l.params, steps)
 	r.Outputs = []block.Link{delta, v}
 	return r, err
 }
@@ -114,7 +114,7 @@ func (w *Worker) learn(ctx context.Context, b block.Blocks, u unit.Unit) (unit.R
 // of the batches from the one at.
 func (w *Worker) walk(l lesson, gradient func(at int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error)) (train.Contribution, error) {
 	c := l.run.Config
-	walk, err := train.NewWalk(w.dev, c, c.Place(int(l.unit.Round), int(l.run.Steps)), l.params, l.v)
+	walk, err := train.NewLocalOptimizer(w.dev, c, c.Position(int(l.unit.Round), int(l.run.Steps)), l.params, l.v)
 	if err != nil {
 		return train.Contribution{}, err
 	}

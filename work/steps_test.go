@@ -22,14 +22,14 @@ var variants = []struct {
 	golden string
 }{
 	{"accumulated, cosine, averaged", func(c *train.Config) {
-		c.Accumulate, c.Workers, c.Decay, c.WarmUp, c.Average, c.Validation = 2, 2, train.Cosine, 2, 3, 2
+		c.Accumulate, c.Units, c.Decay, c.WarmUp, c.Average, c.Validation = 2, 2, train.Cosine, 2, 3, 2
 	}, "bafyreiebaxrvi6m7b5ak4ajol4ksce7my3l6yfhhd3iwwdszt3zsbhpyua"},
 	{"clipped, linear, decayed", func(c *train.Config) {
 		c.ClipPPM, c.Decay, c.WarmUp, c.WeightDecayPPM = 100_000, train.Linear, 2, 100_000
 	}, "bafyreihxzv5orutcappbbbw5qfq6gnfdrrgiqpyrrftvsgawaazxcexzea"},
 	{"steps of few bits after a lead", func(c *train.Config) {
 		c.DeltaBits, c.UpdateBits = 2, 4
-		c.Steps, c.Lead, c.Epochs, c.Accumulate, c.Workers, c.ClipPPM, c.WeightDecayPPM = 3, 2, 4, 2, 2, 100_000, 10_000
+		c.LocalSteps, c.Lead, c.Epochs, c.Accumulate, c.Units, c.ClipPPM, c.WeightDecayPPM = 3, 2, 4, 2, 2, 100_000, 10_000
 	}, "bafyreih3ac77nt47vlqjjomgm7dn6ixgqhojnnzpwcfcl5np73gzgf4w3i"},
 }
 
@@ -147,7 +147,7 @@ func TestPatience(t *testing.T) {
 func TestNonFinite(t *testing.T) {
 	for _, steps := range []uint32{1, 3} {
 		c := config()
-		c.Steps, c.Epochs = steps, 4
+		c.LocalSteps, c.Epochs = steps, 4
 		store := &block.Memory{}
 		dev, err := kernel.Open("", 1)
 		if err != nil {

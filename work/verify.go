@@ -102,7 +102,7 @@ func (v *Verifier) round(ctx context.Context, o *overlay, p *run.Plan, log run.R
 		}
 	}
 	differs := false
-	mine, err := p.Conduct(ctx, o, int(log.Number), from, before, log.Previous, func(ctx context.Context, part run.Part, units []unit.Unit) ([]run.Line, [][]block.Link, error) {
+	mine, err := p.DoRound(ctx, o, int(log.Number), from, before, log.Previous, func(ctx context.Context, part run.Phase, units []unit.Unit) ([]run.Line, [][]block.Link, error) {
 		lines := part.Of(log)
 		results, d, err := v.units(ctx, o, units, lines)
 		outputs := make([][]block.Link, len(results))
@@ -211,7 +211,7 @@ func (v *Verifier) claimedResult(ctx context.Context, l block.Link) (unit.Result
 // Trace recomputes a unit that learns and reports each operation of its
 // gradients' graphs: hashed name, row, and the digests of its outputs.
 func (v *Verifier) Trace(ctx context.Context, u unit.Unit, report func(tensor.Step)) error {
-	if u.Kind != unit.Gradient && u.Kind != unit.Steps {
+	if u.Kind != unit.Gradient && u.Kind != unit.LocalSteps {
 		return fmt.Errorf("trace: a %s unit has no graph of its own: give a gradient or steps unit", u.Kind)
 	}
 	o := &overlay{mine: &block.Memory{}, claims: v.Claims}

@@ -40,7 +40,7 @@ func config() train.Config {
 		panic(err)
 	}
 	c.Pieces, c.Dim, c.FFN, c.Heads, c.Encoder, c.Decoder = 300, 16, 32, 2, 1, 1
-	c.BatchTokens, c.Epochs, c.Workers, c.Checkpoint = 128, 2, 3, 2
+	c.BatchTokens, c.Epochs, c.Units, c.Checkpoint = 128, 2, 3, 2
 	return c
 }
 

@@ -102,7 +102,7 @@ func (w *Worker) Do(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Resu
 func (w *Worker) do(ctx context.Context, b block.Blocks, u unit.Unit) (r unit.Result, err error) {
 	defer kernel.Recover(&err)
 	switch u.Kind {
-	case unit.Gradient, unit.Steps:
+	case unit.Gradient, unit.LocalSteps:
 		r, err = w.learn(ctx, b, u)
 	case unit.Combine:
 		r, err = w.combine(ctx, b, u)
@@ -142,7 +142,7 @@ func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, shape 
 
 // moment reads the second moment that round r of a run begins with.
 func (w *Worker) moment(ctx context.Context, b block.Blocks, l block.Link, run run.Record, params *tensor.Set, r int) (*tensor.Set, error) {
-	if run.Config.Inner(r) == 1 {
+	if !run.Config.Local(r) {
 		return w.set(ctx, b, l, run.Model())
 	}
 	if s, ok := recall(w.sets, l); ok {

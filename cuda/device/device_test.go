@@ -219,7 +219,7 @@ func TestTrainingStep(t *testing.T) {
 		}
 		state := train.Start(cfg, on)
 		from := []train.Contribution{{Delta: train.Quantize(dev, r.sets[0], 8)}}
-		step, err := train.Combine(dev, cfg, train.Place{Steps: 9}, &state, from, 0)
+		step, err := train.Combine(dev, cfg, train.Position{Steps: 9}, &state, from, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

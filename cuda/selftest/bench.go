@@ -117,7 +117,7 @@ func (b *bench) model(dev kernel.Device, preset string) error {
 	if err != nil {
 		return err
 	}
-	cfg.Steps = 1
+	cfg.LocalSteps = 1
 	shape := cfg.Model(int(cfg.Pieces))
 	state, e := train.Start(cfg, nmt.Init(shape, 1).On(dev)), nmt.NewEngine(dev, shape)
 	var tokens int
@@ -132,7 +132,7 @@ func (b *bench) model(dev kernel.Device, preset string) error {
 		gradients += time.Since(at)
 		tokens += g.Tokens
 		from := []train.Contribution{{Delta: train.Quantize(dev, g.Grads, cfg.DeltaBits)}}
-		_, err = train.Combine(dev, cfg, train.Place{Step: i, Steps: warmSteps + benchSteps}, &state, from, i)
+		_, err = train.Combine(dev, cfg, train.Position{Step: i, Steps: warmSteps + benchSteps}, &state, from, i)
 		return err
 	}
 	for i := range warmSteps + benchSteps {

@@ -162,7 +162,7 @@ func (r *report) model(dev, host kernel.Device, name string, c nmt.Config, token
 	}
 	batches := []nmt.Batch{sentences(c.Vocab, tokens, 0), sentences(c.Vocab, tokens/2, 1)}
 	var grads, codes [2]*tensor.Set
-	var states [2]train.State
+	var states [2]train.ModelState
 	var greedy, beam [2][][]int32
 	same := true
 	for i, d := range []kernel.Device{dev, host} {
@@ -192,7 +192,7 @@ func (r *report) model(dev, host kernel.Device, name string, c nmt.Config, token
 			return fmt.Errorf("translation with preset %s on %s: %w", name, d.Name(), err)
 		}
 		states[i] = train.Start(cfg, params)
-		if _, err := train.Combine(d, cfg, train.Place{Steps: 9}, &states[i], []train.Contribution{{Delta: delta}, {Delta: delta}}, 0); err != nil {
+		if _, err := train.Combine(d, cfg, train.Position{Steps: 9}, &states[i], []train.Contribution{{Delta: delta}, {Delta: delta}}, 0); err != nil {
 			return fmt.Errorf("optimiser of preset %s on %s: %w", name, d.Name(), err)
 		}
 	}
@@ -200,7 +200,7 @@ func (r *report) model(dev, host kernel.Device, name string, c nmt.Config, token
 	if differs {
 		progress("the gradient of %s differs", tensorName)
 	}
-	equal := func(of func(s train.State) *tensor.Set) bool {
+	equal := func(of func(s train.ModelState) *tensor.Set) bool {
 		_, differs := of(states[0]).Difference(of(states[1]))
 		return !differs
 	}
@@ -209,8 +209,8 @@ func (r *report) model(dev, host kernel.Device, name string, c nmt.Config, token
 		verdict{"gradients, preset " + name, !differs},
 		verdict{"gradients again, preset " + name, same},
 		verdict{"codes, preset " + name, !coded},
-		verdict{"parameters, preset " + name, equal(func(s train.State) *tensor.Set { return s.Params })},
-		verdict{"moments, preset " + name, equal(func(s train.State) *tensor.Set { return s.M }) && equal(func(s train.State) *tensor.Set { return s.V })},
+		verdict{"parameters, preset " + name, equal(func(s train.ModelState) *tensor.Set { return s.Params })},
+		verdict{"moments, preset " + name, equal(func(s train.ModelState) *tensor.Set { return s.M }) && equal(func(s train.ModelState) *tensor.Set { return s.V })},
 		verdict{"translation, preset " + name, slices.EqualFunc(greedy[0], greedy[1], slices.Equal)},
 		verdict{"beam, preset " + name, slices.EqualFunc(beam[0], beam[1], slices.Equal)})
 	return nil

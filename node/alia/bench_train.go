@@ -140,7 +140,7 @@ func (b *trainBench) configure(o *trainBenchOptions) error {
 	if o.batchTokens != 0 {
 		cfg.BatchTokens = o.batchTokens
 	}
-	cfg.Steps = 1 // of a unit: the bench's step is a round
+	cfg.LocalSteps = 1 // of a unit: the bench's step is a round
 	b.preset, b.config = o.preset, cfg
 	return nil
 }
@@ -287,7 +287,7 @@ type trainee struct {
 	bench  *trainBench
 	dev    kernel.Device
 	engine *nmt.Engine
-	state  train.State
+	state  train.ModelState
 	taken  int // steps
 }
 
@@ -300,7 +300,7 @@ func (t *trainee) step() (int, error) {
 		return 0, err
 	}
 	from := []train.Contribution{{Delta: train.Quantize(t.dev, g.Grads, cfg.DeltaBits)}}
-	at := train.Place{Step: t.taken, Steps: warmSteps + 2*t.bench.steps}
+	at := train.Position{Step: t.taken, Steps: warmSteps + 2*t.bench.steps}
 	if _, err := train.Combine(t.dev, cfg, at, &t.state, from, t.taken); err != nil {
 		return 0, err
 	}

@@ -115,7 +115,7 @@ func (c *course) recall(a *app, path string) error {
 		a.decided("%s = %s, as decided before (%s)", s.key, s.text, path)
 	}
 	if c.undecided["steps"] {
-		if err := c.apart(c.cfg.Steps); err != nil {
+		if err := c.apart(c.cfg.LocalSteps); err != nil {
 			return err
 		}
 	}
@@ -197,7 +197,7 @@ func (c *course) chooseBatch(a *app, share int) error {
 // chooseSteps takes the fewest steps with which computing a unit takes several
 // times as long as moving what it needs and gives.
 func (c *course) chooseSteps(ctx context.Context, a *app, dev kernel.Device, peer *node.Peer) error {
-	c.cfg.Steps = 1
+	c.cfg.LocalSteps = 1
 	if peer == nil {
 		a.decided("steps = 1: nothing is moved in a run on one machine")
 		return nil
@@ -219,8 +219,8 @@ func (c *course) chooseSteps(ctx context.Context, a *app, dev kernel.Device, pee
 		return err
 	}
 	a.decided("steps = %d: a step takes %.2f s here, and to move a unit %.2f s: %.2f MB up at %.2f MB/s, %.2f MB down at %.2f MB/s (median, peers: %d)",
-		c.cfg.Steps, step, up/link.Up+down/link.Down, up/1e6, link.Up/1e6, down/1e6, link.Down/1e6, asked)
-	if c.cfg.Steps > 1 {
+		c.cfg.LocalSteps, step, up/link.Up+down/link.Down, up/1e6, link.Up/1e6, down/1e6, link.Down/1e6, asked)
+	if c.cfg.LocalSteps > 1 {
 		a.decided("with several steps, unless you say otherwise: delta_bits = %d, update_bits = %d, learning_rate = %v, decay = %s",
 			c.cfg.DeltaBits, c.cfg.UpdateBits, float64(c.cfg.RatePPM)/1e6, c.cfg.Decay)
 	}
@@ -246,7 +246,7 @@ func (c *course) spread(parameters int, step float64, link mesh.Link) (up, down 
 // apart gives units so many steps, and what goes with them.
 func (c *course) apart(steps uint32) error {
 	base, err := train.Preset(c.preset)
-	c.cfg = c.cfg.Apart(base, steps)
+	c.cfg = c.cfg.WithLocalSteps(base, steps)
 	return err
 }
 

@@ -76,8 +76,8 @@ func sections(c *train.Config) []section {
 			{key: "beta2", about: "Adam's decay of the second moment", field: (*fraction)(&c.Beta2PPM)},
 		}},
 		{"A round: its units are done by whoever is there, and then combined.", []option{
-			option{key: "units", about: "units of a round; part of the run, however many machines there are", field: (*count)(&c.Workers)}.flagged(),
-			option{key: "steps", about: "steps of a unit before units are combined; auto: by the speed of the network", field: (*count)(&c.Steps), auto: true}.flagged("sync"),
+			option{key: "units", about: "units of a round; part of the run, however many machines there are", field: (*count)(&c.Units)}.flagged(),
+			option{key: "steps", about: "steps of a unit before units are combined; auto: by the speed of the network", field: (*count)(&c.LocalSteps), auto: true}.flagged("sync"),
 			option{key: "delta_bits", about: "bits of each number that a unit gives: 8, 4 or 2", field: (*count)(&c.DeltaBits)}.flagged(),
 			option{key: "update_bits", about: "bits of each number that all get from a round: 8, 4 or 2", field: (*count)(&c.UpdateBits)}.flagged(),
 			option{key: "lead", about: "rounds at the beginning whose units have one step", field: (*count)(&c.Lead)}.flagged(),

@@ -188,11 +188,11 @@ func TestSpread(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := course.cfg
-		if got.Steps != c.want || got.WarmUp != 77 {
-			t.Errorf("%v MB/s: %d steps, want %d", c.megabytes, got.Steps, c.want)
+		if got.LocalSteps != c.want || got.WarmUp != 77 {
+			t.Errorf("%v MB/s: %d steps, want %d", c.megabytes, got.LocalSteps, c.want)
 		}
 		if several := c.want > 1; several != (got.DeltaBits == 2) || several != (got.UpdateBits == 4) || several != (got.RatePPM == preset.RatePPM*3/4) {
-			t.Errorf("%d steps with deltas of %d bits, updates of %d, rate %d", got.Steps, got.DeltaBits, got.UpdateBits, got.RatePPM)
+			t.Errorf("%d steps with deltas of %d bits, updates of %d, rate %d", got.LocalSteps, got.DeltaBits, got.UpdateBits, got.RatePPM)
 		}
 	}
 	course := course{cfg: preset, preset: "tiny"}

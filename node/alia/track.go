@@ -66,7 +66,7 @@ func passes(plan *run.Plan) []float64 {
 // point is what the curves have of a round.
 func (t *track) point(e node.Event) curves.Point {
 	run := t.plan.Run
-	place := run.Config.Place(e.Round, int(run.Steps)) // of the step after the round
+	place := run.Config.Position(e.Round, int(run.Steps)) // of the step after the round
 	place.Step = min(place.Step, place.Steps)
 	p := curves.Point{
 		Round: e.Round, Step: place.Step, Epoch: t.at[e.Round], Loss: e.Loss, NLL: e.NLL,

@@ -95,7 +95,7 @@ func minersOf(ctx context.Context, peer *node.Peer, out *node.Outcome) ([]minerU
 	units := map[string]int{}
 	for _, r := range history {
 		for _, e := range slices.Concat(r.Lines, r.Valid, r.Translated) {
-			units[protocol.Account(e.Worker).String()]++
+			units[protocol.Account(e.Miner).String()]++
 		}
 	}
 	miners := make([]minerUnits, 0, len(units))

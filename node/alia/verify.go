@@ -227,7 +227,7 @@ func (a *app) listUnits(t target) error {
 	units := []claimed{}
 	for _, r := range t.history[t.first : t.last+1] {
 		for _, e := range r.All() {
-			units = append(units, claimed{e.Kind.String(), r.Number, int(e.Index), e.Unit.String(), e.Result.String(), protocol.Account(e.Worker).String()})
+			units = append(units, claimed{e.Kind.String(), r.Number, int(e.Index), e.Unit.String(), e.Result.String(), protocol.Account(e.Miner).String()})
 		}
 	}
 	return a.result(struct {

@@ -20,10 +20,10 @@ func (p *Plan) Estimate(u unit.Unit) uint64 {
 	switch full := uint64(c.Accumulate); u.Kind {
 	case unit.Gradient:
 		tokens *= max(full, uint64(max(len(u.Inputs), 1)-1))
-	case unit.Steps:
-		tokens *= max(full*uint64(c.Steps), uint64(max(len(u.Inputs), 2)-2))
+	case unit.LocalSteps:
+		tokens *= max(full*uint64(c.LocalSteps), uint64(max(len(u.Inputs), 2)-2))
 	}
-	factor := map[unit.Kind]uint64{unit.Gradient: 6, unit.Steps: 6, unit.Evaluate: 2, unit.Translate: 4, unit.Combine: 1, unit.Average: 1}[u.Kind]
+	factor := map[unit.Kind]uint64{unit.Gradient: 6, unit.LocalSteps: 6, unit.Evaluate: 2, unit.Translate: 4, unit.Combine: 1, unit.Average: 1}[u.Kind]
 	return max(1, factor*params*tokens/1_000_000)
 }
 
@@ -36,10 +36,10 @@ func (p *Plan) Budget() uint64 {
 			validations++
 		}
 		kind := unit.Gradient
-		if p.Run.Config.Inner(r) > 1 {
-			kind = unit.Steps
+		if p.Run.Config.Local(r) {
+			kind = unit.LocalSteps
 		}
-		sum += uint64(p.Run.Config.Workers) * p.Estimate(unit.Unit{Kind: kind})
+		sum += uint64(p.Run.Config.Units) * p.Estimate(unit.Unit{Kind: kind})
 	}
 	valid := uint64(len(p.Corpus.Valid)) * validations
 	sum += valid * (p.Estimate(unit.Unit{Kind: unit.Evaluate})/8 + p.Estimate(unit.Unit{Kind: unit.Translate})/4)

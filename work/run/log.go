@@ -41,7 +41,7 @@ type Line struct {
 	Kind              unit.Kind
 	Index             uint32
 	Unit, Result      block.Link
-	Worker            [32]byte
+	Miner             [32]byte
 	Started, Took     uint64 // milliseconds
 	BytesIn, BytesOut uint64
 	Tokens            uint32

@@ -21,7 +21,7 @@ type Plan struct {
 	Run      Record
 	Corpus   *corpus.Corpus
 	text     *text.BPE
-	schedule *train.Schedule
+	schedule *train.BatchSchedule
 	source   [][]uint32 // tokens of the training pairs
 	target   [][]uint32
 }
@@ -91,7 +91,7 @@ func newPlan(run Record, c *corpus.Corpus, tok *text.BPE) (*Plan, error) {
 		lengths = append(lengths, corpus.Length{Source: len(s) + 1, Target: len(t) + 1})
 	}
 	var err error
-	p.schedule, err = train.NewSchedule(run.Config, lengths)
+	p.schedule, err = train.NewBatchSchedule(run.Config, lengths)
 	return p, err
 }
 
@@ -108,8 +108,8 @@ func (p *Plan) Validates(r int) bool { return p.schedule.Validates(r) }
 // from the state that the rounds before left.
 func (p *Plan) Units(ctx context.Context, b block.Blocks, r int, from State) ([]unit.Unit, error) {
 	kind, inputs := unit.Gradient, []block.Link{from.Params}
-	if p.Run.Config.Inner(r) > 1 {
-		kind, inputs = unit.Steps, []block.Link{from.Params, from.V}
+	if p.Run.Config.Local(r) {
+		kind, inputs = unit.LocalSteps, []block.Link{from.Params, from.V}
 	}
 	var units []unit.Unit
 	for k, batches := range p.schedule.Round(r) {
@@ -180,7 +180,7 @@ func (p *Plan) Combine(r int, from State, outputs [][]block.Link) unit.Unit {
 
 // rehearsals gives the units that translate the validation sources with the
 // parameters that round r left.
-func (p *Plan) rehearsals(ctx context.Context, b block.Blocks, r int, params block.Link, sources []string) ([]unit.Unit, error) {
+func (p *Plan) validationTranslations(ctx context.Context, b block.Blocks, r int, params block.Link, sources []string) ([]unit.Unit, error) {
 	m, err := block.PutNode(ctx, b, p.Run.Result(params))
 	if err != nil {
 		return nil, fmt.Errorf("store model: %w", err)

@@ -9,10 +9,10 @@ import (
 )
 
 // part is a part of a round, done before the next begins.
-type Part int
+type Phase int
 
 const (
-	Learning Part = iota
+	Learning Phase = iota
 	Combining
 	Validating
 	Translating
@@ -20,7 +20,7 @@ const (
 )
 
 // of gives a part's lines of a log.
-func (p Part) Of(r Round) []Line {
+func (p Phase) Of(r Round) []Line {
 	return [][]Line{r.Lines, {r.Combine}, r.Valid, r.Translated, r.Final}[p]
 }
 
@@ -28,8 +28,8 @@ func (p Part) Of(r Round) []Line {
 // its parts done, in turn, and gives its log. previous and before are the log
 // of the round before and the progress there. Who trains and who verifies
 // differ in do, which gives the lines of the log and the units' outputs.
-func (p *Plan) Conduct(ctx context.Context, b block.Blocks, r int, from State, before Validations, previous block.Link,
-	do func(context.Context, Part, []unit.Unit) ([]Line, [][]block.Link, error)) (Round, error) {
+func (p *Plan) DoRound(ctx context.Context, b block.Blocks, r int, from State, before Validations, previous block.Link,
+	do func(context.Context, Phase, []unit.Unit) ([]Line, [][]block.Link, error)) (Round, error) {
 	round := Round{Version: 1, Run: p.Link, Number: uint32(r), Validations: before, Previous: previous}
 	units, err := p.Units(ctx, b, r, from)
 	if err != nil {
@@ -56,7 +56,7 @@ func (p *Plan) Conduct(ctx context.Context, b block.Blocks, r int, from State, b
 		return Round{}, err
 	}
 	sources, references := corpus.Sides(p.Corpus.Valid)
-	if units, err = p.rehearsals(ctx, b, r, round.After.Params, sources); err != nil {
+	if units, err = p.validationTranslations(ctx, b, r, round.After.Params, sources); err != nil {
 		return Round{}, err
 	}
 	if round.Translated, outputs, err = do(ctx, Translating, units); err != nil {

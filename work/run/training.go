@@ -48,7 +48,7 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 		from, next = last.After, int(last.Number)+1
 	}
 	for r := next; !last.Result.Defined(); r++ {
-		round, err := t.Plan.Conduct(ctx, t.Store, r, from, last.Validations, head, t.do)
+		round, err := t.Plan.DoRound(ctx, t.Store, r, from, last.Validations, head, t.do)
 		if err != nil {
 			return Round{}, fmt.Errorf("round %d: %w", r, err)
 		}
@@ -68,7 +68,7 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 }
 
 // do has the units of one part of a round done by whom it falls to.
-func (t *Training) do(ctx context.Context, p Part, units []unit.Unit) ([]Line, [][]block.Link, error) {
+func (t *Training) do(ctx context.Context, p Phase, units []unit.Unit) ([]Line, [][]block.Link, error) {
 	crew := t.Crew
 	if p == Combining || p == Averaging {
 		crew = t.Home
@@ -90,7 +90,7 @@ func entriesOf(ctx context.Context, crew unit.Crew, units []unit.Unit) ([]Line, 
 		if err := unit.Fits(units[i], o.Result); err != nil {
 			return nil, nil, err
 		}
-		entries[i] = Line{Worker: o.Worker, Started: o.Started, Took: o.Took, BytesIn: o.BytesIn, BytesOut: o.BytesOut}.Of(units[i], o.Link, o.Result)
+		entries[i] = Line{Miner: o.Miner, Started: o.Started, Took: o.Took, BytesIn: o.BytesIn, BytesOut: o.BytesOut}.Of(units[i], o.Link, o.Result)
 		outs[i] = o.Result.Outputs
 	}
 	return entries, outs, nil

@@ -15,14 +15,14 @@ import (
 // of one step they are Adam's first and second moments, of the parameters'
 // names and shapes. For units of more, M is the outer momentum, and V the
 // second moment that workers share, factored: see [Factor].
-type State struct {
+type ModelState struct {
 	Params, M, V *tensor.Set
 }
 
 // Start is the state a run begins from: params, and moments of +0.
-func Start(cfg Config, params *tensor.Set) State {
-	s := State{Params: params, M: params.Zeros(), V: params.Zeros()}
-	if cfg.Inner(0) > 1 {
+func Start(cfg Config, params *tensor.Set) ModelState {
+	s := ModelState{Params: params, M: params.Zeros(), V: params.Zeros()}
+	if cfg.Local(0) {
 		s.V = zeroFactors(params)
 	}
 	return s
@@ -89,11 +89,11 @@ type Contribution struct {
 // Deltas are averaged. Gradients are folded by Adam (Kingma and Ba 2015).
 // Walks are folded by an outer step with Nesterov momentum: with A the
 // average, M' = mu*M + A and the step is eta*(A + mu*M').
-func Combine(dev kernel.Device, cfg Config, at Place, s *State, from []Contribution, r int) (Delta, error) {
+func Combine(dev kernel.Device, cfg Config, at Position, s *ModelState, from []Contribution, r int) (Delta, error) {
 	if len(from) == 0 {
 		return Delta{}, fmt.Errorf("combine round %d: no deltas", r)
 	}
-	walked := cfg.Inner(r) > 1
+	walked := cfg.Local(r)
 	for k, c := range from {
 		if got := c.codec().bits; got != cfg.DeltaBits {
 			return Delta{}, fmt.Errorf("combine round %d, delta %d: %d bits, want %d", r, k, got, cfg.DeltaBits)
@@ -114,14 +114,14 @@ func Combine(dev kernel.Device, cfg Config, at Place, s *State, from []Contribut
 		return f.walks(cfg, s, from), nil
 	}
 	step := f.gradients(cfg, at, s, from)
-	if cfg.Inner(r+1) > 1 { // the lead is over: from Adam's moments to those of walks
+	if cfg.Local(r + 1) { // the lead is over: from Adam's moments to those of walks
 		s.M, s.V = s.Params.Zeros(), Factor(dev, s.V)
 	}
 	return step, nil
 }
 
 // walks folds what walks gave.
-func (f fold) walks(cfg Config, s *State, from []Contribution) Delta {
+func (f fold) walks(cfg Config, s *ModelState, from []Contribution) Delta {
 	eta, mu := fraction(cfg.OuterRatePPM), fraction(cfg.OuterMomentumPPM)
 	a := f.average(s.Params, from)
 	f.scale(s.M, mu)
@@ -137,7 +137,7 @@ func (f fold) walks(cfg Config, s *State, from []Contribution) Delta {
 
 // gradients folds gradients by Adam. It takes a batch of tensors after the
 // other through everything, so that most of them stay in the cache.
-func (f fold) gradients(cfg Config, at Place, s *State, from []Contribution) Delta {
+func (f fold) gradients(cfg Config, at Position, s *ModelState, from []Contribution) Delta {
 	var mean *tensor.Set // where all of it must be known first
 	if cfg.ClipPPM > 0 {
 		mean = f.average(s.Params, from)
@@ -339,7 +339,7 @@ func matrix(t kernel.Tensor) kernel.Tensor {
 
 // adam makes of the tensors lo to hi-1 of g, a gradient, and of its two moments
 // a step and the moments after it, in place.
-func (f fold) adam(cfg Config, at Place, g, m, v *tensor.Set, lo, hi int) {
+func (f fold) adam(cfg Config, at Position, g, m, v *tensor.Set, lo, hi int) {
 	attr := kernel.Attr{Beta1: fraction(cfg.Beta1PPM), Beta2: fraction(cfg.Beta2PPM), Eps: adamEps}
 	hyper := cfg.hyper(at)
 	f.each(lo, hi, func(i int) kernel.Call {
@@ -353,7 +353,7 @@ const adamEps = 1e-9
 
 // decay adds to the tensors lo to hi-1 of the step x, in place, what weight
 // decay takes off those of p.
-func (f fold) decay(cfg Config, at Place, p, x *tensor.Set, lo, hi int) {
+func (f fold) decay(cfg Config, at Position, p, x *tensor.Set, lo, hi int) {
 	if cfg.WeightDecayPPM == 0 {
 		return
 	}

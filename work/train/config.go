@@ -47,9 +47,9 @@ type Config struct {
 	// the target tokens of all of them.
 	Accumulate uint32
 	// Workers is K, the virtual workers: units of a full round.
-	Workers uint32
+	Units uint32
 	// Steps is H, the steps a worker takes before results are combined.
-	Steps uint32
+	LocalSteps uint32
 	// DeltaBits is the bits of each number that goes from unit to combine, and
 	// UpdateBits of each that goes from combine to all: 8, in blocks of 1024 with
 	// one scale, 4, in blocks of 64, or 2, in blocks of 128.
@@ -129,7 +129,7 @@ func Preset(name string) (Config, error) {
 	c := Config{
 		Numerics: Numerics, Pieces: 6000,
 		SmoothingPPM: 100_000, DropoutPPM: 100_000,
-		BatchTokens: 1024, Accumulate: 1, Workers: 4, Steps: 1, DeltaBits: 8, UpdateBits: 8, Epochs: 13, Seed: 1,
+		BatchTokens: 1024, Accumulate: 1, Units: 4, LocalSteps: 1, DeltaBits: 8, UpdateBits: 8, Epochs: 13, Seed: 1,
 		RatePPM: 4000, WarmUp: 200, Decay: InverseSqrt, Beta1PPM: 900_000, Beta2PPM: 980_000,
 		OuterRatePPM: 800_000, OuterMomentumPPM: 800_000,
 		Average: 1, Checkpoint: 50,
@@ -160,8 +160,8 @@ func Preset(name string) (Config, error) {
 // units of several steps. With preset tiny on Multi30k, 10 steps, 13 epochs and
 // these settings, 142 times fewer bytes than float32 gradients each step leave a
 // unit, and the model is about as good.
-func (c Config) Apart(base Config, steps uint32) Config {
-	if c.Steps = steps; steps == 1 {
+func (c Config) WithLocalSteps(base Config, steps uint32) Config {
+	if c.LocalSteps = steps; steps == 1 {
 		return c
 	}
 	if c.DeltaBits == base.DeltaBits {
@@ -200,10 +200,10 @@ func (c Config) Validate() error {
 		return fmt.Errorf("configuration: dropout %d and smoothing %d ppm must be below 1,000,000", c.DropoutPPM, c.SmoothingPPM)
 	case c.BatchTokens < 16 || c.BatchTokens > maxTokens:
 		return fmt.Errorf("configuration: %d tokens a batch, want 16 to %d", c.BatchTokens, maxTokens)
-	case c.Workers == 0 || c.Workers > maxUnit:
-		return fmt.Errorf("configuration: %d units a round, want 1 to %d", c.Workers, maxUnit)
-	case c.Accumulate == 0 || c.Steps == 0 || uint64(c.Accumulate)*uint64(c.Steps) > maxUnit:
-		return fmt.Errorf("configuration: %d steps of %d batches a unit, want 1 to %d batches in all", c.Steps, c.Accumulate, maxUnit)
+	case c.Units == 0 || c.Units > maxUnit:
+		return fmt.Errorf("configuration: %d units a round, want 1 to %d", c.Units, maxUnit)
+	case c.Accumulate == 0 || c.LocalSteps == 0 || uint64(c.Accumulate)*uint64(c.LocalSteps) > maxUnit:
+		return fmt.Errorf("configuration: %d steps of %d batches a unit, want 1 to %d batches in all", c.LocalSteps, c.Accumulate, maxUnit)
 	case !codes(c.DeltaBits) || !codes(c.UpdateBits):
 		return fmt.Errorf("configuration: deltas of %d bits and updates of %d, want 8, 4 or 2", c.DeltaBits, c.UpdateBits)
 	case c.Epochs == 0 || c.Epochs > 100_000:

@@ -7,20 +7,20 @@ import (
 )
 
 // Place is where in its run a step stands: what the learning rate follows from.
-type Place struct {
+type Position struct {
 	Step  int // steps the worker took before, from 0
 	Steps int // of the whole run
 }
 
 // hyper is Adam's numbers for a step: the rate, and the corrections
 // 1/(1-beta^t) of the moments, with t = Step+1.
-func (c Config) hyper(at Place) kernel.Tensor {
+func (c Config) hyper(at Position) kernel.Tensor {
 	t := at.Step + 1
 	return kernel.Tensor{Type: kernel.F32, Shape: []int{3}, F: []float32{c.Rate(at), correction(c.Beta1PPM, t), correction(c.Beta2PPM, t)}}
 }
 
 // Rate is the learning rate of a step.
-func (c Config) Rate(at Place) float32 {
+func (c Config) Rate(at Position) float32 {
 	peak, t := float64(c.RatePPM)/1e6, float64(at.Step+1)
 	warm := float64(c.WarmUp)
 	if t < warm {
@@ -41,7 +41,7 @@ func (c Config) Rate(at Place) float32 {
 const halfPi = math.Pi / 2
 
 // done is the part of the steps after the warm-up that are taken, below 1.
-func (c Config) done(at Place) float64 {
+func (c Config) done(at Position) float64 {
 	t := float64(at.Step + 1 - int(c.WarmUp))
 	return min(t/float64(max(at.Steps+1-int(c.WarmUp), 1)), 1)
 }

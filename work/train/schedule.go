@@ -10,7 +10,7 @@ import (
 // a new cut and shuffle of the corpus, laid end to end and dealt to the units
 // of one round after another. It is decided by the configuration and the
 // pairs' lengths.
-type Schedule struct {
+type BatchSchedule struct {
 	cfg      Config
 	lengths  []corpus.Length
 	perEpoch []int // batches of each epoch
@@ -19,14 +19,14 @@ type Schedule struct {
 }
 
 // NewSchedule cuts the batches of every epoch.
-func NewSchedule(cfg Config, lengths []corpus.Length) (*Schedule, error) {
+func NewBatchSchedule(cfg Config, lengths []corpus.Length) (*BatchSchedule, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	if len(lengths) == 0 {
 		return nil, fmt.Errorf("schedule: no training pairs")
 	}
-	s := &Schedule{cfg: cfg, lengths: lengths, epoch: -1}
+	s := &BatchSchedule{cfg: cfg, lengths: lengths, epoch: -1}
 	for e := range int(cfg.Epochs) {
 		s.load(e)
 		s.perEpoch = append(s.perEpoch, len(s.batches))
@@ -34,7 +34,7 @@ func NewSchedule(cfg Config, lengths []corpus.Length) (*Schedule, error) {
 	return s, nil
 }
 
-func (s *Schedule) load(epoch int) {
+func (s *BatchSchedule) load(epoch int) {
 	if s.epoch != epoch {
 		s.batches = corpus.Batches(s.lengths, int(s.cfg.BatchTokens), s.cfg.Seed, epoch)
 		s.epoch = epoch
@@ -42,7 +42,7 @@ func (s *Schedule) load(epoch int) {
 }
 
 // Rounds is the number of rounds of the run.
-func (s *Schedule) Rounds() int {
+func (s *BatchSchedule) Rounds() int {
 	left := s.total()
 	lead := int(s.cfg.Lead)
 	rounds := ceil(left, s.cfg.deal(0))
@@ -56,7 +56,7 @@ func (s *Schedule) Rounds() int {
 }
 
 // total is the batches of all epochs.
-func (s *Schedule) total() int {
+func (s *BatchSchedule) total() int {
 	total := 0
 	for _, n := range s.perEpoch {
 		total += n
@@ -64,49 +64,53 @@ func (s *Schedule) total() int {
 	return total
 }
 
+// Local reports whether the units of round r take several local steps, rather
+// than give a gradient.
+func (c Config) Local(r int) bool { return c.localSteps(r) > 1 }
+
 // Inner is the steps that a worker takes in round r; in the run's last round
 // it may be fewer.
-func (c Config) Inner(r int) int {
+func (c Config) localSteps(r int) int {
 	if r < int(c.Lead) {
 		return 1
 	}
-	return int(c.Steps)
+	return int(c.LocalSteps)
 }
 
 // deal is the batches of a full round like r.
-func (c Config) deal(r int) int { return int(c.Workers) * int(c.Accumulate) * c.Inner(r) }
+func (c Config) deal(r int) int { return int(c.Units) * int(c.Accumulate) * c.localSteps(r) }
 
 // Batch is the place in the run of the first batch of unit k of round r, if
 // that round is full. The batches of no two units overlap.
 func (c Config) Batch(r, k int) int {
-	return c.before(r)*int(c.Workers)*int(c.Accumulate) + k*int(c.Accumulate)*c.Inner(r)
+	return c.before(r)*int(c.Units)*int(c.Accumulate) + k*int(c.Accumulate)*c.localSteps(r)
 }
 
 // before is the steps a worker takes before round r.
 func (c Config) before(r int) int {
 	lead := min(r, int(c.Lead))
-	return lead + (r-lead)*c.Inner(r)
+	return lead + (r-lead)*c.localSteps(r)
 }
 
 // Place is the place of the first step of round r in a run of so many steps.
-func (c Config) Place(r, steps int) Place { return Place{Step: c.before(r), Steps: steps} }
+func (c Config) Position(r, steps int) Position { return Position{Step: c.before(r), Steps: steps} }
 
 // first is the first batch of round r.
-func (s *Schedule) first(r int) int { return s.cfg.Batch(r, 0) }
+func (s *BatchSchedule) first(r int) int { return s.cfg.Batch(r, 0) }
 
 // end is the steps a worker has taken at the end of round r.
-func (s *Schedule) end(r int) int {
-	return min(s.cfg.before(r+1), ceil(s.total(), int(s.cfg.Workers)*int(s.cfg.Accumulate)))
+func (s *BatchSchedule) end(r int) int {
+	return min(s.cfg.before(r+1), ceil(s.total(), int(s.cfg.Units)*int(s.cfg.Accumulate)))
 }
 
 // Steps is the steps a worker takes in the whole run.
-func (s *Schedule) Steps() int { return s.end(s.Rounds() - 1) }
+func (s *BatchSchedule) Steps() int { return s.end(s.Rounds() - 1) }
 
 // Round gives the batches of the units of round r, counted from 0, in index
 // order: of each the batches of its steps in turn, and of each batch the
 // indices of its training pairs. The last round may have fewer steps, and
 // fewer units than K.
-func (s *Schedule) Round(r int) [][][]int {
+func (s *BatchSchedule) Round(r int) [][][]int {
 	at, end := s.first(r), min(s.first(r+1), s.total())
 	each := (s.end(r) - s.cfg.before(r)) * int(s.cfg.Accumulate)
 	var round [][][]int
@@ -123,13 +127,13 @@ func (s *Schedule) Round(r int) [][][]int {
 }
 
 // Epoch is the epoch, counted from 0, in which round r begins.
-func (s *Schedule) Epoch(r int) int {
+func (s *BatchSchedule) Epoch(r int) int {
 	e, _ := s.locate(s.first(r))
 	return e
 }
 
 // Validates reports whether the validation pairs are measured after round r.
-func (s *Schedule) Validates(r int) bool {
+func (s *BatchSchedule) Validates(r int) bool {
 	if r+1 == s.Rounds() {
 		return true
 	}
@@ -140,7 +144,7 @@ func (s *Schedule) Validates(r int) bool {
 }
 
 // locate finds batch b of the run: its epoch, and its place there.
-func (s *Schedule) locate(b int) (epoch, at int) {
+func (s *BatchSchedule) locate(b int) (epoch, at int) {
 	for e, n := range s.perEpoch {
 		if b < n {
 			return e, b

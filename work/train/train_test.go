@@ -42,12 +42,12 @@ func TestPresetsAreValid(t *testing.T) {
 // TestScheduleReadsEveryPairOnceAnEpoch, whatever the rounds cut it into.
 func TestScheduleReadsEveryPairOnceAnEpoch(t *testing.T) {
 	c := demo(t)
-	c.BatchTokens, c.Workers, c.Epochs = 64, 3, 4
+	c.BatchTokens, c.Units, c.Epochs = 64, 3, 4
 	var lengths []corpus.Length
 	for i := range 100 {
 		lengths = append(lengths, corpus.Length{Source: 3 + i%11, Target: 2 + i%13})
 	}
-	s, err := NewSchedule(c, lengths)
+	s, err := NewBatchSchedule(c, lengths)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestScheduleReadsEveryPairOnceAnEpoch(t *testing.T) {
 		}
 	}
 	c.Rounds = 2
-	if s, err = NewSchedule(c, lengths); err != nil || s.Rounds() != 2 {
+	if s, err = NewBatchSchedule(c, lengths); err != nil || s.Rounds() != 2 {
 		t.Errorf("%d rounds, %v; want the 2 asked for", s.Rounds(), err)
 	}
 }
@@ -97,7 +97,7 @@ func TestDecays(t *testing.T) {
 			if step < 9 {
 				want = 0.008 * float64(step+1) / 10
 			}
-			if got := float64(c.Rate(Place{Step: step, Steps: 110})); math.Abs(got-want) > 1e-9 {
+			if got := float64(c.Rate(Position{Step: step, Steps: 110})); math.Abs(got-want) > 1e-9 {
 				t.Errorf("%s: step %d: rate %v, want %v", decay, step, got, want)
 			}
 		}
@@ -109,11 +109,11 @@ func TestRate(t *testing.T) {
 	c := demo(t)
 	c.RatePPM, c.WarmUp = 4000, 100
 	for r, want := range map[int]float32{0: 0.00004, 49: 0.002, 99: 0.004, 399: 0.002} {
-		if got := c.Rate(Place{Step: r}); got != want {
+		if got := c.Rate(Position{Step: r}); got != want {
 			t.Errorf("round %d: rate %v, want %v", r, got, want)
 		}
 	}
-	if got := c.hyper(Place{}).F[1]; got != 10 { // 1/(1-0.9)
+	if got := c.hyper(Position{}).F[1]; got != 10 { // 1/(1-0.9)
 		t.Errorf("first correction %v, want 10", got)
 	}
 }
@@ -131,25 +131,25 @@ func vector(t *testing.T, xs ...float32) *tensor.Set {
 // one would, in the same order, and every batch once.
 func TestScheduleOfSteps(t *testing.T) {
 	c := demo(t)
-	c.BatchTokens, c.Workers, c.Epochs = 64, 3, 4
+	c.BatchTokens, c.Units, c.Epochs = 64, 3, 4
 	var lengths []corpus.Length
 	for i := range 100 {
 		lengths = append(lengths, corpus.Length{Source: 3 + i%11, Target: 2 + i%13})
 	}
-	flat := func(c Config) (all [][]int, s *Schedule) {
-		s, err := NewSchedule(c, lengths)
+	flat := func(c Config) (all [][]int, s *BatchSchedule) {
+		s, err := NewBatchSchedule(c, lengths)
 		if err != nil {
 			t.Fatal(err)
 		}
 		places := map[int]bool{}
 		for r := range s.Rounds() {
 			for k, unit := range s.Round(r) {
-				if len(unit) == 0 || len(unit) > c.Inner(r)*int(c.Accumulate) {
-					t.Errorf("H=%d: round %d has a unit of %d batches", c.Steps, r, len(unit))
+				if len(unit) == 0 || len(unit) > c.localSteps(r)*int(c.Accumulate) {
+					t.Errorf("H=%d: round %d has a unit of %d batches", c.LocalSteps, r, len(unit))
 				}
 				for i := range unit {
 					if at := c.Batch(r, k) + i; places[at] {
-						t.Errorf("H=%d: two batches at place %d", c.Steps, at)
+						t.Errorf("H=%d: two batches at place %d", c.LocalSteps, at)
 					} else {
 						places[at] = true
 					}
@@ -165,12 +165,12 @@ func TestScheduleOfSteps(t *testing.T) {
 	}
 	for _, v := range []struct{ accumulate, steps, lead uint32 }{{1, 5, 0}, {2, 1, 0}, {2, 4, 3}, {1, 100, 1}, {3, 7, 1000}} {
 		c := c
-		c.Accumulate, c.Steps, c.Lead = v.accumulate, v.steps, v.lead
+		c.Accumulate, c.LocalSteps, c.Lead = v.accumulate, v.steps, v.lead
 		got, s := flat(c)
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v: %d batches in another order than the %d of rounds of one step", v, len(got), len(want))
 		}
-		if steps := ceil(len(want), int(c.Workers*c.Accumulate)); s.Steps() != steps {
+		if steps := ceil(len(want), int(c.Units*c.Accumulate)); s.Steps() != steps {
 			t.Errorf("%+v: %d steps, want %d", v, s.Steps(), steps)
 		}
 	}
@@ -217,7 +217,7 @@ func TestCombine(t *testing.T) {
 	params := vector(t, 1, -1, 0.5)
 	deltas := []Contribution{{Delta: Quantize(dev, vector(t, 2, -2, 0), 8)}, {Delta: Quantize(dev, vector(t, 4, -4, 0), 8)}}
 	next := Start(c, params.Clone())
-	step, err := Combine(dev, c, Place{}, &next, deltas, 0)
+	step, err := Combine(dev, c, Position{}, &next, deltas, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,10 +232,10 @@ func TestCombine(t *testing.T) {
 	if name, differs := advanced.Difference(next.Params); differs {
 		t.Errorf("tensor %s differs for one who took the step", name)
 	}
-	if _, err := Combine(dev, c, Place{}, &next, nil, 0); err == nil {
+	if _, err := Combine(dev, c, Position{}, &next, nil, 0); err == nil {
 		t.Error("a round without deltas was combined")
 	}
-	if _, err := Combine(dev, c, Place{}, &next, []Contribution{{Delta: Quantize(dev, vector(t, 1, 2), 8)}}, 0); err == nil {
+	if _, err := Combine(dev, c, Position{}, &next, []Contribution{{Delta: Quantize(dev, vector(t, 1, 2), 8)}}, 0); err == nil {
 		t.Error("a delta of another shape was combined")
 	}
 	if name, differs := advanced.Difference(next.Params); differs {

@@ -10,31 +10,31 @@ import (
 // Walk is the steps that one worker takes by itself from the round's
 // parameters. Its memory is of the round, never of the machine: it begins with
 // no first moment, and with the second moment that all workers share.
-type Walk struct {
+type LocalOptimizer struct {
 	fold
 	cfg          Config
-	at           Place
+	at           Position
 	start        *tensor.Set
 	params, m, v *tensor.Set
 }
 
 // NewWalk begins a walk at params with the shared second moment v, factored;
 // at is the place of its first step. It fails when v does not fit params.
-func NewWalk(dev kernel.Device, cfg Config, at Place, params, v *tensor.Set) (*Walk, error) {
+func NewLocalOptimizer(dev kernel.Device, cfg Config, at Position, params, v *tensor.Set) (*LocalOptimizer, error) {
 	full, err := Expand(dev, params, v)
 	if err != nil {
 		return nil, fmt.Errorf("walk: %w", err)
 	}
 	cfg.Beta1PPM = 0
-	return &Walk{fold: fold{dev}, cfg: cfg, at: at, start: params, params: params.Clone(), m: params.Zeros(), v: full}, nil
+	return &LocalOptimizer{fold: fold{dev}, cfg: cfg, at: at, start: params, params: params.Clone(), m: params.Zeros(), v: full}, nil
 }
 
 // Params is where the walk has come to: the parameters of the next gradient.
-func (w *Walk) Params() *tensor.Set { return w.params }
+func (w *LocalOptimizer) Params() *tensor.Set { return w.params }
 
 // Step takes one step against the gradient g, which it overwrites: Adam's
 // with beta1 = 0.
-func (w *Walk) Step(g *tensor.Set) {
+func (w *LocalOptimizer) Step(g *tensor.Set) {
 	kernel.Hold(w.dev)
 	defer kernel.Release(w.dev)
 	w.clip(w.cfg, g)
@@ -52,7 +52,7 @@ func (f fold) minus(params, steps *tensor.Set) {
 
 // Finish gives the walk's contribution to its round: the way back from where
 // it came to, and its second moment.
-func (w *Walk) Finish() Contribution {
+func (w *LocalOptimizer) Finish() Contribution {
 	back := w.start.Clone()
 	w.minus(back, w.params)
 	return Contribution{Delta: Quantize(w.dev, back, w.cfg.DeltaBits), V: Factor(w.dev, w.v)}
@@ -146,7 +146,7 @@ func outer(dev kernel.Device, x, row, col kernel.Tensor) {
 
 // WalkCost is the canonical cost, in FLOP, of so many steps of a [Walk],
 // gradients apart, and of its contribution.
-func WalkCost(params *tensor.Set, steps int) uint64 {
+func LocalStepsCost(params *tensor.Set, steps int) uint64 {
 	sum := QuantizeCost(params)
 	hyper := kernel.Tensor{Type: kernel.F32, Shape: []int{3}}
 	for i := range params.Len() {

@@ -18,7 +18,7 @@ type Crew interface {
 type Outcome struct {
 	Link   block.Link // the result's CID
 	Result Result
-	Worker [32]byte // account; zero for a local run
+	Miner  [32]byte // account; zero for a local run
 	// Started is in milliseconds since the Unix epoch, Took in milliseconds.
 	Started, Took uint64
 	// BytesIn and BytesOut are what the unit moved between machines.

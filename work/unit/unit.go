@@ -32,7 +32,7 @@ const (
 	Translate
 	// Steps is a worker's steps of a round, quantised: parameters, second moment,
 	// batches -> delta, second moment.
-	Steps
+	LocalSteps
 	// Average is the mean of parameters: sets of them -> parameters.
 	Average
 )
@@ -44,12 +44,12 @@ var kinds = map[Kind]struct {
 	least, most int
 	outputs     int
 }{
-	Gradient:  {"gradient", 2, 1 + maxMany, 1},
-	Combine:   {"combine", 4, 3 + 2*maxMany, 4},
-	Evaluate:  {"evaluate", 2, 2, 0},
-	Translate: {"translate", 2, 2, 1},
-	Steps:     {"steps", 3, 2 + maxMany, 2},
-	Average:   {"average", 1, maxMany, 1},
+	Gradient:   {"gradient", 2, 1 + maxMany, 1},
+	Combine:    {"combine", 4, 3 + 2*maxMany, 4},
+	Evaluate:   {"evaluate", 2, 2, 0},
+	Translate:  {"translate", 2, 2, 1},
+	LocalSteps: {"steps", 3, 2 + maxMany, 2},
+	Average:    {"average", 1, maxMany, 1},
 }
 
 // maxMany bounds, in a unit from outside, what there may be many of: batches,
