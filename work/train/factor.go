@@ -7,57 +7,6 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// Walk is the steps that one worker takes by itself from the round's
-// parameters. Its memory is of the round, never of the machine: it begins with
-// no first moment, and with the second moment that all workers share.
-type LocalOptimizer struct {
-	fold
-	cfg          Config
-	at           Position
-	start        *tensor.Set
-	params, m, v *tensor.Set
-}
-
-// NewWalk begins a walk at params with the shared second moment v, factored;
-// at is the place of its first step. It fails when v does not fit params.
-func NewLocalOptimizer(dev kernel.Device, cfg Config, at Position, params, v *tensor.Set) (*LocalOptimizer, error) {
-	full, err := Expand(dev, params, v)
-	if err != nil {
-		return nil, fmt.Errorf("walk: %w", err)
-	}
-	cfg.Beta1PPM = 0
-	return &LocalOptimizer{fold: fold{dev}, cfg: cfg, at: at, start: params, params: params.Clone(), m: params.Zeros(), v: full}, nil
-}
-
-// Params is where the walk has come to: the parameters of the next gradient.
-func (w *LocalOptimizer) Params() *tensor.Set { return w.params }
-
-// Step takes one step against the gradient g, which it overwrites: Adam's
-// with beta1 = 0.
-func (w *LocalOptimizer) Step(g *tensor.Set) {
-	kernel.Hold(w.dev)
-	defer kernel.Release(w.dev)
-	w.clip(w.cfg, g)
-	w.adam(w.cfg, w.at, g, w.m, w.v, 0, g.Len())
-	w.decay(w.cfg, w.at, w.params, g, 0, g.Len())
-	w.minus(w.params, g)
-	w.at.Step++
-}
-
-// minus takes steps, which it negates, off params, in place.
-func (f fold) minus(params, steps *tensor.Set) {
-	f.scale(steps, -1)
-	f.add(params, steps)
-}
-
-// Finish gives the walk's contribution to its round: the way back from where
-// it came to, and its second moment.
-func (w *LocalOptimizer) Finish() Contribution {
-	back := w.start.Clone()
-	w.minus(back, w.params)
-	return Contribution{Delta: Quantize(w.dev, back, w.cfg.DeltaBits), V: Factor(w.dev, w.v)}
-}
-
 // A factored matrix is two vectors under its name with these suffixes.
 const (
 	rowSuffix = "#row"
@@ -142,16 +91,4 @@ func outer(dev kernel.Device, x, row, col kernel.Tensor) {
 	share := results(dev, kernel.Scale, kernel.Attr{Scale: float32(n) / sum}, row)[0]
 	share.Shape, col.Shape = []int{n, 1}, []int{1, m}
 	dev.Do(&kernel.Call{Op: kernel.MatMul, In: []kernel.Tensor{share, col}, Out: []kernel.Tensor{x}})
-}
-
-// WalkCost is the canonical cost, in FLOP, of so many steps of a [Walk],
-// gradients apart, and of its contribution.
-func LocalStepsCost(params *tensor.Set, steps int) uint64 {
-	sum := QuantizeCost(params)
-	hyper := kernel.Tensor{Type: kernel.F32, Shape: []int{3}}
-	for i := range params.Len() {
-		p := params.At(i).Tensor
-		sum += uint64(steps) * (cost(kernel.Adam, kernel.Attr{}, p, p, p, hyper) + cost(kernel.Scale, kernel.Attr{}, p) + cost(kernel.Add, kernel.Attr{}, p, p))
-	}
-	return sum
 }

@@ -1,0 +1,73 @@
+package train
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/tensor"
+)
+
+// Delta is a quantised set: codes and scales under the names of its tensors,
+// as a codec's rows of the table give them. What form the codes have says which
+// codec it is: I8 for 8 bits, I32 of one dimension for 4 bits, of two for 2.
+type Delta struct {
+	Q, Scales *tensor.Set
+}
+
+// codec is the rows of the table that make codes of so many bits, and add them.
+type codec struct {
+	bits          uint32
+	quantize, add kernel.Op
+}
+
+var codecs = []codec{
+	{8, kernel.Quantize, kernel.AddQuantized},
+	{4, kernel.Quantize4, kernel.AddQuantized4},
+	{2, kernel.Quantize2, kernel.AddQuantized2},
+}
+
+// codes reports whether there is a codec of so many bits.
+func codes(bits uint32) bool {
+	return slices.ContainsFunc(codecs, func(c codec) bool { return c.bits == bits })
+}
+
+func codecOf(bits uint32) codec {
+	return codecs[slices.IndexFunc(codecs, func(c codec) bool { return c.bits == bits })]
+}
+
+// codec is the one that made d, by the form of its codes.
+func (d Delta) codec() codec {
+	bits := uint32(8)
+	if d.Q.Len() > 0 && d.Q.At(0).Type == kernel.I32 {
+		bits = 4
+		if len(d.Q.At(0).Shape) == 2 {
+			bits = 2
+		}
+	}
+	return codecOf(bits)
+}
+
+// Quantize gives the delta of so many bits, as [Config] has them, that is
+// nearest to s.
+func Quantize(dev kernel.Device, s *tensor.Set, bits uint32) Delta {
+	return fold{dev}.quantize(s, bits)
+}
+
+// fits says how d differs from the layout of s, if it does.
+func (d Delta) fits(s *tensor.Set) error {
+	if d.Q.Len() != s.Len() || d.Scales.Len() != s.Len() {
+		return fmt.Errorf("%d tensors with %d scales, want %d", d.Q.Len(), d.Scales.Len(), s.Len())
+	}
+	row := d.codec().add
+	for i := range s.Len() {
+		t, q, sc := s.At(i), d.Q.At(i), d.Scales.At(i)
+		if q.Name != t.Name || sc.Name != t.Name {
+			return fmt.Errorf("tensor %s: codes named %s and scales named %s", t.Name, q.Name, sc.Name)
+		}
+		if _, err := kernel.Infer(row, kernel.Attr{Scale: 1}, []kernel.Tensor{t.Tensor, q.Tensor, sc.Tensor}); err != nil {
+			return fmt.Errorf("tensor %s: %w", t.Name, err)
+		}
+	}
+	return nil
+}
