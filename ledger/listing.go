@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"fmt"
+
 	"github.com/alia-network/alia/protocol"
 )
 
@@ -24,6 +26,19 @@ type Holding struct {
 	_       struct{} `cbor:",toarray"`
 	Account protocol.Account
 	Balance uint64 // amount
+}
+
+// Check reports whether the accounts of a whole listing, the escrows and the pool
+// add up to the supply.
+func (l Listing) Check() error {
+	sum := l.Supply.Escrowed + l.Supply.Pool
+	for _, h := range l.Accounts {
+		sum += h.Balance
+	}
+	if sum != l.Supply.Total() {
+		return fmt.Errorf("at height %d the supply is %s, but accounts, escrows and the pool hold %s", l.Height, alia(l.Supply.Total()), alia(sum))
+	}
+	return nil
 }
 
 // List returns up to limit accounts that follow the account after, or the first

@@ -21,25 +21,25 @@ const (
 	codespace = "alia"
 	// keepStates is how many heights answer queries.
 	keepStates = 16
-	// keepBlocks is how many blocks CometBFT keeps; it is not less than the age
-	// up to which evidence of double signing counts.
+	// keepBlocks is the number of heights whose transactions CometBFT keeps. It is
+	// not less than the age up to which evidence of double signing counts.
 	keepBlocks = 100_000
 	// voteHorizon is how many heights an automatic vote stays valid.
 	voteHorizon = 10
 )
 
-// app is the ABCI application: it hands CometBFT's calls to the state. CometBFT
-// makes the consensus calls one after another; queries and checks come beside
-// them and see only committed states.
+// app is the ABCI application: it passes CometBFT's calls to the state. CometBFT
+// makes the consensus calls one after another. Queries and checks run at the same
+// time and see only committed states.
 type app struct {
 	abci.BaseApplication
 	net    protocol.Net
 	store  *store
 	parsed *parsedTxs
-	voter  ed25519.PrivateKey // votes yes on proposed runs, unless nil
+	voter  ed25519.PrivateKey // votes yes on every proposed run; nil votes on none
 	failed chan error         // the first error that halts the chain
 
-	// next and changes are FinalizeBlock's, for the Commit that follows.
+	// next and changes come from FinalizeBlock, for the Commit that follows.
 	next    *ledger.State
 	changes []ledger.Change
 
@@ -75,8 +75,8 @@ func (a *app) latest() *ledger.State {
 	return a.states[len(a.states)-1]
 }
 
-// Info tells CometBFT which height the application has, so that it replays the
-// blocks after it.
+// Info tells CometBFT the application's height, so that CometBFT replays the heights
+// after it.
 func (a *app) Info(context.Context, *abci.RequestInfo) (*abci.ResponseInfo, error) {
 	info := &abci.ResponseInfo{Data: "alia ledger", AppVersion: 1}
 	if s := a.latest(); s != nil && s.Height() > 0 {
@@ -113,8 +113,8 @@ func (a *app) CheckTx(_ context.Context, req *abci.RequestCheckTx) (*abci.Respon
 	return &abci.ResponseCheckTx{Code: uint32(r.Code), Log: r.Detail, Data: r.Data(), Codespace: codespace}, nil
 }
 
-// PrepareProposal puts this validator's own votes before the transactions of
-// the mempool.
+// PrepareProposal proposes this validator's own votes and then the transactions of
+// the mempool, up to the size of a height.
 func (a *app) PrepareProposal(_ context.Context, req *abci.RequestPrepareProposal) (*abci.ResponsePrepareProposal, error) {
 	votes, err := a.votes()
 	if err != nil {
@@ -134,7 +134,7 @@ func (a *app) PrepareProposal(_ context.Context, req *abci.RequestPrepareProposa
 	return &abci.ResponsePrepareProposal{Txs: chosen}, nil
 }
 
-// votes returns a yes of the voter for each proposed run it has not voted on.
+// votes returns the voter's yes for each proposed run that it has not voted on.
 func (a *app) votes() ([][]byte, error) {
 	if a.voter == nil {
 		return nil, nil
@@ -160,7 +160,7 @@ func (a *app) votes() ([][]byte, error) {
 	return votes, nil
 }
 
-// ProcessProposal refuses a block with bytes in it that are no transactions.
+// ProcessProposal refuses a proposal with bytes that are not a transaction.
 func (a *app) ProcessProposal(_ context.Context, req *abci.RequestProcessProposal) (*abci.ResponseProcessProposal, error) {
 	for _, tx := range req.Txs {
 		if _, err := a.parsed.parse(tx); err != nil {
@@ -191,7 +191,7 @@ func (a *app) FinalizeBlock(_ context.Context, req *abci.RequestFinalizeBlock) (
 	return res, nil
 }
 
-// Commit makes the state of the block durable.
+// Commit writes the state of the height to disk.
 func (a *app) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit, error) {
 	changes := a.changes
 	if a.next.Height() == 1 { // the genesis state is not on disk yet
@@ -212,7 +212,7 @@ func (a *app) Commit(context.Context, *abci.RequestCommit) (*abci.ResponseCommit
 	return &abci.ResponseCommit{RetainHeight: max(0, int64(a.next.Height())-keepBlocks)}, nil
 }
 
-// halt reports an error after which there can be no further height.
+// halt reports an error that ends the chain.
 func (a *app) halt(err error) error {
 	select {
 	case a.failed <- err:
@@ -225,7 +225,7 @@ func (a *app) halt(err error) error {
 func (a *app) Query(_ context.Context, req *abci.RequestQuery) (*abci.ResponseQuery, error) {
 	s := a.stateAt(req.Height)
 	if s == nil {
-		return refuseQuery(fmt.Errorf("height %d is not held", req.Height)), nil
+		return refuseQuery(fmt.Errorf("height %d is not among the last %d heights, which answer queries", req.Height, keepStates)), nil
 	}
 	if req.Path == "accounts" {
 		value, err := block.Encode(s.List(req.Data, ledger.MaxListing))
@@ -250,8 +250,8 @@ func refuseQuery(err error) *abci.ResponseQuery {
 	return &abci.ResponseQuery{Code: uint32(ledger.Malformed), Log: err.Error(), Codespace: codespace}
 }
 
-// stateAt returns the state of a height. For height 0 it is the one before the
-// last, if held: the last block carries its root.
+// stateAt returns the state of a height, or nil. Height 0 stands for the newest
+// height but one, because the newest header carries its root.
 func (a *app) stateAt(height int64) *ledger.State {
 	a.mu.Lock()
 	defer a.mu.Unlock()

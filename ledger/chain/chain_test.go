@@ -63,12 +63,15 @@ func key(name string) ed25519.PrivateKey {
 
 func link(name string) block.Link { return block.Link{Cid: block.Sum(block.CBOR, []byte(name))} }
 
-// waitFor polls until ok says true.
+// waitFor asks a node again and again until ok says true.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	deadline := time.After(20 * time.Second)
+	for !ok() {
+		select {
+		case <-deadline:
 			t.Fatalf("%s: not in time", what)
+		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }
@@ -128,7 +131,9 @@ func TestKillAndRestart(t *testing.T) {
 		}
 		submit(t, rpc, net, "relay", settle, 0)
 		waitFor(t, "settlement", func() bool { return found(t, rpc, "unit", units[len(units)-1].Bytes()) })
-		time.Sleep(time.Duration(life*7) * time.Millisecond) // to die at another step of a height each time
+		for range 5 * life { // queries take time, so that each life ends at another step of a height
+			status(t, rpc, run)
+		}
 		kill()
 	}
 	n, err := Start(t.Context(), quick(home))

@@ -23,16 +23,16 @@ import (
 
 func sum(data []byte) [sha256.Size]byte { return sha256.Sum256(data) }
 
-// Init makes the home of the first validator of a new network and returns its
-// genesis document. The validator's consensus key is its account too. A home
-// that has a genesis document is left as it is and the error wraps
-// [fs.ErrExist]; the document is written last, so that an interrupted Init can
-// be repeated.
+// Init makes the home of the first validator of a new network and returns the
+// network's genesis document. The validator's consensus key is its account's key
+// too. When the home has a genesis document, Init changes nothing and its error
+// wraps [fs.ErrExist]. Init writes the document last, so that an interrupted Init
+// can be repeated.
 func Init(home, name string, params ledger.Params) ([]byte, error) {
 	cfg := config.DefaultConfig()
 	cfg.SetRoot(home)
 	if _, err := os.Stat(cfg.GenesisFile()); err == nil {
-		return nil, fmt.Errorf("init ledger: %s: %w", cfg.GenesisFile(), fs.ErrExist)
+		return nil, fmt.Errorf("init ledger: this home has founded a network before: %s: %w", cfg.GenesisFile(), fs.ErrExist)
 	}
 	for _, dir := range []string{cfg.GenesisFile(), cfg.PrivValidatorStateFile()} {
 		if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
@@ -57,7 +57,7 @@ func Init(home, name string, params ledger.Params) ([]byte, error) {
 }
 
 // Genesis returns the genesis document of a home. The error wraps
-// [fs.ErrNotExist] when Init was not run there.
+// [fs.ErrNotExist] when Init did not run there.
 func Genesis(home string) ([]byte, error) {
 	cfg := config.DefaultConfig()
 	cfg.SetRoot(home)
@@ -86,7 +86,7 @@ func newGenesis(name string, params ledger.Params, key cmted25519.PubKey) ([]byt
 	return cmtjson.MarshalIndent(&doc, "", "  ")
 }
 
-// makeKeys writes the keys that are not there yet.
+// makeKeys writes those keys that are missing.
 func makeKeys(cfg *config.Config) error {
 	if _, err := p2p.LoadOrGenNodeKey(cfg.NodeKeyFile()); err != nil {
 		return err
@@ -97,8 +97,8 @@ func makeKeys(cfg *config.Config) error {
 	return nil
 }
 
-// loadKeys reads the validator's key and the peer's. CometBFT's loader ends the
-// process on a file it cannot read, so they are tried first.
+// loadKeys reads the validator's key and the peer's key. It reads the files itself
+// first, because CometBFT's loader ends the process when it cannot read one.
 func loadKeys(cfg *config.Config) (*privval.FilePV, *p2p.NodeKey, error) {
 	if err := tryJSON(cfg.PrivValidatorKeyFile(), new(privval.FilePVKey)); err != nil {
 		return nil, nil, err
@@ -128,7 +128,7 @@ func tryJSON[T any](path string, into *T) error {
 	return nil
 }
 
-// writeFile writes a file whole or not at all.
+// writeFile writes a file completely or not at all.
 func writeFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
 	if err != nil {

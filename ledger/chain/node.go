@@ -1,21 +1,21 @@
-// Package chain is ledger behind ABCI; it starts a CometBFT validator.
+// Package chain runs a ledger node: the rules of package ledger behind CometBFT.
 //
-// [Init] makes the home of a new network's first validator: its keys and the
-// genesis document, whose SHA-256 names the network. [Start] runs the node in
-// this process. CometBFT orders the transactions and keeps the blocks; the
-// application is ledger's pure function plus one file, which every height
-// updates in a single write, so that a node killed at any moment resumes from
-// its last height and CometBFT replays what is missing.
+// [Init] makes the home of a new network's first validator: the keys and the
+// genesis document, whose SHA-256 names the network. [Start] runs the node in this
+// process. CometBFT puts transactions in sequence and keeps the chain. The
+// application is ledger's pure function and one file, which every height updates in
+// a single write. A node that is killed at any moment therefore resumes from its
+// last height, and CometBFT replays the heights after it.
 //
 //	genesis, err := chain.Init(home, "village", ledger.DefaultParams())
 //	n, err := chain.Start(ctx, chain.Config{Home: home, RPCListen: "127.0.0.1:26657", ApproveRuns: true})
 //	defer n.Close()
 //	err = n.Wait() // until Close, or a failure that halts the chain
 //
-// Queries have the paths of [ledger.QueryKey], each answered with a proof, and
-// "accounts", a [ledger.Listing] after the account given. A query for height 0
-// is answered from the last height whose root a block already carries, so that
-// its proof can be checked at once.
+// A query with a path of [ledger.QueryKey] returns a record with its proof. The path
+// "accounts" returns a [ledger.Listing] of the accounts after a given one. A query
+// for height 0 is answered from the newest height whose root a header already
+// carries, so that a client can check the proof at once.
 package chain
 
 import (
@@ -46,8 +46,8 @@ type Config struct {
 	RPCListen     string        // host:port; port 0 picks one; "" is 127.0.0.1:26657
 	P2PListen     string        // host:port for other ledger nodes; "" is 127.0.0.1:0
 	BlockInterval time.Duration // between heights; 0 is a second
-	ApproveRuns   bool          // vote yes on every proposed run: for a private swarm
-	Log           *slog.Logger  // nil discards
+	ApproveRuns   bool          // vote yes on every proposed run, for a private swarm
+	Log           *slog.Logger  // nil discards all lines
 }
 
 // Node is a running ledger node.
@@ -58,8 +58,8 @@ type Node struct {
 	stop  sync.Once
 }
 
-// Start runs the node until Close. It returns when queries are answered. The
-// context bounds the start only.
+// Start starts a node, which runs until Close. It returns when the node answers
+// queries. The context bounds only the start.
 func Start(ctx context.Context, c Config) (*Node, error) {
 	n, err := start(ctx, c)
 	if err != nil {
@@ -74,6 +74,7 @@ func start(ctx context.Context, c Config) (*Node, error) {
 	if c.Log == nil {
 		log.log = slog.New(slog.DiscardHandler)
 	}
+	// The home: genesis document and keys.
 	genesis, err := os.ReadFile(cfg.GenesisFile())
 	if err != nil {
 		return nil, err
@@ -86,13 +87,15 @@ func start(ctx context.Context, c Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := probe(cmp.Or(c.P2PListen, anyPort)); err != nil { // CometBFT finds out when its files are open
+	// The ports, before any database is open: CometBFT would fail later and say less.
+	if err := probe(cmp.Or(c.P2PListen, anyPort)); err != nil {
 		return nil, fmt.Errorf("peers: %w", err)
 	}
 	listener, err := listen(cmp.Or(c.RPCListen, "127.0.0.1:26657"))
 	if err != nil {
 		return nil, fmt.Errorf("RPC: %w", err)
 	}
+	// The application, then CometBFT over it.
 	a, err := openApp(cfg, Net(genesis))
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -165,11 +168,11 @@ func (n *Node) Close() error {
 // Net returns the name of the network that a genesis document starts.
 func Net(genesis []byte) protocol.Net { return sum(genesis) }
 
-// anyPort is where a node with no peers to expect listens.
+// anyPort is the default address for peers: a node alone has none.
 const anyPort = "127.0.0.1:0"
 
-// settings returns CometBFT's configuration for a node of ours. Nothing is
-// indexed and no metrics are served: clients read proven state instead.
+// settings returns CometBFT's configuration. CometBFT indexes nothing and serves no
+// metrics, because clients read proven records instead.
 func settings(c Config) *config.Config {
 	cfg := config.DefaultConfig()
 	cfg.SetRoot(c.Home)
@@ -183,5 +186,6 @@ func settings(c Config) *config.Config {
 	return cfg
 }
 
-// voterKey is the validator's key as an account's: its account votes on runs.
+// voterKey returns the validator's key as an account's key; this account votes on
+// runs.
 func voterKey(v *privval.FilePV) []byte { return v.Key.PrivKey.(cmted25519.PrivKey) }

@@ -8,13 +8,13 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// keepParsed is how many bytes of transactions a generation of [parsedTxs] is of.
+// keepParsed is the bytes of the transactions in one generation of [parsedTxs].
 const keepParsed = 16 << 20
 
-// parsedTxs remembers transactions whose signatures were checked: each is met
-// three or four times on its way into a block, and a settlement has 512
-// signatures. Two generations of bounded size stand in for a queue of the
-// recently used.
+// parsedTxs caches transactions whose signatures were checked: the node sees each
+// transaction three or four times before its height is final, and a settlement has
+// up to 512 signatures. Two generations of bounded size approximate a cache of the
+// least recently used.
 type parsedTxs struct {
 	net protocol.Net
 
@@ -27,7 +27,7 @@ func newParsedTxs(net protocol.Net) *parsedTxs {
 	return &parsedTxs{net: net, young: make(map[[sha256.Size]byte]*ledger.Tx)}
 }
 
-// parse is ledger.ParseTx, remembering successes.
+// parse is ledger.ParseTx with a cache of its successes.
 func (p *parsedTxs) parse(data []byte) (*ledger.Tx, error) {
 	id := sha256.Sum256(data)
 	if tx := p.find(id); tx != nil {

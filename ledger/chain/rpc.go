@@ -20,16 +20,16 @@ const (
 	maxRequest = 3 * ledger.MaxTx // a transaction in base64 in JSON, with room
 )
 
-// served are the calls of CometBFT's RPC that clients of ours, and people with
-// a browser, have a use for.
+// served are the calls of CometBFT's RPC that light clients, and people with a
+// browser, need.
 var served = []string{
 	"health", "status", "net_info", "genesis", "validators", "block", "header", "commit",
 	"num_unconfirmed_txs", "abci_info", "abci_query", "broadcast_tx_sync",
 }
 
-// rpcServer answers light clients. CometBFT's own would go on answering on open
-// connections after the node has closed its files, and is opened too late to
-// refuse a start.
+// rpcServer answers light clients. CometBFT's own server would answer on open
+// connections after the node has closed its files, and it would find a port in use
+// only after the node has started.
 type rpcServer struct {
 	listener net.Listener
 	http     http.Server
@@ -44,11 +44,11 @@ func listen(addr string) (net.Listener, error) {
 	return rpcserver.Listen("tcp://"+addr, maxConns)
 }
 
-// probe says clearly why an address cannot be listened on.
+// probe returns an error that names the address when the node cannot listen there.
 func probe(addr string) error {
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("address %s is in use already: %w", addr, err)
+		return fmt.Errorf("address %s is in use by another process: %w", addr, err)
 	}
 	if err != nil {
 		return fmt.Errorf("address %q: %w", addr, err)
@@ -56,7 +56,7 @@ func probe(addr string) error {
 	return l.Close()
 }
 
-// serve starts to answer for a node.
+// serve starts to answer light clients from a node.
 func (s *rpcServer) serve(comet *node.Node, log cometLogger) error {
 	env, err := comet.ConfigureRPC()
 	if err != nil {

@@ -15,9 +15,10 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// store is the state of the last committed height on disk: one bbolt file with
-// the state's pairs in one bucket, and in the other what they belong to. A
-// height is one transaction of the file, so there is never half of one.
+// store is the state of the last committed height on disk. It is one bbolt file
+// with two buckets: the state's pairs, and the network, height and root that they
+// belong to. One transaction of the file writes a height, so that the file never
+// has half of one.
 type store struct{ db *bbolt.DB }
 
 var (
@@ -46,7 +47,7 @@ func openStore(dir string, net protocol.Net) (*store, error) {
 			return err
 		}
 		if old := meta.Get(netKey); old != nil && !bytes.Equal(old, net[:]) {
-			return fmt.Errorf("it holds network %x, the genesis document is of %x", old[:8], net[:8])
+			return fmt.Errorf("it holds network %x, but the genesis document is that of network %x", old[:8], net[:8])
 		}
 		return meta.Put(netKey, net[:])
 	})
@@ -56,7 +57,7 @@ func openStore(dir string, net protocol.Net) (*store, error) {
 	return &store{db}, nil
 }
 
-// load returns the state on disk, or nil when no height was committed.
+// load returns the state on disk, or nil before the first height.
 func (s *store) load(net protocol.Net) (*ledger.State, error) {
 	var state *ledger.State
 	err := s.db.View(func(tx *bbolt.Tx) error {
@@ -85,7 +86,7 @@ func (s *store) load(net protocol.Net) (*ledger.State, error) {
 	return state, nil
 }
 
-// save makes the changes that led to a state durable.
+// save writes the changes that led to a state.
 func (s *store) save(state *ledger.State, changes []ledger.Change) error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		pairs, meta := tx.Bucket(stateBucket), tx.Bucket(metaBucket)

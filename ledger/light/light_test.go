@@ -106,13 +106,8 @@ func (w *world) checkBooks() {
 	w.Helper()
 	list, err := w.client.Accounts(w.ctx)
 	w.check(err)
-	var sum uint64
-	for _, a := range list.Accounts {
-		sum += a.Balance
-	}
-	if want := list.Supply.Total(); sum+list.Supply.Escrowed+list.Supply.Pool != want {
-		w.Errorf("height %d: balances %d, escrows %d, pool %d; supply %d",
-			list.Height, sum, list.Supply.Escrowed, list.Supply.Pool, want)
+	if err := list.Check(); err != nil {
+		w.Error(err)
 	}
 }
 
