@@ -37,6 +37,8 @@ func newEmulated(t testing.TB) *emulated {
 
 func (d *emulated) Name() string { return "emulated" }
 
+func (d *emulated) Host() bool { return true }
+
 func (d *emulated) Do(c *kernel.Call) {
 	if plans[c.Op] == nil && d.host != nil {
 		d.host.Do(c)

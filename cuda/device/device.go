@@ -22,11 +22,13 @@ import (
 // Built says whether this build can use devices.
 const Built = true
 
+var _ kernel.Accelerator = (*Device)(nil)
+
 // Device is a GPU. Like every device it is used by one goroutine at a time.
 type Device struct {
 	name    string
 	ordinal cu.Device
-	host    kernel.Device // for what has no kernel, or no room
+	cpu     kernel.Device // computes what has no kernel or no room
 	hosted  map[kernel.Op]bool
 	health  *driver.Health
 	asked   time.Time // when health was
@@ -116,7 +118,7 @@ func Probe(name string, threads int) (_ *Device, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Device{name: name, host: host, hosted: map[kernel.Op]bool{}, tasks: make(chan func()), functions: map[string]cu.Function{}, modules: map[string]cu.Module{}, blocks: map[*block]bool{}, spare: map[int64][]cu.DevicePtr{}}
+	d := &Device{name: name, cpu: host, hosted: map[kernel.Op]bool{}, tasks: make(chan func()), functions: map[string]cu.Function{}, modules: map[string]cu.Module{}, blocks: map[*block]bool{}, spare: map[int64][]cu.DevicePtr{}}
 	go d.run()
 	if err := d.start(i); err != nil {
 		d.Close()
@@ -231,6 +233,9 @@ func (d *Device) must(f func() error) {
 
 // Name returns cuda:0, cuda:1 and so on.
 func (d *Device) Name() string { return d.name }
+
+// Host is false: the device has memory of its own.
+func (d *Device) Host() bool { return false }
 
 // longestRest is how long a call waits for a hot device to cool, at most: one
 // that never does slows itself down.

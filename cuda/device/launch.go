@@ -166,7 +166,7 @@ func (d *Device) byHost(c *kernel.Call) error {
 	if there.Out, err = bring(c.Out); err != nil {
 		return err
 	}
-	d.host.Do(&there)
+	d.cpu.Do(&there)
 	for i := range c.Out {
 		if t := &c.Out[i]; t.Home != nil {
 			if err := d.fetch(t, &there.Out[i]); err != nil {

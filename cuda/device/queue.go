@@ -118,11 +118,11 @@ func (d *Device) flush(then func() error) {
 	d.queue = d.queue[:0]
 }
 
-// Hold has calls put off. See [kernel.Hold].
-func (d *Device) Hold() { d.holds++ }
+// BeginAsync has calls put off. See [kernel.BeginAsync].
+func (d *Device) BeginAsync() { d.holds++ }
 
-// Release has them computed.
-func (d *Device) Release() {
+// EndAsync has them computed.
+func (d *Device) EndAsync() {
 	if d.holds--; d.holds == 0 && d.fault == nil {
 		d.settle()
 	}

@@ -39,7 +39,7 @@ func newBenchGemm(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if isGPU(dev.Name()) && len(classes) == 0 {
+			if !dev.Host() && len(classes) == 0 {
 				cases = append(cases, gemmCase{Class: "large", Variant: "NN", M: 4096, N: 4096, K: 4096, Batch: 1})
 			}
 			b := gemmBench{dev: dev, threads: c.threads, rounds: 7, sample: 25 * time.Millisecond}
@@ -181,7 +181,7 @@ func (b *gemmBench) run(ctx context.Context, cases []gemmCase) (*gemmReport, err
 	set(&r.WorstRatio, pick("large", ratio), slices.Min[[]float64])
 	set(&r.SmallMedianRatio, pick("small", ratio), median)
 	set(&r.PeakShareMedian, pick("large", func(c *gemmCase) *float64 { return c.PeakShare }), median)
-	if runtime.NumCPU() > 1 && !isGPU(b.dev.Name()) {
+	if runtime.NumCPU() > 1 && b.dev.Host() {
 		speedup, err := b.twoThreadSpeedup()
 		if err != nil {
 			return nil, err
@@ -203,7 +203,7 @@ func (b *gemmBench) measure(c *gemmCase) (peak float64, err error) {
 		b.dev.Do(&call) // the peer warms up too
 		seconds := b.time(repeats, func() { b.dev.Do(&call) })
 		ours = append(ours, seconds)
-		if b.threads == 1 && !isGPU(b.dev.Name()) {
+		if b.threads == 1 && b.dev.Host() {
 			if peak := b.peak(); peak > 0 {
 				peaks, shares = append(peaks, peak), append(shares, c.flop()/seconds/1e9/peak)
 			}
@@ -242,7 +242,7 @@ func (b *gemmBench) time(repeats int, f func()) float64 {
 	}
 	kernel.Wait(b.dev)
 	took := cpuSeconds() - cpu
-	if b.threads > 1 || took <= 0 || isGPU(b.dev.Name()) {
+	if b.threads > 1 || took <= 0 || !b.dev.Host() {
 		took = time.Since(wall).Seconds()
 	}
 	return took / float64(repeats)

@@ -265,7 +265,7 @@ func (b *trainBench) run() (*trainReport, error) {
 
 // watch takes more steps with each operation timed, which costs time itself.
 func (b *trainBench) watch(t *trainee) error {
-	b.profile = newProfile(b.threads, isGPU(b.dev.Name()))
+	b.profile = newProfile(b.threads, !b.dev.Host())
 	t.engine = nil
 	debug.FreeOSMemory() // the new engine takes as much again
 	t.dev = kernel.Watched(b.dev, b.profile.watch)

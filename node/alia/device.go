@@ -27,7 +27,7 @@ func (c *compute) flags(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&c.threads, "threads", runtime.GOMAXPROCS(0), "processor threads to compute with")
 }
 
-// isGPU reports whether a device's name is of a GPU.
+// isGPU reports whether the value of a flag names a GPU.
 func isGPU(name string) bool { return strings.HasPrefix(name, "cuda:") }
 
 // open returns the device asked for, once its conformance digests agree. It
@@ -152,10 +152,8 @@ func surveyGPUs(check bool) gpus {
 				if errors.Is(err, kernel.ErrConformance) {
 					g.wrong = d.ID
 				}
-			} else if c, ok := dev.(interface{ Close() error }); ok {
-				if err := c.Close(); err != nil {
-					d.Used, d.Reason = false, err.Error()
-				}
+			} else if err := kernel.Close(dev); err != nil {
+				d.Used, d.Reason = false, err.Error()
 			}
 		}
 		g.Devices = append(g.Devices, d)

@@ -101,7 +101,7 @@ func mine(ctx context.Context, a *app, c *compute, n *networked, pairs [][2]stri
 
 // checkGPU holds a GPU to the published digests again.
 func checkGPU(dev kernel.Device) error {
-	if !isGPU(dev.Name()) {
+	if dev.Host() {
 		return nil
 	}
 	return kernel.Check(dev)
@@ -140,7 +140,7 @@ func probe(dev kernel.Device) float64 {
 	const n, most = 256, 4096
 	const long = 2 * time.Millisecond
 	rate := matmulRate(dev, [3]int{n, n, n}, probeTime)
-	for n := 2 * n; isGPU(dev.Name()) && n <= most; n *= 2 {
+	for n := 2 * n; !dev.Host() && n <= most; n *= 2 {
 		if before := float64(n) * float64(n) * float64(n) / 4; before/rate > long.Seconds() {
 			break
 		}

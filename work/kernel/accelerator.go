@@ -5,25 +5,12 @@ import (
 	"fmt"
 )
 
-// What follows is for devices that are not this processor.
+// The functions of this file work on every device. On the processor most of them do
+// nothing, since its memory is the host's.
 
-// Memory is a device's own, which the host does not reach. The slices of a
-// tensor that lies there begin at its address on the device: they can be
-// measured and cut, but whoever looks at an element ends the process. [Local]
-// and [Copy] are the ways in and out. A device computes on its own tensors
-// without moving them; on the host's it computes as well, and slower. The segment
-// tables of the attention rows are always the host's, since shapes follow from
-// them.
-type Memory interface {
-	// Alloc returns a vector of n zeros, or false where there is no room.
-	Alloc(t DType, n int) (Tensor, bool)
-	// Copy is [Copy] where one of the tensors lies in this memory.
-	Copy(to, from Tensor)
-}
-
-// Alloc returns a vector of n zeros where dev computes on it best.
+// Alloc returns a vector of n zeros in the memory that dev computes in fastest.
 func Alloc(dev Device, t DType, n int) Tensor {
-	if m, ok := dev.(Memory); ok && n > 0 {
+	if m, ok := dev.(Accelerator); ok && n > 0 {
 		if x, ok := m.Alloc(t, n); ok {
 			return x
 		}
@@ -31,7 +18,7 @@ func Alloc(dev Device, t DType, n int) Tensor {
 	return New(t, n)
 }
 
-// Near returns a vector of n zeros in the memory that t is in.
+// Near returns a vector of n zeros in the memory that holds t.
 func (t *Tensor) Near(n int) Tensor {
 	if t.Home != nil && n > 0 {
 		if x, ok := t.Home.Alloc(t.Type, n); ok {
@@ -41,8 +28,8 @@ func (t *Tensor) Near(n int) Tensor {
 	return New(t.Type, n)
 }
 
-// Copy copies from's elements to to, which is of its type and has as many,
-// wherever both lie, when all calls before are done.
+// Copy copies the elements of from to to, whichever memories hold them, after all
+// calls given before are done. Both tensors have the same type and length.
 func Copy(to, from Tensor) {
 	switch {
 	case to.Home != nil:
@@ -56,25 +43,27 @@ func Copy(to, from Tensor) {
 	}
 }
 
-// Local returns t where the host reads it: t itself, or a copy of what it holds
-// when all calls before are done.
+// Local returns t in the host's memory: t itself if it lies there, or else a copy
+// made after all calls given before are done.
 func Local(t Tensor) Tensor {
 	if t.Home == nil {
 		return t
 	}
-	return Fetch(new(Room), t)
+	return Fetch(new(Staging), t)
 }
 
-// Room is storage for what [Fetch] brings, by type, which grows to the longest.
-type Room [numTypes]Tensor
+// Staging is storage in the host's memory that [Fetch] copies to, one buffer for each
+// element type. Each buffer grows to the longest tensor fetched. The zero Staging is
+// ready for use.
+type Staging [numTypes]Tensor
 
-// Fetch is [Local] with storage for the copy, which is good until the next one
-// of its type.
-func Fetch(room *Room, t Tensor) Tensor {
+// Fetch is [Local] with a reusable buffer for the copy. The copy is valid until the
+// next Fetch of the same element type.
+func Fetch(buf *Staging, t Tensor) Tensor {
 	if t.Home == nil {
 		return t
 	}
-	n, r := t.Len(), &room[t.Type]
+	n, r := t.Len(), &buf[t.Type]
 	if r.stored() < n {
 		*r = New(t.Type, n)
 	}
@@ -83,9 +72,10 @@ func Fetch(room *Room, t Tensor) Tensor {
 	return x
 }
 
-// On returns t where dev computes on it best: t itself, or a copy.
+// On returns t in the memory that dev computes in fastest: t itself if it lies there
+// or if that memory is full, or else a copy.
 func On(dev Device, t Tensor) Tensor {
-	if m, ok := dev.(Memory); ok && t.Home == nil && t.stored() > 0 {
+	if m, ok := dev.(Accelerator); ok && t.Home == nil && t.stored() > 0 {
 		if x, ok := m.Alloc(t.Type, t.stored()); ok {
 			x.Shape = t.Shape
 			m.Copy(x, t)
@@ -95,40 +85,60 @@ func On(dev Device, t Tensor) Tensor {
 	return t
 }
 
-// patient is a device that computes later than it is told to.
-type patient interface {
-	Hold()
-	Release()
-	Wait()
-}
-
-// Hold begins a time, to the [Release] that goes with it, in which the host
-// neither changes nor looks at tensors of its own that are given to calls, but
-// by [Copy] and [Local]. So a device may put calls off and need not bring back
-// between them what they write. Calls given to Group and Stage must stay as they
-// are too. Times may lie within one another.
-func Hold(dev Device) {
-	if p, ok := dev.(patient); ok {
-		p.Hold()
+// BeginAsync begins an asynchronous section, which lasts until the matching
+// [EndAsync]. Sections may be nested.
+//
+// Inside a section the host reads and writes tensors that calls use only by [Copy]
+// and [Local], even tensors in its own memory. It also leaves the slices of calls
+// given to Group and Stage unchanged. In return a device may postpone calls, and
+// need not copy their results back after each one.
+func BeginAsync(dev Device) {
+	if a, ok := dev.(Accelerator); ok {
+		a.BeginAsync()
 	}
 }
 
-// Release ends what [Hold] began.
-func Release(dev Device) {
-	if p, ok := dev.(patient); ok {
-		p.Release()
+// EndAsync ends the section that the last [BeginAsync] began.
+func EndAsync(dev Device) {
+	if a, ok := dev.(Accelerator); ok {
+		a.EndAsync()
 	}
 }
 
-// Wait returns when all calls before are done, for those who measure.
+// Wait returns when all calls given before it are done. Only measurements need it.
 func Wait(dev Device) {
-	if p, ok := dev.(patient); ok {
-		p.Wait()
+	if a, ok := dev.(Accelerator); ok {
+		a.Wait()
 	}
 }
 
-// Part returns elements from to until-1 of x as a tensor of the given shape,
-// which has as many.
+// Watch is called before and after a thread computes a share of a call; the share is
+// above 0 and at most 1. Several threads call it at the same time.
+type Watch func(thread int, c *Call, share float64, before bool)
+
+// Watched returns a device like dev that tells w what it computes. A profile gives a
+// Watch that reads the clock, which the numeric packages may not do themselves. On an
+// accelerator it changes dev itself, and a nil w ends the watching.
+func Watched(dev Device, w Watch) Device {
+	if a, ok := dev.(Accelerator); ok {
+		return a.Watched(w)
+	}
+	d := dev.(*device)
+	n := newDevice(d.name, len(d.threads), d.cells)
+	n.splitCost, n.watch = d.splitCost, w
+	return n
+}
+
+// Close releases an accelerator. It does nothing for the processor.
+func Close(dev Device) error {
+	if a, ok := dev.(Accelerator); ok {
+		return a.Close()
+	}
+	return nil
+}
+
+// Part returns elements from to until-1 of x as a tensor of the given shape, which
+// must hold as many elements. It shares x's storage.
 func (t *Tensor) Part(from, until int, shape ...int) Tensor {
 	x := Tensor{Type: t.Type, Shape: shape, Home: t.Home}
 	switch t.Type {
@@ -142,23 +152,24 @@ func (t *Tensor) Part(from, until int, shape ...int) Tensor {
 	return x
 }
 
-// ErrDevice is in the chain of the error of work that a device broke down at.
-// Another device can do the work.
+// ErrDevice is in the chain of an error that a broken device caused. Another device
+// can do the same work.
 var ErrDevice = errors.New("device out of service")
 
-// DeviceError is what a device panics with that breaks down: it is lost, or has no
-// memory. Calls have no errors, since nothing that is given to them can make a
-// sound device fail; whoever can go on without the device recovers.
+// DeviceError is the value that a broken device panics with: the driver lost it, or
+// its memory is full. Calls return no errors, because no input makes a sound device
+// fail. A caller that can go on without the device defers [Recover].
 type DeviceError struct {
-	Device string
+	Device string // its name, such as cuda:0
 	Err    error
 }
 
-func (f *DeviceError) Error() string { return fmt.Sprintf("%v: %s: %v", ErrDevice, f.Device, f.Err) }
+func (e *DeviceError) Error() string { return fmt.Sprintf("%v: %s: %v", ErrDevice, e.Device, e.Err) }
 
-func (f *DeviceError) Unwrap() []error { return []error{ErrDevice, f.Err} }
+func (e *DeviceError) Unwrap() []error { return []error{ErrDevice, e.Err} }
 
-// Recover sets err to the fault that a device panics with, when it is deferred.
+// Recover sets err to the [DeviceError] that a device panicked with. It must be
+// deferred. Other panics go on.
 func Recover(err *error) {
 	switch r := recover().(type) {
 	case nil:
@@ -168,7 +179,3 @@ func Recover(err *error) {
 		panic(r)
 	}
 }
-
-// Verify returns an error when c breaks its row's shape rule or a tensor's
-// storage does not match its shape.
-func (c *Call) Verify() error { return c.verify() }

@@ -5,10 +5,12 @@ import (
 	"sync"
 )
 
-// cell computes pieces lo to hi-1 of a call, with scratch for its own use.
+// cell computes pieces lo to hi-1 of a call, as an operation's reference does. It may
+// use s for intermediate results.
 type cell func(s *scratch, c *Call, lo, hi int)
 
-// scratch is storage a worker keeps from call to call.
+// scratch is storage that one thread keeps from call to call, so that calls allocate
+// nothing.
 type scratch struct {
 	buf     []float32
 	scores  []float32     // Attend
@@ -16,14 +18,15 @@ type scratch struct {
 	keys    [12][4]uint32 // Dropout
 	factors [8]float32    // Adam
 
-	// The rows of a product that are a block's share of a stage.
+	// The matrix product of one block of a stage (see device.rows), and the shapes of
+	// its operands.
 	call Call
 	in   [2]Tensor
 	out  [1]Tensor
 	x, y [2]int
 }
 
-// panel returns n elements, whatever they hold.
+// panel returns n elements of scratch storage with arbitrary values.
 func (s *scratch) panel(n int) []float32 {
 	if len(s.buf) < n {
 		s.buf = make([]float32, n)
@@ -31,29 +34,34 @@ func (s *scratch) panel(n int) []float32 {
 	return s.buf[:n]
 }
 
-// device is every [Device]: cells for some rows, the reference for the rest.
+// device is the processor with one instruction set: cells for some operations, the
+// reference for the others.
 type device struct {
 	name      string
 	cells     [numOps]cell
-	workers   []scratch
-	splitCost uint64 // the least effort that is worth waking a second worker for
-	watch     Watch
+	threads   []scratch // one for each thread
+	splitCost uint64    // the least effort for which a second thread is worth starting
+	watch     Watch     // nil unless someone measures
 
-	single [1]Call // Do
-	stage  stage
+	single [1]Call // the group of one call that Do computes
+	stage  stage   // the stage being computed
 }
 
 func newDevice(name string, threads int, cells [numOps]cell) *device {
-	return &device{name: name, cells: cells, workers: make([]scratch, max(threads, 1)), splitCost: 1_000_000}
+	return &device{name: name, cells: cells, threads: make([]scratch, max(threads, 1)), splitCost: 1_000_000}
 }
 
+// Name returns the instruction set's name, such as avx2.
 func (d *device) Name() string { return d.name }
 
-// Do computes c, with the pieces shared out among the workers. It returns
-// when all are done.
+// Host is true: the processor computes in the host's memory.
+func (d *device) Host() bool { return true }
+
+// Do divides c among the threads and returns when all pieces are done.
 func (d *device) Do(c *Call) {
-	if len(d.workers) == 1 { // a decoder's calls are many and small
-		if err := c.verify(); err != nil {
+	// With one thread a stage would only cost time: a decoder makes many small calls.
+	if len(d.threads) == 1 {
+		if err := c.Verify(); err != nil {
 			panic(fmt.Sprintf("kernel: %v", err))
 		}
 		d.piece(0, c, 0, Ops[c.Op].parts(c))
@@ -63,7 +71,7 @@ func (d *device) Do(c *Call) {
 	d.Group(d.single[:])
 }
 
-// worth reports whether calls take longer than waking a worker, some 50 us.
+// worth reports whether calls take longer than starting a thread, about 50 us.
 func (d *device) worth(calls []Call) bool {
 	cost := uint64(0)
 	for i := range calls {
@@ -74,8 +82,8 @@ func (d *device) worth(calls []Call) bool {
 	return false
 }
 
-// effort is c's cost in time: a product in assembly does twenty times the
-// operations of other rows in that.
+// effort is c's cost in time, in the unit of [Cost]. In the same time a product in
+// assembly does about twenty times as many operations as any other call.
 func (d *device) effort(c *Call) uint64 {
 	cost := Cost(c)
 	switch c.Op {
@@ -87,35 +95,35 @@ func (d *device) effort(c *Call) uint64 {
 	return cost
 }
 
-// together runs work on n workers and waits for all. All of them are new
-// goroutines, since a sleeping thread is slow to take over a lone one, which
-// the scheduler keeps for the goroutine that started it.
-func (d *device) together(n int, work func(w int)) {
+// parallel runs work on n threads and waits for all of them. It starts a new goroutine
+// for each, also for the first: the scheduler keeps a lone new goroutine for the
+// thread that started it, and a sleeping thread is slow to steal it from there.
+func (d *device) parallel(n int, work func(thread int)) {
 	var wg sync.WaitGroup
-	for w := range n {
-		wg.Go(func() { work(w) })
+	for t := range n {
+		wg.Go(func() { work(t) })
 	}
 	wg.Wait()
 }
 
-// queue gives out the pieces of calls by guided self-scheduling
-// (Polychronopoulos and Kuck, 1987): a worker takes of the next call at most
-// its share of what is left of all, but no crumbs, as each share of a product
-// copies B anew.
+// queue hands out the pieces of calls by guided self-scheduling (Polychronopoulos and
+// Kuck, 1987). A thread takes at most its share of the effort that is left, so that
+// all threads end at about the same time. It does not take very small shares, because
+// each share of a product packs B again.
 type queue struct {
 	mu      sync.Mutex
 	calls   []Call
-	call    int    // the first call not all taken
-	next    int    // its first piece not taken
-	left    uint64 // the effort of what is not taken
-	workers int
+	call    int    // the first call with pieces left
+	next    int    // its first piece that is left
+	left    uint64 // the effort of all pieces left
+	threads int
 }
 
-// splitAlign is what a large share is rounded to: whole tiles of a product,
-// whole cache lines of a vector.
+// splitAlign is the multiple that a large share is rounded to: whole tiles of a
+// product, whole cache lines of a vector.
 const splitAlign = 32
 
-// take returns the next pieces, no call at the end.
+// take returns the next pieces lo to hi-1 of a call, or a nil call at the end.
 func (q *queue) take(d *device) (c *Call, lo, hi int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -125,8 +133,10 @@ func (q *queue) take(d *device) (c *Call, lo, hi int) {
 	c, lo = &q.calls[q.call], q.next
 	parts := Ops[c.Op].parts(c)
 	effort := max(d.effort(c), 1)
-	share := int(min(uint64(parts), q.left/uint64(q.workers)*uint64(parts)/effort))
-	n := max(share, parts/(4*q.workers), 1)
+	// The share of one thread in all that is left, in pieces of this call; at least a
+	// fourth of the thread's share in this call alone.
+	share := int(min(uint64(parts), q.left/uint64(q.threads)*uint64(parts)/effort))
+	n := max(share, parts/(4*q.threads), 1)
 	if n > splitAlign {
 		n = n / splitAlign * splitAlign
 	}
@@ -138,46 +148,34 @@ func (q *queue) take(d *device) (c *Call, lo, hi int) {
 	return c, lo, hi
 }
 
-// piece computes pieces lo to hi-1 of c.
-func (d *device) piece(w int, c *Call, lo, hi int) {
+// piece computes pieces lo to hi-1 of c, and tells the watcher.
+func (d *device) piece(thread int, c *Call, lo, hi int) {
 	if d.watch != nil {
 		share := float64(hi-lo) / float64(Ops[c.Op].parts(c))
-		d.watch(w, c, share, true)
-		defer d.watch(w, c, share, false)
+		d.watch(thread, c, share, true)
+		defer d.watch(thread, c, share, false)
 	}
-	d.compute(w, c, lo, hi)
+	d.compute(thread, c, lo, hi)
 }
 
-func (d *device) compute(w int, c *Call, lo, hi int) {
+// compute runs the operation's cell, or its reference.
+func (d *device) compute(thread int, c *Call, lo, hi int) {
 	if f := d.cells[c.Op]; f != nil {
-		f(&d.workers[w], c, lo, hi)
+		f(&d.threads[thread], c, lo, hi)
 		return
 	}
 	Ops[c.Op].ref(c, lo, hi)
 }
 
-// Watch is told before and after a worker computes a share, above 0 and at
-// most 1, of a call. Workers call it at the same time.
-type Watch func(worker int, c *Call, share float64, before bool)
-
-// Watched returns a device like dev that tells w what it computes. It is for
-// those who measure: the numeric rooms have no clock.
-func Watched(dev Device, w Watch) Device {
-	if other, ok := dev.(interface{ Watched(Watch) Device }); ok {
-		return other.Watched(w)
-	}
-	d := dev.(*device)
-	return &device{name: d.name, cells: d.cells, workers: make([]scratch, len(d.workers)), splitCost: d.splitCost, watch: w}
-}
-
-// backend is a device this build knows.
+// backend is a device that this build contains, whether the processor supports it
+// or not.
 type backend struct {
 	name   string
-	usable func() bool
+	usable func() bool // the processor supports it
 	cells  func() [numOps]cell
 }
 
-// portable is the reference on every row.
+// portable is the reference of every operation.
 var portable = backend{
 	name:   "portable",
 	usable: func() bool { return true },
@@ -198,14 +196,15 @@ func Names() []string {
 // backends returns the devices of this build, the fastest first.
 func backends() []backend { return append(assembly(), portable) }
 
-// Open returns the named device with that many threads, once its conformance
-// digests agree. The names "" and "auto" mean the first of [Names] that
-// agrees. A device is used by one goroutine at a time.
+// Open returns the named device with the given number of threads, after its
+// conformance digests were checked. The names "" and "auto" mean the first of [Names]
+// whose digests agree. Open knows the processor's devices only; package cuda/device
+// opens GPUs.
 func Open(name string, threads int) (Device, error) {
 	if name == "" || name == "auto" {
 		dev, reasons := Choose(threads)
 		if dev == nil {
-			return nil, fmt.Errorf("open kernels: no device passes: %q", reasons)
+			return nil, fmt.Errorf("open kernels: no device passes its conformance check: %q", reasons)
 		}
 		return dev, nil
 	}
@@ -214,11 +213,11 @@ func Open(name string, threads int) (Device, error) {
 			return b.open(threads)
 		}
 	}
-	return nil, fmt.Errorf("open kernels: unknown device %q, this build has %v", name, Names())
+	return nil, fmt.Errorf("open kernels: device %q is unknown; this processor has %v", name, Names())
 }
 
-// Choose returns the fastest device whose conformance digests agree, nil if
-// none does, and why each one before it was passed over.
+// Choose returns the fastest device whose conformance digests agree, or nil if there
+// is none, and for each faster device the reason why it is not used.
 func Choose(threads int) (Device, []string) {
 	var reasons []string
 	for _, b := range backends() {

@@ -1,15 +1,3 @@
-// Package kernel is every numeric operation of ALIA, its exact rounding, the
-// Go reference and the assembly.
-//
-// One table (see [Ops]) lists each operation once: name and version, shape
-// rule, integer cost, plain-Go reference and conformance cases. A [Device]
-// is a set of faster kernels for rows of that table; it can add no row, and
-// must give the reference's bits on every input. [Check] walks the table and
-// compares a device with the published digests; tolerance is zero.
-//
-//	dev, err := kernel.Open("avx512", 1) // or "avx2", "portable", "" for the best
-//	c := &kernel.Call{Op: kernel.MatMul, In: []kernel.Tensor{a, b}, Out: []kernel.Tensor{y}}
-//	dev.Do(c)
 package kernel
 
 // DType is the element type of a tensor.
@@ -30,7 +18,7 @@ type Tensor struct {
 	F     []float32
 	I     []int32
 	B     []int8
-	Home  Memory // of a device, where the storage is; nil for the host's
+	Home  Memory // the device memory that holds the storage; nil for the host's memory
 }
 
 // Trans says which operand of a matrix product is read transposed.
@@ -42,34 +30,35 @@ const (
 	TN              // A [K,M], B [K,N]
 )
 
-// Attr holds the attributes of an operation. Fields an operation does not
-// name are zero. Attributes are part of an operation's hashed name.
+// Attr holds the attributes of an operation. A field that the operation does not
+// use is zero. Attributes are part of an operation's hashed name: NUMERICS.md,
+// section 9.
 type Attr struct {
 	Trans  Trans   // MatMul
-	Heads  int     // attention rows: heads in the last dimension
-	Causal bool    // AttnSoftmax and its gradient: row i sees keys 0..i
-	Scale  float32 // a factor; its meaning is the operation's
+	Heads  int     // attention: number of heads, which divide the last dimension
+	Causal bool    // AttnSoftmax and its gradient: query i sees keys 0 to i
+	Scale  float32 // a factor; each operation says of what
 	Eps    float32 // LayerNorm, Adam: added before division; CrossEntropy: label smoothing
 	Beta1  float32 // Adam
 	Beta2  float32 // Adam
 	Rate   float32 // Dropout: probability of a zero
 	Site   uint32  // Dropout: which of a graph's dropouts this is
-	Rows   int     // AttnMix, AttnMixT: least number of output rows; otherwise they end with the last segment. TopK: how many of each row
+	Rows   int     // AttnMix, AttnMixT: least number of output rows, if the last segment ends earlier. TopK: K
 }
 
-// Op names a row of the table.
+// Op is an operation: an index of [Ops].
 type Op uint8
 
-// The rows. T is a number of tokens (rows), D a width, S a number of
-// segments (sentences). NUMERICS.md, sections 2 to 7, is the specification
-// ALIA-F32 v1: products are chains of fma in ascending k; row reductions use
-// 32 lanes; column reductions one chain over rows. "fma" rounds once; every
-// other product and sum rounds separately.
+// The operations. T is a number of tokens (rows), D a width, V a vocabulary, S a
+// number of segments (sentences). "fma" rounds once; every other product and sum
+// rounds by itself. NUMERICS.md gives the sequence of every sum: a matrix product
+// is one chain of fma in ascending k (section 2), a row reduction uses 32 lanes
+// (section 3), a column reduction is one chain over the rows (section 4).
 //
-// The attention rows work on packed segments: queries [Tq,D], keys and values
+// The attention operations work on packed segments: queries [Tq,D], keys and values
 // [Tk,D], and seg I32 [S,4] whose row s is (query start, query count, key
-// start, key count). Scores are packed too: for each segment in order, for
-// each head in order, a row-major block [query count, key count].
+// start, key count). Scores are packed too: for each segment in sequence, for
+// each head in sequence, a row-major block [query count, key count].
 const (
 	// MatMul: A, B -> C [M,N]. acc=+0; acc=fma(A[i,k],B[k,j],acc), k ascending. Attr.Trans.
 	MatMul Op = iota + 1
@@ -145,25 +134,25 @@ const (
 	RowSumSquares
 	// Quantize4: X (n elements) -> Q I32 [8*ceil(n/64)], scales [ceil(n/64)]. Per 64 elements: a=max|x|; s=a/7;
 	// q=s>0 ? clamp(roundeven(x*(1/s)),-7,7) : 0, where a subnormal or infinite 1/s makes s=0. Element j of the
-	// 64 is the 4 bits, two's complement, from bit 4*(j%8) of word j/8; those beyond n are 0.
+	// 64 is the 4 bits, two's complement, from bit 4*(j%8) of word j/8; elements beyond n are 0.
 	Quantize4
 	// AddQuantized4: base, Q, scales -> base with x := fma(q*Scale', s, x), as AddQuantized, of Quantize4's form.
 	AddQuantized4
 	// Quantize2: X [..., m] (n elements) -> Q I32 [b,8], scales [b], where b = n/m*ceil(m/128): each row is cut into
 	// blocks of 128. Per block: r=sqrt(lanefma(x*x)/elements); s=r*0.151; q=±3, or ±10 where |x| > r*0.98, with
 	// the sign bit's sign; s=0 where r*0.151 is subnormal or infinite. The levels are near the best four for a
-	// normal distribution (Max 1960). Element j of a block is bits 2*(j%16) of word j/16: the low one set for 10,
-	// the high one for minus; those beyond the row are 0.
+	// normal distribution (Max 1960). Element j of a block is bits 2*(j%16) of word j/16: the low bit is set for 10,
+	// the high bit for minus; the bits of elements beyond the row are 0.
 	Quantize2
 	// AddQuantized2: base, Q, scales -> base with x := fma(q*Scale', s, x), as AddQuantized, of Quantize2's form.
 	AddQuantized2
 	// QuantizeRows: X [T,K] -> Q I8 [T,K], scales [T]. Per row: a=max|x|; s=a/127; q=clamp(roundeven(x*(1/s)),-127,127).
-	// Where a subnormal or infinite 1/s would be, q=0 and s=0; where a is infinite, q=0 and s is too, so that what
-	// is made of it is not finite.
+	// Where 1/s would be subnormal or infinite, q=0 and s=0. Where a is infinite, q=0 and s is infinite, so that
+	// Linear8's result is not finite either.
 	QuantizeRows
 	// Linear8: Q I8 [T,K], sx [T], W I8 [P,G,64], sw [N], b [N] -> Y [T,N], a product of codes; P=ceil(N/16),
-	// G=ceil(K/4), K at most 2^17, so that no sum of codes within ±127 overflows (others wrap). W has the code of
-	// row k and column n at [n/16, k/4, 4*(n%16)+k%4], see [Pack8]; those beyond K and N are not looked at.
+	// G=ceil(K/4), K at most 2^17, so that no sum of codes within ±127 overflows (other sums wrap). W has the code
+	// of row k and column n at [n/16, k/4, 4*(n%16)+k%4], see [Pack8]; codes beyond K and N do not count.
 	// a = sum of q*w over k, exact; y = float(a)*(sx*sw) + b, each product and sum rounded.
 	Linear8
 	// Swish: X -> x/(1+exp(-x)). x times its sigmoid (Ramachandran et al. 2017), the quotient rounded once.
@@ -171,49 +160,97 @@ const (
 	// SwishGrad: X (Swish's input), dY -> s=1/(1+exp(-x)); dx=(dy*s)*(1+x*(1-s)), each product and sum rounded.
 	SwishGrad
 	// Attend: Q [Tq,D], K, V [Tk,D], seg -> [Tq,D]. AttnScores, AttnSoftmax over all keys by Attr.Scale, and
-	// AttnMix in one row, for who needs no scores: a decoder's queries are one a segment, and many. Rows in no
-	// segment are +0. Segments are in ascending order of queries, which do not overlap.
+	// AttnMix in one operation that keeps no scores. A decoder needs it: it has many segments of one query each.
+	// Rows in no segment are +0. Segments are in ascending order of queries, which do not overlap.
 	Attend
 	// Scatter: base [R,D], ids I32 [N], X [N,D] -> base with row id := x. Ids are distinct. Row copies.
 	Scatter
-	// TopK: X [T,V] -> values [T,K], ids I32 [T,K]. The K largest of each row in descending order, equals by ascending
-	// index; NaN counts as -Inf. K is Attr.Rows, at most V. Zeros of both signs are equal, and keep theirs.
+	// TopK: X [T,V] -> values [T,K], ids I32 [T,K]. The K largest of each row in descending order, equal ones by
+	// ascending index; NaN counts as -Inf. K is Attr.Rows, at most V. +0 and -0 are equal, and keep their signs.
 	TopK
 	numOps
 )
 
-// Call is one operation applied to tensors. In and Out have the number,
-// types and shapes the row's shape rule gives. An output may share storage
-// with an input of the same shape only for the element-wise rows (AddBias,
-// Add, Relu, ReluGrad, Dropout, Scale, AttnSoftmax, AttnSoftmaxGrad,
-// CrossEntropyGrad, AddQuantized, AddQuantized4, AddQuantized2, Adam, Swish, SwishGrad) and for
-// the base of ScatterAdd and Scatter, at the same offset.
+// Call is one operation applied to tensors. In and Out have the number, types and
+// shapes that the operation's shape rule gives: see [Infer].
+//
+// An output may use an input's storage only where both begin at the same element
+// and have the same shape, and only in an element-wise operation (AddBias, Add,
+// Relu, ReluGrad, Dropout, Scale, AttnSoftmax, AttnSoftmaxGrad, CrossEntropyGrad,
+// AddQuantized, AddQuantized4, AddQuantized2, Adam, Swish, SwishGrad) or for the
+// base of ScatterAdd and Scatter.
 type Call struct {
 	Op   Op
 	Attr Attr
 	In   []Tensor
 	Out  []Tensor
 
-	// Label says whose call it is to people who measure; the device never looks.
+	// Label tells a profile which part of a model the call belongs to, such as
+	// "forward/encoder.0.ffn". Devices ignore it.
 	Label string
 }
 
-// Device computes calls. It gives the reference's bits, or it is broken.
+// Device computes calls with the reference's bits. One goroutine at a time may use
+// it. A device that has memory of its own is an [Accelerator] too.
 type Device interface {
-	// Name is what --kernels takes: portable, avx2, avx512, neon.
+	// Name is what the flag --kernels takes: portable, avx2, avx512, neon, cuda:0.
 	Name() string
-	// Do computes c. It panics on a call whose shapes break the row's rule:
-	// the caller builds calls, peers do not.
+	// Host reports whether the device is this machine's processor, which computes
+	// in the host's memory. A device that is not is an [Accelerator].
+	Host() bool
+	// Do computes c. It panics when c breaks its operation's shape rule, because our
+	// own code builds calls and peers never do.
 	Do(c *Call)
-	// Group computes calls of which none reads or writes what another writes,
-	// in any order or at once.
+	// Group computes calls that are independent, in any sequence or at once. No call
+	// may read or write storage that another one writes.
 	Group(calls []Call)
-	// Stage computes calls one after the other on each item of a batch, a pair
-	// of sentences say, and goes from call to call without waiting for other
-	// items. Item s has rows cuts[k][s] to cuts[k][s+1]-1 of side k; call i goes
-	// by side sides[i], which counts its rows or, for the attention rows, its
-	// segments. A call must be one whose row reads, of what other calls of the
-	// stage write, the same item's alone. The free calls are a group that
-	// neither reads nor writes what calls write, nor the other way round.
-	Stage(calls []Call, sides []uint8, cuts [][]int32, free []Call)
+	// Stage computes calls in sequence on each item of a batch. An item is a pair of
+	// sentences, say, and a device need not finish one call on all items before it
+	// starts the next call on some of them.
+	//
+	// The items own rows of the tensors: item s owns rows rowSplits[p][s] to
+	// rowSplits[p][s+1]-1 of partition p (source rows or target rows, say). Call i is
+	// divided by partition partitions[i], whose rows are the call's rows or, in an
+	// attention operation, its segments. Of the tensors that other calls of the stage
+	// write, a call may read only the rows of the same item.
+	//
+	// The free calls form a group that may run at any time during the stage. They
+	// share no written storage with calls.
+	Stage(calls []Call, partitions []uint8, rowSplits [][]int32, free []Call)
+}
+
+// Accelerator is a [Device] that is not the processor, such as a GPU: it has memory
+// of its own and may compute calls after they were given to it. It is optional;
+// callers use the functions [Alloc], [On], [BeginAsync], [EndAsync], [Wait], [Watched]
+// and [Close], which do the right thing for the processor too.
+type Accelerator interface {
+	Device
+	Memory
+
+	// BeginAsync and EndAsync enclose a section in which the device may postpone
+	// calls. See [BeginAsync].
+	BeginAsync()
+	EndAsync()
+	// Wait returns when all calls given before it are done.
+	Wait()
+	// Watched returns a device that tells w about each call. See [Watched].
+	Watched(w Watch) Device
+	// Close releases the device. Tensors in its memory must not be used afterwards.
+	Close() error
+}
+
+// Memory is a device's own memory, which the host cannot read or write. The slices of
+// a tensor there begin at the tensor's address on the device: the host may measure and
+// cut them, but reading an element would crash the process. [Local] and [Copy] move
+// elements between memories.
+//
+// A device computes on tensors in its own memory without moving them, and on the
+// host's tensors more slowly. The segment tables of the attention operations always
+// lie in the host's memory, since shapes follow from them.
+type Memory interface {
+	// Alloc returns a vector of n zeros, or false when the memory is full.
+	Alloc(t DType, n int) (Tensor, bool)
+	// Copy copies between tensors of which at least one lies in this memory. See
+	// the function [Copy].
+	Copy(to, from Tensor)
 }

@@ -7,31 +7,36 @@ import (
 	"sync"
 )
 
-// blockRows is how many rows, those of all sides together, a worker takes
-// through a stage at a time, at most: few enough that what one call writes is
-// still in a cache when the next one reads it, enough that a product's other
-// operand, which is copied for each block, is little beside it. Smaller blocks
-// for the calls between products gained nothing more.
+// blockRows is the largest number of rows, of all partitions together, that a thread
+// takes through a stage at a time. So few that the rows one call writes are still in a
+// cache when the next call reads them, and so many that packing a product's other
+// operand, which happens for each block, costs little beside the product. Smaller
+// blocks for the calls between products were not faster.
 const blockRows = 2048
 
-// Stage computes calls in order on each item of a batch, and free calls in any
-// order meanwhile; workers wait for one another at its end alone. See [Device].
-func (d *device) Stage(calls []Call, sides []uint8, cuts [][]int32, free []Call) {
+// Stage computes calls in sequence on each item of a batch, and the free calls at any
+// time. Threads wait for one another only at its end. See [Device].
+func (d *device) Stage(calls []Call, partitions []uint8, rowSplits [][]int32, free []Call) {
 	d.verify(calls)
 	d.verify(free)
-	workers := len(d.workers)
+	threads := len(d.threads)
 	if !d.worth(calls) && !d.worth(free) {
-		workers = 1
+		threads = 1
 	}
 	s := &d.stage
-	*s = stage{calls: calls, sides: sides, cuts: cuts, free: queue{calls: free, workers: workers}}
-	if len(calls) > 0 {
-		rows, items := s.weight(len(cuts[0])-1), len(cuts[0])-1
-		each := workers * blockRows // so that all workers have as many blocks
-		s.blocks = min((rows+each-1)/each*workers, items)
+	*s = stage{
+		calls: calls, partitions: partitions, rowSplits: rowSplits,
+		free: queue{calls: free, threads: threads},
 	}
-	if workers == 1 {
-		for i := range free { // what they read may still be in a cache
+	if len(calls) > 0 {
+		rows, items := s.weight(len(rowSplits[0])-1), len(rowSplits[0])-1
+		each := threads * blockRows // rounded up to a multiple of threads, so that none idles
+		s.blocks = min((rows+each-1)/each*threads, items)
+	}
+	if threads == 1 {
+		// The free calls come first: their operands, which the stage before wrote, may
+		// still be in a cache.
+		for i := range free {
 			d.piece(0, &free[i], 0, Ops[free[i].Op].parts(&free[i]))
 		}
 		d.takeBlocks(0)
@@ -40,38 +45,40 @@ func (d *device) Stage(calls []Call, sides []uint8, cuts [][]int32, free []Call)
 	for i := range free {
 		s.free.left += d.effort(&free[i])
 	}
-	d.together(workers, d.work)
+	d.parallel(threads, d.work)
 }
 
-// stage is what the workers share while they compute a stage.
+// stage is the state that the threads share while they compute a stage. A block is a
+// run of consecutive items.
 type stage struct {
-	calls []Call
-	sides []uint8
-	cuts  [][]int32
+	calls      []Call
+	partitions []uint8   // by call
+	rowSplits  [][]int32 // by partition; partition 0 is of segments, one for each item
 
-	mu     sync.Mutex
-	next   int // the first block not taken
+	mu     sync.Mutex // guards next
+	next   int        // the first block not taken
 	blocks int
 	free   queue
 }
 
-// work takes blocks through the stage until none is left, and then pieces of
-// free calls, which are small and end the workers' work at about one time.
-func (d *device) work(w int) {
-	d.takeBlocks(w)
+// work takes blocks through the stage until none is left, and then pieces of the free
+// calls. These are small, so that all threads end at about the same time.
+func (d *device) work(thread int) {
+	d.takeBlocks(thread)
 	q := &d.stage.free
 	for c, lo, hi := q.take(d); c != nil; c, lo, hi = q.take(d) {
-		d.piece(w, c, lo, hi)
+		d.piece(thread, c, lo, hi)
 	}
 }
 
-func (d *device) takeBlocks(w int) {
+// takeBlocks computes all calls on one block after the other.
+func (d *device) takeBlocks(thread int) {
 	s := &d.stage
 	for b := s.take(); b < s.blocks; b = s.take() {
 		from, until := s.begin(b), s.begin(b+1)
 		for i := range s.calls {
-			cut := s.cuts[s.sides[i]]
-			d.rows(w, &s.calls[i], int(cut[from]), int(cut[until]), int(cut[len(cut)-1]))
+			split := s.rowSplits[s.partitions[i]]
+			d.rows(thread, &s.calls[i], int(split[from]), int(split[until]), int(split[len(split)-1]))
 		}
 	}
 }
@@ -85,9 +92,9 @@ func (s *stage) take() int {
 	return b
 }
 
-// begin is the first item of block b: blocks have about as many rows each.
+// begin is the first item of block b. All blocks have about as many rows.
 func (s *stage) begin(b int) int {
-	items := len(s.cuts[0]) - 1
+	items := len(s.rowSplits[0]) - 1
 	if b >= s.blocks {
 		return items
 	}
@@ -95,61 +102,65 @@ func (s *stage) begin(b int) int {
 	return sort.Search(items, func(i int) bool { return s.weight(i)*s.blocks >= b*total })
 }
 
-// weight is the number of rows before item i, of all sides.
+// weight is the number of rows before item i, summed over the partitions.
 func (s *stage) weight(i int) int {
 	n := 0
-	for _, cut := range s.cuts[1:] {
-		n += int(cut[i])
+	for _, split := range s.rowSplits[1:] {
+		n += int(split[i])
 	}
 	return n
 }
 
-// rows computes rows, or segments, lo to hi-1 of c, which has n.
-func (d *device) rows(w int, c *Call, lo, hi, n int) {
+// rows computes rows (or segments) lo to hi-1 of the n that c has.
+func (d *device) rows(thread int, c *Call, lo, hi, n int) {
 	if lo == hi {
 		return
 	}
 	if c.Op != MatMul {
 		per := Ops[c.Op].parts(c) / n
-		d.piece(w, c, lo*per, hi*per)
+		d.piece(thread, c, lo*per, hi*per)
 		return
 	}
-	// A product may be cut by columns; its rows are a product themselves.
-	s := &d.workers[w]
+	// The pieces of a product may be columns. Its rows lo to hi-1 are computed as a
+	// product of their own.
+	s := &d.threads[thread]
 	x := narrowed(&s.x, &c.In[0], lo, hi)
 	y := narrowed(&s.y, &c.Out[0], lo, hi)
 	s.in, s.out = [2]Tensor{x, c.In[1]}, [1]Tensor{y}
 	s.call = Call{Op: c.Op, Attr: c.Attr, In: s.in[:], Out: s.out[:]}
+	// The watcher hears of c, not of the part, whose label and shapes are its own.
 	if d.watch != nil {
 		share := float64(hi-lo) / float64(n)
-		d.watch(w, c, share, true)
-		defer d.watch(w, c, share, false)
+		d.watch(thread, c, share, true)
+		defer d.watch(thread, c, share, false)
 	}
-	d.compute(w, &s.call, 0, partsMatMul(&s.call))
-	s.in, s.out = [2]Tensor{}, [1]Tensor{} // else they keep a plan's memory from being collected
+	d.compute(thread, &s.call, 0, partsMatMul(&s.call))
+	// Otherwise the references would keep a program's memory from being collected.
+	s.in, s.out = [2]Tensor{}, [1]Tensor{}
 }
 
-// narrowed is rows lo to hi-1 of a matrix; its shape is kept in dims.
+// narrowed is rows lo to hi-1 of a matrix. Its shape is stored in dims.
 func narrowed(dims *[2]int, t *Tensor, lo, hi int) Tensor {
 	d := cols(t)
 	*dims = [2]int{hi - lo, d}
 	return Tensor{Type: F32, Shape: dims[:], F: t.F[lo*d : hi*d]}
 }
 
-// Group computes calls of which none reads or writes what another writes.
+// Group computes independent calls.
 func (d *device) Group(calls []Call) { d.Stage(nil, nil, nil, calls) }
 
-// verify panics when a call breaks its row's rule.
+// verify panics when a call breaks its operation's shape rule.
 func (d *device) verify(calls []Call) {
 	for i := range calls {
-		if err := calls[i].verify(); err != nil {
+		if err := calls[i].Verify(); err != nil {
 			panic(fmt.Sprintf("kernel: %v", err))
 		}
 	}
 }
 
-// Reshape sets the shapes of out, which has the outputs' number and ranks, to
-// those that [Infer] gives, and allocates nothing.
+// Reshape is [Infer] without allocation: it writes the outputs' dimensions into the
+// shapes of out, which already has the right number of tensors and dimensions. It
+// returns an error when inputs break the operation's shape rule.
 func Reshape(op Op, a *Attr, in, out []Tensor) error {
 	r, err := infer(op, a, in)
 	if err != nil {
@@ -157,7 +168,7 @@ func Reshape(op Op, a *Attr, in, out []Tensor) error {
 	}
 	for i := range out {
 		if shape := r.out[i].shape(); copy(out[i].Shape, shape) != len(shape) {
-			return fmt.Errorf("%v: output %d is of shape %v, not %v", op, i, slices.Clone(shape), out[i].Shape)
+			return fmt.Errorf("%v: output %d has shape %v and cannot take shape %v", op, i, out[i].Shape, slices.Clone(shape))
 		}
 	}
 	return nil

@@ -53,7 +53,7 @@ type beamSearch struct {
 	beams     []beam // by sentence
 	most, exp []float32
 	logits    kernel.Tensor // of the step
-	room      kernel.Room   // for those where the host does not read them
+	room      kernel.Staging   // for those where the host does not read them
 	largest   []float32     // then the largest of each row
 	tokens    []int32       // and whose they are
 	each      int           // of a row; 0 where all are read
@@ -135,7 +135,7 @@ func (b *beamSearch) predict(t int) ([]float32, error) {
 	n := len(b.live)
 	b.most, b.exp = slices.Grow(b.most[:0], n)[:n], slices.Grow(b.exp[:0], n)[:n]
 	most, exp := floats(b.most, n), floats(b.exp, n)
-	kernel.Hold(b.dev)
+	kernel.BeginAsync(b.dev)
 	logits := b.step(t)
 	b.do(kernel.RowMax, kernel.Attr{}, []kernel.Tensor{most}, []kernel.Tensor{logits})
 	b.do(kernel.RowSumExp, kernel.Attr{}, []kernel.Tensor{exp}, []kernel.Tensor{logits, most})
@@ -146,7 +146,7 @@ func (b *beamSearch) predict(t int) ([]float32, error) {
 		b.run(kernel.TopK, kernel.Attr{Rows: b.each},
 			[]kernel.Tensor{floats(b.largest, n, b.each), ints(b.tokens, n, b.each)}, []kernel.Tensor{logits})
 	}
-	kernel.Release(b.dev)
+	kernel.EndAsync(b.dev)
 	for i := range n {
 		b.exp[i] = b.most[i] + kernel.Log(b.exp[i])
 	}

@@ -163,8 +163,8 @@ func (d *decoder) reserve(t *kernel.Tensor, rows, width int) {
 // is good until the next step. Where there is a shortlist the columns are the
 // sentence's candidates, and -infinity.
 func (d *decoder) step(t int) kernel.Tensor {
-	kernel.Hold(d.dev)
-	defer kernel.Release(d.dev)
+	kernel.BeginAsync(d.dev)
+	defer kernel.EndAsync(d.dev)
 	n := len(d.live)
 	for _, b := range []*kernel.Tensor{&d.x, &d.z, &d.q, &d.k, &d.v, &d.y, &d.stats, &d.h} {
 		d.reserve(b, n, b.Shape[1])

@@ -31,10 +31,10 @@ func (e *Engine) Greedy(p *tensor.Set, sources [][]int32, limit func(source int)
 	cost, err := e.translate(p, sources, limit, 1, func(w wave) error {
 		for t := 0; len(e.decoder.live) > 0; t++ {
 			best.Shape[0], best.I = len(e.decoder.live), slices.Grow(best.I[:0], waveWidth)[:len(e.decoder.live)]
-			kernel.Hold(e.dev)
+			kernel.BeginAsync(e.dev)
 			logits := e.decoder.step(t)
 			e.decoder.do(kernel.ArgMax, kernel.Attr{}, []kernel.Tensor{best}, []kernel.Tensor{logits})
-			kernel.Release(e.dev)
+			kernel.EndAsync(e.dev)
 			if !tensor.AllFinite(e.decoder.pick(logits, best.I)) {
 				return ErrNonFinite
 			}

@@ -23,7 +23,7 @@ type model struct {
 	sites  uint32                        // dropouts so far
 	codes  map[tensor.Value]tensor.Value // of what coded projections read so far
 
-	source, target tensor.Side // the target's only of a model that decodes
+	source, target tensor.Partition // the target's only of a model that decodes
 }
 
 // leaf is a leaf of the graph, and what it holds from batch to batch.
@@ -35,7 +35,7 @@ type leaf struct {
 // newModel starts a graph with the parameters that in holds as leaves.
 func newModel(c Config, in *inputs) *model {
 	m := &model{Config: c, g: tensor.NewGraph(), in: in, params: make(map[string]tensor.Value, len(in.params)), codes: map[tensor.Value]tensor.Value{}}
-	m.source = m.g.Side(in.source.starts)
+	m.source = m.g.Partition(in.source.starts)
 	for i, s := range in.shapes {
 		m.params[s.Name] = m.leaf(tensor.Param, s.Name, &in.params[i])
 	}
@@ -43,7 +43,7 @@ func newModel(c Config, in *inputs) *model {
 	return m
 }
 
-func (m *model) leaf(kind tensor.LeafKind, name string, from *kernel.Tensor, sides ...tensor.Side) tensor.Value {
+func (m *model) leaf(kind tensor.LeafKind, name string, from *kernel.Tensor, sides ...tensor.Partition) tensor.Value {
 	v := m.g.Leaf(kind, name, *from, sides...)
 	m.leaves = append(m.leaves, leaf{v, from})
 	return v
@@ -54,14 +54,14 @@ func (m *model) refresh() {
 	for _, l := range m.leaves {
 		m.g.Set(l.value, *l.from)
 	}
-	m.g.SetSide(m.source, m.in.source.starts)
+	m.g.SetPartition(m.source, m.in.source.starts)
 	if m.target != 0 {
-		m.g.SetSide(m.target, m.in.target.starts)
+		m.g.SetPartition(m.target, m.in.target.starts)
 	}
 }
 
 // embed is the embeddings of a packed side, called name, with positions.
-func (m *model) embed(name string, ids, where *kernel.Tensor, side tensor.Side) tensor.Value {
+func (m *model) embed(name string, ids, where *kernel.Tensor, side tensor.Partition) tensor.Value {
 	m.g.Module(name)
 	id := m.leaf(tensor.Input, name, ids, side)
 	pos := m.leaf(tensor.Input, name+".positions", where, side)
@@ -84,7 +84,7 @@ func (m *model) encode() tensor.Value {
 // decode is the logits [T, Vocab] of the next token after each of the
 // targets', given the encoder's output.
 func (m *model) decode(memory tensor.Value) tensor.Value {
-	m.target = m.g.Side(m.in.target.starts)
+	m.target = m.g.Partition(m.in.target.starts)
 	x := m.embed("target", &m.in.targetIDs, &m.in.targetWhere, m.target)
 	self := m.leaf(tensor.Input, "target.segments", &m.in.mask, m.target, m.target)
 	cross := m.leaf(tensor.Input, "cross.segments", &m.in.cross, m.target, m.source)

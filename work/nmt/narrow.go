@@ -24,7 +24,7 @@ type narrowing struct {
 	// Where the host reads and writes them:
 	table       kernel.Tensor // the embeddings, while one call translates
 	whole, some linear        // the output, and the columns of it that are candidates
-	room        kernel.Room   // wide's elements
+	room        kernel.Staging   // wide's elements
 	logits      kernel.Tensor // [n, width]
 }
 

@@ -114,7 +114,7 @@ func formOf(s *tensor.Set) SetRecord {
 // are many, and are not held twice.
 func eachLeaf(s *tensor.Set, f func(leaf []byte) error) error {
 	border := make([]byte, 0, block.LeafSize) // of tensors that share a leaf
-	var room kernel.Room
+	var room kernel.Staging
 	for i := range s.Len() {
 		for data := Elements(kernel.Fetch(&room, s.At(i).Tensor)); len(data) > 0; {
 			n := min(len(data), block.LeafSize-len(border))

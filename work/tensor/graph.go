@@ -69,10 +69,10 @@ type node struct {
 	in   []Value
 	out  []kernel.Tensor // a leaf's tensor; an operation's output types and shapes
 
-	kind  LeafKind // leaf
-	sides []Side   // leaf: what splits its rows, or of a segment table the queries' and the keys'
-	name  string   // leaf; of an operation the module, which its identity leaves out
-	back  bool     // the operation is of a gradient
+	kind  LeafKind    // leaf
+	sides []Partition // leaf: what splits its rows, or of a segment table the queries' and the keys'
+	name  string      // leaf; of an operation the module, which its identity leaves out
+	back  bool        // the operation is of a gradient
 }
 
 // Graph is a list of leaves and operations; an operation comes after its
@@ -92,7 +92,7 @@ func NewGraph() *Graph { return &Graph{} }
 // elements fix the shapes of the operations that take it. A leaf that has rows
 // for the items of a batch says of which side; a segment table that has one
 // row for each item says the queries' side and the keys'.
-func (g *Graph) Leaf(kind LeafKind, name string, t kernel.Tensor, sides ...Side) Value {
+func (g *Graph) Leaf(kind LeafKind, name string, t kernel.Tensor, sides ...Partition) Value {
 	g.nodes = append(g.nodes, node{kind: kind, name: name, out: []kernel.Tensor{t}, sides: sides})
 	return Value{node: len(g.nodes)}
 }

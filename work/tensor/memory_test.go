@@ -53,6 +53,13 @@ func (v *vault) Alloc(t kernel.DType, n int) (kernel.Tensor, bool) {
 	return x, true
 }
 
+func (v *vault) Host() bool                         { return false }
+func (v *vault) BeginAsync()                        {}
+func (v *vault) EndAsync()                          {}
+func (v *vault) Wait()                              {}
+func (v *vault) Watched(kernel.Watch) kernel.Device { return v }
+func (v *vault) Close() error                       { return nil }
+
 func (v *vault) Copy(to, from kernel.Tensor) {
 	bytes := func(t *kernel.Tensor) []byte {
 		at, n := storage(t)
@@ -130,7 +137,7 @@ func TestSetsOnADevice(t *testing.T) {
 // TestFetch uses a room again for what is of its type and no longer.
 func TestFetch(t *testing.T) {
 	v := &vault{}
-	var room kernel.Room
+	var room kernel.Staging
 	long := kernel.On(v, kernel.Tensor{Type: kernel.F32, Shape: []int{2, 2}, F: []float32{1, 2, 3, 4}})
 	first := kernel.Fetch(&room, long)
 	second := kernel.Fetch(&room, long.Part(1, 3, 2))

@@ -122,8 +122,8 @@ func (a *Arena) grow(t, n int) {
 
 // Run computes the plan's outputs on dev. It allocates nothing.
 func (p *Program) Run(dev kernel.Device) {
-	kernel.Hold(dev)
-	defer kernel.Release(dev)
+	kernel.BeginAsync(dev)
+	defer kernel.EndAsync(dev)
 	for _, s := range p.layout.steps {
 		dev.Stage(p.calls[s.from:s.free], p.sides[s.from:s.free], p.cuts, p.calls[s.free:s.until])
 	}

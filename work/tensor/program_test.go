@@ -39,10 +39,10 @@ func drawGraph(t *rapid.T) (*Graph, []Value) {
 	width := rapid.SampledFrom([]int{4, 6, 2}).Draw(t, "width") // of 6, two rows share a counter of Dropout
 	g := NewGraph()
 	seg := g.Leaf(Input, "seg", segments(0, 2, 0, 2, 2, 3, 2, 3))
-	var split []Side
+	var split []Partition
 	if rapid.Bool().Draw(t, "split") {
-		side := g.Side([]int32{0, 2, 5})
-		split = []Side{side}
+		side := g.Partition([]int32{0, 2, 5})
+		split = []Partition{side}
 		seg = g.Leaf(Input, "split.seg", segments(0, 2, 0, 2, 2, 3, 2, 3), side, side)
 	}
 	key := g.Leaf(Input, "key", ints(1, 2, 3, 0))
@@ -240,6 +240,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 type idleDevice struct{}
 
 func (idleDevice) Name() string                                           { return "idle" }
+func (idleDevice) Host() bool                                             { return true }
 func (idleDevice) Do(*kernel.Call)                                        {}
 func (idleDevice) Group([]kernel.Call)                                    {}
 func (idleDevice) Stage([]kernel.Call, []uint8, [][]int32, []kernel.Call) {}

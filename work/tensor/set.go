@@ -145,7 +145,7 @@ func (s *Set) Clone() *Set {
 // On returns s where dev computes on it best: s itself, or a copy in dev's
 // memory.
 func (s *Set) On(dev kernel.Device) *Set {
-	m, ok := dev.(kernel.Memory)
+	m, ok := dev.(kernel.Accelerator)
 	if !ok || s.home() != nil {
 		return s
 	}
@@ -235,7 +235,7 @@ func (s *Set) copyFrom(t *Set) {
 
 // Finite reports whether no tensor of s holds a NaN or an infinity.
 func (s *Set) Finite() bool {
-	var room kernel.Room
+	var room kernel.Staging
 	for _, it := range s.items {
 		if !AllFinite(kernel.Fetch(&room, it.Tensor).F) {
 			return false

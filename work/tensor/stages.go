@@ -15,31 +15,31 @@ import (
 // through a whole stage, a few at a time so that they stay in its cache, and
 // waits for all only between steps.
 
-// Side is a way in which the items of a batch have rows: as source sentences,
-// as target sentences. The zero Side is of values that items do not divide.
-type Side uint8
+// Partition is a way in which the items of a batch have rows: as source sentences,
+// as target sentences. The zero Partition is of values that items do not divide.
+type Partition uint8
 
-// Side declares a side: item i has rows starts[i] to starts[i+1]-1. All sides
+// Partition declares a side: item i has rows starts[i] to starts[i+1]-1. All sides
 // have the same items.
-func (g *Graph) Side(starts []int32) Side {
+func (g *Graph) Partition(starts []int32) Partition {
 	g.sides = append(g.sides, starts)
-	return Side(len(g.sides))
+	return Partition(len(g.sides))
 }
 
-// SetSide gives a side other items, for the next [Program.Prepare].
-func (g *Graph) SetSide(s Side, starts []int32) { g.sides[s-1] = starts }
+// SetPartition gives a side other items, for the next [Program.Prepare].
+func (g *Graph) SetPartition(s Partition, starts []int32) { g.sides[s-1] = starts }
 
 // split is how the elements of a value belong to items: by its rows, or, as
 // scores, by the rows of a segment table, or not at all.
 type split struct {
-	side  Side
+	side  Partition
 	table int // the table's node, plus one
 	heads int // of the scores
 }
 
 // locality finds how n's outputs are split, given the splits of the nodes
 // before it, and whether n is local, by which side. Segments count as side 0.
-func (g *Graph) locality(n *node, splits [][]split) (out []split, side Side, local bool) {
+func (g *Graph) locality(n *node, splits [][]split) (out []split, side Partition, local bool) {
 	out = make([]split, len(n.out))
 	rule := kernel.Locals[n.op]
 	if rule == "" || n.op == kernel.MatMul && n.attr.Trans == kernel.TN {

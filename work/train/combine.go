@@ -60,8 +60,8 @@ func Combine(dev kernel.Device, cfg Config, at Position, s *ModelState, from []C
 		}
 	}
 	f := fold{dev}
-	kernel.Hold(dev)
-	defer kernel.Release(dev)
+	kernel.BeginAsync(dev)
+	defer kernel.EndAsync(dev)
 	if walked {
 		return f.walks(cfg, s, from), nil
 	}

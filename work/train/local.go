@@ -35,8 +35,8 @@ func (w *LocalOptimizer) Params() *tensor.Set { return w.params }
 // Step takes one step against the gradient g, which it overwrites: Adam's
 // with beta1 = 0.
 func (w *LocalOptimizer) Step(g *tensor.Set) {
-	kernel.Hold(w.dev)
-	defer kernel.Release(w.dev)
+	kernel.BeginAsync(w.dev)
+	defer kernel.EndAsync(w.dev)
 	w.clip(w.cfg, g)
 	w.adam(w.cfg, w.at, g, w.m, w.v, 0, g.Len())
 	w.decay(w.cfg, w.at, w.params, g, 0, g.Len())
