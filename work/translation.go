@@ -21,7 +21,7 @@ func (w *Worker) translate(ctx context.Context, b block.Blocks, u unit.Unit) (un
 		}
 		w.texts = remember(w.texts, any(m.Tokenizer), tok)
 	}
-	params, err := w.set(ctx, b, m.Params, m.Shape())
+	params, err := w.set(ctx, b, m.Params, m.Config())
 	if err != nil {
 		return unit.Result{}, err
 	}
@@ -34,7 +34,7 @@ func (w *Worker) translate(ctx context.Context, b block.Blocks, u unit.Unit) (un
 	}
 	out := unit.Text{Version: 1}
 	var r unit.Result
-	out.Segments, r.Tokens, r.Cost, err = model.TranslateSegments(w.engine(m.Shape()), tok, params, in.Segments, u.Decoding)
+	out.Segments, r.Tokens, r.Cost, err = model.TranslateSegments(w.engine(m.Config()), tok, params, in.Segments, u.Decoding)
 	if err != nil {
 		return unit.Result{}, err
 	}

@@ -262,7 +262,7 @@ func TestTranslateSameText(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					engine := nmt.NewEngine(dev, m.Model.Shape())
+					engine := nmt.NewEngine(dev, m.Model.Config())
 					var out bytes.Buffer
 					f := filter{batch: batch, out: bufio.NewWriter(&out), translate: func(s []string) ([]string, error) { return m.Translate(engine, s, d) }}
 					if err := f.run(t.Context(), strings.NewReader(in.String()), m.Fits); err != nil {
@@ -295,9 +295,10 @@ func smallModel(t *testing.T, ffn uint32) (dir string) {
 		t.Fatal(err)
 	}
 	m := &model.Translator{Tokenizer: tokens, Model: model.Model{
-		Version: 1, Source: "en", Target: "de", Vocab: uint32(tokens.Pieces()), Dim: 16, FFN: ffn, Heads: 2, Encoder: 1, Decoder: 2,
+		Version: 1, Source: "en", Target: "de", Vocab: uint32(tokens.Pieces()),
+		Shape: nmt.Shape{Dim: 16, FFN: ffn, Heads: 2, Encoder: 1, Decoder: 2},
 	}}
-	m.Params = nmt.Init(m.Model.Shape(), 1)
+	m.Params = nmt.Init(m.Model.Config(), 1)
 	dir = t.TempDir()
 	for name, data := range m.Files() {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {

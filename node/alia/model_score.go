@@ -84,7 +84,7 @@ func scoreModel(ctx context.Context, a *app, c *compute, model, source, target s
 		return ids
 	}
 	t.On(dev)
-	e := nmt.NewEngine(dev, t.Model.Shape())
+	e := nmt.NewEngine(dev, t.Model.Config())
 	sentences := []scored{}
 	for at := 0; at < len(sources); at += scoredTogether {
 		if err := ctx.Err(); err != nil {
@@ -99,7 +99,7 @@ func scoreModel(ctx context.Context, a *app, c *compute, model, source, target s
 			return fmt.Errorf("lines %d to %d: %w", at+1, at+len(b.Source), err)
 		}
 		for i, p := range probs {
-			s := scored{Tokens: append(b.Target[i], t.Model.Shape().Tokens().EOS), LogProbs: p}
+			s := scored{Tokens: append(b.Target[i], t.Model.Config().Tokens().EOS), LogProbs: p}
 			for _, x := range p {
 				s.LogProb += float64(x)
 			}

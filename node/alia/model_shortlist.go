@@ -34,7 +34,7 @@ func openShortlist(dir string, t *model.Translator) (*nmt.Shortlist, error) {
 	} else if err != nil {
 		return nil, fmt.Errorf("read shortlist: %w", err)
 	}
-	s, err := nmt.ParseShortlist(data, t.Model.Shape().Vocab)
+	s, err := nmt.ParseShortlist(data, t.Model.Config().Vocab)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -51,7 +51,7 @@ func (s *speed) flags(cmd *cobra.Command, prefix string) {
 
 // engine is one for the model t in dir.
 func (s *speed) engine(dev kernel.Device, t *model.Translator, dir string) (*nmt.Engine, error) {
-	e := nmt.NewEngine(dev, t.Model.Shape())
+	e := nmt.NewEngine(dev, t.Model.Config())
 	if !s.shortlist {
 		return e, nil
 	}
@@ -152,7 +152,7 @@ func (l *learning) run(ctx context.Context, a *app, c *compute) error {
 	for _, p := range data.Train {
 		source, target = append(source, t.Tokenizer.Source(p.Source)), append(target, t.Tokenizer.Target(p.Target))
 	}
-	list := nmt.LearnShortlist(t.Model.Shape(), source, target, l.each, l.frequent)
+	list := nmt.LearnShortlist(t.Model.Config(), source, target, l.each, l.frequent)
 	file := list.Encode()
 	r := learned{Model: t.ID().String(), Path: filepath.Join(dir, shortlistFile), Bytes: len(file)}
 	for _, s := range append([]corpus.Split{{Name: "val", Pairs: data.Valid}}, data.Tests...) {
@@ -181,7 +181,7 @@ func effect(ctx context.Context, t *model.Translator, dev kernel.Device, list *n
 	candidates, tokens, covered := 0, 0, 0
 	for _, p := range s.Pairs {
 		sources, references = append(sources, p.Source), append(references, p.Target)
-		ids := list.Candidates(t.Tokenizer.Source(p.Source), t.Model.Shape().Tokens())
+		ids := list.Candidates(t.Tokenizer.Source(p.Source), t.Model.Config().Tokens())
 		is := make(map[int32]bool, len(ids))
 		for _, id := range ids {
 			is[id] = true
@@ -195,7 +195,7 @@ func effect(ctx context.Context, t *model.Translator, dev kernel.Device, list *n
 		}
 	}
 	r.Candidates, r.Covered = float64(candidates)/float64(max(len(s.Pairs), 1)), float64(covered)/float64(max(tokens, 1))
-	e := nmt.NewEngine(dev, t.Model.Shape())
+	e := nmt.NewEngine(dev, t.Model.Config())
 	for _, bleu := range []*float64{&r.Without, &r.With} {
 		out, err := translateAll(ctx, t, e, sources, d)
 		if err != nil {

@@ -62,7 +62,7 @@ type ctConfig struct {
 
 // ctSlot is where a parameter stands: the projections of one input are one
 // variable, their rows one after the other. It is slot at of of.
-func ctSlot(s nmt.Shape) (name string, at, of int) {
+func ctSlot(s nmt.ParamShape) (name string, at, of int) {
 	stack, layer, sub, part, kind := split(s.Name)
 	if part == "norm" {
 		kind = map[string]string{"weight": "gamma", "bias": "beta"}[kind]
@@ -130,7 +130,7 @@ var ctAliases = [][2]string{
 // there. Pad and the start mark are not barred from its output: give them as
 // suppress_sequences, though a trained model never writes them.
 func exportCTranslate2(t *model.Translator) (map[string][]byte, error) {
-	c := t.Model.Shape()
+	c := t.Model.Config()
 	names := t.Tokenizer.Names()
 	marks := c.Tokens()
 	pad, start, eos := names[marks.Pad], names[marks.BOS], names[marks.EOS]
@@ -333,7 +333,7 @@ func importCTranslate2(read Files) (*model.Translator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ctModelFile, err)
 	}
-	params, err := ctParams(m.Shape(), all)
+	params, err := ctParams(m.Config(), all)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ctModelFile, err)
 	}
@@ -347,16 +347,15 @@ func ctModel(all map[string]ctVariable, pieces int) (model.Model, error) {
 	if len(embedding.dims) != 2 || len(up.dims) != 2 {
 		return model.Model{}, errors.New("no embedding, or no feed-forward layer, of two dimensions")
 	}
-	m := model.Model{
-		Vocab: uint32(pieces), Dim: uint32(embedding.dims[1]), FFN: uint32(up.dims[0]),
-		Heads: uint32(uint16(all["encoder/num_heads"].i)),
-	}
+	m := model.Model{Vocab: uint32(pieces), Shape: nmt.Shape{
+		Dim: uint32(embedding.dims[1]), FFN: uint32(up.dims[0]), Heads: uint32(uint16(all["encoder/num_heads"].i)),
+	}}
 	for stack, n := range map[string]*uint32{"encoder": &m.Encoder, "decoder": &m.Decoder} { // order-free: each its own
 		for all[fmt.Sprintf("%s/layer_%d/ffn/linear_0/weight", stack, *n)].dims != nil {
 			*n++
 		}
 	}
-	c := m.Shape()
+	c := m.Config()
 	if err := c.Validate(); err != nil {
 		return model.Model{}, err
 	}

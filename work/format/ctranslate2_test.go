@@ -37,13 +37,13 @@ func TestCTranslate2(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range append(ctScalars(mt.Model.Shape()), ctVariable{name: ctPositions}) {
+	for _, want := range append(ctScalars(mt.Model.Config()), ctVariable{name: ctPositions}) {
 		if got := all[want.name]; got.i != want.i {
 			t.Errorf("%s is %d, want %d", want.name, got.i, want.i)
 		}
 		delete(all, want.name)
 	}
-	params, err := ctParams(mt.Model.Shape(), all)
+	params, err := ctParams(mt.Model.Config(), all)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ type place struct {
 
 // gather makes the parameters of a shape from a foreign set, of which every
 // tensor must be wanted or, by name, known to be spare.
-func gather(c nmt.Config, from *tensor.Set, at func(nmt.Shape) place, spare ...string) (*tensor.Set, error) {
+func gather(c nmt.Config, from *tensor.Set, at func(nmt.ParamShape) place, spare ...string) (*tensor.Set, error) {
 	var items []tensor.Named
 	used := map[string]bool{}
 	for _, s := range spare {
@@ -105,7 +105,7 @@ func gather(c nmt.Config, from *tensor.Set, at func(nmt.Shape) place, spare ...s
 }
 
 // foreign is the shape that a parameter has in its place.
-func (p place) foreign(s nmt.Shape) []int {
+func (p place) foreign(s nmt.ParamShape) []int {
 	switch {
 	case p.shape != nil:
 		return p.shape
@@ -116,7 +116,7 @@ func (p place) foreign(s nmt.Shape) []int {
 }
 
 // scatter is the reverse of gather, with tensors that have no place.
-func scatter(c nmt.Config, params *tensor.Set, at func(nmt.Shape) place, more ...tensor.Named) (*tensor.Set, error) {
+func scatter(c nmt.Config, params *tensor.Set, at func(nmt.ParamShape) place, more ...tensor.Named) (*tensor.Set, error) {
 	items := more
 	for _, s := range c.Shapes() {
 		x, ok := params.Get(s.Name)

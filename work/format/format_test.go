@@ -87,7 +87,7 @@ func device(t *testing.T) kernel.Device {
 // worst is the largest difference of log-probabilities from the published ones.
 func worst(t *testing.T, tr *model.Translator, all []published) float64 {
 	t.Helper()
-	e := nmt.NewEngine(device(t), tr.Model.Shape())
+	e := nmt.NewEngine(device(t), tr.Model.Config())
 	most := 0.0
 	for _, v := range all {
 		if len(v.SourceIDs) == 0 {
@@ -123,7 +123,7 @@ func TestMarianMT(t *testing.T) {
 		if got := tr.Tokenizer.Target(v.Target); !slices.Equal(got, v.TargetIDs) {
 			t.Errorf("target %q: %v, want %v", v.Target, got, v.TargetIDs)
 		}
-		got, err := tr.Translate(nmt.NewEngine(device(t), tr.Model.Shape()), []string{v.Source}, unit.Greedy)
+		got, err := tr.Translate(nmt.NewEngine(device(t), tr.Model.Config()), []string{v.Source}, unit.Greedy)
 		if err != nil || got[0] != v.Translation {
 			t.Errorf("%q becomes %q (%v), want %q", v.Source, got, err, v.Translation)
 		}
@@ -167,7 +167,7 @@ func TestMarianMTPrepared(t *testing.T) {
 			if err := tr.Prepare(int8); err != nil {
 				t.Fatal(err)
 			}
-			got, err := tr.Translate(nmt.NewEngine(dev, tr.Model.Shape()), lines, unit.Greedy)
+			got, err := tr.Translate(nmt.NewEngine(dev, tr.Model.Config()), lines, unit.Greedy)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -218,7 +218,7 @@ func TestTravels(t *testing.T) {
 	if err := block.GetNode(ctx, blocks, r.Outputs[0], &out); err != nil {
 		t.Fatal(err)
 	}
-	want, err := tr.Translate(nmt.NewEngine(device(t), tr.Model.Shape()), segments, unit.Greedy)
+	want, err := tr.Translate(nmt.NewEngine(device(t), tr.Model.Config()), segments, unit.Greedy)
 	if err != nil || !slices.Equal(out.Segments, want) {
 		t.Errorf("a worker gives %q, the translator %q, %v", out.Segments, want, err)
 	}
@@ -231,8 +231,8 @@ func ours(t *testing.T) *model.Translator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := model.Model{Source: "en", Target: "de", Vocab: uint32(tok.Pieces()), Dim: 8, FFN: 12, Heads: 2, Encoder: 2, Decoder: 1}
-	p := nmt.Init(m.Shape(), 3)
+	m := model.Model{Source: "en", Target: "de", Vocab: uint32(tok.Pieces()), Shape: nmt.Shape{Dim: 8, FFN: 12, Heads: 2, Encoder: 2, Decoder: 1}}
+	p := nmt.Init(m.Config(), 3)
 	for i := range p.Len() { // no bias is zero
 		for j := range p.At(i).F {
 			p.At(i).F[j] += float32((7*i+j)%11-5) / 32
@@ -272,12 +272,12 @@ func TestHuggingFaceAndBack(t *testing.T) {
 func TestExchange(t *testing.T) {
 	tr := ours(t)
 	there := *tr
-	there.Params = exchange(tr.Model.Shape(), tr.Params, false)
+	there.Params = exchange(tr.Model.Config(), tr.Params, false)
 	there.Model.Form.Positions = nmt.Halves
 	b := nmt.Batch{Source: [][]int32{{9, 20, 40}}, Target: [][]int32{{50, 60, 7, 8}}}
 	var probs [2][]float32
 	for i, m := range []*model.Translator{tr, &there} {
-		p, err := nmt.NewEngine(device(t), m.Model.Shape()).LogProbs(m.Params, b)
+		p, err := nmt.NewEngine(device(t), m.Model.Config()).LogProbs(m.Params, b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -288,7 +288,7 @@ func TestExchange(t *testing.T) {
 			t.Errorf("token %d: %v and %v", i, probs[0][i], probs[1][i])
 		}
 	}
-	if back := exchange(tr.Model.Shape(), there.Params, true); state.SumSet(back) != state.SumSet(tr.Params) {
+	if back := exchange(tr.Model.Config(), there.Params, true); state.SumSet(back) != state.SumSet(tr.Params) {
 		t.Error("back again they are not the same")
 	}
 }
@@ -405,7 +405,7 @@ func FuzzHuggingFace(f *testing.F) {
 	f.Add([]byte(strings.Replace(string(config), "marian", "pegasus", 1)), weights[:100])
 	f.Fuzz(func(t *testing.T, config, weights []byte) {
 		tr, err := Import("huggingface", dir(marianDir, map[string][]byte{hfConfigFile: config, hfWeightsFile: weights}))
-		if err == nil && tr.Model.Shape().Check(tr.Params) != nil {
+		if err == nil && tr.Model.Config().Check(tr.Params) != nil {
 			t.Error("parameters of another shape were taken")
 		}
 	})

@@ -79,7 +79,7 @@ const (
 var hfCopies = []string{"lm_head.weight", "model.decoder.embed_tokens.weight", "model.encoder.embed_tokens.weight"}
 
 // hfPlace is where transformers keep a parameter.
-func hfPlace(s nmt.Shape) place {
+func hfPlace(s nmt.ParamShape) place {
 	stack, layer, sub, part, kind := split(s.Name)
 	if stack == "" {
 		if sub == "output" {
@@ -237,10 +237,7 @@ func (c *hfConfig) checkConstants(w *tensor.Set, shape nmt.Config) error {
 
 // translator joins the parts of a model.
 func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, read Files) (*model.Translator, error) {
-	m := model.Model{
-		Vocab: uint32(shape.Vocab), Dim: uint32(shape.Dim), FFN: uint32(shape.FFN), Heads: uint32(shape.Heads),
-		Encoder: uint32(shape.Encoder), Decoder: uint32(shape.Decoder), Form: shape.Form,
-	}
+	m := model.Model{Vocab: uint32(shape.Vocab), Shape: shape.Shape(), Form: shape.Form}
 	if data, err := read(hfTokenizerFile); err == nil {
 		var t hfTokenizer
 		if err := json.Unmarshal(data, &t); err != nil {
@@ -277,7 +274,7 @@ func ourModel(m model.Model, params *tensor.Set, read Files) (*model.Translator,
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", model.TokenizerFile, err)
 	}
-	return model.NewTranslator(m, exchange(m.Shape(), params, true), tok)
+	return model.NewTranslator(m, exchange(m.Config(), params, true), tok)
 }
 
 // exchange moves the even columns of the residual stream before the odd ones,
@@ -354,7 +351,7 @@ func hfTokens(data []byte, back bool) []byte {
 }
 
 func exportHuggingFace(t *model.Translator) (map[string][]byte, error) {
-	shape := t.Model.Shape()
+	shape := t.Model.Config()
 	marks := shape.Tokens()
 	c := hfConfig{
 		Vocab: shape.Vocab, Dim: shape.Dim, Encoder: shape.Encoder, Decoder: shape.Decoder,

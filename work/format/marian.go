@@ -35,8 +35,8 @@ const (
 )
 
 // marianPlace is where Marian keeps a parameter.
-func marianPlace(c nmt.Config) func(nmt.Shape) place {
-	return func(s nmt.Shape) place {
+func marianPlace(c nmt.Config) func(nmt.ParamShape) place {
+	return func(s nmt.ParamShape) place {
 		stack, layer, sub, part, kind := split(s.Name)
 		if sub == "embedding" {
 			return place{name: "Wemb"}
@@ -119,10 +119,7 @@ func importMarian(read Files) (*model.Translator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return model.NewTranslator(model.Model{
-		Vocab: uint32(shape.Vocab), Dim: uint32(shape.Dim), FFN: uint32(shape.FFN), Heads: uint32(shape.Heads),
-		Encoder: uint32(shape.Encoder), Decoder: uint32(shape.Decoder), Form: shape.Form,
-	}, params, tok)
+	return model.NewTranslator(model.Model{Vocab: uint32(shape.Vocab), Shape: shape.Shape(), Form: shape.Form}, params, tok)
 }
 
 // marianNames are the names of the parameters' file and the vocabulary's, which
@@ -308,7 +305,7 @@ func marianParams(c nmt.Config, arrays map[string]array) (*tensor.Set, error) {
 
 // exportMarian writes a model that came from Marian, or is of its form.
 func exportMarian(t *model.Translator) (map[string][]byte, error) {
-	c := t.Model.Shape()
+	c := t.Model.Config()
 	tok, ok := t.Tokenizer.(*text.Marian)
 	if !ok {
 		return nil, errors.New("export to marian: its decoder begins with an embedding of zero, this model's with that of <s>: no file of Marian's computes the same")

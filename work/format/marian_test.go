@@ -25,7 +25,7 @@ func marianModel(t testing.TB, postNorm bool) *model.Translator {
 	m := mt.Model
 	m.Source, m.Target = "", "" // Marian's files do not say
 	m.Form.PostNorm, m.Form.Positions, m.Form.NormEps = postNorm, nmt.Timescales, marianEps
-	p := nmt.Init(m.Shape(), 4)
+	p := nmt.Init(m.Config(), 4)
 	for i := range p.Len() {
 		if x, ok := mt.Params.Get(p.At(i).Name); ok {
 			copy(p.At(i).F, x.F)
@@ -73,7 +73,7 @@ func same(t *testing.T, a, b *model.Translator) {
 func TestMarianNoProbability(t *testing.T) {
 	tr := marianModel(t, true)
 	var sum float64
-	e := nmt.NewEngine(device(t), tr.Model.Shape())
+	e := nmt.NewEngine(device(t), tr.Model.Config())
 	for token := int32(1); int(token) < int(tr.Model.Vocab)-1; token++ {
 		p, err := e.LogProbs(tr.Params, nmt.Batch{Source: [][]int32{{7, 8}}, Target: [][]int32{{token}}})
 		if err != nil {

@@ -26,20 +26,16 @@ const (
 
 // modelConfig is config.json: the shape of the Transformer and its languages.
 type modelConfig struct {
-	Architecture string      `json:"architecture"`
-	Numerics     string      `json:"numerics"`
-	Source       string      `json:"source"`
-	Target       string      `json:"target"`
-	Vocab        uint32      `json:"vocab_size"`
-	Dim          uint32      `json:"d_model"`
-	FFN          uint32      `json:"ffn_dim"`
-	Heads        uint32      `json:"attention_heads"`
-	Encoder      uint32      `json:"encoder_layers"`
-	Decoder      uint32      `json:"decoder_layers"`
-	Pad          int32       `json:"pad_token_id"`
-	BOS          int32       `json:"bos_token_id"`
-	EOS          int32       `json:"eos_token_id"`
-	Form         *formConfig `json:"form,omitempty"` // of a model from another program
+	Architecture string `json:"architecture"`
+	Numerics     string `json:"numerics"`
+	Source       string `json:"source"`
+	Target       string `json:"target"`
+	Vocab        uint32 `json:"vocab_size"`
+	nmt.Shape
+	Pad  int32       `json:"pad_token_id"`
+	BOS  int32       `json:"bos_token_id"`
+	EOS  int32       `json:"eos_token_id"`
+	Form *formConfig `json:"form,omitempty"` // of a model from another program
 }
 
 const architecture = "transformer, pre-norm, sinusoidal positions, one embedding, ReLU"
@@ -93,10 +89,10 @@ func (m modelConfig) form() (nmt.Form, error) {
 
 // Files gives the model's directory: the contents of each of its files.
 func (t *Translator) Files() map[string][]byte {
-	m, marks := t.Model, t.Model.Shape().Tokens()
+	m, marks := t.Model, t.Model.Config().Tokens()
 	c := modelConfig{
 		Architecture: architecture, Numerics: "ALIA-F32 v1", Source: m.Source, Target: m.Target,
-		Vocab: m.Vocab, Dim: m.Dim, FFN: m.FFN, Heads: m.Heads, Encoder: m.Encoder, Decoder: m.Decoder,
+		Vocab: m.Vocab, Shape: m.Shape,
 		Pad: marks.Pad, BOS: marks.BOS, EOS: marks.EOS,
 	}
 	files := map[string][]byte{ParamsFile: EncodeSafetensors(t.Params)}
@@ -128,8 +124,7 @@ func Parse(read func(name string) ([]byte, error)) (*Translator, error) {
 		return nil, fmt.Errorf("%s: %w", ConfigFile, err)
 	}
 	m := Model{
-		Source: c.Source, Target: c.Target, Vocab: c.Vocab,
-		Dim: c.Dim, FFN: c.FFN, Heads: c.Heads, Encoder: c.Encoder, Decoder: c.Decoder,
+		Source: c.Source, Target: c.Target, Vocab: c.Vocab, Shape: c.Shape,
 	}
 	parseTokenizer := parseOurs
 	switch {
@@ -142,7 +137,7 @@ func Parse(read func(name string) ([]byte, error)) (*Translator, error) {
 	default:
 		return nil, fmt.Errorf("%s: architecture %q, this program knows %q, and %q with a form", ConfigFile, c.Architecture, architecture, foreignArchitecture)
 	}
-	if err := m.Shape().Validate(); err != nil {
+	if err := m.Config().Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", ConfigFile, err)
 	}
 	tok, err := parseTokenizer(read)

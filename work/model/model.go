@@ -23,22 +23,21 @@ type Model struct {
 	_              struct{} `cbor:",toarray"`
 	Version        uint16
 	Source, Target string
-	// Dim, FFN, Heads, Encoder, Decoder and Vocab give the Transformer's shape.
-	Dim, FFN, Heads, Encoder, Decoder, Vocab uint32
-	Params                                   block.Link // SetRecord
-	Tokenizer                                block.Link // raw: tokenizer.json; of version 2: ForeignRecord
+	nmt.Shape
+	Vocab     uint32
+	Params    block.Link // state.SetRecord
+	Tokenizer block.Link // raw: tokenizer.json; of version 2: ForeignRecord
 
 	// Form is in no model of version 1. One of version 2 came from another
 	// program, and the form stands in the record that Tokenizer names.
 	Form nmt.Form `cbor:"-"`
 }
 
-// Shape is the Transformer of the model. It has no dropout: it is not in training.
-func (m Model) Shape() nmt.Config {
-	return nmt.Config{
-		Vocab: int(m.Vocab), Dim: int(m.Dim), FFN: int(m.FFN), Heads: int(m.Heads),
-		Encoder: int(m.Encoder), Decoder: int(m.Decoder), Form: m.Form,
-	}
+// Config is the Transformer of the model. It has no dropout: it is not in training.
+func (m Model) Config() nmt.Config {
+	c := m.Shape.Transformer(m.Vocab)
+	c.Form = m.Form
+	return c
 }
 
 // ReadModel fetches and checks the record of a model.
@@ -58,7 +57,7 @@ func Read(ctx context.Context, b block.Blocks, l block.Link) (Model, error) {
 	default:
 		return Model{}, fmt.Errorf("model %s: version %d, this program knows 1 and 2", l, m.Version)
 	}
-	if err := m.Shape().Validate(); err != nil {
+	if err := m.Config().Validate(); err != nil {
 		return Model{}, fmt.Errorf("model %s: %w", l, err)
 	}
 	return m, nil

@@ -151,9 +151,10 @@ func FuzzParseModel(f *testing.F) {
 		f.Fatal(err)
 	}
 	m := &model.Translator{Tokenizer: tokens, Model: model.Model{
-		Version: 1, Source: "en", Target: "de", Vocab: uint32(tokens.Pieces()), Dim: 4, FFN: 4, Heads: 2, Encoder: 1, Decoder: 1,
+		Version: 1, Source: "en", Target: "de", Vocab: uint32(tokens.Pieces()),
+		Shape: nmt.Shape{Dim: 4, FFN: 4, Heads: 2, Encoder: 1, Decoder: 1},
 	}}
-	m.Params = nmt.Init(m.Model.Shape(), 1)
+	m.Params = nmt.Init(m.Model.Config(), 1)
 	files := m.Files()
 	f.Add(files[model.ConfigFile])
 	f.Fuzz(func(t *testing.T, config []byte) {

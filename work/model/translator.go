@@ -45,7 +45,7 @@ func Load(ctx context.Context, b block.Blocks, l block.Link) (*Translator, error
 	if t.Params, err = state.GetSet(ctx, b, m.Params); err != nil {
 		return nil, err
 	}
-	if err := m.Shape().Check(t.Params); err != nil {
+	if err := m.Config().Check(t.Params); err != nil {
 		return nil, fmt.Errorf("model %s: %w", l, err)
 	}
 	return t, nil
@@ -72,10 +72,10 @@ func NewTranslator(m Model, params *tensor.Set, tok Tokenizer) (*Translator, err
 			return nil, err
 		}
 	}
-	if err := m.Shape().Validate(); err != nil {
+	if err := m.Config().Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", ConfigFile, err)
 	}
-	if err := m.Shape().Check(params); err != nil {
+	if err := m.Config().Check(params); err != nil {
 		return nil, fmt.Errorf("%s: %w", ParamsFile, err)
 	}
 	m.Params = state.SumSet(params)
@@ -119,7 +119,7 @@ func (t *Translator) Fits(segment string) bool {
 // results stay the same bits, in int8 they are another function of the model;
 // see [nmt.Prepare].
 func (t *Translator) Prepare(int8 bool) (err error) {
-	t.prepared, err = nmt.Prepare(t.Model.Shape(), t.Params, int8)
+	t.prepared, err = nmt.Prepare(t.Model.Config(), t.Params, int8)
 	return err
 }
 

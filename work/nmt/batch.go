@@ -57,7 +57,7 @@ func checkSentences(side string, sentences [][]int32, c Config) error {
 type inputs struct {
 	dev                    kernel.Device
 	config                 Config
-	shapes                 []Shape         // the parameters', by ascending name
+	shapes                 []ParamShape    // the parameters', by ascending name
 	params                 []kernel.Tensor // as many
 	positions              kernel.Tensor   // [L, Dim], rows for every position in use, where dev reads them best
 	source, target         ragged
@@ -69,7 +69,7 @@ type inputs struct {
 	mean                   kernel.Tensor // [1]: the weight of a token's loss
 }
 
-func newInputs(dev kernel.Device, c Config, shapes []Shape) inputs {
+func newInputs(dev kernel.Device, c Config, shapes []ParamShape) inputs {
 	row := func() kernel.Tensor { return ints(nil, 0) }
 	table := func() kernel.Tensor { return ints(nil, 0, 4) }
 	return inputs{

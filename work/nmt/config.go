@@ -44,6 +44,24 @@ const (
 // included. It bounds the memory of attention, which is quadratic.
 const MaxLength = 1024
 
+// Shape is the size of a Transformer, as records and configurations have it.
+type Shape struct {
+	Dim     uint32 `json:"d_model"`         // width of the residual stream
+	FFN     uint32 `json:"ffn_dim"`         // width inside the feed-forward sub-layer
+	Heads   uint32 `json:"attention_heads"` // of every attention; Dim/Heads columns each
+	Encoder uint32 `json:"encoder_layers"`
+	Decoder uint32 `json:"decoder_layers"`
+}
+
+// Transformer is the configuration of this size with vocab tokens, without
+// dropout or smoothing.
+func (s Shape) Transformer(vocab uint32) Config {
+	return Config{
+		Vocab: int(vocab), Dim: int(s.Dim), FFN: int(s.FFN), Heads: int(s.Heads),
+		Encoder: int(s.Encoder), Decoder: int(s.Decoder),
+	}
+}
+
 // Config is the shape of a model and the constants of its loss.
 type Config struct {
 	Vocab     int     // tokens, Pad, BOS and EOS included
@@ -56,6 +74,14 @@ type Config struct {
 	Smoothing float32 // label smoothing: the share of the target spread over all tokens
 
 	Form // zero for a model of ours
+}
+
+// Shape is the size of the Transformer.
+func (c Config) Shape() Shape {
+	return Shape{
+		Dim: uint32(c.Dim), FFN: uint32(c.FFN), Heads: uint32(c.Heads),
+		Encoder: uint32(c.Encoder), Decoder: uint32(c.Decoder),
+	}
 }
 
 // Validate says what is wrong with c, if anything. The bounds keep a model of
@@ -85,8 +111,8 @@ func (c Config) Validate() error {
 	return c.validateForm()
 }
 
-// Shape is a parameter's name, dimensions and type.
-type Shape struct {
+// ParamShape is a parameter's name, dimensions and type.
+type ParamShape struct {
 	Name string
 	Dims []int
 	Type kernel.DType
@@ -94,9 +120,9 @@ type Shape struct {
 
 // Shapes lists the model's parameters by ascending name. A projection's
 // weight is [in, out], the embedding [Vocab, Dim], the rest vectors.
-func (c Config) Shapes() []Shape {
-	var s []Shape
-	add := func(name string, dims ...int) { s = append(s, Shape{name, dims, kernel.F32}) }
+func (c Config) Shapes() []ParamShape {
+	var s []ParamShape
+	add := func(name string, dims ...int) { s = append(s, ParamShape{name, dims, kernel.F32}) }
 	linear := func(name string, in, out int) {
 		add(name+".weight", in, out)
 		add(name+".bias", out)
@@ -131,7 +157,7 @@ func (c Config) Shapes() []Shape {
 	}
 	stack("encoder", c.Encoder, ".self")
 	stack("decoder", c.Decoder, ".self", ".cross")
-	slices.SortFunc(s, func(a, b Shape) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(s, func(a, b ParamShape) int { return strings.Compare(a.Name, b.Name) })
 	return s
 }
 
@@ -139,7 +165,7 @@ func (c Config) Shapes() []Shape {
 // Shapes, all F32.
 func (c Config) Check(p *tensor.Set) error { return checkShapes(c.Shapes(), p) }
 
-func checkShapes(shapes []Shape, p *tensor.Set) error {
+func checkShapes(shapes []ParamShape, p *tensor.Set) error {
 	if p.Len() != len(shapes) {
 		return fmt.Errorf("nmt: %d parameters, the configuration has %d", p.Len(), len(shapes))
 	}

@@ -48,7 +48,7 @@ func TestShapes(t *testing.T) {
 	if n != 2093568 {
 		t.Errorf("%d elements, want 2093568", n)
 	}
-	if !slices.IsSortedFunc(shapes, func(a, b Shape) int { return strings.Compare(a.Name, b.Name) }) {
+	if !slices.IsSortedFunc(shapes, func(a, b ParamShape) int { return strings.Compare(a.Name, b.Name) }) {
 		t.Error("the names are not sorted")
 	}
 }

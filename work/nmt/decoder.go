@@ -87,7 +87,7 @@ func (d *decoder) load(dev kernel.Device, c Config, p *tensor.Set) {
 
 // lay finds the place of each parameter in an empty decoder; the encoder's
 // have none.
-func (d *decoder) lay(c Config, shapes []Shape) {
+func (d *decoder) lay(c Config, shapes []ParamShape) {
 	places := map[string]*kernel.Tensor{"embedding.weight": &d.table}
 	lin := func(name string, l *linear) {
 		places[name+".weight"], places[name+".scale"], places[name+".bias"] = &l.weight, &l.scale, &l.bias

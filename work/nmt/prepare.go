@@ -32,8 +32,8 @@ func layoutOf(p *tensor.Set) layout {
 }
 
 // shapes lists the parameters in the layout l, by ascending name.
-func (c Config) shapes(l layout) []Shape {
-	var all []Shape
+func (c Config) shapes(l layout) []ParamShape {
+	var all []ParamShape
 	for _, s := range c.Shapes() {
 		if name, ok := projection(s.Name, s.Dims); ok && l == coded {
 			all = append(all, codedShapes(name, s.Dims[0], s.Dims[1])...)
@@ -43,14 +43,14 @@ func (c Config) shapes(l layout) []Shape {
 	}
 	switch l {
 	case turned:
-		all = append(all, Shape{Name: outputWeight, Dims: []int{c.Dim, c.Vocab}, Type: kernel.F32})
+		all = append(all, ParamShape{Name: outputWeight, Dims: []int{c.Dim, c.Vocab}, Type: kernel.F32})
 	case coded:
 		all = append(all, codedShapes("output", c.Dim, c.Vocab)...)
 		if !c.OutputBias {
-			all = append(all, Shape{Name: "output.bias", Dims: []int{c.Vocab}, Type: kernel.F32})
+			all = append(all, ParamShape{Name: "output.bias", Dims: []int{c.Vocab}, Type: kernel.F32})
 		}
 	}
-	slices.SortFunc(all, func(a, b Shape) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b ParamShape) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
@@ -62,9 +62,9 @@ func projection(parameter string, dims []int) (name string, ok bool) {
 }
 
 // codedShapes is the weight and the scales of a coded projection.
-func codedShapes(name string, in, out int) []Shape {
+func codedShapes(name string, in, out int) []ParamShape {
 	dims := kernel.Packed8(in, out)
-	return []Shape{{Name: name + ".weight", Dims: dims, Type: kernel.I8}, {Name: name + ".scale", Dims: []int{out}, Type: kernel.F32}}
+	return []ParamShape{{Name: name + ".weight", Dims: dims, Type: kernel.I8}, {Name: name + ".scale", Dims: []int{out}, Type: kernel.F32}}
 }
 
 // transposed copies a matrix, some lines of the cache at a time.

@@ -59,7 +59,7 @@ func (r Record) Result(params block.Link) model.Model {
 	c := r.Config
 	return model.Model{
 		Version: 1, Source: c.Source, Target: c.Target,
-		Dim: c.Dim, FFN: c.FFN, Heads: c.Heads, Encoder: c.Encoder, Decoder: c.Decoder, Vocab: r.Vocab,
+		Shape: c.Shape, Vocab: r.Vocab,
 		Params: params, Tokenizer: r.Tokenizer,
 	}
 }

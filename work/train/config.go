@@ -37,8 +37,8 @@ type Config struct {
 	// Pieces is the size of the tokenizer's vocabulary asked for; a small
 	// corpus may give fewer.
 	Pieces uint32
-	// Dim, FFN, Heads, Encoder and Decoder give the Transformer's shape.
-	Dim, FFN, Heads, Encoder, Decoder uint32
+	// Shape is the size of the Transformer.
+	nmt.Shape
 	// DropoutPPM and SmoothingPPM are probabilities.
 	DropoutPPM, SmoothingPPM uint32
 	// BatchTokens is the most target tokens, and the most source tokens, of a batch.
@@ -167,11 +167,9 @@ func (c Config) Validate() error {
 
 // Model is the Transformer c trains, for a tokenizer of vocab pieces.
 func (c Config) Model(vocab int) nmt.Config {
-	return nmt.Config{
-		Vocab: vocab, Dim: int(c.Dim), FFN: int(c.FFN), Heads: int(c.Heads),
-		Encoder: int(c.Encoder), Decoder: int(c.Decoder),
-		Dropout: fraction(c.DropoutPPM), Smoothing: fraction(c.SmoothingPPM),
-	}
+	m := c.Shape.Transformer(uint32(vocab))
+	m.Dropout, m.Smoothing = fraction(c.DropoutPPM), fraction(c.SmoothingPPM)
+	return m
 }
 
 // fraction is ppm / 1,000,000, rounded once.
