@@ -85,7 +85,7 @@ var codeReasons = map[Code]protocol.Reason{
 	WrongNetwork: protocol.WrongNetwork,
 	BadSignature: protocol.BadSignature,
 	TooLarge:     protocol.TooLarge,
-	UnknownRun:   protocol.UnknownRun,
+	UnknownRun:   protocol.UnknownWork,
 	NotApproved:  protocol.NotApproved,
 	OverBudget:   protocol.OverBudget,
 }

@@ -57,10 +57,10 @@ func Example() {
 	// The miner attests a result, the coordinator accepts it.
 	at := protocol.Attestation{Work: run, Unit: cid("unit"), Result: cid("result"), Cost: 2_000_000}
 	ac := protocol.Accept{Work: run, Unit: at.Unit, Miner: protocol.AccountOf(key("miner")), Result: at.Result, Cost: at.Cost}
-	if err := protocol.Sign(key("miner"), network, &at); err != nil {
+	if _, err := protocol.Sign(key("miner"), network, &at); err != nil {
 		log.Fatal(err)
 	}
-	if err := protocol.Sign(key("coordinator"), network, &ac); err != nil {
+	if _, err := protocol.Sign(key("coordinator"), network, &ac); err != nil {
 		log.Fatal(err)
 	}
 	entries := []ledger.SettleEntry{{Attestation: at, Accept: ac}}

@@ -39,7 +39,7 @@ func TestGolden(t *testing.T) {
 		got  []byte
 		want string
 	}{
-		{"transactions", txs.Sum(nil), "d61b63c3cb27505d5e377a314a6e0aabfe2fece5ba250d9eba53beb6fe32b61a"},
+		{"transactions", txs.Sum(nil), "b57acc8d1df080b915c3c81a1062e02068688d33e79dad87c585e01296180236"},
 		{"results", results.Sum(nil), "e2a40ae4a253efb211142049e50d04d34cc05e493d4fad772057925ecdc7bb21"},
 		{"app hash", w.state.AppHash(), "4d1acb55ef72804977c466e8022ec0d26c348e583775a4e0e3078bb80ef43175"},
 	} {

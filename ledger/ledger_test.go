@@ -173,10 +173,8 @@ func TestSettleEntries(t *testing.T) {
 		{"cost raised", unit("4", func(e *SettleEntry) { e.Attestation.Cost++; w.resign(e, "miner", "coordinator") }), Mismatch},
 		{"attestation changed", unit("5", func(e *SettleEntry) { e.Attestation.Cost++; e.Accept.Cost++ }), BadSignature},
 		{"accept unsigned", unit("6", func(e *SettleEntry) { e.Accept.Sig = nil }), BadSignature},
-		{"auditor's", unit("7", func(e *SettleEntry) { e.Attestation.Role = protocol.Auditor; w.resign(e, "miner", "coordinator") }), Malformed},
 		{"no unit", unit("8", func(e *SettleEntry) {
 			e.Attestation.Unit, e.Accept.Unit = block.Link{}, block.Link{}
-			w.resign(e, "miner", "coordinator")
 		}), Malformed},
 		{"another network's", unit("9", func(e *SettleEntry) { e.Attestation.Net = protocol.Net{1} }), WrongNetwork},
 		{"over the budget", w.entry("miner", "coordinator", run, link("10"), 901), OverBudget},

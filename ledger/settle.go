@@ -66,9 +66,6 @@ func (b Settle) verify(net protocol.Net) []error {
 // signed for this network.
 func (e *SettleEntry) verify(net protocol.Net) error {
 	at, ac := &e.Attestation, &e.Accept
-	if at.Role != protocol.Worker {
-		return fmt.Errorf("%w: the attestation is not the miner's", Malformed)
-	}
 	if at.Work != ac.Work || at.Unit != ac.Unit || at.Result != ac.Result || at.Cost != ac.Cost || at.Account != ac.Miner {
 		return Mismatch
 	}

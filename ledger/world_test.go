@@ -137,10 +137,10 @@ func (w *world) entry(miner, accepter string, work, unit block.Link, cost uint64
 // resign signs both records of an entry.
 func (w *world) resign(e *SettleEntry, miner, accepter string) {
 	w.Helper()
-	if err := protocol.Sign(key(miner), testNet, &e.Attestation); err != nil {
+	if _, err := protocol.Sign(key(miner), testNet, &e.Attestation); err != nil {
 		w.Fatal(err)
 	}
-	if err := protocol.Sign(key(accepter), testNet, &e.Accept); err != nil {
+	if _, err := protocol.Sign(key(accepter), testNet, &e.Accept); err != nil {
 		w.Fatal(err)
 	}
 }

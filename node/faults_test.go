@@ -19,6 +19,7 @@ import (
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/run"
+	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -225,20 +226,14 @@ func lieTo(ctx context.Context, p *node.Peer, o node.Offer, a attack) (protocol.
 	}
 	defer s.Close()
 	say := func(r protocol.Signed) error {
-		if err := protocol.Sign(p.Key, p.Net, r); err != nil {
-			return err
-		}
-		body, err := protocol.Encode(r)
+		body, err := protocol.Sign(p.Key, p.Net, r)
 		if err != nil {
 			return err
 		}
 		return s.Send(ctx, r.Type(), body)
 	}
-	able := protocol.Capability{Kernel: "lies", Threads: 1, MFLOPS: 1000}
-	if err := protocol.Sign(p.Key, p.Net, &able); err != nil {
-		return 0, err
-	}
-	if err := say(&protocol.Bid{Offer: o.ID, Work: o.Work, MFLOPS: 1000, InFlight: 1, Capability: able}); err != nil {
+	able := protocol.Capability{Numerics: train.Numerics, Kernel: "lies", Threads: 1, MFLOPS: 1000}
+	if err := say(&protocol.Bid{Work: o.Work, InFlight: 1, Capability: able}); err != nil {
 		return 0, err
 	}
 	for {
@@ -252,11 +247,7 @@ func lieTo(ctx context.Context, p *node.Peer, o node.Offer, a attack) (protocol.
 			if err := protocol.Parse(body, p.Net, &ticket); err != nil {
 				return 0, err
 			}
-			id, err := protocol.ID(&ticket)
-			if err != nil {
-				return 0, err
-			}
-			if err := say(a(p, ticket, id)); err != nil {
+			if err := say(a(p, ticket, protocol.ID(body))); err != nil {
 				return 0, err
 			}
 		case protocol.TypeReject:

@@ -23,10 +23,10 @@ func accepted(t testing.TB, unit string) node.Accepted {
 		Accept:      protocol.Accept{Work: named("run"), Unit: named(unit), Miner: protocol.AccountOf(miner), Result: named("result of " + unit), Cost: 7},
 		Started:     1, Took: 2, BytesIn: 3, BytesOut: 4,
 	}
-	if err := protocol.Sign(miner, testNet, &a.Attestation); err != nil {
+	if _, err := protocol.Sign(miner, testNet, &a.Attestation); err != nil {
 		t.Fatal(err)
 	}
-	if err := protocol.Sign(publisher, testNet, &a.Accept); err != nil {
+	if _, err := protocol.Sign(publisher, testNet, &a.Accept); err != nil {
 		t.Fatal(err)
 	}
 	return a

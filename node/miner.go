@@ -16,6 +16,7 @@ import (
 	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -32,7 +33,7 @@ type Miner struct {
 	// Replace, unless nil, gives the worker that goes on in the place of one whose
 	// device broke down.
 	Replace func(broken *work.Worker, why error) (*work.Worker, error)
-	// Capability is what bids say of this machine; Run signs it.
+	// Capability is what bids say of this machine. Run sets Numerics.
 	Capability protocol.Capability
 	Report     Reporter
 
@@ -65,9 +66,7 @@ func (m *Miner) Run(ctx context.Context) error {
 	m.queue = make(chan lease, 64)
 	m.sessions = map[block.Link]struct{}{}
 	m.idle = map[block.Link]protocol.Reason{}
-	if err := protocol.Sign(m.Peer.Key, m.Peer.Net, &m.Capability); err != nil {
-		return fmt.Errorf("miner: %w", err)
-	}
+	m.Capability.Numerics = train.Numerics
 	g, ctx := errgroup.WithContext(ctx)
 	for _, w := range m.Workers {
 		g.Go(func() error { return m.compute(ctx, w) })
@@ -170,13 +169,13 @@ func (m *Miner) session(ctx context.Context, o Offer) error {
 	}
 	defer s.Close()
 	bid := &protocol.Bid{
-		Offer: o.ID, Work: o.Work, Price: o.Price, MFLOPS: m.Capability.MFLOPS,
-		InFlight: uint32(inFlight * len(m.Workers)), Capability: m.Capability,
+		Work: o.Work, Price: o.Price, InFlight: uint32(inFlight * len(m.Workers)), Capability: m.Capability,
 	}
-	if err := protocol.Sign(m.Peer.Key, m.Peer.Net, bid); err != nil {
+	body, err := protocol.Sign(m.Peer.Key, m.Peer.Net, bid)
+	if err != nil {
 		return err
 	}
-	if err := send(ctx, s, bid); err != nil {
+	if err := s.Send(ctx, bid.Type(), body); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -203,7 +202,7 @@ func send(ctx context.Context, s *mesh.Session, r protocol.Record) error {
 }
 
 // message acts on one message of a publisher.
-func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases map[block.Link]lease, t protocol.Type, body []byte) error {
+func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases map[block.Link]lease, t protocol.RecordType, body []byte) error {
 	switch t {
 	case protocol.TypeTicket:
 		var ticket protocol.Ticket
@@ -213,7 +212,7 @@ func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases ma
 		if ticket.Account != o.Publisher || ticket.Miner != m.Peer.Account() || ticket.Work != o.Work {
 			return protocol.Refuse(protocol.WrongAccount, "ticket %d is not for this miner and work", ticket.Number)
 		}
-		id := block.Link{Cid: block.Sum(block.CBOR, body)}
+		id := protocol.ID(body)
 		maps.DeleteFunc(leases, func(_ block.Link, l lease) bool { return l.ctx.Err() != nil })
 		l := lease{ticket: ticket, id: id, session: s}
 		l.ctx, l.end = context.WithCancel(ctx)
@@ -243,16 +242,16 @@ func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases ma
 		if err := protocol.Parse(body, m.Peer.Net, &r); err != nil {
 			return err
 		}
-		m.Report(Event{Kind: EventRefused}.because(r.Code, r.Reason))
+		m.Report(Event{Kind: EventRefused}.because(r.Code, r.Detail))
 	case protocol.TypeIdle:
 		var i protocol.Idle
 		if err := protocol.Parse(body, m.Peer.Net, &i); err != nil {
 			return err
 		}
 		if i.Code == protocol.WorkEnded {
-			return protocol.Refuse(protocol.WorkEnded, "%s", i.Reason)
+			return protocol.Refuse(protocol.WorkEnded, "%s", o.Work)
 		}
-		m.idles(o.Work, i.Code, i.Reason)
+		m.idles(o.Work, i.Code, "")
 	default:
 		return protocol.Refuse(protocol.Malformed, "a publisher does not send a %s", t)
 	}
@@ -288,9 +287,9 @@ func (m *Miner) compute(ctx context.Context, w *work.Worker) error {
 func (m *Miner) unit(w *work.Worker, l lease) error {
 	defer l.end()
 	blocks := &remote{store: m.Peer.Store, mesh: m.Peer.Mesh, hints: l.ticket.Hints}
-	a, err := m.attest(w, l, blocks)
+	body, err := m.attest(w, l, blocks)
 	if err == nil {
-		err = send(l.ctx, l.session, a)
+		err = l.session.Send(l.ctx, protocol.TypeAttestation, body)
 	}
 	if err != nil && l.ctx.Err() == nil {
 		code := protocol.ReasonOf(err)
@@ -299,7 +298,7 @@ func (m *Miner) unit(w *work.Worker, l lease) error {
 		}
 		m.Report(Event{Kind: EventRefused, Unit: l.ticket.Unit.String()}.because(code, err.Error()))
 		text := err.Error()
-		c := &protocol.Cancel{Version: protocol.Version, Ticket: l.id, Code: code, Reason: text[:min(len(text), 200)]}
+		c := &protocol.Cancel{Version: protocol.Version, Ticket: l.id, Code: code, Detail: text[:min(len(text), 200)]}
 		if err := send(l.ctx, l.session, c); err != nil {
 			m.Peer.Log.Debug("cancel not sent", "err", err)
 		}
@@ -308,18 +307,18 @@ func (m *Miner) unit(w *work.Worker, l lease) error {
 	return err
 }
 
-func (m *Miner) attest(w *work.Worker, l lease, blocks *remote) (*protocol.Attestation, error) {
+func (m *Miner) attest(w *work.Worker, l lease, blocks *remote) ([]byte, error) {
 	u, err := unit.Parse(l.ticket.Spec)
 	if err != nil {
 		return nil, protocol.Refuse(protocol.UnknownUnit, "%w", err)
 	}
-	if u.ID() != l.ticket.Unit || u.Work != l.ticket.Work {
-		return nil, protocol.Refuse(protocol.UnknownUnit, "the ticket's spec is of unit %s of %s", u.ID(), u.Work)
+	if u.Work != l.ticket.Work {
+		return nil, protocol.Refuse(protocol.UnknownUnit, "the ticket is for work %s, its unit for %s", l.ticket.Work, u.Work)
 	}
 	r, err := w.Do(l.ctx, blocks, u)
 	if dev := w.Device(); err == nil && m.Check != nil {
 		if wrong := m.Check(dev); wrong != nil {
-			err = &kernel.DeviceError{Device: dev.Name(), Err: wrong}
+			err = protocol.Refuse(protocol.Conformance, "%w", &kernel.DeviceError{Device: dev.Name(), Err: wrong})
 		}
 	}
 	if errors.Is(err, block.ErrNotFound) {
@@ -332,10 +331,10 @@ func (m *Miner) attest(w *work.Worker, l lease, blocks *remote) (*protocol.Attes
 		return nil, err
 	}
 	a := &protocol.Attestation{
-		Work: l.ticket.Work, Unit: l.ticket.Unit, Role: protocol.Worker,
+		Work: l.ticket.Work, Unit: l.ticket.Unit,
 		Result: result, Cost: r.MFLOP(), Ticket: l.id,
 	}
-	return a, protocol.Sign(m.Peer.Key, m.Peer.Net, a)
+	return protocol.Sign(m.Peer.Key, m.Peer.Net, a)
 }
 
 // letGo remembers the blocks of a unit done, and deletes those of the oldest

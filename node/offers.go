@@ -25,9 +25,8 @@ type Offer struct {
 	Seq       uint64
 	Addrs     []string
 	Price     uint64 // units per GFLOP; 0 for a run, whose rate the ledger publishes
-	Type      protocol.Type
-	Body      []byte     // canonical bytes
-	ID        block.Link // CID of Body
+	Type      protocol.RecordType
+	Body      []byte // canonical bytes
 	heard     time.Time
 }
 
@@ -47,8 +46,8 @@ func NewOffers(net protocol.Net) *Offers {
 }
 
 // Parse checks the bytes of an offer: canonical, of this network, signed.
-func (o *Offers) Parse(t protocol.Type, body []byte) (Offer, error) {
-	out := Offer{Type: t, Body: bytes.Clone(body), ID: block.Link{Cid: block.Sum(block.CBOR, body)}}
+func (o *Offers) Parse(t protocol.RecordType, body []byte) (Offer, error) {
+	out := Offer{Type: t, Body: bytes.Clone(body)}
 	switch t {
 	case protocol.TypeRunOffer:
 		var r protocol.RunOffer
@@ -128,7 +127,7 @@ func (o *Offers) Page(now time.Time, cursor uint64) protocol.OfferPage {
 	open := o.Open(now)
 	page := protocol.OfferPage{Version: protocol.Version}
 	for i := cursor; i < uint64(len(open)) && len(page.Offers) < most; i++ {
-		page.Offers = append(page.Offers, protocol.Offer{Type: open[i].Type, Body: open[i].Body})
+		page.Offers = append(page.Offers, protocol.EncodedOffer{Type: open[i].Type, Body: open[i].Body})
 		if next := i + 1; next < uint64(len(open)) {
 			page.Cursor = next
 		} else {

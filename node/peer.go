@@ -83,7 +83,7 @@ func (p *Peer) pull(ctx context.Context, from peer.ID) {
 	}
 }
 
-func (p *Peer) hear(t protocol.Type, body []byte) error {
+func (p *Peer) hear(t protocol.RecordType, body []byte) error {
 	o, err := p.Offers.Parse(t, body)
 	if err != nil {
 		return err
@@ -98,29 +98,26 @@ const pullEvery = 3 * time.Second
 // pairs of languages given, from gossip and from the peers it meets, until
 // ctx ends.
 func (p *Peer) Listen(ctx context.Context, pairs [][2]string) error {
-	topics := map[string]protocol.Type{protocol.RunTopic(p.Net): protocol.TypeRunOffer}
+	topics := map[string]protocol.RecordType{protocol.RunTopic(p.Net): protocol.TypeRunOffer}
 	for _, l := range pairs {
 		topics[protocol.JobTopic(p.Net, l[0], l[1])] = protocol.TypeJobOffer
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for topic, t := range topics {
-		sub, err := p.Mesh.Subscribe(topic, func(data []byte) error {
-			_, err := p.Offers.Parse(t, data)
-			return err
-		})
+		sub, err := mesh.Subscribe(p.Mesh, topic, func(data []byte) (Offer, error) { return p.Offers.Parse(t, data) })
 		if err != nil {
 			return fmt.Errorf("listen for offers: %w", err)
 		}
 		g.Go(func() error {
 			defer sub.Cancel()
 			for {
-				data, err := sub.Next(ctx)
+				offer, err := sub.Next(ctx)
 				if ctx.Err() != nil {
 					return nil
 				} else if err != nil {
 					return fmt.Errorf("listen for offers: %w", err)
 				}
-				if err := p.hear(t, data); err != nil {
+				if err := p.Offers.Add(time.Now(), offer); err != nil {
 					p.Log.Debug("offer refused", "err", err)
 				}
 			}

@@ -152,10 +152,7 @@ func (p *Publisher) offer(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	o := p.Offer(uint64(now.UnixMilli()), p.Peer.Mesh.Addrs())
-	if err := protocol.Sign(p.Peer.Key, p.Peer.Net, o); err != nil {
-		return err
-	}
-	body, err := protocol.Encode(o)
+	body, err := protocol.Sign(p.Peer.Key, p.Peer.Net, o)
 	if err != nil {
 		return err
 	}
@@ -173,7 +170,7 @@ func (p *Publisher) watch(now time.Time) {
 	}
 	if now.Sub(p.alone) >= aloneAfter {
 		p.alone = now
-		p.Report(Event{Kind: EventWaiting, Work: p.Work, Units: len(p.units)}.because(protocol.PeerGone, "no miner is here; units wait for one"))
+		p.Report(Event{Kind: EventWaiting, Work: p.Work, Units: len(p.units)}.because(protocol.NoMiner, "units wait for one"))
 	}
 }
 
@@ -196,7 +193,7 @@ func (p *Publisher) Do(ctx context.Context, units []unit.Unit) ([]unit.Outcome, 
 		waits[i] = w
 	}
 	if len(open) > 0 {
-		p.apply(time.Now(), market.Add{Units: open})
+		p.apply(time.Now(), market.AddUnits{Units: open})
 	}
 	p.mu.Unlock()
 	out := make([]unit.Outcome, len(units))
@@ -249,11 +246,11 @@ func (p *Publisher) apply(now time.Time, e market.Event) {
 	}
 	for _, a := range actions {
 		switch a := a.(type) {
-		case market.Lease:
+		case market.IssueTicket:
 			p.lease(now, a)
-		case market.Cancel:
+		case market.CancelTicket:
 			p.cancel(a)
-		case market.Idle:
+		case market.TellIdle:
 			if b := p.bidders[a.Miner]; b != nil && b.told != a.Code {
 				b.told = a.Code
 				p.push(b, &protocol.Idle{Version: protocol.Version, Code: a.Code})
@@ -263,7 +260,7 @@ func (p *Publisher) apply(now time.Time, e market.Event) {
 }
 
 // lease sends a ticket.
-func (p *Publisher) lease(now time.Time, l market.Lease) {
+func (p *Publisher) lease(now time.Time, l market.IssueTicket) {
 	b, w := p.bidders[l.Miner], p.units[l.Unit]
 	if b == nil || w == nil {
 		return
@@ -271,23 +268,19 @@ func (p *Publisher) lease(now time.Time, l market.Lease) {
 	p.number++
 	t := &protocol.Ticket{
 		Work: p.Work, Number: uint64(now.UnixMilli())<<16 | p.number&0xffff, Unit: l.Unit, Spec: w.unit.Spec(), Miner: l.Miner,
-		LeaseSeconds: l.Seconds, Price: p.Price, Hints: p.Peer.Mesh.Addrs(),
+		LeaseSeconds: l.Seconds, Hints: p.Peer.Mesh.Addrs(),
 	}
-	if err := protocol.Sign(p.Peer.Key, p.Peer.Net, t); err != nil {
+	body, err := protocol.Sign(p.Peer.Key, p.Peer.Net, t)
+	if err != nil {
 		p.Peer.Log.Error("ticket not signed", "err", err)
 		return
 	}
-	id, err := protocol.ID(t)
-	if err != nil {
-		p.Peer.Log.Error("ticket not encoded", "err", err)
-		return
-	}
-	p.tickets[id] = issued{l.Unit, l.Miner}
+	p.tickets[protocol.ID(body)] = issued{l.Unit, l.Miner}
 	w.started, b.told = now, protocol.Unspecified
 	p.push(b, t)
 }
 
-func (p *Publisher) cancel(c market.Cancel) {
+func (p *Publisher) cancel(c market.CancelTicket) {
 	for id, t := range p.tickets {
 		if t.unit == c.Unit && t.miner == c.Miner {
 			delete(p.tickets, id)

@@ -47,8 +47,7 @@ func NewRun(p *Peer, plan *run.Plan, dir string, here unit.Crew, report Reporter
 		Peer: p, Journal: journal, Work: plan.Link, Topic: protocol.RunTopic(p.Net), Estimate: plan.Estimate, Report: report,
 		Offer: func(seq uint64, addrs []string) protocol.Signed {
 			return &protocol.RunOffer{
-				Run: plan.Link, Seq: seq, Rounds: uint32(plan.Rounds()), K: config.Units,
-				UnitCost: plan.Estimate(unit.Unit{Kind: unit.Gradient}), Addrs: addrs,
+				Run: plan.Link, Seq: seq, Rounds: uint32(plan.Rounds()), Units: config.Units, Addrs: addrs,
 			}
 		},
 	}

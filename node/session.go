@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/protocol/mesh"
+	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -28,11 +30,11 @@ func (p *Publisher) serve(ctx context.Context, s *mesh.Session) {
 	p.mu.Lock()
 	if old := p.bidders[s.Peer]; old != nil {
 		old.end()
-		p.apply(time.Now(), market.Leave{Miner: s.Peer})
+		p.apply(time.Now(), market.MinerLeft{Miner: s.Peer})
 	}
 	p.bidders[s.Peer] = b
-	p.Report(Event{Kind: EventJoined, Work: p.Work, Miner: s.Peer, Miners: len(p.bidders), MFLOP: bid.MFLOPS, Text: bid.Capability.Kernel})
-	p.apply(time.Now(), market.Join{Miner: s.Peer, MFLOPS: bid.MFLOPS, InFlight: bid.InFlight, Price: bid.Price})
+	p.Report(Event{Kind: EventJoined, Work: p.Work, Miner: s.Peer, Miners: len(p.bidders), MFLOP: bid.Capability.MFLOPS, Text: describe(bid.Capability)})
+	p.apply(time.Now(), market.MinerJoined{Miner: s.Peer, MFLOPS: bid.Capability.MFLOPS, InFlight: bid.InFlight})
 	p.mu.Unlock()
 	var writer sync.WaitGroup
 	writer.Go(func() {
@@ -54,6 +56,11 @@ func (p *Publisher) serve(ctx context.Context, s *mesh.Session) {
 	p.leave(b, err)
 }
 
+// describe says what a miner computes with.
+func describe(c protocol.Capability) string {
+	return fmt.Sprintf("%s on %s, %d threads, %s, %s", c.Kernel, c.Device, c.Threads, c.Numerics, c.Software)
+}
+
 // leave takes a miner from the book when its session, and no newer one of
 // its own, has ended.
 func (p *Publisher) leave(b *bidder, err error) {
@@ -69,7 +76,7 @@ func (p *Publisher) leave(b *bidder, err error) {
 			delete(p.tickets, id)
 		}
 	}
-	p.apply(time.Now(), market.Leave{Miner: miner})
+	p.apply(time.Now(), market.MinerLeft{Miner: miner})
 	if !p.ended {
 		p.Report(Event{Kind: EventLeft, Work: p.Work, Miner: miner, Miners: len(p.bidders)}.because(protocol.PeerGone, err.Error()))
 	}
@@ -97,11 +104,13 @@ func (p *Publisher) bid(ctx context.Context, s *mesh.Session) (protocol.Bid, err
 	case bid.Account != s.Peer:
 		return bid, protocol.Refuse(protocol.WrongAccount, "the bid of %s came from %s", bid.Account.Short(), s.Peer.Short())
 	case bid.Work != p.Work:
-		return bid, protocol.Refuse(protocol.UnknownRun, "the offer here is for %s", p.Work)
+		return bid, protocol.Refuse(protocol.UnknownWork, "the bid is for %s, this publisher offers %s", bid.Work, p.Work)
 	case ended:
 		return bid, protocol.Refuse(protocol.WorkEnded, "%s is done", p.Work)
 	case bid.Price > p.Price:
-		return bid, protocol.Refuse(protocol.PriceTooHigh, "%d a GFLOP, the offer pays %d", bid.Price, p.Price)
+		return bid, protocol.Refuse(protocol.PriceTooHigh, "the bid asks %s ALIA for a GFLOP, the offer pays %s", protocol.FormatAmount(bid.Price), protocol.FormatAmount(p.Price))
+	case bid.Capability.Numerics != train.Numerics:
+		return bid, protocol.Refuse(protocol.WrongSoftware, "the miner computes %q, this work needs %q", bid.Capability.Numerics, train.Numerics)
 	}
 	return bid, nil
 }
@@ -110,7 +119,7 @@ func (p *Publisher) bid(ctx context.Context, s *mesh.Session) (protocol.Bid, err
 func (p *Publisher) refuse(ctx context.Context, s *mesh.Session, ticket block.Link, err error) {
 	code, text := protocol.ReasonOf(err), err.Error()
 	p.Report(Event{Kind: EventRefused, Work: p.Work, Miner: s.Peer}.because(code, text))
-	var r protocol.Record = &protocol.Reject{Version: protocol.Version, Ticket: ticket, Code: code, Reason: text[:min(len(text), 200)]}
+	var r protocol.Record = &protocol.Reject{Version: protocol.Version, Ticket: ticket, Code: code, Detail: text[:min(len(text), 200)]}
 	if code == protocol.WorkEnded {
 		r = &protocol.Idle{Version: protocol.Version, Code: code}
 	}
@@ -141,7 +150,7 @@ func (p *Publisher) listen(ctx context.Context, b *bidder) error {
 			if err := protocol.Parse(body, p.Peer.Net, &c); err != nil {
 				return err
 			}
-			p.Report(Event{Kind: EventRefused, Work: p.Work, Miner: s.Peer}.because(c.Code, c.Reason))
+			p.Report(Event{Kind: EventRefused, Work: p.Work, Miner: s.Peer}.because(c.Code, c.Detail))
 			p.failed(s.Peer, c.Ticket)
 		case protocol.TypeProgress:
 		default:
@@ -159,7 +168,7 @@ func (p *Publisher) failed(miner protocol.Account, ticket block.Link) {
 		return
 	}
 	delete(p.tickets, ticket)
-	p.apply(time.Now(), market.Fail{Unit: t.unit, Miner: miner})
+	p.apply(time.Now(), market.UnitFailed{Unit: t.unit, Miner: miner})
 }
 
 // attested takes a miner's statement of a result: it fetches the result and
@@ -176,7 +185,7 @@ func (p *Publisher) attested(ctx context.Context, b *bidder, a protocol.Attestat
 		return err
 	}
 	accept := protocol.Accept{Work: a.Work, Unit: a.Unit, Miner: a.Account, Result: a.Result, Cost: a.Cost}
-	if err := protocol.Sign(p.Peer.Key, p.Peer.Net, &accept); err != nil {
+	if _, err := protocol.Sign(p.Peer.Key, p.Peer.Net, &accept); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -198,8 +207,8 @@ func (p *Publisher) attested(ctx context.Context, b *bidder, a protocol.Attestat
 	delete(p.tickets, a.Ticket)
 	p.push(b, &accept)
 	p.Report(Event{Kind: EventUnit, Work: p.Work, Miner: a.Account, Unit: a.Unit.String(), Task: w.unit.Kind.String(), MFLOP: a.Cost, Seconds: float64(line.Took) / 1000})
-	p.apply(now, market.Done{Unit: a.Unit, Miner: a.Account})
-	p.apply(now, market.Drop{Units: []block.Link{a.Unit}})
+	p.apply(now, market.UnitDone{Unit: a.Unit, Miner: a.Account})
+	p.apply(now, market.DropUnits{Units: []block.Link{a.Unit}})
 	return nil
 }
 
@@ -212,8 +221,8 @@ func (p *Publisher) claimed(b *bidder, a protocol.Attestation) (*pending, error)
 	switch {
 	case a.Account != b.session.Peer:
 		return nil, protocol.Refuse(protocol.WrongAccount, "the attestation of %s came from %s", a.Account.Short(), b.session.Peer.Short())
-	case a.Role != protocol.Worker || a.Work != p.Work:
-		return nil, protocol.Refuse(protocol.UnknownRun, "the offer here is for %s", p.Work)
+	case a.Work != p.Work:
+		return nil, protocol.Refuse(protocol.UnknownWork, "the attestation is for %s, this publisher offers %s", a.Work, p.Work)
 	case w == nil:
 		return nil, protocol.Refuse(protocol.Superseded, "unit %s is done, or never was", a.Unit)
 	case !ok || t.unit != a.Unit || t.miner != a.Account:

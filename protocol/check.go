@@ -6,17 +6,17 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// The bounds on fields that grow, beside the bounds on whole records.
+// The bounds on fields of variable length. RecordTypes bound whole records.
 const (
 	maxAddrs    = 16
-	maxAddr     = 256 // bytes
-	maxText     = 256 // bytes
-	maxLanguage = 16  // bytes
-	maxUnits    = 4096
+	maxAddr     = 256  // bytes of one address
+	maxText     = 256  // bytes
+	maxLanguage = 16   // bytes
+	maxUnits    = 4096 // of a receipt
 )
 
 // The checks of the records run after decoding and before any signature is
-// looked at.
+// verified. Each field that a record requires is checked here and nowhere else.
 
 func (r *RunOffer) check() error {
 	return first(checkVersion(r.Version), need("run", r.Run), checkAddrs(r.Addrs))
@@ -27,28 +27,23 @@ func (r *JobOffer) check() error {
 		checkLanguage(r.Src), checkLanguage(r.Dst), checkAddrs(r.Addrs))
 }
 
-func (r *Capability) check() error {
-	return first(checkVersion(r.Version), checkText(r.Software), checkText(r.Kernel), checkText(r.Device))
-}
-
 func (r *Bid) check() error {
-	if r.Capability.Account != r.Account {
-		return Refuse(WrongAccount, "bid of %s with the capability of %s", r.Account, r.Capability.Account)
+	c := &r.Capability
+	if r.InFlight == 0 {
+		return Refuse(Malformed, "a bid for no units")
 	}
-	return first(checkVersion(r.Version), need("offer", r.Offer), need("work", r.Work), r.Capability.check())
+	return first(checkVersion(r.Version), need("work", r.Work), checkText(c.Numerics), checkText(c.Kernel),
+		checkText(c.Device), checkText(c.Software))
 }
 
 func (r *Ticket) check() error {
 	if got := block.Sum(block.CBOR, r.Spec); got != r.Unit.Cid {
-		return Refuse(Malformed, "ticket for unit %s has the spec of %s", r.Unit, got)
+		return Refuse(Malformed, "ticket for unit %s holds the spec of unit %s", r.Unit, got)
 	}
 	return first(checkVersion(r.Version), need("work", r.Work), checkAddrs(r.Hints))
 }
 
 func (r *Attestation) check() error {
-	if r.Role != Worker && r.Role != Auditor {
-		return Refuse(Malformed, "role %d", r.Role)
-	}
 	return first(checkVersion(r.Version), need("work", r.Work), need("unit", r.Unit), need("result", r.Result))
 }
 
@@ -56,11 +51,9 @@ func (r *Accept) check() error {
 	return first(checkVersion(r.Version), need("work", r.Work), need("unit", r.Unit), need("result", r.Result))
 }
 
-func (r *Head) check() error { return checkVersion(r.Version) }
-
 func (r *Receipt) check() error {
 	if n := len(r.Attestations); n != len(r.Accepts) || n > maxUnits {
-		return Refuse(Malformed, "%d attestations and %d accepts", n, len(r.Accepts))
+		return Refuse(Malformed, "a receipt of %d attestations and %d accepts, want as many of both and at most %d", n, len(r.Accepts), maxUnits)
 	}
 	for i := range r.Attestations {
 		if err := first(r.Attestations[i].check(), r.Accepts[i].check()); err != nil {
@@ -71,29 +64,27 @@ func (r *Receipt) check() error {
 		need("input", r.Input), need("output", r.Output))
 }
 
-func (r *Reject) check() error { return first(checkVersion(r.Version), checkText(r.Reason)) }
+func (r *Reject) check() error { return first(checkVersion(r.Version), checkText(r.Detail)) }
 
 func (r *Cancel) check() error {
-	return first(checkVersion(r.Version), need("ticket", r.Ticket), checkText(r.Reason))
+	return first(checkVersion(r.Version), need("ticket", r.Ticket), checkText(r.Detail))
 }
 
 func (r *Progress) check() error {
 	if r.DonePPM > 1_000_000 {
-		return Refuse(Malformed, "%d parts per million done", r.DonePPM)
+		return Refuse(Malformed, "progress of %d parts per million, want at most 1000000", r.DonePPM)
 	}
 	return first(checkVersion(r.Version), need("ticket", r.Ticket))
 }
 
-func (r *Credit) check() error { return checkVersion(r.Version) }
-
-func (r *Idle) check() error { return first(checkVersion(r.Version), checkText(r.Reason)) }
+func (r *Idle) check() error { return checkVersion(r.Version) }
 
 func (r *OfferQuery) check() error { return checkVersion(r.Version) }
 
 func (r *OfferPage) check() error {
 	for _, o := range r.Offers {
 		if o.Type != TypeRunOffer && o.Type != TypeJobOffer {
-			return Refuse(Malformed, "a %s among offers", o.Type)
+			return Refuse(Malformed, "a page of offers holds a %s", o.Type)
 		}
 	}
 	return checkVersion(r.Version)
@@ -130,15 +121,15 @@ func checkText(s string) error {
 	return nil
 }
 
-// checkLanguage takes the letters, digits and hyphens of a language tag, which
-// becomes part of a topic's name.
+// checkLanguage allows letters, digits and hyphens: a language tag becomes part
+// of a topic's name.
 func checkLanguage(s string) error {
 	if s == "" || len(s) > maxLanguage {
-		return Refuse(Malformed, "language %q", s)
+		return Refuse(Malformed, "language %q: want 1 to %d letters, digits or hyphens, such as en-GB", s, maxLanguage)
 	}
 	for _, c := range []byte(s) {
 		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' {
-			return Refuse(Malformed, "language %q", s)
+			return Refuse(Malformed, "language %q: want 1 to %d letters, digits or hyphens, such as en-GB", s, maxLanguage)
 		}
 	}
 	return nil

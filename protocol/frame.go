@@ -6,13 +6,12 @@ import (
 	"io"
 )
 
-// frameHead is the size of what precedes a frame's body: four bytes of its
-// length and two of its type, big-endian.
+// frameHead is the size of a frame's head in bytes: four bytes for the length
+// of the body and two for the record type, both big-endian.
 const frameHead = 6
 
-// WriteMessage writes one frame: the record's bytes after their length and
-// type. It is one Write.
-func WriteMessage(w io.Writer, t Type, body []byte) error {
+// WriteMessage writes one frame in one Write: a head and the record's bytes.
+func WriteMessage(w io.Writer, t RecordType, body []byte) error {
 	if len(body) > MaxMessage {
 		return Refuse(TooLarge, "write %s: %d bytes, the limit is %d", t, len(body), MaxMessage)
 	}
@@ -25,21 +24,21 @@ func WriteMessage(w io.Writer, t Type, body []byte) error {
 	return nil
 }
 
-// ReadMessage reads one frame. At the end of the stream it returns io.EOF, and
-// within a frame io.ErrUnexpectedEOF wrapped. A frame announced larger than its
-// type may be is refused unread.
-func ReadMessage(r io.Reader) (Type, []byte, error) {
+// ReadMessage reads one frame. It returns io.EOF at the end of the stream, and
+// wraps io.ErrUnexpectedEOF when the stream ends inside a frame. A frame whose
+// head announces more bytes than its type allows is refused unread.
+func ReadMessage(r io.Reader) (RecordType, []byte, error) {
 	var head [frameHead]byte
 	if _, err := io.ReadFull(r, head[:]); err == io.EOF {
 		return 0, nil, io.EOF
 	} else if err != nil {
 		return 0, nil, fmt.Errorf("read message: %w", err)
 	}
-	n, t := binary.BigEndian.Uint32(head[:]), Type(binary.BigEndian.Uint16(head[4:]))
-	if int(t) >= len(kinds) || kinds[t].max == 0 {
-		return 0, nil, Refuse(Malformed, "read message: %s is not known", t)
+	n, t := binary.BigEndian.Uint32(head[:]), RecordType(binary.BigEndian.Uint16(head[4:]))
+	if !t.known() {
+		return 0, nil, Refuse(Malformed, "read message: a %s is unknown", t)
 	}
-	if limit := min(MaxMessage, kinds[t].max); int64(n) > int64(limit) {
+	if limit := min(MaxMessage, types[t].max); int64(n) > int64(limit) {
 		return 0, nil, Refuse(TooLarge, "read %s: %d bytes, the limit is %d", t, n, limit)
 	}
 	body := make([]byte, n)

@@ -1,17 +1,19 @@
-// Package protocol is what peers say to each other: offers, bids, tickets,
-// attestations, receipts, how each is encoded, signed and checked.
+// Package protocol is the records that peers send to each other: their fields,
+// encoding, signatures and checks.
 //
-// A record is a struct encoded as the canonical array of its fields
-// ([block.Encode]). Every hand-over leaves a signed one: an offer says what is
-// to be done, a bid who could, a ticket who shall, an attestation what came
-// out, an accept that it is good. What a peer sent is hostile until [Parse] has
-// bounded its size, then its shape, then its signature; a refusal carries a
-// [Reason]. Amounts are in 1e-8 ALIA (1 ALIA is [Coin]), prices in 1e-8 ALIA per
-// GFLOP, costs in MFLOP of the table of operations, times in ledger heights.
+// A record is a struct that is encoded as the canonical array of its fields
+// ([block.Encode]). Signed records document who is responsible for each step.
+// An offer asks for work, a bid answers the offer, a ticket leases a unit to a
+// miner, an attestation states the unit's result, an accept states that the
+// publisher takes the result.
 //
-//	offer := protocol.RunOffer{Run: run, Rounds: 40, K: 4, Addrs: addrs}
-//	err := protocol.Sign(key, net, &offer)
-//	data, err := protocol.Encode(&offer)
+// Bytes from a peer are hostile until [Parse] has checked their size, their
+// shape and their signature, in this order. A refusal is an [Error] with a
+// [Reason]. Amounts of money are in 1e-8 ALIA ([Coin] is 1 ALIA), a price is
+// the amount for a GFLOP, costs are in MFLOP of the table of operations.
+//
+//	offer := protocol.RunOffer{Run: run, Rounds: 40, Units: 4, Addrs: addrs}
+//	data, err := protocol.Sign(key, net, &offer)
 //	...
 //	var got protocol.RunOffer
 //	err := protocol.Parse(data, net, &got) // got.Account signed it for this network
@@ -59,47 +61,45 @@ func unhex(what string, dst, text []byte) error {
 	return nil
 }
 
-// Type numbers a kind of record, in frames and under signatures.
-type Type uint16
+// RecordType numbers a kind of record, in frames and under signatures.
+type RecordType uint16
 
-// The kinds of records. TypeTx is the ledger's transaction, which is signed as
-// records are but kept in its own room.
+// The kinds of records. Numbers are part of the protocol and are never reused;
+// 3, 11 and 15 were used before the first public network. TypeTx is the
+// ledger's transaction, which is signed as records are, see package ledger.
 const (
-	TypeRunOffer Type = iota + 1
-	TypeJobOffer
-	TypeCapability
-	TypeBid
-	TypeTicket
-	TypeAttestation
-	TypeAccept
-	TypeReject
-	TypeCancel
-	TypeProgress
-	TypeCredit
-	TypeIdle
-	TypeOfferQuery
-	TypeOfferPage
-	TypeHead
-	TypeReceipt
-	TypeTx
+	TypeRunOffer    RecordType = 1
+	TypeJobOffer    RecordType = 2
+	TypeBid         RecordType = 4
+	TypeTicket      RecordType = 5
+	TypeAttestation RecordType = 6
+	TypeAccept      RecordType = 7
+	TypeReject      RecordType = 8
+	TypeCancel      RecordType = 9
+	TypeProgress    RecordType = 10
+	TypeIdle        RecordType = 12
+	TypeOfferQuery  RecordType = 13
+	TypeOfferPage   RecordType = 14
+	TypeReceipt     RecordType = 16
+	TypeTx          RecordType = 17
 )
 
-// The sizes that bound a record before anything else is looked at, in bytes.
+// The bounds that are checked before a record is decoded, in bytes.
 const (
 	MaxGossip  = 8 << 10   // a record that travels by gossip
 	MaxMessage = 256 << 10 // any frame's body
 )
 
-// kind is what the package knows of a type.
-type kind struct {
+// typeInfo is the name of a record type, for people, and the most bytes of a
+// record of the type.
+type typeInfo struct {
 	name string
-	max  int // bytes
+	max  int
 }
 
-var kinds = [...]kind{
+var types = [...]typeInfo{
 	TypeRunOffer:    {"run offer", MaxGossip},
 	TypeJobOffer:    {"job offer", MaxGossip},
-	TypeCapability:  {"capability", 2 << 10},
 	TypeBid:         {"bid", 4 << 10},
 	TypeTicket:      {"ticket", 128 << 10},
 	TypeAttestation: {"attestation", 1 << 10},
@@ -107,21 +107,22 @@ var kinds = [...]kind{
 	TypeReject:      {"reject", 1 << 10},
 	TypeCancel:      {"cancel", 1 << 10},
 	TypeProgress:    {"progress", 1 << 10},
-	TypeCredit:      {"credit", 64},
-	TypeIdle:        {"idle", 1 << 10},
+	TypeIdle:        {"idle", 64},
 	TypeOfferQuery:  {"offer query", 64},
 	TypeOfferPage:   {"offer page", 64 << 10},
-	TypeHead:        {"head", 1 << 10},
 	TypeReceipt:     {"receipt", block.MaxSize},
 	TypeTx:          {"transaction", MaxMessage},
 }
 
+// known reports whether the protocol has the type.
+func (t RecordType) known() bool { return int(t) < len(types) && types[t].max > 0 }
+
 // String returns the type's name, for people.
-func (t Type) String() string {
-	if int(t) < len(kinds) && kinds[t].name != "" {
-		return kinds[t].name
+func (t RecordType) String() string {
+	if t.known() {
+		return types[t].name
 	}
-	return fmt.Sprintf("type %d", uint16(t))
+	return fmt.Sprintf("record of type %d", uint16(t))
 }
 
 // The names of gossip topics.
@@ -133,9 +134,3 @@ func RunTopic(n Net) string { return "/alia/" + n.Short() + "/offer/nmt/1" }
 func JobTopic(n Net, src, dst string) string {
 	return "/alia/" + n.Short() + "/offer/mt/" + src + "-" + dst + "/1"
 }
-
-// AttestTopic is where miners publish attestations, for relays.
-func AttestTopic(n Net) string { return "/alia/" + n.Short() + "/attest/1" }
-
-// HeadTopic is where ledger nodes publish their newest height.
-func HeadTopic(n Net) string { return "/alia/" + n.Short() + "/head/1" }

@@ -2,10 +2,10 @@ package protocol
 
 import "github.com/alia-network/alia/protocol/block"
 
-// A Record is one of the structs of this file. Fields stand in the order in
-// which they are encoded; optional ones may be zero.
+// A Record is one of the structs of this file that has a type number. Fields
+// stand in the order in which they are encoded.
 type Record interface {
-	Type() Type
+	Type() RecordType
 	check() error // version and bounds, without signatures
 }
 
@@ -24,8 +24,8 @@ type Header struct {
 
 func (h *Header) header() *Header { return h }
 
-// Seal is the end of every signed record: who signed it, and the signature over
-// all the rest. Sign fills it.
+// Seal is the end of every signed record: the account that signed it, and the
+// signature over all the rest. Sign fills it.
 type Seal struct {
 	Account Account
 	Sig     []byte // 64 bytes
@@ -33,19 +33,16 @@ type Seal struct {
 
 func (s *Seal) seal() *Seal { return s }
 
-// RunOffer announces a training run that seeks miners. The account is its
+// RunOffer announces a training run that seeks miners. The account is the run's
 // coordinator. Of two offers for one run the higher Seq holds.
 type RunOffer struct {
 	_ struct{} `cbor:",toarray"`
 	Header
-	Run       block.Link // configuration of the run
-	Seq       uint64
-	Round     uint32 // the round now open
-	Rounds    uint32 // of the whole run
-	K         uint32 // units a round
-	UnitCost  uint64 // MFLOP
-	Addrs     []string
-	ExpHeight uint64 // the offer is void above it; 0: no limit
+	Run    block.Link // CID of the run's record
+	Seq    uint64
+	Rounds uint32   // of the whole run
+	Units  uint32   // of one round
+	Addrs  []string // multiaddrs of the coordinator
 	Seal
 }
 
@@ -54,31 +51,25 @@ type RunOffer struct {
 type JobOffer struct {
 	_ struct{} `cbor:",toarray"`
 	Header
-	Job       block.Link
-	Seq       uint64
-	Src, Dst  string // languages, as BCP 47 tags
-	Model     block.Link
-	Units     uint32
-	Cost      uint64     // MFLOP, of all units
-	Price     uint64     // units per GFLOP, at most
-	Escrow    block.Link // none: unpaid
-	Addrs     []string
-	ExpHeight uint64
+	Job      block.Link // CID of the job's record
+	Seq      uint64
+	Src, Dst string     // languages, as BCP 47 tags
+	Model    block.Link // CID of the model that translates
+	Price    uint64     // the most paid for a GFLOP, an amount; 0: unpaid
+	Addrs    []string   // multiaddrs of the customer
 	Seal
 }
 
-// Capability says what a miner has. It is measured, not promised: MFLOPS is the
-// speed of the canonical probe.
+// Capability says what a miner computes with. MFLOPS is measured by the
+// canonical probe.
 type Capability struct {
-	_ struct{} `cbor:",toarray"`
-	Header
-	Software string // version of the program
-	Kernel   string // version of the table of operations and the kernels in use
-	Device   string // processor or graphics card, for people
+	_        struct{} `cbor:",toarray"`
+	Numerics string   // specification of the arithmetic, such as "ALIA-F32 v1"
+	Kernel   string   // kernels in use, such as "avx2"
+	Device   string   // processor architecture, for people
+	Software string   // version of the program
 	Threads  uint32
 	MFLOPS   uint64 // MFLOP per second
-	Memory   uint64 // bytes
-	Seal
 }
 
 // Bid answers an offer, on a stream to the offer's account. The last bid of an
@@ -86,12 +77,10 @@ type Capability struct {
 type Bid struct {
 	_ struct{} `cbor:",toarray"`
 	Header
-	Offer      block.Link // CID of the offer's bytes
-	Work       block.Link // the offer's run or job
-	Price      uint64     // units per GFLOP
-	MFLOPS     uint64     // speed at this work, MFLOP per second
-	InFlight   uint32     // units wanted at a time
-	Capability Capability // of the same account
+	Work       block.Link // CID of the offer's run or job
+	Price      uint64     // asked for a GFLOP, an amount
+	InFlight   uint32     // units wanted at a time, at least 1
+	Capability Capability
 	Seal
 }
 
@@ -104,17 +93,10 @@ type Ticket struct {
 	Unit         block.Link // CID of Spec
 	Spec         []byte     // the unit's canonical bytes
 	Miner        Account
-	LeaseSeconds uint32
-	Price        uint64   // units per GFLOP
+	LeaseSeconds uint32   // from the ticket's arrival
 	Hints        []string // addresses of peers that hold the inputs
 	Seal
 }
-
-// Roles of an attestation.
-const (
-	Worker  = 0
-	Auditor = 1
-)
 
 // Attestation states that a unit gives a result. The account computed it.
 type Attestation struct {
@@ -122,10 +104,9 @@ type Attestation struct {
 	Header
 	Work   block.Link
 	Unit   block.Link
-	Role   uint8
 	Result block.Link
 	Cost   uint64     // MFLOP, by the cost table
-	Ticket block.Link // CID of the ticket's bytes; none for an auditor
+	Ticket block.Link // CID of the ticket's bytes
 	Seal
 }
 
@@ -141,16 +122,6 @@ type Accept struct {
 	Seal
 }
 
-// Head announces a ledger node's newest height. It is a hint, not a proof.
-type Head struct {
-	_ struct{} `cbor:",toarray"`
-	Header
-	Height  uint64
-	BlockID [32]byte
-	AppHash [32]byte
-	Seal
-}
-
 // Receipt is what a customer keeps: who attests that Model makes Output of
 // Input, and the ledger's proof of the settlement. It checks offline.
 type Receipt struct {
@@ -160,7 +131,7 @@ type Receipt struct {
 	Model        block.Link
 	Input        block.Link
 	Output       block.Link
-	Attestations []Attestation // one a unit, in the order of the job's units
+	Attestations []Attestation // one for each unit, in the order of the job's units
 	Accepts      []Accept      // the same
 	Settlement   []byte        // the ledger's proof, in its own encoding
 	Seal
@@ -169,26 +140,27 @@ type Receipt struct {
 // The records below are said on an authenticated stream, between the two
 // accounts that opened it, and are not signed. Version is [Version].
 
-// Reject answers an attestation or a bid that is not taken. Ticket is none
-// when it is about the bid.
+// Reject answers an attestation or a bid that is refused. Ticket is zero when
+// the bid is refused.
 type Reject struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
 	Ticket  block.Link
 	Code    Reason
-	Reason  string // detail for people, may be empty
+	Detail  string // for people, may be empty
 }
 
-// Cancel ends a lease: the publisher needs it no more, or the miner gives it up.
+// Cancel ends a lease: the publisher no longer needs the unit, or the miner
+// gives the unit up.
 type Cancel struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
 	Ticket  block.Link
 	Code    Reason
-	Reason  string
+	Detail  string
 }
 
-// Progress says how far a miner is with a unit.
+// Progress says which part of a unit a miner has computed.
 type Progress struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
@@ -196,19 +168,11 @@ type Progress struct {
 	DonePPM uint32 // parts per million
 }
 
-// Credit changes how many units a miner wants at a time; 0 means none for now.
-type Credit struct {
-	_        struct{} `cbor:",toarray"`
-	Version  uint16
-	InFlight uint32
-}
-
-// Idle tells a miner why it has no unit now.
+// Idle tells a miner why no unit is leased to it now.
 type Idle struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
 	Code    Reason
-	Reason  string
 }
 
 // OfferQuery asks a peer for the open offers it knows, from a cursor on.
@@ -222,32 +186,29 @@ type OfferQuery struct {
 type OfferPage struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
-	Offers  []Offer
+	Offers  []EncodedOffer
 	Cursor  uint64 // of the next page; 0: this is the last
 }
 
-// Offer is the canonical bytes of a RunOffer or a JobOffer.
-type Offer struct {
+// EncodedOffer is the canonical bytes of a RunOffer or a JobOffer.
+type EncodedOffer struct {
 	_    struct{} `cbor:",toarray"`
-	Type Type
+	Type RecordType
 	Body []byte
 }
 
 // The types of the records.
 
-func (*RunOffer) Type() Type    { return TypeRunOffer }
-func (*JobOffer) Type() Type    { return TypeJobOffer }
-func (*Capability) Type() Type  { return TypeCapability }
-func (*Bid) Type() Type         { return TypeBid }
-func (*Ticket) Type() Type      { return TypeTicket }
-func (*Attestation) Type() Type { return TypeAttestation }
-func (*Accept) Type() Type      { return TypeAccept }
-func (*Head) Type() Type        { return TypeHead }
-func (*Receipt) Type() Type     { return TypeReceipt }
-func (*Reject) Type() Type      { return TypeReject }
-func (*Cancel) Type() Type      { return TypeCancel }
-func (*Progress) Type() Type    { return TypeProgress }
-func (*Credit) Type() Type      { return TypeCredit }
-func (*Idle) Type() Type        { return TypeIdle }
-func (*OfferQuery) Type() Type  { return TypeOfferQuery }
-func (*OfferPage) Type() Type   { return TypeOfferPage }
+func (*RunOffer) Type() RecordType    { return TypeRunOffer }
+func (*JobOffer) Type() RecordType    { return TypeJobOffer }
+func (*Bid) Type() RecordType         { return TypeBid }
+func (*Ticket) Type() RecordType      { return TypeTicket }
+func (*Attestation) Type() RecordType { return TypeAttestation }
+func (*Accept) Type() RecordType      { return TypeAccept }
+func (*Receipt) Type() RecordType     { return TypeReceipt }
+func (*Reject) Type() RecordType      { return TypeReject }
+func (*Cancel) Type() RecordType      { return TypeCancel }
+func (*Progress) Type() RecordType    { return TypeProgress }
+func (*Idle) Type() RecordType        { return TypeIdle }
+func (*OfferQuery) Type() RecordType  { return TypeOfferQuery }
+func (*OfferPage) Type() RecordType   { return TypeOfferPage }

@@ -12,25 +12,33 @@ import (
 // Digest returns the message that is signed for a record or transaction: the
 // domain "ALIA-1", the network, the type, and the SHA-256 of its canonical
 // bytes with an empty signature.
-func Digest(net Net, t Type, unsigned []byte) []byte {
+func Digest(net Net, t RecordType, unsigned []byte) []byte {
 	sum := sha256.Sum256(unsigned)
 	msg := append([]byte("ALIA-1"), net[:]...)
 	msg = binary.BigEndian.AppendUint16(msg, uint16(t))
 	return append(msg, sum[:]...)
 }
 
-// Sign fills the record's Header and Seal: the version, the network, the key's
-// account and its signature.
-func Sign(key ed25519.PrivateKey, net Net, r Signed) error {
+// Sign fills the record's Header and Seal (the version, the network, the key's
+// account and its signature) and returns the record's canonical bytes. It fails
+// on a record that [Parse] would refuse.
+func Sign(key ed25519.PrivateKey, net Net, r Signed) ([]byte, error) {
 	*r.header() = Header{Version: Version, Net: net}
 	*r.seal() = Seal{Account: AccountOf(key)}
-	unsigned, err := block.Encode(r)
+	unsigned, err := Encode(r)
 	if err != nil {
-		return fmt.Errorf("sign %s: %w", r.Type(), err)
+		return nil, fmt.Errorf("sign: %w", err)
 	}
-	r.seal().Sig = ed25519.Sign(key, Digest(net, r.Type(), unsigned))
-	return nil
+	sig := ed25519.Sign(key, Digest(net, r.Type(), unsigned))
+	r.seal().Sig = sig
+	signed := append(append(unsigned[:len(unsigned)-1], sigHead...), sig...)
+	return signed, checkSize(r.Type(), len(signed))
 }
+
+// sigHead is the CBOR head of a signature, a byte string of 64 bytes. The
+// signature is a record's last field, so that only the end of the bytes differs
+// between a signed record and the same record with an empty signature (0x40).
+var sigHead = []byte{0x58, ed25519.SignatureSize}
 
 // Verify reports whether the record is well-formed, of this network and signed
 // by its account, and likewise every signed record inside it.
@@ -45,21 +53,19 @@ func Verify(net Net, r Signed) error {
 	return verify(net, r, data)
 }
 
-// sigTail is the length of an encoded signature: its head of two bytes and 64.
-const sigTail = 2 + ed25519.SignatureSize
-
-// verify is Verify for a record whose canonical bytes are data. The signature
-// is the last field, so the bytes that were signed are data with an empty byte
-// string in its place.
+// verify is Verify for a record that is checked and whose canonical bytes are
+// data. The bytes that were signed are data with an empty byte string in place
+// of the signature.
 func verify(net Net, r Signed, data []byte) error {
 	if got := r.header().Net; got != net {
-		return Refuse(WrongNetwork, "%s of network %s, this is %s", r.Type(), got.Short(), net.Short())
+		return Refuse(WrongNetwork, "%s of network %s, this network is %s", r.Type(), got.Short(), net.Short())
 	}
 	s := r.seal()
 	if len(s.Sig) != ed25519.SignatureSize {
-		return Refuse(BadSignature, "%s of %s: signature of %d bytes", r.Type(), s.Account.Short(), len(s.Sig))
+		return Refuse(BadSignature, "%s of %s: signature of %d bytes, want %d", r.Type(), s.Account.Short(), len(s.Sig), ed25519.SignatureSize)
 	}
-	unsigned := append(data[:len(data)-sigTail:len(data)-sigTail], 0x40)
+	body := len(data) - len(sigHead) - len(s.Sig)
+	unsigned := append(data[:body:body], 0x40)
 	if !ed25519.Verify(s.Account[:], Digest(net, r.Type(), unsigned), s.Sig) {
 		return Refuse(BadSignature, "%s of %s", r.Type(), s.Account.Short())
 	}
@@ -73,10 +79,8 @@ func verify(net Net, r Signed, data []byte) error {
 	return nil
 }
 
-// A composite record holds other signed records.
+// A composite record contains other signed records.
 type composite interface{ parts() []Signed }
-
-func (r *Bid) parts() []Signed { return []Signed{&r.Capability} }
 
 func (r *Receipt) parts() []Signed {
 	parts := make([]Signed, 0, 2*len(r.Attestations))
@@ -87,7 +91,7 @@ func (r *Receipt) parts() []Signed {
 }
 
 // Encode returns the canonical bytes of a record. It fails on a record that
-// Parse would refuse, except for its signature.
+// [Parse] would refuse, except for its signature.
 func Encode(r Record) ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, fmt.Errorf("encode %s: %w", r.Type(), err)
@@ -96,10 +100,15 @@ func Encode(r Record) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", r.Type(), err)
 	}
-	if limit := kinds[r.Type()].max; len(data) > limit {
-		return nil, Refuse(TooLarge, "encode %s: %d bytes, the limit is %d", r.Type(), len(data), limit)
+	return data, checkSize(r.Type(), len(data))
+}
+
+// checkSize refuses more bytes than a record of the type may have.
+func checkSize(t RecordType, bytes int) error {
+	if limit := types[t].max; bytes > limit {
+		return Refuse(TooLarge, "%s of %d bytes, the limit is %d", t, bytes, limit)
 	}
-	return data, nil
+	return nil
 }
 
 // Parse reads a record that a peer sent into *r. It accepts exactly the bytes
@@ -107,8 +116,8 @@ func Encode(r Record) ([]byte, error) {
 // network and every signature (net counts for signed records only). An error is
 // an [Error] and has a reason.
 func Parse(data []byte, net Net, r Record) error {
-	if limit := kinds[r.Type()].max; len(data) > limit {
-		return Refuse(TooLarge, "%s of %d bytes, the limit is %d", r.Type(), len(data), limit)
+	if err := checkSize(r.Type(), len(data)); err != nil {
+		return err
 	}
 	if err := block.Decode(data, r); err != nil {
 		return Refuse(Malformed, "%w", err)
@@ -123,10 +132,4 @@ func Parse(data []byte, net Net, r Record) error {
 }
 
 // ID returns the CID of a record's canonical bytes.
-func ID(r Record) (block.Link, error) {
-	data, err := Encode(r)
-	if err != nil {
-		return block.Link{}, err
-	}
-	return block.Link{Cid: block.Sum(block.CBOR, data)}, nil
-}
+func ID(data []byte) block.Link { return block.Link{Cid: block.Sum(block.CBOR, data)} }

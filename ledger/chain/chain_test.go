@@ -106,7 +106,10 @@ func entry(t *testing.T, net protocol.Net, run, unit block.Link) ledger.SettleEn
 			Work: run, Unit: unit, Miner: protocol.AccountOf(key("miner")), Result: link("result"), Cost: 1000,
 		},
 	}
-	if err := errors.Join(protocol.Sign(key("miner"), net, &e.Attestation), protocol.Sign(key("coordinator"), net, &e.Accept)); err != nil {
+	if _, err := protocol.Sign(key("miner"), net, &e.Attestation); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := protocol.Sign(key("coordinator"), net, &e.Accept); err != nil {
 		t.Fatal(err)
 	}
 	return e

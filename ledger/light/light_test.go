@@ -128,8 +128,10 @@ func (w *world) entry(miner, accepter ed25519.PrivateKey, work, unit block.Link,
 			Work: work, Unit: unit, Miner: protocol.AccountOf(miner), Result: link("result"), Cost: cost,
 		},
 	}
-	w.check(protocol.Sign(miner, w.client.Net(), &e.Attestation))
-	w.check(protocol.Sign(accepter, w.client.Net(), &e.Accept))
+	_, err := protocol.Sign(miner, w.client.Net(), &e.Attestation)
+	w.check(err)
+	_, err = protocol.Sign(accepter, w.client.Net(), &e.Accept)
+	w.check(err)
 	return e
 }
 

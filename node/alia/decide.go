@@ -230,7 +230,7 @@ func (c *course) chooseSteps(ctx context.Context, a *app, dev kernel.Device, pee
 // spread takes the fewest steps of those tried that take patientLink times as
 // long as moving a unit of so many parameters, or the most. A step is in
 // seconds; up and down are the bytes that a unit then moves.
-func (c *course) spread(parameters int, step float64, link mesh.Link) (up, down float64, err error) {
+func (c *course) spread(parameters int, step float64, link mesh.LinkSpeed) (up, down float64, err error) {
 	for _, steps := range stepsTried {
 		if err := c.apart(steps); err != nil {
 			return 0, 0, err
@@ -289,7 +289,7 @@ const (
 
 // speedOf is the median link to the peers that are there, each way, and of how
 // many.
-func speedOf(ctx context.Context, a *app, peer *node.Peer) (mesh.Link, int) {
+func speedOf(ctx context.Context, a *app, peer *node.Peer) (mesh.LinkSpeed, int) {
 	for begin := time.Now(); len(peer.Mesh.Peers()) == 0 && time.Since(begin) < peersWithin && ctx.Err() == nil; {
 		time.Sleep(peersWithin / 50)
 	}
@@ -306,9 +306,9 @@ func speedOf(ctx context.Context, a *app, peer *node.Peer) (mesh.Link, int) {
 		up, down = append(up, l.Up), append(down, l.Down)
 	}
 	if len(up) == 0 {
-		return mesh.Link{}, 0
+		return mesh.LinkSpeed{}, 0
 	}
 	slices.Sort(up)
 	slices.Sort(down)
-	return mesh.Link{Up: up[len(up)/2], Down: down[len(down)/2]}, len(up)
+	return mesh.LinkSpeed{Up: up[len(up)/2], Down: down[len(down)/2]}, len(up)
 }

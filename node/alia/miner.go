@@ -127,7 +127,7 @@ func hold(ctx context.Context, a *app, peer *node.Peer, dir string) error {
 // capabilityOf measures the device.
 func capabilityOf(dev kernel.Device, threads int) protocol.Capability {
 	return protocol.Capability{
-		Software: "alia " + version, Kernel: train.Numerics + " " + dev.Name(), Device: runtime.GOARCH,
+		Software: "alia " + version, Numerics: train.Numerics, Kernel: dev.Name(), Device: runtime.GOARCH,
 		Threads: uint32(threads), MFLOPS: uint64(probe(dev) / 1e6),
 	}
 }

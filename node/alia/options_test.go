@@ -184,7 +184,7 @@ func TestSpread(t *testing.T) {
 	}{{1e9, 1}, {22, 1}, {20, 10}, {1, 10}, {0.8, 20}, {0.4, 50}, {0.1, 100}, {0.001, 100}} {
 		course := course{cfg: preset, preset: "tiny"}
 		course.cfg.WarmUp = 77
-		if _, _, err := course.spread(2_000_000, 1, mesh.Link{Up: c.megabytes * 1e6, Down: c.megabytes * 1e6}); err != nil {
+		if _, _, err := course.spread(2_000_000, 1, mesh.LinkSpeed{Up: c.megabytes * 1e6, Down: c.megabytes * 1e6}); err != nil {
 			t.Fatal(err)
 		}
 		got := course.cfg
@@ -197,7 +197,7 @@ func TestSpread(t *testing.T) {
 	}
 	course := course{cfg: preset, preset: "tiny"}
 	course.cfg.DeltaBits = 4
-	if _, _, err := course.spread(2_000_000, 1, mesh.Link{Up: 1e6, Down: 1e6}); err != nil || course.cfg.DeltaBits != 4 || course.cfg.UpdateBits != 4 {
+	if _, _, err := course.spread(2_000_000, 1, mesh.LinkSpeed{Up: 1e6, Down: 1e6}); err != nil || course.cfg.DeltaBits != 4 || course.cfg.UpdateBits != 4 {
 		t.Errorf("%v: deltas of %d bits, set to 4; updates of %d", err, course.cfg.DeltaBits, course.cfg.UpdateBits)
 	}
 }

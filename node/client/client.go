@@ -189,19 +189,16 @@ func (c *Client) escrow(ctx context.Context, sender *light.Sender, job block.Lin
 
 // publish offers the job and returns when every unit is done.
 func (c *Client) publish(ctx context.Context, d Document, job block.Link, units []unit.Unit, journal *node.Journal) ([]unit.Outcome, error) {
+	price := d.Price
+	if d.Budget == 0 {
+		price = 0 // nothing is in escrow: the work is unpaid
+	}
 	p := &node.Publisher{
-		Peer: c.Peer, Journal: journal, Work: job, Price: d.Price, Report: c.Report,
+		Peer: c.Peer, Journal: journal, Work: job, Price: price, Report: c.Report,
 		Topic:    protocol.JobTopic(c.Peer.Net, d.Source, d.Target),
 		Estimate: func(u unit.Unit) uint64 { return unitCost },
 		Offer: func(seq uint64, addrs []string) protocol.Signed {
-			o := &protocol.JobOffer{
-				Job: job, Seq: seq, Src: d.Source, Dst: d.Target, Model: d.Model,
-				Units: uint32(len(units)), Cost: unitCost * uint64(len(units)), Price: d.Price, Addrs: addrs,
-			}
-			if d.Budget > 0 {
-				o.Escrow = job
-			}
-			return o
+			return &protocol.JobOffer{Job: job, Seq: seq, Src: d.Source, Dst: d.Target, Model: d.Model, Price: price, Addrs: addrs}
 		},
 	}
 	var outcomes []unit.Outcome
@@ -271,7 +268,7 @@ func (c *Client) receipt(r protocol.Receipt, units []unit.Unit, journal *node.Jo
 		r.Attestations = append(r.Attestations, a.Attestation)
 		r.Accepts = append(r.Accepts, a.Accept)
 	}
-	if err := protocol.Sign(c.Peer.Key, c.Peer.Net, &r); err != nil {
+	if _, err := protocol.Sign(c.Peer.Key, c.Peer.Net, &r); err != nil {
 		return nil, fmt.Errorf("receipt: %w", err)
 	}
 	return &r, nil

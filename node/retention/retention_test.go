@@ -30,8 +30,10 @@ func accept(t *testing.T, path string) (unit, result block.Link) {
 		Attestation: protocol.Attestation{Work: link("run"), Unit: unit, Result: result, Cost: 1},
 		Accept:      protocol.Accept{Work: link("run"), Unit: unit, Result: result, Cost: 1, Miner: protocol.AccountOf(miner)},
 	}
-	if err := errors.Join(protocol.Sign(miner, net, &a.Attestation), protocol.Sign(publisher, net, &a.Accept)); err != nil {
-		t.Fatal(err)
+	for r, key := range map[protocol.Signed]ed25519.PrivateKey{&a.Attestation: miner, &a.Accept: publisher} {
+		if _, err := protocol.Sign(key, net, r); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)

@@ -11,56 +11,55 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// Book is the state of one work. The zero Book has no units and no miners, and
-// takes any price. It is not safe for concurrent use.
+// Book is the state of one work. The zero Book has no units and no miners. It
+// is not safe for concurrent use.
 type Book struct {
-	MaxPrice uint64 // units per GFLOP above which a bid is not served; 0: none
-
 	now    time.Time
-	units  []*unit  // by order and then CID; slices keep iteration fixed
-	miners []*miner // by account; those that left stay, with their record
+	units  []*unit  // sorted by order, then CID; slices keep the iteration fixed
+	miners []*miner // sorted by account; miners that left stay, with their history
 }
 
-// unit is a unit and what has become of it.
+// unit is a unit with its leases.
 type unit struct {
 	Unit
 	done   bool
-	leases []*lease           // live ones, oldest first
-	held   []protocol.Account // who ever leased it, of whom results are taken
-	failed []protocol.Account // who failed it, and gets it again only when nothing else is to be had
+	leases []*lease           // live leases, oldest first
+	leased []protocol.Account // miners that ever leased the unit; their results are accepted
+	failed []protocol.Account // miners that failed the unit; they get it again only when no other unit is open
 }
 
 // miner is a bidder.
 type miner struct {
 	account  protocol.Account
 	here     bool
-	inFlight uint32
-	price    uint64
-	pace     uint64 // picoseconds per MFLOP: as bid, until it is observed
-	bid      uint64 // the pace it bid
+	inFlight uint32 // units it wants at a time
+	pace     uint64 // picoseconds per MFLOP: as bid, until a unit is observed
+	bid      uint64 // pace of the bid
 	observed bool
 	forgiven time.Time // when its pace was last eased
-	last     time.Time // when it last finished or lost the unit it was at
-	leases   []*lease  // live ones, oldest first: it works in this order
-	done     uint64
+	last     time.Time // when it last finished or lost the unit it computed
+	leases   []*lease  // live leases, oldest first: the miner computes in this order
+	done     uint64    // units
 	failures uint64    // in a row
-	until    time.Time // it is given nothing before
+	until    time.Time // no unit is leased to it before
 	told     protocol.Reason
 }
 
-// lease is a ticket that is out.
+// lease is a unit given to a miner until a time.
 type lease struct {
 	unit    *unit
 	miner   *miner
 	issued  time.Time
 	expires time.Time
-	ppm     uint32 // progress, and when it was told
-	at      time.Time
+	latest  time.Time // expires is never moved past it
+	ppm     uint32    // progress in parts per million
+	at      time.Time // when the progress was told
 }
 
-// Apply takes an event at a time, which never goes back, and returns what is to
-// be done about it, in order. An error, which has a reason, means that the event
-// does not fit; the book is then as it was.
+// Apply takes an event and the time at which it happened, and returns the
+// actions that follow from it, in order. Time never goes back: an earlier time
+// than before counts as the same time. An error has a reason and means that the
+// event does not fit the book; the book is then unchanged.
 func (b *Book) Apply(now time.Time, e Event) ([]Action, error) {
 	if now.Before(b.now) {
 		now = b.now
@@ -72,40 +71,31 @@ func (b *Book) Apply(now time.Time, e Event) ([]Action, error) {
 	b.now = now
 	actions = append(actions, b.expire()...)
 	b.forgive()
-	actions = append(actions, b.lease()...)
-	return append(actions, b.idle()...), nil
+	actions = append(actions, b.schedule()...)
+	return append(actions, b.tellIdle()...), nil
 }
 
 // apply changes the book by one event, or returns an error before it changes
 // anything.
 func (b *Book) apply(now time.Time, e Event) ([]Action, error) {
 	switch e := e.(type) {
-	case Add:
+	case AddUnits:
 		return nil, b.add(e.Units)
-	case Drop:
+	case DropUnits:
 		return b.drop(now, e.Units), nil
-	case Join:
+	case MinerJoined:
 		return nil, b.join(e)
+	case MinerLeft:
+		b.leave(now, e.Miner)
+		return nil, nil
+	case UnitProgress:
+		return nil, b.progress(now, e)
+	case UnitDone:
+		return b.finish(now, e)
+	case UnitFailed:
+		return nil, b.fail(now, e)
 	case Tick:
 		return nil, nil
-	case Credit:
-		m, err := b.live(e.Miner)
-		if err == nil {
-			m.inFlight = e.InFlight
-		}
-		return nil, err
-	case Leave:
-		m, err := b.live(e.Miner)
-		if err == nil {
-			b.leave(now, m)
-		}
-		return nil, err
-	case Progress:
-		return nil, b.progress(now, e)
-	case Done:
-		return b.finish(now, e)
-	case Fail:
-		return nil, b.fail(now, e)
 	}
 	return nil, protocol.Refuse(protocol.Malformed, "unknown event %T", e)
 }
@@ -113,7 +103,7 @@ func (b *Book) apply(now time.Time, e Event) ([]Action, error) {
 func (b *Book) add(units []Unit) error {
 	for _, u := range units {
 		if !u.ID.Defined() {
-			return protocol.Refuse(protocol.UnknownUnit, "a unit without a CID")
+			return protocol.Refuse(protocol.UnknownUnit, "a unit has no CID")
 		}
 	}
 	known := make(map[block.Link]struct{}, len(b.units))
@@ -148,9 +138,11 @@ func (b *Book) drop(now time.Time, ids []block.Link) []Action {
 	return actions
 }
 
-func (b *Book) join(e Join) error {
-	if e.MFLOPS == 0 {
-		return protocol.Refuse(protocol.Malformed, "bid of %s with no speed", e.Miner.Short())
+func (b *Book) join(e MinerJoined) error {
+	if e.MFLOPS == 0 || e.InFlight == 0 {
+		return protocol.Refuse(protocol.Malformed,
+			"bid of %s: %d MFLOP/s and %d units at a time, want at least 1 of both",
+			e.Miner.Short(), e.MFLOPS, e.InFlight)
 	}
 	i, known := b.search(e.Miner)
 	if !known {
@@ -161,12 +153,19 @@ func (b *Book) join(e Join) error {
 	if !m.observed {
 		m.pace = m.bid
 	}
-	m.here, m.inFlight, m.price = true, e.InFlight, e.Price
+	m.here, m.inFlight = true, e.InFlight
 	m.told = protocol.Unspecified
 	return nil
 }
 
-func (b *Book) leave(now time.Time, m *miner) {
+// leave ends the leases of a miner. To leave while units are leased counts as a
+// failure.
+func (b *Book) leave(now time.Time, a protocol.Account) {
+	i, known := b.search(a)
+	if !known {
+		return
+	}
+	m := b.miners[i]
 	if len(m.leases) > 0 {
 		m.blame(now)
 	}
@@ -176,29 +175,28 @@ func (b *Book) leave(now time.Time, m *miner) {
 	m.here = false
 }
 
-func (b *Book) progress(now time.Time, e Progress) error {
+func (b *Book) progress(now time.Time, e UnitProgress) error {
 	l, err := b.find(e.Miner, e.Unit)
 	if err != nil {
 		return err
 	}
 	if e.DonePPM > 1_000_000 {
-		return protocol.Refuse(protocol.Malformed, "%d parts per million done", e.DonePPM)
+		return protocol.Refuse(protocol.Malformed, "progress of %d parts per million, want at most 1000000", e.DonePPM)
 	}
 	if e.DonePPM <= l.ppm {
 		return nil
 	}
 	l.ppm, l.at = e.DonePPM, now
-	// A miner slower than thought keeps the unit as long as it gets on with it,
-	// but not for ever: progress is its word alone.
-	limit := l.issued.Add(min(3*l.expires.Sub(l.issued), maxLease))
-	if extended := now.Add(l.left(now) * 3 / 2); extended.After(l.expires) && l.expires.Before(limit) {
-		l.expires = earlier(extended, limit)
+	// A miner slower than estimated keeps the unit while it makes progress, but
+	// not for ever: progress is only a claim.
+	if extended := earlier(now.Add(l.left(now)*3/2), l.latest); extended.After(l.expires) {
+		l.expires = extended
 	}
 	return nil
 }
 
-// finish takes the first result of a unit and cancels its other leases.
-func (b *Book) finish(now time.Time, e Done) ([]Action, error) {
+// finish accepts the first result of a unit and cancels the unit's other leases.
+func (b *Book) finish(now time.Time, e UnitDone) ([]Action, error) {
 	u, err := b.unit(e.Unit)
 	if err != nil {
 		return nil, err
@@ -206,10 +204,10 @@ func (b *Book) finish(now time.Time, e Done) ([]Action, error) {
 	if u.done {
 		return nil, protocol.Refuse(protocol.Superseded, "unit %s is done", u.ID)
 	}
-	if !slices.Contains(u.held, e.Miner) {
+	if !slices.Contains(u.leased, e.Miner) {
 		return nil, protocol.Refuse(protocol.NotLeased, "unit %s was never leased to %s", u.ID, e.Miner.Short())
 	}
-	i, _ := b.search(e.Miner) // who leased it is known
+	i, _ := b.search(e.Miner) // a miner that leased a unit is known
 	m := b.miners[i]
 	if l := m.lease(u); l != nil {
 		m.observe(u.Cost, now.Sub(l.begun()))
@@ -222,7 +220,7 @@ func (b *Book) finish(now time.Time, e Done) ([]Action, error) {
 	return cancel(now, u, protocol.Superseded), nil
 }
 
-func (b *Book) fail(now time.Time, e Fail) error {
+func (b *Book) fail(now time.Time, e UnitFailed) error {
 	l, err := b.find(e.Miner, e.Unit)
 	if err != nil {
 		return err
@@ -233,14 +231,14 @@ func (b *Book) fail(now time.Time, e Fail) error {
 	return nil
 }
 
-// expire ends the leases that have run out.
+// expire ends the leases whose time is over.
 func (b *Book) expire() []Action {
 	var actions []Action
 	for _, m := range b.miners {
 		for _, l := range slices.Clone(m.leases) {
 			if !l.expires.After(b.now) {
-				actions = append(actions, Cancel{Unit: l.unit.ID, Miner: m.account, Code: protocol.LeaseExpired})
-				m.pace, m.observed = m.paceNow(b.now), false // what it did before says little now
+				actions = append(actions, CancelTicket{Unit: l.unit.ID, Miner: m.account, Code: protocol.LeaseExpired})
+				m.pace, m.observed = m.paceNow(b.now), false // earlier observations say little now
 				m.blame(b.now)
 				end(b.now, l)
 			}
@@ -249,9 +247,9 @@ func (b *Book) expire() []Action {
 	return actions
 }
 
-// forgive eases the pace of miners that were idle for long and whose last unit
-// was done, half of the way each time and never below their bids. A machine that was slow for a while, and
-// so is given nothing, could otherwise never show that it no longer is.
+// forgive halves the pace of miners that were idle for long and whose last unit
+// was done, but never below the pace of their bids. A machine that was slow for
+// a while gets no units, and could otherwise never show that it is fast again.
 func (b *Book) forgive() {
 	for _, m := range b.miners {
 		trusted := m.done > 0 && m.failures == 0
@@ -261,8 +259,9 @@ func (b *Book) forgive() {
 	}
 }
 
-// idle tells the miners without a unit why, if they do not know.
-func (b *Book) idle() []Action {
+// tellIdle tells each miner without a unit the reason, once for each change of
+// the reason.
+func (b *Book) tellIdle() []Action {
 	open := slices.ContainsFunc(b.units, (*unit).open)
 	var actions []Action
 	for _, m := range b.miners {
@@ -278,45 +277,31 @@ func (b *Book) idle() []Action {
 		}
 		if code != m.told {
 			m.told = code
-			actions = append(actions, Idle{Miner: m.account, Code: code})
+			actions = append(actions, TellIdle{Miner: m.account, Code: code})
 		}
 	}
 	return actions
 }
 
-// refusal returns why the miner is given nothing, whatever is open.
+// refusal returns why no unit at all is leased to the miner, or Unspecified.
 func (b *Book) refusal(m *miner) protocol.Reason {
-	switch {
-	case m.inFlight == 0:
-		return protocol.NoCredit
-	case b.MaxPrice > 0 && m.price > b.MaxPrice:
-		return protocol.PriceTooHigh
-	case m.until.After(b.now):
+	if m.until.After(b.now) {
 		return protocol.BackedOff
 	}
 	return protocol.Unspecified
 }
 
-// search returns where the miner is, or would be, in b.miners.
+// search returns the index in b.miners at which the miner is, or would be.
 func (b *Book) search(a protocol.Account) (int, bool) {
 	return slices.BinarySearchFunc(b.miners, a, func(m *miner, a protocol.Account) int {
 		return bytes.Compare(m.account[:], a[:])
 	})
 }
 
-// live returns a miner that is here.
-func (b *Book) live(a protocol.Account) (*miner, error) {
-	i, ok := b.search(a)
-	if !ok || !b.miners[i].here {
-		return nil, protocol.Refuse(protocol.UnknownOffer, "miner %s has no bid", a.Short())
-	}
-	return b.miners[i], nil
-}
-
 func (b *Book) unit(id block.Link) (*unit, error) {
 	i := slices.IndexFunc(b.units, func(u *unit) bool { return u.ID == id })
 	if i < 0 {
-		return nil, protocol.Refuse(protocol.UnknownUnit, "unit %s", id)
+		return nil, protocol.Refuse(protocol.UnknownUnit, "unit %s is not in the book", id)
 	}
 	return b.units[i], nil
 }
@@ -340,14 +325,14 @@ func (b *Book) find(a protocol.Account, id block.Link) (*lease, error) {
 func cancel(now time.Time, u *unit, code protocol.Reason) []Action {
 	var actions []Action
 	for len(u.leases) > 0 {
-		actions = append(actions, Cancel{Unit: u.ID, Miner: u.leases[0].miner.account, Code: code})
+		actions = append(actions, CancelTicket{Unit: u.ID, Miner: u.leases[0].miner.account, Code: code})
 		end(now, u.leases[0])
 	}
 	return actions
 }
 
-// end takes a lease out of its unit and its miner, who turns to its next one
-// if this is the one it was at.
+// end removes a lease from its unit and its miner. If the lease was the miner's
+// oldest, the miner begins its next unit now.
 func end(now time.Time, l *lease) {
 	if l.miner.leases[0] == l {
 		l.miner.last = now
@@ -357,7 +342,7 @@ func end(now time.Time, l *lease) {
 	l.miner.leases = slices.DeleteFunc(l.miner.leases, is)
 }
 
-// open reports whether the unit waits for a miner.
+// open reports whether the unit is neither done nor leased.
 func (u *unit) open() bool { return !u.done && len(u.leases) == 0 }
 
 // lease returns the miner's live lease of a unit, or nil.
@@ -370,47 +355,13 @@ func (m *miner) lease(u *unit) *lease {
 	return nil
 }
 
-// blame counts a failure and, past patience, makes the miner wait: ten seconds,
-// then twice as long each time.
+// blame counts a failure. From the third failure in a row on, the miner must
+// wait: 10 seconds, then twice as long each time.
 func (m *miner) blame(now time.Time) {
 	m.failures++
 	if m.failures >= patience {
 		m.until = now.Add(min(maxBackOff, minBackOff<<min(m.failures-patience, 10)))
 	}
-}
-
-// Status is what the book knows of a miner.
-type Status struct {
-	Miner    protocol.Account
-	Here     bool   // it has a bid
-	MFLOPS   uint64 // as bid or, later, as observed
-	InFlight uint32 // units it has now
-	Done     uint64 // units, of this book
-	Failures uint64 // in a row
-	Idle     protocol.Reason
-}
-
-// Miners returns what the book knows of every miner, by account.
-func (b *Book) Miners() []Status {
-	all := make([]Status, 0, len(b.miners))
-	for _, m := range b.miners {
-		all = append(all, Status{
-			Miner: m.account, Here: m.here, MFLOPS: 1_000_000_000_000 / m.pace,
-			InFlight: uint32(len(m.leases)), Done: m.done, Failures: m.failures, Idle: m.told,
-		})
-	}
-	return all
-}
-
-// Left returns how many units are not done.
-func (b *Book) Left() int {
-	n := 0
-	for _, u := range b.units {
-		if !u.done {
-			n++
-		}
-	}
-	return n
 }
 
 func earlier(s, t time.Time) time.Time {

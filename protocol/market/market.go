@@ -1,27 +1,28 @@
-// Package market is who should do which offer next, decided from messages alone.
+// Package market decides which miner gets which unit next, from events alone.
 //
-// A [Book] is what one publisher, a coordinator or a customer, knows about one
-// work: its units, the miners that bid for it, and who has leased what. Events
-// go in with the time at which they happened, actions come out: tickets to
-// issue, leases to cancel, miners to tell why they have nothing to do. The book
-// has no clock, goroutine or randomness; the same events give the same actions.
+// A [Book] is the state that one publisher, a coordinator or a customer, keeps
+// of one work: its units, the miners that bid for it, and the leases. Events go
+// in with the time at which they happened. Actions come out: issue a ticket,
+// cancel a ticket, tell a miner why it has no unit. The book has no clock,
+// goroutine or randomness; the same events give the same actions.
 //
 //	var book market.Book
-//	actions, err := book.Apply(now, market.Add{Units: units})
-//	actions, err = book.Apply(now, market.Join{Miner: bid.Account, MFLOPS: bid.MFLOPS, InFlight: bid.InFlight})
+//	actions, err := book.Apply(now, market.AddUnits{Units: units})
+//	actions, err = book.Apply(now, market.MinerJoined{Miner: bid.Account, MFLOPS: bid.Capability.MFLOPS, InFlight: bid.InFlight})
 //	for _, a := range actions {
 //		switch a := a.(type) {
-//		case market.Lease:  // sign and send a ticket
-//		case market.Cancel: // send protocol.Cancel
-//		case market.Idle:   // send protocol.Idle
+//		case market.IssueTicket:  // sign and send a protocol.Ticket
+//		case market.CancelTicket: // send protocol.Cancel
+//		case market.TellIdle:     // send protocol.Idle
 //		}
 //	}
 //
-// Units go by earliest completion time. T is the soonest that the miners
-// together could finish all that is open; a miner is given a unit only if it
-// would be done with it by T. So a slow machine does not hold up the end of a
-// round, and still works wherever it helps. When nothing is open, an idle miner
-// is given a copy of the unit expected last, if the copy would win.
+// Units are scheduled by earliest completion time. T is the earliest time at
+// which the miners together could finish all open units. A unit is leased to a
+// miner only if the miner would finish the unit by T. So a slow machine does not
+// delay the end of a round, and still computes wherever it helps. When no unit
+// is open, an idle miner gets a copy of the unit that is expected last, if the
+// copy would be finished first.
 package market
 
 import (
@@ -35,52 +36,46 @@ import (
 type Unit struct {
 	ID    block.Link
 	Cost  uint64 // MFLOP
-	Order uint64 // lower ones are leased first
+	Order uint64 // units of lower order are leased first
 }
 
 // An Event is something that happened to a work.
 type Event interface{ event() }
 
-// Add brings units that are to be done. Units known already stay as they are.
-type Add struct{ Units []Unit }
+// AddUnits adds units to the work. Units that the book has stay unchanged.
+type AddUnits struct{ Units []Unit }
 
-// Drop takes units back: their leases are cancelled and they are forgotten.
-// Units that are not known are passed over.
-type Drop struct{ Units []block.Link }
+// DropUnits removes units from the work and cancels their leases. Units that
+// the book does not have are ignored.
+type DropUnits struct{ Units []block.Link }
 
-// Join is a bid, a miner's first or one that replaces it.
-type Join struct {
+// MinerJoined is a miner's bid. A later bid of the same miner replaces it.
+type MinerJoined struct {
 	Miner    protocol.Account
 	MFLOPS   uint64 // the speed it claims, MFLOP per second
 	InFlight uint32 // units it wants at a time
-	Price    uint64 // units per GFLOP
 }
 
-// Credit changes how many units a miner wants at a time.
-type Credit struct {
-	Miner    protocol.Account
-	InFlight uint32
-}
+// MinerLeft says that a miner is gone. The units leased to it are open again.
+type MinerLeft struct{ Miner protocol.Account }
 
-// Leave says that a miner is gone. Its units are open again.
-type Leave struct{ Miner protocol.Account }
-
-// Progress says how far a miner is with a unit.
-type Progress struct {
+// UnitProgress says which part of a unit a miner has computed. It extends the
+// lease of a miner that is slower than estimated, up to [LongestLease].
+type UnitProgress struct {
 	Miner   protocol.Account
 	Unit    block.Link
-	DonePPM uint32
+	DonePPM uint32 // parts per million
 }
 
-// Done says that a miner's result of a unit was checked and kept. It counts
-// after the lease has run out, too, if the unit is still to be done.
-type Done struct {
+// UnitDone says that a miner's result of a unit was checked and stored. It
+// counts after the lease has expired, too, if the unit is not done yet.
+type UnitDone struct {
 	Miner protocol.Account
 	Unit  block.Link
 }
 
-// Fail says that a miner gave a unit up, or that its result is no good.
-type Fail struct {
+// UnitFailed says that a miner gave a unit up, or that its result was refused.
+type UnitFailed struct {
 	Miner protocol.Account
 	Unit  block.Link
 }
@@ -88,55 +83,59 @@ type Fail struct {
 // Tick says that time has passed. The publisher sends one at least every second.
 type Tick struct{}
 
-func (Add) event()      {}
-func (Drop) event()     {}
-func (Join) event()     {}
-func (Credit) event()   {}
-func (Leave) event()    {}
-func (Progress) event() {}
-func (Done) event()     {}
-func (Fail) event()     {}
-func (Tick) event()     {}
+func (AddUnits) event()     {}
+func (DropUnits) event()    {}
+func (MinerJoined) event()  {}
+func (MinerLeft) event()    {}
+func (UnitProgress) event() {}
+func (UnitDone) event()     {}
+func (UnitFailed) event()   {}
+func (Tick) event()         {}
 
-// An Action is something the publisher is to do.
+// An Action is something that the publisher must do.
 type Action interface{ action() }
 
-// Lease issues a ticket.
-type Lease struct {
+// IssueTicket leases a unit to a miner.
+type IssueTicket struct {
 	Unit    block.Link
 	Miner   protocol.Account
 	Seconds uint32
-	Copy    bool // another miner has the unit leased as well
+	Copy    bool // the unit is leased to another miner as well
 }
 
-// Cancel ends a lease, and tells the miner why.
-type Cancel struct {
+// CancelTicket ends a lease, and tells the miner the reason.
+type CancelTicket struct {
 	Unit  block.Link
 	Miner protocol.Account
 	Code  protocol.Reason
 }
 
-// Idle tells a miner that has no unit why. It is given again only when the
-// reason changes.
-type Idle struct {
+// TellIdle tells a miner why it has no unit. It is repeated only when the reason
+// changes.
+type TellIdle struct {
 	Miner protocol.Account
 	Code  protocol.Reason
 }
 
-func (Lease) action()  {}
-func (Cancel) action() {}
-func (Idle) action()   {}
+func (IssueTicket) action()  {}
+func (CancelTicket) action() {}
+func (TellIdle) action()     {}
 
 // The book's constants.
 const (
 	minLease  = 10 * time.Second
 	maxLease  = 15 * time.Minute
-	maxLeases = 2 // of one unit at a time
-	minWait   = time.Second
+	maxLeases = 2           // of one unit at the same time
+	minWait   = time.Second // a copy must save at least this much
 
-	forgiveAfter = 10 * time.Second // idle
-	probation    = 2                // units in flight of a miner that has done none
+	forgiveAfter = 10 * time.Second // of idle time
+	probation    = 2                // units in flight of a miner that has done no unit
 	patience     = 3                // failures in a row before a miner must wait
 	minBackOff   = 10 * time.Second
 	maxBackOff   = 10 * time.Minute
 )
+
+// LongestLease returns the longest time for which progress can extend a lease,
+// counted from the beginning of the lease. After it, neither side waits for the
+// unit.
+func LongestLease(lease time.Duration) time.Duration { return max(lease, min(3*lease, maxLease)) }

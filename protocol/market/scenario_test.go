@@ -81,7 +81,7 @@ func account(name string) (a protocol.Account) {
 
 func nameOf(a protocol.Account) string { return strings.TrimRight(string(a[:]), "\x00") }
 
-// parseEvent reads "join m1 mflops=100 inflight=1 price=0", "add a 500 order",
+// parseEvent reads "join m1 mflops=100 inflight=1", "add a 500 order",
 // "done m1 a" and the like.
 func parseEvent(t *testing.T, args []string, names map[block.Link]string) market.Event {
 	t.Helper()
@@ -106,21 +106,19 @@ func parseEvent(t *testing.T, args []string, names map[block.Link]string) market
 		for name := range strings.SplitSeq(args[1], ",") {
 			units = append(units, market.Unit{ID: unit(name), Cost: num(2, ""), Order: uint64(len(names)) + num(3, "")})
 		}
-		return market.Add{Units: units}
+		return market.AddUnits{Units: units}
 	case "drop":
-		return market.Drop{Units: []block.Link{unit(args[1])}}
+		return market.DropUnits{Units: []block.Link{unit(args[1])}}
 	case "join":
-		return market.Join{Miner: account(args[1]), MFLOPS: num(2, "mflops="), InFlight: uint32(num(3, "inflight=")), Price: num(4, "price=")}
-	case "credit":
-		return market.Credit{Miner: account(args[1]), InFlight: uint32(num(2, ""))}
+		return market.MinerJoined{Miner: account(args[1]), MFLOPS: num(2, "mflops="), InFlight: uint32(num(3, "inflight="))}
 	case "leave":
-		return market.Leave{Miner: account(args[1])}
+		return market.MinerLeft{Miner: account(args[1])}
 	case "progress":
-		return market.Progress{Miner: account(args[1]), Unit: unit(args[2]), DonePPM: uint32(num(3, ""))}
+		return market.UnitProgress{Miner: account(args[1]), Unit: unit(args[2]), DonePPM: uint32(num(3, ""))}
 	case "done":
-		return market.Done{Miner: account(args[1]), Unit: unit(args[2])}
+		return market.UnitDone{Miner: account(args[1]), Unit: unit(args[2])}
 	case "fail":
-		return market.Fail{Miner: account(args[1]), Unit: unit(args[2])}
+		return market.UnitFailed{Miner: account(args[1]), Unit: unit(args[2])}
 	case "tick":
 		return market.Tick{}
 	}
@@ -130,37 +128,16 @@ func parseEvent(t *testing.T, args []string, names map[block.Link]string) market
 
 func describe(a market.Action, names map[block.Link]string) string {
 	switch a := a.(type) {
-	case market.Lease:
+	case market.IssueTicket:
 		kind := "lease"
 		if a.Copy {
 			kind = "copy"
 		}
 		return fmt.Sprintf("%s %s to %s for %ds", kind, names[a.Unit], nameOf(a.Miner), a.Seconds)
-	case market.Cancel:
+	case market.CancelTicket:
 		return fmt.Sprintf("cancel %s of %s: %s", names[a.Unit], nameOf(a.Miner), a.Code)
-	case market.Idle:
+	case market.TellIdle:
 		return fmt.Sprintf("idle %s: %s", nameOf(a.Miner), a.Code)
 	}
 	return fmt.Sprintf("%T", a)
-}
-
-// TestMaxPrice: a bid above what the work pays is not served.
-func TestMaxPrice(t *testing.T) {
-	book := market.Book{MaxPrice: 5}
-	id := block.Link{Cid: block.Sum(block.CBOR, nil)}
-	if _, err := book.Apply(time.Time{}, market.Add{Units: []market.Unit{{ID: id, Cost: 1}}}); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		price uint64
-		want  market.Action
-	}{
-		{6, market.Idle{Miner: account("m"), Code: protocol.PriceTooHigh}},
-		{5, market.Lease{Miner: account("m"), Unit: id, Seconds: 10}},
-	} {
-		actions, err := book.Apply(time.Time{}, market.Join{Miner: account("m"), MFLOPS: 1, InFlight: 1, Price: c.price})
-		if err != nil || len(actions) != 1 || actions[0] != c.want {
-			t.Errorf("at price %d: %v, %v", c.price, actions, err)
-		}
-	}
 }

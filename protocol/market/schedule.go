@@ -21,19 +21,19 @@ func duration(cost, pace uint64) time.Duration {
 	return time.Duration(min(ns, uint64(maxEstimate)))
 }
 
-// paceOf returns the pace at which a cost takes so long.
+// paceOf returns the pace at which a cost takes the given time.
 func paceOf(cost uint64, took time.Duration) uint64 {
 	hi, lo := bits.Mul64(uint64(min(max(took, 0), maxEstimate)), 1000)
 	if hi >= cost {
-		return 1 << 63 // slower than any; a cost of 0 says nothing, and no one asks
+		return 1 << 63 // slower than any; callers leave out a cost of 0
 	}
 	pace, _ := bits.Div64(hi, lo, cost)
 	return max(1, pace)
 }
 
-// observe moves the miner's pace towards what it just took for a cost. The
-// first observation counts for all: a bid is only a claim. Later ones count for
-// a quarter.
+// observe updates the miner's pace by the time it just took for a cost. The
+// first observation replaces the bid, which is only a claim. Later observations
+// count for a quarter.
 func (m *miner) observe(cost uint64, took time.Duration) {
 	if cost == 0 || took <= 0 {
 		return
@@ -45,11 +45,11 @@ func (m *miner) observe(cost uint64, took time.Duration) {
 	m.pace, m.observed = max(1, pace), true
 }
 
-// begun returns when the miner turned to the unit, if it is its oldest.
+// begun returns when the miner began the unit, if the lease is its oldest.
 func (l *lease) begun() time.Time { return later(l.issued, l.miner.last) }
 
-// whole returns how long the miner takes for its oldest unit: by its own word if
-// it told its progress, else by its pace.
+// whole returns how long the miner takes for its oldest unit: estimated from its
+// progress if it told any, else from its pace.
 func (l *lease) whole() time.Duration {
 	if l.ppm > 0 && l.at.After(l.begun()) {
 		return min(maxEstimate, l.at.Sub(l.begun())/time.Duration(l.ppm)*1_000_000)
@@ -57,9 +57,9 @@ func (l *lease) whole() time.Duration {
 	return duration(l.unit.Cost, l.miner.pace)
 }
 
-// left returns how long the miner's oldest unit takes yet. What is overdue is
-// expected to take as long again, so that a miner that has died looks slower
-// and slower.
+// left returns how much longer the miner's oldest unit takes. A unit that is
+// overdue by some time is expected to take that time again, so that a dead miner
+// looks slower and slower.
 func (l *lease) left(now time.Time) time.Duration {
 	spent, whole := now.Sub(l.begun()), l.whole()
 	if spent < whole {
@@ -68,9 +68,9 @@ func (l *lease) left(now time.Time) time.Duration {
 	return min(maxEstimate, spent-whole)
 }
 
-// paceNow returns the miner's pace, or a slower one of which its oldest unit is
-// the evidence. Without it, a miner that claims any speed and does nothing would
-// be waited for.
+// paceNow returns the miner's pace, or a slower pace if its oldest unit is
+// overdue. Otherwise a round would wait for a miner that claims any speed and
+// computes nothing.
 func (m *miner) paceNow(now time.Time) uint64 {
 	if len(m.leases) == 0 || m.leases[0].unit.Cost == 0 {
 		return m.pace
@@ -79,7 +79,7 @@ func (m *miner) paceNow(now time.Time) uint64 {
 	return max(m.pace, paceOf(l.unit.Cost, max(l.whole(), now.Sub(l.begun()))))
 }
 
-// ends returns how long each of the miner's leases takes yet, oldest first.
+// ends returns in how long the miner finishes each of its leases, oldest first.
 func (m *miner) ends(now time.Time) []time.Duration {
 	pace := m.paceNow(now)
 	var busy time.Duration
@@ -95,7 +95,7 @@ func (m *miner) ends(now time.Time) []time.Duration {
 	return all
 }
 
-// ends returns how long a leased unit takes yet, by the soonest of its leases.
+// ends returns in how long a leased unit is finished, by the first of its leases.
 func (u *unit) ends(now time.Time) time.Duration {
 	soonest := maxEstimate
 	for _, l := range u.leases {
@@ -104,41 +104,41 @@ func (u *unit) ends(now time.Time) time.Duration {
 	return soonest
 }
 
-// worker is a miner that may be given units, while the schedule is made.
-type worker struct {
+// candidate is a miner that may get units, while the schedule is made.
+type candidate struct {
 	*miner
 	pace uint64
-	free time.Duration // until it is done with all it has
+	free time.Duration // until all its leases are finished
 }
 
-func (b *Book) worker(m *miner) *worker {
-	w := &worker{miner: m, pace: m.paceNow(b.now)}
+func (b *Book) candidate(m *miner) *candidate {
+	c := &candidate{miner: m, pace: m.paceNow(b.now)}
 	if ends := m.ends(b.now); len(ends) > 0 {
-		w.free = ends[len(ends)-1]
+		c.free = ends[len(ends)-1]
 	}
-	return w
+	return c
 }
 
-// estimate returns how long the worker takes for a unit.
-func (w *worker) estimate(u *unit) time.Duration { return duration(u.Cost, w.pace) }
+// estimate returns how long the candidate takes for a unit.
+func (c *candidate) estimate(u *unit) time.Duration { return duration(u.Cost, c.pace) }
 
-// room reports whether the worker wants, and may have, another unit. Until it
-// has shown what it can do, a claim of any size gets it only a few.
-func (w *worker) room() bool {
-	return len(w.leases) < int(w.inFlight) && (w.observed || len(w.leases) < probation)
+// room reports whether the candidate wants, and may have, another unit. Until
+// its pace is observed it gets only a few units, however many it wants.
+func (c *candidate) room() bool {
+	return len(c.leases) < int(c.inFlight) && (c.observed || len(c.leases) < probation)
 }
 
-// lease gives units to miners: open ones to those that finish them by T, and
-// copies to those that would win.
-func (b *Book) lease() []Action {
-	var workers []*worker
+// schedule leases units to miners: open units to miners that finish them by T,
+// then copies of leased units to miners that would finish them first.
+func (b *Book) schedule() []Action {
+	var candidates []*candidate
 	for _, m := range b.miners {
 		if m.here && b.refusal(m) == protocol.Unspecified {
-			workers = append(workers, b.worker(m))
+			candidates = append(candidates, b.candidate(m))
 		}
 	}
-	if !slices.ContainsFunc(workers, (*worker).room) {
-		return nil // before the costly part
+	if !slices.ContainsFunc(candidates, (*candidate).room) {
+		return nil // the rest is costly
 	}
 	var open []*unit
 	for _, u := range b.units {
@@ -147,37 +147,37 @@ func (b *Book) lease() []Action {
 		}
 	}
 	var actions []Action
-	limit := horizon(workers, open)
+	limit := horizon(candidates, open)
 	for len(open) > 0 {
-		w, i := choose(workers, open, limit)
-		if w == nil {
+		c, i := choose(candidates, open, limit)
+		if c == nil {
 			return actions
 		}
-		actions = append(actions, b.issue(w, open[i]))
+		actions = append(actions, b.issue(c, open[i]))
 		open = slices.Delete(open, i, i+1)
 	}
 	for {
-		w, u := b.chooseCopy(workers)
-		if w == nil {
+		c, u := b.chooseCopy(candidates)
+		if c == nil {
 			return actions
 		}
-		actions = append(actions, b.issue(w, u))
+		actions = append(actions, b.issue(c, u))
 	}
 }
 
-// horizon returns T, the soonest that the workers together could be done with
-// the open units: each unit in turn goes to whoever is done with it first. For
-// units of one cost that is the least T there is.
-func horizon(workers []*worker, open []*unit) time.Duration {
-	free := make([]time.Duration, len(workers))
-	for i, w := range workers {
-		free[i] = w.free
+// horizon returns T, the earliest time at which the candidates together could
+// finish the open units: each unit in turn goes to the candidate that finishes
+// it first. For units of equal cost no smaller T exists.
+func horizon(candidates []*candidate, open []*unit) time.Duration {
+	free := make([]time.Duration, len(candidates))
+	for i, c := range candidates {
+		free[i] = c.free
 	}
 	var t time.Duration
 	for _, u := range open {
 		best, first := -1, time.Duration(0)
-		for i, w := range workers {
-			if end := min(maxEstimate, free[i]+w.estimate(u)); best < 0 || end < first {
+		for i, c := range candidates {
+			if end := min(maxEstimate, free[i]+c.estimate(u)); best < 0 || end < first {
 				best, first = i, end
 			}
 		}
@@ -189,36 +189,37 @@ func horizon(workers []*worker, open []*unit) time.Duration {
 	return t
 }
 
-// choose returns the worker with room that would be done first with a unit it
-// may have, and that unit's index, or nil if none would be done by the limit.
-func choose(workers []*worker, open []*unit, limit time.Duration) (*worker, int) {
-	var best *worker
+// choose returns the candidate with room that would be the first to finish a
+// unit, and that unit's index. It returns nil if no candidate would finish by
+// the limit.
+func choose(candidates []*candidate, open []*unit, limit time.Duration) (*candidate, int) {
+	var best *candidate
 	var unit int
 	var first time.Duration
-	for _, w := range workers {
-		if !w.room() {
+	for _, c := range candidates {
+		if !c.room() {
 			continue
 		}
-		i := w.pick(open, limit)
+		i := c.pick(open, limit)
 		if i < 0 {
 			continue
 		}
-		if end := w.free + w.estimate(open[i]); best == nil || end < first {
-			best, unit, first = w, i, end
+		if end := c.free + c.estimate(open[i]); best == nil || end < first {
+			best, unit, first = c, i, end
 		}
 	}
 	return best, unit
 }
 
-// pick returns the index of the first open unit that the worker would be done
-// with by the limit, or -1. One that it failed before comes after all others.
-func (w *worker) pick(open []*unit, limit time.Duration) int {
+// pick returns the index of the first open unit that the candidate would finish
+// by the limit, or -1. A unit that it failed before comes after all others.
+func (c *candidate) pick(open []*unit, limit time.Duration) int {
 	again := -1
 	for i, u := range open {
-		if w.free+w.estimate(u) > limit {
+		if c.free+c.estimate(u) > limit {
 			continue
 		}
-		if !slices.Contains(u.failed, w.account) {
+		if !slices.Contains(u.failed, c.account) {
 			return i
 		}
 		if again < 0 {
@@ -228,11 +229,11 @@ func (w *worker) pick(open []*unit, limit time.Duration) int {
 	return again
 }
 
-// chooseCopy returns an idle worker and, of the units that are leased, the one
-// expected last, if the worker would be done with a copy well before that: in
-// three quarters of the time. Less is within the error of the estimates, and a
-// copy that loses is work wasted; so is one that could save less than minWait.
-func (b *Book) chooseCopy(workers []*worker) (*worker, *unit) {
+// chooseCopy returns an idle candidate and the leased unit that is expected
+// last, if the candidate would finish a copy in three quarters of that time. A
+// smaller gain is within the error of the estimates, and a copy that loses is
+// wasted work. So is a copy that could save less than minWait.
+func (b *Book) chooseCopy(candidates []*candidate) (*candidate, *unit) {
 	var last *unit
 	var end time.Duration
 	for _, u := range b.units {
@@ -246,30 +247,31 @@ func (b *Book) chooseCopy(workers []*worker) (*worker, *unit) {
 	if last == nil || end < minWait {
 		return nil, nil
 	}
-	var best *worker
+	var best *candidate
 	end -= end / 4
-	for _, w := range workers {
-		if len(w.leases) > 0 || !w.room() || w.lease(last) != nil {
+	for _, c := range candidates {
+		if len(c.leases) > 0 || !c.room() || c.lease(last) != nil {
 			continue
 		}
-		if e := w.estimate(last); e < end {
-			best, end = w, e
+		if e := c.estimate(last); e < end {
+			best, end = c, e
 		}
 	}
 	return best, last
 }
 
-// issue leases a unit for half as long again as the worker should need.
-func (b *Book) issue(w *worker, u *unit) Action {
-	w.free += w.estimate(u)
-	length := min(max(w.free*3/2, minLease), maxLease)
+// issue leases a unit for 1.5 times as long as the candidate should need.
+func (b *Book) issue(c *candidate, u *unit) Action {
+	c.free += c.estimate(u)
+	length := min(max(c.free*3/2, minLease), maxLease)
 	seconds := uint32((length + time.Second - 1) / time.Second)
-	l := &lease{unit: u, miner: w.miner, issued: b.now, expires: b.now.Add(time.Duration(seconds) * time.Second)}
-	a := Lease{Unit: u.ID, Miner: w.account, Seconds: seconds, Copy: len(u.leases) > 0}
+	length = time.Duration(seconds) * time.Second
+	l := &lease{unit: u, miner: c.miner, issued: b.now, expires: b.now.Add(length), latest: b.now.Add(LongestLease(length))}
+	a := IssueTicket{Unit: u.ID, Miner: c.account, Seconds: seconds, Copy: len(u.leases) > 0}
 	u.leases = append(u.leases, l)
-	w.leases = append(w.leases, l)
-	if !slices.Contains(u.held, w.account) {
-		u.held = append(u.held, w.account)
+	c.leases = append(c.leases, l)
+	if !slices.Contains(u.leased, c.account) {
+		u.leased = append(u.leased, c.account)
 	}
 	return a
 }

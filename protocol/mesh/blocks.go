@@ -17,10 +17,10 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// The block session. A request is a count of 1 to maxWant and as many binary
-// CIDs of 36 bytes. The answer is, for each CID in turn, four bytes of length
-// and the block, or the length notHeld and nothing. A stream carries any number
-// of requests, one after the other.
+// The block session. A request is one byte, a count of 1 to maxWant, and that
+// number of binary CIDs of 36 bytes. The answer is, for each CID in turn, four
+// bytes of length and the block, or the length notHeld alone. A stream carries
+// any number of requests, one after the other.
 const (
 	blocksProtocol = "/blk/1"
 	maxWant        = 64
@@ -30,8 +30,8 @@ const (
 )
 
 // serveBlocks answers the requests of one stream.
-func (m *Mesh) serveBlocks(s network.Stream) {
-	if err := m.answerBlocks(s); err != nil {
+func (m *Mesh) serveBlocks(ctx context.Context, s network.Stream) {
+	if err := m.answerBlocks(ctx, s); err != nil {
 		m.log.Debug("block session ended", "peer", s.Conn().RemotePeer(), "err", err)
 		_ = s.Reset()
 		return
@@ -39,7 +39,7 @@ func (m *Mesh) serveBlocks(s network.Stream) {
 	_ = s.Close()
 }
 
-func (m *Mesh) answerBlocks(s network.Stream) error {
+func (m *Mesh) answerBlocks(ctx context.Context, s network.Stream) error {
 	r := bufio.NewReader(s)
 	for {
 		if err := s.SetReadDeadline(time.Now().Add(blockTimeout)); err != nil {
@@ -56,7 +56,7 @@ func (m *Mesh) answerBlocks(s network.Stream) error {
 			return err
 		}
 		for _, c := range wants {
-			if err := m.answerBlock(s, c); err != nil {
+			if err := m.answerBlock(ctx, s, c); err != nil {
 				return err
 			}
 		}
@@ -90,9 +90,9 @@ func readWants(r *bufio.Reader) ([]cid.Cid, error) {
 	return wants, nil
 }
 
-func (m *Mesh) answerBlock(s network.Stream, c cid.Cid) error {
+func (m *Mesh) answerBlock(ctx context.Context, s network.Stream, c cid.Cid) error {
 	var head [4]byte
-	data, err := m.cfg.Blocks.Get(m.ctx, c)
+	data, err := m.cfg.Blocks.Get(ctx, c)
 	if err != nil {
 		if !errors.Is(err, block.ErrNotFound) || errors.Is(err, block.ErrDamaged) {
 			m.log.Warn("block not served", "err", err)
@@ -117,8 +117,9 @@ func (m *Mesh) answerBlock(s network.Stream, c cid.Cid) error {
 	return nil
 }
 
-// fetchFrom asks one peer for the blocks and puts those it has. It returns
-// those still wanted, and why the session ended early if it did.
+// fetchFrom asks one peer for the blocks and stores the blocks that the peer
+// has. It returns the CIDs of the other blocks, and an error if the session
+// ended early.
 func (m *Mesh) fetchFrom(ctx context.Context, from peer.AddrInfo, wants []cid.Cid) ([]cid.Cid, error) {
 	if err := m.connect(ctx, from); err != nil {
 		return wants, err
@@ -165,9 +166,9 @@ func writeWants(s network.Stream, wants []cid.Cid) error {
 	return err
 }
 
-// receive reads the answer for c and puts the block, which it reports, if the
-// peer has it. A block that is not what its CID names is counted, and ends the
-// session.
+// receive reads the answer for c and stores the block. It reports whether the
+// peer has the block. A block that does not match its CID is counted, and ends
+// the session.
 func (m *Mesh) receive(ctx context.Context, s network.Stream, r io.Reader, buf *[]byte, c cid.Cid) (bool, error) {
 	if err := s.SetReadDeadline(time.Now().Add(blockTimeout)); err != nil {
 		return false, err
@@ -202,7 +203,7 @@ func (m *Mesh) receive(ctx context.Context, s network.Stream, r io.Reader, buf *
 	return true, nil
 }
 
-// putError is a failure to keep a block, for which no peer is to blame.
+// putError is a failure to store a block here, for which no peer is to blame.
 type putError struct{ error }
 
 func (e *putError) Unwrap() error { return e.error }

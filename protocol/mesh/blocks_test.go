@@ -59,7 +59,7 @@ func TestFetchAsksHoldersInTurn(t *testing.T) {
 			t.Errorf("%s was not fetched", c)
 		}
 	}
-	if s := m.Stats(); s.BlocksFetched != 3 || s.BytesFetched != 3<<20/2+1 {
+	if s := m.Traffic(); s.BlocksFetched != 3 || s.BytesFetched != 3<<20/2+1 {
 		t.Errorf("stats %+v", s)
 	}
 	err := m.Fetch(ctx, holders, block.Sum(block.Raw, []byte("nowhere")))
@@ -84,7 +84,7 @@ func TestFetchRefusesWrongBytes(t *testing.T) {
 		if err := m.Fetch(ctx, x.Addrs(), c); err == nil || ours.Has(c) {
 			t.Errorf("%s: fetched, %v", name, err)
 		}
-		if r := m.Stats().Rejections; r["bad-block"]+r["too-large"] != 1 {
+		if r := m.Traffic().Rejections; r["bad-block"]+r["too-large"] != 1 {
 			t.Errorf("%s: rejections %v", name, r)
 		}
 		if err := m.Fetch(ctx, append(x.Addrs(), y.Addrs()...), c); err != nil || !ours.Has(c) {

@@ -13,15 +13,14 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
-	"github.com/libp2p/go-libp2p/p2p/discovery/mdns"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// Discovery's pace. A network of two is found in well under a second; a settled
-// one is looked over every lookMax.
+// The pace of discovery. A second peer is found in less than a second. When no
+// peer comes or goes, discovery looks once in lookMax.
 const (
 	lookMin       = 250 * time.Millisecond
 	lookMax       = 15 * time.Second
@@ -29,18 +28,18 @@ const (
 	dialsAtOnce   = 8
 	redialMax     = time.Minute
 	lookupTimeout = 10 * time.Second
-	reprovide     = 22 * time.Hour // the library's records live 48 hours
-	wantPeers     = 32             // beyond this many, peers are not sought
+	reprovide     = 22 * time.Hour // provider records of the DHT expire after 48 hours
+	wantPeers     = 32             // with so many peers, no more are searched
 	keptPeers     = 64             // in the file
 )
 
-// scout is the discovery loop's own memory. No one else reads it.
+// scout is the state of the discovery loop. Only the loop uses it.
 type scout struct {
 	*Mesh
-	known    map[peer.ID]peer.AddrInfo // bootstrap and remembered peers, dialled whenever they are away
+	known    map[peer.ID]peer.AddrInfo // bootstrap and remembered peers, dialled whenever they are not connected
 	retry    map[peer.ID]attempt
-	provided map[cid.Cid]time.Time // when last announced
-	peers    string                // those connected when last looked, joined
+	provided map[cid.Cid]time.Time // when each key was last announced
+	peers    string                // IDs of the peers connected in the last round, joined
 }
 
 // attempt is when a peer may be dialled again.
@@ -49,10 +48,9 @@ type attempt struct {
 	wait time.Duration
 }
 
-// discover dials known peers, announces this node in the DHT under the
-// network's name, looks there for others, and does it again, sooner when peers
-// have come or gone.
-func (m *Mesh) discover() {
+// discover repeats rounds of discovery until ctx ends. A round follows sooner
+// when peers have come or gone.
+func (m *Mesh) discover(ctx context.Context) {
 	s := &scout{
 		Mesh:     m,
 		known:    make(map[peer.ID]peer.AddrInfo),
@@ -63,39 +61,41 @@ func (m *Mesh) discover() {
 		s.known[info.ID] = info
 	}
 	wait := lookMin
-	for m.ctx.Err() == nil {
-		if s.look() {
+	for ctx.Err() == nil {
+		if s.look(ctx) {
 			wait = lookMin
 		} else {
 			wait = min(2*wait, lookMax)
 		}
-		m.pause(wait)
+		m.pause(ctx, wait)
 	}
 }
 
-// pause waits, but only lookMin once a peer has come or gone.
-func (m *Mesh) pause(wait time.Duration) {
+// pause waits. When a peer comes or goes it waits only lookMin longer.
+func (m *Mesh) pause(ctx context.Context, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-m.ctx.Done():
+	case <-ctx.Done():
 	case <-m.changed:
 		select {
 		case <-time.After(lookMin):
-		case <-m.ctx.Done():
+		case <-ctx.Done():
 		}
 	}
 }
 
-// look does one round of discovery and reports whether the peers have changed
-// since the round before, or there are none.
-func (s *scout) look() bool {
+// look does one round of discovery: it dials known peers, announces this node in
+// the DHT under the network's key, and dials the peers it finds there. It reports
+// whether the connected peers have changed since the last round, or there are
+// none.
+func (s *scout) look(ctx context.Context) bool {
 	infos := make([]peer.AddrInfo, 0, len(s.known))
-	for _, info := range s.known { // order-free: dialled at once
+	for _, info := range s.known { // order-free: all are dialled
 		infos = append(infos, info)
 	}
-	s.dial(infos)
+	s.dial(ctx, infos)
 	peers := s.Peers()
 	if len(peers) == 0 {
 		return len(infos) > 0
@@ -106,9 +106,9 @@ func (s *scout) look() bool {
 	}
 	changed := ids.String() != s.peers
 	s.peers = ids.String()
-	s.announce(changed && len(peers) < wantPeers)
+	s.announce(ctx, changed && len(peers) < wantPeers)
 	if len(peers) < wantPeers {
-		s.dial(s.providers(s.ctx, s.rendezvous(), wantPeers))
+		s.dial(ctx, s.providers(ctx, s.rendezvous(), wantPeers))
 	}
 	if changed && s.cfg.PeersFile != "" {
 		if err := s.savePeers(); err != nil {
@@ -118,9 +118,9 @@ func (s *scout) look() bool {
 	return changed
 }
 
-// dial connects to those of the peers that are away and whose turn it is. Each
-// failure doubles the time until the next attempt.
-func (s *scout) dial(infos []peer.AddrInfo) {
+// dial connects to the peers that are not connected, unless an attempt failed
+// recently. Each failure doubles the time until the next attempt.
+func (s *scout) dial(ctx context.Context, infos []peer.AddrInfo) {
 	now := time.Now()
 	var g errgroup.Group
 	g.SetLimit(dialsAtOnce)
@@ -130,7 +130,7 @@ func (s *scout) dial(infos []peer.AddrInfo) {
 			continue
 		}
 		g.Go(func() error {
-			failed[i] = s.connect(s.ctx, info) != nil
+			failed[i] = s.connect(ctx, info) != nil
 			return nil
 		})
 	}
@@ -145,8 +145,8 @@ func (s *scout) dial(infos []peer.AddrInfo) {
 	}
 }
 
-// wanted reports whether the peer should be dialled: it is not we, is away, and
-// has not turned out to be of another network.
+// wanted reports whether the peer should be dialled: it is another node, is not
+// connected, and did not say that it is of another network.
 func (m *Mesh) wanted(id peer.ID) bool {
 	if id == m.host.ID() || m.host.Network().Connectedness(id) == network.Connected {
 		return false
@@ -157,13 +157,12 @@ func (m *Mesh) wanted(id peer.ID) bool {
 	return !foreign
 }
 
-// connect dials the peer unless it is connected, at addresses that the DHT knows
-// if it came without any.
+// connect dials the peer unless it is connected. A peer without addresses is
+// first looked up in the DHT.
 func (m *Mesh) connect(ctx context.Context, info peer.AddrInfo) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	// The swarm has a back-off of its own, which would keep us from a peer that
-	// has just started.
+	// libp2p would wait after a failed dial, even if the peer has just started.
 	if s, ok := m.host.Network().(*swarm.Swarm); ok {
 		s.Backoff().Clear(info.ID)
 	}
@@ -181,8 +180,9 @@ func (m *Mesh) rendezvous() cid.Cid {
 }
 
 // announce puts provider records for this node and its long-lived roots into
-// the DHT: those that are due, or all, when peers have come that may hold none.
-func (s *scout) announce(all bool) {
+// the DHT: the records that are due, or all records. All, because new peers hold
+// no records yet.
+func (s *scout) announce(ctx context.Context, all bool) {
 	s.mu.Lock()
 	keys := make([]cid.Cid, 0, len(s.Mesh.provided)+1)
 	for c := range s.Mesh.provided { // order-free: each is announced
@@ -193,13 +193,14 @@ func (s *scout) announce(all bool) {
 		if !all && time.Since(s.provided[c]) < reprovide {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(s.ctx, lookupTimeout)
-		err := s.dht.Provide(ctx, c, true)
+		bounded, cancel := context.WithTimeout(ctx, lookupTimeout)
+		err := s.dht.Provide(bounded, c, true)
 		cancel()
 		if err != nil {
 			s.log.Debug("not announced", "cid", c, "err", err)
-			continue // next round
+			continue // until the next round
 		}
+		s.log.Debug("announced", "cid", c)
 		s.provided[c] = time.Now()
 	}
 }
@@ -217,15 +218,15 @@ func (m *Mesh) providers(ctx context.Context, key cid.Cid, n int) []peer.AddrInf
 	return infos
 }
 
-// Provide announces in the DHT that this node holds the block, now and again
-// while the mesh lives. It is for long-lived roots: corpora, configurations,
+// Provide announces in the DHT that this node has the block, and repeats the
+// announcement until Close. It is for long-lived roots: corpora, configurations,
 // checkpoints, models.
 func (m *Mesh) Provide(ctx context.Context, c cid.Cid) error {
 	m.mu.Lock()
 	m.provided[c] = struct{}{}
 	m.mu.Unlock()
 	if m.dht.RoutingTable().Size() == 0 {
-		return nil // there is no one to tell; the discovery loop will
+		return nil // nobody is connected; the discovery loop announces it later
 	}
 	if err := m.dht.Provide(ctx, c, true); err != nil {
 		return fmt.Errorf("provide %s: %w", c, err)
@@ -233,32 +234,8 @@ func (m *Mesh) Provide(ctx context.Context, c cid.Cid) error {
 	return nil
 }
 
-// startMDNS finds peers of this network on the local one.
-func (m *Mesh) startMDNS() error {
-	service := mdns.NewMdnsService(m.host, "_alia-"+m.cfg.Net.Short()+"._udp", mdnsFound{m})
-	if err := service.Start(); err != nil {
-		return fmt.Errorf("mDNS: %w", err)
-	}
-	m.spawn(func() {
-		<-m.ctx.Done()
-		_ = service.Close()
-	})
-	return nil
-}
-
-type mdnsFound struct{ *Mesh }
-
-// HandlePeerFound dials a peer that mDNS found.
-func (f mdnsFound) HandlePeerFound(info peer.AddrInfo) {
-	f.spawn(func() {
-		if f.wanted(info.ID) {
-			_ = f.connect(f.ctx, info)
-		}
-	})
-}
-
-// loadPeers reads the peers kept by an earlier run. What is not an address is
-// passed over.
+// loadPeers reads the peers kept by an earlier run. Lines that are no address
+// are ignored.
 func (m *Mesh) loadPeers() []peer.AddrInfo {
 	if m.cfg.PeersFile == "" {
 		return nil
@@ -276,8 +253,8 @@ func (m *Mesh) loadPeers() []peer.AddrInfo {
 	return infos
 }
 
-// savePeers writes the connected peers to the file, and after them those kept
-// before, one address a line.
+// savePeers writes the connected peers to the file, then the peers kept before,
+// one address on each line.
 func (m *Mesh) savePeers() error {
 	var lines []string
 	seen := make(map[peer.ID]bool)

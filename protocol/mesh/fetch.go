@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -12,22 +13,23 @@ import (
 )
 
 const (
-	maxTree      = 1 << 17 // blocks that FetchTree follows from one root
-	maxProviders = 8       // that Fetch asks of the DHT
+	maxTree      = 1 << 17 // blocks of one tree
+	maxProviders = 8       // asked for by one Fetch, beyond the given holders
 )
 
-// Fetch makes sure that the blocks are held here. It asks the holders, given by
-// addresses ending in /p2p/ID (of which /p2p/ID alone will do for a connected
-// peer), in turn for what is missing, and then the providers that the DHT knows
-// for the first missing block. Every block is verified before it is kept. A
-// peer that fails, or sends a block that is not what its CID names, is passed
-// over. What nobody has is a [block.ErrNotFound].
+// Fetch brings the blocks into the local store. It asks the holders one after
+// the other for the missing blocks, and then the peers that the DHT lists as
+// providers of the first missing block. Holders are addresses that end in
+// /p2p/ID; for a connected peer /p2p/ID is enough. Every block is verified
+// before it is stored. A peer that fails, or sends a block that does not match
+// its CID, is not asked again. An error wraps [block.ErrNotFound] if no peer
+// sent a block.
 func (m *Mesh) Fetch(ctx context.Context, holders []string, cids ...cid.Cid) error {
 	return m.newFetch(holders).fetch(ctx, cids)
 }
 
-// FetchTree makes sure that root and all that it reaches through the links of
-// CBOR blocks are held here, level by level.
+// FetchTree brings root and all blocks below it into the local store, level by
+// level. The links of CBOR blocks lead from one level to the next.
 func (m *Mesh) FetchTree(ctx context.Context, holders []string, root cid.Cid) error {
 	f := m.newFetch(holders)
 	f.root = root
@@ -65,22 +67,22 @@ func (m *Mesh) FetchTree(ctx context.Context, holders []string, root cid.Cid) er
 	return nil
 }
 
-// fetcher is one Fetch or FetchTree: who may be asked, and who is not to be
-// asked again.
+// fetcher is one call of Fetch or FetchTree: the peers to ask, and the peers not
+// to ask again.
 type fetcher struct {
 	*Mesh
 	holders []peer.AddrInfo
-	root    cid.Cid // of the tree, if it is one: who provides it has the rest
+	root    cid.Cid // of a tree: its providers have all blocks of the tree
 	skip    map[peer.ID]struct{}
-	errs    []error // of those to skip
+	failed  []error // of the skipped peers
 }
 
-// newFetch reads the holders; those that are no addresses, or we, are left out.
+// newFetch parses the holders. Invalid addresses and this node are left out.
 func (m *Mesh) newFetch(holders []string) *fetcher {
 	f := &fetcher{Mesh: m, skip: make(map[peer.ID]struct{})}
 	for _, h := range holders {
 		if info, err := parseAddrs([]string{h}); err != nil {
-			m.log.Debug("holder passed over", "err", err)
+			m.log.Debug("holder ignored", "err", err)
 		} else if info[0].ID != m.host.ID() {
 			f.holders = append(f.holders, info[0])
 		}
@@ -88,8 +90,9 @@ func (m *Mesh) newFetch(holders []string) *fetcher {
 	return f
 }
 
-// fetch gets what is missing of the blocks: itself those that no other fetch is
-// getting, and then, should the others not succeed, the rest.
+// fetch gets the missing blocks. It first gets the blocks that no other fetch is
+// getting. Then it waits for the other fetches, and gets the blocks that they
+// failed to get.
 func (f *fetcher) fetch(ctx context.Context, cids []cid.Cid) error {
 	for _, c := range cids {
 		if err := block.Check(c); err != nil {
@@ -104,7 +107,7 @@ func (f *fetcher) fetch(ctx context.Context, cids []cid.Cid) error {
 			return fmt.Errorf("fetch: %w", err)
 		}
 		if len(missing) > 0 {
-			return fmt.Errorf("fetch: %d of %d blocks, the first %s: %w", len(missing), len(cids), missing[0], errors.Join(append(f.errs, block.ErrNotFound)...))
+			return f.notFound(missing, len(cids))
 		}
 		if len(theirs) == 0 {
 			return nil
@@ -119,8 +122,23 @@ func (f *fetcher) fetch(ctx context.Context, cids []cid.Cid) error {
 	}
 }
 
-// claim takes upon this fetch those of the blocks that are neither held nor on
-// their way, and returns the signals of those that are on their way.
+// notFound is the error for blocks, of all asked for, that no peer sent.
+func (f *fetcher) notFound(missing []cid.Cid, all int) error {
+	var causes []string
+	for _, err := range f.failed {
+		causes = append(causes, err.Error())
+	}
+	switch {
+	case len(f.holders) == 0:
+		causes = append(causes, "no peer that has the block is known")
+	case len(causes) < len(f.holders):
+		causes = append(causes, fmt.Sprintf("%d peers do not have the block", len(f.holders)-len(causes)))
+	}
+	return fmt.Errorf("fetch %d of %d blocks, the first %s: %w: %s", len(missing), all, missing[0], block.ErrNotFound, strings.Join(causes, "; "))
+}
+
+// claim reserves for this fetch the blocks that are neither in the store nor
+// reserved by another fetch. It returns the signals of the other fetches.
 func (f *fetcher) claim(cids []cid.Cid) (mine []cid.Cid, theirs []chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -150,7 +168,7 @@ func (f *fetcher) release(mine []cid.Cid) {
 }
 
 // get asks the holders, then the providers of the tree's root or of the first
-// block that they lack, and returns what is still missing.
+// missing block. It returns the blocks that are still missing.
 func (f *fetcher) get(ctx context.Context, wants []cid.Cid) ([]cid.Cid, error) {
 	wants, err := f.ask(ctx, f.holders, wants)
 	if err != nil || len(wants) == 0 {
@@ -165,8 +183,8 @@ func (f *fetcher) get(ctx context.Context, wants []cid.Cid) ([]cid.Cid, error) {
 	return f.ask(ctx, found, wants)
 }
 
-// ask asks the peers in turn and returns what is still wanted. It fails only
-// for reasons of our own.
+// ask asks the peers one after the other and returns the blocks that are still
+// missing. It fails only if ctx ends or a block cannot be stored here.
 func (f *fetcher) ask(ctx context.Context, peers []peer.AddrInfo, wants []cid.Cid) ([]cid.Cid, error) {
 	for _, p := range peers {
 		if len(wants) == 0 {
@@ -186,7 +204,7 @@ func (f *fetcher) ask(ctx context.Context, peers []peer.AddrInfo, wants []cid.Ci
 		}
 		if err != nil {
 			f.skip[p.ID] = struct{}{}
-			f.errs = append(f.errs, fmt.Errorf("peer %s: %w", p.ID, err))
+			f.failed = append(f.failed, fmt.Errorf("peer %s: %w", p.ID, plain(ctx, err)))
 			f.log.Debug("holder skipped", "peer", p.ID, "err", err)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"log/slog"
 	"net"
 	"time"
 
@@ -16,14 +17,13 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// gossipQueue is the length of every queue of gossip. With the library's
-// defaults, bursts of some thousand messages were silently dropped.
+// gossipQueue is the length of every queue of gossip, in messages. GossipSub's
+// default queues silently drop parts of a burst of some thousand messages.
 const gossipQueue = 4096
 
-// newPubSub starts GossipSub. Messages carry no author and no signature of its
-// own: records are signed by their account, and it does not matter who passes
-// them on.
-func newPubSub(ctx context.Context, h host.Host, name libp2pprotocol.ID) (*pubsub.PubSub, error) {
+// newPubSub starts GossipSub. Its messages carry no author and no signature: the
+// records in them are signed by their accounts, whoever forwards them.
+func newPubSub(ctx context.Context, h host.Host, name libp2pprotocol.ID, log *slog.Logger) (*pubsub.PubSub, error) {
 	features := func(f pubsub.GossipSubFeature, _ libp2pprotocol.ID) bool {
 		return pubsub.GossipSubDefaultFeatures(f, pubsub.GossipSubID_v12)
 	}
@@ -31,6 +31,7 @@ func newPubSub(ctx context.Context, h host.Host, name libp2pprotocol.ID) (*pubsu
 		pubsub.WithGossipSubProtocols([]libp2pprotocol.ID{name}, features),
 		pubsub.WithMessageSignaturePolicy(pubsub.StrictNoSign),
 		pubsub.WithNoAuthor(),
+		pubsub.WithLogger(slog.New(debugHandler{log.Handler()})),
 		pubsub.WithMessageIdFn(messageID),
 		pubsub.WithSeenMessagesTTL(10*time.Minute),
 		pubsub.WithDefaultValidator(withinSize, pubsub.WithValidatorInline(true)),
@@ -56,8 +57,8 @@ func withinSize(_ context.Context, _ peer.ID, m *pubsub.Message) pubsub.Validati
 	return pubsub.ValidationAccept
 }
 
-// peerScore scores peers by the specification's section 2.3. Addresses of the
-// host and of private networks may hold any number of peers.
+// peerScore is how GossipSub scores peers (gossipsub v1.1, "Peer Scoring"). Any
+// number of peers may share a loopback or private address.
 func peerScore() *pubsub.PeerScoreParams {
 	var private []*net.IPNet
 	for _, cidr := range []string{"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"} {
@@ -138,18 +139,15 @@ func (m *Mesh) Publish(ctx context.Context, topic string, data []byte) error {
 	return nil
 }
 
-// Subscription yields the messages of a topic.
-type Subscription struct {
-	sub  *pubsub.Subscription
-	self peer.ID
-}
+// Subscription yields the messages of a topic, parsed as T.
+type Subscription[T any] struct{ sub *pubsub.Subscription }
 
-// Subscribe begins to receive a topic, of which this is the mesh's one
-// subscription. Each message of a peer is first put to validate, from several
-// goroutines at once; on an error it is counted by its reason, dropped and not
-// passed on. An error of a reason that is the sender's fault also costs the
-// peer that sent it.
-func (m *Mesh) Subscribe(topic string, validate func(data []byte) error) (*Subscription, error) {
+// Subscribe begins to receive a topic. A mesh has one subscription of a topic.
+// Each message of a peer is parsed once, by several goroutines at a time, and
+// [Subscription.Next] returns the parsed value. A message that parse refuses is
+// counted by its reason, dropped and not forwarded. If the reason is
+// misbehaviour, the refusal also costs score of the peer that sent the message.
+func Subscribe[T any](m *Mesh, topic string, parse func(data []byte) (T, error)) (*Subscription[T], error) {
 	t, err := m.topic(topic)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to %s: %w", topic, err)
@@ -159,14 +157,15 @@ func (m *Mesh) Subscribe(topic string, validate func(data []byte) error) (*Subsc
 		if from == self {
 			return pubsub.ValidationAccept
 		}
-		err := validate(msg.GetData())
+		v, err := parse(msg.GetData())
 		if err == nil {
+			msg.ValidatorData = v
 			return pubsub.ValidationAccept
 		}
 		reason := protocol.ReasonOf(err)
 		m.counters.reject(reason)
 		m.log.Debug("gossip refused", "topic", topic, "peer", from, "err", err)
-		if reason.Fault() {
+		if reason.Misbehaviour() {
 			return pubsub.ValidationReject
 		}
 		return pubsub.ValidationIgnore
@@ -178,21 +177,22 @@ func (m *Mesh) Subscribe(topic string, validate func(data []byte) error) (*Subsc
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to %s: %w", topic, err)
 	}
-	return &Subscription{sub: sub, self: self}, nil
+	return &Subscription[T]{sub}, nil
 }
 
 // Next returns the next valid message of another node, or the context's error.
-func (s *Subscription) Next(ctx context.Context) ([]byte, error) {
+func (s *Subscription[T]) Next(ctx context.Context) (T, error) {
 	for {
 		msg, err := s.sub.Next(ctx)
 		if err != nil {
-			return nil, err
+			var none T
+			return none, err
 		}
-		if msg.ReceivedFrom != s.self {
-			return msg.GetData(), nil
+		if v, ok := msg.ValidatorData.(T); ok { // messages of this node are not validated
+			return v, nil
 		}
 	}
 }
 
 // Cancel ends the subscription.
-func (s *Subscription) Cancel() { s.sub.Cancel() }
+func (s *Subscription[T]) Cancel() { s.sub.Cancel() }

@@ -11,22 +11,22 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// The hello is the one protocol that all networks share. Whoever dialled sends
-// the 32 bytes of its network, the other answers with its own; if they differ
-// both count a rejection and part.
+// The hello is the only protocol that all networks have in common. The side
+// that dialled sends the 32 bytes of its network, the other side answers with
+// its own. If they differ, both sides count a rejection and disconnect.
 const (
 	helloProtocol = "/alia/hello/1"
 	helloTimeout  = 10 * time.Second
 	helloRetry    = 200 * time.Millisecond
 )
 
-// watch says hello on every connection we dial, and keeps account of peers that
-// leave.
+// watch says hello on every connection that this host dials, and forgets peers
+// that disconnect.
 func (m *Mesh) watch() {
 	m.host.Network().Notify(&network.NotifyBundle{
 		ConnectedF: func(_ network.Network, c network.Conn) {
 			if c.Stat().Direction == network.DirOutbound {
-				m.spawn(func() { m.sayHello(c) })
+				m.spawn(func(ctx context.Context) { m.sayHello(ctx, c) })
 			}
 		},
 		DisconnectedF: func(n network.Network, c network.Conn) {
@@ -37,11 +37,11 @@ func (m *Mesh) watch() {
 	})
 }
 
-// sayHello learns the network of a peer we dialled. A peer that has just
-// started may not answer yet, so it is asked again; one that does not answer is
-// let go of, to be dialled anew when its turn comes.
-func (m *Mesh) sayHello(c network.Conn) {
-	ctx, cancel := context.WithTimeout(m.ctx, helloTimeout)
+// sayHello asks a dialled peer for its network. A peer that has just started may
+// not answer yet, so it is asked again. The connection to a peer that does not
+// answer is closed; discovery dials the peer again later.
+func (m *Mesh) sayHello(ctx context.Context, c network.Conn) {
+	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
 	for !c.IsClosed() {
 		if theirs, err := m.askHello(ctx, c); err == nil {
@@ -74,30 +74,31 @@ func (m *Mesh) askHello(ctx context.Context, c network.Conn) (theirs protocol.Ne
 	return theirs, err
 }
 
-func (m *Mesh) serveHello(s network.Stream) {
+func (m *Mesh) serveHello(_ context.Context, s network.Stream) {
 	defer s.Close()
 	if s.SetDeadline(time.Now().Add(helloTimeout)) != nil {
 		return
 	}
 	var theirs protocol.Net
+	id := s.Conn().RemotePeer()
 	if _, err := io.ReadFull(s, theirs[:]); err != nil {
 		m.counters.reject(protocol.Malformed)
+		m.log.Debug("hello refused", "peer", id, "err", err)
 		return
 	}
-	id := s.Conn().RemotePeer()
-	if theirs == m.cfg.Net { // before the answer, so that the peer may use us as soon as it has it
+	if theirs == m.cfg.Net { // before the answer: the peer may open streams as soon as it has the answer
 		m.meet(id, theirs)
 	}
 	if _, err := s.Write(m.cfg.Net[:]); err != nil {
 		return
 	}
 	if theirs != m.cfg.Net {
-		_, _ = s.Read(make([]byte, 1)) // the peer hangs up once it has read the answer
+		_, _ = s.Read(make([]byte, 1)) // wait until the peer has read the answer and closed
 		m.meet(id, theirs)
 	}
 }
 
-// meet admits a peer of this network or refuses one of another.
+// meet admits a peer of this network, and disconnects a peer of another.
 func (m *Mesh) meet(id peer.ID, theirs protocol.Net) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -108,7 +109,7 @@ func (m *Mesh) meet(id peer.ID, theirs protocol.Net) {
 		m.foreign[id] = struct{}{}
 		m.counters.reject(protocol.WrongNetwork)
 		m.log.Warn("peer refused", "peer", id, "reason", protocol.WrongNetwork, "network", theirs.Short(), "ours", m.cfg.Net.Short())
-		m.wg.Go(func() { _ = m.host.Network().ClosePeer(id) }) // it calls dismiss, which needs the lock
+		m.spawn(func(context.Context) { _ = m.host.Network().ClosePeer(id) }) // it calls dismiss, which needs the lock
 		return
 	}
 	if _, ok := m.admitted[id]; ok {
@@ -119,11 +120,11 @@ func (m *Mesh) meet(id peer.ID, theirs protocol.Net) {
 	m.log.Debug("peer joined", "peer", id)
 	m.wake()
 	for _, f := range m.onPeer {
-		m.wg.Go(func() { f(m.ctx, id) })
+		m.spawn(func(ctx context.Context) { f(ctx, id) })
 	}
 }
 
-// dismiss forgets a peer that has left.
+// dismiss forgets a peer that has disconnected.
 func (m *Mesh) dismiss(id peer.ID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -138,13 +139,13 @@ func (m *Mesh) dismiss(id peer.ID) {
 func (m *Mesh) wake() {
 	select {
 	case m.changed <- struct{}{}:
-	default: // it will look anyway
+	default: // the loop is to look already
 	}
 }
 
 // OnPeer calls f, in a goroutine of its own, for each peer of this network that
-// connects, and for those connected already. The context ends with Close, and f
-// must return then.
+// connects, and for the peers that are connected. The context of f ends with
+// Close, and f must return then.
 func (m *Mesh) OnPeer(f func(context.Context, peer.ID)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -153,6 +154,6 @@ func (m *Mesh) OnPeer(f func(context.Context, peer.ID)) {
 	}
 	m.onPeer = append(m.onPeer, f)
 	for id := range m.admitted { // order-free: each call has its own goroutine
-		m.wg.Go(func() { f(m.ctx, id) })
+		m.spawn(func(ctx context.Context) { f(ctx, id) })
 	}
 }

@@ -2,14 +2,12 @@ package mesh
 
 import (
 	"fmt"
-	"log/slog"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/metrics"
 	libp2pprotocol "github.com/libp2p/go-libp2p/core/protocol"
-	"github.com/libp2p/go-libp2p/gologshim"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
@@ -17,22 +15,18 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 )
 
-// LogTo sends what libp2p itself logs, in the whole process, to h. It works only
-// before the first New. Without it, libp2p writes its errors to standard error.
-func LogTo(h slog.Handler) { gologshim.SetDefaultHandler(h) }
-
 // The host's limits.
 const (
-	lowPeers    = 64      // connections are trimmed down to this many,
-	highPeers   = 256     // when there are more than this
-	connsPerIP  = 64      // the library's 8 would refuse a LAN behind one address
-	streams     = 64      // of one protocol of ours with one peer, each way
-	maxInFlight = 8 << 20 // bytes of blocks on the way to us from one peer
+	lowPeers    = 64      // connections are trimmed down to this number,
+	highPeers   = 256     // when there are more than this number
+	connsPerIP  = 64      // libp2p's default of 8 would refuse a LAN behind one address
+	streams     = 64      // of one protocol with one peer, each way
+	maxInFlight = 8 << 20 // bytes that one peer may send before they are read
 )
 
-// newHost opens the libp2p host: TCP, Noise, yamux, and nothing else. TCP moves
-// blocks several times faster than QUIC on a fast link. ours are the protocols
-// of which one peer may have only so many streams.
+// newHost opens the libp2p host, with TCP, Noise and yamux only. TCP moves
+// blocks several times faster than QUIC on a fast link. A peer may open at most
+// [streams] streams of each of the protocols in ours.
 func newHost(cfg Config, traffic metrics.Reporter, ours ...libp2pprotocol.ID) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Key)
 	if err != nil {
@@ -58,18 +52,19 @@ func newHost(cfg Config, traffic metrics.Reporter, ours ...libp2pprotocol.ID) (h
 	if err != nil {
 		return nil, err
 	}
-	// A stream's receive window bounds what a peer may send before we read it.
+	// A stream's receive window bounds the bytes that a peer may send before they
+	// are read.
 	muxer := *yamux.DefaultTransport
 	muxer.MaxStreamWindowSize = maxInFlight
 	listen := libp2p.NoListenAddrs
 	if len(cfg.Listen) > 0 {
 		listen = libp2p.ListenAddrStrings(cfg.Listen...)
 	}
-	return libp2p.New(
+	h, err := libp2p.New(
 		libp2p.Identity(key),
 		listen,
-		// Without DisableReuseport two processes could listen on one port, and
-		// neither would be told.
+		// Without DisableReuseport two processes could listen on one port without
+		// an error.
 		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, &muxer),
@@ -80,4 +75,8 @@ func newHost(cfg Config, traffic metrics.Reporter, ours ...libp2pprotocol.ID) (h
 		libp2p.DisableRelay(),
 		libp2p.DisableMetrics(),
 	)
+	if err != nil {
+		return nil, listenError(cfg.Listen, err)
+	}
+	return h, nil
 }

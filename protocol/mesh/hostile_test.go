@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"log/slog"
-	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -22,11 +20,6 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/mesh"
 )
-
-func TestMain(m *testing.M) {
-	mesh.LogTo(slog.DiscardHandler)
-	os.Exit(m.Run())
-}
 
 // attacker returns a bare libp2p host connected to m.
 func attacker(t *testing.T, m *mesh.Mesh) host.Host {
@@ -118,7 +111,7 @@ func TestHostilePeers(t *testing.T) {
 }
 
 func total(m *mesh.Mesh) (n int64) {
-	for _, count := range m.Stats().Rejections {
+	for _, count := range m.Traffic().Rejections {
 		n += count
 	}
 	return n
@@ -163,7 +156,7 @@ func TestFetchesShare(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if s := m.Stats(); s.BlocksFetched != 1 {
+	if s := m.Traffic(); s.BlocksFetched != 1 {
 		t.Errorf("the block was fetched %d times", s.BlocksFetched)
 	}
 }
@@ -192,15 +185,8 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 // TestCloseLeavesNothing: after Close no goroutine of the mesh is left, though
 // a handler, a hook and a subscription were at work.
 func TestCloseLeavesNothing(t *testing.T) {
-	before := runtime.NumGoroutine()
-	a, err := mesh.New(context.Background(), mesh.Config{Key: keyOf(1), Net: net, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Blocks: new(block.Memory)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := mesh.New(context.Background(), mesh.Config{Key: keyOf(2), Net: net, Bootstrap: a.Addrs(), Blocks: new(block.Memory)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	a := start(t, mesh.Config{Key: keyOf(1)})
+	b := start(t, mesh.Config{Key: keyOf(2), Bootstrap: a.Addrs()})
 	began, ended := make(chan struct{}), make(chan struct{}, 2)
 	a.HandleMarket(func(ctx context.Context, s *mesh.Session) {
 		_, _, _ = s.Recv(ctx) // what b sends
@@ -212,9 +198,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		<-ctx.Done()
 		ended <- struct{}{}
 	})
-	if _, err := a.Subscribe("/topic", func([]byte) error { return nil }); err != nil {
-		t.Fatal(err)
-	}
+	subscribe(t, a)
 	eventually(t, "they meet", func() bool { return len(a.Peers()) == 1 && len(b.Peers()) == 1 })
 	s, err := b.OpenMarket(deadline(t), a.Account(), nil)
 	if err != nil {
@@ -232,7 +216,12 @@ func TestCloseLeavesNothing(t *testing.T) {
 	if len(ended) != 2 {
 		t.Error("Close returned before the handler and the hook did")
 	}
-	eventually(t, "the goroutines end", func() bool { return runtime.NumGoroutine() <= before+2 })
+	stacks := make([]byte, 1<<20)
+	for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		if strings.Contains(stack, "alia/protocol/mesh.") {
+			t.Errorf("a goroutine is left:\n%s", stack)
+		}
+	}
 }
 
 // TestTwentyNodes: a larger network is found as well, though not by everyone in

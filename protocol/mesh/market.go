@@ -2,7 +2,6 @@ package mesh
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -22,17 +21,17 @@ const (
 	maxOfferPages  = 16
 )
 
-// Session is a conversation in records between two accounts, one of which
-// publishes work and the other does it. Send and Recv may be called at the same
-// time; of either, one call at a time goes on.
+// Session is a stream of records between two accounts: the publisher of a work
+// and a miner. Send and Recv may be called at the same time. Several calls of
+// Send wait for each other; Recv may be called by one goroutine at a time.
 type Session struct {
-	Peer   protocol.Account // the other side, as the connection proves
+	Peer   protocol.Account // the other side, proven by the connection
 	stream network.Stream
 	send   sync.Mutex // held while a frame is written
 }
 
 // Send writes one record's bytes.
-func (s *Session) Send(ctx context.Context, t protocol.Type, body []byte) error {
+func (s *Session) Send(ctx context.Context, t protocol.RecordType, body []byte) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -43,15 +42,15 @@ func (s *Session) Send(ctx context.Context, t protocol.Type, body []byte) error 
 	}
 	defer context.AfterFunc(ctx, func() { _ = s.stream.Reset() })()
 	if err := protocol.WriteMessage(s.stream, t, body); err != nil {
-		return fmt.Errorf("send to %s: %w", s.Peer.Short(), errors.Join(ctx.Err(), err))
+		return fmt.Errorf("send to %s: %w", s.Peer.Short(), plain(ctx, err))
 	}
 	return nil
 }
 
 // Recv reads one record's bytes. It returns io.EOF when the other side has
-// closed the session. When ctx ends before the record is there, so does the
-// session.
-func (s *Session) Recv(ctx context.Context) (protocol.Type, []byte, error) {
+// closed the session. If ctx ends before the record has arrived, the session
+// ends too.
+func (s *Session) Recv(ctx context.Context) (protocol.RecordType, []byte, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, nil, err
 	}
@@ -61,7 +60,7 @@ func (s *Session) Recv(ctx context.Context) (protocol.Type, []byte, error) {
 		return 0, nil, io.EOF
 	}
 	if err != nil {
-		return 0, nil, fmt.Errorf("receive from %s: %w", s.Peer.Short(), errors.Join(ctx.Err(), err))
+		return 0, nil, fmt.Errorf("receive from %s: %w", s.Peer.Short(), plain(ctx, err))
 	}
 	return t, body, nil
 }
@@ -69,7 +68,7 @@ func (s *Session) Recv(ctx context.Context) (protocol.Type, []byte, error) {
 // Close ends the session. What was sent still arrives.
 func (s *Session) Close() error { return s.stream.Close() }
 
-// Addr returns the other side's name as a holder for Fetch.
+// Addr returns the other side's address, as a holder for [Mesh.Fetch].
 func (s *Session) Addr() string { return "/p2p/" + s.stream.Conn().RemotePeer().String() }
 
 // HandleMarket calls f, in a goroutine of its own, for each session that a peer
@@ -81,7 +80,7 @@ func (m *Mesh) HandleMarket(f func(context.Context, *Session)) {
 	m.market = f
 }
 
-func (m *Mesh) serveMarket(stream network.Stream) {
+func (m *Mesh) serveMarket(ctx context.Context, stream network.Stream) {
 	m.mu.Lock()
 	f := m.market
 	m.mu.Unlock()
@@ -91,8 +90,8 @@ func (m *Mesh) serveMarket(stream network.Stream) {
 		return
 	}
 	defer s.Close()
-	defer context.AfterFunc(m.ctx, func() { _ = stream.Reset() })()
-	f(m.ctx, s)
+	defer context.AfterFunc(ctx, func() { _ = stream.Reset() })()
+	f(ctx, s)
 }
 
 func newSession(stream network.Stream) (*Session, error) {
@@ -100,8 +99,8 @@ func newSession(stream network.Stream) (*Session, error) {
 	return &Session{Peer: account, stream: stream}, err
 }
 
-// OpenMarket opens a session with the account, which is dialled at those of the
-// addresses that are its own, unless it is connected.
+// OpenMarket opens a session with the account. Unless the account is connected,
+// it is dialled at those addresses that end in its peer ID.
 func (m *Mesh) OpenMarket(ctx context.Context, account protocol.Account, addrs []string) (*Session, error) {
 	id, err := PeerOf(account)
 	if err != nil {
@@ -114,11 +113,11 @@ func (m *Mesh) OpenMarket(ctx context.Context, account protocol.Account, addrs [
 		}
 	}
 	if err := m.connect(ctx, to); err != nil {
-		return nil, fmt.Errorf("open market with %s: %w", account.Short(), err)
+		return nil, fmt.Errorf("open market with %s: %w", account.Short(), plain(ctx, err))
 	}
 	stream, err := m.host.NewStream(ctx, id, m.protocol(marketProtocol))
 	if err != nil {
-		return nil, fmt.Errorf("open market with %s: %w", account.Short(), err)
+		return nil, fmt.Errorf("open market with %s: %w", account.Short(), plain(ctx, err))
 	}
 	return newSession(stream)
 }
@@ -131,7 +130,7 @@ func (m *Mesh) HandleOffers(f func(cursor uint64) protocol.OfferPage) {
 	m.offers = f
 }
 
-func (m *Mesh) serveOffers(s network.Stream) {
+func (m *Mesh) serveOffers(_ context.Context, s network.Stream) {
 	if err := m.answerOffers(s); err != nil {
 		m.log.Debug("offers not served", "peer", s.Conn().RemotePeer(), "err", err)
 		_ = s.Reset()
@@ -166,17 +165,17 @@ func (m *Mesh) answerOffers(s network.Stream) error {
 	return nil
 }
 
-// PullOffers asks a connected peer for the open offers it knows. They are not
-// yet parsed: each may be forged, void or known already.
-func (m *Mesh) PullOffers(ctx context.Context, from peer.ID) ([]protocol.Offer, error) {
+// PullOffers asks a connected peer for the open offers it knows. The offers are
+// not parsed yet: each may be forged, old or known.
+func (m *Mesh) PullOffers(ctx context.Context, from peer.ID) ([]protocol.EncodedOffer, error) {
 	ctx, cancel := context.WithTimeout(ctx, offersTimeout)
 	defer cancel()
 	s, err := m.host.NewStream(ctx, from, m.protocol(offersProtocol))
 	if err != nil {
-		return nil, fmt.Errorf("pull offers from %s: %w", from, err)
+		return nil, fmt.Errorf("pull offers from %s: %w", from, plain(ctx, err))
 	}
 	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
-	var offers []protocol.Offer
+	var offers []protocol.EncodedOffer
 	var cursor uint64
 	for range maxOfferPages {
 		var page protocol.OfferPage
@@ -186,10 +185,10 @@ func (m *Mesh) PullOffers(ctx context.Context, from peer.ID) ([]protocol.Offer, 
 		}
 		if err != nil {
 			_ = s.Reset()
-			return offers, fmt.Errorf("pull offers from %s: %w", from, err)
+			return offers, fmt.Errorf("pull offers from %s: %w", from, plain(ctx, err))
 		}
 		offers = append(offers, page.Offers...)
-		if page.Cursor <= cursor { // 0: the last page; else a peer that leads in circles
+		if page.Cursor <= cursor { // 0: the last page; else the peer repeats itself
 			break
 		}
 		cursor = page.Cursor
@@ -201,7 +200,7 @@ func (m *Mesh) PullOffers(ctx context.Context, from peer.ID) ([]protocol.Offer, 
 func (m *Mesh) readRecord(s network.Stream, r protocol.Record) error {
 	t, body, err := protocol.ReadMessage(s)
 	if err == nil && t != r.Type() {
-		err = protocol.Refuse(protocol.Malformed, "a %s in place of a %s", t, r.Type())
+		err = protocol.Refuse(protocol.Malformed, "received a %s, want a %s", t, r.Type())
 	}
 	if err == nil {
 		err = protocol.Parse(body, m.cfg.Net, r)

@@ -1,23 +1,23 @@
-// Package mesh is the libp2p host, DHT discovery, gossip topics and block
-// exchange; the only room that opens libp2p streams.
+// Package mesh connects a node to the peers of one network, over libp2p. No
+// other package opens libp2p streams.
 //
-// A [Mesh] joins one network. From one bootstrap address it finds the rest
-// through a Kademlia DHT, keeps connections up, and refuses peers of other
-// networks. On the connections it offers four things: gossip ([Mesh.Publish],
-// [Mesh.Subscribe]), blocks by CID ([Mesh.Fetch], [Mesh.FetchTree]), market
-// sessions ([Mesh.OpenMarket], [Mesh.HandleMarket]) and open offers
-// ([Mesh.PullOffers], [Mesh.HandleOffers]).
+// A [Mesh] joins one network. From one bootstrap address it finds the other
+// peers through a Kademlia DHT, keeps connections open, and refuses peers of
+// other networks. Connected peers exchange gossip ([Mesh.Publish], [Subscribe]),
+// blocks by CID ([Mesh.Fetch], [Mesh.FetchTree]), market sessions
+// ([Mesh.OpenMarket], [Mesh.HandleMarket]) and open offers ([Mesh.PullOffers],
+// [Mesh.HandleOffers]).
 //
 //	m, err := mesh.New(ctx, mesh.Config{Key: key, Net: net, Listen: listen, Bootstrap: bootstrap, Blocks: store})
 //	defer m.Close()
-//	sub, err := m.Subscribe(protocol.RunTopic(net), check)
-//	data, err := sub.Next(ctx)
+//	sub, err := mesh.Subscribe(m, protocol.RunTopic(net), parseOffer)
+//	offer, err := sub.Next(ctx)
 //	...
 //	s, err := m.OpenMarket(ctx, offer.Account, offer.Addrs)
 //	err = m.Fetch(ctx, ticket.Hints, inputs...)
 //
-// The names of its protocols hold the network's name, so that libp2p itself
-// keeps networks apart.
+// The names of the libp2p protocols contain the network's name, so that peers of
+// different networks have no protocol in common but the hello.
 package mesh
 
 import (
@@ -55,10 +55,9 @@ type Config struct {
 	Key       ed25519.PrivateKey // the node's account, which is its libp2p identity
 	Net       protocol.Net
 	Listen    []string // multiaddrs, such as /ip4/127.0.0.1/tcp/0; none: only dial
-	Bootstrap []string // multiaddrs ending in /p2p/ID of peers to dial first, for ever
+	Bootstrap []string // multiaddrs ending in /p2p/ID of peers to dial first, again and again
 	Blocks    Blocks
-	PeersFile string       // where peers met are kept between runs; empty: nowhere
-	MDNS      bool         // look for peers on the local network too
+	PeersFile string       // where known peers are kept between runs; empty: nowhere
 	Log       *slog.Logger // nil: none
 }
 
@@ -74,25 +73,26 @@ type Mesh struct {
 	prober    prober
 	bootstrap []peer.AddrInfo
 
-	ctx     context.Context // ends with Close; goroutines of wg watch it
-	cancel  context.CancelFunc
+	cancel  context.CancelFunc         // ends the goroutines of wg
+	done    <-chan struct{}            // closed by cancel
+	tasks   chan func(context.Context) // functions for run to start
 	wg      sync.WaitGroup
 	changed chan struct{} // a peer came or went; wakes the discovery loop
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	closed   bool
 	admitted map[peer.ID]struct{} // peers of this network, now connected
 	foreign  map[peer.ID]struct{} // peers that turned out to be of another network
 	onPeer   []func(context.Context, peer.ID)
 	topics   map[string]*pubsub.Topic
 	provided map[cid.Cid]struct{}
-	fetching map[cid.Cid]chan struct{} // blocks on their way; closed when they are here, or are not to be had
+	fetching map[cid.Cid]chan struct{} // blocks that a Fetch is getting; closed when it ends
 	market   func(context.Context, *Session)
 	offers   func(cursor uint64) protocol.OfferPage
 }
 
-// New starts a host and begins to look for peers. It returns before any is
-// found. The host lives until Close; ctx bounds the start only.
+// New starts a host and begins to look for peers. It returns before a peer is
+// found. The host runs until Close; ctx bounds the start only.
 func New(ctx context.Context, cfg Config) (*Mesh, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -106,6 +106,7 @@ func New(ctx context.Context, cfg Config) (*Mesh, error) {
 		log:       cfg.Log,
 		bootstrap: bootstrap,
 		traffic:   metrics.NewBandwidthCounter(),
+		tasks:     make(chan func(context.Context)),
 		changed:   make(chan struct{}, 1),
 		admitted:  make(map[peer.ID]struct{}),
 		foreign:   make(map[peer.ID]struct{}),
@@ -116,17 +117,20 @@ func New(ctx context.Context, cfg Config) (*Mesh, error) {
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
-	// The host outlives the call that starts it, so its context is its own.
-	m.ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if err := m.start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start mesh: %w", err), m.Close())
+	libraryLog(m.log)
+	// The host outlives the call of New, so its context does not end with ctx.
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	m.cancel, m.done = cancel, running.Done()
+	if err := m.start(running); err != nil {
+		_ = m.Close() // the start failed, its error says why
+		return nil, fmt.Errorf("start mesh: %w", err)
 	}
 	return m, nil
 }
 
-// start opens the host and everything on it, in the order in which they lean on
-// one another. Close undoes as much of it as was done.
-func (m *Mesh) start() error {
+// start opens the host and the services on it. Close undoes the part that was
+// done. Goroutines of the mesh end with ctx.
+func (m *Mesh) start(ctx context.Context) error {
 	var err error
 	if m.host, err = newHost(m.cfg, m.traffic, helloProtocol,
 		m.protocol(blocksProtocol), m.protocol(marketProtocol), m.protocol(offersProtocol), m.protocol(probeProtocol)); err != nil {
@@ -135,40 +139,49 @@ func (m *Mesh) start() error {
 	if m.dht, err = dht.New(m.host,
 		dht.ProtocolPrefix(m.protocol("")),
 		dht.Mode(dht.ModeServer),
-		dht.DisableValues(), // provider records are all we use
+		dht.DisableValues(), // only provider records are used
 	); err != nil {
 		return err
 	}
-	if m.pubsub, err = newPubSub(m.ctx, m.host, m.protocol("/meshsub/1")); err != nil {
+	if m.pubsub, err = newPubSub(ctx, m.host, m.protocol("/meshsub/1"), m.log); err != nil {
 		return err
 	}
-	m.handle(helloProtocol, m.serveHello)
-	m.handle(m.protocol(blocksProtocol), m.serveBlocks)
-	m.handle(m.protocol(marketProtocol), m.serveMarket)
-	m.handle(m.protocol(offersProtocol), m.serveOffers)
-	m.handle(m.protocol(probeProtocol), m.serveProbe)
+	m.wg.Go(func() { m.run(ctx) })
+	m.handle(ctx, helloProtocol, m.serveHello)
+	m.handle(ctx, m.protocol(blocksProtocol), m.serveBlocks)
+	m.handle(ctx, m.protocol(marketProtocol), m.serveMarket)
+	m.handle(ctx, m.protocol(offersProtocol), m.serveOffers)
+	m.handle(ctx, m.protocol(probeProtocol), m.serveProbe)
 	m.watch()
-	if m.cfg.MDNS {
-		if err := m.startMDNS(); err != nil {
-			return err
-		}
-	}
 	m.spawn(m.discover)
 	return nil
 }
 
-// spawn runs f in a goroutine that Close waits for. After Close it does nothing.
-func (m *Mesh) spawn(f func()) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !m.closed {
-		m.wg.Go(f)
+// run starts the functions that spawn is given, each in a goroutine that Close
+// waits for, until ctx ends.
+func (m *Mesh) run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case f := <-m.tasks:
+			m.wg.Go(func() { f(ctx) })
+		}
 	}
 }
 
-// handle lets f have the streams that peers open under a name. f returns when
-// its stream fails, which it does when the host closes.
-func (m *Mesh) handle(name libp2pprotocol.ID, f func(network.Stream)) {
+// spawn runs f in a goroutine that Close waits for, with a context that ends
+// with Close. After Close it does nothing.
+func (m *Mesh) spawn(f func(context.Context)) {
+	select {
+	case m.tasks <- f:
+	case <-m.done:
+	}
+}
+
+// handle has f serve the streams that peers open under a protocol name. f
+// returns when its stream fails, as all streams do when the host closes.
+func (m *Mesh) handle(ctx context.Context, name libp2pprotocol.ID, f func(context.Context, network.Stream)) {
 	m.host.SetStreamHandler(name, func(s network.Stream) {
 		m.mu.Lock()
 		if m.closed {
@@ -179,12 +192,12 @@ func (m *Mesh) handle(name libp2pprotocol.ID, f func(network.Stream)) {
 		m.wg.Add(1)
 		m.mu.Unlock()
 		defer m.wg.Done()
-		f(s)
+		f(ctx, s)
 	})
 }
 
-// Close leaves the network: it ends every session and waits for the handlers
-// that HandleMarket and OnPeer started.
+// Close leaves the network. It ends every session and waits for the functions
+// of HandleMarket and OnPeer to return.
 func (m *Mesh) Close() error {
 	m.mu.Lock()
 	if m.closed {
@@ -213,27 +226,27 @@ func (m *Mesh) protocol(name string) libp2pprotocol.ID {
 	return libp2pprotocol.ID("/alia/" + m.cfg.Net.Short() + name)
 }
 
-// ID returns the host's libp2p name.
+// ID returns the host's libp2p peer ID.
 func (m *Mesh) ID() peer.ID { return m.host.ID() }
 
 // Account returns the node's account.
 func (m *Mesh) Account() protocol.Account { return protocol.AccountOf(m.cfg.Key) }
 
 // Addrs returns the addresses under which the host can be dialled, each ending
-// in /p2p/ID: what bootstrap lists, offers and hints hold.
+// in /p2p/ID. Bootstrap lists, offers and hints contain such addresses.
 func (m *Mesh) Addrs() []string {
 	return fullAddrs(peer.AddrInfo{ID: m.host.ID(), Addrs: m.host.Addrs()})
 }
 
-// Peer is a connected peer of this network.
-type Peer struct {
+// PeerInfo is a connected peer of this network.
+type PeerInfo struct {
 	ID      peer.ID
 	Account protocol.Account
 	Addrs   []string // each ending in /p2p/ID
 }
 
 // Peers returns the connected peers of this network, sorted by ID.
-func (m *Mesh) Peers() []Peer {
+func (m *Mesh) Peers() []PeerInfo {
 	m.mu.Lock()
 	ids := make([]peer.ID, 0, len(m.admitted))
 	for id := range m.admitted { // order-free: sorted below
@@ -241,18 +254,18 @@ func (m *Mesh) Peers() []Peer {
 	}
 	m.mu.Unlock()
 	slices.Sort(ids)
-	peers := make([]Peer, 0, len(ids))
+	peers := make([]PeerInfo, 0, len(ids))
 	for _, id := range ids {
 		account, err := AccountOf(id)
 		if err != nil {
-			continue // not an Ed25519 key, so it can sign nothing here
+			continue // not an Ed25519 key, which cannot sign records
 		}
-		peers = append(peers, Peer{ID: id, Account: account, Addrs: fullAddrs(m.host.Peerstore().PeerInfo(id))})
+		peers = append(peers, PeerInfo{ID: id, Account: account, Addrs: fullAddrs(m.host.Peerstore().PeerInfo(id))})
 	}
 	return peers
 }
 
-// AccountOf returns the account whose libp2p name is id.
+// AccountOf returns the account whose libp2p peer ID is id.
 func AccountOf(id peer.ID) (protocol.Account, error) {
 	key, err := id.ExtractPublicKey()
 	if err != nil {
@@ -265,7 +278,7 @@ func AccountOf(id peer.ID) (protocol.Account, error) {
 	return protocol.Account(raw), nil
 }
 
-// PeerOf returns the libp2p name of an account.
+// PeerOf returns the libp2p peer ID of an account.
 func PeerOf(a protocol.Account) (peer.ID, error) {
 	key, err := crypto.UnmarshalEd25519PublicKey(a[:])
 	if err != nil {
@@ -274,7 +287,8 @@ func PeerOf(a protocol.Account) (peer.ID, error) {
 	return peer.IDFromPublicKey(key)
 }
 
-// parseAddrs reads multiaddrs that end in /p2p/ID; those of one peer are joined.
+// parseAddrs reads multiaddrs that end in /p2p/ID. Addresses of one peer become
+// one entry.
 func parseAddrs(addrs []string) ([]peer.AddrInfo, error) {
 	var infos []peer.AddrInfo
 	for _, a := range addrs {

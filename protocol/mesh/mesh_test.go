@@ -6,8 +6,10 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,6 +39,7 @@ func start(t testing.TB, cfg mesh.Config) *mesh.Mesh {
 	if cfg.Blocks == nil {
 		cfg.Blocks = new(block.Memory)
 	}
+	cfg.Log = slog.New(happened)
 	m, err := mesh.New(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -49,11 +52,47 @@ func start(t testing.TB, cfg mesh.Config) *mesh.Mesh {
 	return m
 }
 
-// eventually waits for what other goroutines and hosts bring about.
+// broadcast is a log handler that wakes whoever waits for something to happen:
+// a mesh logs all that happens to it.
+type broadcast struct {
+	mu   sync.Mutex
+	next chan struct{} // closed by the next message
+}
+
+var happened = &broadcast{next: make(chan struct{})}
+
+func (b *broadcast) Enabled(context.Context, slog.Level) bool { return true }
+
+func (b *broadcast) Handle(context.Context, slog.Record) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	close(b.next)
+	b.next = make(chan struct{})
+	return nil
+}
+
+func (b *broadcast) WithAttrs([]slog.Attr) slog.Handler { return b }
+
+func (b *broadcast) WithGroup(string) slog.Handler { return b }
+
+func (b *broadcast) wait() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.next
+}
+
+// eventually asks again after each thing that happens to a mesh.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
+	ctx := deadline(t)
+	for {
+		next := happened.wait()
+		if ok() {
+			return
+		}
+		select {
+		case <-next:
+		case <-ctx.Done():
 			t.Fatalf("not in 30 s: %s", what)
 		}
 	}
@@ -79,62 +118,64 @@ func TestFiveNodesFindEachOther(t *testing.T) {
 			t.Errorf("node %d has account %s", i, got)
 		}
 	}
-	var subs []*mesh.Subscription
-	for _, m := range nodes[1:] {
-		sub, err := m.Subscribe("/topic", func([]byte) error { return nil })
-		if err != nil {
+	subs := subscribeAll(t, nodes...)
+	if err := nodes[0].Publish(ctx, "/topic", []byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	for i, sub := range subs[1:] {
+		if text, err := sub.Next(ctx); err != nil || text != "parsed hello" {
+			t.Errorf("node %d received %q, %v", i+1, text, err)
+		}
+	}
+}
+
+// subscribe subscribes to "/topic". Messages that begin with "bad" are refused.
+func subscribe(t *testing.T, m *mesh.Mesh) *mesh.Subscription[string] {
+	t.Helper()
+	sub, err := mesh.Subscribe(m, "/topic", func(data []byte) (string, error) {
+		if strings.HasPrefix(string(data), "bad") {
+			return "", protocol.Refuse(protocol.BadSignature, "of a test")
+		}
+		return "parsed " + string(data), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sub
+}
+
+// subscribeAll subscribes the nodes to "/topic", and returns when each knows the
+// subscriptions of all others. Then the streams between all of them are open.
+func subscribeAll(t *testing.T, nodes ...*mesh.Mesh) []*mesh.Subscription[string] {
+	t.Helper()
+	var subs []*mesh.Subscription[string]
+	for _, m := range nodes {
+		subs = append(subs, subscribe(t, m))
+	}
+	for _, m := range nodes {
+		if err := m.AwaitSubscribers(deadline(t), "/topic", len(nodes)-1); err != nil {
 			t.Fatal(err)
 		}
-		subs = append(subs, sub)
 	}
-	// Subscriptions spread by gossip, too: publish until all have heard.
-	heard := make(chan int)
-	for i, sub := range subs {
-		go func() {
-			if data, err := sub.Next(ctx); err != nil || !strings.HasPrefix(string(data), "hello") {
-				t.Errorf("node %d received %q, %v", i+1, data, err)
-			}
-			heard <- i
-		}()
-	}
-	for n, left := 0, len(subs); left > 0; n++ {
-		if err := nodes[0].Publish(ctx, "/topic", fmt.Appendf(nil, "hello %d", n)); err != nil {
-			t.Fatal(err)
-		}
-		select {
-		case <-heard:
-			left--
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	return subs
 }
 
 func TestGossipCountsWhatItRefuses(t *testing.T) {
 	ctx := deadline(t)
 	a := start(t, mesh.Config{Key: keyOf(1)})
 	b := start(t, mesh.Config{Key: keyOf(2), Bootstrap: a.Addrs()})
-	sub, err := a.Subscribe("/topic", func(data []byte) error {
-		if strings.HasPrefix(string(data), "bad") {
-			return protocol.Refuse(protocol.BadSignature, "of a test")
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	eventually(t, "a bad message is counted", func() bool {
-		n++ // a message sent twice is one message
-		if err := b.Publish(ctx, "/topic", fmt.Appendf(nil, "bad %d", n)); err != nil {
+	sub := subscribeAll(t, a, b)[0]
+	for _, text := range []string{"bad", "good"} {
+		if err := b.Publish(ctx, "/topic", []byte(text)); err != nil {
 			t.Fatal(err)
 		}
-		return a.Stats().Rejections["bad-signature"] > 0
-	})
-	if err := b.Publish(ctx, "/topic", []byte("good")); err != nil {
+	}
+	eventually(t, "a bad message is counted", func() bool { return a.Traffic().Rejections["bad-signature"] == 1 })
+	if err := a.Publish(ctx, "/topic", []byte("of its own")); err != nil {
 		t.Fatal(err)
 	}
-	if data, err := sub.Next(ctx); err != nil || string(data) != "good" {
-		t.Errorf("received %q, %v", data, err)
+	if text, err := sub.Next(ctx); err != nil || text != "parsed good" {
+		t.Errorf("received %q, %v", text, err)
 	}
 	if err := b.Publish(ctx, "/topic", make([]byte, protocol.MaxGossip+1)); protocol.ReasonOf(err) != protocol.TooLarge {
 		t.Errorf("a message over the limit: %v", err)
@@ -145,7 +186,7 @@ func TestForeignNetworkIsRefused(t *testing.T) {
 	a := start(t, mesh.Config{Key: keyOf(1)})
 	b := start(t, mesh.Config{Key: keyOf(2), Net: protocol.Net{9}, Bootstrap: a.Addrs()})
 	for name, m := range map[string]*mesh.Mesh{"dialled": a, "dialling": b} {
-		eventually(t, name+" side counts the refusal", func() bool { return m.Stats().Rejections["wrong-network"] > 0 })
+		eventually(t, name+" side counts the refusal", func() bool { return m.Traffic().Rejections["wrong-network"] > 0 })
 		if n := len(m.Peers()); n != 0 {
 			t.Errorf("%s side has %d peers", name, n)
 		}
@@ -178,18 +219,50 @@ func TestBootstrapMayComeLater(t *testing.T) {
 func TestStartRefuses(t *testing.T) {
 	a := start(t, mesh.Config{Key: keyOf(1)})
 	taken := strings.Split(a.Addrs()[0], "/p2p/")[:1]
-	for name, cfg := range map[string]mesh.Config{
-		"port in use":    {Key: keyOf(2), Listen: taken},
-		"no address":     {Key: keyOf(2), Bootstrap: []string{"127.0.0.1:4001"}},
-		"no peer":        {Key: keyOf(2), Bootstrap: taken},
-		"no key":         {},
-		"listen address": {Key: keyOf(2), Listen: []string{"localhost"}},
+	for name, c := range map[string]struct {
+		cfg  mesh.Config
+		want string // in the error
+	}{
+		"port in use":    {mesh.Config{Key: keyOf(2), Listen: taken}, "another process uses the port"},
+		"no address":     {mesh.Config{Key: keyOf(2), Bootstrap: []string{"127.0.0.1:4001"}}, "want the form /ip4/"},
+		"no peer":        {mesh.Config{Key: keyOf(2), Bootstrap: taken}, "want the form /ip4/"},
+		"no key":         {mesh.Config{}, "key"},
+		"listen address": {mesh.Config{Key: keyOf(2), Listen: []string{"localhost"}}, "want the form /ip4/"},
 	} {
-		if m, err := mesh.New(context.Background(), cfg); err == nil {
+		m, err := mesh.New(context.Background(), c.cfg)
+		if err == nil {
 			t.Errorf("%s: started", name)
 			m.Close()
-		} else {
-			t.Logf("%s: %v", name, err)
+		} else if text := err.Error(); !strings.Contains(text, c.want) || strings.Contains(text, "\n") {
+			t.Errorf("%s: %q, want one line with %q", name, text, c.want)
+		}
+	}
+}
+
+// TestErrorsAreOneLine: an error that a user may see is one line and says why.
+func TestErrorsAreOneLine(t *testing.T) {
+	a := start(t, mesh.Config{Key: keyOf(1)})
+	addrs := a.Addrs()
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m := start(t, mesh.Config{Key: keyOf(2)})
+	_, err := m.OpenMarket(deadline(t), a.Account(), addrs)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, cancelled := m.OpenMarket(ctx, a.Account(), addrs)
+	c := block.Sum(block.Raw, nil)
+	for name, got := range map[string]struct {
+		err  error
+		want string
+	}{
+		"nobody listens":     {err, "not reachable at " + strings.Split(addrs[0], "/p2p/")[0] + ": connection refused"},
+		"cancelled":          {cancelled, context.Canceled.Error()},
+		"holder is away":     {m.Fetch(deadline(t), addrs, c), "connection refused"},
+		"no holder is known": {m.Fetch(deadline(t), nil, c), "no peer that has the block is known"},
+	} {
+		if got.err == nil || !strings.Contains(got.err.Error(), got.want) || strings.Contains(got.err.Error(), "\n") {
+			t.Errorf("%s: %q, want one line with %q", name, got.err, got.want)
 		}
 	}
 }
@@ -252,9 +325,9 @@ func TestMarketSession(t *testing.T) {
 // later asks of the peer it meets.
 func TestLateJoinerPullsOffers(t *testing.T) {
 	a := start(t, mesh.Config{Key: keyOf(1)})
-	all := make([]protocol.Offer, 5)
+	all := make([]protocol.EncodedOffer, 5)
 	for i := range all {
-		all[i] = protocol.Offer{Type: protocol.TypeRunOffer, Body: []byte{byte(i)}}
+		all[i] = protocol.EncodedOffer{Type: protocol.TypeRunOffer, Body: []byte{byte(i)}}
 	}
 	a.HandleOffers(func(cursor uint64) protocol.OfferPage {
 		page := protocol.OfferPage{Version: protocol.Version, Offers: all[cursor:min(cursor+2, 5)]}
@@ -264,7 +337,7 @@ func TestLateJoinerPullsOffers(t *testing.T) {
 		return page
 	})
 	b := start(t, mesh.Config{Key: keyOf(2), Bootstrap: a.Addrs()})
-	pulled := make(chan []protocol.Offer, 1)
+	pulled := make(chan []protocol.EncodedOffer, 1)
 	b.OnPeer(func(ctx context.Context, id peer.ID) {
 		offers, err := b.PullOffers(ctx, id)
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -16,10 +15,11 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// The probe measures the link to a peer. The asker sends four bytes, a count;
-// the peer answers probeReady or, when it has no time for it, probeBusy; then
-// as many random bytes as counted go to the peer and, when all are there, as
-// many come back. Random, so that a link that compresses gains nothing.
+// The probe measures the speed of the link to a peer. The asker sends a count
+// in four bytes. The peer answers probeReady, or probeBusy if it serves another
+// probe. Then the asker sends that number of random bytes, and when they have
+// arrived, the peer sends the same number back. The bytes are random, so that a
+// link that compresses gains nothing.
 const (
 	probeProtocol = "/probe/1"
 	// MaxProbe is the most bytes of a probe, each way.
@@ -31,9 +31,9 @@ const (
 	probeChunk   = 64 << 10
 )
 
-// prober decides whether a peer may probe: one at a time, and each not often.
+// prober allows one probe at a time, and one of each peer in probePause.
 type prober struct {
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards the fields below
 	busy bool
 	last map[peer.ID]time.Time // probes within the last probePause
 }
@@ -63,34 +63,44 @@ func (p *prober) end() {
 	p.busy = false
 }
 
-func (m *Mesh) serveProbe(s network.Stream) {
-	if err := m.answerProbe(s); err != nil {
-		m.log.Debug("probe ended", "peer", s.Conn().RemotePeer(), "err", err)
+func (m *Mesh) serveProbe(_ context.Context, s network.Stream) {
+	id := s.Conn().RemotePeer()
+	err := s.SetDeadline(time.Now().Add(probeTimeout))
+	if err == nil {
+		err = answerProbe(s, func() bool {
+			ok := m.prober.begin(id, time.Now())
+			if !ok {
+				m.counters.reject(protocol.RateLimited)
+			}
+			return ok
+		}, m.prober.end)
+	}
+	if err != nil {
+		if reason := protocol.ReasonOf(err); reason != protocol.Unspecified {
+			m.counters.reject(reason)
+		}
+		m.log.Debug("probe ended", "peer", id, "err", err)
 		_ = s.Reset()
 		return
 	}
 	_ = s.Close()
 }
 
-func (m *Mesh) answerProbe(s network.Stream) error {
-	if err := s.SetDeadline(time.Now().Add(probeTimeout)); err != nil {
-		return err
-	}
+// answerProbe answers one probe, if begin allows it, and calls end after it.
+func answerProbe(s io.ReadWriter, begin func() bool, end func()) error {
 	var head [4]byte
 	if _, err := io.ReadFull(s, head[:]); err != nil {
 		return err
 	}
 	n := int64(binary.BigEndian.Uint32(head[:]))
 	if n == 0 || n > MaxProbe {
-		m.counters.reject(protocol.Malformed)
-		return protocol.Refuse(protocol.Malformed, "a probe of %d bytes", n)
+		return protocol.Refuse(protocol.Malformed, "a probe of %d bytes, want 1 to %d", n, MaxProbe)
 	}
-	if !m.prober.begin(s.Conn().RemotePeer(), time.Now()) {
-		m.counters.reject(protocol.RateLimited)
+	if !begin() {
 		_, err := s.Write([]byte{probeBusy})
 		return err
 	}
-	defer m.prober.end()
+	defer end()
 	if _, err := s.Write([]byte{probeReady}); err != nil {
 		return err
 	}
@@ -116,62 +126,63 @@ func sendNoise(w io.Writer, n int64) error {
 	return nil
 }
 
-// Link is how fast bytes go to a peer and come from it, in bytes per second.
-type Link struct{ Up, Down float64 }
+// LinkSpeed is the speed of the link to a peer (Up) and from it (Down), in bytes
+// per second.
+type LinkSpeed struct{ Up, Down float64 }
 
 // Probe measures the link to a connected peer with n bytes each way, at most
-// [MaxProbe]. A peer that is busy, or was probed from here just before, refuses
-// as RateLimited.
-func (m *Mesh) Probe(ctx context.Context, to peer.ID, n int) (Link, error) {
+// [MaxProbe]. A peer that is busy, or was probed from here in the last seconds,
+// refuses with RateLimited.
+func (m *Mesh) Probe(ctx context.Context, to peer.ID, n int) (LinkSpeed, error) {
 	if n < 1 || n > MaxProbe {
-		return Link{}, fmt.Errorf("probe: %d bytes, want 1 to %d", n, MaxProbe)
+		return LinkSpeed{}, fmt.Errorf("probe: %d bytes, want 1 to %d", n, MaxProbe)
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	s, err := m.host.NewStream(ctx, to, m.protocol(probeProtocol))
 	if err != nil {
-		return Link{}, fmt.Errorf("probe %s: %w", to, err)
+		return LinkSpeed{}, fmt.Errorf("probe %s: %w", to, plain(ctx, err))
 	}
 	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
 	l, err := probe(s, int64(n))
 	if err != nil {
 		_ = s.Reset()
-		return Link{}, fmt.Errorf("probe %s: %w", to, errors.Join(ctx.Err(), err))
+		return LinkSpeed{}, fmt.Errorf("probe %s: %w", to, plain(ctx, err))
 	}
 	return l, s.Close()
 }
 
-func probe(s io.ReadWriter, n int64) (Link, error) {
+func probe(s io.ReadWriter, n int64) (LinkSpeed, error) {
 	begin := time.Now()
 	if _, err := s.Write(binary.BigEndian.AppendUint32(nil, uint32(n))); err != nil {
-		return Link{}, err
+		return LinkSpeed{}, err
 	}
 	answer := make([]byte, 1)
 	if _, err := io.ReadFull(s, answer); err != nil {
-		return Link{}, err
+		return LinkSpeed{}, err
 	}
 	if answer[0] != probeReady {
-		return Link{}, protocol.Refuse(protocol.RateLimited, "the peer takes no probe now")
+		return LinkSpeed{}, protocol.Refuse(protocol.RateLimited, "the peer is busy; probe it again in %v", probePause)
 	}
 	sent := time.Now()
 	trip := sent.Sub(begin) // there and back
 	if err := sendNoise(s, n); err != nil {
-		return Link{}, err
+		return LinkSpeed{}, err
 	}
 	buf := make([]byte, probeChunk)
 	first, err := s.Read(buf)
 	if err != nil {
-		return Link{}, err
+		return LinkSpeed{}, err
 	}
-	turned := time.Now() // what was sent is there, and the first of what comes back is here
+	turned := time.Now() // the peer has all bytes, and the first of its bytes is here
 	rest, err := io.CopyBuffer(io.Discard, io.LimitReader(s, n-int64(first)), buf)
 	if err != nil {
-		return Link{}, err
+		return LinkSpeed{}, err
 	}
 	if rest != n-int64(first) {
-		return Link{}, io.ErrUnexpectedEOF
+		return LinkSpeed{}, io.ErrUnexpectedEOF
 	}
-	return Link{Up: speed(n, turned.Sub(sent)-trip), Down: speed(rest, time.Since(turned))}, nil
+	return LinkSpeed{Up: speed(n, turned.Sub(sent)-trip), Down: speed(rest, time.Since(turned))}, nil
 }
 
 // speed is bytes per second; a time too short to be measured counts as a

@@ -7,8 +7,8 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// Stats counts what passed since New.
-type Stats struct {
+// Traffic counts the bytes, blocks and rejections since New.
+type Traffic struct {
 	Peers         int              `json:"peers"`
 	BytesSent     int64            `json:"bytes_sent"` // over all streams
 	BytesReceived int64            `json:"bytes_received"`
@@ -19,9 +19,9 @@ type Stats struct {
 	Rejections    map[string]int64 `json:"rejections"` // by the reason's code
 }
 
-// counters holds what the mesh itself counts.
+// counters are the counts that libp2p does not keep.
 type counters struct {
-	mu         sync.Mutex // guards what follows
+	mu         sync.Mutex // guards the fields below
 	served     int64
 	servedB    int64
 	fetched    int64
@@ -52,8 +52,8 @@ func (c *counters) reject(r protocol.Reason) {
 	c.rejections[r.String()]++
 }
 
-// Stats returns the counts so far.
-func (m *Mesh) Stats() Stats {
+// Traffic returns the counts so far.
+func (m *Mesh) Traffic() Traffic {
 	total := m.traffic.GetBandwidthTotals()
 	m.mu.Lock()
 	peers := len(m.admitted)
@@ -61,7 +61,7 @@ func (m *Mesh) Stats() Stats {
 	c := &m.counters
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Stats{
+	return Traffic{
 		Peers: peers, BytesSent: total.TotalOut, BytesReceived: total.TotalIn,
 		BlocksServed: c.served, BytesServed: c.servedB,
 		BlocksFetched: c.fetched, BytesFetched: c.fetchedB,
