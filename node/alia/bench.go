@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/train"
@@ -162,7 +163,7 @@ func translateRate(dev kernel.Device, preset string) (float64, error) {
 	}
 	shape, batch := cfg.Model(int(cfg.Pieces)), syntheticBatch(int32(cfg.Pieces), int(cfg.BatchTokens), 0)
 	engine, params := nmt.NewEngine(dev, shape), nmt.Init(shape, 1).On(dev)
-	tokens, began := 0, cpuSeconds()
+	tokens, began := 0, machine.CPUSeconds()
 	for {
 		out, _, err := engine.Greedy(params, batch.Source, nmt.TwicePlusTen)
 		if err != nil {
@@ -171,7 +172,7 @@ func translateRate(dev kernel.Device, preset string) (float64, error) {
 		for _, s := range out {
 			tokens += len(s)
 		}
-		if took := cpuSeconds() - began; took >= benchTime || took == 0 {
+		if took := machine.CPUSeconds() - began; took >= benchTime || took == 0 {
 			return float64(tokens) / took, nil
 		}
 	}

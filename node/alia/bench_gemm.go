@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node/alia/gemmpeer"
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/work/kernel"
 )
 
@@ -236,12 +237,12 @@ func (b *gemmBench) measure(c *gemmCase) (peak float64, err error) {
 // time is the seconds that f takes on average: of the processor on one
 // thread, of the wall clock on more and on a GPU.
 func (b *gemmBench) time(repeats int, f func()) float64 {
-	cpu, wall := cpuSeconds(), time.Now()
+	cpu, wall := machine.CPUSeconds(), time.Now()
 	for range repeats {
 		f()
 	}
 	kernel.Wait(b.dev)
-	took := cpuSeconds() - cpu
+	took := machine.CPUSeconds() - cpu
 	if b.threads > 1 || took <= 0 || !b.dev.Host() {
 		took = time.Since(wall).Seconds()
 	}

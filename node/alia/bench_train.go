@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/alia-network/alia/node/machine"
+	"github.com/alia-network/alia/node/profile"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
@@ -61,7 +63,7 @@ browser shows.`,
 				if err := b.writeProfile(o.profile, o.preset); err != nil {
 					return err
 				}
-				r.Operations = b.profile.operations(b.watched)
+				r.Operations = b.profile.Operations(b.watched)
 			}
 			return a.result(r, r.print)
 		},
@@ -90,24 +92,24 @@ type trainBenchOptions struct {
 // trainReport is what alia bench train prints. CPU seconds are of the whole
 // process during the steps measured.
 type trainReport struct {
-	Preset       string    `json:"preset"`
-	Kernels      string    `json:"kernels"`
-	Threads      int       `json:"threads"`
-	Params       int       `json:"params"`
-	Steps        int       `json:"steps"`
-	TargetTokens int       `json:"target_tokens"`
-	CPUSeconds   float64   `json:"cpu_seconds"`
-	Seconds      float64   `json:"seconds"`
-	PerCPUSecond float64   `json:"target_tokens_per_cpu_second"` // the median step's; 0 where no processor time is told
-	PerSecond    float64   `json:"target_tokens_per_second"`
-	GemmShare    float64   `json:"gemm_share"` // of the time in operations: matrix products, attention's too
-	PeakRSS      int64     `json:"peak_rss_bytes"`
-	Operations   []rowTime `json:"operations,omitempty"`
+	Preset       string              `json:"preset"`
+	Kernels      string              `json:"kernels"`
+	Threads      int                 `json:"threads"`
+	Params       int                 `json:"params"`
+	Steps        int                 `json:"steps"`
+	TargetTokens int                 `json:"target_tokens"`
+	CPUSeconds   float64             `json:"cpu_seconds"`
+	Seconds      float64             `json:"seconds"`
+	PerCPUSecond float64             `json:"target_tokens_per_cpu_second"` // the median step's; 0 where no processor time is told
+	PerSecond    float64             `json:"target_tokens_per_second"`
+	GemmShare    float64             `json:"gemm_share"` // of the time in operations: matrix products, attention's too
+	PeakRSS      int64               `json:"peak_rss_bytes"`
+	Operations   []profile.Operation `json:"operations,omitempty"`
 }
 
 func (r *trainReport) print(w io.Writer) {
 	if len(r.Operations) > 0 {
-		printOperations(w, r.Operations)
+		profile.Print(w, r.Operations)
 	}
 	fmt.Fprintf(w, "preset %s, %d parameters, %s kernels, %d threads, %d steps of %d target tokens\n",
 		r.Preset, r.Params, r.Kernels, r.Threads, r.Steps, r.TargetTokens/r.Steps)
@@ -127,7 +129,7 @@ type trainBench struct {
 	vocab   int
 	batches []nmt.Batch // taken in turn
 
-	profile *profile
+	profile *profile.Profile
 	watched int // steps that profile is of
 }
 
@@ -235,12 +237,12 @@ func (b *trainBench) run() (*trainReport, error) {
 		if i == warmSteps {
 			began = time.Now()
 		}
-		cpu := cpuSeconds()
+		cpu := machine.CPUSeconds()
 		tokens, err := t.step()
 		if err != nil {
 			return nil, err
 		}
-		if cpu = cpuSeconds() - cpu; i >= warmSteps {
+		if cpu = machine.CPUSeconds() - cpu; i >= warmSteps {
 			r.TargetTokens += tokens
 			r.CPUSeconds += cpu
 			if cpu > 0 {
@@ -255,25 +257,29 @@ func (b *trainBench) run() (*trainReport, error) {
 		slices.Sort(rates)
 		r.PerCPUSecond = rates[len(rates)/2]
 	}
-	r.PeakRSS = peakRSS()
+	r.PeakRSS = machine.PeakMemory()
 	if err := b.watch(&t); err != nil {
 		return nil, err
 	}
-	r.GemmShare = b.profile.gemmShare()
+	r.GemmShare = b.profile.GemmShare()
 	return r, nil
 }
 
 // watch takes more steps with each operation timed, which costs time itself.
 func (b *trainBench) watch(t *trainee) error {
-	b.profile = newProfile(b.threads, !b.dev.Host())
+	clock := machine.ThreadTime
+	if began := time.Now(); !b.dev.Host() { // its calls are waited for
+		clock = func() time.Duration { return time.Since(began) }
+	}
+	b.profile = profile.New(b.threads, clock)
 	t.engine = nil
 	debug.FreeOSMemory() // the new engine takes as much again
-	t.dev = kernel.Watched(b.dev, b.profile.watch)
+	t.dev = kernel.Watched(b.dev, b.profile.Watch)
 	t.engine = nmt.NewEngine(t.dev, b.config.Model(b.vocab))
 	if _, err := t.step(); err != nil { // takes the new engine's memory
 		return err
 	}
-	b.profile.reset()
+	b.profile.Reset()
 	for b.watched = 0; b.watched < max(b.steps/4, 2); b.watched++ {
 		if _, err := t.step(); err != nil {
 			return err
@@ -315,7 +321,7 @@ func (b *trainBench) writeProfile(name, title string) (err error) {
 		return fmt.Errorf("profile: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := b.profile.flames(title, b.watched).writeSVG(f); err != nil {
+	if err := b.profile.WriteFlames(f, title, b.watched); err != nil {
 		return fmt.Errorf("profile %s: %w", name, err)
 	}
 	return nil

@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/xml"
-	"errors"
 	"io"
 	"log/slog"
 	"math"
@@ -12,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/work/kernel"
 )
 
@@ -37,65 +36,17 @@ func TestBenchTrain(t *testing.T) {
 	if r.PerSecond <= 0 || r.GemmShare <= 0 || r.GemmShare >= 1 {
 		t.Errorf("the report is %+v", r)
 	}
-	if cpuSeconds() > 0 && (r.PerCPUSecond <= 0 || r.PeakRSS < 1<<20) {
+	if machine.CPUSeconds() > 0 && (r.PerCPUSecond <= 0 || r.PeakRSS < 1<<20) {
 		t.Errorf("the report is %+v", r)
 	}
 	share, calls := 0.0, map[string]float64{}
-	for _, o := range b.profile.operations(b.watched) {
+	for _, o := range b.profile.Operations(b.watched) {
 		share += o.Share
 		calls[o.Name] = o.Calls
 	}
 	// demo has 2 layers a side; whatever the workers share is whole calls.
 	if math.Abs(share-1) > 1e-9 || math.Abs(calls["AttnScores"]-12) > 1e-9 || math.Abs(calls["MatMul NN"]-33) > 1e-9 {
 		t.Errorf("shares add up to %v, calls are %v", share, calls)
-	}
-}
-
-// TestFlames checks that a box is as wide as the boxes below it together, and
-// that the graph is XML.
-func TestFlames(t *testing.T) {
-	p := newProfile(1, false)
-	for _, s := range []site{{"forward/encoder.0.self.q", "MatMul NN"}, {"backward/encoder.0.self.q", "MatMul TN"}, {"backward/output", "MatMul TN"}, {"", "Adam"}} {
-		p.workers[0].spent[s] = &usage{time: 3e6}
-	}
-	root := p.flames("tiny <preset>", 1)
-	var names []string
-	var visit func(f *flame)
-	visit = func(f *flame) {
-		names = append(names, f.name)
-		sum := 0.0
-		for _, b := range f.below {
-			visit(b)
-			sum += b.ms
-		}
-		if len(f.below) > 0 && math.Abs(sum-f.ms) > 1e-9 {
-			t.Errorf("%s is %v ms, made of %v", f.name, f.ms, sum)
-		}
-	}
-	visit(root)
-	want := "tiny <preset> forward encoder 0 self q MatMul NN backward encoder 0 self q MatMul TN output MatMul TN combine Adam"
-	if got := strings.Join(names, " "); got != want {
-		t.Errorf("boxes %q, want %q", got, want)
-	}
-	var out bytes.Buffer
-	if err := root.writeSVG(&out); err != nil {
-		t.Fatal(err)
-	}
-	boxes, d := 0, xml.NewDecoder(&out)
-	for {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "title" {
-			boxes++
-		}
-	}
-	if boxes != len(names) {
-		t.Errorf("%d boxes drawn, want %d", boxes, len(names))
 	}
 }
 

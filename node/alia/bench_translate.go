@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/unit"
@@ -113,15 +114,15 @@ func (b *translateBench) run(ctx context.Context, a *app, c *compute) error {
 	if _, err := b.translate(ctx, engine, t, sources, d); err != nil {
 		return err
 	}
-	began, cpu := time.Now(), cpuSeconds()
+	began, cpu := time.Now(), machine.CPUSeconds()
 	tokens, err := b.translate(ctx, engine, t, sources, d)
 	if err != nil {
 		return err
 	}
-	seconds, used := time.Since(began).Seconds(), cpuSeconds()-cpu
+	seconds, used := time.Since(began).Seconds(), machine.CPUSeconds()-cpu
 	r := translateReport{
 		Model: t.ID().String(), Kernels: dev.Name(), Threads: c.threads, Batch: b.batch, Beam: b.beam, Int8: b.int8, Shortlist: b.shortlist,
-		Sentences: len(sources), OutputTokens: tokens, PerSecond: float64(len(sources)) / seconds, PeakRSS: peakRSS(),
+		Sentences: len(sources), OutputTokens: tokens, PerSecond: float64(len(sources)) / seconds, PeakRSS: machine.PeakMemory(),
 	}
 	if used > 0 {
 		r.PerCPUSecond, r.TokensPerCPU = float64(len(sources))/used, float64(tokens)/used

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/cuda/device"
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/work/kernel"
 )
 
@@ -168,7 +169,7 @@ func (g gpus) text() string {
 	}
 	var b strings.Builder
 	for _, d := range g.Devices {
-		fmt.Fprintf(&b, "%s  %s, %s, capability %s, driver for CUDA %s", d.ID, d.Name, mib(uint64(d.MemoryBytes)), d.Capability, d.Driver)
+		fmt.Fprintf(&b, "%s  %s, %s, capability %s, driver for CUDA %s", d.ID, d.Name, machine.MiB(uint64(d.MemoryBytes)), d.Capability, d.Driver)
 		if s := d.State; s != nil {
 			fmt.Fprintf(&b, ", %d °C", s.Celsius)
 			if s.SlowCelsius > 0 {

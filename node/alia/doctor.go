@@ -1,16 +1,14 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/work/train"
 )
 
@@ -39,13 +37,13 @@ func newDoctor(a *app) *cobra.Command {
 				Processors: runtime.GOMAXPROCS(0), conformance: conformance{surveyBackends(), surveyGPUs(true)},
 				Home: string(a.home), Clock: time.Now().UTC(),
 			}
-			if free, err := freeMemory(); err == nil {
+			if free, err := machine.FreeMemory(); err == nil {
 				d.FreeMemory = &free
 			}
-			if free, err := freeDisk(string(a.home)); err == nil {
+			if free, err := machine.FreeDisk(string(a.home)); err == nil {
 				d.FreeDisk = &free
 			}
-			if set, err := clockSynchronised(); err == nil {
+			if set, err := machine.ClockSynchronised(); err == nil {
 				d.ClockSet = &set
 			}
 			if err := a.result(d, d.print); err != nil {
@@ -60,10 +58,10 @@ func (d *diagnosis) print(w io.Writer) {
 	fmt.Fprintf(w, "alia %s, %s, %s, %d processor threads\n", d.Version, d.Numerics, d.Platform, d.Processors)
 	d.conformance.print(w)
 	if d.FreeMemory != nil {
-		fmt.Fprintf(w, "%s of memory free\n", mib(*d.FreeMemory))
+		fmt.Fprintf(w, "%s of memory free\n", machine.MiB(*d.FreeMemory))
 	}
 	if d.FreeDisk != nil {
-		fmt.Fprintf(w, "%s of disk free for %s\n", mib(*d.FreeDisk), d.Home)
+		fmt.Fprintf(w, "%s of disk free for %s\n", machine.MiB(*d.FreeDisk), d.Home)
 	}
 	switch {
 	case d.ClockSet == nil:
@@ -72,15 +70,5 @@ func (d *diagnosis) print(w io.Writer) {
 		fmt.Fprintf(w, "clock %s, kept by a time service\n", d.Clock.Format(time.RFC3339))
 	default:
 		fmt.Fprintf(w, "clock %s, which no time service keeps: offers and tickets expire by it\n", d.Clock.Format(time.RFC3339))
-	}
-}
-
-// existing is path, or the nearest directory above it that exists.
-func existing(path string) string {
-	for {
-		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) || filepath.Dir(path) == path {
-			return path
-		}
-		path = filepath.Dir(path)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work/train"
 )
 
@@ -129,75 +128,5 @@ func TestExample(t *testing.T) {
 	cfg, preset, undecided, err := l.configure()
 	if err != nil || preset != "tiny" || len(undecided) > 0 || cfg.Decay != train.Cosine || cfg.ClipPPM != million {
 		t.Errorf("preset %q, undecided %v, %+v, %v", preset, undecided, cfg, err)
-	}
-}
-
-// TestLinuxMemory reads what kernels say, of both versions of control groups.
-func TestLinuxMemory(t *testing.T) {
-	const gib = 1 << 30
-	for name, c := range map[string]struct {
-		files map[string]string
-		want  uint64
-	}{
-		"no groups": {map[string]string{}, 4 * gib},
-		"unbound":   {map[string]string{"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/memory.max": "max\n", "sys/fs/cgroup/a/b/memory.current": "7\n"}, 4 * gib},
-		"version 2": {map[string]string{
-			"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/memory.max": "1073741824\n", "sys/fs/cgroup/a/memory.current": "536870912\n",
-			"sys/fs/cgroup/a/memory.stat": "anon 1\ninactive_file 268435456\n",
-		}, gib * 3 / 4},
-		"version 1 in a container": {map[string]string{
-			"proc/self/cgroup": "9:name=systemd:/\n4:memory:/docker/x\n0::/\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "2147483648\n",
-			"sys/fs/cgroup/memory/memory.usage_in_bytes": "1073741824\n",
-		}, gib},
-		"full": {map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "100\n", "sys/fs/cgroup/memory.current": "200\n"}, 0},
-	} {
-		root := t.TempDir()
-		c.files["proc/meminfo"] = "MemTotal:       8388608 kB\nMemAvailable:    4194304 kB\n"
-		for path, text := range c.files {
-			path = filepath.Join(root, path)
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got, err := linuxMemory(root); err != nil || got != c.want {
-			t.Errorf("%s: %d bytes, %v, want %d", name, got, err, c.want)
-		}
-	}
-	if _, err := linuxMemory(t.TempDir()); err == nil || !strings.Contains(err.Error(), "does not say") {
-		t.Errorf("nothing to read: %v", err)
-	}
-}
-
-// TestSpread: units grow with the time that moving them takes, and take what
-// goes with several steps unless it was set otherwise.
-func TestSpread(t *testing.T) {
-	preset, err := train.Preset("tiny")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		megabytes float64 // a second, each way
-		want      uint32
-	}{{1e9, 1}, {22, 1}, {20, 10}, {1, 10}, {0.8, 20}, {0.4, 50}, {0.1, 100}, {0.001, 100}} {
-		course := course{cfg: preset, preset: "tiny"}
-		course.cfg.WarmUp = 77
-		if _, _, err := course.spread(2_000_000, 1, mesh.LinkSpeed{Up: c.megabytes * 1e6, Down: c.megabytes * 1e6}); err != nil {
-			t.Fatal(err)
-		}
-		got := course.cfg
-		if got.LocalSteps != c.want || got.WarmUp != 77 {
-			t.Errorf("%v MB/s: %d steps, want %d", c.megabytes, got.LocalSteps, c.want)
-		}
-		if several := c.want > 1; several != (got.DeltaBits == 2) || several != (got.UpdateBits == 4) || several != (got.RatePPM == preset.RatePPM*3/4) {
-			t.Errorf("%d steps with deltas of %d bits, updates of %d, rate %d", got.LocalSteps, got.DeltaBits, got.UpdateBits, got.RatePPM)
-		}
-	}
-	course := course{cfg: preset, preset: "tiny"}
-	course.cfg.DeltaBits = 4
-	if _, _, err := course.spread(2_000_000, 1, mesh.LinkSpeed{Up: 1e6, Down: 1e6}); err != nil || course.cfg.DeltaBits != 4 || course.cfg.UpdateBits != 4 {
-		t.Errorf("%v: deltas of %d bits, set to 4; updates of %d", err, course.cfg.DeltaBits, course.cfg.UpdateBits)
 	}
 }

@@ -136,17 +136,17 @@ func (s *swarmFlags) teach(ctx context.Context, a *app, l *lesson, cfg *swarm.Co
 	if err != nil {
 		return err
 	}
-	cfg.Source, cfg.Target = c.data.Source, c.data.Target
+	cfg.Source, cfg.Target = c.Corpus.Source, c.Corpus.Target
 	later := map[string]bool{}
 	if c.undecided["steps"] {
 		later["steps"] = true
 		delete(c.undecided, "steps")
 	}
-	if err := c.decide(ctx, a, home.Dir(cfg.Home).Decisions(), nil, nil, s.miners+1); err != nil {
+	if err := c.decide(ctx, a, home.Dir(cfg.Home).Decisions(), nil, nil, uint64(s.miners)+1); err != nil {
 		return err
 	}
 	path := filepath.Join(cfg.Home, lessonFile)
-	if err := node.WriteFile(path, []byte(printConfig(c.cfg, c.preset, later))); err != nil {
+	if err := node.WriteFile(path, []byte(printConfig(c.Config, c.Preset, later))); err != nil {
 		return err
 	}
 	cfg.Lesson = []string{"--config", path}

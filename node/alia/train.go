@@ -46,17 +46,17 @@ func (l *lesson) flags(cmd *cobra.Command) {
 func (l *lesson) open(a *app) (*course, error) {
 	var c course
 	var err error
-	if c.cfg, c.preset, c.undecided, err = l.configure(); err != nil {
+	if c.Config, c.Preset, c.undecided, err = l.configure(); err != nil {
 		return nil, err
 	}
-	if c.data, err = l.read(); err != nil {
+	if c.Corpus, err = l.read(); err != nil {
 		return nil, err
 	}
-	c.cfg.Source, c.cfg.Target = c.data.Source, c.data.Target
-	if err := c.cfg.Validate(); err != nil {
+	c.Config.Source, c.Config.Target = c.Corpus.Source, c.Corpus.Target
+	if err := c.Config.Validate(); err != nil {
 		return nil, usageError{err.Error()}
 	}
-	a.note("corpus %s to %s: %v", c.data.Source, c.data.Target, c.data.Clean())
+	a.note("corpus %s to %s: %v", c.Corpus.Source, c.Corpus.Target, c.Corpus.Clean())
 	return &c, nil
 }
 
@@ -159,8 +159,8 @@ func trainLocal(ctx context.Context, a *app, l *lesson, c *compute) (err error) 
 	if err := a.home.Enter(home.Coordinator); err != nil {
 		return err
 	}
-	a.note("training the tokenizer, %d pieces", course.cfg.Pieces)
-	plan, err := run.New(ctx, store, course.data, course.cfg)
+	a.note("training the tokenizer, %d pieces", course.Config.Pieces)
+	plan, err := run.New(ctx, store, course.Corpus, course.Config)
 	if err != nil {
 		return err
 	}
@@ -222,6 +222,6 @@ func showConfig(ctx context.Context, a *app, l *lesson, c *compute, n *networked
 	if err := course.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
 		return err
 	}
-	_, err = io.WriteString(a.stdout, printConfig(course.cfg, course.preset, nil))
+	_, err = io.WriteString(a.stdout, printConfig(course.Config, course.Preset, nil))
 	return err
 }

@@ -40,7 +40,7 @@ func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *network
 	if err := course.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
 		return err
 	}
-	plan, err := run.New(ctx, peer.Store, course.data, course.cfg)
+	plan, err := run.New(ctx, peer.Store, course.Corpus, course.Config)
 	if err != nil {
 		return err
 	}

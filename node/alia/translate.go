@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/stream"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
@@ -106,7 +106,7 @@ type translated struct {
 	Model       string `json:"model"`
 	Translation string `json:"translation"`
 	Sentences   int    `json:"sentences"`
-	findings
+	stream.Findings
 }
 
 // local is the flags of a translation in this process.
@@ -127,8 +127,8 @@ func (l *local) flags(cmd *cobra.Command) {
 
 // translateLocal translates a file, or standard input, line for line.
 func translateLocal(ctx context.Context, a *app, o order, d unit.Decoding, l *local, name string, stdin io.Reader) error {
-	if l.batch < 1 || l.batch > maxBatch {
-		return usagef("--batch %d: give 1 to %d", l.batch, maxBatch)
+	if l.batch < 1 || l.batch > stream.MaxBatch {
+		return usagef("--batch %d: give 1 to %d", l.batch, stream.MaxBatch)
 	}
 	dir, err := a.modelDir(o.model)
 	if err != nil {
@@ -152,9 +152,9 @@ func translateLocal(ctx context.Context, a *app, o order, d unit.Decoding, l *lo
 		return err
 	}
 	var text strings.Builder // with --json
-	f := filter{batch: l.batch, whole: l.whole, patient: in.regular, out: bufio.NewWriter(a.stdout)}
+	f := stream.Filter{Batch: l.batch, Whole: l.whole, Full: in.regular, Fits: t.Fits, Out: a.stdout}
 	calls := 0
-	f.translate = func(sentences []string) ([]string, error) {
+	f.Translate = func(sentences []string) ([]string, error) {
 		// In binary32 it pays after the first batch, which need not wait for it.
 		if calls++; calls == 2 || l.int8 && calls == 1 {
 			if err := t.Prepare(l.int8); err != nil {
@@ -165,10 +165,10 @@ func translateLocal(ctx context.Context, a *app, o order, d unit.Decoding, l *lo
 		return t.Translate(engine, sentences, d)
 	}
 	if a.json || a.events {
-		f.out = bufio.NewWriter(&text)
+		f.Out = &text
 	}
-	err = f.run(ctx, in, t.Fits)
-	if w := f.warning(); w != "" {
+	err = f.Run(ctx, in)
+	if w := f.Warning(); w != "" {
 		a.note("alia: %s: %s", in.name, w)
 	}
 	if errors.Is(err, context.Canceled) {
@@ -180,7 +180,7 @@ func translateLocal(ctx context.Context, a *app, o order, d unit.Decoding, l *lo
 	if !a.json && !a.events {
 		return nil
 	}
-	r := translated{Model: t.ID().String(), Translation: text.String(), Sentences: f.sum, findings: f.findings}
+	r := translated{Model: t.ID().String(), Translation: text.String(), Sentences: f.Sentences, Findings: f.Findings}
 	return a.result(r, nil)
 }
 

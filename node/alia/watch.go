@@ -12,6 +12,7 @@ import (
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/curves"
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/run"
 )
@@ -46,7 +47,7 @@ func (w *watch) report(e node.Event) {
 	defer w.mu.Unlock()
 	switch e.Kind {
 	case node.EventPlanned:
-		w.rounds, w.cpu = e.Rounds, cpuSeconds()
+		w.rounds, w.cpu = e.Rounds, machine.CPUSeconds()
 		w.cpuEnd = w.cpu
 		w.app.note("%s: %d rounds, kernels %s", e.Text, e.Rounds, w.kernels)
 		if _, ok := onTerminal(w.app.stderr); ok && !w.app.events {
@@ -56,7 +57,7 @@ func (w *watch) report(e node.Event) {
 				progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
 		}
 	case node.EventRound:
-		w.round, w.tokens, w.cpuEnd = e.Round, w.tokens+e.Tokens, cpuSeconds()
+		w.round, w.tokens, w.cpuEnd = e.Round, w.tokens+e.Tokens, machine.CPUSeconds()
 		w.show(e)
 		if err := w.track.add(e); err != nil { // the model does not depend on it
 			w.app.log.Warn("curves not written", "err", err)

@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"fmt"
@@ -6,9 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// freeMemory is the machine's memory: how much of it is free macOS does not
+// FreeMemory is the machine's memory: how much of it is free macOS does not
 // tell in a number, and gives up what others only cached.
-func freeMemory() (uint64, error) {
+func FreeMemory() (uint64, error) {
 	n, err := unix.SysctlUint64("hw.memsize")
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", errMemoryUnknown, err)

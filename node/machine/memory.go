@@ -1,4 +1,6 @@
-package main
+// Package machine tells what this machine has and what this process has taken:
+// memory, disk, processor time, and whether a time service keeps the clock.
+package machine
 
 import (
 	"bufio"
@@ -8,45 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/alia-network/alia/work/nmt"
 )
-
-// trainingMemory is about how many bytes a process needs that computes
-// gradients of batches of so many tokens on either side, in sentences of so
-// many on average, and the fold.
-//
-// It counts binary32 numbers, for each token: the logits; for each layer what
-// its gradient reads again (around an attention two norms, queries, keys,
-// values, the mix, and what two residuals add; the inner layer; attention's
-// weights, one for each head and token of the sentence), of the decoder with
-// its second attention; and some rows under way. To these come the parameters,
-// and as many again for gradients, both moments, and what a fold and its log
-// hold. The collector lets the heap grow to twice what lives, and the program
-// with a corpus takes some as well. The most that runs on Multi30k took was 78
-// to 84 per cent of this: preset tiny with batches of 1,024 and of 8,192 tokens
-// 427 and 1,493 MiB, preset small with batches of 4,096 tokens 1,565 MiB.
-func trainingMemory(c nmt.Config, tokens, sentence int) uint64 {
-	attention := c.Heads * sentence
-	encoder := 10*c.Dim + c.FFN + attention
-	decoder := 17*c.Dim + c.FFN + 2*attention
-	token := c.Vocab + c.Encoder*encoder + c.Decoder*decoder + 4*(c.Dim+c.FFN)
-	const sets, program = 12, 128 << 20
-	return 2*4*(uint64(tokens)*uint64(token)+sets*uint64(parameters(c))) + program
-}
-
-// parameters is the number of a model's parameters.
-func parameters(c nmt.Config) int {
-	sum := 0
-	for _, s := range c.Shapes() {
-		n := 1
-		for _, d := range s.Dims {
-			n *= d
-		}
-		sum += n
-	}
-	return sum
-}
 
 // errMemoryUnknown says that this system does not tell how much memory it has.
 var errMemoryUnknown = errors.New("this system does not say how much memory is free")
@@ -136,5 +100,5 @@ func readNumber(path string) (uint64, error) {
 	return strconv.ParseUint(strings.TrimSpace(string(data)), 10, 64)
 }
 
-// mib writes an amount of memory.
-func mib(n uint64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }
+// MiB writes a number of bytes, rounded up.
+func MiB(n uint64) string { return fmt.Sprintf("%d MiB", (n+1<<20-1)>>20) }

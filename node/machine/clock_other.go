@@ -1,6 +1,6 @@
 //go:build !linux
 
-package main
+package machine
 
 import (
 	"errors"
@@ -9,10 +9,10 @@ import (
 
 var programStart = time.Now()
 
-// threadTime is the time of day: this system does not say, or we do not ask,
+// ThreadTime is the time of day: this system does not say, or we do not ask,
 // what processor time a thread has taken.
-func threadTime() time.Duration { return time.Since(programStart) }
+func ThreadTime() time.Duration { return time.Since(programStart) }
 
-func clockSynchronised() (bool, error) {
+func ClockSynchronised() (bool, error) {
 	return false, errors.New("this system does not say whether its clock is kept")
 }

@@ -1,9 +1,9 @@
 //go:build !linux && !darwin
 
-package main
+package machine
 
 import "errors"
 
-func freeDisk(string) (uint64, error) {
+func FreeDisk(string) (uint64, error) {
 	return 0, errors.New("this system does not say how much disk is free")
 }

@@ -1,14 +1,14 @@
 //go:build unix
 
-package main
+package machine
 
 import (
 	"runtime"
 	"syscall"
 )
 
-// cpuSeconds is the processor time this process has taken.
-func cpuSeconds() float64 {
+// CPUSeconds is the processor time this process has taken.
+func CPUSeconds() float64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0
@@ -16,8 +16,8 @@ func cpuSeconds() float64 {
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
-// peakRSS is the most memory, in bytes, that this process has had in store.
-func peakRSS() int64 {
+// PeakMemory is the most memory, in bytes, that this process has had in store.
+func PeakMemory() int64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		return 0

@@ -1,4 +1,4 @@
-package main
+package machine
 
 import (
 	"time"
@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// threadTime is the processor time that the calling thread has taken.
-func threadTime() time.Duration {
+// ThreadTime is the processor time that the calling thread has taken.
+func ThreadTime() time.Duration {
 	var t unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t); err != nil {
 		return 0
@@ -15,8 +15,8 @@ func threadTime() time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// clockSynchronised reports whether a time service keeps the clock.
-func clockSynchronised() (bool, error) {
+// ClockSynchronised reports whether a time service keeps the clock.
+func ClockSynchronised() (bool, error) {
 	var t unix.Timex
 	state, err := unix.Adjtimex(&t)
 	return state != unix.TIME_ERROR, err

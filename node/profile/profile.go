@@ -1,4 +1,12 @@
-package main
+// Package profile measures where the time of a device goes: by operation, and
+// as a flame graph over the parts of a model.
+//
+//	p := profile.New(threads, machine.ThreadTime)
+//	dev = kernel.Watched(dev, p.Watch)
+//	... steps ...
+//	profile.Print(os.Stdout, p.Operations(steps))
+//	err := p.WriteFlames(file, "preset tiny", steps)
+package profile
 
 import (
 	"bufio"
@@ -15,16 +23,17 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// profile is where the time of a device goes. Each worker writes its own part.
-type profile struct {
-	workers []workerProfile
-	clock   func() time.Duration // a processor's, or of a GPU's calls, which are waited for, the wall's
+// Profile is where the time of a device goes. Each of the device's threads
+// writes a part of its own.
+type Profile struct {
+	threads []threadProfile
+	clock   func() time.Duration
 }
 
-type workerProfile struct {
+type threadProfile struct {
 	began time.Duration
 	spent map[site]*usage
-	_     [64]byte // a cache line between workers
+	_     [64]byte // a cache line between threads
 }
 
 // site is an operation of a part of a model.
@@ -36,28 +45,29 @@ type site struct {
 // usage is what was done at a site.
 type usage struct {
 	time        time.Duration // of processors, or of the GPU
-	calls       float64       // whole calls; workers do shares
+	calls       float64       // whole calls; threads do shares
 	flop, bytes float64
 }
 
-func newProfile(workers int, gpu bool) *profile {
-	p := &profile{workers: make([]workerProfile, workers), clock: threadTime}
-	if began := time.Now(); gpu {
-		p.clock = func() time.Duration { return time.Since(began) }
-	}
-	p.reset()
+// New returns an empty profile of a device with so many threads. clock tells
+// the time of the thread that calls it: [machine.ThreadTime] for a processor,
+// the time since any moment for a device that is waited for.
+func New(threads int, clock func() time.Duration) *Profile {
+	p := &Profile{threads: make([]threadProfile, threads), clock: clock}
+	p.Reset()
 	return p
 }
 
-func (p *profile) reset() {
-	for i := range p.workers {
-		p.workers[i].spent = map[site]*usage{}
+// Reset empties the profile.
+func (p *Profile) Reset() {
+	for i := range p.threads {
+		p.threads[i].spent = map[site]*usage{}
 	}
 }
 
-// watch is a [kernel.Watch]. A worker keeps to its thread while it is timed.
-func (p *profile) watch(worker int, c *kernel.Call, share float64, before bool) {
-	w := &p.workers[worker]
+// Watch is a [kernel.Watch]. A goroutine keeps to its thread while it is timed.
+func (p *Profile) Watch(thread int, c *kernel.Call, share float64, before bool) {
+	w := &p.threads[thread]
 	if before {
 		runtime.LockOSThread()
 		w.began = p.clock()
@@ -104,12 +114,12 @@ func traffic(c *kernel.Call) int {
 	return n
 }
 
-// sum adds up the workers' parts by what key makes of a site, in the order of
+// sum adds up the threads' parts by what key makes of a site, in the order of
 // the keys.
-func (p *profile) sum(key func(site) string) (keys []string, sums map[string]usage) {
+func (p *Profile) sum(key func(site) string) (keys []string, sums map[string]usage) {
 	sums = map[string]usage{}
-	for i := range p.workers {
-		for s, u := range p.workers[i].spent {
+	for i := range p.threads {
+		for s, u := range p.threads[i].spent {
 			k := key(s)
 			t := sums[k]
 			sums[k] = usage{t.time + u.time, t.calls + u.calls, t.flop + u.flop, t.bytes + u.bytes}
@@ -122,8 +132,8 @@ func (p *profile) sum(key func(site) string) (keys []string, sums map[string]usa
 	return keys, sums
 }
 
-// gemmShare is the part of the time spent in matrix products.
-func (p *profile) gemmShare() float64 {
+// GemmShare is the part of the time spent in matrix products.
+func (p *Profile) GemmShare() float64 {
 	var gemm, all float64
 	keys, sums := p.sum(func(s site) string { return s.op })
 	for _, k := range keys {
@@ -136,8 +146,8 @@ func (p *profile) gemmShare() float64 {
 	return gemm / max(all, 1e-9)
 }
 
-// rowTime is a line of the table of where the time goes, for one step.
-type rowTime struct {
+// Operation is what one step spends in an operation.
+type Operation struct {
 	Name   string  `json:"name"`
 	Calls  float64 `json:"calls"`
 	CPUMS  float64 `json:"cpu_ms"`
@@ -146,27 +156,29 @@ type rowTime struct {
 	GBytes float64 `json:"gbytes_per_second"`
 }
 
-// operations lists the operations, most time first, over steps.
-func (p *profile) operations(steps int) []rowTime {
+// Operations lists what each operation took on average over steps, the most
+// expensive first.
+func (p *Profile) Operations(steps int) []Operation {
 	keys, sums := p.sum(func(s site) string { return s.op })
 	all := 0.0
 	for _, k := range keys {
 		all += sums[k].time.Seconds()
 	}
-	ops := make([]rowTime, len(keys))
+	ops := make([]Operation, len(keys))
 	for i, k := range keys {
 		u := sums[k]
 		t := max(u.time.Seconds(), 1e-9)
-		ops[i] = rowTime{
+		ops[i] = Operation{
 			Name: k, Calls: u.calls / float64(steps), CPUMS: 1000 * t / float64(steps),
 			Share: t / all, GFLOPS: u.flop / t / 1e9, GBytes: u.bytes / t / 1e9,
 		}
 	}
-	slices.SortStableFunc(ops, func(a, b rowTime) int { return cmp.Compare(b.CPUMS, a.CPUMS) })
+	slices.SortStableFunc(ops, func(a, b Operation) int { return cmp.Compare(b.CPUMS, a.CPUMS) })
 	return ops
 }
 
-func printOperations(w io.Writer, ops []rowTime) {
+// Print writes operations as a table.
+func Print(w io.Writer, ops []Operation) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "operation\tcalls a step\tCPU ms\tshare\tGFLOP/s\tGB/s\t")
 	for _, o := range ops {
@@ -175,15 +187,20 @@ func printOperations(w io.Writer, ops []rowTime) {
 	t.Flush()
 }
 
-// flame is a box of a flame graph: its time, and below it what that is made of.
+// WriteFlames writes the profile of so many steps as a flame graph, an SVG file.
+func (p *Profile) WriteFlames(w io.Writer, title string, steps int) error {
+	return p.flames(title, steps).writeSVG(w)
+}
+
+// flame is a box of a flame graph: its time, and the boxes that make it up.
 type flame struct {
 	name  string
-	ms    float64 // of processors, a step
+	ms    float64 // in a step
 	below []*flame
 }
 
 // flames is the tree from the whole through phases and modules to operations.
-func (p *profile) flames(title string, steps int) *flame {
+func (p *Profile) flames(title string, steps int) *flame {
 	root := &flame{name: title}
 	keys, sums := p.sum(func(s site) string {
 		label := s.label
@@ -220,8 +237,8 @@ func (f *flame) add(path []string, ms float64) {
 	b.add(path[1:], ms)
 }
 
-// sort puts phases in the order they run, which is not that of their names;
-// below them all is by name.
+// sort puts phases in the order in which they run; below a phase, boxes stand by
+// name.
 func (f *flame) sort() {
 	order := []string{"forward", "backward", "combine"}
 	slices.SortStableFunc(f.below, func(a, b *flame) int {
@@ -254,7 +271,7 @@ func (f *flame) writeSVG(w io.Writer) error {
 	return out.Flush()
 }
 
-// draw draws f and what is below it from x on; whole is the root's time.
+// draw draws f and the boxes below it from x on; whole is the root's time.
 func (f *flame) draw(out io.Writer, x float64, row int, scale, whole float64) {
 	width := f.ms * scale
 	name := html.EscapeString(f.name)

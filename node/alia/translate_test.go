@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/stream"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/text"
+	"github.com/alia-network/alia/work/unit"
+)
+
+// TestTranslateSameText: a model's files give the same text with any kernels,
+// threads and batch, in binary32 and in int8.
+func TestTranslateSameText(t *testing.T) {
+	model := smallModel(t, 32)
+	var in strings.Builder
+	random := rand.New(rand.NewPCG(5, 6))
+	for range 18 {
+		for range random.IntN(9) {
+			fmt.Fprintf(&in, "%s ", []string{"eins", "zwei.", "Drei", "vier", "fünf\x00", "日本", "\xff", "six", "seven"}[random.IntN(9)])
+		}
+		in.WriteString("\n")
+	}
+	texts := map[string]bool{}
+	for _, c := range []struct {
+		beam uint16
+		int8 bool
+	}{{1, false}, {5, false}, {1, true}, {5, true}} {
+		d := unit.Greedy
+		d.Beam = c.beam
+		want := ""
+		for _, kernels := range kernel.Names() {
+			for _, threads := range []int{1, 2} {
+				dev, err := kernel.Open(kernels, threads)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, batch := range []int{1, 7, 64} {
+					m, err := node.OpenModel(model)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if c.int8 || batch == 7 {
+						if err := m.Prepare(c.int8); err != nil {
+							t.Fatal(err)
+						}
+					}
+					engine := nmt.NewEngine(dev, m.Model.Config())
+					var out bytes.Buffer
+					f := stream.Filter{Batch: batch, Fits: m.Fits, Out: &out, Translate: func(s []string) ([]string, error) { return m.Translate(engine, s, d) }}
+					if err := f.Run(t.Context(), strings.NewReader(in.String())); err != nil {
+						t.Fatal(err)
+					}
+					if want == "" {
+						want = out.String()
+					}
+					if got := out.String(); got != want || strings.Count(got, "\n") != 18 {
+						t.Errorf("%+v, %s, %d threads, batch %d: another text: %q, want %q", c, kernels, threads, batch, got, want)
+					}
+				}
+			}
+		}
+		if len(strings.Fields(want)) < 36 {
+			t.Errorf("%+v: a text with little in it: %q", c, want)
+		}
+		texts[want] = true
+	}
+	if len(texts) < 3 { // beam and --int8 do something
+		t.Errorf("%d texts of four", len(texts))
+	}
+}
+
+// smallModel writes the files of an untrained model.
+func smallModel(t *testing.T, ffn uint32) (dir string) {
+	t.Helper()
+	tokens, err := text.Train(slices.Values([]string{"eins zwei drei vier", "one two three four eins"}), 270)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &model.Translator{Tokenizer: tokens, Model: model.Model{
+		Version: 1, Source: "en", Target: "de", Vocab: uint32(tokens.Pieces()),
+		Shape: nmt.Shape{Dim: 16, FFN: ffn, Heads: 2, Encoder: 1, Decoder: 2},
+	}}
+	m.Params = nmt.Init(m.Model.Config(), 1)
+	dir = t.TempDir()
+	for name, data := range m.Files() {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestOpenModelMaps: the parameters of a model that is opened are not copied.
+func TestOpenModelMaps(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files are read there")
+	}
+	dir := smallModel(t, 1<<15)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	m, err := node.OpenModel(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if took, size := after.TotalAlloc-before.TotalAlloc, 4*m.Params.Elements(); size < 12<<20 || took > 6<<20 {
+		t.Errorf("%d bytes of memory for %d bytes of parameters", took, size)
+	}
+}

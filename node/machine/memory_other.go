@@ -1,0 +1,5 @@
+//go:build !linux && !darwin
+
+package machine
+
+func FreeMemory() (uint64, error) { return 0, errMemoryUnknown }
