@@ -11,7 +11,7 @@ import (
 // overlay reads what the verifier itself computed, then the claims; it
 // writes only beside them.
 type overlay struct {
-	mine   *block.Memory
+	mine   *block.MemoryStore
 	claims block.Blocks
 }
 

@@ -86,7 +86,7 @@ func TestSameBitsOptions(t *testing.T) {
 				t.Errorf("ended after round %d of %d", want.Number, plan.Rounds())
 			}
 			for _, name := range kernel.Names() {
-				if _, last, _ := trainRun(t, &block.Memory{}, name, c, -1); last.Result != want.Result || last.After != want.After {
+				if _, last, _ := trainRun(t, &block.MemoryStore{}, name, c, -1); last.Result != want.Result || last.After != want.After {
 					t.Errorf("%s: gives %s, want %s", name, last.Result, want.Result)
 				}
 			}
@@ -116,7 +116,7 @@ func TestSameBitsOptions(t *testing.T) {
 func TestPatience(t *testing.T) {
 	c := config()
 	c.Patience, c.Average, c.Validation, c.Epochs, c.RatePPM = 3, 2, 2, 50, 1 // it learns next to nothing
-	store := &block.Memory{}
+	store := &block.MemoryStore{}
 	plan, last, head := trainRun(t, store, "", c, -1)
 	if int(last.Number)+1 >= plan.Rounds() || last.Validations.Waited != 3 {
 		t.Fatalf("ended after round %d of %d, %d validations after the best", last.Number, plan.Rounds(), last.Validations.Waited)
@@ -148,7 +148,7 @@ func TestNonFinite(t *testing.T) {
 	for _, steps := range []uint32{1, 3} {
 		c := config()
 		c.LocalSteps, c.Epochs = steps, 4
-		store := &block.Memory{}
+		store := &block.MemoryStore{}
 		dev, err := kernel.Open("", 1)
 		if err != nil {
 			t.Fatal(err)

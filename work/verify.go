@@ -64,7 +64,7 @@ func (v *Verifier) Rounds(ctx context.Context, history []run.Round, first, last 
 		return err
 	}
 	for r := start; r <= last; r++ {
-		o := &overlay{mine: &block.Memory{}, claims: v.Claims}
+		o := &overlay{mine: &block.MemoryStore{}, claims: v.Claims}
 		var before run.Round
 		if r > 0 {
 			before = history[r-1]
@@ -85,7 +85,7 @@ func (v *Verifier) start(ctx context.Context, p *run.Plan, history []run.Round, 
 			return r, from, nil
 		}
 	}
-	from, err := p.Begin(ctx, &overlay{mine: &block.Memory{}, claims: v.Claims})
+	from, err := p.Begin(ctx, &overlay{mine: &block.MemoryStore{}, claims: v.Claims})
 	return 0, from, err
 }
 
@@ -175,7 +175,7 @@ func (v *Verifier) units(ctx context.Context, o *overlay, units []unit.Unit, log
 // Unit recomputes one unit and compares its result with a claimed CID.
 func (v *Verifier) Unit(ctx context.Context, b block.Blocks, u unit.Unit, claimed block.Link) (Finding, unit.Result, error) {
 	if b == nil {
-		b = &overlay{mine: &block.Memory{}, claims: v.Claims}
+		b = &overlay{mine: &block.MemoryStore{}, claims: v.Claims}
 	}
 	f := Finding{Kind: u.Kind, Round: u.Round, Index: u.Index, Unit: u.ID(), Claimed: claimed}
 	res, err := v.Worker.Do(ctx, b, u)
@@ -214,7 +214,7 @@ func (v *Verifier) Trace(ctx context.Context, u unit.Unit, report func(tensor.St
 	if u.Kind != unit.Gradient && u.Kind != unit.LocalSteps {
 		return fmt.Errorf("trace: a %s unit has no graph of its own: give a gradient or steps unit", u.Kind)
 	}
-	o := &overlay{mine: &block.Memory{}, claims: v.Claims}
+	o := &overlay{mine: &block.MemoryStore{}, claims: v.Claims}
 	l, err := v.Worker.lesson(ctx, o, u)
 	if err != nil {
 		return err

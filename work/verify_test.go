@@ -173,7 +173,7 @@ func TestVerifyForgedResult(t *testing.T) {
 // forger is claims with blocks of its own.
 type forger struct {
 	*block.Reader
-	own block.Memory
+	own block.MemoryStore
 }
 
 func (f *forger) Get(ctx context.Context, c cid.Cid) ([]byte, error) {

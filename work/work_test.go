@@ -83,7 +83,7 @@ const golden = "bafyreieqw4wsifqcxknhvf3ozsrztrt4wvo76vcoq2cjs253e55hxuhcmy"
 func TestSameBitsTrain(t *testing.T) {
 	var want run.Round
 	for _, name := range kernel.Names() {
-		_, last, _ := runLocal(t, &block.Memory{}, name, block.Link{}, -1)
+		_, last, _ := runLocal(t, &block.MemoryStore{}, name, block.Link{}, -1)
 		if !want.After.Params.Defined() {
 			want = last
 		}
@@ -94,7 +94,7 @@ func TestSameBitsTrain(t *testing.T) {
 	if got := want.After.Params.String(); got != golden {
 		t.Errorf("the run ends in parameters %s, want %s", got, golden)
 	}
-	store := &block.Memory{}
+	store := &block.MemoryStore{}
 	_, _, head := runLocal(t, store, "", block.Link{}, 1)
 	_, last, _ := runLocal(t, store, "", head, -1)
 	if last.After != want.After {

@@ -89,7 +89,7 @@ func (r runInfo) print(w io.Writer) {
 func (a *app) readBlocks() (block.Blocks, *block.Reader, error) {
 	r, err := block.OpenReadOnly(a.home.Blocks())
 	if errors.Is(err, os.ErrNotExist) {
-		return new(block.Memory), nil, nil
+		return new(block.MemoryStore), nil, nil
 	}
 	return r, r, err
 }

@@ -97,7 +97,7 @@ type operation struct {
 // claims is a home's blocks, with those recomputed here kept in memory.
 type claims struct {
 	*block.Reader
-	mine block.Memory
+	mine block.MemoryStore
 }
 
 func (c *claims) Get(ctx context.Context, id cid.Cid) ([]byte, error) {

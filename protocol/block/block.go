@@ -1,11 +1,11 @@
-// Package block is bytes named by their CID: canonical encoding, chunking,
-// the local store.
+// Package block stores bytes under their hash (CID), and encodes structs as
+// canonical bytes.
 //
-// A block is at most [MaxSize] bytes and is named by a CIDv1 over SHA-256.
-// Its codec says what it holds: Raw is opaque bytes, CBOR is one node of a
-// strict DAG-CBOR subset ([Encode]) that may link to other blocks ([Link]).
-// Large data is cut into raw leaves of [LeafSize] ([PutBytes]). [Memory] and
-// [Store] keep blocks; anything else that can is a [Blocks].
+// A block is at most [MaxSize] bytes. Its name is a CIDv1 over SHA-256, with a
+// codec: Raw is opaque bytes, CBOR is one node of a strict DAG-CBOR subset
+// ([Encode]) that may link to other blocks ([Link]). Large data is cut into raw
+// leaves of [LeafSize] ([PutBytes]). [MemoryStore] and [Store] are two
+// implementations of [Blocks].
 //
 //	type manifest struct {
 //		_       struct{} `cbor:",toarray"`
@@ -40,18 +40,18 @@ const (
 	CBOR Codec = 0x71 // DAG-CBOR, the subset of [Encode]
 )
 
-// ErrNotFound is returned, wrapped, by Get when the block is not held.
+// ErrNotFound is returned, wrapped, by Get when the block is not in the store.
 var ErrNotFound = errors.New("block not found")
 
 // ErrDamaged is returned, wrapped, by [Store.Get] when the stored bytes do not
-// match their CID. It is an [ErrNotFound] too: the block is gone from the store
-// and may be fetched again.
+// match their CID. It wraps [ErrNotFound]: Get has deleted the bytes, and the
+// block may be fetched again.
 var ErrDamaged = fmt.Errorf("damaged on disk: %w", ErrNotFound)
 
-// Blocks keeps blocks. Get returns bytes that match the CID or an error, which
-// is [ErrNotFound] when the block is not held; the caller must not change the
-// bytes. Put returns the CID of data, does not keep data, and may be repeated.
-// Implementations are safe for concurrent use.
+// Blocks stores blocks. Get returns bytes that match the CID, or an error, which
+// wraps [ErrNotFound] when the block is not in the store. The caller must not
+// change the bytes. Put returns the CID of data and keeps a copy of data; to put
+// a block again does nothing. Implementations are safe for concurrent use.
 type Blocks interface {
 	Get(ctx context.Context, c cid.Cid) ([]byte, error)
 	Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, error)
@@ -67,8 +67,7 @@ func Sum(codec Codec, data []byte) cid.Cid {
 	return cid.NewCidV1(uint64(codec), hash)
 }
 
-// Check reports why c cannot name a block of the network: it must be a CIDv1
-// over SHA-256 with codec Raw or CBOR.
+// Check returns an error unless c is a CIDv1 over SHA-256 with codec Raw or CBOR.
 func Check(c cid.Cid) error {
 	if !c.Defined() {
 		return errors.New("undefined CID")
@@ -80,7 +79,7 @@ func Check(c cid.Cid) error {
 	return nil
 }
 
-// Verify reports whether data are the bytes that c names.
+// Verify returns an error unless data are the bytes that c names.
 func Verify(c cid.Cid, data []byte) error {
 	if err := Check(c); err != nil {
 		return err
@@ -94,7 +93,7 @@ func Verify(c cid.Cid, data []byte) error {
 	return nil
 }
 
-// checkPut reports why data cannot be put.
+// checkPut returns an error if data cannot be stored as a block.
 func checkPut(codec Codec, data []byte) error {
 	if codec != Raw && codec != CBOR {
 		return fmt.Errorf("put block: unknown codec %#x", uint64(codec))
@@ -105,21 +104,24 @@ func checkPut(codec Codec, data []byte) error {
 	return nil
 }
 
-// Link is a CID as a field of a node or record: CBOR tag 42 over the byte 0x00
-// and the binary CID, as DAG-CBOR has it. The zero Link, "none", encodes as the
-// empty byte string. Links are comparable.
+// Link is a CID as a field of a node or record, in the encoding of DAG-CBOR: CBOR
+// tag 42 over the byte 0x00 and the binary CID. The zero Link means "none" and is
+// encoded as the empty byte string. Links are comparable.
 type Link struct{ cid.Cid }
 
-// ParseLink reads the text form of a CID that can name a block.
+// ParseLink reads the text form of a block's CID. Each CID has one text form.
 func ParseLink(s string) (Link, error) {
 	c, err := cid.Decode(s)
 	if err != nil {
 		return Link{}, fmt.Errorf("parse CID %q: %w", s, err)
 	}
+	if c.String() != s { // the last letter of base32 has bits to spare
+		return Link{}, fmt.Errorf("parse CID %q: not in its text form, copy the CID again", s)
+	}
 	return Link{c}, Check(c)
 }
 
-// linkHead is what precedes the 36 bytes of a CID in a node: tag 42, a byte
+// linkHead are the bytes before the 36 bytes of a CID in a node: tag 42, a byte
 // string of 37 bytes, the identity multibase prefix.
 var linkHead = []byte{0xd8, 42, 0x58, 37, 0x00}
 

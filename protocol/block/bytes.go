@@ -18,7 +18,7 @@ func PutNode(ctx context.Context, b Blocks, v any) (Link, error) {
 	return Link{c}, err
 }
 
-// GetNode gets the CBOR block that l names and decodes it into *v.
+// GetNode decodes the CBOR block that l names into *v.
 func GetNode(ctx context.Context, b Blocks, l Link, v any) error {
 	if !l.Defined() || Codec(l.Type()) != CBOR {
 		return fmt.Errorf("get node %s: not the CID of a CBOR block", l)
@@ -49,9 +49,9 @@ func PutBytes(ctx context.Context, b Blocks, data []byte) ([]Link, error) {
 	return leaves, nil
 }
 
-// GetBytes joins the leaves that [PutBytes] returned for size bytes. Leaves of
-// any other number or length are an error, so data has one list of leaves. The
-// caller bounds size when it comes from a peer.
+// GetBytes returns the size bytes of the leaves that [PutBytes] returned. Another
+// number of leaves, or a leaf of another length, is an error, so that data has
+// only one list of leaves. If size comes from a peer, the caller must bound it.
 func GetBytes(ctx context.Context, b Blocks, leaves []Link, size uint64) ([]byte, error) {
 	if n := (size-1)/LeafSize + 1; size > 0 && n != uint64(len(leaves)) || size == 0 && len(leaves) > 0 {
 		return nil, fmt.Errorf("get bytes: %d leaves for %d bytes", len(leaves), size)

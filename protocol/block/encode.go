@@ -39,8 +39,8 @@ func mustMode[M any](m M, err error) M {
 // integers, booleans, bytes, text, links ([Link]) and definite-length arrays,
 // each in its shortest form, an array outermost. Structs are arrays of their
 // fields (`cbor:",toarray"`). A value that needs anything else (a map, a float,
-// a negative number, nil) is an error. Sizes are the caller's to bound: a node
-// that is to be a block may not exceed [MaxSize].
+// a negative number, nil) is an error. The caller must bound the size: a node that
+// becomes a block may not exceed [MaxSize].
 func Encode(v any) ([]byte, error) {
 	data, err := encoder.Marshal(v)
 	if err != nil {
@@ -52,9 +52,9 @@ func Encode(v any) ([]byte, error) {
 	return data, nil
 }
 
-// Decode reads canonical bytes into the value v points to, as [Encode] wrote
-// them: encoding *v again gives exactly data, or Decode fails. It is safe on
-// hostile bytes: at most [MaxSize] of them, nested at most 16 deep.
+// Decode reads canonical bytes, as [Encode] writes them, into *v. It fails unless
+// encoding *v again gives exactly data. Hostile bytes do no harm: Decode accepts
+// at most [MaxSize] bytes and 16 levels of nesting.
 func Decode(data []byte, v any) error {
 	if err := scan(data, nil); err != nil {
 		return fmt.Errorf("decode %T: %w", v, err)
@@ -72,7 +72,7 @@ func Decode(data []byte, v any) error {
 	return nil
 }
 
-// Links returns the links of a CBOR node in the order they stand in it.
+// Links returns the links of a CBOR node in their order in the node.
 func Links(node []byte) ([]cid.Cid, error) {
 	var links []cid.Cid
 	err := scan(node, func(c cid.Cid) { links = append(links, c) })
@@ -82,7 +82,7 @@ func Links(node []byte) ([]cid.Cid, error) {
 	return links, nil
 }
 
-// The major types of RFC 8949, section 3.1, that the subset has.
+// The major types of RFC 8949, section 3.1, that are in the subset.
 const (
 	majorUint  = 0
 	majorBytes = 2
@@ -94,9 +94,8 @@ const (
 
 var errTruncated = errors.New("truncated")
 
-// scan checks that data is one array of the subset and nothing after it, and
-// calls link, if not nil, with each link in order. It allocates nothing that
-// data's length does not bound.
+// scan checks that data is exactly one array of the subset, and calls link, if
+// not nil, with each link in order. The length of data bounds its allocations.
 func scan(data []byte, link func(cid.Cid)) error {
 	if len(data) > MaxSize {
 		return fmt.Errorf("%d bytes, the limit is %d", len(data), MaxSize)
@@ -117,8 +116,8 @@ func scan(data []byte, link func(cid.Cid)) error {
 	return nil
 }
 
-// scanItem consumes one item and returns what follows it, or the error and
-// where it stands.
+// scanItem consumes one item and returns the bytes after it, or an error and the
+// bytes from the error on.
 func scanItem(data []byte, depth int, link func(cid.Cid)) ([]byte, error) {
 	major, n, rest, err := scanHead(data)
 	if err != nil {

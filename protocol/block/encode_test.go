@@ -138,7 +138,7 @@ func FuzzDecode(f *testing.F) {
 func TestBytes(t *testing.T) {
 	ctx := context.Background()
 	for _, size := range []int{0, 1, block.LeafSize, block.LeafSize + 1} {
-		var m block.Memory
+		var m block.MemoryStore
 		data := bytes.Repeat([]byte{7}, size)
 		leaves, err := block.PutBytes(ctx, &m, data)
 		if err != nil {
@@ -165,7 +165,7 @@ func TestBytes(t *testing.T) {
 
 func TestNode(t *testing.T) {
 	ctx := context.Background()
-	var m block.Memory
+	var m block.MemoryStore
 	l, err := block.PutNode(ctx, &m, part{Size: 3})
 	if err != nil {
 		t.Fatal(err)
@@ -186,5 +186,27 @@ func TestNode(t *testing.T) {
 	back, err := block.ParseLink(l.String())
 	if err != nil || back != l {
 		t.Errorf("ParseLink = %v, %v", back, err)
+	}
+}
+
+// TestParseLink: a CID has one text form. The last letter of base32 has two
+// spare bits, so that four letters decode to the same CID.
+func TestParseLink(t *testing.T) {
+	text := block.Sum(block.CBOR, []byte{0x80}).String()
+	if l, err := block.ParseLink(text); err != nil || l.String() != text {
+		t.Fatalf("%s: %v, %v", text, l, err)
+	}
+	const letters = "abcdefghijklmnopqrstuvwxyz234567"
+	for i, c := range []byte(letters) {
+		other := text[:len(text)-1] + string(c)
+		l, err := block.ParseLink(other)
+		if spare := i%4 != 0; (err != nil) != spare || err == nil && l.String() != other {
+			t.Errorf("%s: %v, %v", other, l, err)
+		}
+	}
+	for _, s := range []string{"", "z", strings.ToUpper(text), "QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnnPuq"} {
+		if _, err := block.ParseLink(s); err == nil {
+			t.Errorf("%q parsed", s)
+		}
 	}
 }

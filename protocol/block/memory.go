@@ -9,14 +9,15 @@ import (
 	"github.com/ipfs/go-cid"
 )
 
-// Memory keeps blocks in memory. The zero Memory is empty and ready to use.
-type Memory struct {
-	mu     sync.RWMutex // guards what follows
+// MemoryStore stores blocks in memory. The zero MemoryStore is empty and ready
+// to use.
+type MemoryStore struct {
+	mu     sync.RWMutex // guards the fields below
 	blocks map[cid.Cid][]byte
 }
 
 // Get returns the block that c names.
-func (m *Memory) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+func (m *MemoryStore) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -30,7 +31,7 @@ func (m *Memory) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 }
 
 // Put keeps a copy of data.
-func (m *Memory) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, error) {
+func (m *MemoryStore) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, error) {
 	if err := checkPut(codec, data); err != nil {
 		return cid.Undef, err
 	}
@@ -49,16 +50,16 @@ func (m *Memory) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, er
 	return c, nil
 }
 
-// Has reports whether the block is held.
-func (m *Memory) Has(c cid.Cid) bool {
+// Has reports whether the block is in the store.
+func (m *MemoryStore) Has(c cid.Cid) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	_, ok := m.blocks[c]
 	return ok
 }
 
-// Delete forgets the block, if it is held.
-func (m *Memory) Delete(c cid.Cid) error {
+// Delete deletes the block, if it is in the store.
+func (m *MemoryStore) Delete(c cid.Cid) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.blocks, c)

@@ -10,8 +10,8 @@ import (
 	"github.com/ipfs/go-cid"
 )
 
-// Reader reads a store that a live process may have open, and changes
-// nothing in it: what a verifier looks at.
+// Reader reads a store that another process may have open, and changes nothing
+// in the store. A verifier uses it.
 type Reader struct{ store Store }
 
 // OpenReadOnly returns a reader of the store in dir.
@@ -24,7 +24,7 @@ func OpenReadOnly(dir string) (*Reader, error) {
 	return &Reader{Store{dir: dir}}, nil
 }
 
-// Inspect returns the bytes kept for c, whether or not they match it.
+// Inspect returns the bytes stored for c, even if they do not match c.
 func (r *Reader) Inspect(c cid.Cid) ([]byte, error) {
 	if err := Check(c); err != nil {
 		return nil, fmt.Errorf("inspect block: %w", err)
@@ -38,8 +38,8 @@ func (r *Reader) Inspect(c cid.Cid) ([]byte, error) {
 	return data, nil
 }
 
-// Get returns the block that c names, or [ErrDamaged] when the bytes kept for
-// it are not that block.
+// Get returns the block that c names. The error wraps [ErrDamaged] when the
+// stored bytes do not match c.
 func (r *Reader) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	data, err := r.Inspect(c)
 	if err == nil {
@@ -54,7 +54,7 @@ func (r *Reader) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	return data, nil
 }
 
-// Put fails: a reader changes nothing.
+// Put always fails: a reader changes nothing.
 func (r *Reader) Put(context.Context, Codec, []byte) (cid.Cid, error) {
 	return cid.Undef, errors.New("put block: the store is open for reading only")
 }

@@ -13,34 +13,34 @@ import (
 	"github.com/ipfs/go-cid"
 )
 
-// Store keeps blocks as plain files, dir/xx/CID, where xx are the last two
-// characters of the CID. A file appears whole or not at all: it is written
-// under dir/tmp and renamed. Nothing is synced to the platter block by block;
-// what a power cut damages, Get finds, because it verifies every CID.
+// Store stores blocks as files, dir/xx/CID, where xx are the last two characters
+// of the CID. A file appears whole or not at all: it is written under dir/tmp and
+// renamed. Blocks are not synced to the disk one by one. Get verifies every CID
+// and so finds the blocks that a power cut damaged.
 //
-// Files of deleted blocks are written anew for others. A training run puts and
-// deletes its whole state each round, and file systems take longer to make a
-// file than to fill it: ext4 looks for an inode that was not in use just now.
+// Files of deleted blocks are reused for new blocks. A training run stores and
+// deletes its whole state each round, and ext4 takes longer to create a file than
+// to write it, because it searches for an inode that was not in use recently.
 type Store struct {
 	dir     string
 	lock    *os.File
 	damaged atomic.Int64
 	closed  atomic.Bool
 
-	// names is held to read a file by its name, and alone to take one from
-	// under it.
+	// names is read-locked while a file is read by its name, and locked while a
+	// file is renamed to a spare.
 	names sync.RWMutex
 
-	mu     sync.Mutex // guards what follows
-	spares []string   // files in dir/tmp that nobody reads
-	spared int        // files taken so far, which name the next
+	mu     sync.Mutex // guards the fields below
+	spares []string   // unused files in dir/tmp
+	spared int        // spares made so far, the number in the next one's name
 }
 
-// maxSpares is how many files of deleted blocks are kept.
+// maxSpares is the number of files of deleted blocks that are kept for reuse.
 const maxSpares = 64
 
-// Open opens the store in dir, creating it if need be. One live process has a
-// store at a time: a second Open fails and names the first process.
+// Open opens the store in dir, and creates it if it does not exist. One process
+// at a time can open a store: a second Open fails and names the first process.
 func Open(dir string) (*Store, error) {
 	tmp := filepath.Join(dir, "tmp")
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
@@ -50,7 +50,7 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open block store %s: %w", dir, err)
 	}
-	// What an interrupted process was writing is of no use.
+	// An interrupted process may have left half-written files.
 	if err := errors.Join(os.RemoveAll(tmp), os.Mkdir(tmp, 0o755)); err != nil {
 		unlockFile(lock)
 		return nil, fmt.Errorf("open block store: %w", err)
@@ -66,7 +66,7 @@ func (s *Store) Close() error {
 	return unlockFile(s.lock)
 }
 
-// path returns the file of c, which Check has passed.
+// path returns the path of the file of c, a CID that passed Check.
 func (s *Store) path(c cid.Cid) string {
 	name := c.String()
 	return filepath.Join(s.dir, name[len(name)-2:], name)
@@ -100,7 +100,7 @@ func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	return data, nil
 }
 
-// Put writes data to its file, unless it is there already.
+// Put writes data to its file, unless the file exists.
 func (s *Store) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, error) {
 	if err := checkPut(codec, data); err != nil {
 		return cid.Undef, err
@@ -121,7 +121,7 @@ func (s *Store) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, err
 	return c, nil
 }
 
-// write creates the file whole or leaves nothing.
+// write creates the whole file or no file.
 func (s *Store) write(path string, data []byte) (err error) {
 	f, err := s.blank()
 	if err != nil {
@@ -148,8 +148,8 @@ func (s *Store) write(path string, data []byte) (err error) {
 	return err
 }
 
-// blank opens a file under dir/tmp to be written from its beginning; it may
-// hold something.
+// blank opens a file under dir/tmp to be written from its beginning. The file may
+// still have the bytes of a deleted block.
 func (s *Store) blank() (*os.File, error) {
 	s.mu.Lock()
 	var name string
@@ -165,7 +165,7 @@ func (s *Store) blank() (*os.File, error) {
 	return os.CreateTemp(filepath.Join(s.dir, "tmp"), "put-*")
 }
 
-// Has reports whether the block is held, without reading it.
+// Has reports whether the block is in the store. It does not verify the bytes.
 func (s *Store) Has(c cid.Cid) bool {
 	if Check(c) != nil {
 		return false
@@ -174,7 +174,7 @@ func (s *Store) Has(c cid.Cid) bool {
 	return err == nil
 }
 
-// Delete removes the block, if it is held.
+// Delete deletes the block, if it is in the store.
 func (s *Store) Delete(c cid.Cid) error {
 	if err := Check(c); err != nil {
 		return fmt.Errorf("delete block: %w", err)
@@ -185,8 +185,8 @@ func (s *Store) Delete(c cid.Cid) error {
 	return nil
 }
 
-// discard takes the file from under its name, and keeps it where there is use
-// for it.
+// discard removes the file from its name, and keeps up to maxSpares files for
+// reuse.
 func (s *Store) discard(path string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,7 +195,7 @@ func (s *Store) discard(path string) error {
 	}
 	s.spared++
 	spare := filepath.Join(s.dir, "tmp", fmt.Sprintf("spare-%d", s.spared))
-	s.names.Lock() // whoever read the file has read it
+	s.names.Lock() // wait for readers of the file
 	err := os.Rename(path, spare)
 	s.names.Unlock()
 	if err == nil {
@@ -207,7 +207,7 @@ func (s *Store) discard(path string) error {
 // Damaged returns how many blocks Get has found damaged since Open.
 func (s *Store) Damaged() int64 { return s.damaged.Load() }
 
-// Size returns the number of blocks held and the sum of their bytes.
+// Size returns the number of blocks in the store and the sum of their bytes.
 func (s *Store) Size() (blocks int, bytes int64, err error) {
 	err = s.each(func(c cid.Cid, size int64) error {
 		blocks++
@@ -217,8 +217,8 @@ func (s *Store) Size() (blocks int, bytes int64, err error) {
 	return blocks, bytes, err
 }
 
-// each calls f with every block's CID and size, in the order of the files.
-// Files that are not named by a CID are none of ours and are left alone.
+// each calls f with every block's CID and size, in the order of the files. Files
+// that are not named by a CID are ignored.
 func (s *Store) each(f func(c cid.Cid, size int64) error) error {
 	folders, err := os.ReadDir(s.dir)
 	if err != nil {

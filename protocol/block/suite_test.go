@@ -14,7 +14,7 @@ import (
 // TestBlocks runs one suite against every implementation of Blocks.
 func TestBlocks(t *testing.T) {
 	for name, open := range map[string]func(t *testing.T) keeper{
-		"Memory": func(t *testing.T) keeper { return new(block.Memory) },
+		"Memory": func(t *testing.T) keeper { return new(block.MemoryStore) },
 		"Store":  func(t *testing.T) keeper { return openStore(t, t.TempDir()) },
 	} {
 		t.Run(name, func(t *testing.T) { testBlocks(t, open) })

@@ -30,7 +30,7 @@ func put(t testing.TB, b block.Blocks, codec block.Codec, data []byte) cid.Cid {
 
 // liar answers for one CID with other bytes.
 type liar struct {
-	block.Memory
+	block.MemoryStore
 	about cid.Cid
 	bytes []byte
 }
@@ -39,12 +39,12 @@ func (l *liar) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if c == l.about {
 		return l.bytes, nil
 	}
-	return l.Memory.Get(ctx, c)
+	return l.MemoryStore.Get(ctx, c)
 }
 
 func TestFetchAsksHoldersInTurn(t *testing.T) {
 	ctx := deadline(t)
-	var first, second, ours block.Memory
+	var first, second, ours block.MemoryStore
 	a, b := put(t, &first, block.Raw, random(3<<20/2)), put(t, &second, block.Raw, []byte("b"))
 	empty, held := put(t, &second, block.Raw, nil), put(t, &ours, block.Raw, []byte("held"))
 	x := start(t, mesh.Config{Key: keyOf(1), Blocks: &first})
@@ -77,7 +77,7 @@ func TestFetchRefusesWrongBytes(t *testing.T) {
 	c := block.Sum(block.Raw, good)
 	for name, wrong := range map[string][]byte{"another block": []byte("what was not"), "nothing": {}, "more than a block": make([]byte, block.MaxSize+1)} {
 		x := start(t, mesh.Config{Key: keyOf(1), Blocks: &liar{about: c, bytes: wrong}})
-		var honest, ours block.Memory
+		var honest, ours block.MemoryStore
 		put(t, &honest, block.Raw, good)
 		y := start(t, mesh.Config{Key: keyOf(2), Blocks: &honest})
 		m := start(t, mesh.Config{Key: keyOf(3), Blocks: &ours})
@@ -100,7 +100,7 @@ type tree struct {
 
 func TestFetchTreeFromProviders(t *testing.T) {
 	ctx := deadline(t)
-	var theirs, ours block.Memory
+	var theirs, ours block.MemoryStore
 	leaves, err := block.PutBytes(ctx, &theirs, random(100_000))
 	if err != nil {
 		t.Fatal(err)

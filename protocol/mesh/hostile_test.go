@@ -122,7 +122,7 @@ func TestHolderThatStops(t *testing.T) {
 	ctx := deadline(t)
 	data := random(1000)
 	c := block.Sum(block.Raw, data)
-	var honest, ours block.Memory
+	var honest, ours block.MemoryStore
 	put(t, &honest, block.Raw, data)
 	m := start(t, mesh.Config{Key: keyOf(1), Blocks: &ours})
 	h := attacker(t, m)
@@ -143,7 +143,7 @@ func TestHolderThatStops(t *testing.T) {
 // TestFetchesShare: fetches of one block at the same time move it once.
 func TestFetchesShare(t *testing.T) {
 	ctx := deadline(t)
-	var theirs, ours block.Memory
+	var theirs, ours block.MemoryStore
 	c := put(t, &theirs, block.Raw, random(block.LeafSize))
 	a := start(t, mesh.Config{Key: keyOf(1), Blocks: &theirs})
 	m := start(t, mesh.Config{Key: keyOf(2), Blocks: &ours})

@@ -37,7 +37,7 @@ func start(t testing.TB, cfg mesh.Config) *mesh.Mesh {
 		cfg.Listen = []string{"/ip4/127.0.0.1/tcp/0"}
 	}
 	if cfg.Blocks == nil {
-		cfg.Blocks = new(block.Memory)
+		cfg.Blocks = new(block.MemoryStore)
 	}
 	cfg.Log = slog.New(happened)
 	m, err := mesh.New(context.Background(), cfg)

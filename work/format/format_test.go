@@ -187,7 +187,7 @@ func TestMarianMTPrepared(t *testing.T) {
 // TestTravels puts an imported model in blocks, reads it back, and has a unit of
 // work translate with it.
 func TestTravels(t *testing.T) {
-	ctx, blocks := context.Background(), &block.Memory{}
+	ctx, blocks := context.Background(), &block.MemoryStore{}
 	tr, err := Import("huggingface", dir(marianDir, nil))
 	if err != nil {
 		t.Fatal(err)
