@@ -17,6 +17,7 @@ import (
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/mesh"
@@ -66,10 +67,7 @@ func newLedgerInit(a *app) *cobra.Command {
 			if err := n.Write(path); err != nil {
 				return err
 			}
-			return a.result(struct {
-				Network string `json:"network"`
-				File    string `json:"file"`
-			}{n.Net().String(), path}, func(w io.Writer) {
+			return a.result(report.Founded{Network: n.Net().String(), File: path}, func(w io.Writer) {
 				fmt.Fprintf(w, "network %s (%s)\nmembers join with %s\n", f.name, n.Net().Short(), path)
 			})
 		},
@@ -175,26 +173,13 @@ func newQuery(a *app, use, short string, args cobra.PositionalArgs, query func(c
 	}}
 }
 
-// books is the supply and what adds up to it, all of one height, in 1e-8 ALIA. SumOfBalances is the sum of the accounts, of the open escrows and
-// of the audit pool.
-type books struct {
-	Supply        uint64 `json:"supply"`
-	Minted        uint64 `json:"minted"`
-	Burned        uint64 `json:"burned"`
-	SumOfBalances uint64 `json:"sum_of_balances"`
-	Height        uint64 `json:"height"`
-	Accounts      uint64 `json:"accounts"`
-	Escrowed      uint64 `json:"escrowed"`
-	Pool          uint64 `json:"pool"`
-}
-
 func querySupply(ctx context.Context, a *app, c *light.Client, _ []string) error {
 	l, err := c.Accounts(ctx)
 	if err != nil {
 		return err
 	}
 	s := l.Supply
-	b := books{Supply: s.Total(), Minted: s.Minted, Burned: s.Burned, Height: l.Height, Escrowed: s.Escrowed, Pool: s.Pool}
+	b := report.Books{Supply: s.Total(), Minted: s.Minted, Burned: s.Burned, Height: l.Height, Escrowed: s.Escrowed, Pool: s.Pool}
 	for _, h := range l.Accounts {
 		b.Accounts += h.Balance
 	}
@@ -222,9 +207,9 @@ func queryAccount(ctx context.Context, a *app, c *light.Client, args []string) e
 	if err != nil {
 		return err
 	}
-	h := holding{account.String(), r.Balance, r.Nonce}
+	h := report.Holding{Account: account.String(), Balance: r.Balance, Nonce: r.Nonce}
 	return a.result(h, func(w io.Writer) {
-		fmt.Fprintf(w, "%s\n%s ALIA, %d transactions\n", h.Account, protocol.FormatAmount(h.Balance), h.Nonce)
+		fmt.Fprintf(w, "%s\n%s ALIA\nnonce %d, which its next transaction must exceed\n", h.Account, protocol.FormatAmount(h.Balance), h.Nonce)
 	})
 }
 
@@ -242,13 +227,7 @@ func querySchedule(ctx context.Context, a *app, c *light.Client, args []string) 
 	} else if !ok {
 		return fmt.Errorf("no schedule is kept for height %d", height)
 	}
-	r := struct {
-		Height      uint64 `json:"height"`
-		Training    uint64 `json:"training"`    // millionths of a unit per GFLOP
-		Translation uint64 `json:"translation"` // the same
-		Budget      uint64 `json:"budget"`      // units
-		Cap         uint64 `json:"cap"`         // units
-	}{s.Height, s.Training, s.Translation, s.Budget, s.Cap}
+	r := report.Rates{Height: s.Height, Training: s.Training, Translation: s.Translation, Budget: s.Budget, Cap: s.Cap}
 	return a.result(r, func(w io.Writer) {
 		fmt.Fprintf(w, "height %d pays for a TFLOP of training %s ALIA, and at most %s on top of a TFLOP of translation\n",
 			r.Height, protocol.FormatAmount(r.Training/1000), protocol.FormatAmount(r.Translation/1000))
@@ -271,17 +250,11 @@ func queryRun(ctx context.Context, a *app, c *light.Client, args []string) error
 	if run.Params.Defined() {
 		params = run.Params.String()
 	}
-	r := struct {
-		Run         string `json:"run"`
-		Status      string `json:"status"`
-		Coordinator string `json:"coordinator"`
-		Rounds      uint64 `json:"rounds"`
-		Params      string `json:"params"`
-		Budget      uint64 `json:"budget_mflop"`
-		Spent       uint64 `json:"spent_mflop"`
-		Active      uint64 `json:"active_height"`
-	}{link.String(), run.Status.String(), run.Coordinator.String(), run.Rounds, params, run.Budget, run.Spent, run.Active}
+	r := report.LedgerRun{
+		Run: link.String(), Status: run.Status.String(), Coordinator: run.Coordinator.String(), Rounds: run.Rounds, Params: params,
+		Budget: run.Budget, Spent: run.Spent, Active: run.Active,
+	}
 	return a.result(r, func(w io.Writer) {
-		fmt.Fprintf(w, "run %s is %s\n%d rounds committed, %d of %d MFLOP minted for\n", r.Run, r.Status, r.Rounds, r.Spent, r.Budget)
+		fmt.Fprintf(w, "run %s is %s\ncoordinator %s\n%d rounds committed, %d of %d MFLOP paid for\n", r.Run, r.Status, r.Coordinator, r.Rounds, r.Spent, r.Budget)
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
@@ -202,13 +203,11 @@ func newMinerStatus(a *app) *cobra.Command {
 			}
 			running, g := a.home.Running(), surveyGPUs(false)
 			return a.result(struct {
-				Account string    `json:"account"`
-				Running bool      `json:"running"` // a miner runs in this home
-				Process home.Role `json:"process,omitempty"`
-				Balance uint64    `json:"balance"`
-				Height  uint64    `json:"height"`
+				report.MinerStatus
 				gpus
-			}{account.String(), running == home.Miner, running, record.Balance, head.Height, g}, func(w io.Writer) {
+			}{report.MinerStatus{
+				Account: account.String(), Running: running == home.Miner, Process: string(running), Balance: record.Balance, Height: head.Height,
+			}, g}, func(w io.Writer) {
 				fmt.Fprintf(w, "%s\n%s ALIA at height %d\n%s\n%s", account.String(), protocol.FormatAmount(record.Balance),
 					head.Height, minerState(running), g.text())
 			})

@@ -12,6 +12,7 @@ import (
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 )
 
@@ -86,11 +87,7 @@ func newInit(a *app) *cobra.Command {
 				return err
 			}
 			address := protocol.AccountOf(key).String()
-			return a.result(struct {
-				Account string `json:"account"`
-				Network string `json:"network"`
-				Home    string `json:"home"`
-			}{address, network.Net().String(), string(a.home)}, func(w io.Writer) {
+			return a.result(report.Membership{Account: address, Network: network.Net().String(), Home: string(a.home)}, func(w io.Writer) {
 				fmt.Fprintf(w, "%s is ready\naccount %s\nnetwork %s (%s)\n", a.home, address, network.Name, network.Net().Short())
 			})
 		},

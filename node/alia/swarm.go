@@ -13,6 +13,7 @@ import (
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/node/swarm"
 	"github.com/alia-network/alia/work/kernel"
 )
@@ -71,11 +72,11 @@ func runSwarm(ctx context.Context, a *app, l *lesson, s *swarmFlags) error {
 			return err
 		}
 	}
-	cfg.Done = func(r *swarm.Result) error {
-		if err := a.result(r, func(w io.Writer) { r.Print(w) }); err != nil || s.once {
+	cfg.Done = func(r *report.SwarmResult) error {
+		if err := a.result(r, func(w io.Writer) { printSwarm(w, r) }); err != nil || s.once {
 			return err
 		}
-		r.Suggest(a.stderr)
+		suggest(a.stderr, r)
 		return nil
 	}
 	return swarm.Run(ctx, cfg)

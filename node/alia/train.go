@@ -13,6 +13,7 @@ import (
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/run"
@@ -115,29 +116,6 @@ curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
 	return cmd
 }
 
-// trained is the result of a run. CPUSeconds is of this process, from the
-// plan to the last round, and TargetTokens those trained on meanwhile.
-type trained struct {
-	Model         string           `json:"model"`
-	Run           string           `json:"run"`
-	Rounds        int              `json:"rounds"`
-	Units         int              `json:"units"`
-	TrainLoss     float64          `json:"train_loss"`
-	ValidLoss     float64          `json:"valid_loss"`
-	BLEU          float64          `json:"bleu"` // of the first test set
-	ChrF          float64          `json:"chrf"`
-	Tests         []node.TestScore `json:"tests"`
-	Seconds       float64          `json:"seconds"`
-	CPUSeconds    float64          `json:"cpu_seconds"`
-	TargetTokens  uint64           `json:"target_tokens"`
-	TokensPerCPUs float64          `json:"target_tokens_per_cpu_second"`
-	Path          string           `json:"path"`
-	Metrics       string           `json:"metrics"`     // a line of JSON for each round
-	TensorBoard   string           `json:"tensorboard"` // its event file
-	Curves        string           `json:"curves"`      // a chart
-	Miners        []minerUnits     `json:"miners,omitempty"`
-}
-
 // trainLocal runs the coordinator with one worker of this process as its crew.
 func trainLocal(ctx context.Context, a *app, l *lesson, c *compute) (err error) {
 	dev, err := c.open(a)
@@ -170,6 +148,7 @@ func trainLocal(ctx context.Context, a *app, l *lesson, c *compute) (err error) 
 	}
 	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: store, Clock: milliseconds}
 	w := newWatch(a, dev.Name())
+	w.alone = true
 	defer w.close()
 	if err := w.draw(ctx, store, plan, dir); err != nil {
 		return err
@@ -189,13 +168,17 @@ func trainLocal(ctx context.Context, a *app, l *lesson, c *compute) (err error) 
 // milliseconds is the clock of the logs: since the Unix epoch.
 func milliseconds() uint64 { return uint64(time.Now().UnixMilli()) }
 
-func (a *app) trained(t trained) error {
+func (a *app) trained(t report.Trained) error {
 	return a.result(t, func(w io.Writer) {
 		for _, s := range t.Tests {
 			fmt.Fprintf(w, "%-20s BLEU %.2f  chrF2 %.2f  (%d sentences)\n", s.Name, s.BLEU, s.ChrF, s.Sentences)
 		}
 		fmt.Fprintf(w, "rounds %d, training loss %.3f, validation loss %.3f\n", t.Rounds, t.TrainLoss, t.ValidLoss)
-		fmt.Fprintf(w, "%.1f s, %.0f target tokens per CPU-second\n", t.Seconds, t.TokensPerCPUs)
+		fmt.Fprintf(w, "%.1f s, %.0f target tokens a second", t.Seconds, t.TokensPerSecond)
+		if t.TokensPerCPUSecond > 0 {
+			fmt.Fprintf(w, ", %.0f per CPU-second", t.TokensPerCPUSecond)
+		}
+		fmt.Fprintln(w)
 		fmt.Fprintf(w, "model %s\n%s\n", t.Model, t.Path)
 		fmt.Fprintf(w, "curves %s\nmetrics %s\ntensorboard --logdir %s\n", t.Curves, t.Metrics, filepath.Dir(t.TensorBoard))
 	})

@@ -9,16 +9,11 @@ import (
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/run"
 )
-
-// minerUnits is the units of a run's rounds that one miner did.
-type minerUnits struct {
-	Account string `json:"account"`
-	Units   int    `json:"units"`
-}
 
 // trainNetwork coordinates a run: miners do the units, this process combines,
 // and a relay carries the attestations to the ledger. With stay it then serves
@@ -87,7 +82,7 @@ func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *network
 }
 
 // minersOf counts, from the run's logs, who did how many units, by account.
-func minersOf(ctx context.Context, peer *node.Peer, out *node.Outcome) ([]minerUnits, error) {
+func minersOf(ctx context.Context, peer *node.Peer, out *node.Outcome) ([]report.MinerUnits, error) {
 	history, err := run.History(ctx, peer.Store, out.Head)
 	if err != nil {
 		return nil, fmt.Errorf("count units: %w", err)
@@ -98,10 +93,10 @@ func minersOf(ctx context.Context, peer *node.Peer, out *node.Outcome) ([]minerU
 			units[protocol.Account(e.Miner).String()]++
 		}
 	}
-	miners := make([]minerUnits, 0, len(units))
+	miners := make([]report.MinerUnits, 0, len(units))
 	for account, n := range units {
-		miners = append(miners, minerUnits{account, n})
+		miners = append(miners, report.MinerUnits{Account: account, Units: n})
 	}
-	slices.SortFunc(miners, func(x, y minerUnits) int { return strings.Compare(x.Account, y.Account) })
+	slices.SortFunc(miners, func(x, y report.MinerUnits) int { return strings.Compare(x.Account, y.Account) })
 	return miners, nil
 }

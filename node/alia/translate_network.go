@@ -13,6 +13,7 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/client"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/unit"
@@ -34,17 +35,6 @@ func (p *purchase) flags(cmd *cobra.Command) {
 	f.StringVar(&p.budget, "budget", "0.5", "most ALIA to pay; what is not used comes back; 0 asks for a gift")
 	f.Uint64Var(&p.price, "price", 200_000, "price offered for a GFLOP, in units of 1e-8 ALIA")
 	f.StringSliceVar(&p.hints, "holder", nil, "multiaddresses of peers that hold the model (default: found by the DHT)")
-}
-
-// bought is the result of a translation that a network made.
-type bought struct {
-	Model       string  `json:"model"`
-	Job         string  `json:"job"`
-	Translation string  `json:"translation"`
-	Receipt     string  `json:"receipt"` // path of the file
-	Paid        uint64  `json:"paid"`    // units of the token, to miners
-	Units       int     `json:"units"`
-	Seconds     float64 `json:"seconds"`
 }
 
 // translateNetwork publishes a job, waits for it, pays, and keeps the receipt.
@@ -93,7 +83,7 @@ func translateNetwork(ctx context.Context, a *app, o order, d unit.Decoding, p *
 	if err := node.WriteFile(path, receipt); err != nil {
 		return err
 	}
-	r := bought{
+	r := report.Translated{
 		Model: model.String(), Job: t.Job.String(), Translation: t.Text, Receipt: path,
 		Paid: t.Paid, Units: t.Units, Seconds: t.Seconds,
 	}

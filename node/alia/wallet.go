@@ -14,6 +14,7 @@ import (
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node/client"
+	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 )
 
@@ -65,11 +66,7 @@ func (a *app) reclaim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.result(struct {
-		Returned uint64 `json:"returned"`
-		Held     uint64 `json:"held"`
-		Due      uint64 `json:"due"`
-	}{r.Returned, r.Held, r.Due}, func(w io.Writer) {
+	return a.result(r, func(w io.Writer) {
 		fmt.Fprintf(w, "%s ALIA came back\n", protocol.FormatAmount(r.Returned))
 		if r.Held > 0 {
 			fmt.Fprintf(w, "%s ALIA are held in escrow; more can be taken back from height %d\n", protocol.FormatAmount(r.Held), r.Due)
@@ -83,17 +80,7 @@ func (a *app) showAccount() error {
 		return err
 	}
 	account := protocol.AccountOf(key)
-	return a.result(struct {
-		Account string `json:"account"`
-		Key     string `json:"public_key"`
-	}{account.String(), hex.EncodeToString(account[:])}, func(w io.Writer) { fmt.Fprintln(w, account.String()) })
-}
-
-// holding is an account's record at the ledger.
-type holding struct {
-	Account string `json:"account"`
-	Balance uint64 `json:"balance"` // 1e-8 ALIA
-	Nonce   uint64 `json:"nonce"`
+	return a.result(report.Identity{Account: account.String(), Key: hex.EncodeToString(account[:])}, func(w io.Writer) { fmt.Fprintln(w, account.String()) })
 }
 
 // accountOr is the account named by the first argument, or the home's.
@@ -130,7 +117,7 @@ func (a *app) showBalance(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	h := holding{account.String(), record.Balance, record.Nonce}
+	h := report.Holding{Account: account.String(), Balance: record.Balance, Nonce: record.Nonce}
 	return a.result(h, func(w io.Writer) { fmt.Fprintf(w, "%s  %s ALIA\n", h.Account, protocol.FormatAmount(h.Balance)) })
 }
 
@@ -177,12 +164,7 @@ func (a *app) transfer(ctx context.Context, t ledger.Transfer) error {
 	if err := sender.Confirm(ctx, nonce); err != nil {
 		return fmt.Errorf("transfer: %w", err)
 	}
-	r := struct {
-		From   string `json:"from"`
-		To     string `json:"to"`
-		Amount uint64 `json:"amount"`
-		Nonce  uint64 `json:"nonce"`
-	}{w.Account().String(), t.To.String(), t.Amount, nonce}
+	r := report.Transferred{From: w.Account().String(), To: t.To.String(), Amount: t.Amount, Nonce: nonce}
 	return a.result(r, func(w io.Writer) {
 		fmt.Fprintf(w, "%s ALIA from %s to %s\n", protocol.FormatAmount(r.Amount), r.From, r.To)
 	})

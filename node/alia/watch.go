@@ -13,6 +13,7 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/curves"
 	"github.com/alia-network/alia/node/machine"
+	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/run"
 )
@@ -21,6 +22,7 @@ import (
 type watch struct {
 	app           *app
 	kernels       string
+	alone         bool       // this process computes every unit
 	mu            sync.Mutex // guards what follows: events come from several goroutines
 	round, rounds int
 	tokens        uint64
@@ -122,12 +124,13 @@ func (w *watch) stopped(ctx context.Context, err error) error {
 	return err
 }
 
-// sum is the run's result.
-func (w *watch) sum(plan *run.Plan, o *node.Outcome, path string) trained {
-	t := trained{
+// sum is the run's result. The processor time of a run is known when this
+// process alone computed it.
+func (w *watch) sum(plan *run.Plan, o *node.Outcome, path string) report.Trained {
+	t := report.Trained{
 		Model: o.Model.String(), Run: plan.Link.String(), Rounds: o.Rounds, Units: o.Units,
 		TrainLoss: o.Loss, ValidLoss: o.Valid, Tests: o.Tests, Seconds: o.Seconds,
-		CPUSeconds: w.cpuEnd - w.cpu, TargetTokens: w.tokens, Path: path,
+		TargetTokens: w.tokens, Path: path,
 		Metrics: filepath.Join(w.dir, curves.MetricsFile), TensorBoard: filepath.Join(w.dir, curves.EventsFile),
 		Curves: filepath.Join(w.dir, curves.ChartFile),
 	}
@@ -137,8 +140,13 @@ func (w *watch) sum(plan *run.Plan, o *node.Outcome, path string) trained {
 	if len(o.Tests) > 0 {
 		t.BLEU, t.ChrF = o.Tests[0].BLEU, o.Tests[0].ChrF
 	}
-	if t.CPUSeconds > 0 {
-		t.TokensPerCPUs = float64(t.TargetTokens) / t.CPUSeconds
+	if t.Seconds > 0 {
+		t.TokensPerSecond = float64(t.TargetTokens) / t.Seconds
+	}
+	if t.CPUSeconds = w.cpuEnd - w.cpu; !w.alone {
+		t.CPUSeconds = 0
+	} else if t.CPUSeconds > 0 {
+		t.TokensPerCPUSecond = float64(t.TargetTokens) / t.CPUSeconds
 	}
 	return t
 }

@@ -19,9 +19,9 @@ import (
 // Reclaimed is what became of the unspent budgets of a customer's jobs, in
 // units of the token.
 type Reclaimed struct {
-	Returned uint64 // to the account
-	Held     uint64 // until the height Due
-	Due      uint64 // the first height at which more can be returned; 0: none is held
+	Returned uint64 `json:"returned"` // to the account
+	Held     uint64 `json:"held"`     // until the height Due
+	Due      uint64 `json:"due"`      // the first height at which more can be returned; 0: none is held
 }
 
 // Reclaim takes back what the jobs whose journals are in dir left unspent,

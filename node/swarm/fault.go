@@ -82,7 +82,7 @@ func parseFault(step string) (Fault, error) {
 		return Fault{}, fmt.Errorf(`%q is no action: want "kill NAME" or "start NAME"`, strings.TrimSpace(what))
 	}
 	f.Kill, f.Target = words[0] == "kill", words[1]
-	if f.Target == ledgerName || f.Target == coordinatorName {
+	if f.Target == LedgerName || f.Target == CoordinatorName {
 		return f, nil
 	}
 	if _, err := minerNumber(f.Target); err != nil {
@@ -113,13 +113,14 @@ func parseWhen(words []string) (Fault, error) {
 func minerNumber(name string) (int, error) {
 	digits, ok := strings.CutPrefix(name, "miner-")
 	n, err := strconv.Atoi(digits)
-	if !ok || err != nil || n < 1 || n > maxMiners || minerName(n) != name {
-		return 0, fmt.Errorf("%q is no process: want %s, %s or miner-1 to miner-%d", name, ledgerName, coordinatorName, maxMiners)
+	if !ok || err != nil || n < 1 || n > maxMiners || MinerName(n) != name {
+		return 0, fmt.Errorf("%q is no process: want %s, %s or miner-1 to miner-%d", name, LedgerName, CoordinatorName, maxMiners)
 	}
 	return n, nil
 }
 
-func minerName(n int) string { return fmt.Sprintf("miner-%d", n) }
+// MinerName is the name of the nth miner, from 1.
+func MinerName(n int) string { return fmt.Sprintf("miner-%d", n) }
 
 // script is the faults still to come.
 type script struct{ faults []Fault }
@@ -130,7 +131,7 @@ func (s *script) due(round int, elapsed time.Duration, coordinatorDown bool) []F
 	var now []Fault
 	s.faults = slices.DeleteFunc(s.faults, func(f Fault) bool {
 		due := f.Round > 0 && round >= f.Round || f.Round == 0 && elapsed >= f.After
-		if coordinatorDown && f.Round > 0 && !f.Kill && f.Target == coordinatorName {
+		if coordinatorDown && f.Round > 0 && !f.Kill && f.Target == CoordinatorName {
 			due, coordinatorDown = true, false
 		}
 		if due {

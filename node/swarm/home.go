@@ -17,9 +17,9 @@ import (
 
 // Names of the processes, and of their homes below the swarm's.
 const (
-	ledgerName      = "ledger"
-	coordinatorName = "coordinator"
-	customerName    = "customer"
+	LedgerName      = "ledger"
+	CoordinatorName = "coordinator"
+	CustomerName    = "customer"
 )
 
 // member is a process's place in the swarm.
@@ -52,7 +52,7 @@ func settle(dir string, names []string) (map[string]*member, node.Network, error
 		m.account = protocol.AccountOf(key)
 		members[name] = m
 	}
-	network, err := found(dir, members[ledgerName], ports[len(names)])
+	network, err := found(dir, members[LedgerName], ports[len(names)])
 	if err != nil {
 		return nil, node.Network{}, err
 	}

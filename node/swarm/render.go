@@ -71,7 +71,7 @@ func render(v *view, elapsed time.Duration, width int, colour bool) []string {
 	for _, m := range v.miners {
 		lines = append(lines, minerLine(m))
 	}
-	for _, name := range []string{coordinatorName, ledgerName} {
+	for _, name := range []string{CoordinatorName, LedgerName} {
 		if why, isDown := v.down[name]; isDown {
 			lines = append(lines, line{{plain, pad(name, 13)}, {red, "down  " + why}})
 		}

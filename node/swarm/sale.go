@@ -12,73 +12,17 @@ import (
 
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 )
-
-// Result is what a swarm did. Amounts are in 1e-8 ALIA.
-type Result struct {
-	Trained
-	Home        string   `json:"home"`
-	Units       int      `json:"units"` // accepted from miners
-	Height      uint64   `json:"height"`
-	Supply      uint64   `json:"supply"`
-	Escrowed    uint64   `json:"escrowed"`           // of it, in open escrows
-	Pool        uint64   `json:"pool"`               // of it, in the audit pool
-	FirstMint   float64  `json:"first_mint_seconds"` // since the program began
-	Seconds     float64  `json:"seconds"`
-	Miners      []Earner `json:"miners"`
-	Customer    Earner   `json:"customer"`
-	Translation string   `json:"translation"`
-	Receipt     Receipt  `json:"receipt"`
-}
-
-// Trained is what the coordinator says of the model.
-type Trained struct {
-	Model       string           `json:"model"`
-	Path        string           `json:"path"`
-	Run         string           `json:"run"`
-	Rounds      int              `json:"rounds"`
-	BLEU        float64          `json:"bleu"`
-	ChrF        float64          `json:"chrf"`
-	Tests       []node.TestScore `json:"tests"`
-	Metrics     string           `json:"metrics"` // the learning curves, in three forms
-	TensorBoard string           `json:"tensorboard"`
-	Curves      string           `json:"curves"`
-}
-
-// Earner is an account of the swarm. Earned is what its work brought; its
-// balance may be less, when it sold some.
-type Earner struct {
-	Name    string `json:"name"`
-	Account string `json:"account"`
-	Units   int    `json:"units"`
-	Earned  uint64 `json:"earned"`
-	Balance uint64 `json:"balance"`
-}
-
-// Receipt is where the customer's receipt is, and what it says.
-type Receipt struct {
-	Path string `json:"path"`
-	Job  string `json:"job"`
-	Paid uint64 `json:"paid"` // to miners
-}
 
 // saleResult is how the sale and the translation went.
 type saleResult struct {
 	seller      string
 	amount      uint64
-	translation translation
+	translation report.Translated
 	listing     ledger.Listing
 	err         error
-}
-
-// translation is the result of alia translate.
-type translation struct {
-	Translation string `json:"translation"`
-	Receipt     string `json:"receipt"`
-	Job         string `json:"job"`
-	Paid        uint64 `json:"paid"`
-	Units       int    `json:"units"`
 }
 
 // saleAmount is what the customer buys, if the seller has twice as much.
@@ -101,11 +45,11 @@ func (s *swarm) seller() (name string, amount uint64) {
 func (s *swarm) sell(ctx context.Context, seller string, amount uint64) {
 	r := saleResult{seller: seller, amount: amount}
 	r.err = func() error {
-		to := s.members[customerName].account.String()
+		to := s.members[CustomerName].account.String()
 		if _, err := s.command(ctx, seller, nil, "wallet", "transfer", to, protocol.FormatAmount(amount), "--memo", "for a translation"); err != nil {
 			return fmt.Errorf("sale: %w", err)
 		}
-		out, err := s.command(ctx, customerName, []string{"--listen", s.members[customerName].listen()},
+		out, err := s.command(ctx, CustomerName, []string{"--listen", s.members[CustomerName].listen()},
 			"translate", s.cfg.Document, "--model", s.trained.Model, "--src", s.cfg.Source, "--tgt", s.cfg.Target, "--budget", protocol.FormatAmount(max(1, amount/2)))
 		if err != nil {
 			return fmt.Errorf("translation: %w", err)
@@ -148,23 +92,23 @@ func (s *swarm) finish(sale saleResult) error {
 	if sale.err != nil {
 		return sale.err
 	}
-	r := &Result{Trained: *s.trained, Home: s.cfg.Home}
+	r := &report.SwarmResult{Trained: *s.trained, Home: s.cfg.Home}
 	s.view.ledger(sale.listing, nil)
 	r.Height, r.Supply = sale.listing.Height, sale.listing.Supply.Total()
 	r.Escrowed, r.Pool = sale.listing.Supply.Escrowed, sale.listing.Supply.Pool
 	r.FirstMint, r.Seconds = seconds(s.firstMint), seconds(s.elapsed())
 	r.Units = len(s.units) + sale.translation.Units
 	r.Translation = sale.translation.Translation
-	r.Receipt = Receipt{sale.translation.Receipt, sale.translation.Job, sale.translation.Paid}
+	r.Receipt = report.SwarmReceipt{Path: sale.translation.Receipt, Job: sale.translation.Job, Paid: sale.translation.Paid}
 	for _, m := range s.view.miners {
-		e := Earner{m.name, s.members[m.name].account.String(), m.units, m.balance, m.balance}
+		e := report.Member{Name: m.name, Account: s.members[m.name].account.String(), Units: m.units, Earned: m.balance, Balance: m.balance}
 		if m.name == sale.seller {
 			e.Earned += sale.amount
 		}
 		r.Miners = append(r.Miners, e)
 	}
-	customer := s.members[customerName].account
-	r.Customer = Earner{Name: customerName, Account: customer.String(), Balance: balanceOf(sale.listing, customer)}
+	customer := s.members[CustomerName].account
+	r.Customer = report.Member{Name: CustomerName, Account: customer.String(), Balance: balanceOf(sale.listing, customer)}
 	s.view.phase = "done"
 	s.view.note(s.elapsed(), fmt.Sprintf("%s sold the customer %s ALIA, the translation cost %s", sale.seller, protocol.FormatAmount(sale.amount), protocol.FormatAmount(sale.translation.Paid)))
 	s.cfg.Screen.Show(&s.view, s.elapsed())

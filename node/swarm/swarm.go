@@ -24,6 +24,7 @@ import (
 
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/report"
 )
 
 // Config says what to run.
@@ -42,7 +43,7 @@ type Config struct {
 	Screen         *Screen
 	// Done is told of the result when it is there; without Once the swarm
 	// goes on after that.
-	Done func(*Result) error
+	Done func(*report.SwarmResult) error
 }
 
 // swarm is a running swarm. Its loop owns it.
@@ -60,7 +61,7 @@ type swarm struct {
 	units   map[string]bool // accepted, by CID: a resumed run may tell of one twice
 
 	books     chan books
-	trained   *Trained        // the coordinator's result
+	trained   *report.Trained // the coordinator's result
 	sale      chan saleResult // of the sale in progress
 	sold      bool            // the sale has begun
 	firstMint time.Duration
@@ -98,9 +99,9 @@ func open(ctx context.Context, cfg Config) (*swarm, error) {
 		cfg: cfg, crowd: newCrowd(cfg.Program), procs: map[string]*process{}, script: script{slices.Clone(cfg.Faults)},
 		units: map[string]bool{}, books: make(chan books), sale: make(chan saleResult, 1),
 	}
-	s.order = []string{ledgerName, coordinatorName}
+	s.order = []string{LedgerName, CoordinatorName}
 	for i := range cfg.Miners {
-		s.order = append(s.order, minerName(i+1))
+		s.order = append(s.order, MinerName(i+1))
 	}
 	for _, f := range cfg.Faults {
 		if n, err := minerNumber(f.Target); err == nil && n > cfg.Miners && !slices.Contains(s.order, f.Target) {
@@ -108,7 +109,7 @@ func open(ctx context.Context, cfg Config) (*swarm, error) {
 		}
 	}
 	var err error
-	if s.members, s.network, err = settle(cfg.Home, append([]string{customerName}, s.order...)); err != nil {
+	if s.members, s.network, err = settle(cfg.Home, append([]string{CustomerName}, s.order...)); err != nil {
 		return nil, err
 	}
 	s.client, err = light.Dial(ctx, light.Config{Addrs: s.network.Ledger, Genesis: s.network.Genesis})
@@ -128,12 +129,12 @@ func (s *swarm) arguments(name string) []string {
 	m := s.members[name]
 	common := []string{"--home", string(m.home), "--network", m.home.Network(), "--listen", m.listen(), "--log-level", "info", "--events"}
 	switch name {
-	case ledgerName:
+	case LedgerName:
 		return append([]string{"ledger", "start", "--rpc", s.rpc, "--approve-runs"}, common...)
-	case coordinatorName:
+	case CoordinatorName:
 		args := append([]string{"train", "--stay", "--threads", s.threads()}, s.cfg.Lesson...)
 		return append(args, common...)
-	case customerName:
+	case CustomerName:
 		return common
 	}
 	args := []string{"miner", "run", "--threads", s.threads(), "--languages", s.cfg.Source + "-" + s.cfg.Target}
@@ -224,7 +225,7 @@ func (s *swarm) tick(ctx context.Context) error {
 
 // faults does the steps of the script whose time has come.
 func (s *swarm) faults() error {
-	coordinator := s.procs[coordinatorName]
+	coordinator := s.procs[CoordinatorName]
 	for _, f := range s.script.due(s.view.round, s.elapsed(), coordinator.cmd == nil && coordinator.killed) {
 		if err := s.fault(f); err != nil {
 			return err
@@ -262,8 +263,8 @@ func (s *swarm) message(m message) error {
 		m.from.ready, m.from.met = true, true
 	}
 	if m.result != nil {
-		if m.from.name == coordinatorName && s.trained == nil {
-			s.trained = &Trained{}
+		if m.from.name == CoordinatorName && s.trained == nil {
+			s.trained = &report.Trained{}
 			if err := json.Unmarshal(m.result, s.trained); err != nil {
 				return fmt.Errorf("the coordinator's result: %w", err)
 			}
@@ -272,7 +273,7 @@ func (s *swarm) message(m message) error {
 		}
 		return nil
 	}
-	if m.event.Kind == node.EventUnit && m.from.name == coordinatorName {
+	if m.event.Kind == node.EventUnit && m.from.name == CoordinatorName {
 		if s.units[m.event.Unit] {
 			return nil
 		}
@@ -317,13 +318,13 @@ func (s *swarm) exited(p *process, err error) error {
 func (s *swarm) drain() {
 	miners := []string{}
 	for _, name := range s.order {
-		if name != ledgerName && name != coordinatorName {
+		if name != LedgerName && name != CoordinatorName {
 			miners = append(miners, name)
 		}
 	}
-	s.end(40*time.Second, coordinatorName) // it settles what was accepted
+	s.end(40*time.Second, CoordinatorName) // it settles what was accepted
 	s.end(10*time.Second, miners...)
-	s.end(15*time.Second, ledgerName)
+	s.end(15*time.Second, LedgerName)
 	s.crowd.close()
 }
 

@@ -184,7 +184,7 @@ func (v *view) roundDone(at time.Duration, e node.Event) {
 func (v *view) unit(from string, e node.Event) {
 	for i := range v.miners {
 		m := &v.miners[i]
-		if from == coordinatorName && m.account == e.Miner {
+		if from == CoordinatorName && m.account == e.Miner {
 			m.units++
 		}
 		if m.name == from && m.state != stateDown {

@@ -23,24 +23,24 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 // killed, one is to come.
 func busy() *view {
 	accounts := map[string]*member{}
-	order := []string{ledgerName, coordinatorName, "miner-1", "miner-2", "miner-3", "miner-4"}
+	order := []string{LedgerName, CoordinatorName, "miner-1", "miner-2", "miner-3", "miner-4"}
 	for i, name := range order {
 		accounts[name] = &member{name: name, account: protocol.Account{byte(i + 1)}}
 	}
 	v := newView(node.Network{Name: "village", Genesis: []byte("genesis")},
 		Config{Source: "en", Target: "de", Kernels: []string{"avx512", "portable"}}, accounts, order)
 	at := func(s int) time.Duration { return time.Duration(s) * time.Second }
-	v.event(at(1), coordinatorName, node.Event{Kind: node.EventPlanned, Rounds: 405, Text: "run bafyrun"})
-	v.event(at(2), coordinatorName, node.Event{Kind: node.EventJoined, Miner: accounts["miner-1"].account})
+	v.event(at(1), CoordinatorName, node.Event{Kind: node.EventPlanned, Rounds: 405, Text: "run bafyrun"})
+	v.event(at(2), CoordinatorName, node.Event{Kind: node.EventJoined, Miner: accounts["miner-1"].account})
 	for r := 1; r <= 212; r++ {
 		e := node.Event{Kind: node.EventRound, Round: r, Rounds: 405, Epoch: 1 + r/100, Loss: 7 / (1 + float64(r)/40), Tokens: 1000, Seconds: 0.5}
 		if r == 100 || r == 200 {
 			e.Valid, e.BLEU = 5.5/(1+float64(r)/40), float64(r)/8
 		}
-		v.event(at(2)+time.Duration(r)*250*time.Millisecond, coordinatorName, e)
+		v.event(at(2)+time.Duration(r)*250*time.Millisecond, CoordinatorName, e)
 	}
 	for range 140 {
-		v.event(at(50), coordinatorName, node.Event{Kind: node.EventUnit, Miner: accounts["miner-1"].account})
+		v.event(at(50), CoordinatorName, node.Event{Kind: node.EventUnit, Miner: accounts["miner-1"].account})
 	}
 	v.event(at(50), "miner-1", node.Event{Kind: node.EventUnit})
 	v.event(at(51), "miner-2", node.Event{Kind: node.EventIdle, Code: "no-open-units", Text: "every open unit is leased"})
@@ -56,7 +56,7 @@ func TestRender(t *testing.T) {
 	v := busy()
 	down := busy()
 	down.ledger(ledger.Listing{}, light.ErrUnreachable)
-	down.state(ledgerName, stateDown, "killed by the fault script")
+	down.state(LedgerName, stateDown, "killed by the fault script")
 	early := newView(node.Network{Name: "village"}, Config{Source: "en", Target: "de"}, nil, nil)
 	for name, lines := range map[string][]string{
 		"wide":   render(v, 55*time.Second, 110, false),

@@ -1,4 +1,4 @@
-package swarm
+package main
 
 import (
 	"fmt"
@@ -6,12 +6,14 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/alia-network/alia/node/report"
+	"github.com/alia-network/alia/node/swarm"
 	"github.com/alia-network/alia/protocol"
 )
 
-// Print writes the result for a person: the translation, the receipt, every
+// printSwarm writes the result for a person: the translation, the receipt, every
 // account, the supply and the model.
-func (r *Result) Print(w io.Writer) {
+func printSwarm(w io.Writer, r *report.SwarmResult) {
 	fmt.Fprintf(w, "\nTranslation\n\n")
 	for l := range strings.Lines(r.Translation) {
 		fmt.Fprint(w, "    "+l)
@@ -35,17 +37,17 @@ func (r *Result) Print(w io.Writer) {
 	fmt.Fprintf(w, "Homes    %s\n         %.1f s in all\n", r.Home, r.Seconds)
 }
 
-// Suggest writes what to try next while the network stays up.
-func (r *Result) Suggest(w io.Writer) {
+// suggest writes what to try next while the network stays up.
+func suggest(w io.Writer, r *report.SwarmResult) {
 	at := func(name string) string { return filepath.Join(r.Home, name) }
 	fmt.Fprintf(w, "\nThe network stays up until Ctrl-C. In another terminal:\n\n")
 	for _, c := range []string{
-		fmt.Sprintf("echo 'Where is the station?' | alia translate --model %s --home %s", r.Model, at(customerName)),
+		fmt.Sprintf("echo 'Where is the station?' | alia translate --model %s --home %s", r.Model, at(swarm.CustomerName)),
 		fmt.Sprintf("alia translate --local --model %s FILE", r.Path),
-		fmt.Sprintf("alia ledger supply --home %s", at(ledgerName)),
-		fmt.Sprintf("alia ledger run %s --home %s", r.Run, at(ledgerName)),
-		fmt.Sprintf("alia miner status --home %s", at(minerName(1))),
-		fmt.Sprintf("alia verify 0 --home %s", at(coordinatorName)),
+		fmt.Sprintf("alia ledger supply --home %s", at(swarm.LedgerName)),
+		fmt.Sprintf("alia ledger run %s --home %s", r.Run, at(swarm.LedgerName)),
+		fmt.Sprintf("alia miner status --home %s", at(swarm.MinerName(1))),
+		fmt.Sprintf("alia verify 0 --home %s", at(swarm.CoordinatorName)),
 	} {
 		fmt.Fprintf(w, "    %s\n", c)
 	}
