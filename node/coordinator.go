@@ -80,7 +80,7 @@ func (c *Coordinator) Run(ctx context.Context) (*Outcome, error) {
 	if err := c.count(ctx, head, out); err != nil {
 		return nil, err
 	}
-	c.Report(Event{Kind: EventPlanned, Work: c.Plan.Link, Rounds: out.Rounds, Text: "run " + c.Plan.Link.String()})
+	c.Report(Planned{Rounds: out.Rounds, Text: "run " + c.Plan.Link.String()})
 	t := &run.Training{Plan: c.Plan, Store: c.Store, Crew: c.Crew, Home: c.Home, Done: func(r run.Round, l block.Link) error {
 		if err := WriteFile(filepath.Join(c.Dir, home.HeadFile), []byte(l.String()+"\n")); err != nil {
 			return err
@@ -135,7 +135,7 @@ func (c *Coordinator) round(r run.Round, l block.Link, out *Outcome) {
 	if c.Committed != nil {
 		c.Committed(r, l)
 	}
-	c.Report(RoundEvent(c.Plan, r))
+	c.Report(RoundNotice(c.Plan, r))
 }
 
 // test translates the corpus's test sets with the crew and scores them.

@@ -51,8 +51,9 @@ func TestSameBitsCoordinatorStops(t *testing.T) {
 			t.Fatal(err)
 		}
 		units := 0
-		report := func(e node.Event) {
-			if e.Kind != node.EventUnit {
+		report := func(n node.Notice) {
+			e, ok := n.(node.UnitDone)
+			if !ok {
 				return
 			}
 			if seen[e.Unit]++; seen[e.Unit] > 1 {

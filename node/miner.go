@@ -150,7 +150,7 @@ func (m *Miner) idles(w block.Link, code protocol.Reason, detail string) {
 	m.idle[w] = code
 	m.mu.Unlock()
 	if !same {
-		m.Report(Event{Kind: EventIdle, Work: w}.because(code, detail))
+		m.Report(MinerIdle{because(code, detail)})
 	}
 }
 
@@ -236,13 +236,13 @@ func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases ma
 		if err := protocol.Parse(body, m.Peer.Net, &a); err != nil {
 			return err
 		}
-		m.Report(Event{Kind: EventUnit, Unit: a.Unit.String(), MFLOP: a.Cost})
+		m.Report(UnitDone{Unit: a.Unit.String(), MFLOP: a.Cost})
 	case protocol.TypeReject:
 		var r protocol.Reject
 		if err := protocol.Parse(body, m.Peer.Net, &r); err != nil {
 			return err
 		}
-		m.Report(Event{Kind: EventRefused}.because(r.Code, r.Detail))
+		m.Report(Refused{Why: because(r.Code, r.Detail)})
 	case protocol.TypeIdle:
 		var i protocol.Idle
 		if err := protocol.Parse(body, m.Peer.Net, &i); err != nil {
@@ -296,7 +296,7 @@ func (m *Miner) unit(w *work.Worker, l lease) error {
 		if code == protocol.Unspecified {
 			code = protocol.UnitFailed
 		}
-		m.Report(Event{Kind: EventRefused, Unit: l.ticket.Unit.String()}.because(code, err.Error()))
+		m.Report(Refused{Unit: l.ticket.Unit.String(), Why: because(code, err.Error())})
 		text := err.Error()
 		c := &protocol.Cancel{Version: protocol.Version, Ticket: l.id, Code: code, Detail: text[:min(len(text), 200)]}
 		if err := send(l.ctx, l.session, c); err != nil {

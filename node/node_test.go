@@ -70,9 +70,7 @@ func (v *village) peer(name string) *node.Peer {
 }
 
 func (v *village) report(name string) node.Reporter {
-	return func(e node.Event) {
-		v.t.Logf("%s: %s round %d/%d loss %.3f %s %s %s", name, e.Kind, e.Round, e.Rounds, e.Loss, e.Task, e.Code, e.Text)
-	}
+	return func(n node.Notice) { v.t.Logf("%s: %v", name, n) }
 }
 
 // miner mines until the test ends or the function it returns is called.
@@ -156,7 +154,7 @@ func local(t *testing.T) block.Link {
 		t.Fatal(err)
 	}
 	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: store, Clock: clock}
-	run := &node.Coordinator{Dir: t.TempDir(), Store: store, Plan: plan, Crew: crew, Home: crew, Report: func(node.Event) {}}
+	run := &node.Coordinator{Dir: t.TempDir(), Store: store, Plan: plan, Crew: crew, Home: crew, Report: func(node.Notice) {}}
 	out, err := run.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)

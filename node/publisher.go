@@ -170,7 +170,7 @@ func (p *Publisher) watch(now time.Time) {
 	}
 	if now.Sub(p.alone) >= aloneAfter {
 		p.alone = now
-		p.Report(Event{Kind: EventWaiting, Work: p.Work, Units: len(p.units)}.because(protocol.NoMiner, "units wait for one"))
+		p.Report(Waiting{Units: len(p.units), Why: because(protocol.NoMiner, "")})
 	}
 }
 

@@ -91,7 +91,7 @@ func (r *Relay) Carry(ctx context.Context) error {
 func (r *Relay) tell(err error) {
 	code, detail := reasonOf(err)
 	if code != r.told && code != protocol.Unspecified {
-		r.Report(Event{Kind: EventWaiting, Work: r.Run}.because(code, detail))
+		r.Report(Waiting{Why: because(code, detail)})
 	} else if err != nil && code == protocol.Unspecified {
 		r.Log.Warn("relay", "err", err)
 	}
@@ -250,7 +250,7 @@ func (r *Relay) settle(ctx context.Context) error {
 		return err
 	}
 	if len(done) > 0 {
-		r.Report(Event{Kind: EventSettled, Work: r.Run, Units: len(done)})
+		r.Report(UnitsSettled{Units: len(done)})
 	}
 	return nil
 }

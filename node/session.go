@@ -33,7 +33,7 @@ func (p *Publisher) serve(ctx context.Context, s *mesh.Session) {
 		p.apply(time.Now(), market.MinerLeft{Miner: s.Peer})
 	}
 	p.bidders[s.Peer] = b
-	p.Report(Event{Kind: EventJoined, Work: p.Work, Miner: s.Peer, Miners: len(p.bidders), MFLOP: bid.Capability.MFLOPS, Text: describe(bid.Capability)})
+	p.Report(MinerJoined{Miner: s.Peer, Miners: len(p.bidders), MFLOP: bid.Capability.MFLOPS, Text: describe(bid.Capability)})
 	p.apply(time.Now(), market.MinerJoined{Miner: s.Peer, MFLOPS: bid.Capability.MFLOPS, InFlight: bid.InFlight})
 	p.mu.Unlock()
 	var writer sync.WaitGroup
@@ -78,7 +78,7 @@ func (p *Publisher) leave(b *bidder, err error) {
 	}
 	p.apply(time.Now(), market.MinerLeft{Miner: miner})
 	if !p.ended {
-		p.Report(Event{Kind: EventLeft, Work: p.Work, Miner: miner, Miners: len(p.bidders)}.because(protocol.PeerGone, err.Error()))
+		p.Report(MinerLeft{Miner: miner, Miners: len(p.bidders), Why: because(protocol.PeerGone, err.Error())})
 	}
 }
 
@@ -118,7 +118,7 @@ func (p *Publisher) bid(ctx context.Context, s *mesh.Session) (protocol.Bid, err
 // refuse tells the other side why, as far as it still listens.
 func (p *Publisher) refuse(ctx context.Context, s *mesh.Session, ticket block.Link, err error) {
 	code, text := protocol.ReasonOf(err), err.Error()
-	p.Report(Event{Kind: EventRefused, Work: p.Work, Miner: s.Peer}.because(code, text))
+	p.Report(Refused{Miner: s.Peer, Why: because(code, text)})
 	var r protocol.Record = &protocol.Reject{Version: protocol.Version, Ticket: ticket, Code: code, Detail: text[:min(len(text), 200)]}
 	if code == protocol.WorkEnded {
 		r = &protocol.Idle{Version: protocol.Version, Code: code}
@@ -150,7 +150,7 @@ func (p *Publisher) listen(ctx context.Context, b *bidder) error {
 			if err := protocol.Parse(body, p.Peer.Net, &c); err != nil {
 				return err
 			}
-			p.Report(Event{Kind: EventRefused, Work: p.Work, Miner: s.Peer}.because(c.Code, c.Detail))
+			p.Report(Refused{Miner: s.Peer, Why: because(c.Code, c.Detail)})
 			p.failed(s.Peer, c.Ticket)
 		case protocol.TypeProgress:
 		default:
@@ -206,7 +206,7 @@ func (p *Publisher) attested(ctx context.Context, b *bidder, a protocol.Attestat
 	delete(p.units, a.Unit)
 	delete(p.tickets, a.Ticket)
 	p.push(b, &accept)
-	p.Report(Event{Kind: EventUnit, Work: p.Work, Miner: a.Account, Unit: a.Unit.String(), Task: w.unit.Kind.String(), MFLOP: a.Cost, Seconds: float64(line.Took) / 1000})
+	p.Report(UnitDone{Miner: a.Account, Unit: a.Unit.String(), Task: w.unit.Kind.String(), MFLOP: a.Cost, Seconds: float64(line.Took) / 1000})
 	p.apply(now, market.UnitDone{Unit: a.Unit, Miner: a.Account})
 	p.apply(now, market.DropUnits{Units: []block.Link{a.Unit}})
 	return nil

@@ -67,8 +67,8 @@ func translate(ctx context.Context, dir home.Dir, model string) error {
 	if err := os.MkdirAll(dir.Receipts(), 0o755); err != nil {
 		return err
 	}
-	c := &client.Client{Peer: peer, Dir: dir.Receipts(), Report: func(e node.Event) {
-		log.Println(e.Kind, e.Text)
+	c := &client.Client{Peer: peer, Dir: dir.Receipts(), Report: func(n node.Notice) {
+		log.Println(n)
 	}}
 	t, err := c.Translate(ctx, client.Document{
 		Text: string(text), Source: "en", Target: "de", Model: cid, Decoding: unit.Greedy,

@@ -104,7 +104,7 @@ func memoryUsage(err error) error {
 // decided says what was decided and why.
 func (a *app) decided(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
-	a.event(node.Event{Kind: node.EventDecided, Text: text})
+	a.event(node.Decided{Text: text})
 	a.note("%s", text)
 }
 

@@ -139,7 +139,7 @@ func startLedger(ctx context.Context, a *app, n *networked, c chain.Config) (err
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
-	a.event(node.Event{Kind: node.EventReady, Miner: peer.Account(), Text: l.RPC()})
+	a.event(node.Ready{Miner: peer.Account(), Text: l.RPC()})
 	a.note("network %s (%s), queries at %s; Ctrl-C ends", network.Name, peer.Net.Short(), l.RPC())
 	return node.Together(ctx, func(ctx context.Context) error { return peer.Listen(ctx, nil) }, func(ctx context.Context) error {
 		halted := make(chan error, 1)

@@ -81,10 +81,11 @@ func mine(ctx context.Context, a *app, c *compute, n *networked, pairs [][2]stri
 			return err
 		}
 	}
-	m := &node.Miner{Peer: peer, Capability: capability, Check: checkGPU, Report: func(e node.Event) {
-		a.event(e)
-		if e.Kind == node.EventIdle || e.Kind == node.EventRefused {
-			a.note("%s: %s %s", e.Kind, e.Code, e.Text)
+	m := &node.Miner{Peer: peer, Capability: capability, Check: checkGPU, Report: func(n node.Notice) {
+		a.event(n)
+		switch n.(type) {
+		case node.MinerIdle, node.Refused:
+			a.note("%v", n)
 		}
 	}}
 	m.Replace = func(broken *work.Worker, why error) (*work.Worker, error) {

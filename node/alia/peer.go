@@ -41,7 +41,7 @@ func (n *networked) join(ctx context.Context, a *app, role home.Role) (*node.Pee
 	if err := a.home.Enter(role); err != nil {
 		return nil, errors.Join(err, peer.Close())
 	}
-	a.event(node.Event{Kind: node.EventReady, Miner: peer.Account(), Text: firstOf(peer.Mesh.Addrs())})
+	a.event(node.Ready{Miner: peer.Account(), Text: firstOf(peer.Mesh.Addrs())})
 	a.note("network %s (%s), account %s", network.Name, peer.Net.Short(), peer.Account().String())
 	return peer, nil
 }

@@ -66,14 +66,14 @@ func (a *app) eventsFlag(cmd *cobra.Command) {
 	}
 }
 
-// event prints an event for the supervisor.
-func (a *app) event(e node.Event) {
+// event prints a notice for the supervisor.
+func (a *app) event(n node.Notice) {
 	if !a.events {
 		return
 	}
-	data, err := json.Marshal(e)
+	data, err := node.EncodeNotice(n)
 	if err != nil {
-		a.log.Error("event not written", "err", err)
+		a.log.Error("notice not written", "err", err)
 		return
 	}
 	a.line(data)

@@ -34,7 +34,7 @@ func openTrack(ctx context.Context, store block.Blocks, plan *run.Plan, dir stri
 	t := &track{plan: plan, at: passes(plan)}
 	var points []curves.Point
 	for _, r := range history {
-		points = append(points, t.point(node.RoundEvent(plan, r)))
+		points = append(points, t.point(node.RoundNotice(plan, r)))
 	}
 	c := plan.Run.Config
 	t.files, err = curves.Open(dir, fmt.Sprintf("Training run, %s to %s", c.Source, c.Target), points)
@@ -64,7 +64,7 @@ func passes(plan *run.Plan) []float64 {
 }
 
 // point is what the curves have of a round.
-func (t *track) point(e node.Event) curves.Point {
+func (t *track) point(e node.RoundDone) curves.Point {
 	run := t.plan.Run
 	place := run.Config.Position(e.Round, int(run.Steps)) // of the step after the round
 	place.Step = min(place.Step, place.Steps)
@@ -90,7 +90,7 @@ func decimal(x float32) float64 {
 }
 
 // add adds a round that is done.
-func (t *track) add(e node.Event) error { return t.files.Add(t.point(e)) }
+func (t *track) add(e node.RoundDone) error { return t.files.Add(t.point(e)) }
 
 // close finishes the files, if there are any. It may be called more than once.
 func (t *track) close() error {

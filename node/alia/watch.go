@@ -42,37 +42,37 @@ func (w *watch) draw(ctx context.Context, store block.Blocks, plan *run.Plan, di
 	return err
 }
 
-// report takes an event.
-func (w *watch) report(e node.Event) {
-	w.app.event(e)
+// report takes a notice.
+func (w *watch) report(n node.Notice) {
+	w.app.event(n)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	switch e.Kind {
-	case node.EventPlanned:
+	switch e := n.(type) {
+	case node.Planned:
 		w.rounds, w.cpu = e.Rounds, machine.CPUSeconds()
 		w.cpuEnd = w.cpu
-		w.app.note("%s: %d rounds, kernels %s", e.Text, e.Rounds, w.kernels)
+		w.app.note("%v, kernels %s", n, w.kernels)
 		if _, ok := onTerminal(w.app.stderr); ok && !w.app.events {
 			w.bar = progressbar.NewOptions(e.Rounds, progressbar.OptionSetWriter(w.app.stderr),
 				progressbar.OptionSetDescription("training"), progressbar.OptionShowCount(),
 				progressbar.OptionSetItsString("rounds"), progressbar.OptionShowIts(),
 				progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
 		}
-	case node.EventRound:
+	case node.RoundDone:
 		w.round, w.tokens, w.cpuEnd = e.Round, w.tokens+e.Tokens, machine.CPUSeconds()
 		w.show(e)
 		if err := w.track.add(e); err != nil { // the model does not depend on it
 			w.app.log.Warn("curves not written", "err", err)
 		}
-	case node.EventWaiting, node.EventJoined, node.EventLeft, node.EventRefused:
-		w.app.note("%s: %s %s", e.Kind, e.Code, e.Text)
+	case node.Waiting, node.MinerJoined, node.MinerLeft, node.Refused:
+		w.app.note("%v", n)
 	}
 }
 
 // every is the pause between plain lines, of which a person needs few.
 const every = 5 * time.Second
 
-func (w *watch) show(e node.Event) {
+func (w *watch) show(e node.RoundDone) {
 	if w.bar != nil {
 		w.bar.Describe(fmt.Sprintf("epoch %d, loss %.3f", e.Epoch, e.Loss))
 		if err := w.bar.Set(e.Round); err != nil {

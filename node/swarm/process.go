@@ -21,7 +21,7 @@ import (
 // message is something a process says or does.
 type message struct {
 	from   *process
-	event  node.Event
+	notice node.Notice     // nil: none
 	result json.RawMessage // its last line, when it printed a result
 	exited bool
 	err    error // of an exited process; nil for status 0
@@ -111,8 +111,11 @@ func (c *crowd) read(p *process, cmd *exec.Cmd, out io.Reader) {
 		m := message{from: p}
 		if bytes.HasPrefix(lines.Bytes(), resultPrefix) {
 			m.result = bytes.Clone(lines.Bytes())
-		} else if err := json.Unmarshal(lines.Bytes(), &m.event); err != nil {
-			continue // torn by a kill
+		} else {
+			var err error
+			if m.notice, err = node.DecodeNotice(lines.Bytes()); err != nil {
+				continue // torn by a kill
+			}
 		}
 		c.messages <- m
 	}

@@ -259,9 +259,6 @@ func (s *swarm) message(m message) error {
 	if m.exited {
 		return s.exited(m.from, m.err)
 	}
-	if m.event.Kind == node.EventReady {
-		m.from.ready, m.from.met = true, true
-	}
 	if m.result != nil {
 		if m.from.name == CoordinatorName && s.trained == nil {
 			s.trained = &report.Trained{}
@@ -273,14 +270,19 @@ func (s *swarm) message(m message) error {
 		}
 		return nil
 	}
-	if m.event.Kind == node.EventUnit && m.from.name == CoordinatorName {
-		if s.units[m.event.Unit] {
-			return nil
+	switch n := m.notice.(type) {
+	case node.Ready:
+		m.from.ready, m.from.met = true, true
+	case node.UnitDone:
+		if m.from.name == CoordinatorName {
+			if s.units[n.Unit] { // told again by a restarted coordinator
+				return nil
+			}
+			s.units[n.Unit] = true
 		}
-		s.units[m.event.Unit] = true
 	}
-	s.view.event(s.elapsed(), m.from.name, m.event)
-	if m.event.Kind == node.EventRound {
+	s.view.notice(s.elapsed(), m.from.name, m.notice)
+	if _, ok := m.notice.(node.RoundDone); ok {
 		return s.faults()
 	}
 	return nil

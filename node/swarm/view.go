@@ -126,35 +126,40 @@ func (v *view) nameOf(a protocol.Account) string {
 	return a.Short()
 }
 
-// event takes in what a process said.
-func (v *view) event(at time.Duration, from string, e node.Event) {
-	switch e.Kind {
-	case node.EventReady:
+// notice takes in a notice of a process.
+func (v *view) notice(at time.Duration, from string, n node.Notice) {
+	switch n := n.(type) {
+	case node.Ready:
 		v.state(from, stateWaiting, "")
-	case node.EventDecided:
-		v.note(at, e.Text)
-	case node.EventPlanned:
-		v.rounds, v.phase = e.Rounds, "training"
-		v.note(at, fmt.Sprintf("%s of %d rounds", e.Text, e.Rounds))
-	case node.EventRound:
-		v.roundDone(at, e)
-	case node.EventUnit:
-		v.unit(from, e)
-	case node.EventIdle:
-		v.state(from, stateWaiting, e.Text)
-	case node.EventJoined:
-		v.note(at, v.nameOf(e.Miner)+" bids")
-	case node.EventLeft:
-		v.note(at, fmt.Sprintf("%s has left: %s", v.nameOf(e.Miner), e.Text))
-	case node.EventRefused, node.EventWaiting:
-		if e.Code == protocol.Superseded.String() {
-			return // of two miners with one unit, the slower: nothing is wrong
+	case node.Decided:
+		v.note(at, n.Text)
+	case node.Planned:
+		v.rounds, v.phase = n.Rounds, "training"
+		v.note(at, fmt.Sprintf("%s of %d rounds", n.Text, n.Rounds))
+	case node.RoundDone:
+		v.roundDone(at, n)
+	case node.UnitDone:
+		v.unit(from, n)
+	case node.UnitProgress:
+		if n.Miner == (protocol.Account{}) { // the miner's own word
+			v.state(from, stateWorking, fmt.Sprintf("%.0f %% of a %s unit", 100*n.Done, n.Task))
 		}
-		v.note(at, fmt.Sprintf("%s: %s", from, e.Text))
+	case node.MinerIdle:
+		v.state(from, stateWaiting, n.Text)
+	case node.MinerJoined:
+		v.note(at, v.nameOf(n.Miner)+" bids")
+	case node.MinerLeft:
+		v.note(at, fmt.Sprintf("%s has left: %s", v.nameOf(n.Miner), n.Text))
+	case node.Refused:
+		if n.Code != protocol.Superseded.String() { // of two miners with one unit, the slower: nothing is wrong
+			v.note(at, fmt.Sprintf("%s: %s", from, n.Text))
+		}
+	case node.Waiting:
+		v.note(at, fmt.Sprintf("%s: %s", from, n.Text))
 	}
 }
 
-func (v *view) roundDone(at time.Duration, e node.Event) {
+func (v *view) roundDone(at time.Duration, e node.RoundDone) {
 	if e.Round <= v.round { // told again by a restarted coordinator
 		return
 	}
@@ -181,7 +186,7 @@ func (v *view) roundDone(at time.Duration, e node.Event) {
 
 // unit counts an accepted unit. The coordinator says whose it was; from a
 // miner's own word only its state is taken.
-func (v *view) unit(from string, e node.Event) {
+func (v *view) unit(from string, e node.UnitDone) {
 	for i := range v.miners {
 		m := &v.miners[i]
 		if from == CoordinatorName && m.account == e.Miner {

@@ -30,20 +30,20 @@ func busy() *view {
 	v := newView(node.Network{Name: "village", Genesis: []byte("genesis")},
 		Config{Source: "en", Target: "de", Kernels: []string{"avx512", "portable"}}, accounts, order)
 	at := func(s int) time.Duration { return time.Duration(s) * time.Second }
-	v.event(at(1), CoordinatorName, node.Event{Kind: node.EventPlanned, Rounds: 405, Text: "run bafyrun"})
-	v.event(at(2), CoordinatorName, node.Event{Kind: node.EventJoined, Miner: accounts["miner-1"].account})
+	v.notice(at(1), CoordinatorName, node.Planned{Rounds: 405, Text: "run bafyrun"})
+	v.notice(at(2), CoordinatorName, node.MinerJoined{Miner: accounts["miner-1"].account})
 	for r := 1; r <= 212; r++ {
-		e := node.Event{Kind: node.EventRound, Round: r, Rounds: 405, Epoch: 1 + r/100, Loss: 7 / (1 + float64(r)/40), Tokens: 1000, Seconds: 0.5}
+		e := node.RoundDone{Round: r, Rounds: 405, Epoch: 1 + r/100, Loss: 7 / (1 + float64(r)/40), Tokens: 1000, Seconds: 0.5}
 		if r == 100 || r == 200 {
 			e.Valid, e.BLEU = 5.5/(1+float64(r)/40), float64(r)/8
 		}
-		v.event(at(2)+time.Duration(r)*250*time.Millisecond, CoordinatorName, e)
+		v.notice(at(2)+time.Duration(r)*250*time.Millisecond, CoordinatorName, e)
 	}
 	for range 140 {
-		v.event(at(50), CoordinatorName, node.Event{Kind: node.EventUnit, Miner: accounts["miner-1"].account})
+		v.notice(at(50), CoordinatorName, node.UnitDone{Miner: accounts["miner-1"].account})
 	}
-	v.event(at(50), "miner-1", node.Event{Kind: node.EventUnit})
-	v.event(at(51), "miner-2", node.Event{Kind: node.EventIdle, Code: "no-open-units", Text: "every open unit is leased"})
+	v.notice(at(50), "miner-1", node.UnitDone{})
+	v.notice(at(51), "miner-2", node.MinerIdle{Why: node.Why{Code: "no-open-units", Text: "every open unit is leased"}})
 	v.state("miner-3", stateDown, "killed by the fault script")
 	v.state("miner-4", stateLater, "starts by the fault script")
 	v.note(at(53), "fault script: round 200: kill miner-3")
