@@ -171,8 +171,9 @@ func (p *Publisher) failed(miner protocol.Account, ticket block.Link) {
 	p.apply(time.Now(), market.UnitFailed{Unit: t.unit, Miner: miner})
 }
 
-// attested takes a miner's statement of a result: it fetches the result and
-// its outputs, checks what can be checked without computing, and accepts.
+// attested takes a miner's statement of a result (PROTOCOL.md, section 7.6):
+// it fetches the result and its outputs, checks what can be checked without
+// computing, and accepts.
 func (p *Publisher) attested(ctx context.Context, b *bidder, a protocol.Attestation) error {
 	w, err := p.claimed(b, a)
 	if err != nil {

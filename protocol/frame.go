@@ -6,8 +6,9 @@ import (
 	"io"
 )
 
-// frameHead is the size of a frame's head in bytes: four bytes for the length
-// of the body and two for the record type, both big-endian.
+// frameHead is the size of a frame's head (PROTOCOL.md, section 6.4) in bytes:
+// four bytes for the length of the body and two for the record type, both
+// big-endian.
 const frameHead = 6
 
 // WriteMessage writes one frame in one Write: a head and the record's bytes.

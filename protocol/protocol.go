@@ -64,9 +64,10 @@ func unhex(what string, dst, text []byte) error {
 // RecordType numbers a kind of record, in frames and under signatures.
 type RecordType uint16
 
-// The kinds of records. Numbers are part of the protocol and are never reused;
-// 3, 11 and 15 were used before the first public network. TypeTx is the
-// ledger's transaction, which is signed as records are, see package ledger.
+// The kinds of records: PROTOCOL.md, section 3.1. Numbers are part of the
+// protocol and are never reused; 3, 11 and 15 were used before the first
+// public network. TypeTx is the ledger's transaction, which is signed as
+// records are, see package ledger.
 const (
 	TypeRunOffer    RecordType = 1
 	TypeJobOffer    RecordType = 2

@@ -9,9 +9,9 @@ import (
 // Reject, Cancel and Idle, and names the counters of rejections.
 type Reason uint16
 
-// The reasons. Numbers are part of the protocol and are never reused: 20, 21,
-// 24, 25, 33, 44, 46, 62, 66, 81 and 84 were used before the first public
-// network.
+// The reasons: PROTOCOL.md, section 9. Numbers are part of the protocol and
+// are never reused: 20, 21, 24, 25, 33, 44, 46, 62, 66, 81 and 84 were used
+// before the first public network.
 const (
 	Unspecified Reason = 0
 

@@ -2,8 +2,9 @@ package protocol
 
 import "github.com/alia-network/alia/protocol/block"
 
-// A Record is one of the structs of this file that has a type number. Fields
-// stand in the order in which they are encoded.
+// A Record is one of the structs of this file that has a type number:
+// PROTOCOL.md, sections 4 and 5. Fields stand in the order in which they are
+// encoded.
 type Record interface {
 	Type() RecordType
 	check() error // version and bounds, without signatures

@@ -9,9 +9,9 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// Digest returns the message that is signed for a record or transaction: the
-// domain "ALIA-1", the network, the type, and the SHA-256 of its canonical
-// bytes with an empty signature.
+// Digest returns the message that is signed for a record or transaction
+// (PROTOCOL.md, section 3.2): the domain "ALIA-1", the network, the type, and
+// the SHA-256 of its canonical bytes with an empty signature.
 func Digest(net Net, t RecordType, unsigned []byte) []byte {
 	sum := sha256.Sum256(unsigned)
 	msg := append([]byte("ALIA-1"), net[:]...)
@@ -111,10 +111,10 @@ func checkSize(t RecordType, bytes int) error {
 	return nil
 }
 
-// Parse reads a record that a peer sent into *r. It accepts exactly the bytes
-// that Encode gives, and checks, cheapest first, their size, their shape, the
-// network and every signature (net counts for signed records only). An error is
-// an [Error] and has a reason.
+// Parse reads a record that a peer sent into *r (PROTOCOL.md, section 3.3). It
+// accepts exactly the bytes that Encode gives, and checks, cheapest first,
+// their size, their shape, the network and every signature (net counts for
+// signed records only). An error is an [Error] and has a reason.
 func Parse(data []byte, net Net, r Record) error {
 	if err := checkSize(r.Type(), len(data)); err != nil {
 		return err

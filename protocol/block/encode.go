@@ -35,12 +35,13 @@ func mustMode[M any](m M, err error) M {
 	return m
 }
 
-// Encode returns the canonical bytes of v: DAG-CBOR restricted to unsigned
-// integers, booleans, bytes, text, links ([Link]) and definite-length arrays,
-// each in its shortest form, an array outermost. Structs are arrays of their
-// fields (`cbor:",toarray"`). A value that needs anything else (a map, a float,
-// a negative number, nil) is an error. The caller must bound the size: a node that
-// becomes a block may not exceed [MaxSize].
+// Encode returns the canonical bytes of v (PROTOCOL.md, section 2.1): DAG-CBOR
+// restricted to unsigned integers, booleans, bytes, text, links ([Link]) and
+// definite-length arrays, each in its shortest form, an array outermost.
+// Structs are arrays of their fields (`cbor:",toarray"`). A value that needs
+// anything else (a map, a float, a negative number, nil) is an error. The
+// caller must bound the size: a node that becomes a block may not exceed
+// [MaxSize].
 func Encode(v any) ([]byte, error) {
 	data, err := encoder.Marshal(v)
 	if err != nil {

@@ -17,12 +17,12 @@
 //		}
 //	}
 //
-// Units are scheduled by earliest completion time. T is the earliest time at
-// which the miners together could finish all open units. A unit is leased to a
-// miner only if the miner would finish the unit by T. So a slow machine does not
-// delay the end of a round, and still computes wherever it helps. When no unit
-// is open, an idle miner gets a copy of the unit that is expected last, if the
-// copy would be finished first.
+// Units are scheduled by earliest completion time (PROTOCOL.md, section 7.3).
+// T is the earliest time at which the miners together could finish all open
+// units. A unit is leased to a miner only if the miner would finish the unit
+// by T. So a slow machine does not delay the end of a round, and still
+// computes wherever it helps. When no unit is open, an idle miner gets a copy
+// of the unit that is expected last, if the copy would be finished first.
 package market
 
 import (
@@ -121,7 +121,7 @@ func (IssueTicket) action()  {}
 func (CancelTicket) action() {}
 func (TellIdle) action()     {}
 
-// The book's constants.
+// The book's constants: PROTOCOL.md, sections 7.3 to 7.5.
 const (
 	minLease  = 10 * time.Second
 	maxLease  = 15 * time.Minute

@@ -17,10 +17,10 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// The block session. A request is one byte, a count of 1 to maxWant, and that
-// number of binary CIDs of 36 bytes. The answer is, for each CID in turn, four
-// bytes of length and the block, or the length notHeld alone. A stream carries
-// any number of requests, one after the other.
+// The block session: PROTOCOL.md, section 6.7. A request is one byte, a count
+// of 1 to maxWant, and that number of binary CIDs of 36 bytes. The answer is,
+// for each CID in turn, four bytes of length and the block, or the length
+// notHeld alone. A stream carries any number of requests, one after the other.
 const (
 	blocksProtocol = "/blk/1"
 	maxWant        = 64

@@ -57,8 +57,9 @@ func withinSize(_ context.Context, _ peer.ID, m *pubsub.Message) pubsub.Validati
 	return pubsub.ValidationAccept
 }
 
-// peerScore is how GossipSub scores peers (gossipsub v1.1, "Peer Scoring"). Any
-// number of peers may share a loopback or private address.
+// peerScore is how GossipSub scores peers (gossipsub v1.1, "Peer Scoring";
+// PROTOCOL.md, section 6.5). Any number of peers may share a loopback or
+// private address.
 func peerScore() *pubsub.PeerScoreParams {
 	var private []*net.IPNet
 	for _, cidr := range []string{"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"} {

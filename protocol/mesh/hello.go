@@ -11,9 +11,10 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// The hello is the only protocol that all networks have in common. The side
-// that dialled sends the 32 bytes of its network, the other side answers with
-// its own. If they differ, both sides count a rejection and disconnect.
+// The hello (PROTOCOL.md, section 6.3) is the only protocol that all networks
+// have in common. The side that dialled sends the 32 bytes of its network, the
+// other side answers with its own. If they differ, both sides count a
+// rejection and disconnect.
 const (
 	helloProtocol = "/alia/hello/1"
 	helloTimeout  = 10 * time.Second

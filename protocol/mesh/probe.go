@@ -15,11 +15,11 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// The probe measures the speed of the link to a peer. The asker sends a count
-// in four bytes. The peer answers probeReady, or probeBusy if it serves another
-// probe. Then the asker sends that number of random bytes, and when they have
-// arrived, the peer sends the same number back. The bytes are random, so that a
-// link that compresses gains nothing.
+// The probe (PROTOCOL.md, section 6.8) measures the speed of the link to a
+// peer. The asker sends a count in four bytes. The peer answers probeReady, or
+// probeBusy if it serves another probe. Then the asker sends that number of
+// random bytes, and when they have arrived, the peer sends the same number
+// back. The bytes are random, so that a link that compresses gains nothing.
 const (
 	probeProtocol = "/probe/1"
 	// MaxProbe is the most bytes of a probe, each way.

@@ -17,8 +17,9 @@ import (
 	"github.com/alia-network/alia/work/nmt"
 )
 
-// Model is the record of a trained model; its CID is the model's name. It
-// names no run: the same bits are the same model, whoever trained them.
+// Model is the record of a trained model (PROTOCOL.md, section 8.6); its CID
+// is the model's name. It names no run: the same bits are the same model,
+// whoever trained them.
 type Model struct {
 	_              struct{} `cbor:",toarray"`
 	Version        uint16

@@ -10,8 +10,9 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Round is the log of one round: what was planned, who did it, and the state
-// it left. Its CID, with the chain of Previous, is the history of the run.
+// Round is the log of one round (PROTOCOL.md, section 8.4): what was planned,
+// who did it, and the state it left. Its CID, with the chain of Previous, is
+// the history of the run.
 type Round struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16

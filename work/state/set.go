@@ -18,9 +18,9 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// SetRecord is a set of tensors as blocks: their names, types and shapes in
-// ascending order of names, and their elements, little endian, end to end in
-// one file.
+// SetRecord is a set of tensors as blocks (PROTOCOL.md, section 8.3): their
+// names, types and shapes in ascending order of names, and their elements,
+// little endian, end to end in one file.
 type SetRecord struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16

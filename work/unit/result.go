@@ -15,7 +15,8 @@ const (
 	NonFinite Defect = iota + 1
 )
 
-// Result is what a unit gives. Its CID is what an attestation signs.
+// Result is what a unit gives: PROTOCOL.md, section 8.2. Its CID is what an
+// attestation signs.
 type Result struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16

@@ -17,7 +17,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// Kind says what a unit computes.
+// Kind says what a unit computes: PROTOCOL.md, section 8.1.1.
 type Kind uint16
 
 const (
