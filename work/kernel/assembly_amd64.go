@@ -10,6 +10,8 @@ import "golang.org/x/sys/cpu"
 
 // assembly returns the devices written in assembly, the fastest first.
 func assembly() []backend {
+	// AVX-512 VNNI multiplies and adds four codes in one instruction. Processors without
+	// it take AVX2's Linear8.
 	wide := avx512
 	if cpu.X86.HasAVX512VNNI {
 		wide.linear8 = []linear8{linear8x4AVX512, linear8x2AVX512, linear8x1AVX512}
@@ -20,14 +22,15 @@ func assembly() []backend {
 	}
 }
 
-// fmaLoops are for processors that have the devices.
+// fmaLoops may run only on processors that support their device.
 func fmaLoops() []fmaLoop {
 	return []fmaLoop{{"avx512", 2 * 96 * 16, fmasAVX512}, {"avx2", 2 * 48 * 8, fmasAVX2}}
 }
 
 func hasAVX2() bool { return cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 }
 
-// hasAVX512 wants what the x86-64-v4 level names of AVX-512.
+// hasAVX512 reports whether the processor has the AVX-512 extensions of the level
+// x86-64-v4.
 func hasAVX512() bool {
 	x := &cpu.X86
 	return hasAVX2() && x.HasAVX512F && x.HasAVX512BW && x.HasAVX512DQ && x.HasAVX512VL

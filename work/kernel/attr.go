@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// AppendBinary appends the attributes' canonical encoding, 34 bytes in the
-// order of the fields, big endian, floats as their bits. Names of operations
-// are hashed from the encoding: see NUMERICS.md, section 6.1. The error is always nil.
+// AppendBinary appends the attributes' only encoding: 34 bytes, the fields in the sequence
+// of their declaration, big endian, floats as their bits (NUMERICS.md, section 6.1). The
+// names of operations are hashed from it. The error is always nil.
 func (a Attr) AppendBinary(b []byte) ([]byte, error) {
 	causal := byte(0)
 	if a.Causal {

@@ -2,8 +2,9 @@ package kernel
 
 import "math"
 
-// source makes the inputs of conformance cases and of the same-bits tests:
-// the same tensors on every machine, from the counter-based generator.
+// source makes the inputs of conformance cases and of the same-bits tests. It uses the
+// counter-based generator [Philox], so they are the same on every machine: NUMERICS.md,
+// section 10.
 type source struct {
 	key     [2]uint32
 	counter uint32
@@ -11,6 +12,8 @@ type source struct {
 	left    int
 }
 
+// word returns the next random word. The four words of a counter are used from the first
+// to the last.
 func (s *source) word() uint32 {
 	if s.left == 0 {
 		s.words = Philox([4]uint32{s.counter}, s.key)
@@ -21,14 +24,14 @@ func (s *source) word() uint32 {
 	return s.words[3-s.left]
 }
 
-// below returns a number in [0,n).
+// below returns an integer in [0,n).
 func (s *source) below(n int) int { return int(uint64(s.word()) * uint64(n) >> 32) }
 
 // uniform returns a multiple of 2^-22 in [-2,2).
 func (s *source) uniform() float32 { return float32(int32(s.word())>>8) / (1 << 22) }
 
-// rough returns mostly uniform numbers, with zeros of both signs, subnormals,
-// numbers whose products are subnormal, and large ones that cancel.
+// rough returns mostly uniform numbers, and between them zeros of both signs, subnormal
+// numbers, numbers whose products are subnormal, large numbers, and the negative of last.
 func (s *source) rough(last float32) float32 {
 	switch s.below(24) {
 	case 0:
@@ -67,8 +70,8 @@ func (s *source) smooth(shape ...int) Tensor {
 	return t
 }
 
-// few returns a tensor of five numbers, zeros of both signs among them: many
-// elements are equal.
+// few returns a tensor that holds only five different numbers, so that many elements are
+// equal. Zeros of both signs are among them.
 func (s *source) few(shape ...int) Tensor {
 	t := New(F32, shape...)
 	numbers := [5]uint32{0, 0x80000000, 0x3f800000, 0xbf800000, 0x80000001}
@@ -78,7 +81,7 @@ func (s *source) few(shape ...int) Tensor {
 	return t
 }
 
-// positive returns a tensor of numbers in [1/4, 9/4].
+// positive returns a tensor of uniform numbers in [1/4, 9/4].
 func (s *source) positive(shape ...int) Tensor {
 	t := s.smooth(shape...)
 	for i, v := range t.F {
@@ -108,8 +111,8 @@ func (s *source) distinct(n, limit int) Tensor {
 	return t
 }
 
-// segs returns n segments of at most limit queries and keys, side by side,
-// with a gap after the first, and the numbers of queries and keys.
+// segs returns a table of n adjacent segments of at most limit queries and keys, with a gap
+// after the first segment, and the total numbers of queries and keys.
 func (s *source) segs(n, limit int) (seg Tensor, tq, tk int) {
 	seg = New(I32, n, 4)
 	for i := range n {
@@ -123,7 +126,7 @@ func (s *source) segs(n, limit int) (seg Tensor, tq, tk int) {
 	return seg, tq, tk
 }
 
-// calls returns the conformance calls of op, with outputs to be filled.
+// calls returns the conformance calls of op, with outputs of zeros.
 func calls(op Op) []Call {
 	cs := Ops[op].cases(&source{key: [2]uint32{uint32(op), uint32(Ops[op].Version)}})
 	for i := range cs {
@@ -133,7 +136,7 @@ func calls(op Op) []Call {
 	return cs
 }
 
-// allocate gives c outputs with storage. It panics on a broken shape.
+// allocate gives c its outputs. It panics when c breaks its operation's shape rule.
 func allocate(c *Call) {
 	out, err := Infer(c.Op, c.Attr, c.In)
 	if err != nil {
@@ -176,7 +179,7 @@ func casesAddBias(s *source) []Call {
 	return []Call{call(Attr{}, s.floats(3, 5), s.floats(5)), call(Attr{}, s.floats(11, 83), s.floats(83))}
 }
 
-// normInputs returns X, stats, gamma and dY of a layer norm [t,d].
+// normInputs returns X, stats, gamma and dY of a layer norm of t rows of d elements.
 func normInputs(s *source, t, d int) (x, stats, gamma, dy Tensor) {
 	stats = s.positive(t, 2)
 	return s.floats(t, d), stats, s.smooth(d), s.floats(t, d)
@@ -240,12 +243,14 @@ func casesScatter(s *source) []Call {
 }
 
 func casesTopK(s *source) []Call {
-	steps := New(F32, 2, 70) // ascending, so that each comes first, and descending
+	// Ascending, so that each element goes to the front of the list, and descending.
+	steps := New(F32, 2, 70)
 	for i := range 70 {
 		steps.F[i], steps.F[70+i] = float32(i), -float32(i)
 	}
 	return []Call{
-		call(Attr{Rows: 1}, s.floats(3, 1)), call(Attr{Rows: 9}, s.floats(7, 45)), call(Attr{Rows: 20}, s.floats(5, 261)),
+		call(Attr{Rows: 1}, s.floats(3, 1)), call(Attr{Rows: 9}, s.floats(7, 45)),
+		call(Attr{Rows: 20}, s.floats(5, 261)),
 		call(Attr{Rows: 7}, s.few(9, 7)), call(Attr{Rows: 24}, s.few(5, 300)), call(Attr{Rows: 65}, s.few(3, 67)),
 		call(Attr{Rows: 33}, steps),
 	}
@@ -310,13 +315,14 @@ func casesAttend(s *source) []Call {
 	var cs []Call
 	for _, d := range [][3]int{{2, 22, 14}, {4, 64, 40}} {
 		seg, tq, tk := s.segs(3, d[2])
-		cs = append(cs, call(Attr{Heads: d[0], Scale: 0.3}, s.floats(tq, d[1]), s.floats(tk, d[1]), s.floats(tk, d[1]), seg))
+		q, k, v := s.floats(tq, d[1]), s.floats(tk, d[1]), s.floats(tk, d[1])
+		cs = append(cs, call(Attr{Heads: d[0], Scale: 0.3}, q, k, v, seg))
 	}
 	return append(cs, s.queries(4, 64, 21))
 }
 
-// queries is a call of Attend as a decoder has it: a query each for as many
-// keys, and one more.
+// queries is a call of Attend as a decoder makes it: three segments of one query each, for
+// keys or keys+1 keys.
 func (s *source) queries(heads, d, keys int) Call {
 	const n = 3
 	seg := New(I32, n, 4)
@@ -336,7 +342,8 @@ func casesMixT(s *source) []Call {
 	return cs
 }
 
-// logits returns X [t,v] with its row maxima and sums of exponentials.
+// logits returns X [t,v] with its row maxima m and sums of exponentials sum, whose rows have
+// different sizes of numbers.
 func (s *source) logits(t, v int) (x, m, sum Tensor) {
 	x, m, sum = s.smooth(t, v), New(F32, t), New(F32, t)
 	for i := range x.F {
@@ -414,7 +421,7 @@ func casesAddQuantized4(s *source) []Call {
 	return cs
 }
 
-// codes4 is words of Quantize4's form for the elements of x.
+// codes4 returns random codes in the form of Quantize4, for the elements of x.
 func (s *source) codes4(x *Tensor) Tensor {
 	q := New(I32, quanta4(x)*quantum4/8)
 	for i := range x.Len() {
@@ -429,8 +436,8 @@ func casesQuantize2(s *source) []Call {
 		tiny.F[i] = math.Float32frombits(uint32(i) * 0x01000193 & 0x807fffff)
 	}
 	return []Call{
-		call(Attr{}, s.floats(3)), call(Attr{}, s.smooth(41, 53)), call(Attr{}, s.smooth(3, 300)), call(Attr{}, s.floats(1030)),
-		call(Attr{}, New(F32, 70)), call(Attr{}, tiny),
+		call(Attr{}, s.floats(3)), call(Attr{}, s.smooth(41, 53)), call(Attr{}, s.smooth(3, 300)),
+		call(Attr{}, s.floats(1030)), call(Attr{}, New(F32, 70)), call(Attr{}, tiny),
 	}
 }
 
@@ -443,7 +450,7 @@ func casesAddQuantized2(s *source) []Call {
 	return cs
 }
 
-// codes2 is words of Quantize2's form for the elements of x.
+// codes2 returns random codes in the form of Quantize2, for the elements of x.
 func (s *source) codes2(x *Tensor) Tensor {
 	q := New(I32, quanta2(x), quantum2/16)
 	for i := range q.I {

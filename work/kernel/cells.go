@@ -4,8 +4,8 @@ package kernel
 
 import "math"
 
-// cells fills the rows of the table that have an assembly form; the reference
-// serves the others.
+// cells returns a cell for each operation that has an assembly form. The reference serves
+// the others.
 func (p *primitives) cells() [numOps]cell {
 	cs := [numOps]cell{
 		MatMul:            p.matMul,
@@ -38,6 +38,7 @@ func (p *primitives) cells() [numOps]cell {
 		Adam:              p.doAdam,
 		Swish:             p.doSwish,
 	}
+	// Not every instruction set has the operations on codes.
 	if p.quantize4 != nil {
 		cs[Quantize4], cs[AddQuantized4] = p.doQuantize4, p.doAddQuantized4
 		cs[Quantize2], cs[AddQuantized2] = p.doQuantize2, p.doAddQuantized2
@@ -51,11 +52,11 @@ func (p *primitives) cells() [numOps]cell {
 
 var ones = [1]float32{1}
 
-// rowAt is a pointer to row t of a matrix.
+// rowAt is a pointer to the first element of row t of a matrix.
 func rowAt(x *Tensor, t int) *float32 { return &row(x, t)[0] }
 
-// doAddBias adds to a few rows at once a bias repeated as often: a call takes
-// as long as a short row.
+// doAddBias adds the bias to several short rows at once, because a call of assembly costs
+// as much as a short row. The bias is repeated for that.
 func (p *primitives) doAddBias(s *scratch, c *Call, lo, hi int) {
 	bias, few := c.In[1].F, max(min(1024/len(c.In[1].F), hi-lo), 1)
 	if few > 1 {
@@ -116,9 +117,9 @@ func (p *primitives) doGainGrad(_ *scratch, c *Call, lo, hi int) {
 	}
 }
 
-// doColSum is for short rows a product with ones, which sums in registers: an
-// fma with 1 rounds as an addition does. Far apart, long rows are better read
-// as they lie.
+// doColSum computes short rows as a product with ones, which sums in registers: an fma
+// with 1 rounds as an addition does. Elements of one column of long rows lie too far from
+// one another for that, so long rows are added one by one.
 func (p *primitives) doColSum(s *scratch, c *Call, lo, hi int) {
 	sum := c.Out[0].F[lo:hi]
 	if d := cols(&c.In[0]); d <= 1024 {
@@ -153,13 +154,15 @@ func (p *primitives) doScatterAdd(_ *scratch, c *Call, lo, hi int) {
 }
 
 func (p *primitives) doDropout(s *scratch, c *Call, lo, hi int) {
-	// Whole blocks of 32 elements, which are 8 counters; the reference does
-	// the few that are left.
+	// Assembly computes whole blocks of 32 elements, which are 8 counters; the reference
+	// computes the rest.
 	whole := min(hi, c.In[0].Len()/4)
 	whole = lo + (whole-lo)/8*8
 	if whole > lo {
 		key, counter := dropKey(c)
 		counter[0], counter[1] = uint32(lo), uint32(uint64(lo)>>32)
+		// The multipliers, the first counter and the key of each round, as the assembly
+		// takes them.
 		s.keys[0], s.keys[1] = [4]uint32{philoxM0, 0, philoxM1, 0}, counter
 		for r := range philoxRounds {
 			s.keys[2+r] = [4]uint32{key[0], 0, key[1], 0}
@@ -201,14 +204,15 @@ func (p *primitives) doSum(_ *scratch, c *Call, _, _ int) {
 
 func (p *primitives) doArgMax(_ *scratch, c *Call, lo, hi int) {
 	for t := lo; t < hi; t++ {
+		// The largest value first, then its first place: both are fast over vectors.
 		c.Out[0].I[t] = 0
 		x := row(&c.In[0], t)
 		best := p.largest(&x[0], len(x))
 		if best == math.Float32frombits(0xff800000) {
-			continue
+			continue // no element is larger than -Inf: the answer is 0
 		}
 		i := p.indexOf(&x[0], best, len(x))
-		for x[i] != best {
+		for x[i] != best { // indexOf finds the vector, not the element
 			i++
 		}
 		c.Out[0].I[t] = int32(i)
@@ -222,7 +226,9 @@ func (p *primitives) doCrossEntropyGrad(_ *scratch, c *Call, lo, hi int) {
 	for t := lo; t < hi; t++ {
 		x, dx := row(&c.In[0], t), row(&c.Out[0], t)
 		inv, label := 1/s[t], int(y[t])
-		g := float32(Exp(x[label]-m[t])*inv) - eps // before dx, which may be x, is written
+		// The label's element differs from the others. It is read before dx is written,
+		// because dx may have x's storage.
+		g := float32(Exp(x[label]-m[t])*inv) - eps
 		p.entropy(&dx[0], &x[0], m[t], inv, eps, scale, v)
 		dx[label] = (g - (1 - c.Attr.Eps)) * scale
 	}
@@ -238,6 +244,7 @@ func (p *primitives) doQuantize(_ *scratch, c *Call, lo, hi int) {
 			clear(q[i:end])
 			continue
 		}
+		// Assembly takes multiples of 32 elements, Go the rest.
 		if n := (end - i) / lanes * lanes; n > 0 {
 			p.quantize(&q[i], &x[i], inv, n)
 			i += n
@@ -326,6 +333,7 @@ func (p *primitives) doAddQuantized2(_ *scratch, c *Call, lo, hi int) {
 
 func (p *primitives) doAdam(s *scratch, c *Call, lo, hi int) {
 	a, hyper := &c.Attr, c.In[3].F
+	// What all elements share, computed once and in the layout of the assembly.
 	s.factors = [8]float32{a.Beta1, 1 - a.Beta1, a.Beta2, 1 - a.Beta2, hyper[1], hyper[0], hyper[2], a.Eps}
 	p.adam(&c.Out[0].F[lo], &c.Out[1].F[lo], &c.Out[2].F[lo],
 		&c.In[0].F[lo], &c.In[1].F[lo], &c.In[2].F[lo], &s.factors, hi-lo)

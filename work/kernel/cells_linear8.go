@@ -2,8 +2,8 @@
 
 package kernel
 
-// cached8 is the bytes of panels of a weight that tiles of rows take turns
-// with: they stay in the first level cache.
+// cached8 is the number of bytes of a weight's panels that are multiplied with all rows
+// before the next panels. They stay in the first level cache.
 const cached8 = 24 << 10
 
 func (p *primitives) doQuantizeRows(_ *scratch, c *Call, lo, hi int) {
@@ -13,7 +13,7 @@ func (p *primitives) doQuantizeRows(_ *scratch, c *Call, lo, hi int) {
 		x, q := row(&c.In[0], t), c.Out[0].B[t*k:(t+1)*k]
 		s, inv := rowScale(p.absMax(&x[0], k))
 		c.Out[1].F[t] = s
-		from := 0
+		from := 0 // the first element that Go must encode
 		if inv != 0 && whole > 0 {
 			p.quantize(&q[0], &x[0], inv, whole)
 			from = whole
@@ -22,16 +22,18 @@ func (p *primitives) doQuantizeRows(_ *scratch, c *Call, lo, hi int) {
 	}
 }
 
-// product8 is rows from t on of a Linear8, over panels from p on.
+// product8 is a part of a Linear8: rows t to t+rows-1 and panels p to p+panels-1.
 type product8 struct {
 	c         *Call
-	q         []int8 // codes of the rows, ldq apart
+	q         []int8 // codes of the rows, which are ldq apart
 	ldq       int
 	t, rows   int
 	p, panels int
 }
 
 func (p *primitives) doLinear8(s *scratch, c *Call, lo, hi int) {
+	// Pieces are panels, row by row. They are taken as whole rows where possible, with the
+	// ends of the first and last row as parts of one row.
 	panels := rows(&c.In[2])
 	for lo < hi {
 		x := product8{c: c, t: lo / panels, rows: 1, p: lo % panels}
@@ -45,8 +47,8 @@ func (p *primitives) doLinear8(s *scratch, c *Call, lo, hi int) {
 	}
 }
 
-// align finds the codes, in groups that are whole: those that are not are
-// copied to where the rest of each row's last group is 0.
+// align sets x.q to the rows' codes in whole groups of four. Rows whose length is not a
+// multiple of four are copied, with zeros at their ends.
 func (x *product8) align(s *scratch) {
 	k := cols(&x.c.In[0])
 	x.q, x.ldq = x.c.In[0].B[x.t*k:(x.t+x.rows)*k], k
@@ -64,13 +66,13 @@ func (x *product8) align(s *scratch) {
 	x.q = s.codes
 }
 
-// product8 takes some panels at a time past all rows, and the last panel by
-// itself where it is narrower than the others.
+// product8 multiplies some panels at a time with all rows, and the last panel by itself
+// where it has fewer columns than the others.
 func (p *primitives) product8(s *scratch, x *product8) {
 	n := rows(&x.c.In[3])
 	end := min(x.p+x.panels, n/panel8)
 	step := end - x.p
-	if x.rows > 4 {
+	if x.rows > 4 { // with few rows the weight is read once or twice anyway
 		step = max(cached8/(x.ldq*panel8), 1)
 	}
 	y, sw, b := x.c.Out[0].F[x.t*n:], x.c.In[3].F, x.c.In[4].F
@@ -80,6 +82,7 @@ func (p *primitives) product8(s *scratch, x *product8) {
 	if end == x.p+x.panels {
 		return
 	}
+	// The narrow panel gets its scales, bias and output in scratch, all of full width.
 	from := end * panel8
 	part := s.panel((x.rows + 2) * panel8)
 	copy(part, sw[from:])
@@ -90,10 +93,12 @@ func (p *primitives) product8(s *scratch, x *product8) {
 	}
 }
 
-// panels8 computes all rows of x for count whole panels from at on.
+// panels8 computes all rows of x for count panels of full width, from panel at on, with
+// the tallest tiles first. Row i of the result begins at y[i*ldy].
 func (p *primitives) panels8(x *product8, y []float32, ldy, at, count int, sw, b *float32) {
 	w := &x.c.In[2].B[at*x.ldq*panel8]
 	for i, h := 0, 0; i < x.rows; {
+		// The heights are powers of two, the last is 1.
 		height := 1 << (len(p.linear8) - 1 - h)
 		if height > x.rows-i {
 			h++

@@ -3,18 +3,17 @@
 package kernel
 
 const (
-	// maxDepth is how many products of a chain are done at most before its
-	// sum is put back: a tile's rows of A, so deep, stay in the first level
-	// cache while panels of B pass by.
+	// maxDepth is the largest number of steps of k that a tile computes before it stores
+	// its sums. A tile's rows of A, cut to this depth, stay in the first level cache while
+	// the panels of B pass by.
 	maxDepth = 256
-	// blockSize is the number of elements of B that are packed at a time, to
-	// be used again from the second level cache for every row of A.
+	// blockSize is the number of elements of B that are packed at a time. They stay in
+	// the second level cache for all rows of A.
 	blockSize = 1 << 17
-	// packFrom is the number of rows of A that pays for packing B where its
-	// rows could be read in place.
+	// packFrom is the number of rows of A from which packing B is faster than reading it
+	// in place.
 	packFrom = 64
-	// aliased is the distance, in elements, at which addresses share a set of
-	// a cache.
+	// aliased is a distance, in elements, at which addresses share a set of a cache.
 	aliased = 1024
 )
 
@@ -25,10 +24,11 @@ func (p *primitives) matMul(s *scratch, c *Call, lo, hi int) {
 	p.product(s, &x)
 }
 
-// product computes x. Chains go on from C where the last part of k left them,
-// and A is read in place: a tile's rows of it are near enough to one another,
-// whatever their distance.
+// product computes x in blocks that fit the caches. A chain whose k is divided continues
+// from the sum that the part before stored in C, so the bits are those of one chain. A is
+// read in place: a tile reads few rows of it.
 func (p *primitives) product(s *scratch, x *product) {
+	// A single row, as in decoding: B is read once, in place.
 	if x.m == 1 && p.rowProduct != nil && x.n >= p.rowCols && x.colA == 1 && x.colB == 1 {
 		blocks := x.n / p.rowCols
 		p.rowProduct(&x.c[0], &x.a[0], &x.b[0], wordSize*x.rowB, x.k, blocks)
@@ -38,18 +38,19 @@ func (p *primitives) product(s *scratch, x *product) {
 		*x = x.cols(blocks*p.rowCols, x.n)
 	}
 	if x.m < packFrom && x.n <= p.cols && x.k <= maxDepth {
-		p.panel(s, x, 0) // attention's products are many
+		p.panel(s, x, 0) // attention has many products that fit one panel
 		return
 	}
 	depth := even(x.k, maxDepth)
 	for k := 0; k < x.k; k += depth {
-		if x.m < packFrom {
+		if x.m < packFrom { // few rows: panel by panel, packed only where it must be
 			for j := 0; j < x.n; j += p.cols {
 				y := x.part(j, p.cols, k, depth)
 				p.panel(s, &y, k)
 			}
 			continue
 		}
+		// Many rows: as many panels at a time as the second level cache holds.
 		width := even((x.n+p.cols-1)/p.cols, max(blockSize/(depth*p.cols), 1)) * p.cols
 		for j := 0; j < x.n; j += width {
 			y := x.part(j, width, k, depth)
@@ -58,14 +59,14 @@ func (p *primitives) product(s *scratch, x *product) {
 	}
 }
 
-// even returns the size of the fewest equal parts of n that are at most limit.
+// even returns the size of the parts when n is divided into the fewest parts of at most
+// limit, all of about the same size.
 func even(n, limit int) int {
 	parts := (n + limit - 1) / limit
 	return (n + parts - 1) / parts
 }
 
-// part is up to n columns of x from j, and up to depth products of their
-// chains from k.
+// part is columns j to j+n-1 of x, limited to steps k to k+depth-1 of their chains.
 func (x *product) part(j, n, k, depth int) product {
 	y := *x
 	y.n, y.k = min(n, x.n-j), min(depth, x.k-k)
@@ -73,16 +74,18 @@ func (x *product) part(j, n, k, depth int) product {
 	return y
 }
 
-// block computes x, whose B fits the second level cache: a tile's rows of A
-// meet every panel of B before the next rows come. It is the loop of Goto and
-// van de Geijn ("Anatomy of high-performance matrix multiplication", 2008)
-// with A and B exchanged, as rows of C are adjacent here and not columns.
+// block computes x, whose packed B fits the second level cache: a tile's rows of A are
+// multiplied with every panel of B before the next rows. It is the loop of Goto and van de
+// Geijn ("Anatomy of high-performance matrix multiplication", 2008) with A and B
+// exchanged, because rows of C are adjacent here, not columns. resume is 0 where chains
+// begin at +0, and not 0 where they continue from C.
 func (p *primitives) block(s *scratch, x *product, resume int) {
 	panels := (x.n + p.cols - 1) / p.cols
 	b := s.panel((panels + 1) * p.cols * x.k)
 	for j := 0; j < x.n; j += p.cols {
 		p.pack(b[j*x.k:], x, j)
 	}
+	// A is read in place, or else copied a few rows at a time behind the panels of B.
 	group := x.m
 	if p.copies(x) {
 		group = p.cols / p.rows[0] * p.rows[0]
@@ -98,19 +101,20 @@ func (p *primitives) block(s *scratch, x *product, resume int) {
 	}
 }
 
-// copies reports whether copying A pays: where elements of its rows are apart,
-// a tile takes a part of each cache line, if those lines are not all in the
-// cache until the next tile takes the rest, and B is wide enough.
+// copies reports whether copying A is faster. Where the elements of a row of A are not
+// adjacent, a tile uses only a part of each cache line that it reads. The next tile uses
+// the rest, unless the lines have left the cache: because their addresses share a set, or
+// because a tile is short. B must be wide enough to repay the copy.
 func (p *primitives) copies(x *product) bool {
 	const line = 16 // elements
 	tall := p.rows[0]
 	return x.colA != 1 && (x.colA%aliased == 0 || tall <= line/2) && x.n >= p.cols*tall
 }
 
-// tiles computes x with the packed panels b.
+// tiles computes x from the packed panels b of its B, with the tallest tiles first.
 func (p *primitives) tiles(x *product, b []float32, resume int) {
 	for i, h := 0, 0; i < x.m; i += p.rows[h] {
-		for p.rows[h] > x.m-i {
+		for p.rows[h] > x.m-i { // the last rows need shorter tiles
 			h++
 		}
 		for j := 0; j < x.n; j += p.cols {
@@ -119,12 +123,14 @@ func (p *primitives) tiles(x *product, b []float32, resume int) {
 	}
 }
 
-// panel computes x, of one tile's columns and few rows.
+// panel computes x, which has at most the columns of one tile and few rows.
 func (p *primitives) panel(s *scratch, x *product, resume int) {
 	b, rowB, width := x.b, x.rowB, p.cols
 	if x.n <= p.cols/2 {
 		width = p.cols / 2
 	}
+	// Tiles read whole vectors. B is packed where its rows are not adjacent, or where the
+	// vectors of its last row would end behind the tensor.
 	if x.colB != 1 || (x.k-1)*rowB+width > len(b) {
 		b, rowB = s.panel(p.cols*x.k), p.cols
 		p.pack(b, x, 0)
@@ -137,25 +143,26 @@ func (p *primitives) panel(s *scratch, x *product, resume int) {
 	}
 }
 
-// tile computes the tile of height h at row i and column j of x. Its columns
-// of B are at b, rows of them rowB apart.
+// tile computes the tile of the h-th height at row i and column j of x. b is its columns
+// of B, whose rows are rowB elements apart.
 func (p *primitives) tile(x *product, h, i, j int, b []float32, rowB, resume int) {
+	// A narrow tile does half the work where the columns left fit it.
 	f, n := p.wide[h], min(p.cols, x.n-j)
 	if n <= p.cols/2 {
 		f = p.narrow[h]
 	}
-	f(&x.c[i*x.ldc+j], wordSize*x.ldc, &x.a[i*x.rowA], wordSize*x.rowA, wordSize*x.colA, &b[0], wordSize*rowB, x.k, n, resume)
+	f(&x.c[i*x.ldc+j], wordSize*x.ldc, &x.a[i*x.rowA], wordSize*x.rowA, wordSize*x.colA,
+		&b[0], wordSize*rowB, x.k, n, resume)
 }
 
-// pack copies the tile's columns of x's B from j on to where its rows are
-// adjacent.
+// pack copies one panel, the columns of B from j on, to dst, with its rows adjacent.
 func (p *primitives) pack(dst []float32, x *product, j int) {
 	b, n := x.b[j*x.colB:], min(p.cols, x.n-j)
 	if x.colB == 1 {
 		p.packRows(&dst[0], &b[0], wordSize*x.rowB, x.k, n)
 		return
 	}
-	if x.k < 8 {
+	if x.k < 8 { // the assembly transposes at least 8 rows
 		for k := range x.k {
 			for j := range n {
 				dst[k*p.cols+j] = b[k*x.rowB+j*x.colB]
@@ -163,9 +170,11 @@ func (p *primitives) pack(dst []float32, x *product, j int) {
 		}
 		return
 	}
+	// B is transposed: its columns become the adjacent rows of the panel, 16 or 8 at once.
 	from := 0
 	if p.packColumns16 != nil && x.k >= 16 {
-		// The last columns may be others than x's, if they are there.
+		// It always reads 16 columns. Those behind x's last column may be any columns of
+		// B, if the tensor has them: their sums are not stored.
 		for ; from < n && (from+15)*x.colB+x.k <= len(b); from += 16 {
 			p.packColumns16(&dst[from], wordSize*p.cols, &b[from*x.colB], wordSize*x.colB, x.k)
 		}

@@ -13,36 +13,39 @@ import (
 	"strings"
 )
 
-// published lists, for every case of every row, the digests of its inputs and
-// of its outputs: "operation case input output", one a line.
+// published lists the digests of the inputs and outputs of every conformance case, in
+// lines of the form "operation case input output": NUMERICS.md, section 10.
 //
 //go:embed conformance.txt
 var published []byte
 
-// ErrConformance is in the chain of the error of a device that gives other
-// bits than the published ones.
+// ErrConformance is in the chain of the error of a device whose bits differ from the
+// published ones. Such a device must not be used.
 var ErrConformance = errors.New("device breaks the numeric specification")
 
-// Check runs every conformance case on dev and compares digests with the
-// published ones. It takes milliseconds. It also finds a processor that
-// flushes subnormal numbers to zero, and a device that breaks down.
+// Check runs every conformance case on dev and compares the digests with the published
+// ones. It takes milliseconds. The error names the first case that differs. Check also
+// fails on a processor that flushes subnormal numbers to zero, and on a device that
+// breaks down.
 func Check(dev Device) (err error) {
 	defer Recover(&err)
 	if flushesSubnormals() {
-		return fmt.Errorf("check %s: subnormal numbers are flushed to zero: %w", dev.Name(), ErrConformance)
+		return fmt.Errorf("check %s: the processor flushes subnormal numbers to zero: %w", dev.Name(), ErrConformance)
 	}
 	want := bufio.NewScanner(bytes.NewReader(published))
 	return eachCase(dev, func(line string) error {
 		if !want.Scan() || want.Text() != line {
 			op, _, _ := strings.Cut(line, " ")
-			return fmt.Errorf("check %s: %s: got %q, published %q: %w", dev.Name(), op, line, want.Text(), ErrConformance)
+			return fmt.Errorf("check %s: %s: got %q, published is %q: %w",
+				dev.Name(), op, line, want.Text(), ErrConformance)
 		}
 		return nil
 	})
 }
 
-// Compare runs every conformance case on dev and reports whether each agrees
-// with what is published.
+// Compare runs every conformance case on dev and reports for each whether it agrees with
+// the published digests. name is the operation and the case's number, such as "MatMul 3".
+// The error is a breakdown of the device.
 func Compare(dev Device, report func(name string, agrees bool)) (err error) {
 	defer Recover(&err)
 	want := bufio.NewScanner(bytes.NewReader(published))
@@ -53,7 +56,7 @@ func Compare(dev Device, report func(name string, agrees bool)) (err error) {
 	})
 }
 
-// conformance writes the published file as dev computes it.
+// conformance writes the file of digests as dev computes it.
 func conformance(w io.Writer, dev Device) error {
 	return eachCase(dev, func(line string) error {
 		_, err := fmt.Fprintln(w, line)
@@ -61,7 +64,7 @@ func conformance(w io.Writer, dev Device) error {
 	})
 }
 
-// eachCase runs the cases in the table's order and gives each one's line.
+// eachCase runs the cases in the table's sequence, and reports the line of each.
 func eachCase(dev Device, report func(line string) error) error {
 	for op := range numOps {
 		if op == 0 {
@@ -112,7 +115,7 @@ func flushesSubnormals() bool {
 	return product32(math.Float32frombits(0x00800000), 0.5) == 0 || product32(least, 2) == 0
 }
 
-// product32 multiplies at run time, where the compiler cannot.
+// product32 multiplies at run time: noinline keeps the compiler from doing it.
 //
 //go:noinline
 func product32(x, y float32) float32 { return x * y }

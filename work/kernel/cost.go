@@ -1,13 +1,13 @@
 package kernel
 
-// The integer cost and the pieces of each kind of row.
+// The integer cost and the number of pieces of each operation: NUMERICS.md, section 6.
 
-// perElement prices every element of the first input at k operations.
+// perElement is a cost of k for every element of the first input.
 func perElement(k uint64) func(*Call) uint64 {
 	return func(c *Call) uint64 { return k * uint64(c.In[0].Len()) }
 }
 
-// perOutput prices every element of the first output at k operations.
+// perOutput is a cost of k for every element of the first output.
 func perOutput(k uint64) func(*Call) uint64 {
 	return func(c *Call) uint64 { return k * uint64(c.Out[0].Len()) }
 }
@@ -30,7 +30,7 @@ func flopMix(c *Call) uint64 {
 	return 2 * uint64(c.In[0].Len()) * (uint64(cols(&c.In[1])) / uint64(c.Attr.Heads))
 }
 
-// flopAttend is that of the three rows.
+// flopAttend is the cost of AttnScores, AttnSoftmax and AttnMix together.
 func flopAttend(c *Call) uint64 {
 	scores := uint64(scoresBefore(&c.In[3], c.Attr.Heads, rows(&c.In[3])))
 	return scores * (4*uint64(cols(&c.In[0])/c.Attr.Heads) + 12)
@@ -47,6 +47,5 @@ func chunks2(c *Call) int  { return quanta2(&c.In[0]) }
 func segments(c *Call) int { return rows(&c.In[len(c.In)-1]) }
 func quads(c *Call) int    { return (c.In[0].Len() + 3) / 4 }
 
-// partsMatMul splits a product by its rows, or by its columns when those are
-// more.
+// partsMatMul divides a product by its rows, or by its columns when it has more columns.
 func partsMatMul(c *Call) int { return max(rows(&c.Out[0]), cols(&c.Out[0])) }

@@ -73,6 +73,7 @@ func (d *device) Do(c *Call) {
 
 // worth reports whether calls take longer than starting a thread, about 50 us.
 func (d *device) worth(calls []Call) bool {
+	// Counting stops as soon as the answer is known: most stages are large.
 	cost := uint64(0)
 	for i := range calls {
 		if cost += d.effort(&calls[i]); cost >= d.splitCost {
@@ -220,7 +221,7 @@ func Open(name string, threads int) (Device, error) {
 // is none, and for each faster device the reason why it is not used.
 func Choose(threads int) (Device, []string) {
 	var reasons []string
-	for _, b := range backends() {
+	for _, b := range backends() { // the fastest first
 		dev, err := b.open(threads)
 		if err == nil {
 			return dev, reasons

@@ -2,9 +2,9 @@ package kernel
 
 import "math"
 
-// The constants of Exp and Log are bit patterns, so that no compiler or
-// assembler has a say in how they are rounded: NUMERICS.md, sections 5.1 and 5.2. The polynomials are those of
-// Cephes (Moshier, expf and logf), evaluated in fma.
+// The constants of Exp and Log are bit patterns, so that no compiler or assembler
+// rounds them: NUMERICS.md, sections 5.1 and 5.2. The polynomials are those of Cephes
+// (Moshier, expf and logf), evaluated with fma.
 const (
 	expMin    = 0xc2d00000 // -104: below it exp rounds to +0
 	expMax    = 0x42b20000 // 89: above it exp overflows to +Inf
@@ -25,18 +25,22 @@ const (
 // machine. It is +0 below -104 and +Inf above 89.
 func Exp(x float32) float32 {
 	f := math.Float32frombits
+	// The clamp bounds n to -150 to 128; beyond it the result is +0 or +Inf. A NaN fails
+	// both comparisons and stays.
 	if x < f(expMin) {
 		x = f(expMin)
 	}
 	if x > f(expMax) {
 		x = f(expMax)
 	}
-	// x = n ln 2 + r with |r| <= ln 2 / 2.
+	// x = n ln 2 + r with |r| <= ln 2 / 2. Adding roundBias rounds to an integer, since
+	// the last bit of so large a number counts 1. ln 2 is split in two, so that the
+	// first product is exact (Cody and Waite 1980).
 	t := Fma(x, f(log2e), f(roundBias))
 	n := t - f(roundBias)
 	r := Fma(n, f(negLn2Hi), x)
 	r = Fma(n, f(negLn2Lo), r)
-	// e**r = 1 + r + r*r*p(r).
+	// e**r = 1 + r + r*r*p(r), with p by Horner's scheme.
 	p := Fma(f(expC5), r, f(expC4))
 	p = Fma(p, r, f(expC3))
 	p = Fma(p, r, f(expC2))
@@ -44,8 +48,8 @@ func Exp(x float32) float32 {
 	p = Fma(p, r, f(expC0))
 	p = Fma(p, float32(r*r), r)
 	p = p + 1
-	// Times 2**n in two steps: the first is exact, so a subnormal result is
-	// rounded once.
+	// Multiply by 2**n in two steps, because 2**n itself may not be a normal number.
+	// The first step is exact, so a subnormal result is rounded once.
 	k := int32(math.Float32bits(t)) - roundBias
 	h := k >> 1
 	return float32(float32(p*pow2(h)) * pow2(k-h))
@@ -73,6 +77,7 @@ const (
 // -Inf for a zero, NaN for a negative number.
 func Log(x float32) float32 {
 	f := math.Float32frombits
+	// Special values first. A NaN result has one bit pattern, 0x7fc00000.
 	switch {
 	case x != x || x < 0:
 		return f(0x7fc00000)
@@ -82,11 +87,12 @@ func Log(x float32) float32 {
 		return x
 	}
 	e := int32(0)
-	if x < f(0x00800000) { // subnormal
+	if x < f(0x00800000) { // subnormal: scale it to a normal number
 		x *= 1 << 24
 		e = -24
 	}
-	// x = 2**e * m with sqrt(1/2) <= m < sqrt(2); r = m-1.
+	// x = 2**e * m with sqrt(1/2) <= m < sqrt(2), and r = m-1, exactly. Subtracting the
+	// bits of sqrt(1/2) makes the exponent field count from there.
 	b := int32(math.Float32bits(x)) - sqrtHalf
 	e += b >> 23
 	r := f(uint32(b&0x7fffff+sqrtHalf)) - 1
@@ -94,7 +100,8 @@ func Log(x float32) float32 {
 	for _, c := range [...]uint32{logC6, logC5, logC4, logC3, logC2, logC1, logC0} {
 		p = Fma(p, r, f(c))
 	}
-	// log(1+r) = r - r*r/2 + r**3*p(r), small terms first.
+	// log(x) = e*ln2 + r - r*r/2 + r**3*p(r), small terms first, so that their bits are
+	// not lost against the large ones.
 	n := float32(e)
 	sq := float32(r * r)
 	y := float32(float32(p*sq) * r)
@@ -111,4 +118,5 @@ func InvSqrt(x float32) float32 {
 	return 1 / sqrt(x)
 }
 
+// sqrt returns the correctly rounded square root: see [InvSqrt].
 func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }

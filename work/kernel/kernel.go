@@ -1,5 +1,7 @@
 package kernel
 
+import "fmt"
+
 // DType is the element type of a tensor.
 type DType uint8
 
@@ -10,8 +12,16 @@ const (
 	numTypes
 )
 
-// Tensor is a dense row-major array: a shape, and storage in exactly one of
-// F (F32), I (I32) and B (I8), as Type says. A scalar has shape [1].
+// String returns the type's name in this package, such as F32.
+func (t DType) String() string {
+	if t == 0 || t >= numTypes {
+		return fmt.Sprintf("DType(%d)", uint8(t))
+	}
+	return [...]string{F32: "F32", I32: "I32", I8: "I8"}[t]
+}
+
+// Tensor is a dense row-major array: a shape, and storage in one of the slices F (F32),
+// I (I32) and B (I8), according to Type. A scalar has shape [1].
 type Tensor struct {
 	Type  DType
 	Shape []int
@@ -138,8 +148,8 @@ const (
 	Quantize4
 	// AddQuantized4: base, Q, scales -> base with x := fma(q*Scale', s, x), as AddQuantized, of Quantize4's form.
 	AddQuantized4
-	// Quantize2: X [..., m] (n elements) -> Q I32 [b,8], scales [b], where b = n/m*ceil(m/128): each row is cut into
-	// blocks of 128. Per block: r=sqrt(lanefma(x*x)/elements); s=r*0.151; q=±3, or ±10 where |x| > r*0.98, with
+	// Quantize2: X [..., m] (n elements) -> Q I32 [b,8], scales [b], where b = n/m*ceil(m/128): each row is
+	// divided into blocks of 128. Per block: r=sqrt(lanefma(x*x)/elements); s=r*0.151; q=±3, or ±10 where |x| > r*0.98, with
 	// the sign bit's sign; s=0 where r*0.151 is subnormal or infinite. The levels are near the best four for a
 	// normal distribution (Max 1960). Element j of a block is bits 2*(j%16) of word j/16: the low bit is set for 10,
 	// the high bit for minus; the bits of elements beyond the row are 0.

@@ -2,12 +2,13 @@ package kernel
 
 import "math"
 
-// lanes is the number of partial results of a row reduction: lane l takes
-// elements l, l+32, ... in ascending order, and the lanes are then folded in
-// halves (NUMERICS.md, section 3). Thirty-two lanes are two AVX-512 registers,
-// four AVX2, eight NEON or one warp.
+// lanes is the number of partial results of a row reduction: lane l takes elements l,
+// l+32, ... in ascending sequence, and then the lanes are folded in halves (NUMERICS.md,
+// section 3). Thirty-two lanes are two AVX-512 registers, four AVX2 registers, eight
+// NEON registers or one warp of a GPU.
 const lanes = 32
 
+// laneArray is the partial results of one row.
 type laneArray [lanes]float32
 
 // foldSum adds the lanes: for w = 16, 8, 4, 2, 1, lane l takes lane l+w.
@@ -46,6 +47,8 @@ func laneMax(x []float32) float32 {
 		a[l] = math.Float32frombits(0xff800000)
 	}
 	for i, v := range x {
+		// Written as the instruction MAXPS computes it, which decides for NaN and for
+		// zeros of both signs.
 		if l := i % lanes; !(a[l] > v) {
 			a[l] = v
 		}

@@ -5,13 +5,13 @@ import (
 	"math"
 )
 
-// The product of codes, for translation: activations are quantised row by row
-// when they are needed, weights once, column by column. Sums of products of
-// integers are exact, so a device may take them in any order.
+// The product of 8-bit codes, for translation: NUMERICS.md, section 7.9. Activations are
+// quantised row by row when they are needed, weights once, column by column. Sums of
+// products of integers are exact, so a device may add them in any sequence.
 
 const (
 	panel8    = 16      // columns of a panel of the weight
-	group8    = 4       // rows that lie side by side in it
+	group8    = 4       // rows of a panel whose codes of one column are adjacent
 	maxDepth8 = 1 << 17 // 127*127 times this is less than 2^31
 )
 
@@ -29,7 +29,7 @@ func shapeLinear8(_ *Attr, in []Tensor) (results, error) {
 	q, sx, w, sw, b := &in[0], &in[1], &in[2], &in[3], &in[4]
 	k, n := cols(q), rows(sw)
 	if k > maxDepth8 {
-		return results{}, fmt.Errorf("sums of %d products may overflow, at most %d do not", k, maxDepth8)
+		return results{}, fmt.Errorf("K is %d, at most %d: a longer sum of products may overflow", k, maxDepth8)
 	}
 	fits := rows(w) == ceil(n, panel8) && w.Shape[1] == ceil(k, group8) && w.Shape[2] == panel8*group8
 	if !fits || rows(sx) != rows(q) || rows(b) != n {
@@ -52,31 +52,22 @@ func refQuantizeRows(c *Call, lo, hi int) {
 	k := cols(&c.In[0])
 	for t := lo; t < hi; t++ {
 		x, q := row(&c.In[0], t), c.Out[0].B[t*k:(t+1)*k]
-		top := float32(0)
-		for _, v := range x {
-			if v < 0 {
-				v = -v
-			}
-			if v > top {
-				top = v
-			}
-		}
 		var inv float32
-		c.Out[1].F[t], inv = rowScale(top)
+		c.Out[1].F[t], inv = rowScale(absMax(x))
 		encode8(q, x, inv, 0)
 	}
 }
 
-// rowScale returns the scale of a row whose largest magnitude is top, and its
-// inverse, which is +0 where all codes are.
+// rowScale returns the scale of a row whose largest magnitude is top, and its inverse.
+// The inverse is +0 where all codes are 0.
 func rowScale(top float32) (s, inv float32) {
 	if s, inv = quantScale(top, 127); inv == 0 && top > 1 {
-		s = top // infinite
+		s = top // infinite, so that the product is not finite either
 	}
 	return s, inv
 }
 
-// encode8 puts in the codes of x from element i on.
+// encode8 writes the codes of x from element i on into q.
 func encode8(q []int8, x []float32, inv float32, i int) {
 	if inv == 0 {
 		clear(q[i:])
@@ -92,6 +83,7 @@ func refLinear8(c *Call, lo, hi int) {
 	size := ceil(k, group8) * group8 * panel8
 	sw, b := c.In[3].F, c.In[4].F
 	for i := lo; i < hi; i++ {
+		// Piece i is panel p of row t.
 		t, p := i/panels, i%panels
 		var sum [panel8]int32
 		w := c.In[2].B[p*size : (p+1)*size]
@@ -108,12 +100,12 @@ func refLinear8(c *Call, lo, hi int) {
 	}
 }
 
-// Packed8 is the shape of Linear8's weight for [K,N].
+// Packed8 is the shape of Linear8's weight for a matrix [k,n].
 func Packed8(k, n int) []int { return []int{ceil(n, panel8), ceil(k, group8), panel8 * group8} }
 
-// Pack8 quantises a weight for Linear8: [K,N], or [N,K] where t is NT. Each
-// column has the scale of its largest magnitude, as a row has in QuantizeRows;
-// codes beyond K and N are 0.
+// Pack8 quantises a weight w for Linear8: [K,N], or [N,K] where t is NT. It returns the
+// codes I8 [P,G,64] and the scales F32 [N]. Each column gets the scale of its largest
+// magnitude, as a row does in QuantizeRows. Codes beyond K and N are 0.
 func Pack8(w Tensor, t Trans) (packed, scales Tensor) {
 	k, n := w.Shape[0], w.Shape[1]
 	toK, toN := n, 1
@@ -122,6 +114,7 @@ func Pack8(w Tensor, t Trans) (packed, scales Tensor) {
 		toK, toN = 1, k
 	}
 	packed, scales = New(I8, Packed8(k, n)...), New(F32, n)
+	// Each column is quantised by the reference of QuantizeRows, as a matrix of one row.
 	column, codes := New(F32, 1, k), make([]int8, k)
 	quantize := Call{In: []Tensor{column}, Out: []Tensor{{Type: I8, Shape: column.Shape, B: codes}, {}}}
 	for j := range n {
@@ -137,8 +130,8 @@ func Pack8(w Tensor, t Trans) (packed, scales Tensor) {
 	return packed, scales
 }
 
-// Columns8 is the columns ids of w, a weight of Linear8, in to's storage where
-// that is large enough.
+// Columns8 returns the columns ids of w, a weight of Linear8, as a weight of its own. It
+// uses the storage of to where that is large enough.
 func Columns8(to, w Tensor, ids []int32) Tensor {
 	groups := w.Shape[1]
 	size := groups * panel8 * group8
@@ -159,6 +152,7 @@ func Columns8(to, w Tensor, ids []int32) Tensor {
 	return to
 }
 
+// casesQuantizeRows has a row of zeros and rows of subnormal numbers.
 func casesQuantizeRows(s *source) []Call {
 	tiny := New(F32, 2, 45)
 	for i := range tiny.F {

@@ -1,13 +1,21 @@
 package kernel
 
-// Locals has, for the rows that are local to an item of a batch when their
-// operands are, what each input must be and, after the arrow, what each output
-// is: w whole, r split by rows, all by those of one side; t a segment table, from
-// side q to side k, s its scores, and q and k split by the rows of its sides. A
-// call whose letters are r and w alone is computed by rows in any pieces, but
-// for Dropout, whose draws go by an element's place in the whole.
+// Locals says which operations compute each item of a batch from the same item alone, if
+// their inputs are divided by items. An operation that is missing mixes items.
+//
+// Its value has one letter for each input and, after ">", one for each output:
+//
+//	w  whole: not divided, such as a parameter
+//	r  divided by rows, all by the same partition
+//	t  a segment table, whose queries belong to partition q and keys to partition k
+//	q  divided by the rows of partition q
+//	k  divided by the rows of partition k
+//	s  the scores of table t
+//
+// A call whose letters are r and w alone can also be computed in any pieces of its rows,
+// except Dropout, which numbers its random words by the element of the whole tensor.
 var Locals = map[Op]string{
-	MatMul:           "rw>r", // unless A is transposed
+	MatMul:           "rw>r", // unless A is transposed: its sums are over rows
 	AddBias:          "rw>r",
 	Add:              "rr>r",
 	Relu:             "r>r",
@@ -18,7 +26,7 @@ var Locals = map[Op]string{
 	LayerNormGrad:    "rrwr>r",
 	Embed:            "wrrw>r",
 	Gather:           "wr>r",
-	Dropout:          "rw>r", // where a row is whole counters
+	Dropout:          "rw>r", // if a row's length is a multiple of 4: see [Philox]
 	Scale:            "r>r",
 	AttnScores:       "qkt>s",
 	AttnSoftmax:      "st>s",

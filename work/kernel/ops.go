@@ -54,7 +54,8 @@ var Ops = [numOps]Row{
 		"CrossEntropy", 1, shapeCrossEntropy, perOutput(16), firstDim, refCrossEntropy, casesCrossEntropy,
 	},
 	CrossEntropyGrad: {
-		"CrossEntropyGrad", 1, shapeCrossEntropyGrad, perElement(15), firstDim, refCrossEntropyGrad, casesCrossEntropyGrad,
+		"CrossEntropyGrad", 1, shapeCrossEntropyGrad, perElement(15), firstDim,
+		refCrossEntropyGrad, casesCrossEntropyGrad,
 	},
 	Sum:      {"Sum", 1, shapeSum, perElement(1), one, refSum, casesSingle},
 	ArgMax:   {"ArgMax", 1, shapeArgMax, perElement(1), firstDim, refArgMax, casesMatrix},

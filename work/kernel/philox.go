@@ -2,6 +2,7 @@ package kernel
 
 import "math/bits"
 
+// The multipliers, key increments and rounds of Philox4x32-10: NUMERICS.md, section 7.7.
 const (
 	philoxM0 = 0xd2511f53
 	philoxM1 = 0xcd9e8d57
@@ -13,8 +14,8 @@ const (
 
 // Philox is Philox4x32-10, the counter-based generator of Salmon, Moraes,
 // Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. It
-// maps a counter and a key to four words; every counter may be evaluated
-// alone, so the order and the number of workers do not matter.
+// maps a counter and a key to four words. Every counter can be evaluated by itself, so
+// neither the sequence nor the number of threads matters.
 func Philox(counter [4]uint32, key [2]uint32) [4]uint32 {
 	c, k := counter, key
 	for range philoxRounds {

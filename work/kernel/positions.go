@@ -4,24 +4,26 @@ package kernel
 // et al., "Attention is all you need", 2017, section 3.5: column 2i holds
 // sin(p w), column 2i+1 holds cos(p w), where w = 10000**(-2i/dim).
 //
-// It is computed in binary64 by sums and rounded products alone, then rounded
-// to binary32, so it is the same on every machine. Row p+1 is row p turned by
-// the angle w, which needs the sine and cosine of small angles only.
+// The table is computed in binary64 with sums and rounded products only, and then rounded
+// to binary32, so it is the same on every machine: NUMERICS.md, section 5.4. Row p+1 is
+// row p turned by the angle w, so that only sines and cosines of small angles are needed.
 func Positions(length, dim int) []float32 { return sinusoids(length, dim, -2*ln10000/float64(dim)) }
 
-// Sinusoids is [Positions] with w = 10000**(-i/steps), where steps is at least 1.
+// Sinusoids is [Positions] with w = 10000**(-i/steps), for steps of at least 1. Marian's
+// models use it.
 func Sinusoids(length, dim, steps int) []float32 {
 	return sinusoids(length, dim, -ln10000/float64(steps))
 }
 
 const ln10000 = 9.210340371976182736
 
-// sinusoids is the table of the frequencies e**(i*exponent).
+// sinusoids is the table [length, dim] of the frequencies e**(i*exponent).
 func sinusoids(length, dim int, exponent float64) []float32 {
 	pe := make([]float32, length*dim)
 	step := exp64(exponent)
 	w := 1.0
 	for i := 0; i < dim; i += 2 {
+		// One column pair: (s, c) is turned by w from row to row.
 		sw, cw := sincos64(w)
 		s, c := 0.0, 1.0
 		for p := range length {
@@ -37,8 +39,8 @@ func sinusoids(length, dim int, exponent float64) []float32 {
 	return pe
 }
 
-// exp64 returns e**x for -10 <= x <= 0, to about 1e-13: the Taylor series of
-// x/1024, squared ten times.
+// exp64 returns e**x for -10 <= x <= 0 with an error of about 1e-13: the Taylor series
+// of x/1024, squared ten times.
 func exp64(x float64) float64 {
 	x /= 1024
 	y := 1.0

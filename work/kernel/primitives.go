@@ -2,9 +2,9 @@
 
 package kernel
 
-// primitives are what an instruction set gives: a matrix tile and functions
-// of a row, each written in assembly by internal/gen. The cells are built on
-// them in Go, once for all instruction sets. Pointers are to the first of n
+// primitives are the functions of one instruction set: tiles of a matrix product and
+// operations on one row, each written in assembly by internal/gen. The cells are built
+// from them in Go, once for all instruction sets. A pointer is to the first of n
 // elements, n is at least 1, and strides are in bytes.
 type primitives struct {
 	cols        int        // columns of a wide tile; a narrow one has half
@@ -12,13 +12,13 @@ type primitives struct {
 	wide        []tile     // by height
 	narrow      []tile     // by height
 	rowCols     int        // columns of a block of rowProduct
-	rowProduct  rowProduct // this and the next two may be nil
+	rowProduct  rowProduct // it and the next two may be nil: then tiles serve
 	queryMix    queryMix
 	queryScores queryScores
 
 	packRows      packRows
 	packColumns   packColumns
-	packColumns16 packColumns16 // where vectors are as wide, or nil
+	packColumns16 packColumns16 // nil where vectors have fewer than 16 elements
 
 	add      func(dst, x, y *float32, n int)
 	scale    func(dst, x *float32, factor float32, n int)
@@ -34,9 +34,9 @@ type primitives struct {
 	addQuantized func(dst, x *float32, q *int8, sign, scale float32, n int)
 	quantize     func(q *int8, x *float32, inv float32, n int)
 
-	linear8 []linear8 // by height, halved from the tallest to 1, or nil
+	linear8 []linear8 // by height, each half of the one before, down to 1; or nil
 
-	// Those of 4 and 2 bits may be nil.
+	// The quantisers of 4 and 2 bits may be nil: then the reference serves.
 	quantize4     func(q *int32, x *float32, inv float32, n int)
 	quantize2     func(q *int32, x *float32, high float32, n int)
 	addQuantized4 func(dst, x *float32, q *int32, sign, scale float32, n int)

@@ -2,6 +2,9 @@ package kernel
 
 import "slices"
 
+// The references of the attention operations: NUMERICS.md, section 7.3. A block is the
+// scores of one head of one segment, [queries, keys].
+
 func refScores(c *Call, lo, hi int) {
 	eachBlock(c, lo, hi, func(s segment, h, at int) {
 		scoresProduct(&c.In[0], &c.In[1], c.Attr.Heads, s, h, c.Out[0].F[at:]).reference()
@@ -18,6 +21,7 @@ func refMix(c *Call, lo, hi int) {
 func refAttend(c *Call, lo, hi int) {
 	clearGaps(c, lo, hi, segment.queries)
 	eachBlock(c, lo, hi, func(s segment, h, _ int) {
+		// The same three references in sequence, on scores that nobody keeps.
 		scores := make([]float32, s.nq*s.nk)
 		scoresProduct(&c.In[0], &c.In[1], c.Attr.Heads, s, h, scores).reference()
 		for row := range slices.Chunk(scores, s.nk) {
@@ -34,8 +38,8 @@ func refMixT(c *Call, lo, hi int) {
 	})
 }
 
-// eachBlock calls f for every head of segments lo to hi-1 with where its
-// block of scores begins.
+// eachBlock calls f for every head h of segments lo to hi-1; at is the offset of its
+// block of scores.
 func eachBlock(c *Call, lo, hi int, f func(s segment, h, at int)) {
 	eachSegment(c, lo, hi, func(s segment, at int) {
 		for h := range c.Attr.Heads {
@@ -44,8 +48,8 @@ func eachBlock(c *Call, lo, hi int, f func(s segment, h, at int)) {
 	})
 }
 
-// eachSegment calls f for segments lo to hi-1 with where the scores of each
-// begin.
+// eachSegment calls f for segments lo to hi-1; at is the offset of the segment's
+// scores.
 func eachSegment(c *Call, lo, hi int, f func(s segment, at int)) {
 	seg := &c.In[len(c.In)-1]
 	at := scoresBefore(seg, c.Attr.Heads, lo)
@@ -56,11 +60,12 @@ func eachSegment(c *Call, lo, hi int, f func(s segment, at int)) {
 	}
 }
 
-// clearGaps sets to +0 the output's rows before segments lo to hi-1 that no
-// segment covers, and those after the last segment. span gives the rows a
-// segment covers.
+// clearGaps sets the output's rows that no segment covers to +0: those in front of
+// segments lo to hi-1, and those behind the last segment of all. span returns the rows
+// that a segment covers.
 func clearGaps(c *Call, lo, hi int, span func(segment) (int, int)) {
 	seg, out := &c.In[len(c.In)-1], &c.Out[0]
+	// The gap in front of segment lo begins where the segment before it ends.
 	end := 0
 	if lo > 0 {
 		from, n := span(segmentAt(seg, lo-1))
@@ -77,8 +82,8 @@ func clearGaps(c *Call, lo, hi int, span func(segment) (int, int)) {
 	}
 }
 
-// scoresProduct is Q*K^T of head h, to scores: both read with the width of the
-// whole.
+// scoresProduct is the product Q*K^T of head h, which writes scores [nq,nk]. A head is
+// d/heads columns of Q and K, whose rows are d elements apart.
 func scoresProduct(q, k *Tensor, heads int, s segment, h int, scores []float32) product {
 	d := cols(q)
 	w := d / heads
@@ -90,7 +95,7 @@ func scoresProduct(q, k *Tensor, heads int, s segment, h int, scores []float32) 
 	}
 }
 
-// mixProduct is P*V of head h, to its columns of y.
+// mixProduct is the product P*V of head h, which writes the head's columns of y.
 func mixProduct(p []float32, v *Tensor, heads int, s segment, h int, y *Tensor) product {
 	d := cols(v)
 	w := d / heads
@@ -102,7 +107,8 @@ func mixProduct(p []float32, v *Tensor, heads int, s segment, h int, y *Tensor) 
 	}
 }
 
-// mixTProduct is P^T*X of head h.
+// mixTProduct is the product P^T*X of head h, whose scores begin at offset at. It
+// writes the head's columns of the output.
 func mixTProduct(c *Call, s segment, h, at int) product {
 	d := cols(&c.In[1])
 	w := d / c.Attr.Heads
@@ -114,7 +120,7 @@ func mixTProduct(c *Call, s segment, h, at int) product {
 	}
 }
 
-// keysSeen is how many of n keys query i sees.
+// keysSeen is the number of keys, of n, that query i attends to.
 func keysSeen(c *Call, i, n int) int {
 	if c.Attr.Causal {
 		return min(i+1, n)
@@ -132,11 +138,13 @@ func refSoftmax(c *Call, lo, hi int) {
 	})
 }
 
-// softmaxRow sets y to the softmax of the first n of x*scale, the rest to +0.
+// softmaxRow sets y to the softmax of the first n elements of x*scale, and the rest of
+// y to +0. y may be x.
 func softmaxRow(y, x []float32, n int, scale float32) {
 	for i, v := range x[:n] {
 		y[i] = v * scale
 	}
+	// The largest element is subtracted first, so that no exponential overflows.
 	m := laneMax(y[:n])
 	for i, z := range y[:n] {
 		y[i] = Exp(z - m)
@@ -151,6 +159,7 @@ func softmaxRow(y, x []float32, n int, scale float32) {
 func refSoftmaxGrad(c *Call, lo, hi int) {
 	eachBlock(c, lo, hi, func(s segment, _, at int) {
 		for i := range s.nq {
+			// ds = p * (dp - sum(p*dp)) * scale, for the keys that were seen.
 			n := keysSeen(c, i, s.nk)
 			p, dp, ds := c.In[0].F[at:at+n], c.In[1].F[at:at+n], c.Out[0].F[at:at+s.nk]
 			t := laneDot(p, dp)

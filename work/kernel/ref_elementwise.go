@@ -2,6 +2,10 @@ package kernel
 
 import "math"
 
+// The references of the operations on elements, of the optimiser, of dropout and of the
+// quantisers: NUMERICS.md, sections 7.1 and 7.6 to 7.8. float32(x*y) rounds the product,
+// which the compiler may otherwise fuse with the sum that follows.
+
 func refAddBias(c *Call, lo, hi int) {
 	d := cols(&c.In[0])
 	bias := c.In[1].F
@@ -31,7 +35,7 @@ func refRelu(c *Call, lo, hi int) {
 	x, out := c.In[0].F, c.Out[0].F
 	for i := lo; i < hi; i++ {
 		v := x[i]
-		if !(v > 0) {
+		if !(v > 0) { // also NaN and -0
 			v = 0
 		}
 		out[i] = v
@@ -64,10 +68,10 @@ func refSwishGrad(c *Call, lo, hi int) {
 	}
 }
 
-// dropThreshold is the number of words of 2^32 that drop an element.
+// dropThreshold is the number of the 2^32 random words that drop an element.
 func dropThreshold(rate float32) uint32 { return uint32(float64(rate) * (1 << 32)) }
 
-// dropKey returns the generator's key and the counter of the first element.
+// dropKey returns the generator's key, and the counter of the first four elements.
 func dropKey(c *Call) (key [2]uint32, counter [4]uint32) {
 	k := c.In[1].I
 	return [2]uint32{uint32(k[0]), uint32(k[1])}, [4]uint32{0, 0, c.Attr.Site, uint32(k[2])}
@@ -78,6 +82,7 @@ func refDropout(c *Call, lo, hi int) {
 	key, counter := dropKey(c)
 	drop := dropThreshold(c.Attr.Rate)
 	for q := lo; q < hi; q++ {
+		// A counter gives four words, for four adjacent elements.
 		counter[0], counter[1] = uint32(q), uint32(uint64(q)>>32)
 		for l, word := range Philox(counter, key) {
 			i := 4*q + l
@@ -99,6 +104,7 @@ func refAdam(c *Call, lo, hi int) {
 	u, m1, v1 := c.Out[0].F, c.Out[1].F, c.Out[2].F
 	a := &c.Attr
 	for i := lo; i < hi; i++ {
+		// The moments, and the step from both without bias (Kingma and Ba 2015).
 		d := grad[i]
 		mean := Fma(1-a.Beta1, d, float32(a.Beta1*m[i]))
 		square := Fma(1-a.Beta2, float32(d*d), float32(a.Beta2*v[i]))
@@ -111,16 +117,7 @@ func refQuantize(c *Call, lo, hi int) {
 	x, q, scales := c.In[0].F, c.Out[0].B, c.Out[1].F
 	for b := lo; b < hi; b++ {
 		i, end := b*quantum, min((b+1)*quantum, len(x))
-		top := float32(0)
-		for _, v := range x[i:end] {
-			if v < 0 {
-				v = -v
-			}
-			if v > top {
-				top = v
-			}
-		}
-		s, inv := quantScale(top, 127)
+		s, inv := quantScale(absMax(x[i:end]), 127)
 		scales[b] = s
 		if s == 0 {
 			clear(q[i:end])
@@ -132,9 +129,23 @@ func refQuantize(c *Call, lo, hi int) {
 	}
 }
 
-// quantScale returns the scale of a block whose largest magnitude, top, is to
-// be the code most, and its inverse; both are +0 when the inverse is not a
-// normal number.
+// absMax is the largest magnitude of x; a NaN does not count.
+func absMax(x []float32) float32 {
+	top := float32(0)
+	for _, v := range x {
+		if v < 0 {
+			v = -v
+		}
+		if v > top {
+			top = v
+		}
+	}
+	return top
+}
+
+// quantScale returns the scale of a block whose largest magnitude, top, gets the code
+// most, and the inverse of the scale. Both are +0 when the inverse is not a normal
+// number.
 func quantScale(top, most float32) (s, inv float32) {
 	s = top / most
 	inv = 1 / s
@@ -146,6 +157,7 @@ func quantScale(top, most float32) (s, inv float32) {
 
 // quantized returns x*inv rounded to the nearest even integer within ±most.
 func quantized(x, inv, most float32) int32 {
+	// The comparisons also send NaN to -most, on every processor.
 	x = float32(x * inv)
 	if !(x > -most) {
 		x = -most
@@ -153,6 +165,7 @@ func quantized(x, inv, most float32) int32 {
 	if !(x < most) {
 		x = most
 	}
+	// Adding the bias rounds to an integer; its low bits are the result.
 	bias := math.Float32frombits(roundBias)
 	return int32(math.Float32bits(x+bias)) - roundBias
 }
@@ -171,16 +184,7 @@ func refQuantize4(c *Call, lo, hi int) {
 	x, q, scales := c.In[0].F, c.Out[0].I, c.Out[1].F
 	for b := lo; b < hi; b++ {
 		block := x[b*quantum4 : min((b+1)*quantum4, len(x))]
-		top := float32(0)
-		for _, v := range block {
-			if v < 0 {
-				v = -v
-			}
-			if v > top {
-				top = v
-			}
-		}
-		s, inv := quantScale(top, 7)
+		s, inv := quantScale(absMax(block), 7)
 		scales[b] = s
 		words := q[b*quantum4/8 : (b+1)*quantum4/8]
 		clear(words)
@@ -191,7 +195,7 @@ func refQuantize4(c *Call, lo, hi int) {
 	}
 }
 
-// encode4 puts in the codes of x from element i on.
+// encode4 writes the 4-bit codes of x from element i on into words, which are zero there.
 func encode4(words []int32, x []float32, inv float32, i int) {
 	for ; i < len(x); i++ {
 		words[i/8] |= int32(uint32(quantized(x[i], inv, 7)) & 15 << (4 * (i % 8)))
@@ -205,7 +209,7 @@ func refAddQuantized4(c *Call, lo, hi int) {
 	}
 }
 
-// add4 adds the codes of elements i to end-1.
+// add4 sets out to x plus the values of the 4-bit codes, for elements i to end-1.
 func add4(out, x []float32, q []int32, sign, s float32, i, end int) {
 	for ; i < end; i++ {
 		code := q[i/8] << (28 - 4*(i%8)) >> 28 // sign-extended
@@ -213,7 +217,8 @@ func add4(out, x []float32, q []int32, sign, s float32, i, end int) {
 	}
 }
 
-// block2 is block b of a tensor's elements, as Quantize2 counts them.
+// block2 returns the range of elements of Quantize2's block b. Blocks do not go across
+// rows.
 func block2(t *Tensor, b int) (lo, hi int) {
 	length, blocks := lastDims(t)
 	row, at := b/blocks*length, b%blocks*quantum2
@@ -235,8 +240,8 @@ func refQuantize2(c *Call, lo, hi int) {
 	}
 }
 
-// quantScale2 returns the scale of n elements, +0 when it is no normal number,
-// and the magnitude above which the code is the larger one.
+// quantScale2 returns the scale of n elements, +0 when it is not a normal number, and the
+// magnitude above which an element gets the larger code. squares is their sum of squares.
 func quantScale2(squares float32, n int) (s, high float32) {
 	r := sqrt(squares / float32(n))
 	s, high = float32(r*0.151), float32(r*0.98)
@@ -246,9 +251,10 @@ func quantScale2(squares float32, n int) (s, high float32) {
 	return s, high
 }
 
-// encode2 puts in the codes of x from element j on.
+// encode2 writes the 2-bit codes of x from element j on into q, which is zero there.
 func encode2(q []int32, x []float32, high float32, j int) {
 	for ; j < len(x); j++ {
+		// The high bit is the sign, the low bit the magnitude.
 		v := x[j]
 		code := math.Float32bits(v) >> 31 << 1
 		if v < 0 {
@@ -261,7 +267,7 @@ func encode2(q []int32, x []float32, high float32, j int) {
 	}
 }
 
-// levels2 is the integers that Quantize2's codes stand for.
+// levels2 is the integer that each of Quantize2's codes means.
 var levels2 = [4]float32{3, 10, -3, -10}
 
 func refAddQuantized2(c *Call, lo, hi int) {
@@ -273,7 +279,7 @@ func refAddQuantized2(c *Call, lo, hi int) {
 	}
 }
 
-// add2 adds the codes of x from element j on.
+// add2 sets out to x plus the values of the 2-bit codes, from element j on.
 func add2(out, x []float32, q []int32, sign, s float32, j int) {
 	for ; j < len(x); j++ {
 		level := levels2[uint32(q[j/16])>>(2*(j%16))&3]

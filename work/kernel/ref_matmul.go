@@ -1,9 +1,11 @@
 package kernel
 
-// refMatMul is NUMERICS.md, section 2: every element is one chain of fma, k ascending.
+// refMatMul computes every element as one chain of fma in ascending k: NUMERICS.md,
+// section 2.
 func refMatMul(c *Call, lo, hi int) { matMulProduct(c, lo, hi).reference() }
 
-// matMulProduct is pieces lo to hi-1 of a MatMul.
+// matMulProduct is pieces lo to hi-1 of a MatMul: rows of C, or columns where C has more
+// columns than rows.
 func matMulProduct(c *Call, lo, hi int) product {
 	m, n, k, _ := productDims(c.Attr.Trans, &c.In[0], &c.In[1])
 	p := product{
@@ -12,6 +14,7 @@ func matMulProduct(c *Call, lo, hi int) product {
 		b: c.In[1].F, rowB: n, colB: 1,
 		m: m, n: n, k: k,
 	}
+	// A transposed operand is the same storage with its strides exchanged.
 	switch c.Attr.Trans {
 	case NT:
 		p.rowB, p.colB = 1, k
@@ -24,8 +27,8 @@ func matMulProduct(c *Call, lo, hi int) product {
 	return p.cols(lo, hi)
 }
 
-// product is C [m,n] = A [m,k] * B [k,n], each a strided view: element (i,j)
-// of A is a[i*rowA+j*colA]. The columns of C are adjacent.
+// product is C [m,n] = A [m,k] * B [k,n]. Each is a strided view: element (i,j) of A is
+// a[i*rowA+j*colA]. Elements of a row of C are adjacent.
 type product struct {
 	c, a, b    []float32
 	ldc        int
@@ -34,18 +37,20 @@ type product struct {
 	m, n, k    int
 }
 
+// rows is the product of rows lo to hi-1 of C.
 func (p product) rows(lo, hi int) product {
 	p.a, p.c, p.m = p.a[lo*p.rowA:], p.c[lo*p.ldc:], hi-lo
 	return p
 }
 
+// cols is the product of columns lo to hi-1 of C.
 func (p product) cols(lo, hi int) product {
 	p.b, p.c, p.n = p.b[lo*p.colB:], p.c[lo:], hi-lo
 	return p
 }
 
-// reference computes the product four columns at a time, so that four chains
-// run beside one another. A column of B is copied to where it is contiguous.
+// reference computes the product four columns at a time, so that the processor overlaps
+// four chains. It copies those columns of B to adjacent memory first.
 func (p product) reference() {
 	panel := make([][4]float64, p.k)
 	for j := 0; j < p.n; j += 4 {
@@ -62,9 +67,8 @@ func (p product) reference() {
 	}
 }
 
-// chains runs four chains over one row of A. The common case of Fma is
-// written out, because the compiler does not put a function of its size in
-// line.
+// chains computes four chains over one row of A. It repeats the common case of [Fma],
+// because the compiler does not inline a function of that size.
 func chains(a []float32, stride int, panel [][4]float64) [4]float32 {
 	var c0, c1, c2, c3 float32
 	at := 0
@@ -73,6 +77,8 @@ func chains(a []float32, stride int, panel [][4]float64) [4]float32 {
 		at += stride
 		p0, p1, p2, p3 := float64(x*b[0]), float64(x*b[1]), float64(x*b[2]), float64(x*b[3])
 		s0, s1, s2, s3 := p0+float64(c0), p1+float64(c1), p2+float64(c2), p3+float64(c3)
+		// Only where a rounding to binary64 could show is the slow way taken, for all
+		// four: that is rare.
 		if roundsOnce(s0) && roundsOnce(s1) && roundsOnce(s2) && roundsOnce(s3) {
 			c0, c1, c2, c3 = float32(s0), float32(s1), float32(s2), float32(s3)
 			continue

@@ -2,6 +2,8 @@ package kernel
 
 import "math"
 
+// The references of the operations on rows: NUMERICS.md, sections 7.2, 7.4 and 7.5.
+
 // row returns row t of a matrix.
 func row(x *Tensor, t int) []float32 {
 	d := cols(x)
@@ -13,6 +15,8 @@ func refLayerNorm(c *Call, lo, hi int) {
 	n := float32(len(gamma))
 	for t := lo; t < hi; t++ {
 		x, y := row(&c.In[0], t), row(&c.Out[0], t)
+		// y holds the deviations until they are normalised. The variance is their mean
+		// square: subtracting the squared mean instead would cancel.
 		mean := laneSum(x) / n
 		for i, v := range x {
 			y[i] = v - mean
@@ -31,6 +35,8 @@ func refLayerNormGrad(c *Call, lo, hi int) {
 	g, xh := make([]float32, d), make([]float32, d)
 	for t := lo; t < hi; t++ {
 		x, dy, dx := row(&c.In[0], t), row(&c.In[3], t), row(&c.Out[0], t)
+		// xh is the normalised input again, g the gradient after the gain. The means of
+		// g and of g*xh are the parts that mean and variance took (Ba et al. 2016).
 		mean, r := stats[2*t], stats[2*t+1]
 		for i, v := range x {
 			xh[i] = float32((v - mean) * r)
@@ -46,6 +52,7 @@ func refLayerNormGrad(c *Call, lo, hi int) {
 
 func refGainGrad(c *Call, lo, hi int) {
 	stats, sum := c.In[1].F, c.Out[0].F[lo:hi]
+	// A piece is columns, because one chain over all rows makes each element.
 	clear(sum)
 	for t := range rows(&c.In[0]) {
 		x, dy := row(&c.In[0], t)[lo:hi], row(&c.In[2], t)[lo:hi]
@@ -83,6 +90,8 @@ func refGather(c *Call, lo, hi int) {
 }
 
 func refScatterAdd(c *Call, lo, hi int) {
+	// A piece is columns, because several tokens may add to the same row, and they must
+	// do so in sequence.
 	copyColumns(&c.Out[0], &c.In[0], lo, hi)
 	for t, id := range c.In[1].I {
 		dy, y := row(&c.In[2], t)[lo:hi], row(&c.Out[0], int(id))[lo:hi]
@@ -92,7 +101,7 @@ func refScatterAdd(c *Call, lo, hi int) {
 	}
 }
 
-// copyColumns copies columns lo to hi-1, unless dst is src.
+// copyColumns copies columns lo to hi-1 of src to dst, unless dst has src's storage.
 func copyColumns(dst, src *Tensor, lo, hi int) {
 	if &dst.F[0] == &src.F[0] {
 		return
@@ -102,15 +111,15 @@ func copyColumns(dst, src *Tensor, lo, hi int) {
 	}
 }
 
-// refScatter goes by rows of the base and not by columns, of which there may be
-// one. Of a base that is written in place it touches no other row.
+// refScatter divides the base by rows and not by columns, since it may have only one
+// column. Where the base is written in place, a piece touches no other rows.
 func refScatter(c *Call, lo, hi int) {
 	base, out, d := &c.In[0], &c.Out[0], cols(&c.In[0])
 	if &out.F[0] != &base.F[0] {
 		copy(out.F[lo*d:hi*d], base.F[lo*d:hi*d])
 	}
 	for t, id := range c.In[1].I {
-		y := row(out, int(id)) // of any piece, so that a bad id never passes
+		y := row(out, int(id)) // for ids of other pieces too, so that a bad id always panics
 		if lo <= int(id) && int(id) < hi {
 			copy(y, row(&c.In[2], t))
 		}
@@ -140,6 +149,7 @@ func refSum(c *Call, _, _ int) { c.Out[0].F[0] = laneSum(c.In[0].F) }
 
 func refRowSumExp(c *Call, lo, hi int) {
 	for t := lo; t < hi; t++ {
+		// laneSum without storage for the exponentials.
 		m := c.In[1].F[t]
 		var a laneArray
 		for i, v := range row(&c.In[0], t) {
@@ -151,6 +161,8 @@ func refRowSumExp(c *Call, lo, hi int) {
 
 func refArgMax(c *Call, lo, hi int) {
 	for t := lo; t < hi; t++ {
+		// From -Inf, and only a larger element wins: so equal elements keep the lowest
+		// index, and NaN, which compares false, is never chosen.
 		best, at := math.Float32frombits(0xff800000), 0
 		for i, v := range row(&c.In[0], t) {
 			if v > best {
@@ -161,8 +173,8 @@ func refArgMax(c *Call, lo, hi int) {
 	}
 }
 
-// refTopK puts each element into a sorted list of the largest before it. It
-// goes behind its equals, which have lower indexes.
+// refTopK inserts each element into the sorted list of the K largest before it, behind
+// elements that are equal, because those have lower indexes.
 func refTopK(c *Call, lo, hi int) {
 	k := c.Attr.Rows
 	for t := lo; t < hi; t++ {
@@ -171,6 +183,7 @@ func refTopK(c *Call, lo, hi int) {
 			if v != v {
 				v = math.Float32frombits(0xff800000)
 			}
+			// The list has min(i, k) elements; at is where v belongs in it.
 			at := min(i, k)
 			for at > 0 && v > values[at-1] {
 				at--
@@ -188,6 +201,9 @@ func refCrossEntropy(c *Call, lo, hi int) {
 	m, s, sum, y := c.In[1].F, c.In[2].F, c.In[3].F, c.In[4].I
 	eps, v := c.Attr.Eps, float32(cols(&c.In[0]))
 	for t := lo; t < hi; t++ {
+		// lse is the logarithm of the sum of exponentials, nll the negative
+		// log-likelihood of the label. Label smoothing (Szegedy et al. 2016) adds eps
+		// times the mean negative log-likelihood of all V labels.
 		lse := m[t] + Log(s[t])
 		nll := lse - row(&c.In[0], t)[y[t]]
 		c.Out[0].F[t] = float32((1-eps)*nll) + float32(eps*(lse-sum[t]/v))
@@ -201,7 +217,7 @@ func refCrossEntropyGrad(c *Call, lo, hi int) {
 	for t := lo; t < hi; t++ {
 		x, dx := row(&c.In[0], t), row(&c.Out[0], t)
 		inv, label := 1/s[t], int(y[t])
-		_ = x[label]
+		_ = x[label] // a bad label panics even where no element equals it
 		for i, v := range x {
 			g := float32(Exp(v-m[t])*inv) - eps
 			if i == label {

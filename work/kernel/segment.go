@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// segment is a row of seg: which queries meet which keys.
+// segment is a row of a segment table: queries q to q+nq-1 attend to keys k to k+nk-1.
 type segment struct {
 	q, nq int // first query, queries
 	k, nk int // first key, keys
@@ -19,7 +19,7 @@ func segmentAt(seg *Tensor, i int) segment {
 	return segment{int(w[0]), int(w[1]), int(w[2]), int(w[3])}
 }
 
-// scoresBefore returns where the scores of segment i begin.
+// scoresBefore returns the offset of the scores of segment i.
 func scoresBefore(seg *Tensor, heads, i int) int {
 	n := 0
 	for j := range i {
@@ -29,9 +29,10 @@ func scoresBefore(seg *Tensor, heads, i int) int {
 	return n
 }
 
-// checkSegments returns the number of scores of one head. Limits below zero
-// are not checked; ascending wants the query (or key) ranges in order and
-// apart, since they are written to.
+// checkSegments checks a segment table and returns the number of scores of one head.
+// tq and tk are the numbers of queries and keys, or -1 where any number fits. With
+// ascending 'q' or 'k' the ranges of queries or keys must ascend without overlap,
+// because the operation writes to them; with 0 they need not.
 func checkSegments(a *Attr, seg *Tensor, tq, tk int, ascending byte) (int, error) {
 	if seg.Type != I32 || len(seg.Shape) != 2 || cols(seg) != 4 {
 		return 0, mismatch("seg is not [S,4] of I32:", seg)
@@ -40,13 +41,14 @@ func checkSegments(a *Attr, seg *Tensor, tq, tk int, ascending byte) (int, error
 		return 0, errSegments
 	}
 	if seg.Home != nil {
-		return 0, errors.New("seg lies on a device: how large scores are is read from it, so it is the host's")
+		return 0, errors.New("the segment table lies in a device's memory, where the host cannot read the shape of scores")
 	}
 	if a.Heads < 1 {
 		return 0, fmt.Errorf("%d heads", a.Heads)
 	}
 	scores, end := 0, 0
 	for i := range rows(seg) {
+		// Starts are not negative, counts at least 1, and ends within the tensors.
 		s := segmentAt(seg, i)
 		bad := s.q < 0 || s.nq < 1 || s.k < 0 || s.nk < 1 ||
 			tq >= 0 && s.q+s.nq > tq || tk >= 0 && s.k+s.nk > tk
@@ -55,7 +57,7 @@ func checkSegments(a *Attr, seg *Tensor, tq, tk int, ascending byte) (int, error
 			start, next = s.k, s.k+s.nk
 		}
 		if bad || ascending != 0 && start < end {
-			return 0, fmt.Errorf("segment %d %v is out of range or out of order", i, seg.I[4*i:4*i+4])
+			return 0, fmt.Errorf("segment %d %v is out of range or overlaps the segment before it", i, seg.I[4*i:4*i+4])
 		}
 		end = next
 		scores += s.nq * s.nk
@@ -88,7 +90,7 @@ func shapeScores(a *Attr, in []Tensor) (results, error) {
 	return outputs(shaped(F32, a.Heads*n))
 }
 
-// shapeSoftmax is the rule of n score tensors to one.
+// shapeSoftmax is the shape rule of n score tensors and one output of the same shape.
 func shapeSoftmax(n int) func(*Attr, []Tensor) (results, error) {
 	return func(a *Attr, in []Tensor) (results, error) {
 		want := [...]operand{vector, vector, {I32, 2}}
@@ -131,8 +133,8 @@ func shapeMix(a *Attr, in []Tensor) (results, error) { return shapeMixed(a, in, 
 
 func shapeMixT(a *Attr, in []Tensor) (results, error) { return shapeMixed(a, in, 'k') }
 
-// shapeMixed is the rule of P, X and seg, writing to queries or keys. The
-// output has as many rows as the last segment ends at.
+// shapeMixed is the shape rule of P, X and seg, where out is 'q' or 'k' for an output
+// row for each query or key. The output ends with the last segment, or at Attr.Rows.
 func shapeMixed(a *Attr, in []Tensor, out byte) (results, error) {
 	if err := need(in, vector, matrix, operand{I32, 2}); err != nil {
 		return results{}, err

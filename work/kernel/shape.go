@@ -6,17 +6,19 @@ import (
 	"slices"
 )
 
+// The shape rules of the table: NUMERICS.md, section 6. A rule checks the inputs and
+// returns the outputs' types and shapes.
+
 func sameShape(a, b *Tensor) bool { return slices.Equal(a.Shape, b.Shape) }
 
-// need checks the number, types and ranks of the inputs. Each want is a type
-// and a rank; rank 0 takes any.
+// need checks the number, types and ranks of the inputs.
 func need(in []Tensor, want ...operand) error {
 	if len(in) != len(want) {
 		return fmt.Errorf("%d inputs, want %d", len(in), len(want))
 	}
 	for i, w := range want {
 		if in[i].Type != w.t {
-			return fmt.Errorf("input %d has element type %d, want %d", i, in[i].Type, w.t)
+			return fmt.Errorf("input %d has element type %v, want %v", i, in[i].Type, w.t)
 		}
 		if w.rank != 0 && len(in[i].Shape) != w.rank {
 			return fmt.Errorf("input %d has shape %v, want %d dimensions", i, in[i].Shape, w.rank)
@@ -25,9 +27,10 @@ func need(in []Tensor, want ...operand) error {
 	return nil
 }
 
+// operand is what a rule wants of an input.
 type operand struct {
 	t    DType
-	rank int
+	rank int // number of dimensions; 0 for any
 }
 
 var (
@@ -37,17 +40,18 @@ var (
 	index  = operand{I32, 1}
 )
 
-// results is what a shape rule gives: the type and shape of each output. It
-// is a value, so that checking a call allocates nothing.
+// results is the type and shape of each output. It is a value without pointers to new
+// memory, so that checking a call allocates nothing.
 type results struct {
 	n   int
 	out [3]result
 }
 
+// result is the type and shape of one output.
 type result struct {
 	t    DType
-	same []int  // an input's shape, or nil:
-	dims [2]int // the second is 0 when there is one dimension
+	same []int  // the shape of an input, or nil if dims is the shape
+	dims [2]int // the second is 0 for a vector
 }
 
 func (r *result) shape() []int {
@@ -60,11 +64,13 @@ func (r *result) shape() []int {
 	return r.dims[:]
 }
 
+// outputs is the results of a rule that holds, in the form that rules return.
 func outputs(out ...result) (r results, err error) {
 	r.n = copy(r.out[:], out)
 	return r, nil
 }
 
+// broken is the error of a rule that does not hold, with the shapes of in.
 func broken(what string, in ...*Tensor) (results, error) { return results{}, mismatch(what, in...) }
 
 func like(t *Tensor) result                   { return result{t: t.Type, same: t.Shape} }
@@ -73,6 +79,7 @@ func matrixOf(t DType, rows, cols int) result { return result{t: t, dims: [2]int
 func rows(t *Tensor) int                      { return t.Shape[0] }
 func cols(t *Tensor) int                      { return t.Shape[len(t.Shape)-1] }
 
+// mismatch is an error of the given text and the shapes of in.
 func mismatch(what string, in ...*Tensor) error {
 	for _, t := range in {
 		what += fmt.Sprint(" ", t.Shape)
@@ -80,7 +87,7 @@ func mismatch(what string, in ...*Tensor) error {
 	return errors.New(what)
 }
 
-// shapeSame is the rule of n inputs and one output of one shape.
+// shapeSame is the shape rule of n inputs and one output, all of one shape.
 func shapeSame(n int) func(*Attr, []Tensor) (results, error) {
 	return func(_ *Attr, in []Tensor) (results, error) {
 		if len(in) != n {
@@ -98,8 +105,8 @@ func shapeSame(n int) func(*Attr, []Tensor) (results, error) {
 	}
 }
 
-// productDims returns the sizes of a matrix product C [m,n] over k, and the
-// inner dimension as B has it.
+// productDims returns the sizes of a matrix product C [m,n] over k, and kb, the inner
+// dimension according to B.
 func productDims(t Trans, a, b *Tensor) (m, n, k, kb int) {
 	m, k, kb, n = a.Shape[0], a.Shape[1], b.Shape[0], b.Shape[1]
 	if t == TN {
@@ -183,7 +190,7 @@ func shapeColSum(_ *Attr, in []Tensor) (results, error) {
 	return outputs(shaped(F32, cols(&in[0])))
 }
 
-// shapeReduce is the rule of a row reduction to binary32.
+// shapeReduce is the shape rule of a row reduction to binary32.
 func shapeReduce(_ *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix); err != nil {
 		return results{}, err
@@ -204,7 +211,7 @@ func shapeTopK(a *Attr, in []Tensor) (results, error) {
 	}
 	t, v, k := rows(&in[0]), cols(&in[0]), a.Rows
 	if k < 1 || k > v {
-		return results{}, fmt.Errorf("the %d largest of %d", k, v)
+		return results{}, fmt.Errorf("K is %d, want 1 to the row's length, %d", k, v)
 	}
 	return outputs(matrixOf(F32, t, k), matrixOf(I32, t, k))
 }
@@ -304,7 +311,7 @@ func shapeCrossEntropyGrad(_ *Attr, in []Tensor) (results, error) {
 	return outputs(like(&in[0]))
 }
 
-// quantum is the number of elements that share one scale.
+// quantum is the number of elements that share one scale of Quantize.
 const quantum = 1024
 
 func quanta(t *Tensor) int { return (t.Len() + quantum - 1) / quantum }
@@ -355,10 +362,10 @@ func shapeAddQuantized4(a *Attr, in []Tensor) (results, error) {
 	return outputs(like(&in[0]))
 }
 
-// quantum2 is the most elements of a row that share one scale of Quantize2.
+// quantum2 is the largest number of elements of a row that share one scale of Quantize2.
 const quantum2 = 128
 
-// lastDims returns the length of t's rows, and the blocks of each.
+// lastDims returns the length of t's rows, and the number of Quantize2's blocks in each.
 func lastDims(t *Tensor) (length, blocks int) {
 	length = t.Shape[len(t.Shape)-1]
 	return length, (length + quantum2 - 1) / quantum2
@@ -401,6 +408,6 @@ func shapeAdam(_ *Attr, in []Tensor) (results, error) {
 }
 
 var (
-	errSegments = errors.New("seg carries no data")
-	errCausal   = errors.New("all keys are seen, causal or not")
+	errSegments = errors.New("the segment table has no storage")
+	errCausal   = errors.New("Attend is never causal: unset Attr.Causal")
 )

@@ -19,6 +19,7 @@ const blockRows = 2048
 func (d *device) Stage(calls []Call, partitions []uint8, rowSplits [][]int32, free []Call) {
 	d.verify(calls)
 	d.verify(free)
+	// A small stage is computed by the calling goroutine alone.
 	threads := len(d.threads)
 	if !d.worth(calls) && !d.worth(free) {
 		threads = 1
@@ -98,6 +99,7 @@ func (s *stage) begin(b int) int {
 	if b >= s.blocks {
 		return items
 	}
+	// The first item with at least b/blocks of all rows before it.
 	total := s.weight(items)
 	return sort.Search(items, func(i int) bool { return s.weight(i)*s.blocks >= b*total })
 }
@@ -168,7 +170,8 @@ func Reshape(op Op, a *Attr, in, out []Tensor) error {
 	}
 	for i := range out {
 		if shape := r.out[i].shape(); copy(out[i].Shape, shape) != len(shape) {
-			return fmt.Errorf("%v: output %d has shape %v and cannot take shape %v", op, i, out[i].Shape, slices.Clone(shape))
+			return fmt.Errorf("%v: output %d has shape %v and cannot take shape %v",
+				op, i, out[i].Shape, slices.Clone(shape))
 		}
 	}
 	return nil

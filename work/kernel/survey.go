@@ -5,18 +5,18 @@ import (
 	"fmt"
 )
 
-// Backend is what a build knows of one of its devices on this processor.
+// Backend is the state of one of this build's devices on this processor.
 type Backend struct {
 	Name string
-	// Digest is SHA-256 of all lines of the conformance file as the device
-	// computes them; zero for one that this processor does not have.
+	// Digest is SHA-256 of the conformance file as the device computes it: NUMERICS.md,
+	// section 10. It is zero for a device that the processor does not support.
 	Digest [32]byte
-	// Err is why the device is not used, nil where it may be.
+	// Err is the reason why the device cannot be used, or nil if it can.
 	Err error
 }
 
-// Survey runs the conformance cases on every device of this build, the fastest
-// first.
+// Survey runs the conformance cases on every device of this build, and returns the
+// fastest first.
 func Survey() []Backend {
 	var all []Backend
 	for _, b := range backends() {
@@ -26,6 +26,8 @@ func Survey() []Backend {
 			all = append(all, s)
 			continue
 		}
+		// The digest is of all lines, also where some are wrong, so that two machines
+		// can be compared; Check names the first wrong line.
 		dev := newDevice(b.name, 1, b.cells())
 		h := sha256.New()
 		s.Err = conformance(h, dev)
