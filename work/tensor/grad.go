@@ -6,15 +6,17 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// Grad appends the gradient of y, weighted by seed, which has y's shape, with
-// respect to each of wrt: of sum(seed*y). It returns a value for each of wrt,
-// the zero Value where y does not depend on it.
+// Grad appends the gradient of sum(seed*y) with respect to each of wrt, where seed has y's
+// shape. It returns a value for each of wrt, and the zero Value where y does not depend on
+// it. It panics when an operation between wrt and y has no gradient.
 //
-// The gradient of a row is other rows, applied from the last operation to the
-// first; where a value is used more than once its gradients are added in that
-// order. So the order of every sum is fixed by the order the graph was built in.
+// The gradient of an operation is other operations, appended from the last operation to
+// the first. Where a value is used more than once, its gradients are added in that
+// sequence. So the sequence of every sum follows from the sequence in which the graph was
+// built, and the bits are the same everywhere.
 func (g *Graph) Grad(y, seed Value, wrt ...Value) []Value {
 	b := &backward{g: g, grads: make([][]Value, y.node), needed: make([]bool, y.node)}
+	// A node's gradient is needed if it is in wrt or reads a node that is needed.
 	for _, v := range wrt {
 		b.needed[v.node-1] = true
 	}
@@ -24,6 +26,8 @@ func (g *Graph) Grad(y, seed Value, wrt ...Value) []Value {
 			b.needed[i] = b.needed[i] || b.needed[v.node-1]
 		}
 	}
+	// Reverse mode: when a node is reached, all operations that read it have added to its
+	// gradient.
 	module := g.module
 	g.back = true
 	defer func() { g.module, g.back = module, false }()
@@ -51,7 +55,7 @@ func (g *Graph) Grad(y, seed Value, wrt ...Value) []Value {
 type backward struct {
 	g      *Graph
 	grads  [][]Value // by node and output: the gradient so far
-	needed []bool    // by node: some of wrt reaches it
+	needed []bool    // by node: it depends on some of wrt
 }
 
 // add adds dv to the gradient of v.
@@ -67,17 +71,18 @@ func (b *backward) add(v, dv Value) {
 	*sum = b.g.Do(kernel.Add, kernel.Attr{}, *sum, dv)
 }
 
-// do appends an operation and adds its output 0 to the gradient of v; when v's
-// gradient is not needed it does nothing.
+// do appends an operation and adds its output 0 to the gradient of v. It does nothing when
+// v's gradient is not needed.
 func (b *backward) do(v Value, op kernel.Op, attr kernel.Attr, in ...Value) {
 	if b.needed[v.node-1] {
 		b.add(v, b.g.Do(op, attr, in...))
 	}
 }
 
-// gradients has one rule for each row that a loss may depend on: from the
-// operation n, whose output 0 is y, and dy, the gradient of y, to gradients of
-// n's inputs. Other outputs (statistics, the plain loss) have no gradient.
+// gradients has one rule for each operation that a loss may depend on. A rule gets the
+// operation n, its output y and the gradient dy of y, and adds to the gradients of n's
+// inputs. Outputs other than the first (statistics, the loss without smoothing) have no
+// gradient.
 var gradients = map[kernel.Op]func(b *backward, n node, y, dy Value){
 	kernel.MatMul:       matMulGrad,
 	kernel.AddBias:      addBiasGrad,
@@ -95,10 +100,12 @@ var gradients = map[kernel.Op]func(b *backward, n node, y, dy Value){
 	kernel.Scale:        scaleGrad,
 }
 
-// matMulGrad is dA = dC*B' and dB = A'*dC, each with the transposes that the
-// operands' layout asks for.
+// matMulGrad is dA = dC*B' and dB = A'*dC, with the transpositions that follow from the
+// operands' layout.
 func matMulGrad(b *backward, n node, _, dc Value) {
 	trans := func(t kernel.Trans) kernel.Attr { return kernel.Attr{Trans: t} }
+	// Every product of the gradient reads its operands as they lie: nothing is transposed
+	// in memory.
 	x, w := n.in[0], n.in[1]
 	switch n.attr.Trans {
 	case kernel.NN:
@@ -138,7 +145,8 @@ func layerNormGrad(b *backward, n node, y, dy Value) {
 	b.do(beta, kernel.ColSum, kernel.Attr{}, dy)
 }
 
-// embedGrad adds rows into the gradient the table has so far, or into zeros.
+// embedGrad adds rows to the gradient that the table has so far, or to zeros. An embedding
+// table may also be the output projection, whose gradient came before.
 func embedGrad(b *backward, n node, _, dy Value) {
 	table, ids := n.in[0], n.in[1]
 	if !b.needed[table.node-1] {
@@ -151,12 +159,14 @@ func embedGrad(b *backward, n node, _, dy Value) {
 	*sum = b.g.Do(kernel.ScatterAdd, kernel.Attr{Scale: n.attr.Scale}, *sum, ids, dy)
 }
 
-// dropoutGrad drops and scales the same elements again.
+// dropoutGrad drops and scales the same elements of the gradient: the generator gives the
+// same words again.
 func dropoutGrad(b *backward, n node, _, dy Value) {
 	b.do(n.in[0], kernel.Dropout, n.attr, dy, n.in[1])
 }
 
 func attnScoresGrad(b *backward, n node, _, ds Value) {
+	// The scores are Q*K' in each head, so dQ = dS*K and dK = dS'*Q.
 	q, k, seg := n.in[0], n.in[1], n.in[2]
 	heads := kernel.Attr{Heads: n.attr.Heads}
 	b.do(q, kernel.AttnMix, heads, ds, k, seg)
@@ -168,23 +178,24 @@ func attnSoftmaxGrad(b *backward, n node, p, dp Value) {
 }
 
 func attnMixGrad(b *backward, n node, _, dy Value) {
+	// The output is P*V in each head, so dP = dY*V' and dV = P'*dY.
 	p, v, seg := n.in[0], n.in[1], n.in[2]
 	heads := kernel.Attr{Heads: n.attr.Heads}
 	b.do(p, kernel.AttnScores, heads, dy, v, seg)
 	b.do(v, kernel.AttnMixT, heads, p, dy, seg)
 }
 
-// crossEntropyGrad is the whole gradient of the logits: that the row maximum,
-// the sum of exponentials and the row sum depend on them too is counted in the
-// row. dy must be the same for all tokens, as below a Sum it is.
+// crossEntropyGrad is the whole gradient of the logits. The row maximum, the sum of
+// exponentials and the row sum depend on the logits too; the operation accounts for that.
+// dy must be the same for all tokens, as it is when the loss is their sum.
 func crossEntropyGrad(b *backward, n node, _, dy Value) {
 	x, m, s, y := n.in[0], n.in[1], n.in[2], n.in[4]
 	b.do(x, kernel.CrossEntropyGrad, kernel.Attr{Eps: n.attr.Eps}, x, m, s, y, dy)
 }
 
-// sumGrad hands on the one number that every element's gradient is. There is
-// no row that spreads it, so only a row whose rule takes a scalar, which is
-// CrossEntropy, can come before a Sum of more than one element.
+// sumGrad passes on the one number that is the gradient of every element. No operation
+// spreads a number over a tensor, so only an operation whose rule takes a scalar can come
+// before a Sum of more than one element: CrossEntropy.
 func sumGrad(b *backward, n node, _, dy Value) {
 	b.add(n.in[0], dy)
 }

@@ -1,26 +1,3 @@
-// Package tensor is tensors, the graph of operations that made them, and
-// their gradients.
-//
-// A [Graph] is a list of nodes: leaves, which hold data, and operations,
-// which are rows of the table of work/kernel. An operation comes after those it
-// needs; its outputs' shapes are inferred at once. [Graph.Grad] appends the
-// operations of a gradient, which are rows of the same table. [Graph.Compile] drops
-// what no output needs, orders the rest, lets results share storage and makes
-// the list of kernel calls. A plan computes the same bits whatever the placement,
-// the order and the device.
-//
-// Batches are of different sizes, but what is computed of each is the same, so
-// a graph and its plan are made once: [Graph.Set] gives a leaf the tensor of the
-// next batch, and [Program.Prepare] infers the shapes and places the results anew,
-// in memory that it has.
-//
-//	g := tensor.NewGraph()
-//	x := g.Leaf(tensor.Input, "x", xs)
-//	w := g.Leaf(tensor.Param, "w", weights)
-//	y := g.Do(kernel.Sum, kernel.Attr{}, g.Do(kernel.MatMul, kernel.Attr{}, x, w))
-//	p := g.Compile(&arena, y)
-//	p.Run(dev)
-//	fmt.Println(p.Result(y).F[0])
 package tensor
 
 import (
@@ -31,32 +8,33 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// LeafKind is what a leaf is.
+// LeafKind says what a leaf holds. It is part of the leaf's hashed name.
 type LeafKind uint8
 
 const (
-	Param LeafKind = iota + 1 // a tensor that is learnt
-	Input                     // a tensor of the batch: tokens, segment tables, keys
-	Const                     // a tensor fixed by the model: position encodings
+	Param LeafKind = iota + 1 // a tensor that training changes
+	Input                     // a tensor of the batch: tokens, segment tables, random keys
+	Const                     // a tensor that the model fixes: position tables
 )
 
-// String is what people call such a leaf.
+// String returns the kind in a word: parameter, input or constant.
 func (k LeafKind) String() string {
 	return [...]string{"operation", "parameter", "input", "constant"}[k]
 }
 
-// Value is one output of one node of a graph. The zero Value is no value.
+// Value is one output of one node of a graph. The zero Value means none.
 type Value struct {
 	node int // index in the graph, plus one
 	out  int
 }
 
-// Out returns output i of v's node; a call returns output 0.
+// Out returns output i of v's node. [Graph.Do] returns output 0.
 func (v Value) Out(i int) Value { return Value{v.node, i} }
 
-// Name is the hashed name of an operation or a leaf: which operation of which
-// graph it is, whatever the data. It is SHA-256 of the operation's name and
-// version, its attributes and its inputs' names, or of a leaf's kind and name.
+// Name is the hashed name of an operation or a leaf: NUMERICS.md in package kernel,
+// section 9. It is SHA-256 of the operation's name and version, its attributes and its
+// inputs' names, or of a leaf's kind and name. It does not depend on the data. Two
+// machines that run the same graph can therefore compare it operation by operation.
 type Name [32]byte
 
 // String returns n in hexadecimal.
@@ -69,46 +47,48 @@ type node struct {
 	in   []Value
 	out  []kernel.Tensor // a leaf's tensor; an operation's output types and shapes
 
-	kind  LeafKind    // leaf
-	sides []Partition // leaf: what splits its rows, or of a segment table the queries' and the keys'
-	name  string      // leaf; of an operation the module, which its identity leaves out
-	back  bool        // the operation is of a gradient
+	kind  LeafKind    // of a leaf
+	parts []Partition // of a leaf: see Graph.Leaf
+	name  string      // of a leaf; of an operation its module, which is no part of its identity
+	back  bool        // the operation belongs to a gradient
 }
 
-// Graph is a list of leaves and operations; an operation comes after its
-// inputs. Build one with NewGraph.
+// Graph is a list of leaves and operations, in which an operation comes after its inputs.
+// Make one with [NewGraph].
 type Graph struct {
-	nodes  []node
-	sides  [][]int32
-	module string // of operations to come
-	back   bool   // operations to come are of a gradient
+	nodes      []node
+	partitions [][]int32 // the row splits of each
+	module     string    // of the next operations
+	back       bool      // the next operations belong to a gradient
 }
 
 // NewGraph returns an empty graph.
 func NewGraph() *Graph { return &Graph{} }
 
-// Leaf appends t under a name. The graph refers to t's storage: a later change
-// of its elements is seen by the next run, except in a segment table, whose
-// elements fix the shapes of the operations that take it. A leaf that has rows
-// for the items of a batch says of which side; a segment table that has one
-// row for each item says the queries' side and the keys'.
-func (g *Graph) Leaf(kind LeafKind, name string, t kernel.Tensor, sides ...Partition) Value {
-	g.nodes = append(g.nodes, node{kind: kind, name: name, out: []kernel.Tensor{t}, sides: sides})
+// Leaf appends a leaf with a name and a tensor. The graph keeps t's storage, and the next
+// run sees later changes of its elements. A segment table is different: its elements fix
+// the shapes of operations, so it changes only by [Graph.Set] and [Program.Prepare].
+//
+// A leaf whose rows belong to the items of a batch names the partition that divides them.
+// A segment table with one row for each item names two partitions, that of the queries
+// and that of the keys. Other leaves name none.
+func (g *Graph) Leaf(kind LeafKind, name string, t kernel.Tensor, parts ...Partition) Value {
+	g.nodes = append(g.nodes, node{kind: kind, name: name, out: []kernel.Tensor{t}, parts: parts})
 	return Value{node: len(g.nodes)}
 }
 
-// Set gives a leaf another tensor, for the next [Program.Prepare]. Its shape may
-// differ where that is a matter of the batch's size.
+// Set gives a leaf another tensor, which the next [Program.Prepare] reads. The dimensions
+// that depend on the size of the batch may differ from before.
 func (g *Graph) Set(v Value, t kernel.Tensor) { g.node(v).out[0] = t }
 
-// Module names the part of a model that the operations to come belong to. It
-// is for people who look for a fault or for time spent, and no part of any
-// operation's identity. Operations of a gradient belong where the operation
-// does that they are the gradient of.
+// Module names the part of a model that the next operations belong to, such as
+// "encoder.0.ffn". Profiles and reports of defects show it; it is no part of an
+// operation's hashed name. Operations of a gradient get the module of the operation that
+// they are the gradient of.
 func (g *Graph) Module(name string) { g.module = name }
 
-// Do appends an operation and returns its output 0. It panics when the inputs
-// break the row's shape rule: graphs are built by us, not by peers.
+// Do appends an operation and returns its output 0. It panics when the inputs break the
+// operation's shape rule, because our own code builds graphs and peers never do.
 func (g *Graph) Do(op kernel.Op, attr kernel.Attr, in ...Value) Value {
 	ts := make([]kernel.Tensor, len(in))
 	for i, v := range in {
@@ -128,7 +108,8 @@ func (g *Graph) Shape(v Value) []int { return g.tensor(v).Shape }
 func (g *Graph) node(v Value) *node           { return &g.nodes[v.node-1] }
 func (g *Graph) tensor(v Value) kernel.Tensor { return g.node(v).out[v.out] }
 
-// label says what an operation is for, in a form that sorts and splits by "/".
+// label is the operation's module and direction for a profile, such as
+// "backward/encoder.0.ffn".
 func (n *node) label() string {
 	if n.back {
 		return "backward/" + n.name
@@ -147,11 +128,12 @@ func (g *Graph) names() []Name {
 	return names
 }
 
-// appendIdentity appends what a node's hashed name is the hash of. Of a leaf:
-// a byte that is its kind, and its name. Of an operation: a zero byte, the
-// row's version (2 bytes), the length of the row's name (1 byte), the row's
-// name, the attributes as kernel.Attr encodes them, and for each input its
-// node's hashed name and the output's index (1 byte).
+// appendIdentity appends the bytes whose hash is a node's name.
+//
+// For a leaf: its kind (1 byte) and its name. For an operation: a zero byte, the row's
+// version (2 bytes), the length of the row's name (1 byte), the row's name, the attributes
+// as [kernel.Attr.AppendBinary] encodes them, and for each input the hashed name of its
+// node and the output's index (1 byte).
 func (n *node) appendIdentity(b []byte, names []Name) []byte {
 	b = append(b, byte(n.kind))
 	if n.op == 0 {

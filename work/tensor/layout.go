@@ -8,40 +8,41 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// layout is the part of a plan that does not depend on the sizes of a batch:
-// the order of execution, and which results share a buffer.
+// layout is the part of a program that does not depend on the size of a batch: the
+// sequence of operations, and the results that share a buffer.
 type layout struct {
-	g       *Graph
-	splits  [][]split // by node and output
-	sides   []uint8   // by node: what a local operation goes by
-	order   []int     // the nodes that some output needs, operations only
-	steps   []step    // of order
-	stepOf  []int     // by position in order: its step
-	lastUse [][]int   // by node and output: the last position that reads it
-	buffer  [][]int   // by node and output: its index in buffers
-	buffers []buffer  // in order of first
+	g          *Graph
+	splits     [][]split // by node and output
+	partitions []uint8   // by node: the partition that divides it, if it is local
+	order      []int     // the operations that some output needs, in the sequence they run in
+	steps      []step    // of order
+	stepOf     []int     // by position in order: its step
+	lastUse    [][]int   // by node and output: the last position that reads it
+	buffer     [][]int   // by node and output: its index in buffers
+	buffers    []buffer  // ascending by first
 }
 
-// buffer is the storage of one result, or of several of which each takes the
-// place of the one before.
+// buffer is the storage of one result, or of several results, each of which takes over
+// the storage when the one before is no longer needed.
 type buffer struct {
 	typ         kernel.DType
-	first, last int // positions of the operation that writes it first and of the last that reads it
-	value       Value
+	first, last int   // positions of the first operation that writes it and of the last that reads it
+	value       Value // the first result
 
-	// Of the batch at hand:
+	// For the present batch:
 	elements int
 	offset   int // in the arena's array of the type
 }
 
-// align is the granularity of placement, in elements: a cache line of float32.
+// align is the multiple that offsets in an arena are rounded to, in elements: a cache line
+// of float32.
 const align = 16
 
-// forever is the last use of an output of the plan.
+// forever is the last use of an output of the program.
 const forever = math.MaxInt
 
-// overwrites lists, for the rows that allow it, the outputs that may take an
-// input's storage: pairs of output and input. See kernel.Call.
+// overwrites lists, for the operations that allow it, which output may take the storage of
+// which input: pairs of output and input. See [kernel.Call].
 var overwrites = map[kernel.Op][][2]int{
 	kernel.AddBias:          {{0, 0}},
 	kernel.Add:              {{0, 0}, {0, 1}},
@@ -59,9 +60,15 @@ var overwrites = map[kernel.Op][][2]int{
 	kernel.Adam:             {{0, 0}, {1, 1}, {2, 2}},
 }
 
-// newLayout finds what outputs need, orders it, and lets results share.
+// newLayout finds the operations that outputs need, puts them in sequence, and lets
+// results share buffers.
 func newLayout(g *Graph, outputs []Value) *layout {
-	l := &layout{g: g, sides: make([]uint8, len(g.nodes)), lastUse: make([][]int, len(g.nodes)), buffer: make([][]int, len(g.nodes))}
+	nodes := len(g.nodes)
+	l := &layout{
+		g: g, partitions: make([]uint8, nodes), lastUse: make([][]int, nodes), buffer: make([][]int, nodes),
+	}
+	// A node is live if an output needs it. Inputs come before their operations, so one
+	// pass from the end finds all.
 	live := make([]bool, len(g.nodes))
 	for _, v := range outputs {
 		live[v.node-1] = true
@@ -74,6 +81,8 @@ func newLayout(g *Graph, outputs []Value) *layout {
 		}
 	}
 	l.schedule(live)
+	// Lifetimes: a result is needed until the last operation that reads it, an output of
+	// the program for ever.
 	for s := range l.steps {
 		l.stepOf = append(l.stepOf, slices.Repeat([]int{s}, l.steps[s].until-l.steps[s].from)...)
 	}
@@ -95,17 +104,19 @@ func newLayout(g *Graph, outputs []Value) *layout {
 	return l
 }
 
-// class is what two results have in common that lie at the same offsets for
-// every item of a batch, whatever its size.
+// class is the property that two results must share so that every item of every batch lies
+// at the same offsets in both.
 type class struct {
 	split
 	typ   kernel.DType
 	width int // elements of a row
 }
 
-// class returns v's class; there is none of values that items do not divide.
+// class returns v's class. A value that is not divided by items has none.
 func (l *layout) class(v Value) (c class, ok bool) {
 	t := l.g.tensor(v)
+	// Rows of a value have a fixed width. Scores of an item have a length that follows from
+	// the table, so all scores of one table are alike.
 	c = class{split: l.splits[v.node-1][v.out], typ: t.Type, width: 1}
 	if c.table == 0 {
 		for _, d := range t.Shape[1:] {
@@ -115,14 +126,18 @@ func (l *layout) class(v Value) (c class, ok bool) {
 	return c, c.split != split{}
 }
 
-// share gives every result a buffer: the one of an input that it may overwrite
-// and that nothing reads later; in a stage, one of its class that nothing
-// reads any more; or a new one. A stage's items run at different speeds, but
-// buffers of one class hold an item's elements in the same place, which its
-// own calls alone touch, in order.
+// share gives every result a buffer. The first of these that exists:
+//
+//   - the buffer of an input that the operation may overwrite and that nothing reads later;
+//   - in a stage, a buffer of the same class that nothing reads any more;
+//   - a new buffer.
+//
+// The second is safe although the items of a stage advance at different speeds: in buffers
+// of one class an item has the same place, which only its own calls use, in sequence.
 func (l *layout) share() {
 	for _, s := range l.steps {
 		idle := map[class][]int{}
+		// Idle buffers are those of this step only: between steps, place shares memory.
 		for at := s.from; at < s.until; at++ {
 			i := l.order[at]
 			n := &l.g.nodes[i]
@@ -142,6 +157,7 @@ func (l *layout) share() {
 				l.buffer[i][o] = id
 				l.buffers[id].last = l.lastUse[i][o]
 			}
+			// Free calls run at any time during the stage, so they give nothing back to it.
 			if at < s.free {
 				l.retire(idle, at, n, i)
 			}
@@ -149,13 +165,14 @@ func (l *layout) share() {
 	}
 }
 
-// retire puts the buffers that n, at position at, is the last to use with the
-// idle ones of their classes.
+// retire marks the buffers whose last user is n, at position at, as idle in their classes.
 func (l *layout) retire(idle map[class][]int, at int, n *node, i int) {
 	last := func(v Value) {
 		if l.g.node(v).op == 0 || l.lastUse[v.node-1][v.out] != at {
 			return
 		}
+		// A buffer may have been taken over; then its last user is a later operation. And
+		// an operation may read the same value twice.
 		id := l.buffer[v.node-1][v.out]
 		c, divided := l.class(v)
 		if divided && l.buffers[id].last == at && !slices.Contains(idle[c], id) {
@@ -170,10 +187,10 @@ func (l *layout) retire(idle map[class][]int, at int, n *node, i int) {
 	}
 }
 
-// overwritten returns the buffer that output o of n, the operation at position
-// at of step s, takes over from an input. The shape is the input's, as the
-// rows have it that overwrite. Of what a free call overwrites no other call of
-// the step may read.
+// overwritten returns the buffer that output o of n, the operation at position at of step
+// s, takes over from an input. Operations that overwrite have outputs of the input's
+// shape. A free call may overwrite an input only if no other call of the step reads it,
+// since they run at the same time.
 func (l *layout) overwritten(s step, at int, n *node, o int) (id int, ok bool) {
 	for _, pair := range overwrites[n.op] {
 		v := n.in[pair[1]]
@@ -188,7 +205,7 @@ func (l *layout) overwritten(s step, at int, n *node, o int) (id int, ok bool) {
 	return 0, false
 }
 
-// reads reports whether a call of s other than that at position at reads v.
+// reads reports whether a call of s other than the one at position at reads v.
 func (l *layout) reads(s step, at int, v Value) bool {
 	for other := s.from; other < s.until; other++ {
 		if other != at && slices.Contains(l.g.nodes[l.order[other]].in, v) {
@@ -198,10 +215,10 @@ func (l *layout) reads(s step, at int, v Value) bool {
 	return false
 }
 
-// place lays the buffers into an arena, in the order of the steps that write
-// them first, each into the smallest free span that holds it. It returns the
-// arena's size by element type, in elements. All of a step's calls may run at
-// once, so a buffer is in use for the whole of the first and last step.
+// place gives every buffer an offset in the arena, from the first step to the last, each
+// in the smallest free span that is large enough. It returns the arena's size by element
+// type, in elements. The calls of a step may run at the same time, so a buffer is in use
+// during the whole of its first and last step.
 func (p *Program) place() (size [3]int) {
 	l := p.layout
 	for t := range p.free {
@@ -216,6 +233,7 @@ func (p *Program) place() (size [3]int) {
 			b.elements = v.Len()
 			b.offset = take(&p.free[t], roundUp(b.elements), &size[t])
 		}
+		// The buffers of the step are placed before those that end with it are free.
 		for _, id := range p.ends[s] {
 			b := &l.buffers[id]
 			t := b.typ - kernel.F32
@@ -225,7 +243,7 @@ func (p *Program) place() (size [3]int) {
 	return size
 }
 
-// ends lists the buffers that are last read in each step.
+// ends lists, for each step, the buffers that no later step reads.
 func (l *layout) ends() [][]int {
 	ends := make([][]int, len(l.steps))
 	for id, b := range l.buffers {
@@ -239,9 +257,10 @@ func (l *layout) ends() [][]int {
 // span is a free part of an arena's array.
 type span struct{ offset, size int }
 
-// take removes size elements from the smallest span that has them, or extends
-// the array, whose length end is. It returns their offset.
+// take removes size elements from the smallest free span that has them, or extends the
+// array, whose length is end. It returns their offset.
 func take(free *[]span, size int, end *int) int {
+	// Best fit.
 	best := -1
 	for i, s := range *free {
 		if s.size >= size && (best < 0 || s.size < (*free)[best].size) {
@@ -258,6 +277,7 @@ func take(free *[]span, size int, end *int) int {
 		}
 		return offset
 	}
+	// The array grows from the last free span, if that lies at its end.
 	offset := *end
 	if n := len(*free); n > 0 && (*free)[n-1].offset+(*free)[n-1].size == offset {
 		offset = (*free)[n-1].offset
@@ -267,9 +287,10 @@ func take(free *[]span, size int, end *int) int {
 	return offset
 }
 
-// release puts s back, joined with the free spans beside it. free is in order
-// of offsets.
+// release puts s back and joins it with the free spans next to it. free is ascending by
+// offset.
 func release(free []span, s span) []span {
+	// Join with the span behind, then with the span in front.
 	i, _ := slices.BinarySearchFunc(free, s.offset, func(f span, offset int) int {
 		return cmp.Compare(f.offset, offset)
 	})

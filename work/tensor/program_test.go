@@ -41,9 +41,9 @@ func drawGraph(t *rapid.T) (*Graph, []Value) {
 	seg := g.Leaf(Input, "seg", segments(0, 2, 0, 2, 2, 3, 2, 3))
 	var split []Partition
 	if rapid.Bool().Draw(t, "split") {
-		side := g.Partition([]int32{0, 2, 5})
-		split = []Partition{side}
-		seg = g.Leaf(Input, "split.seg", segments(0, 2, 0, 2, 2, 3, 2, 3), side, side)
+		part := g.Partition([]int32{0, 2, 5})
+		split = []Partition{part}
+		seg = g.Leaf(Input, "split.seg", segments(0, 2, 0, 2, 2, 3, 2, 3), part, part)
 	}
 	key := g.Leaf(Input, "key", ints(1, 2, 3, 0))
 	w := g.Leaf(Param, "w", random(1, width, width))

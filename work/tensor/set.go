@@ -9,14 +9,13 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// Zeros returns a tensor of zeros that shares nothing with its caller, the
-// shape included.
+// Zeros returns a tensor of zeros in the host's memory. Unlike [kernel.New] it copies shape.
 func Zeros(t kernel.DType, shape ...int) kernel.Tensor {
 	return kernel.New(t, slices.Clone(shape)...)
 }
 
-// Equal reports whether a and b have the same type, shape and bits. -0 and
-// +0 differ, and a NaN equals itself.
+// Equal reports whether a and b have the same type, shape and bits. So -0 and +0 differ, and
+// a NaN equals a NaN with the same bits.
 func Equal(a, b kernel.Tensor) bool {
 	a, b = kernel.Local(a), kernel.Local(b)
 	return a.Type == b.Type && slices.Equal(a.Shape, b.Shape) &&
@@ -31,7 +30,7 @@ func Finite(t kernel.Tensor) bool {
 	return AllFinite(kernel.Local(t).F)
 }
 
-// AllFinite is [Finite] of numbers.
+// AllFinite reports whether all holds neither a NaN nor an infinity.
 func AllFinite(all []float32) bool {
 	for _, x := range all {
 		if math.Float32bits(x)&0x7f800000 == 0x7f800000 {
@@ -47,15 +46,15 @@ type Named struct {
 	kernel.Tensor
 }
 
-// Set is a list of named tensors in ascending order of their names:
-// parameters, gradients, moments.
+// Set is a list of named tensors, ascending by name: the parameters, gradients or moments of
+// a model. All tensors of a set lie in the same memory.
 type Set struct {
 	items []Named
-	whole []kernel.Tensor // by element type, where all tensors lie in one piece of it, in order
+	whole []kernel.Tensor // one for each element type, if the tensors are adjacent parts of it
 }
 
-// NewSet returns the set of items, which it sorts in place. Two items of one
-// name are an error.
+// NewSet returns the set of items, which it sorts in place. It returns an error when two
+// items have the same name.
 func NewSet(items []Named) (*Set, error) {
 	slices.SortFunc(items, func(a, b Named) int { return strings.Compare(a.Name, b.Name) })
 	for i := 1; i < len(items); i++ {
@@ -69,10 +68,10 @@ func NewSet(items []Named) (*Set, error) {
 // Len is the number of tensors.
 func (s *Set) Len() int { return len(s.items) }
 
-// At returns the i-th tensor in the order of names.
+// At returns the i-th tensor, ascending by name.
 func (s *Set) At(i int) Named { return s.items[i] }
 
-// Put gives the i-th name the storage and shape of t.
+// Put replaces the tensor of the i-th name by t.
 func (s *Set) Put(i int, t kernel.Tensor) {
 	s.items[i].Tensor = t
 	s.whole = nil
@@ -87,8 +86,7 @@ func (s *Set) Names() []string {
 	return names
 }
 
-// Get returns the tensor called name, sharing its storage, and whether there
-// is one.
+// Get returns the tensor called name, with its storage, and whether there is one.
 func (s *Set) Get(name string) (kernel.Tensor, bool) {
 	i, ok := slices.BinarySearchFunc(s.items, name, func(it Named, name string) int {
 		return strings.Compare(it.Name, name)
@@ -108,16 +106,17 @@ func (s *Set) Elements() int {
 	return n
 }
 
-// Zeros returns a set with the names, types and shapes of s, all zero, in the
-// same memory.
+// Zeros returns a set of zeros with the names, types and shapes of s, in the same memory.
 func (s *Set) Zeros() *Set { return s.Near(s) }
 
-// Near returns a set with the names, types and shapes of s, whose tensors need
-// no storage, all zero, in the memory that t is in.
+// Near returns a set of zeros with the names, types and shapes of s, in the memory of t. The
+// tensors of s need no storage.
 func (s *Set) Near(t *Set) *Set {
 	if z, ok := s.in(t.home()); ok {
 		return z
 	}
+	// The host's memory: tensors by themselves, which the garbage collector can free one by
+	// one.
 	z := &Set{items: make([]Named, len(s.items))}
 	for i, it := range s.items {
 		z.items[i] = Named{it.Name, Zeros(it.Type, it.Shape...)}
@@ -125,7 +124,7 @@ func (s *Set) Near(t *Set) *Set {
 	return z
 }
 
-// Clone returns a copy that shares no storage with s, in the same memory.
+// Clone returns a copy of s with storage of its own, in the same memory.
 func (s *Set) Clone() *Set {
 	if c, ok := s.in(s.home()); ok {
 		c.copyFrom(s)
@@ -142,8 +141,8 @@ func (s *Set) Clone() *Set {
 	return c
 }
 
-// On returns s where dev computes on it best: s itself, or a copy in dev's
-// memory.
+// On returns s in the memory that dev computes in fastest: s itself, or a copy in dev's
+// memory if that has room.
 func (s *Set) On(dev kernel.Device) *Set {
 	m, ok := dev.(kernel.Accelerator)
 	if !ok || s.home() != nil {
@@ -157,24 +156,24 @@ func (s *Set) On(dev kernel.Device) *Set {
 	return c
 }
 
-// Local returns s where the host reads it: s itself, or a copy.
+// Local returns s in the host's memory: s itself, or a copy.
 func (s *Set) Local() *Set {
 	if s.home() == nil {
 		return s
 	}
-	c, _ := s.in(host{})
+	c, _ := s.in(host{}) // in one piece for each type, as on the device: few copies
 	c.copyFrom(s)
 	return c
 }
 
-// host is the host's memory, to place sets in.
+// host is the host's memory as a [kernel.Memory].
 type host struct{}
 
 func (host) Alloc(t kernel.DType, n int) (kernel.Tensor, bool) { return kernel.New(t, n), true }
 
 func (host) Copy(to, from kernel.Tensor) { kernel.Copy(to, from) }
 
-// home is the memory that s is in, nil where all of it is the host's.
+// home is the device memory that holds s, or nil for the host's.
 func (s *Set) home() kernel.Memory {
 	for i := range s.items {
 		if h := s.items[i].Home; h != nil {
@@ -184,16 +183,16 @@ func (s *Set) home() kernel.Memory {
 	return nil
 }
 
-// setAlign is the granularity of placement in one piece of memory, in
-// elements.
+// setAlign is the multiple that the offsets of a set's tensors are rounded to, in elements.
 const setAlign = 256
 
-// in returns a set of the form of s, all zero, in the memory m: a piece for
-// each element type. It is not ok where there is no room.
+// in returns a set of zeros with the names, types and shapes of s in the memory m, which
+// allocates once for each element type. ok is false when m is nil or full.
 func (s *Set) in(m kernel.Memory) (z *Set, ok bool) {
 	if m == nil {
 		return nil, false
 	}
+	// Sum the sizes of each element type, allocate them, and divide them.
 	var size, at [4]int
 	round := func(n int) int { return (n + setAlign - 1) / setAlign * setAlign }
 	for i := range s.items {
@@ -220,9 +219,9 @@ func (s *Set) in(m kernel.Memory) (z *Set, ok bool) {
 	return z, true
 }
 
-// copyFrom copies t, which is of the form of s.
+// copyFrom copies the elements of t, which has the names, types and shapes of s.
 func (s *Set) copyFrom(t *Set) {
-	if len(s.whole) > 0 && len(t.whole) > 0 {
+	if len(s.whole) > 0 && len(t.whole) > 0 { // one copy for each type, not for each tensor
 		for i := range s.whole {
 			kernel.Copy(s.whole[i], t.whole[i])
 		}
@@ -235,19 +234,19 @@ func (s *Set) copyFrom(t *Set) {
 
 // Finite reports whether no tensor of s holds a NaN or an infinity.
 func (s *Set) Finite() bool {
-	var room kernel.Staging
+	var buf kernel.Staging
 	for _, it := range s.items {
-		if !AllFinite(kernel.Fetch(&room, it.Tensor).F) {
+		if !AllFinite(kernel.Fetch(&buf, it.Tensor).F) {
 			return false
 		}
 	}
 	return true
 }
 
-// Difference returns the first name, ascending, whose tensor is missing from
-// one of s and t or is not [Equal] in both; ok is false when s and t are the
-// same.
+// Difference returns the first name, ascending, whose tensor is missing from s or t, or is
+// not [Equal] in both. ok is false when s and t are the same.
 func (s *Set) Difference(t *Set) (name string, ok bool) {
+	// Both are ascending by name, so the first unequal names show the missing tensor.
 	for i := 0; i < len(s.items) || i < len(t.items); i++ {
 		switch {
 		case i == len(s.items):

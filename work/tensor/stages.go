@@ -6,59 +6,65 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// Most operations of a model are local to an item of the batch, a pair of
-// sentences: they read the item's own rows and parameters. This file finds
-// them, from what the leaves are declared to be, and orders the operations as
-// steps: a stage, which is local operations in the graph's order, and a group,
-// which is operations over all items (the gradients of parameters) that need
-// nothing of one another and nothing of the stage. A device takes some items
-// through a whole stage, a few at a time so that they stay in its cache, and
-// waits for all only between steps.
+// Most operations of a model are local to an item of the batch (a pair of sentences):
+// they read only the item's own rows, and parameters. This file finds the local
+// operations from the partitions that leaves declare, and divides a program into steps. A
+// step is a stage of local operations, in the graph's sequence, and a group of free
+// operations over all items (the gradients of parameters), which need nothing from one
+// another or from the stage. A device takes a few items at a time through a whole stage,
+// so that they stay in its cache, and waits for all items only between steps.
 
-// Partition is a way in which the items of a batch have rows: as source sentences,
-// as target sentences. The zero Partition is of values that items do not divide.
+// Partition is one way in which the rows of tensors are divided among the items of a
+// batch: as source sentences, say, or as target sentences. The zero Partition is of
+// tensors that are not divided.
 type Partition uint8
 
-// Partition declares a side: item i has rows starts[i] to starts[i+1]-1. All sides
-// have the same items.
-func (g *Graph) Partition(starts []int32) Partition {
-	g.sides = append(g.sides, starts)
-	return Partition(len(g.sides))
+// Partition declares a partition: item i has rows splits[i] to splits[i+1]-1. All
+// partitions of a graph have the same number of items.
+func (g *Graph) Partition(splits []int32) Partition {
+	g.partitions = append(g.partitions, splits)
+	return Partition(len(g.partitions))
 }
 
-// SetPartition gives a side other items, for the next [Program.Prepare].
-func (g *Graph) SetPartition(s Partition, starts []int32) { g.sides[s-1] = starts }
+// SetPartition gives a partition the row splits of another batch, which the next
+// [Program.Prepare] reads.
+func (g *Graph) SetPartition(p Partition, splits []int32) { g.partitions[p-1] = splits }
 
-// split is how the elements of a value belong to items: by its rows, or, as
-// scores, by the rows of a segment table, or not at all.
+// split says how the elements of a value belong to items: by its rows, or, for attention
+// scores, by the rows of a segment table. The zero split is of a value that is not divided.
 type split struct {
-	side  Partition
+	part  Partition
 	table int // the table's node, plus one
 	heads int // of the scores
 }
 
-// locality finds how n's outputs are split, given the splits of the nodes
-// before it, and whether n is local, by which side. Segments count as side 0.
-func (g *Graph) locality(n *node, splits [][]split) (out []split, side Partition, local bool) {
+// locality finds how n's outputs are divided, given the splits of the nodes before n, and
+// whether n is local and by which partition. Partition 0 means by segments. See
+// [kernel.Locals] for the letters.
+func (g *Graph) locality(n *node, splits [][]split) (out []split, part Partition, local bool) {
 	out = make([]split, len(n.out))
+	// The gradient of a weight (TN) sums over the rows of all items.
 	rule := kernel.Locals[n.op]
 	if rule == "" || n.op == kernel.MatMul && n.attr.Trans == kernel.TN {
 		return out, 0, false
 	}
+	// First find the split that each letter stands for in this call.
 	of := map[byte]split{'w': {}}
 	for i, v := range n.in {
 		switch leaf := g.node(v); rule[i] {
 		case 't':
-			if len(leaf.sides) != 2 {
+			if len(leaf.parts) != 2 { // not one segment for each item
 				return out, 0, false
 			}
-			of['q'], of['k'], of['s'] = split{side: leaf.sides[0]}, split{side: leaf.sides[1]}, split{table: v.node, heads: n.attr.Heads}
+			of['q'], of['k'] = split{part: leaf.parts[0]}, split{part: leaf.parts[1]}
+			of['s'] = split{table: v.node, heads: n.attr.Heads}
 		case 'r':
-			if sp := splits[v.node-1][v.out]; side == 0 && sp.table == 0 {
-				side, of['r'] = sp.side, sp
+			if sp := splits[v.node-1][v.out]; part == 0 && sp.table == 0 {
+				part, of['r'] = sp.part, sp
 			}
 		}
 	}
+	// Then every input must be divided as its letter says.
 	for i, v := range n.in {
 		if rule[i] == 't' {
 			continue
@@ -72,23 +78,23 @@ func (g *Graph) locality(n *node, splits [][]split) (out []split, side Partition
 	}
 	if n.op == kernel.Dropout {
 		shape := n.out[0].Shape
-		local = shape[len(shape)-1]%4 == 0 // otherwise two items share a counter
-		return out, side, local
+		local = shape[len(shape)-1]%4 == 0 // otherwise two items share a counter of the generator
+		return out, part, local
 	}
-	return out, side, true
+	return out, part, true
 }
 
-// step is the calls of a stage, from from to free-1, and free calls, from free
-// to until-1, which run meanwhile: a group that the stage before made ready.
+// step is a stage, calls from to free-1, and the free calls, free to until-1, which may run
+// at any time during the stage: a group whose inputs the steps before computed.
 type step struct{ from, free, until int }
 
-// delayed is how many operations over all items are put off, at most, so that
-// others of one stage can go before them. What they read leaves the cache
-// meanwhile.
-const delayed = 6
+// maxPostponed is the largest number of operations over all items that are postponed so
+// that more local operations can join the same stage. The longer they wait, the less of
+// their inputs is still in the cache.
+const maxPostponed = 6
 
-// schedule puts the nodes that are live in the order they run in, and cuts it
-// into steps.
+// schedule puts the live nodes in the sequence in which they run, and divides it into
+// steps.
 func (l *layout) schedule(live []bool) {
 	g := l.g
 	l.splits = make([][]split, len(g.nodes))
@@ -97,43 +103,46 @@ func (l *layout) schedule(live []bool) {
 		n := &g.nodes[i]
 		if n.op == 0 {
 			l.splits[i] = make([]split, 1)
-			if len(n.sides) == 1 {
-				l.splits[i][0].side = n.sides[0]
+			if len(n.parts) == 1 {
+				l.splits[i][0].part = n.parts[0]
 			}
 			continue
 		}
-		out, side, local := g.locality(n, l.splits)
+		out, part, local := g.locality(n, l.splits)
 		l.splits[i] = out
 		if !live[i] {
 			continue
 		}
+		// An operation that needs a postponed result ends the postponement.
 		for _, v := range n.in {
 			if s.waiting[v.node-1] {
 				s.drain()
 			}
 		}
+		// A local operation joins the stage. One over all items waits in the group for the
+		// next step, since it may need results of this stage for every item.
 		if local {
-			s.stage, l.sides[i] = append(s.stage, i), uint8(side)
+			s.stage, l.partitions[i] = append(s.stage, i), uint8(part)
 			continue
 		}
 		s.group, s.waiting[i] = append(s.group, i), true
-		if len(s.group) == delayed {
+		if len(s.group) == maxPostponed {
 			s.flush()
 		}
 	}
 	s.drain()
 }
 
-// scheduler is the nodes that no step has yet.
+// scheduler holds the nodes that are in no step yet.
 type scheduler struct {
 	l       *layout
 	stage   []int
-	ready   []int  // a group of which all that it reads is computed by now
-	group   []int  // one that reads what stage computes
-	waiting []bool // by node: in ready or group
+	ready   []int  // a group whose inputs are all in steps before
+	group   []int  // a group that may read results of stage
+	waiting []bool // by node: it is in ready or group
 }
 
-// flush makes a step of the stage, and of the group that was ready before it.
+// flush makes a step of the stage and the ready group. The other group is ready then.
 func (s *scheduler) flush() {
 	l, from := s.l, len(s.l.order)
 	l.order = append(append(l.order, s.stage...), s.ready...)
@@ -146,43 +155,43 @@ func (s *scheduler) flush() {
 	s.stage, s.ready, s.group = nil, s.group, nil
 }
 
-// drain leaves nothing waiting.
+// drain puts all nodes in steps.
 func (s *scheduler) drain() {
-	s.flush()
-	s.flush()
+	s.flush() // group becomes ready
+	s.flush() // and runs
 }
 
-// checkSides panics when the sides or the leaves that are split by them do
-// not fit: the batch was packed wrongly.
-func (g *Graph) checkSides() {
-	for _, s := range g.sides {
-		if len(s) != len(g.sides[0]) || s[0] != 0 {
-			panic("tensor: sides of different items")
+// checkPartitions panics when partitions do not fit one another or their leaves, because
+// the batch was packed wrongly.
+func (g *Graph) checkPartitions() {
+	for _, s := range g.partitions {
+		if len(s) != len(g.partitions[0]) || s[0] != 0 {
+			panic("tensor: partitions with different numbers of items, or that do not begin at row 0")
 		}
 	}
 	for i := range g.nodes {
 		n := &g.nodes[i]
-		for j, side := range n.sides {
-			starts := g.sides[side-1]
-			ok := n.out[0].Shape[0] == int(starts[len(starts)-1])
-			if len(n.sides) == 2 {
-				ok = tableFits(n.out[0].I, 2*j, starts)
+		for j, part := range n.parts {
+			splits := g.partitions[part-1]
+			ok := n.out[0].Shape[0] == int(splits[len(splits)-1])
+			if len(n.parts) == 2 { // a segment table: first the queries, then the keys
+				ok = tableFits(n.out[0].I, 2*j, splits)
 			}
 			if !ok {
-				panic(fmt.Sprintf("tensor: leaf %s does not fit its side", n.name))
+				panic(fmt.Sprintf("tensor: the rows of leaf %s are not those of its partition", n.name))
 			}
 		}
 	}
 }
 
-// tableFits reports whether each row of a segment table has, at column at,
-// the first row of its item and the number of them.
-func tableFits(table []int32, at int, starts []int32) bool {
-	if len(table) != 4*(len(starts)-1) {
+// tableFits reports whether each row of a segment table has the first row of its item in
+// column at, and the number of its rows in the next column.
+func tableFits(table []int32, at int, splits []int32) bool {
+	if len(table) != 4*(len(splits)-1) {
 		return false
 	}
-	for i := range len(starts) - 1 {
-		if table[4*i+at] != starts[i] || table[4*i+at+1] != starts[i+1]-starts[i] {
+	for i := range len(splits) - 1 {
+		if table[4*i+at] != splits[i] || table[4*i+at+1] != splits[i+1]-splits[i] {
 			return false
 		}
 	}
