@@ -52,11 +52,11 @@ type beamSearch struct {
 	penalty   float32
 	beams     []beam // by sentence
 	most, exp []float32
-	logits    kernel.Tensor // of the step
-	room      kernel.Staging   // for those where the host does not read them
-	largest   []float32     // then the largest of each row
-	tokens    []int32       // and whose they are
-	each      int           // of a row; 0 where all are read
+	logits    kernel.Tensor  // of the step
+	room      kernel.Staging // for those where the host does not read them
+	largest   []float32      // then the largest of each row
+	tokens    []int32        // and whose they are
+	each      int            // of a row; 0 where all are read
 	rows      []options
 }
 
@@ -136,9 +136,7 @@ func (b *beamSearch) predict(t int) ([]float32, error) {
 	b.most, b.exp = slices.Grow(b.most[:0], n)[:n], slices.Grow(b.exp[:0], n)[:n]
 	most, exp := floats(b.most, n), floats(b.exp, n)
 	kernel.BeginAsync(b.dev)
-	logits := b.step(t)
-	b.do(kernel.RowMax, kernel.Attr{}, []kernel.Tensor{most}, []kernel.Tensor{logits})
-	b.do(kernel.RowSumExp, kernel.Attr{}, []kernel.Tensor{exp}, []kernel.Tensor{logits, most})
+	logits := b.beamStep(t, most, exp)
 	if b.logits, b.each = logits, 0; logits.Home != nil { // else they are at hand
 		b.each = min(2*b.width+spare, logits.Shape[1])
 		b.largest = slices.Grow(b.largest[:0], n*b.each)[:n*b.each]
@@ -154,6 +152,15 @@ func (b *beamSearch) predict(t int) ([]float32, error) {
 		return nil, ErrNonFinite
 	}
 	return b.exp, nil
+}
+
+// beamStep takes a step, and puts the largest of each row of logits in most and
+// the sum of the row's exponentials in exp.
+func (d *decoder) beamStep(t int, most, exp kernel.Tensor) (logits kernel.Tensor) {
+	logits = d.step(t)
+	d.do(kernel.RowMax, kernel.Attr{}, []kernel.Tensor{most}, []kernel.Tensor{logits})
+	d.do(kernel.RowSumExp, kernel.Attr{}, []kernel.Tensor{exp}, []kernel.Tensor{logits, most})
+	return logits
 }
 
 // spare is how many more of a row's largest logits are read than there are

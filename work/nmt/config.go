@@ -161,6 +161,18 @@ func (c Config) Shapes() []ParamShape {
 	return s
 }
 
+// Skeleton is a set of the parameters' names, types and shapes. Its tensors have no
+// storage.
+func (c Config) Skeleton() *tensor.Set { return skeleton(c.Shapes()) }
+
+func skeleton(shapes []ParamShape) *tensor.Set {
+	items := make([]tensor.Named, len(shapes))
+	for i, s := range shapes {
+		items[i] = tensor.Named{Name: s.Name, Tensor: kernel.Tensor{Type: s.Type, Shape: s.Dims}}
+	}
+	return set(items)
+}
+
 // Check reports whether p is a set of parameters of c: the names and shapes of
 // Shapes, all F32.
 func (c Config) Check(p *tensor.Set) error { return checkShapes(c.Shapes(), p) }

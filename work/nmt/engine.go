@@ -260,33 +260,40 @@ type training struct {
 	loss, nll tensor.Value   // [1]
 	each      tensor.Value   // [T]: the nll of each token, kept where there is no gradient
 	values    []tensor.Value // by parameter: the gradient
-	grads     *tensor.Set    // their places in the arena
+	outputs   []tensor.Value // all that is computed
+	grads     *tensor.Set    // the values' places in the arena
 	plan      *tensor.Program
 }
 
 // newTraining makes the graph, and its plan for the batch at hand.
 func (e *Engine) newTraining(gradient bool) *training {
-	m := newModel(e.config, &e.in)
-	if gradient && e.config.Dropout > 0 {
-		m.key = m.leaf(tensor.Input, "dropout.key", &e.in.key)
+	t := newTrainingGraph(e.config, &e.in, gradient)
+	t.plan = t.model.g.Compile(&e.arena, t.outputs...)
+	return t
+}
+
+// newTrainingGraph makes the graph alone.
+func newTrainingGraph(c Config, in *inputs, gradient bool) *training {
+	m := newModel(c, in)
+	if gradient && c.Dropout > 0 {
+		m.key = m.leaf(tensor.Input, "dropout.key", &in.key)
 	}
 	t := &training{model: m}
 	t.loss, t.nll, t.each = m.loss(m.decode(m.encode()))
-	outputs := []tensor.Value{t.loss, t.nll}
+	t.outputs = []tensor.Value{t.loss, t.nll}
 	if !gradient {
-		outputs = append(outputs, t.each)
-	} else {
-		mean := m.leaf(tensor.Input, "mean", &e.in.mean)
-		params := make([]tensor.Value, len(e.in.shapes))
-		items := make([]tensor.Named, len(e.in.shapes))
-		for i, s := range e.in.shapes {
-			params[i], items[i].Name = m.params[s.Name], s.Name
-		}
-		t.values = m.g.Grad(t.loss, mean, params...)
-		t.grads = set(items)
-		outputs = append(outputs, t.values...)
+		t.outputs = append(t.outputs, t.each)
+		return t
 	}
-	t.plan = m.g.Compile(&e.arena, outputs...)
+	mean := m.leaf(tensor.Input, "mean", &in.mean)
+	params := make([]tensor.Value, len(in.shapes))
+	items := make([]tensor.Named, len(in.shapes))
+	for i, s := range in.shapes {
+		params[i], items[i].Name = m.params[s.Name], s.Name
+	}
+	t.values = m.g.Grad(t.loss, mean, params...)
+	t.grads = set(items)
+	t.outputs = append(t.outputs, t.values...)
 	return t
 }
 

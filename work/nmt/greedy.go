@@ -31,10 +31,7 @@ func (e *Engine) Greedy(p *tensor.Set, sources [][]int32, limit func(source int)
 	cost, err := e.translate(p, sources, limit, 1, func(w wave) error {
 		for t := 0; len(e.decoder.live) > 0; t++ {
 			best.Shape[0], best.I = len(e.decoder.live), slices.Grow(best.I[:0], waveWidth)[:len(e.decoder.live)]
-			kernel.BeginAsync(e.dev)
-			logits := e.decoder.step(t)
-			e.decoder.do(kernel.ArgMax, kernel.Attr{}, []kernel.Tensor{best}, []kernel.Tensor{logits})
-			kernel.EndAsync(e.dev)
+			logits := e.decoder.greedyStep(t, best)
 			if !tensor.AllFinite(e.decoder.pick(logits, best.I)) {
 				return ErrNonFinite
 			}
@@ -43,6 +40,16 @@ func (e *Engine) Greedy(p *tensor.Set, sources [][]int32, limit func(source int)
 		return nil
 	})
 	return outputs, cost, err
+}
+
+// greedyStep takes a step, and puts the likeliest token after each live
+// hypothesis in best.
+func (d *decoder) greedyStep(t int, best kernel.Tensor) (logits kernel.Tensor) {
+	kernel.BeginAsync(d.dev)
+	defer kernel.EndAsync(d.dev)
+	logits = d.step(t)
+	d.do(kernel.ArgMax, kernel.Attr{}, []kernel.Tensor{best}, []kernel.Tensor{logits})
+	return logits
 }
 
 // advance appends to each live sentence's output its best token, and keeps
@@ -154,16 +161,16 @@ type encoding struct {
 	plan  *tensor.Program
 }
 
-func (e *Engine) newEncoding() *encoding {
-	m := newModel(e.config, &e.in)
+// newEncodingGraph makes the graph without a plan.
+func newEncodingGraph(c Config, in *inputs) *encoding {
+	m := newModel(c, in)
 	memory := m.encode()
-	c := &encoding{model: m}
+	e := &encoding{model: m}
 	for i := range m.Decoder {
 		k, v := m.memory(fmt.Sprintf("decoder.%d.cross", i), memory)
-		c.kv = append(c.kv, k, v)
+		e.kv = append(e.kv, k, v)
 	}
-	c.plan = m.g.Compile(&e.arena, c.kv...)
-	return c
+	return e
 }
 
 // encode runs the encoder on a wave's sources and leaves the cross attentions'
@@ -172,7 +179,8 @@ func (e *Engine) encode(p *tensor.Set, wave [][]int32) {
 	e.in.load(p)
 	e.in.pack(wave, nil)
 	if e.encoder == nil {
-		e.encoder = e.newEncoding()
+		e.encoder = newEncodingGraph(e.config, &e.in)
+		e.encoder.plan = e.encoder.model.g.Compile(&e.arena, e.encoder.kv...)
 	}
 	c := e.encoder
 	c.model.refresh()

@@ -22,10 +22,10 @@ type narrowing struct {
 	wide    kernel.Tensor // logits [n, len(all)]
 
 	// Where the host reads and writes them:
-	table       kernel.Tensor // the embeddings, while one call translates
-	whole, some linear        // the output, and the columns of it that are candidates
-	room        kernel.Staging   // wide's elements
-	logits      kernel.Tensor // [n, width]
+	table       kernel.Tensor  // the embeddings, while one call translates
+	whole, some linear         // the output, and the columns of it that are candidates
+	room        kernel.Staging // wide's elements
+	logits      kernel.Tensor  // [n, width]
 }
 
 // narrow prepares d for a wave of sources and a shortlist; nil is the whole

@@ -15,18 +15,33 @@ import (
 // scales under the same names with this suffix.
 const scaleSuffix = "#scale"
 
+// PutDelta stores a delta and gives the CID of its set.
 func PutDelta(ctx context.Context, b block.Blocks, d train.Delta) (block.Link, error) {
-	var items []tensor.Named
-	for i := range d.Q.Len() {
-		q, s := d.Q.At(i), d.Scales.At(i)
-		items = append(items, q, tensor.Named{Name: s.Name + scaleSuffix, Tensor: s.Tensor})
-	}
-	set, err := tensor.NewSet(items)
+	set, err := deltaSet(d)
 	if err != nil {
 		return block.Link{}, fmt.Errorf("store delta: %w", err)
 	}
 	return state.PutSet(ctx, b, set)
 }
+
+// deltaSet is the one set that a delta is stored as.
+func deltaSet(d train.Delta) (*tensor.Set, error) {
+	var items []tensor.Named
+	for i := range d.Q.Len() {
+		q, s := d.Q.At(i), d.Scales.At(i)
+		items = append(items, q, tensor.Named{Name: s.Name + scaleSuffix, Tensor: s.Tensor})
+	}
+	return tensor.NewSet(items)
+}
+
+// DeltaForm is the names, types and shapes of a delta of so many bits as it is
+// stored, for parameters of params' form. No tensor needs storage.
+func DeltaForm(params *tensor.Set, bits uint32) (*tensor.Set, error) {
+	return deltaSet(train.DeltaForm(params, bits))
+}
+
+// IsScale reports whether a tensor of a stored delta is scales, not codes.
+func IsScale(name string) bool { return strings.HasSuffix(name, scaleSuffix) }
 
 func GetDelta(ctx context.Context, b block.Blocks, l block.Link) (train.Delta, error) {
 	s, err := state.GetSet(ctx, b, l)

@@ -105,6 +105,64 @@ func (g *Graph) Do(op kernel.Op, attr kernel.Attr, in ...Value) Value {
 // Shape returns v's shape.
 func (g *Graph) Shape(v Value) []int { return g.tensor(v).Shape }
 
+// live reports, by node, whether an output needs the node. Inputs come before their
+// operations, so one pass from the end finds all.
+func (g *Graph) live(outputs []Value) []bool {
+	live := make([]bool, len(g.nodes))
+	for _, v := range outputs {
+		live[v.node-1] = true
+	}
+	for i := len(g.nodes) - 1; i >= 0; i-- {
+		if live[i] {
+			for _, v := range g.nodes[i].in {
+				live[v.node-1] = true
+			}
+		}
+	}
+	return live
+}
+
+// reshape infers the shape of every operation's outputs from the tensors that
+// the leaves have now. It panics when the leaves do not fit. room is storage for
+// one operation's inputs, which reshape returns grown.
+func (g *Graph) reshape(room []kernel.Tensor) []kernel.Tensor {
+	for i := range g.nodes {
+		n := &g.nodes[i]
+		if n.op == 0 {
+			continue
+		}
+		room = g.inputs(n, room)
+		if err := kernel.Reshape(n.op, &n.attr, room, n.out); err != nil {
+			panic(fmt.Sprintf("tensor: %v", err))
+		}
+	}
+	return room
+}
+
+// inputs gives the types and shapes of n's inputs, in room.
+func (g *Graph) inputs(n *node, room []kernel.Tensor) []kernel.Tensor {
+	room = room[:0]
+	for _, v := range n.in {
+		room = append(room, g.tensor(v))
+	}
+	return room
+}
+
+// Cost is the integer cost of a [Program] that computes outputs from the tensors
+// that the leaves have now. Cost computes and places nothing: leaves need
+// no storage, but for segment tables, which fix the shapes of scores.
+func (g *Graph) Cost(outputs ...Value) uint64 {
+	room := g.reshape(nil)
+	live, sum := g.live(outputs), uint64(0)
+	for i := range g.nodes {
+		if n := &g.nodes[i]; live[i] && n.op != 0 {
+			room = g.inputs(n, room)
+			sum += kernel.Cost(&kernel.Call{Op: n.op, Attr: n.attr, In: room, Out: n.out})
+		}
+	}
+	return sum
+}
+
 func (g *Graph) node(v Value) *node           { return &g.nodes[v.node-1] }
 func (g *Graph) tensor(v Value) kernel.Tensor { return g.node(v).out[v.out] }
 

@@ -67,20 +67,7 @@ func newLayout(g *Graph, outputs []Value) *layout {
 	l := &layout{
 		g: g, partitions: make([]uint8, nodes), lastUse: make([][]int, nodes), buffer: make([][]int, nodes),
 	}
-	// A node is live if an output needs it. Inputs come before their operations, so one
-	// pass from the end finds all.
-	live := make([]bool, len(g.nodes))
-	for _, v := range outputs {
-		live[v.node-1] = true
-	}
-	for i := len(g.nodes) - 1; i >= 0; i-- {
-		if live[i] {
-			for _, v := range g.nodes[i].in {
-				live[v.node-1] = true
-			}
-		}
-	}
-	l.schedule(live)
+	l.schedule(g.live(outputs))
 	// Lifetimes: a result is needed until the last operation that reads it, an output of
 	// the program for ever.
 	for s := range l.steps {

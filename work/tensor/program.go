@@ -3,7 +3,6 @@ package tensor
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"slices"
 
@@ -64,19 +63,9 @@ func (p *Program) Prepare() {
 	g := p.graph
 	p.split()
 	// Shapes, from the leaves on.
+	p.in = g.reshape(p.in)
 	for i := range g.nodes {
-		n := &g.nodes[i]
-		copy(p.places[i], n.out)
-		if n.op == 0 {
-			continue
-		}
-		p.in = p.in[:0]
-		for _, v := range n.in {
-			p.in = append(p.in, g.tensor(v))
-		}
-		if err := kernel.Reshape(n.op, &n.attr, p.in, n.out); err != nil {
-			panic(fmt.Sprintf("tensor: %v", err))
-		}
+		copy(p.places[i], g.nodes[i].out)
 	}
 	// Storage for the results, and for each call the storage of its inputs.
 	p.bind(p.place())

@@ -21,7 +21,7 @@ type ModelState struct {
 func Start(cfg Config, params *tensor.Set) ModelState {
 	s := ModelState{Params: params, M: params.Zeros(), V: params.Zeros()}
 	if cfg.Local(0) {
-		s.V = zeroFactors(params)
+		s.V = FactorsForm(params).Zeros()
 	}
 	return s
 }

@@ -54,6 +54,18 @@ func Quantize(dev kernel.Device, s *tensor.Set, bits uint32) Delta {
 	return fold{dev}.quantize(s, bits)
 }
 
+// DeltaForm is the names, types and shapes of a delta of so many bits, for
+// parameters of params' form. No tensor of it, nor of params, needs storage.
+func DeltaForm(params *tensor.Set, bits uint32) Delta {
+	q, scales := make([]tensor.Named, params.Len()), make([]tensor.Named, params.Len())
+	for i := range params.Len() {
+		t := params.At(i)
+		out := infer(codecOf(bits).quantize, kernel.Attr{}, t.Tensor)
+		q[i], scales[i] = tensor.Named{Name: t.Name, Tensor: out[0]}, tensor.Named{Name: t.Name, Tensor: out[1]}
+	}
+	return Delta{Q: set(q), Scales: set(scales)}
+}
+
 // fits says how d differs from the layout of s, if it does.
 func (d Delta) fits(s *tensor.Set) error {
 	if d.Q.Len() != s.Len() || d.Scales.Len() != s.Len() {

@@ -58,24 +58,27 @@ func Expand(dev kernel.Device, params, v *tensor.Set) (*tensor.Set, error) {
 // FactorsFit says why v cannot be the factored second moment of parameters of
 // params' form, if it cannot.
 func FactorsFit(params, v *tensor.Set) error {
-	if err := sameForm(zeroFactors(params), v); err != nil {
+	if err := sameForm(FactorsForm(params), v); err != nil {
 		return fmt.Errorf("second moment: %w", err)
 	}
 	return nil
 }
 
-// zeroFactors is the factored set of zeros for parameters of params' form.
-func zeroFactors(params *tensor.Set) *tensor.Set {
+// FactorsForm is the names, types and shapes of the factored second moment of
+// parameters of params' form. No tensor of it, nor of params, needs storage.
+func FactorsForm(params *tensor.Set) *tensor.Set {
 	var items []tensor.Named
+	add := func(name string, shape ...int) {
+		items = append(items, tensor.Named{Name: name, Tensor: kernel.Tensor{Type: kernel.F32, Shape: shape}})
+	}
 	for i := range params.Len() {
 		p := params.At(i)
 		if len(p.Shape) != 2 {
-			items = append(items, tensor.Named{Name: p.Name, Tensor: tensor.Zeros(kernel.F32, p.Shape...)})
+			add(p.Name, p.Shape...)
 			continue
 		}
-		items = append(items,
-			tensor.Named{Name: p.Name + rowSuffix, Tensor: tensor.Zeros(kernel.F32, p.Shape[0])},
-			tensor.Named{Name: p.Name + colSuffix, Tensor: tensor.Zeros(kernel.F32, p.Shape[1])})
+		add(p.Name+rowSuffix, p.Shape[0])
+		add(p.Name+colSuffix, p.Shape[1])
 	}
 	return set(items)
 }

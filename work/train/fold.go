@@ -58,13 +58,8 @@ func (f fold) averageMoments(from []Contribution) *tensor.Set {
 
 // codes is a delta of params' form with nothing in it.
 func (f fold) codes(params *tensor.Set, bits uint32) Delta {
-	q, scales := make([]tensor.Named, params.Len()), make([]tensor.Named, params.Len())
-	for i := range params.Len() {
-		t := params.At(i)
-		out := infer(codecOf(bits).quantize, kernel.Attr{}, t.Tensor)
-		q[i], scales[i] = tensor.Named{Name: t.Name, Tensor: out[0]}, tensor.Named{Name: t.Name, Tensor: out[1]}
-	}
-	return Delta{Q: set(q).Near(params), Scales: set(scales).Near(params)}
+	d := DeltaForm(params, bits)
+	return Delta{Q: d.Q.Near(params), Scales: d.Scales.Near(params)}
 }
 
 // quantize gives the delta of so many bits that is nearest to s.
