@@ -1,28 +1,37 @@
 package block
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/ipfs/go-cid"
+
+	"github.com/alia-network/alia/protocol/disk"
 )
 
 // Store stores blocks as files, dir/xx/CID, where xx are the last two characters
 // of the CID. A file appears whole or not at all: it is written under dir/tmp and
-// renamed. Blocks are not synced to the disk one by one. Get verifies every CID
-// and so finds the blocks that a power cut damaged.
+// renamed. Put does not wait for the disk: a power cut may empty or cut short the
+// files of the last half minute. Get verifies every CID and so finds them. Blocks
+// that must survive a power cut are given to [Store.Sync] before anything that
+// names them is written.
 //
 // Files of deleted blocks are reused for new blocks. A training run stores and
 // deletes its whole state each round, and ext4 takes longer to create a file than
 // to write it, because it searches for an inode that was not in use recently.
 type Store struct {
 	dir     string
+	disk    disk.Syncer
 	lock    *os.File
 	damaged atomic.Int64
 	closed  atomic.Bool
@@ -31,9 +40,10 @@ type Store struct {
 	// file is renamed to a spare.
 	names sync.RWMutex
 
-	mu     sync.Mutex // guards the fields below
-	spares []string   // unused files in dir/tmp
-	spared int        // spares made so far, the number in the next one's name
+	mu      sync.Mutex // guards the fields below
+	spares  []string   // unused files in dir/tmp
+	spared  int        // spares made so far, the number in the next one's name
+	durable bool       // the name of dir in its parent directory was synced
 }
 
 // maxSpares is the number of files of deleted blocks that are kept for reuse.
@@ -41,7 +51,11 @@ const maxSpares = 64
 
 // Open opens the store in dir, and creates it if it does not exist. One process
 // at a time can open a store: a second Open fails and names the first process.
-func Open(dir string) (*Store, error) {
+func Open(dir string) (*Store, error) { return OpenOn(disk.OS, dir) }
+
+// OpenOn is [Open] for a store that syncs files by s. A test gives a disk that
+// loses power.
+func OpenOn(s disk.Syncer, dir string) (*Store, error) {
 	tmp := filepath.Join(dir, "tmp")
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
 		return nil, fmt.Errorf("open block store: %w", err)
@@ -55,7 +69,7 @@ func Open(dir string) (*Store, error) {
 		unlockFile(lock)
 		return nil, fmt.Errorf("open block store: %w", err)
 	}
-	return &Store{dir: dir, lock: lock}, nil
+	return &Store{dir: dir, disk: s, lock: lock}, nil
 }
 
 // Close releases the store to the next Open. Blocks put after it fail.
@@ -100,7 +114,8 @@ func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	return data, nil
 }
 
-// Put writes data to its file, unless the file exists.
+// Put writes data to its file, unless the file exists and holds data. A damaged
+// file is replaced, for example one that a power cut left full of zeros.
 func (s *Store) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, error) {
 	if err := checkPut(codec, data); err != nil {
 		return cid.Undef, err
@@ -112,13 +127,38 @@ func (s *Store) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, err
 	if s.closed.Load() {
 		return cid.Undef, fmt.Errorf("put block %s: %w", c, fs.ErrClosed)
 	}
-	if info, err := os.Stat(s.path(c)); err == nil && info.Size() == int64(len(data)) {
+	if s.holds(c, data) {
 		return c, nil
 	}
 	if err := s.write(s.path(c), data); err != nil {
 		return cid.Undef, fmt.Errorf("put block %s: %w", c, err)
 	}
 	return c, nil
+}
+
+// holds reports whether the file of c holds exactly data.
+func (s *Store) holds(c cid.Cid, data []byte) bool {
+	s.names.RLock()
+	defer s.names.RUnlock()
+	f, err := os.Open(s.path(c))
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || info.Size() != int64(len(data)) {
+		return false
+	}
+	// Comparing sizes is not enough: a file system may store a file's size before
+	// its bytes.
+	buf := make([]byte, min(len(data), 64<<10))
+	for rest := data; len(rest) > 0; {
+		n, err := io.ReadFull(f, buf[:min(len(buf), len(rest))])
+		if err != nil || !bytes.Equal(buf[:n], rest[:n]) {
+			return false
+		}
+		rest = rest[n:]
+	}
+	return true
 }
 
 // write creates the whole file or no file.
@@ -163,6 +203,39 @@ func (s *Store) blank() (*os.File, error) {
 		}
 	}
 	return os.CreateTemp(filepath.Join(s.dir, "tmp"), "put-*")
+}
+
+// Sync makes blocks durable: when Sync returns without an error, the blocks and
+// their names survive a power cut. A block that is not stored is an error,
+// [ErrNotFound].
+func (s *Store) Sync(ctx context.Context, blocks []cid.Cid) error {
+	files, dirs := map[string]bool{}, map[string]bool{s.dir: true}
+	for _, c := range blocks {
+		if err := Check(c); err != nil {
+			return fmt.Errorf("sync block: %w", err)
+		}
+		path := s.path(c)
+		files[path], dirs[filepath.Dir(path)] = true, true
+	}
+	s.mu.Lock()
+	if !s.durable {
+		dirs[filepath.Dir(filepath.Clean(s.dir))] = true
+	}
+	s.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := disk.SyncAll(s.disk, slices.Sorted(maps.Keys(files)), slices.Sorted(maps.Keys(dirs)))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("sync blocks: %w: %w", ErrNotFound, err)
+	}
+	if err != nil {
+		return fmt.Errorf("sync blocks: %w", err)
+	}
+	s.mu.Lock()
+	s.durable = true
+	s.mu.Unlock()
+	return nil
 }
 
 // Has reports whether the block is in the store. It does not verify the bytes.

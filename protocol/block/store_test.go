@@ -71,6 +71,69 @@ func TestStoreRewritesTruncatedBlocks(t *testing.T) {
 	}
 }
 
+// TestStoreRewritesZeros: a power cut may leave a file of the right size without
+// its bytes.
+func TestStoreRewritesZeros(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir)
+	data := bytes.Repeat([]byte("whole"), 100_000)
+	c := put(t, s, block.Raw, data)
+	for _, at := range []int{0, len(data) / 2, len(data) - 1} {
+		torn := bytes.Clone(data)
+		torn[at] = 0
+		if err := os.WriteFile(fileOf(dir, c), torn, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		put(t, s, block.Raw, data)
+		if _, err := s.Get(t.Context(), c); err != nil {
+			t.Errorf("zero at byte %d: %v", at, err)
+		}
+	}
+}
+
+// syncs counts the syncs of each path.
+type syncs struct {
+	mu   sync.Mutex
+	of   map[string]int
+	fail error
+}
+
+func (s *syncs) Sync(f *os.File) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.of[f.Name()]++
+	return s.fail
+}
+
+func TestStoreSync(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "blocks")
+	var made syncs
+	s, err := block.OpenOn(&made, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	a, b := put(t, s, block.Raw, []byte("a")), put(t, s, block.Raw, []byte("b"))
+	for range 2 {
+		made.of = map[string]int{}
+		if err := s.Sync(t.Context(), []cid.Cid{a, b, a}); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{fileOf(dir, a), fileOf(dir, b), filepath.Dir(fileOf(dir, a)), filepath.Dir(fileOf(dir, b)), dir} {
+			if made.of[path] != 1 {
+				t.Errorf("%s was synced %d times, want once", path, made.of[path])
+			}
+		}
+	}
+	if err := s.Sync(t.Context(), []cid.Cid{a, block.Sum(block.Raw, []byte("absent"))}); !errors.Is(err, block.ErrNotFound) {
+		t.Errorf("Sync of an absent block = %v, want ErrNotFound", err)
+	}
+	made.fail = errors.New("the device is gone")
+	if err := s.Sync(t.Context(), []cid.Cid{a}); !errors.Is(err, made.fail) {
+		t.Errorf("Sync = %v, want the disk's error", err)
+	}
+}
+
 func TestStoreOpenDropsUnfinishedFiles(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(dir, "tmp"), 0o755); err != nil {
