@@ -1,6 +1,8 @@
 package node_test
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -69,6 +71,29 @@ func TestJournalKeepsWhatWasAccepted(t *testing.T) {
 	}
 	if b, ok := j.Get(named("b")); !ok || b.BytesOut != 4 || b.Settled {
 		t.Errorf("b is %+v, %v", b, ok)
+	}
+}
+
+// TestJournalGolden: the bytes on disk, which a newer version must read.
+func TestJournalGolden(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	j := open(t, path)
+	if err := j.Add(accepted(t, "a")); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Settle([]block.Link{named("a")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "ea83f2c814558e4c44bac0a98039947b4c99319ef15edf1cff1919f5f24a4dc2"
+	if got := fmt.Sprintf("%x", sha256.Sum256(data)); got != want {
+		t.Errorf("the journal's digest is %s, want %s", got, want)
 	}
 }
 
