@@ -12,6 +12,7 @@ import (
 
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Journal is the write-ahead log of accepted work: for each unit the miner's
@@ -34,23 +35,18 @@ type Journal struct {
 type Accepted struct {
 	Attestation protocol.Attestation
 	Accept      protocol.Accept
-	// Started and Took are when the unit was leased, in milliseconds since
-	// the Unix epoch, and how long its result took to come.
-	Started, Took uint64
-	// BytesIn and BytesOut are what the unit moved.
-	BytesIn, BytesOut uint64
+	unit.Effort
 	// Settled is set when the ledger has the unit.
 	Settled bool
 }
 
 // line is the encoded form of a journal record.
 type line struct {
-	_                 struct{}   `cbor:",toarray"`
-	Settled           block.Link // set: this line says only that the unit is settled
-	Attestation       []byte
-	Accept            []byte
-	Started, Took     uint64
-	BytesIn, BytesOut uint64
+	_           struct{}   `cbor:",toarray"`
+	Settled     block.Link // if set, the line says only that this unit is settled
+	Attestation []byte
+	Accept      []byte
+	unit.Effort
 }
 
 const maxLine = 1 << 16
@@ -120,7 +116,7 @@ func (j *Journal) replay(body []byte, net protocol.Net) error {
 		j.settle(l.Settled)
 		return nil
 	}
-	a := Accepted{Started: l.Started, Took: l.Took, BytesIn: l.BytesIn, BytesOut: l.BytesOut}
+	a := Accepted{Effort: l.Effort}
 	if err := protocol.Parse(l.Attestation, net, &a.Attestation); err != nil {
 		return err
 	}
@@ -158,7 +154,7 @@ func (j *Journal) Add(a Accepted) error {
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
-	l := line{Attestation: attestation, Accept: accept, Started: a.Started, Took: a.Took, BytesIn: a.BytesIn, BytesOut: a.BytesOut}
+	l := line{Attestation: attestation, Accept: accept, Effort: a.Effort}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err := j.write([]line{l}); err != nil {

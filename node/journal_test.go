@@ -10,6 +10,7 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/unit"
 )
 
 var testNet = protocol.Net{1, 2, 3}
@@ -17,13 +18,13 @@ var testNet = protocol.Net{1, 2, 3}
 func named(s string) block.Link { return block.Link{Cid: block.Sum(block.Raw, []byte(s))} }
 
 // accepted makes a line of a journal for a unit of that name.
-func accepted(t testing.TB, unit string) node.Accepted {
+func accepted(t testing.TB, name string) node.Accepted {
 	t.Helper()
 	miner, publisher := key("miner"), key("publisher")
 	a := node.Accepted{
-		Attestation: protocol.Attestation{Work: named("run"), Unit: named(unit), Result: named("result of " + unit), Cost: 7, Ticket: named("ticket")},
-		Accept:      protocol.Accept{Work: named("run"), Unit: named(unit), Miner: protocol.AccountOf(miner), Result: named("result of " + unit), Cost: 7},
-		Started:     1, Took: 2, BytesIn: 3, BytesOut: 4,
+		Attestation: protocol.Attestation{Work: named("run"), Unit: named(name), Result: named("result of " + name), Cost: 7, Ticket: named("ticket")},
+		Accept:      protocol.Accept{Work: named("run"), Unit: named(name), Miner: protocol.AccountOf(miner), Result: named("result of " + name), Cost: 7},
+		Effort:      unit.Effort{Started: 1, Took: 2, BytesIn: 3, BytesOut: 4},
 	}
 	if _, err := protocol.Sign(miner, testNet, &a.Attestation); err != nil {
 		t.Fatal(err)

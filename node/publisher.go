@@ -233,7 +233,7 @@ func (p *Publisher) accepted(ctx context.Context, u unit.Unit) (unit.Outcome, bo
 func outcome(a Accepted, r unit.Result) unit.Outcome {
 	return unit.Outcome{
 		Link: a.Attestation.Result, Result: r, Miner: a.Attestation.Account,
-		Started: a.Started, Took: a.Took, BytesIn: a.BytesIn, BytesOut: a.BytesOut,
+		Effort: a.Effort,
 	}
 }
 

@@ -196,8 +196,10 @@ func (p *Publisher) attested(ctx context.Context, b *bidder, a protocol.Attestat
 	}
 	now := time.Now()
 	line := Accepted{
-		Attestation: a, Accept: accept, Started: uint64(w.started.UnixMilli()), Took: uint64(now.Sub(w.started).Milliseconds()),
-		BytesIn: blocks.in, BytesOut: uint64(len(w.unit.Spec())),
+		Attestation: a, Accept: accept, Effort: unit.Effort{
+			Started: uint64(w.started.UnixMilli()), Took: uint64(now.Sub(w.started).Milliseconds()),
+			BytesIn: blocks.in, BytesOut: uint64(len(w.unit.Spec())),
+		},
 	}
 	if err := p.Journal.Add(line); err != nil {
 		return err

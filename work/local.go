@@ -34,7 +34,7 @@ func (l *Local) Do(ctx context.Context, units []unit.Unit) ([]unit.Outcome, erro
 		if err != nil {
 			return nil, fmt.Errorf("store result: %w", err)
 		}
-		out = append(out, unit.Outcome{Link: link, Result: r, Miner: l.Account, Started: start, Took: l.Clock() - start})
+		out = append(out, unit.Outcome{Link: link, Result: r, Miner: l.Account, Effort: unit.Effort{Started: start, Took: l.Clock() - start}})
 	}
 	return out, nil
 }

@@ -51,7 +51,6 @@ type lease struct {
 	miner   *miner
 	issued  time.Time
 	expires time.Time
-	latest  time.Time // expires is never moved past it
 	ppm     uint32    // progress in parts per million
 	at      time.Time // when the progress was told
 }
@@ -189,7 +188,7 @@ func (b *Book) progress(now time.Time, e UnitProgress) error {
 	l.ppm, l.at = e.DonePPM, now
 	// A miner slower than estimated keeps the unit while it makes progress, but
 	// not for ever: progress is only a claim.
-	if extended := earlier(now.Add(l.left(now)*3/2), l.latest); extended.After(l.expires) {
+	if extended := earlier(now.Add(l.left(now)*3/2), l.issued.Add(MaxLease)); extended.After(l.expires) {
 		l.expires = extended
 	}
 	return nil

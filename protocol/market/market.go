@@ -60,7 +60,7 @@ type MinerJoined struct {
 type MinerLeft struct{ Miner protocol.Account }
 
 // UnitProgress says which part of a unit a miner has computed. It extends the
-// lease of a miner that is slower than estimated, up to [LongestLease].
+// lease of a miner that is slower than estimated, up to [MaxLease].
 type UnitProgress struct {
 	Miner   protocol.Account
 	Unit    block.Link
@@ -124,7 +124,6 @@ func (TellIdle) action()     {}
 // The book's constants: PROTOCOL.md, sections 7.3 to 7.5.
 const (
 	minLease  = 10 * time.Second
-	maxLease  = 15 * time.Minute
 	maxLeases = 2           // of one unit at the same time
 	minWait   = time.Second // a copy must save at least this much
 
@@ -135,7 +134,6 @@ const (
 	maxBackOff   = 10 * time.Minute
 )
 
-// LongestLease returns the longest time for which progress can extend a lease,
-// counted from the beginning of the lease. After it, neither side waits for the
-// unit.
-func LongestLease(lease time.Duration) time.Duration { return max(lease, min(3*lease, maxLease)) }
+// MaxLease is the longest time from a ticket to the end of its lease, however
+// much progress extends the lease. After it neither side waits for the unit.
+const MaxLease = 15 * time.Minute

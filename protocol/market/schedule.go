@@ -263,10 +263,10 @@ func (b *Book) chooseCopy(candidates []*candidate) (*candidate, *unit) {
 // issue leases a unit for 1.5 times as long as the candidate should need.
 func (b *Book) issue(c *candidate, u *unit) Action {
 	c.free += c.estimate(u)
-	length := min(max(c.free*3/2, minLease), maxLease)
+	length := min(max(c.free*3/2, minLease), MaxLease)
 	seconds := uint32((length + time.Second - 1) / time.Second)
 	length = time.Duration(seconds) * time.Second
-	l := &lease{unit: u, miner: c.miner, issued: b.now, expires: b.now.Add(length), latest: b.now.Add(LongestLease(length))}
+	l := &lease{unit: u, miner: c.miner, issued: b.now, expires: b.now.Add(length)}
 	a := IssueTicket{Unit: u.ID, Miner: c.account, Seconds: seconds, Copy: len(u.leases) > 0}
 	u.leases = append(u.leases, l)
 	c.leases = append(c.leases, l)

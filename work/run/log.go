@@ -38,16 +38,15 @@ type Round struct {
 
 // Entry is a line of a round's log.
 type Line struct {
-	_                 struct{} `cbor:",toarray"`
-	Kind              unit.Kind
-	Index             uint32
-	Unit, Result      block.Link
-	Miner             [32]byte
-	Started, Took     uint64 // milliseconds
-	BytesIn, BytesOut uint64
-	Tokens            uint32
-	Loss, NLL         uint32 // float32 bits
-	Cost              uint64 // FLOP
+	_            struct{} `cbor:",toarray"`
+	Kind         unit.Kind
+	Index        uint32
+	Unit, Result block.Link
+	Miner        [32]byte
+	unit.Effort
+	Tokens    uint32
+	Loss, NLL uint32 // float32 bits
+	Cost      uint64 // FLOP
 }
 
 // of is the line with what follows from the unit and its result.

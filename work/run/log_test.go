@@ -14,7 +14,7 @@ import (
 func TestLineGolden(t *testing.T) {
 	link := func(s string) block.Link { return block.Link{Cid: block.Sum(block.CBOR, []byte(s))} }
 	l := run.Line{Kind: unit.Translate, Index: 2, Unit: link("unit"), Result: link("result"), Miner: [32]byte{3},
-		Started: 4, Took: 5, BytesIn: 6, BytesOut: 7,
+		Effort: unit.Effort{Started: 4, Took: 5, BytesIn: 6, BytesOut: 7},
 		Tokens: 8, Loss: 9, NLL: 10, Cost: 11}
 	data, err := block.Encode(l)
 	if err != nil {

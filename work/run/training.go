@@ -90,7 +90,7 @@ func entriesOf(ctx context.Context, crew unit.Crew, units []unit.Unit) ([]Line, 
 		if err := unit.Fits(units[i], o.Result); err != nil {
 			return nil, nil, err
 		}
-		entries[i] = Line{Miner: o.Miner, Started: o.Started, Took: o.Took, BytesIn: o.BytesIn, BytesOut: o.BytesOut}.Of(units[i], o.Link, o.Result)
+		entries[i] = Line{Miner: o.Miner, Effort: o.Effort}.Of(units[i], o.Link, o.Result)
 		outs[i] = o.Result.Outputs
 	}
 	return entries, outs, nil

@@ -13,14 +13,19 @@ type Crew interface {
 	Do(ctx context.Context, units []Unit) ([]Outcome, error)
 }
 
-// Outcome is a unit's result, and the part of it that is not a function of
-// the unit: who did it and what that took.
+// Outcome is a unit's result, with the miner and the effort, which are no
+// functions of the unit.
 type Outcome struct {
 	Link   block.Link // the result's CID
 	Result Result
 	Miner  [32]byte // account; zero for a local run
-	// Started is in milliseconds since the Unix epoch, Took in milliseconds.
-	Started, Took uint64
-	// BytesIn and BytesOut are what the unit moved between machines.
-	BytesIn, BytesOut uint64
+	Effort
+}
+
+// Effort is the time that a unit took and the bytes that it moved. Its fields
+// are also fields of log lines and journals, in this order.
+type Effort struct {
+	Started           uint64 // when the unit was leased, in milliseconds since the Unix epoch
+	Took              uint64 // milliseconds until its result came
+	BytesIn, BytesOut uint64 // moved from the miner and to the miner
 }
