@@ -15,7 +15,7 @@ import (
 )
 
 func newBench(a *app) *cobra.Command {
-	var c compute
+	var c deviceFlags
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure kernels, training and translation on this machine",
@@ -37,7 +37,7 @@ type measure struct {
 }
 
 // bench measures some of everything.
-func bench(a *app, c *compute) error {
+func bench(a *app, c *deviceFlags) error {
 	measures := []measure{}
 	add := func(dev kernel.Device, threads int, name string, value float64, unit string) {
 		measures = append(measures, measure{name, dev.Name(), threads, value, unit})

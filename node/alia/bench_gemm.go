@@ -18,7 +18,7 @@ import (
 
 // newBenchGemm is alia bench gemm.
 func newBenchGemm(a *app) *cobra.Command {
-	var c compute
+	var c deviceFlags
 	var peer string
 	var classes []string
 	cmd := &cobra.Command{

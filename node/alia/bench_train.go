@@ -22,7 +22,7 @@ import (
 )
 
 func newBenchTrain(a *app) *cobra.Command {
-	var c compute
+	var c deviceFlags
 	var o trainBenchOptions
 	cmd := &cobra.Command{
 		Use:   "train",

@@ -18,7 +18,7 @@ import (
 
 // translateBench is the flags of alia bench translate.
 type translateBench struct {
-	order
+	decodeFlags
 	source string
 	batch  int
 	speed
@@ -42,7 +42,7 @@ type translateReport struct {
 }
 
 func newBenchTranslate(a *app) *cobra.Command {
-	var c compute
+	var c deviceFlags
 	var b translateBench
 	cmd := &cobra.Command{
 		Use:   "translate --model PATH|CID --source FILE",
@@ -65,14 +65,14 @@ figures, sentences of about the same length together.`,
 	threads := cmd.Flags().Lookup("threads") // the goals are for one
 	c.threads, threads.DefValue = 1, "1"
 	f := cmd.Flags()
-	b.order.flags(f)
+	b.decodeFlags.flags(f)
 	f.StringVar(&b.source, "source", "", "file with a sentence on each line")
 	b.speed.flags(cmd, "")
 	f.IntVar(&b.batch, "batch", 64, "sentences decoded side by side")
 	return cmd
 }
 
-func (b *translateBench) run(ctx context.Context, a *app, c *compute) error {
+func (b *translateBench) run(ctx context.Context, a *app, c *deviceFlags) error {
 	d, err := b.decoding()
 	if err != nil {
 		return err

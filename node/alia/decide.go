@@ -17,8 +17,8 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// course is a corpus and the configuration of the run that learns it.
-type course struct {
+// sizing is a corpus and the configuration of the run that learns it.
+type sizing struct {
 	fit.Sizing
 	undecided map[string]bool // keys of the configuration on auto
 }
@@ -27,7 +27,7 @@ type course struct {
 // was decided when it began. It refuses batches that this machine has no memory
 // for. dev is not asked, and peer is nil, for a run without a network; share is
 // the number of processes that share this machine's memory.
-func (c *course) decide(ctx context.Context, a *app, dir string, dev kernel.Device, peer *node.Peer, share uint64) error {
+func (c *sizing) decide(ctx context.Context, a *app, dir string, dev kernel.Device, peer *node.Peer, share uint64) error {
 	if len(c.undecided) == 0 {
 		return c.checkMemory(share)
 	}
@@ -42,7 +42,7 @@ func (c *course) decide(ctx context.Context, a *app, dir string, dev kernel.Devi
 			return err
 		}
 	}
-	if c.undecided["steps"] {
+	if c.undecided["local_steps"] {
 		if err := c.decideLocalSteps(ctx, a, dev, peer); err != nil {
 			return err
 		}
@@ -58,7 +58,7 @@ func (c *course) decide(ctx context.Context, a *app, dir string, dev kernel.Devi
 }
 
 // decideBatch leaves half of the free memory to other processes.
-func (c *course) decideBatch(a *app, share uint64) error {
+func (c *sizing) decideBatch(a *app, share uint64) error {
 	free, err := machine.FreeMemory()
 	if err != nil {
 		return fmt.Errorf("batch_tokens = auto: %w: give a number", err)
@@ -70,7 +70,7 @@ func (c *course) decideBatch(a *app, share uint64) error {
 	return memoryUsage(err)
 }
 
-func (c *course) decideLocalSteps(ctx context.Context, a *app, dev kernel.Device, peer *node.Peer) error {
+func (c *sizing) decideLocalSteps(ctx context.Context, a *app, dev kernel.Device, peer *node.Peer) error {
 	if peer == nil {
 		c.Config.LocalSteps = 1
 		a.decided("local_steps = 1: a run on one machine transfers nothing")
@@ -85,7 +85,7 @@ func (c *course) decideLocalSteps(ctx context.Context, a *app, dev kernel.Device
 
 // checkMemory refuses batches that do not fit, where the system tells how much
 // memory is free.
-func (c *course) checkMemory(share uint64) error {
+func (c *sizing) checkMemory(share uint64) error {
 	free, err := machine.FreeMemory()
 	if err != nil {
 		return nil
@@ -110,7 +110,7 @@ func (a *app) decided(format string, args ...any) {
 
 // decisionFile is the file, below dir, of what was decided for this corpus and
 // this configuration.
-func (c *course) decisionFile(dir string) string {
+func (c *sizing) decisionFile(dir string) string {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n%s\n", c.Corpus.Source, c.Corpus.Target, printConfig(c.Config, "", c.undecided))
 	h.Write(corpus.Marshal(c.Corpus.Train))
@@ -118,7 +118,7 @@ func (c *course) decisionFile(dir string) string {
 }
 
 // recall takes over what was decided before.
-func (c *course) recall(a *app, path string) error {
+func (c *sizing) recall(a *app, path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (c *course) recall(a *app, path string) error {
 	for _, s := range all {
 		a.decided("%s = %s, as decided before (%s)", s.key, s.text, path)
 	}
-	if c.undecided["steps"] {
+	if c.undecided["local_steps"] {
 		if err := c.SetLocalSteps(c.Config.LocalSteps); err != nil {
 			return err
 		}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,67 +17,107 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// compute is the flags of every command that computes.
-type compute struct {
-	kernels string
-	device  string
-	threads int
+// deviceFlags is the flags of every command that computes.
+type deviceFlags struct {
+	device, kernels string
+	threads         int
 }
 
-func (c *compute) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.kernels, "kernels", "auto", fmt.Sprintf("what to compute with: auto or one of %v or cuda:0; the result is the same", kernel.Names()))
-	cmd.Flags().StringVar(&c.device, "device", "auto", "where to compute: auto, cpu or cuda:0; the result is the same")
-	cmd.Flags().IntVar(&c.threads, "threads", runtime.GOMAXPROCS(0), "processor threads to compute with")
+func (c *deviceFlags) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&c.device, "device", auto, "where to compute: auto, cpu, kernels of this processor ("+kernelNames()+"), or a GPU such as cuda:0; the result is the same")
+	f.StringVar(&c.kernels, "kernels", auto, "kernels of the processor: auto, "+kernelNames()+"; the same as --device with their name")
+	f.IntVar(&c.threads, "threads", runtime.GOMAXPROCS(0), "processor threads to compute with")
+	devices := append([]string{auto, cpu, "cuda:0"}, kernel.Names()...)
+	complete(cmd, "device", devices)
+	complete(cmd, "kernels", append([]string{auto}, kernel.Names()...))
 }
+
+// cpu is the device that is this machine's processor, with its fastest kernels.
+const cpu = "cpu"
+
+func kernelNames() string { return strings.Join(kernel.Names(), ", ") }
 
 // isGPU reports whether the value of a flag names a GPU.
 func isGPU(name string) bool { return strings.HasPrefix(name, "cuda:") }
 
-// open returns the device asked for, once its conformance digests agree. It
-// says when a faster one was passed over, and why.
-func (c *compute) open(a *app) (kernel.Device, error) {
+// pickDevice is the one device that --device and --kernels name: auto, cpu, the
+// name of kernels, or a GPU.
+func pickDevice(device, kernels string) (string, error) {
+	switch {
+	case isGPU(kernels):
+		return "", usagef("--kernels %s: a GPU is a device: give --device %s", kernels, kernels)
+	case kernels != auto && !slices.Contains(kernel.Names(), kernels):
+		return "", usagef("--kernels %q: this processor has %s; give one of them, or auto", kernels, kernelNames())
+	case isGPU(device):
+		if _, err := strconv.ParseUint(strings.TrimPrefix(device, "cuda:"), 10, 16); err != nil {
+			return "", usagef("--device %q: give the number of the GPU, such as cuda:0", device)
+		}
+	case device != auto && device != cpu && !slices.Contains(kernel.Names(), device):
+		return "", usagef("--device %q: give auto, cpu, kernels of this processor (%s), or a GPU such as cuda:0", device, kernelNames())
+	}
+	switch {
+	case kernels == auto || kernels == device:
+		return device, nil
+	case device == auto || device == cpu:
+		return kernels, nil
+	}
+	return "", usagef("--device %s and --kernels %s name two devices: give only --device", device, kernels)
+}
+
+// manyThreads is how many times as many threads as this machine runs at once
+// --threads takes at most.
+const manyThreads = 8
+
+// pick checks the flags and returns the device they name.
+func (c *deviceFlags) pick() (string, error) {
+	if most := manyThreads * runtime.NumCPU(); c.threads < 1 || c.threads > most {
+		return "", usagef("--threads %d: this machine runs %d threads at once: give 1 to %d", c.threads, runtime.NumCPU(), most)
+	}
+	return pickDevice(c.device, c.kernels)
+}
+
+// open returns the device that the flags name, once its conformance digests
+// agree. It says when it passed over a faster one, and why.
+func (c *deviceFlags) open(a *app) (kernel.Device, error) {
 	// Tensors come and go by the tens of megabytes and hold no pointers:
 	// collecting them five times as often costs next to no time.
 	collect(20)
 	return c.choose(a)
 }
 
-// collect has memory collected when it has grown by so many per cent, unless
-// the environment says when.
+// collect has the heap collected when it has grown by percent, unless GOGC says
+// otherwise.
 func collect(percent int) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(percent)
 	}
 }
 
-func (c *compute) choose(a *app) (kernel.Device, error) {
-	if c.threads < 1 {
-		return nil, usagef("--threads %d: give 1 or more", c.threads)
+func (c *deviceFlags) choose(a *app) (kernel.Device, error) {
+	name, err := c.pick()
+	if err != nil {
+		return nil, err
 	}
-	kernels := c.kernels
-	switch {
-	case isGPU(c.device):
-		kernels = c.device
-	case c.device != "auto" && c.device != "cpu":
-		return nil, usagef("--device %s: give auto, cpu or a GPU such as cuda:0", c.device)
+	if isGPU(name) {
+		return device.Open(name, c.threads)
 	}
-	if isGPU(kernels) {
-		return device.Open(kernels, c.threads)
-	}
-	if c.auto() {
+	if name == auto && device.Built {
 		devs, err := openGPUs(a, c.threads, 1)
 		if len(devs) > 0 {
 			return devs[0], nil
 		}
 		a.note("no CUDA device: %v", err)
 	}
-	return openCPU(a, kernels, c.threads)
+	return openCPU(a, name, c.threads)
 }
 
 // openAll returns every GPU that can be used, where that is left open, or the
 // one device that open gives.
-func (c *compute) openAll(a *app) ([]kernel.Device, error) {
-	if c.auto() && c.threads >= 1 {
+func (c *deviceFlags) openAll(a *app) ([]kernel.Device, error) {
+	if name, err := c.pick(); err != nil {
+		return nil, err
+	} else if name == auto && device.Built {
 		if devs, _ := openGPUs(a, c.threads, maxGPUs); len(devs) > 0 {
 			return devs, nil
 		}
@@ -86,11 +128,6 @@ func (c *compute) openAll(a *app) ([]kernel.Device, error) {
 
 // maxGPUs is more than a machine has.
 const maxGPUs = 64
-
-// auto reports whether a GPU is to be used where there is one.
-func (c *compute) auto() bool {
-	return device.Built && c.device == "auto" && (c.kernels == "" || c.kernels == "auto")
-}
 
 // openGPUs returns at most so many GPUs that can be used, and why others cannot.
 func openGPUs(a *app, threads, most int) (devs []kernel.Device, err error) {
@@ -115,9 +152,10 @@ func openGPUs(a *app, threads, most int) (devs []kernel.Device, err error) {
 	return devs, err
 }
 
-func openCPU(a *app, kernels string, threads int) (kernel.Device, error) {
-	if kernels != "" && kernels != "auto" {
-		return kernel.Open(kernels, threads)
+// openCPU returns the processor with the kernels named, or its fastest.
+func openCPU(a *app, name string, threads int) (kernel.Device, error) {
+	if name != auto && name != cpu {
+		return kernel.Open(name, threads)
 	}
 	dev, reasons := kernel.Choose(threads)
 	for _, r := range reasons {

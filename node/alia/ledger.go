@@ -34,14 +34,14 @@ func newLedger(a *app) *cobra.Command {
 	return cmd
 }
 
-// founding is the flags of a new network's first node.
-type founding struct {
+// foundFlags is the flags of a new network's first node.
+type foundFlags struct {
 	name, rpc string
 	listen    string
 }
 
 func newLedgerInit(a *app) *cobra.Command {
-	var f founding
+	var f foundFlags
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Found a network, of which the home is the first ledger node",
@@ -79,7 +79,7 @@ func newLedgerInit(a *app) *cobra.Command {
 }
 
 func newLedgerStart(a *app) *cobra.Command {
-	var n networked
+	var n peerFlags
 	var rpc, p2p string
 	var interval time.Duration
 	var approve bool
@@ -105,7 +105,7 @@ func newLedgerStart(a *app) *cobra.Command {
 }
 
 // startLedger runs the ledger node and a peer that others find one another at.
-func startLedger(ctx context.Context, a *app, n *networked, c chain.Config) (err error) {
+func startLedger(ctx context.Context, a *app, n *peerFlags, c chain.Config) (err error) {
 	network, err := a.openNetwork()
 	if err != nil {
 		return err

@@ -27,8 +27,8 @@ func newMiner(a *app) *cobra.Command {
 }
 
 func newMinerRun(a *app) *cobra.Command {
-	var c compute
-	var n networked
+	var c deviceFlags
+	var n peerFlags
 	var languages, models []string
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -62,7 +62,7 @@ func parsePairs(languages []string) ([][2]string, error) {
 	return pairs, nil
 }
 
-func mine(ctx context.Context, a *app, c *compute, n *networked, pairs [][2]string, models []string) (err error) {
+func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, pairs [][2]string, models []string) (err error) {
 	devs, err := c.openAll(a)
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func mine(ctx context.Context, a *app, c *compute, n *networked, pairs [][2]stri
 	}}
 	m.Replace = func(broken *work.Worker, why error) (*work.Worker, error) {
 		a.note("%v; the processor goes on in its place", why)
-		dev, err := openCPU(a, "auto", c.threads)
+		dev, err := openCPU(a, cpu, c.threads)
 		return work.NewWorker(dev), err
 	}
 	var names []string
@@ -154,7 +154,7 @@ func probe(dev kernel.Device) float64 {
 const probeTime = 200 * time.Millisecond
 
 func newMinerBench(a *app) *cobra.Command {
-	var c compute
+	var c deviceFlags
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure the speed that bids would tell",

@@ -18,10 +18,10 @@ import (
 	"github.com/alia-network/alia/work/score"
 )
 
-// examination is the flags of alia model eval.
-type examination struct {
-	order
-	against           order
+// evalFlags is the flags of alia model eval.
+type evalFlags struct {
+	decodeFlags
+	against           decodeFlags
 	speed             speed
 	faster            speed // the second's
 	source, reference string
@@ -32,8 +32,8 @@ type examination struct {
 }
 
 func newModelEval(a *app) *cobra.Command {
-	var x examination
-	var c compute
+	var x evalFlags
+	var c deviceFlags
 	cmd := &cobra.Command{
 		Use:   "eval --model PATH|CID --source FILE --reference FILE",
 		Short: "Translate a file and score it against a reference, line by line",
@@ -55,7 +55,7 @@ With --report a page shows source, reference and translations side by side.`,
 		},
 	}
 	f := cmd.Flags()
-	x.order.flags(f)
+	x.decodeFlags.flags(f)
 	f.StringVar(&x.source, "source", "", "file with a sentence on each line")
 	f.StringVar(&x.reference, "reference", "", "file with the translation of each on the same line")
 	f.BoolVar(&x.spaces, "tokenized", false, "the reference is cut into tokens by spaces: BLEU is to cut nothing itself")
@@ -101,7 +101,7 @@ type comparison struct {
 }
 
 // metrics are those of an evaluation: BLEU, BLEU in small letters, chrF2, TER.
-func (x *examination) metrics() []score.Metric {
+func (x *evalFlags) metrics() []score.Metric {
 	t := score.Mteval13a
 	if x.spaces {
 		t = score.Spaces
@@ -109,7 +109,7 @@ func (x *examination) metrics() []score.Metric {
 	return []score.Metric{score.NewBLEU(score.Cased, t), score.NewBLEU(score.Uncased, t), score.ChrF, score.TER}
 }
 
-func (x *examination) run(ctx context.Context, a *app, c *compute) error {
+func (x *evalFlags) run(ctx context.Context, a *app, c *deviceFlags) error {
 	sources, err := readLines(x.source)
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (x *examination) run(ctx context.Context, a *app, c *compute) error {
 	if err != nil {
 		return err
 	}
-	r, err := x.evaluate(ctx, a, dev, x.order, x.speed, sources, references)
+	r, err := x.evaluate(ctx, a, dev, x.decodeFlags, x.speed, sources, references)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (x *examination) run(ctx context.Context, a *app, c *compute) error {
 }
 
 // evaluate translates the sources as o says, and scores the translation.
-func (x *examination) evaluate(ctx context.Context, a *app, dev kernel.Device, o order, fast speed, sources, references []string) (*evaluation, error) {
+func (x *evalFlags) evaluate(ctx context.Context, a *app, dev kernel.Device, o decodeFlags, fast speed, sources, references []string) (*evaluation, error) {
 	d, err := o.decoding()
 	if err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 )
 
 func newModelScore(a *app) *cobra.Command {
-	var c compute
+	var c deviceFlags
 	var model, source, target string
 	var int8 bool
 	cmd := &cobra.Command{
@@ -48,7 +48,7 @@ type scored struct {
 // scoredTogether is the pairs whose probabilities are computed side by side.
 const scoredTogether = 32
 
-func scoreModel(ctx context.Context, a *app, c *compute, model, source, target string, int8 bool) error {
+func scoreModel(ctx context.Context, a *app, c *deviceFlags, model, source, target string, int8 bool) error {
 	dir, err := a.modelDir(model)
 	if err != nil {
 		return err

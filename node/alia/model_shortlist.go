@@ -60,17 +60,17 @@ func (s *speed) engine(dev kernel.Device, t *model.Translator, dir string) (*nmt
 	return e, err
 }
 
-// learning is the flags of alia model shortlist.
-type learning struct {
-	order
+// shortlistFlags is the flags of alia model shortlist.
+type shortlistFlags struct {
+	decodeFlags
 	speed
-	text           lesson // its corpus
+	text           trainFlags // its corpus
 	each, frequent int
 }
 
 func newModelShortlist(a *app) *cobra.Command {
-	var l learning
-	var c compute
+	var l shortlistFlags
+	var c deviceFlags
 	cmd := &cobra.Command{
 		Use:   "shortlist --model PATH|CID --corpus DIR",
 		Short: "Learn which tokens a sentence may be translated with",
@@ -91,7 +91,7 @@ text with and without.`,
 		},
 	}
 	f := cmd.Flags()
-	l.order.flags(f)
+	l.decodeFlags.flags(f)
 	f.StringVar(&l.text.corpus, "corpus", "", "directory of NAME.SRC and NAME.TGT files, or a TSV file (default: the phrasebook)")
 	f.StringVar(&l.text.src, "src", "", "language to translate from, as in the corpus's file names")
 	f.StringVar(&l.text.tgt, "tgt", "", "language to translate into")
@@ -120,7 +120,7 @@ type learnedEffect struct {
 	With       float64 `json:"bleu_with"`
 }
 
-func (l *learning) run(ctx context.Context, a *app, c *compute) error {
+func (l *shortlistFlags) run(ctx context.Context, a *app, c *deviceFlags) error {
 	d, err := l.decoding()
 	if err != nil {
 		return err

@@ -23,24 +23,25 @@ type option struct {
 	key   string
 	about string
 	field field
-	// flags are the flags' names, if it has any: most numbers of a model's shape
-	// are a matter for a file.
-	flags []string
+	// flagged says that the option has a flag. The numbers of a model's shape
+	// have none: they stand in a file.
+	flagged bool
 	// auto says that the word auto may stand for the number: the program decides.
 	auto bool
+	// old are former keys. They still work, and a line says that they are old.
+	old []string
 }
 
-// flagged gives an option its flag, and others that mean the same.
-func (o option) flagged(more ...string) option {
-	o.flags = append([]string{strings.ReplaceAll(o.key, "_", "-")}, more...)
-	return o
-}
+// flag is the name of the option's flag.
+func (o option) flag() string { return hyphens(o.key) }
 
-// field reads and writes one field of a configuration. Its Type is what the
-// help calls it.
+func hyphens(key string) string { return strings.ReplaceAll(key, "_", "-") }
+
+// field reads and writes one field of a configuration. Its Type is the word for
+// the value in --help.
 type field = pflag.Value
 
-// auto is what stands for a number that the program is to decide.
+// auto is the word that stands for a number that the program is to decide.
 const auto = "auto"
 
 // section is the options under one heading of a file.
@@ -53,47 +54,58 @@ type section struct {
 func sections(c *train.Config) []section {
 	return []section{
 		{"The model. Source, target and output share one embedding matrix (tied embeddings).", []option{
-			option{key: "pieces", about: "pieces of the tokenizer", field: (*count)(&c.Pieces)}.flagged(),
+			{key: "pieces", about: "size of the tokenizer's vocabulary", field: (*count)(&c.Pieces), flagged: true},
 			{key: "dim", about: "width of the model; even, and a multiple of heads", field: (*count)(&c.Dim)},
-			{key: "ffn", about: "width inside its feed-forward layers", field: (*count)(&c.FFN)},
+			{key: "ffn", about: "inner width of its feed-forward layers", field: (*count)(&c.FFN)},
 			{key: "heads", about: "heads of each attention", field: (*count)(&c.Heads)},
-			{key: "encoder_layers", about: "layers that read", field: (*count)(&c.Encoder)},
-			{key: "decoder_layers", about: "layers that write", field: (*count)(&c.Decoder)},
+			{key: "encoder_layers", about: "layers of the encoder", field: (*count)(&c.Encoder)},
+			{key: "decoder_layers", about: "layers of the decoder", field: (*count)(&c.Decoder)},
 		}},
-		{"What keeps it from learning by heart.", []option{
-			option{key: "dropout", about: "share of activations dropped", field: (*fraction)(&c.DropoutPPM)}.flagged(),
-			option{key: "label_smoothing", about: "share of each target spread over all pieces", field: (*fraction)(&c.SmoothingPPM)}.flagged(),
-			option{key: "weight_decay", about: "AdamW's: part of each weight taken off a step, times the learning rate", field: (*fraction)(&c.WeightDecayPPM)}.flagged(),
+		{"Regularisation.", []option{
+			{key: "dropout", about: "share of the activations dropped", field: (*fraction)(&c.DropoutPPM), flagged: true},
+			{key: "label_smoothing", about: "share of each target spread over all pieces", field: (*fraction)(&c.SmoothingPPM), flagged: true},
+			{key: "weight_decay", about: "AdamW's: a step takes this part, times the learning rate, off each weight", field: (*fraction)(&c.WeightDecayPPM), flagged: true},
 		}},
-		{"A step: the gradient of some batches, and Adam.", []option{
-			option{key: "batch_tokens", about: "most tokens of a batch, on either side; auto: fitted to the memory", field: (*count)(&c.BatchTokens), auto: true}.flagged(),
-			option{key: "accumulate", about: "batches whose gradients make one step", field: (*count)(&c.Accumulate)}.flagged(),
-			option{key: "clip", about: "longest gradient, longer ones are scaled down; 0: any", field: (*fraction)(&c.ClipPPM)}.flagged(),
-			option{key: "learning_rate", about: "largest learning rate, at the end of the warm-up", field: (*fraction)(&c.RatePPM)}.flagged(),
-			option{key: "warm_up", about: "steps until then", field: (*count)(&c.WarmUp)}.flagged(),
-			option{key: "decay", about: "of the learning rate after the warm-up: " + strings.Join(train.Decays(), ", "), field: (*word)(&c.Decay)}.flagged(),
+		{"A step: the gradient of some batches, then Adam.", []option{
+			{key: "batch_tokens", about: "most tokens of a batch, source or target; auto fits the batch to the free memory", field: (*count)(&c.BatchTokens), auto: true, flagged: true},
+			{key: "accumulate", about: "batches whose gradients make one step", field: (*count)(&c.Accumulate), flagged: true},
+			{key: "clip", about: "largest norm of a gradient, larger ones are scaled down; 0 for no limit", field: (*fraction)(&c.ClipPPM), flagged: true},
+			{key: "learning_rate", about: "largest learning rate, reached at the end of the warm-up", field: (*fraction)(&c.RatePPM), flagged: true},
+			{key: "warm_up", about: "steps of the warm-up", field: (*count)(&c.WarmUp), flagged: true},
+			{key: "decay", about: "how the learning rate falls after the warm-up: " + strings.Join(train.Decays(), ", "), field: (*word)(&c.Decay), flagged: true},
 			{key: "beta1", about: "Adam's decay of the first moment", field: (*fraction)(&c.Beta1PPM)},
 			{key: "beta2", about: "Adam's decay of the second moment", field: (*fraction)(&c.Beta2PPM)},
 		}},
-		{"A round: its units are done by whoever is there, and then combined.", []option{
-			option{key: "units", about: "units of a round; part of the run, however many machines there are", field: (*count)(&c.Units)}.flagged(),
-			option{key: "steps", about: "steps of a unit before units are combined; auto: by the speed of the network", field: (*count)(&c.LocalSteps), auto: true}.flagged("sync"),
-			option{key: "delta_bits", about: "bits of each number that a unit gives: 8, 4 or 2", field: (*count)(&c.DeltaBits)}.flagged(),
-			option{key: "update_bits", about: "bits of each number that all get from a round: 8, 4 or 2", field: (*count)(&c.UpdateBits)}.flagged(),
-			option{key: "lead", about: "rounds at the beginning whose units have one step", field: (*count)(&c.Lead)}.flagged(),
-			{key: "outer_rate", about: "of the fold of units of several steps", field: (*fraction)(&c.OuterRatePPM)},
-			{key: "outer_momentum", about: "of the fold of units of several steps", field: (*fraction)(&c.OuterMomentumPPM)},
+		{"A round: miners compute its units, then the coordinator combines the results.", []option{
+			{key: "units", about: "units of a round; part of the run, whatever the number of machines", field: (*count)(&c.Units), flagged: true},
+			{key: "local_steps", about: "optimiser steps inside one unit (DiLoCo); auto takes more where the network is slow", field: (*count)(&c.LocalSteps), auto: true, flagged: true, old: []string{"steps", "sync"}},
+			{key: "delta_bits", about: "bits of each number in a unit's result: 8, 4 or 2", field: (*count)(&c.DeltaBits), flagged: true},
+			{key: "update_bits", about: "bits of each number in the update of a round: 8, 4 or 2", field: (*count)(&c.UpdateBits), flagged: true},
+			{key: "lead", about: "first rounds of a run, whose units have one local step", field: (*count)(&c.Lead), flagged: true},
+			{key: "outer_rate", about: "learning rate of the outer optimiser, with several local steps", field: (*fraction)(&c.OuterRatePPM)},
+			{key: "outer_momentum", about: "momentum of the outer optimiser, with several local steps", field: (*fraction)(&c.OuterMomentumPPM)},
 		}},
 		{"The run.", []option{
-			option{key: "epochs", about: "passes over the corpus", field: (*count)(&c.Epochs)}.flagged(),
-			option{key: "rounds", about: "end after this many rounds; 0: after the epochs", field: (*count)(&c.Rounds)}.flagged(),
-			option{key: "seed", about: "decides first parameters, shuffles and dropout", field: (*seed)(&c.Seed)}.flagged(),
-			option{key: "validate_every", about: "rounds between validations; 0: at the end of each epoch", field: (*count)(&c.Validation)}.flagged(),
-			option{key: "patience", about: "end after so many validations without a better BLEU, and keep the best model; 0: never", field: (*count)(&c.Patience)}.flagged(),
-			option{key: "average", about: "validations whose parameters are averaged into the model", field: (*count)(&c.Average)}.flagged(),
-			{key: "checkpoint", about: "rounds between states that are kept", field: (*count)(&c.Checkpoint)},
+			{key: "epochs", about: "passes over the corpus", field: (*count)(&c.Epochs), flagged: true},
+			{key: "rounds", about: "most rounds; the run ends earlier when its epochs are done; 0 for no limit", field: (*count)(&c.Rounds), flagged: true},
+			{key: "seed", about: "decides the first parameters, the order of the corpus and dropout", field: (*seed)(&c.Seed), flagged: true},
+			{key: "validate_every", about: "rounds between validations; 0 validates at the end of each epoch", field: (*count)(&c.Validation), flagged: true},
+			{key: "patience", about: "end after this many validations without a better BLEU, and keep the best model; 0 for never", field: (*count)(&c.Patience), flagged: true},
+			{key: "average", about: "validations whose parameters are averaged into the model", field: (*count)(&c.Average), flagged: true},
+			{key: "checkpoint", about: "every Nth round's state is kept, so that later rounds can be recomputed from it", field: (*count)(&c.Checkpoint)},
 		}},
 	}
+}
+
+// formerKeys maps the former keys of options to those of today.
+func formerKeys() map[string]string {
+	m := map[string]string{}
+	for key, o := range options(new(train.Config)) {
+		for _, old := range o.old {
+			m[old] = key
+		}
+	}
+	return m
 }
 
 // options is the options of c by key.
@@ -186,9 +198,9 @@ func (f *fraction) Set(text string) error {
 
 // given is the value of a flag of an option, as a pflag.Value.
 type given struct {
-	key, text string // "" until it is set
-	number    string // kind of the option's field
-	auto      bool
+	key, flag, text string // text is "" until it is set
+	number          string // kind of the option's field
+	auto            bool
 }
 
 func (g *given) String() string { return g.text }
@@ -205,20 +217,28 @@ func (g *given) Set(text string) error {
 	return nil
 }
 
-// optionFlags adds the flags of the options and returns what they are given,
-// by key.
-func optionFlags(cmd *cobra.Command) map[string]*given {
-	var scratch train.Config
-	all := map[string]*given{}
-	for _, s := range sections(&scratch) {
+// optionFlags adds the flags of the options, and hidden flags of their former
+// names. The help tells the values of the usual preset.
+func optionFlags(cmd *cobra.Command) []*given {
+	usual, err := train.Preset(usualPreset)
+	if err != nil {
+		panic(err) // usualPreset is one of the presets
+	}
+	var all []*given
+	for _, s := range sections(&usual) {
 		for _, o := range s.options {
-			g := &given{key: o.key, number: o.field.Type(), auto: o.auto}
-			if o.auto {
-				g.number += "|" + auto
+			if !o.flagged {
+				continue
 			}
-			for _, name := range o.flags {
-				cmd.Flags().Var(g, name, o.about)
-				all[o.key] = g
+			number := o.field.Type()
+			if o.auto {
+				number += "|" + auto
+			}
+			for _, name := range append([]string{o.key}, o.old...) {
+				g := &given{key: o.key, flag: hyphens(name), number: number, auto: o.auto}
+				all = append(all, g)
+				f := cmd.Flags().VarPF(g, g.flag, "", fmt.Sprintf("%s (preset %s: %s)", o.about, usualPreset, o.field))
+				f.Hidden = name != o.key
 			}
 		}
 	}
@@ -226,11 +246,14 @@ func optionFlags(cmd *cobra.Command) map[string]*given {
 }
 
 // setting is one value of a configuration and where it comes from.
-type setting struct{ origin, key, text string }
+type setting struct {
+	origin, key, text string
+	old               string // the former key that it was given under
+}
 
-// settings gathers what the file and the flags say, in the order in which they
-// apply.
-func (l *lesson) settings() (preset string, all []setting, err error) {
+// settings gathers the settings of the file and then of the flags, in the order
+// in which they apply.
+func (l *trainFlags) settings() (preset string, all []setting, err error) {
 	if l.config != "" {
 		if preset, all, err = readConfig(l.config); err != nil {
 			return "", nil, err
@@ -239,13 +262,31 @@ func (l *lesson) settings() (preset string, all []setting, err error) {
 	if l.preset != "" {
 		preset = l.preset
 	}
-	for _, key := range sortedKeys(l.given) {
-		if g := l.given[key]; g.text != "" {
-			name := options(new(train.Config))[key].flags[0]
-			all = append(all, setting{fmt.Sprintf("--%s %s", name, g.text), key, g.text})
+	first := map[string]string{} // by key, the flag that gave it
+	for _, g := range l.given {
+		if g.text == "" {
+			continue
 		}
+		s := setting{origin: fmt.Sprintf("--%s %s", g.flag, g.text), key: g.key, text: g.text}
+		if g.flag != hyphens(g.key) {
+			s.old = g.flag
+		}
+		if other := first[g.key]; other != "" {
+			return "", nil, usagef("--%s and --%s are one option: give only --%s", other, g.flag, hyphens(g.key))
+		}
+		first[g.key] = g.flag
+		all = append(all, s)
 	}
 	return preset, all, nil
+}
+
+// deprecated says which former names were used, a line for each.
+func deprecated(a *app, all []setting) {
+	for _, s := range all {
+		if s.old != "" {
+			a.note("%s: %s is the old name of %s, and will go", s.origin, s.old, s.key)
+		}
+	}
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -263,11 +304,12 @@ const usualPreset = "demo"
 // configure makes the run's configuration, without its languages: the preset,
 // then the file, then the flags. undecided is the keys that are on auto; their
 // numbers are the preset's for now.
-func (l *lesson) configure() (cfg train.Config, preset string, undecided map[string]bool, err error) {
+func (l *trainFlags) configure(a *app) (cfg train.Config, preset string, undecided map[string]bool, err error) {
 	preset, all, err := l.settings()
 	if err != nil {
 		return cfg, "", nil, err
 	}
+	deprecated(a, all)
 	if preset == "" {
 		preset = usualPreset
 	}
@@ -302,16 +344,13 @@ func apply(cfg train.Config, all []setting) (train.Config, map[string]bool, erro
 	return cfg, undecided, nil
 }
 
-// blame says which setting a configuration is wrong by: the last one without
-// which it would not be.
+// blame names the setting that makes a configuration wrong: the last one without
+// which the configuration would be right.
 func blame(base train.Config, all []setting, wrong error) error {
 	text := strings.TrimPrefix(wrong.Error(), "configuration: ")
 	for i := len(all) - 1; i >= 0; i-- {
 		others := slices.Delete(slices.Clone(all), i, i+1)
 		if cfg, _, err := apply(base, others); err == nil && cfg.Validate() == nil {
-			if _, ok := options(&cfg)[all[i].key].field.(*fraction); ok {
-				text += " (1,000,000 ppm is 1)"
-			}
 			return usagef("%s: %s", all[i].origin, text)
 		}
 	}
@@ -334,19 +373,28 @@ func parseConfig(path, data string) (preset string, all []setting, err error) {
 	meta, err := toml.Decode(data, &values)
 	var parse toml.ParseError
 	if errors.As(err, &parse) {
-		return "", nil, usagef("%s:%d: %s", path, parse.Position.Line, parse.Message)
+		return "", nil, usagef("%s:%d: not TOML: %s; `alia train --print-config` prints a file of the right form", path, parse.Position.Line, parse.Message)
 	} else if err != nil {
 		return "", nil, usagef("%s: %v", path, err)
 	}
-	known := options(new(train.Config))
+	known, former := options(new(train.Config)), formerKeys()
+	lines := map[string]int{} // by key, where it is given
 	for _, k := range meta.Keys() {
-		key := k[0]
-		at := fmt.Sprintf("%s:%d: %s", path, lineOf(data, key), key)
+		given, line := k[0], lineOf(data, k[0])
+		at := fmt.Sprintf("%s:%d: %s", path, line, given)
+		key := given
+		if former[given] != "" {
+			key = former[given]
+		}
 		o, ok := known[key]
 		if key != "preset" && !ok {
-			return "", nil, usagef("%s: no option is called that; it is one of preset, %s", at, strings.Join(sortedKeys(known), ", "))
+			return "", nil, usagef("%s: no option is called that%s; the options are preset, %s", at, didYouMean(given, sortedKeys(known)), strings.Join(sortedKeys(known), ", "))
 		}
-		text, err := tomlText(values[key], o)
+		if other := lines[key]; other > 0 {
+			return "", nil, usagef("%s: line %d gives the same option: give only %s", at, other, key)
+		}
+		lines[key] = line
+		text, err := tomlText(values[given], o)
 		if err != nil {
 			return "", nil, usagef("%s: %v", at, err)
 		}
@@ -357,7 +405,11 @@ func parseConfig(path, data string) (preset string, all []setting, err error) {
 			preset = text
 			continue
 		}
-		all = append(all, setting{at + " = " + text, key, text})
+		s := setting{origin: at + " = " + text, key: key, text: text}
+		if given != key {
+			s.old = given
+		}
+		all = append(all, s)
 	}
 	return preset, all, nil
 }

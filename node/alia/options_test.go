@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -124,8 +125,8 @@ func FuzzConfig(f *testing.F) {
 
 // TestExample: the file in examples is one that can be trained by.
 func TestExample(t *testing.T) {
-	l := lesson{config: "../../examples/training/run.toml"}
-	cfg, preset, undecided, err := l.configure()
+	l := trainFlags{config: "../../examples/training/run.toml"}
+	cfg, preset, undecided, err := l.configure(&app{stderr: io.Discard})
 	if err != nil || preset != "tiny" || len(undecided) > 0 || cfg.Decay != train.Cosine || cfg.ClipPPM != million {
 		t.Errorf("preset %q, undecided %v, %+v, %v", preset, undecided, cfg, err)
 	}

@@ -16,16 +16,16 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// networked is the flags of every command that is a peer of a network.
-type networked struct{ listen []string }
+// peerFlags is the flags of every command that is a peer of a network.
+type peerFlags struct{ listen []string }
 
-func (n *networked) flags(cmd *cobra.Command) {
+func (n *peerFlags) flags(cmd *cobra.Command) {
 	cmd.Flags().StringSliceVar(&n.listen, "listen", []string{"/ip4/0.0.0.0/tcp/0"}, "multiaddresses to take connections at")
 }
 
 // join opens the home for a process of the role given, and joins the network as
 // the home's account.
-func (n *networked) join(ctx context.Context, a *app, role home.Role) (*node.Peer, error) {
+func (n *peerFlags) join(ctx context.Context, a *app, role home.Role) (*node.Peer, error) {
 	network, err := a.openNetwork()
 	if err != nil {
 		return nil, err

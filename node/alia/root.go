@@ -66,6 +66,13 @@ func (a *app) eventsFlag(cmd *cobra.Command) {
 	}
 }
 
+// complete has a shell complete the value of a flag from words.
+func complete(cmd *cobra.Command, flag string, words []string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag was added before
+	}
+}
+
 // event prints a notice for the supervisor.
 func (a *app) event(n node.Notice) {
 	if !a.events {

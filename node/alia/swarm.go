@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +14,6 @@ import (
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/node/swarm"
-	"github.com/alia-network/alia/work/kernel"
 )
 
 // letter is the document the customer has translated when none is given: a
@@ -24,16 +22,16 @@ import (
 //go:embed letter.en.txt
 var letter []byte
 
-// swarmFlags is the flags of alia swarm besides those of the lesson.
+// swarmFlags is the flags of alia swarm besides those of its run.
 type swarmFlags struct {
 	once                        bool
 	miners                      int
-	kernels                     []string
+	devices, kernels            []string
 	faults, faultFile, document string
 }
 
 func newSwarm(a *app) *cobra.Command {
-	var l lesson
+	var l trainFlags
 	var s swarmFlags
 	cmd := &cobra.Command{
 		Use:   "swarm [--once]",
@@ -54,14 +52,15 @@ round 20: start miner-4; 30s: kill ledger; 60s: start ledger".`,
 	f := cmd.Flags()
 	f.BoolVar(&s.once, "once", false, "end when the document is translated")
 	f.IntVar(&s.miners, "miners", 3, "miners to begin with")
-	f.StringSliceVar(&s.kernels, "kernels", nil, fmt.Sprintf("what each miner in turn computes with: auto or of %v (default: each chooses)", kernel.Names()))
+	f.StringSliceVar(&s.devices, "device", nil, "devices of the miners in turn, separated by commas: auto, cpu, kernels ("+kernelNames()+"), or a GPU such as cuda:0 (default auto)")
+	f.StringSliceVar(&s.kernels, "kernels", nil, "kernels of the miners in turn, separated by commas: the same as --device with their names")
 	f.StringVar(&s.faults, "faults", "", "fault script")
 	f.StringVar(&s.faultFile, "fault-file", "", "file with a fault script")
 	f.StringVar(&s.document, "document", "", "text the customer has translated (default: a letter)")
 	return cmd
 }
 
-func runSwarm(ctx context.Context, a *app, l *lesson, s *swarmFlags) error {
+func runSwarm(ctx context.Context, a *app, l *trainFlags, s *swarmFlags) error {
 	cfg, err := s.config(ctx, a, l)
 	if err != nil {
 		return err
@@ -83,15 +82,14 @@ func runSwarm(ctx context.Context, a *app, l *lesson, s *swarmFlags) error {
 }
 
 // config checks the flags, the corpus and the home before anything is started.
-func (s *swarmFlags) config(ctx context.Context, a *app, l *lesson) (swarm.Config, error) {
-	cfg := swarm.Config{Miners: s.miners, Kernels: s.kernels, Once: s.once, Started: a.started}
+func (s *swarmFlags) config(ctx context.Context, a *app, l *trainFlags) (swarm.Config, error) {
+	cfg := swarm.Config{Miners: s.miners, Once: s.once, Started: a.started}
 	if s.miners < 1 || s.miners > 64 {
 		return cfg, usagef("--miners %d: give 1 to 64", s.miners)
 	}
-	for _, k := range s.kernels {
-		if k != "auto" && !isGPU(k) && !slices.Contains(kernel.Names(), k) {
-			return cfg, usagef("--kernels %q: this processor has %v", k, kernel.Names())
-		}
+	var err error
+	if cfg.Devices, err = s.pickDevices(); err != nil {
+		return cfg, err
 	}
 	if s.faultFile != "" {
 		data, err := os.ReadFile(s.faultFile)
@@ -100,7 +98,6 @@ func (s *swarmFlags) config(ctx context.Context, a *app, l *lesson) (swarm.Confi
 		}
 		s.faults += "\n" + string(data)
 	}
-	var err error
 	if cfg.Faults, err = swarm.ParseFaults(s.faults); err != nil {
 		return cfg, usageError{err.Error()}
 	}
@@ -115,7 +112,7 @@ func (s *swarmFlags) config(ctx context.Context, a *app, l *lesson) (swarm.Confi
 	if cfg.Home, err = a.swarmHome(); err != nil {
 		return cfg, err
 	}
-	if err := s.teach(ctx, a, l, &cfg); err != nil {
+	if err := s.plan(ctx, a, l, &cfg); err != nil {
 		return cfg, err
 	}
 	if cfg.Program, err = os.Executable(); err != nil {
@@ -125,42 +122,64 @@ func (s *swarmFlags) config(ctx context.Context, a *app, l *lesson) (swarm.Confi
 	return cfg, nil
 }
 
-// lessonFile, in a swarm's home, is the configuration of its run.
-const lessonFile = "run.toml"
+// pickDevices is the devices of the miners, as --device or --kernels names them.
+func (s *swarmFlags) pickDevices() ([]string, error) {
+	if len(s.devices) > 0 && len(s.kernels) > 0 {
+		return nil, usagef("--device and --kernels both name the devices of the miners: give only --device")
+	}
+	var devices []string
+	for _, d := range s.devices {
+		name, err := pickDevice(d, auto)
+		if err != nil {
+			return nil, err
+		}
+		devices = append(devices, name)
+	}
+	for _, k := range s.kernels {
+		name, err := pickDevice(auto, k)
+		if err != nil {
+			return nil, err
+		}
+		devices = append(devices, name)
+	}
+	return devices, nil
+}
 
-// teach writes the lesson into the swarm's home, with the batches fitted to the
-// memory that the members share, and gives the coordinator's flags. How many
-// steps a unit has the coordinator decides, if that is on auto: it is in the
-// network.
-func (s *swarmFlags) teach(ctx context.Context, a *app, l *lesson, cfg *swarm.Config) error {
+// runFile, in a swarm's home, is the configuration of its run.
+const runFile = "run.toml"
+
+// plan writes the run's configuration into the swarm's home, with the batches
+// fitted to the memory that the members share, and sets the coordinator's flags.
+// Local steps on auto stay so: the coordinator decides them, in the network.
+func (s *swarmFlags) plan(ctx context.Context, a *app, l *trainFlags, cfg *swarm.Config) error {
 	c, err := l.open(a)
 	if err != nil {
 		return err
 	}
 	cfg.Source, cfg.Target = c.Corpus.Source, c.Corpus.Target
 	later := map[string]bool{}
-	if c.undecided["steps"] {
-		later["steps"] = true
-		delete(c.undecided, "steps")
+	if c.undecided["local_steps"] {
+		later["local_steps"] = true
+		delete(c.undecided, "local_steps")
 	}
 	if err := c.decide(ctx, a, home.Dir(cfg.Home).Decisions(), nil, nil, uint64(s.miners)+1); err != nil {
 		return err
 	}
-	path := filepath.Join(cfg.Home, lessonFile)
+	path := filepath.Join(cfg.Home, runFile)
 	if err := node.WriteFile(path, []byte(printConfig(c.Config, c.Preset, later))); err != nil {
 		return err
 	}
-	cfg.Lesson = []string{"--config", path}
+	cfg.Train = []string{"--config", path}
 	if l.corpus != "" {
 		path, err := filepath.Abs(l.corpus)
 		if err != nil {
 			return fmt.Errorf("corpus: %w", err)
 		}
-		cfg.Lesson = append(cfg.Lesson, "--corpus", path)
+		cfg.Train = append(cfg.Train, "--corpus", path)
 	}
 	for _, f := range []struct{ name, value string }{{"--src", l.src}, {"--tgt", l.tgt}} {
 		if f.value != "" {
-			cfg.Lesson = append(cfg.Lesson, f.name, f.value)
+			cfg.Train = append(cfg.Train, f.name, f.value)
 		}
 	}
 	return nil

@@ -20,15 +20,15 @@ import (
 	"github.com/alia-network/alia/work/train"
 )
 
-// lesson is the flags that decide a training run: with the same corpus and
+// trainFlags is the flags that decide a training run: with the same corpus and
 // the same lesson every run ends in the same model.
-type lesson struct {
+type trainFlags struct {
 	corpus, src, tgt string
 	config, preset   string
-	given            map[string]*given // options, by key
+	given            []*given // flags of options
 }
 
-func (l *lesson) flags(cmd *cobra.Command) {
+func (l *trainFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&l.corpus, "corpus", "", "directory of NAME.SRC and NAME.TGT files, or a TSV file (default: the phrasebook)")
 	f.StringVar(&l.src, "src", "", "language to translate from, as in the corpus's file names")
@@ -36,18 +36,16 @@ func (l *lesson) flags(cmd *cobra.Command) {
 	f.StringVar(&l.config, "config", "", "TOML file with options; flags go before it, it goes before the preset")
 	f.StringVar(&l.preset, "preset", "", fmt.Sprintf("size of the model: %s (default: %s)", strings.Join(train.Presets(), ", "), usualPreset))
 	l.given = optionFlags(cmd)
-	for flag, words := range map[string][]string{"preset": train.Presets(), "decay": train.Decays(), "batch-tokens": {auto}, "sync": {auto}} {
-		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)); err != nil {
-			panic(err) // the flags were added before
-		}
+	for flag, words := range map[string][]string{"preset": train.Presets(), "decay": train.Decays(), "batch-tokens": {auto}, "local-steps": {auto}} {
+		complete(cmd, flag, words)
 	}
 }
 
 // open makes the run's configuration, and reads and cleans the corpus.
-func (l *lesson) open(a *app) (*course, error) {
-	var c course
+func (l *trainFlags) open(a *app) (*sizing, error) {
+	var c sizing
 	var err error
-	if c.Config, c.Preset, c.undecided, err = l.configure(); err != nil {
+	if c.Config, c.Preset, c.undecided, err = l.configure(a); err != nil {
 		return nil, err
 	}
 	if c.Corpus, err = l.read(); err != nil {
@@ -61,7 +59,7 @@ func (l *lesson) open(a *app) (*course, error) {
 	return &c, nil
 }
 
-func (l *lesson) read() (*corpus.Corpus, error) {
+func (l *trainFlags) read() (*corpus.Corpus, error) {
 	if l.corpus != "" {
 		return corpus.Open(l.corpus, l.src, l.tgt)
 	}
@@ -73,9 +71,9 @@ func (l *lesson) read() (*corpus.Corpus, error) {
 }
 
 func newTrain(a *app) *cobra.Command {
-	var l lesson
-	var c compute
-	var n networked
+	var l trainFlags
+	var c deviceFlags
+	var n peerFlags
 	var local, stay, show bool
 	cmd := &cobra.Command{
 		Use:   "train [--local]",
@@ -88,9 +86,9 @@ was stopped leaves no trace in its bits. A stopped run goes on when the same
 command is given again. What is not given is the preset's; --print-config
 prints every option, as such a file.
 
---batch-tokens auto fits the batches to this machine's memory; --sync auto has
-units take more steps where the network is slow. Both decide once, when the run
-begins.
+--batch-tokens auto fits the batches to this machine's memory. --local-steps auto
+gives units more local steps where the network is slow. Both decide once, when
+the run begins.
 
 The finished model is a directory in the home: model.safetensors,
 tokenizer.json, config.json and manifest.json. The run's own directory has its
@@ -117,16 +115,16 @@ curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
 }
 
 // trainLocal runs the coordinator with one worker of this process as its crew.
-func trainLocal(ctx context.Context, a *app, l *lesson, c *compute) (err error) {
+func trainLocal(ctx context.Context, a *app, l *trainFlags, c *deviceFlags) (err error) {
 	dev, err := c.open(a)
 	if err != nil {
 		return err
 	}
-	course, err := l.open(a)
+	size, err := l.open(a)
 	if err != nil {
 		return err
 	}
-	if err := course.decide(ctx, a, a.home.Decisions(), dev, nil, 1); err != nil {
+	if err := size.decide(ctx, a, a.home.Decisions(), dev, nil, 1); err != nil {
 		return err
 	}
 	store, err := a.home.Store()
@@ -137,8 +135,8 @@ func trainLocal(ctx context.Context, a *app, l *lesson, c *compute) (err error) 
 	if err := a.home.Enter(home.Coordinator); err != nil {
 		return err
 	}
-	a.note("training the tokenizer, %d pieces", course.Config.Pieces)
-	plan, err := run.New(ctx, store, course.Corpus, course.Config)
+	a.note("training the tokenizer, %d pieces", size.Config.Pieces)
+	plan, err := run.New(ctx, store, size.Corpus, size.Config)
 	if err != nil {
 		return err
 	}
@@ -186,8 +184,8 @@ func (a *app) trained(t report.Trained) error {
 
 // showConfig prints the configuration of a run as a file, with everything
 // decided. It joins the network only to measure it.
-func showConfig(ctx context.Context, a *app, l *lesson, c *compute, n *networked, local bool) (err error) {
-	course, err := l.open(a)
+func showConfig(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n *peerFlags, local bool) (err error) {
+	size, err := l.open(a)
 	if err != nil {
 		return err
 	}
@@ -196,15 +194,15 @@ func showConfig(ctx context.Context, a *app, l *lesson, c *compute, n *networked
 		return err
 	}
 	var peer *node.Peer
-	if !local && course.undecided["steps"] {
+	if !local && size.undecided["local_steps"] {
 		if peer, err = n.join(ctx, a, home.Coordinator); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, peer.Close()) }()
 	}
-	if err := course.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
+	if err := size.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
 		return err
 	}
-	_, err = io.WriteString(a.stdout, printConfig(course.Config, course.Preset, nil))
+	_, err = io.WriteString(a.stdout, printConfig(size.Config, size.Preset, nil))
 	return err
 }

@@ -18,7 +18,7 @@ import (
 // trainNetwork coordinates a run: miners do the units, this process combines,
 // and a relay carries the attestations to the ledger. With stay it then serves
 // the model until it is stopped.
-func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *networked, stay bool) (err error) {
+func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n *peerFlags, stay bool) (err error) {
 	dev, err := c.open(a)
 	if err != nil {
 		return err
@@ -28,14 +28,14 @@ func trainNetwork(ctx context.Context, a *app, l *lesson, c *compute, n *network
 		return err
 	}
 	defer func() { err = errors.Join(err, peer.Close()) }()
-	course, err := l.open(a)
+	size, err := l.open(a)
 	if err != nil {
 		return err
 	}
-	if err := course.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
+	if err := size.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
 		return err
 	}
-	plan, err := run.New(ctx, peer.Store, course.Corpus, course.Config)
+	plan, err := run.New(ctx, peer.Store, size.Corpus, size.Config)
 	if err != nil {
 		return err
 	}

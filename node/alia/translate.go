@@ -18,21 +18,21 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// order is the flags of a translation.
-type order struct {
+// decodeFlags is the flags of a translation.
+type decodeFlags struct {
 	model  string
 	beam   uint16
 	length fraction
 }
 
-func (o *order) flags(f *pflag.FlagSet) {
+func (o *decodeFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.model, "model", "", "the model: its directory, or its CID")
 	f.Uint16Var(&o.beam, "beam", 1, "hypotheses kept for a sentence; 1 is greedy")
 	o.length = million
 	f.Var(&o.length, "length-penalty", "power of the length that a hypothesis's score is divided by; more makes longer sentences")
 }
 
-func (o *order) decoding() (unit.Decoding, error) {
+func (o *decodeFlags) decoding() (unit.Decoding, error) {
 	if o.beam < 1 || o.beam > nmt.MaxBeam {
 		return unit.Decoding{}, usagef("--beam %d: give 1 to %d", o.beam, nmt.MaxBeam)
 	}
@@ -46,9 +46,9 @@ func (o *order) decoding() (unit.Decoding, error) {
 const int8Usage = "products of 8-bit integers, in exact sums: faster, and nearly the same text, the same on every machine"
 
 func newTranslate(a *app) *cobra.Command {
-	var o order
+	var o decodeFlags
 	var l local
-	var p purchase
+	var p buyFlags
 	var here bool
 	cmd := &cobra.Command{
 		Use:   "translate [--local] --model PATH|CID [FILE]",
@@ -111,14 +111,14 @@ type translated struct {
 
 // local is the flags of a translation in this process.
 type local struct {
-	compute
+	deviceFlags
 	speed
 	batch int
 	whole bool
 }
 
 func (l *local) flags(cmd *cobra.Command) {
-	l.compute.flags(cmd)
+	l.deviceFlags.flags(cmd)
 	l.speed.flags(cmd, "with --local: ")
 	f := cmd.Flags()
 	f.IntVar(&l.batch, "batch", together, "with --local: sentences translated together, where so many are there; the text is the same")
@@ -126,7 +126,7 @@ func (l *local) flags(cmd *cobra.Command) {
 }
 
 // translateLocal translates a file, or standard input, line for line.
-func translateLocal(ctx context.Context, a *app, o order, d unit.Decoding, l *local, name string, stdin io.Reader) error {
+func translateLocal(ctx context.Context, a *app, o decodeFlags, d unit.Decoding, l *local, name string, stdin io.Reader) error {
 	if l.batch < 1 || l.batch > stream.MaxBatch {
 		return usagef("--batch %d: give 1 to %d", l.batch, stream.MaxBatch)
 	}
@@ -139,7 +139,7 @@ func translateLocal(ctx context.Context, a *app, o order, d unit.Decoding, l *lo
 		return err
 	}
 	defer in.Close()
-	t, dev, err := openBoth(a, dir, &l.compute)
+	t, dev, err := openBoth(a, dir, &l.deviceFlags)
 	if err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func translateLocal(ctx context.Context, a *app, o order, d unit.Decoding, l *lo
 
 // openBoth opens a model and a device for it, side by side and in a hurry: the
 // few megabytes that takes are collected later.
-func openBoth(a *app, dir string, c *compute) (t *model.Translator, dev kernel.Device, err error) {
+func openBoth(a *app, dir string, c *deviceFlags) (t *model.Translator, dev kernel.Device, err error) {
 	collect(400)
 	defer collect(50)
 	opened := make(chan error, 1)

@@ -19,16 +19,16 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// purchase is the flags of a translation that a network makes.
-type purchase struct {
-	networked
+// buyFlags is the flags of a translation that a network makes.
+type buyFlags struct {
+	peerFlags
 	src, tgt, budget string
 	price            uint64
 	hints            []string
 }
 
-func (p *purchase) flags(cmd *cobra.Command) {
-	p.networked.flags(cmd)
+func (p *buyFlags) flags(cmd *cobra.Command) {
+	p.peerFlags.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&p.src, "src", "en", "language of the text")
 	f.StringVar(&p.tgt, "tgt", "de", "language to translate into")
@@ -38,7 +38,7 @@ func (p *purchase) flags(cmd *cobra.Command) {
 }
 
 // translateNetwork publishes a job, waits for it, pays, and keeps the receipt.
-func translateNetwork(ctx context.Context, a *app, o order, d unit.Decoding, p *purchase, input string) (err error) {
+func translateNetwork(ctx context.Context, a *app, o decodeFlags, d unit.Decoding, p *buyFlags, input string) (err error) {
 	model, err := block.ParseLink(o.model)
 	if err != nil {
 		return usagef("--model %q: give the CID of a model of the network", o.model)

@@ -24,7 +24,7 @@ import (
 )
 
 func newVerify(a *app) *cobra.Command {
-	var c compute
+	var c deviceFlags
 	var run string
 	var trace, list bool
 	cmd := &cobra.Command{
@@ -111,7 +111,7 @@ func (c *claims) Put(ctx context.Context, codec block.Codec, data []byte) (cid.C
 	return c.mine.Put(ctx, codec, data)
 }
 
-func verify(ctx context.Context, a *app, c *compute, b *claims, target target, trace bool) error {
+func verify(ctx context.Context, a *app, c *deviceFlags, b *claims, target target, trace bool) error {
 	if trace && !target.unit.Defined() {
 		return usagef("--trace: give the CID of a gradient unit")
 	}

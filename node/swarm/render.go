@@ -61,7 +61,7 @@ const shownNotes = 6
 func render(v *view, elapsed time.Duration, width int, colour bool) []string {
 	barWidth := min(max(width-42, 8), 60)
 	lines := []line{
-		{{bold, "ALIA "}, {cyan, v.network}, {faint, "  " + v.lesson + "  "}, {plain, clock(elapsed) + "  "}, {yellow, v.phase}},
+		{{bold, "ALIA "}, {cyan, v.network}, {faint, "  " + v.pair + "  "}, {plain, clock(elapsed) + "  "}, {yellow, v.phase}},
 		{},
 		{{faint, "rounds  "}, {green, bar(v.round, v.rounds, barWidth)}, {plain, "  " + progress(v)}},
 		{{faint, "loss    "}, {cyan, pad(sparkline(v.losses, barWidth), barWidth)}, {plain, "  " + lossText(v)}},
@@ -150,7 +150,7 @@ func minerLine(m minerView) line {
 		text += ": " + m.reason
 	}
 	return line{
-		{bold, pad(m.name, 9)}, {faint, pad(m.kernels, 9)}, {plain, fmt.Sprintf("%6d units  ", m.units)},
+		{bold, pad(m.name, 9)}, {faint, pad(m.device, 9)}, {plain, fmt.Sprintf("%6d units  ", m.units)},
 		{plain, fmt.Sprintf("%12s ALIA  ", protocol.FormatAmount(m.balance))}, {style, text},
 	}
 }

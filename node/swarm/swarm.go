@@ -8,7 +8,7 @@
 // customer, who has a document translated for them.
 //
 //	result, err := swarm.Run(ctx, swarm.Config{
-//		Program: exe, Home: dir, Miners: 3, Lesson: []string{"--preset", "demo"}, Once: true,
+//		Program: exe, Home: dir, Miners: 3, Train: []string{"--preset", "demo"}, Once: true,
 //		Screen: swarm.NewScreen(os.Stderr),
 //	})
 package swarm
@@ -32,8 +32,8 @@ type Config struct {
 	Program string   // the alia binary
 	Home    string   // the homes of all processes are below it
 	Miners  int      // to begin with
-	Kernels []string // one for each miner in turn; empty: each chooses
-	Lesson  []string // arguments of alia train that decide the model
+	Devices []string // one for each miner in turn; empty: each chooses
+	Train   []string // arguments of alia train that decide the model
 	// Source and Target are the languages of the model.
 	Source, Target string
 	Faults         []Fault
@@ -132,14 +132,14 @@ func (s *swarm) arguments(name string) []string {
 	case LedgerName:
 		return append([]string{"ledger", "start", "--rpc", s.rpc, "--approve-runs"}, common...)
 	case CoordinatorName:
-		args := append([]string{"train", "--stay", "--threads", s.threads()}, s.cfg.Lesson...)
+		args := append([]string{"train", "--stay", "--threads", s.threads()}, s.cfg.Train...)
 		return append(args, common...)
 	case CustomerName:
 		return common
 	}
 	args := []string{"miner", "run", "--threads", s.threads(), "--languages", s.cfg.Source + "-" + s.cfg.Target}
-	if n, _ := minerNumber(name); len(s.cfg.Kernels) > 0 { // its name was made or parsed here
-		args = append(args, "--kernels", s.cfg.Kernels[(n-1)%len(s.cfg.Kernels)])
+	if n, _ := minerNumber(name); len(s.cfg.Devices) > 0 { // its name was made or parsed here
+		args = append(args, "--device", s.cfg.Devices[(n-1)%len(s.cfg.Devices)])
 	}
 	return append(args, common...)
 }

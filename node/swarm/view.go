@@ -16,7 +16,7 @@ import (
 // is render's business.
 type view struct {
 	network string // name and short id
-	lesson  string // what is trained
+	pair    string // languages, source to target
 	phase   string
 
 	round, rounds, epoch int
@@ -40,7 +40,7 @@ type view struct {
 type minerView struct {
 	name    string
 	account protocol.Account
-	kernels string
+	device  string
 	units   int
 	balance uint64
 	state   state
@@ -75,7 +75,7 @@ const (
 
 func newView(n node.Network, cfg Config, members map[string]*member, order []string) view {
 	v := view{
-		network: n.Name + " " + n.Net().Short()[:8], lesson: cfg.Source + " to " + cfg.Target,
+		network: n.Name + " " + n.Net().Short()[:8], pair: cfg.Source + " to " + cfg.Target,
 		phase: "starting", down: map[string]string{},
 	}
 	for _, name := range order {
@@ -83,9 +83,9 @@ func newView(n node.Network, cfg Config, members map[string]*member, order []str
 		if err != nil {
 			continue
 		}
-		m := minerView{name: name, account: members[name].account, kernels: "auto"}
-		if len(cfg.Kernels) > 0 {
-			m.kernels = cfg.Kernels[(number-1)%len(cfg.Kernels)]
+		m := minerView{name: name, account: members[name].account, device: "auto"}
+		if len(cfg.Devices) > 0 {
+			m.device = cfg.Devices[(number-1)%len(cfg.Devices)]
 		}
 		v.miners = append(v.miners, m)
 	}

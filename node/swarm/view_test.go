@@ -28,7 +28,7 @@ func busy() *view {
 		accounts[name] = &member{name: name, account: protocol.Account{byte(i + 1)}}
 	}
 	v := newView(node.Network{Name: "village", Genesis: []byte("genesis")},
-		Config{Source: "en", Target: "de", Kernels: []string{"avx512", "portable"}}, accounts, order)
+		Config{Source: "en", Target: "de", Devices: []string{"avx512", "portable"}}, accounts, order)
 	at := func(s int) time.Duration { return time.Duration(s) * time.Second }
 	v.notice(at(1), CoordinatorName, node.Planned{Rounds: 405, Text: "run bafyrun"})
 	v.notice(at(2), CoordinatorName, node.MinerJoined{Miner: accounts["miner-1"].account})

@@ -118,6 +118,9 @@ const (
 	maxAverage = 64
 )
 
+// ppm is a number kept in parts per million.
+func ppm(n uint32) float64 { return float64(n) / 1e6 }
+
 // Validate says what is wrong with c, if anything.
 func (c Config) Validate() error {
 	switch {
@@ -128,39 +131,39 @@ func (c Config) Validate() error {
 	case c.Pieces < 259 || c.Pieces > maxPieces:
 		return fmt.Errorf("configuration: %d pieces, want 259 to %d", c.Pieces, maxPieces)
 	case c.Dim == 0 || c.Dim > maxDim || c.FFN == 0 || c.FFN > 4*maxDim:
-		return fmt.Errorf("configuration: width %d and inner width %d out of range", c.Dim, c.FFN)
+		return fmt.Errorf("configuration: width %d and inner width %d: want 2 to %d, and 1 to %d", c.Dim, c.FFN, maxDim, 4*maxDim)
 	case c.Heads == 0 || c.Dim%c.Heads != 0:
 		return fmt.Errorf("configuration: %d heads do not divide width %d", c.Heads, c.Dim)
 	case c.Dim%2 != 0:
-		return fmt.Errorf("configuration: width %d is odd", c.Dim)
+		return fmt.Errorf("configuration: width %d is odd: want an even number", c.Dim)
 	case c.Encoder == 0 || c.Encoder > maxLayers || c.Decoder == 0 || c.Decoder > maxLayers:
 		return fmt.Errorf("configuration: %d encoder and %d decoder layers, want 1 to %d each", c.Encoder, c.Decoder, maxLayers)
 	case c.DropoutPPM >= 1_000_000 || c.SmoothingPPM >= 1_000_000:
-		return fmt.Errorf("configuration: dropout %d and smoothing %d ppm must be below 1,000,000", c.DropoutPPM, c.SmoothingPPM)
+		return fmt.Errorf("configuration: dropout %v and label smoothing %v: want each below 1", ppm(c.DropoutPPM), ppm(c.SmoothingPPM))
 	case c.BatchTokens < 16 || c.BatchTokens > maxTokens:
-		return fmt.Errorf("configuration: %d tokens a batch, want 16 to %d", c.BatchTokens, maxTokens)
+		return fmt.Errorf("configuration: batches of %d tokens, want 16 to %d", c.BatchTokens, maxTokens)
 	case c.Units == 0 || c.Units > maxUnit:
 		return fmt.Errorf("configuration: %d units a round, want 1 to %d", c.Units, maxUnit)
 	case c.Accumulate == 0 || c.LocalSteps == 0 || uint64(c.Accumulate)*uint64(c.LocalSteps) > maxUnit:
-		return fmt.Errorf("configuration: %d steps of %d batches a unit, want 1 to %d batches in all", c.LocalSteps, c.Accumulate, maxUnit)
+		return fmt.Errorf("configuration: units of %d local steps of %d batches, want 1 to %d batches in all", c.LocalSteps, c.Accumulate, maxUnit)
 	case !codes(c.DeltaBits) || !codes(c.UpdateBits):
 		return fmt.Errorf("configuration: deltas of %d bits and updates of %d, want 8, 4 or 2", c.DeltaBits, c.UpdateBits)
 	case c.Epochs == 0 || c.Epochs > 100_000:
 		return fmt.Errorf("configuration: %d epochs, want 1 to 100,000", c.Epochs)
 	case c.RatePPM == 0 || c.RatePPM > 1_000_000 || c.WarmUp == 0:
-		return fmt.Errorf("configuration: learning rate %d ppm, warm-up %d steps: both must be positive, the rate at most 1", c.RatePPM, c.WarmUp)
+		return fmt.Errorf("configuration: learning rate %v and warm-up of %d steps: want both above 0, and a rate of at most 1", ppm(c.RatePPM), c.WarmUp)
 	case !slices.Contains(Decays(), c.Decay):
 		return fmt.Errorf("configuration: decay %q, want one of %s", c.Decay, strings.Join(Decays(), ", "))
 	case c.Beta1PPM >= 1_000_000 || c.Beta2PPM >= 1_000_000:
-		return fmt.Errorf("configuration: Adam's decay rates %d and %d ppm must be below 1,000,000", c.Beta1PPM, c.Beta2PPM)
+		return fmt.Errorf("configuration: Adam's decay rates %v and %v: want each below 1", ppm(c.Beta1PPM), ppm(c.Beta2PPM))
 	case c.WeightDecayPPM > 1_000_000:
-		return fmt.Errorf("configuration: weight decay %d ppm, want at most 1,000,000", c.WeightDecayPPM)
+		return fmt.Errorf("configuration: weight decay %v, want at most 1", ppm(c.WeightDecayPPM))
 	case c.OuterRatePPM == 0 || c.OuterRatePPM > 10_000_000 || c.OuterMomentumPPM >= 1_000_000:
-		return fmt.Errorf("configuration: outer rate %d and momentum %d ppm: the rate must be above 0 and at most 10, the momentum below 1", c.OuterRatePPM, c.OuterMomentumPPM)
+		return fmt.Errorf("configuration: outer rate %v and outer momentum %v: want a rate above 0 and at most 10, and a momentum below 1", ppm(c.OuterRatePPM), ppm(c.OuterMomentumPPM))
 	case c.Average == 0 || c.Average > maxAverage:
-		return fmt.Errorf("configuration: the average of %d validations, want 1 to %d", c.Average, maxAverage)
+		return fmt.Errorf("configuration: an average of %d validations, want 1 to %d", c.Average, maxAverage)
 	case c.Checkpoint == 0:
-		return fmt.Errorf("configuration: checkpoints 0 rounds apart, want 1 or more")
+		return fmt.Errorf("configuration: a checkpoint every 0 rounds, want every 1 or more")
 	}
 	return nil
 }
