@@ -19,7 +19,6 @@ import (
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/run"
-	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -233,7 +232,7 @@ func lieTo(ctx context.Context, p *node.Peer, o node.Offer, a attack) (protocol.
 		}
 		return s.Send(ctx, r.Type(), body)
 	}
-	able := protocol.Capability{Numerics: train.Numerics, Kernel: "lies", Threads: 1, MFLOPS: 1000}
+	able := protocol.Capability{Numerics: kernel.Numerics, Kernel: "lies", Threads: 1, MFLOPS: 1000}
 	if err := say(&protocol.Bid{Work: o.Work, InFlight: 1, Capability: able}); err != nil {
 		return 0, err
 	}

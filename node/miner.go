@@ -16,7 +16,6 @@ import (
 	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
-	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -66,7 +65,7 @@ func (m *Miner) Run(ctx context.Context) error {
 	m.queue = make(chan lease, 64)
 	m.sessions = map[block.Link]struct{}{}
 	m.idle = map[block.Link]protocol.Reason{}
-	m.Capability.Numerics = train.Numerics
+	m.Capability.Numerics = kernel.Numerics
 	g, ctx := errgroup.WithContext(ctx)
 	for _, w := range m.Workers {
 		g.Go(func() error { return m.compute(ctx, w) })

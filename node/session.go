@@ -10,7 +10,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/protocol/mesh"
-	"github.com/alia-network/alia/work/train"
+	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -109,8 +109,8 @@ func (p *Publisher) bid(ctx context.Context, s *mesh.Session) (protocol.Bid, err
 		return bid, protocol.Refuse(protocol.WorkEnded, "%s is done", p.Work)
 	case bid.Price > p.Price:
 		return bid, protocol.Refuse(protocol.PriceTooHigh, "the bid asks %s ALIA for a GFLOP, the offer pays %s", protocol.FormatAmount(bid.Price), protocol.FormatAmount(p.Price))
-	case bid.Capability.Numerics != train.Numerics:
-		return bid, protocol.Refuse(protocol.WrongSoftware, "the miner computes %q, this work needs %q", bid.Capability.Numerics, train.Numerics)
+	case bid.Capability.Numerics != kernel.Numerics:
+		return bid, protocol.Refuse(protocol.WrongSoftware, "the miner computes %q, this work needs %q", bid.Capability.Numerics, kernel.Numerics)
 	}
 	return bid, nil
 }

@@ -14,46 +14,34 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
+// combine computes a [unit.Combine] unit.
 func (w *Worker) combine(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
 	record, err := run.Read(ctx, b, u.Work)
 	if err != nil {
 		return unit.Result{}, err
 	}
-	var s train.ModelState
-	for i, at := range []**tensor.Set{&s.Params, &s.M} {
-		if *at, err = w.set(ctx, b, u.Inputs[i], record.Model()); err != nil {
-			return unit.Result{}, err
-		}
-	}
-	round := int(u.Round)
-	if s.V, err = w.moment(ctx, b, u.Inputs[2], record, s.Params, round); err != nil {
-		return unit.Result{}, err
-	}
-	from, err := contributions(ctx, b, u.Inputs[3:], record.Config.Local(round))
+	s, err := w.modelState(ctx, b, u, record)
 	if err != nil {
 		return unit.Result{}, err
 	}
-	for _, in := range u.Inputs[:3] { // what was the state is no longer
-		w.sets = forget(w.sets, any(in))
-	}
-	if s.M == s.Params { // one set under two names, which are written to
-		s.M = s.M.Clone()
-	}
-	if s.V == s.Params || s.V == s.M { // as both moments are at the beginning
-		s.V = s.V.Clone()
+	round := int(u.Round)
+	from, err := contributions(ctx, b, u.Inputs[3:], record.Config.Local(round))
+	if err != nil {
+		return unit.Result{}, err
 	}
 	cost := train.CombineCost(s.Params, len(from))
 	step, err := train.Combine(w.dev, record.Config, record.Config.Position(round, int(record.Steps)), &s, from, round)
 	if err != nil {
 		return unit.Result{}, err
 	}
-	for _, set := range []*tensor.Set{s.Params, s.M, s.V} {
+	next := []*tensor.Set{s.Params, s.M, s.V}
+	for _, set := range next {
 		if !set.Finite() {
 			return unit.Result{}, fmt.Errorf("%w: the state after the round", nmt.ErrNonFinite)
 		}
 	}
 	r := unit.Result{Cost: cost}
-	for _, set := range []*tensor.Set{s.Params, s.M, s.V} {
+	for _, set := range next {
 		l, err := state.PutSet(ctx, b, set)
 		if err != nil {
 			return unit.Result{}, err
@@ -66,12 +54,37 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u unit.Unit) (unit
 	return r, err
 }
 
-// contributions reads the outputs of a round's units: of each a delta, and
-// when they walked a second moment.
-func contributions(ctx context.Context, b block.Blocks, outputs []block.Link, walked bool) ([]train.Contribution, error) {
-	each := 1
-	if walked {
-		each = 2
+// modelState reads the state that a combine begins with. The combine writes to
+// its sets, so the worker forgets them under their old names.
+func (w *Worker) modelState(ctx context.Context, b block.Blocks, u unit.Unit, record run.Record) (s train.ModelState, err error) {
+	if s.Params, err = w.set(ctx, b, u.Inputs[0], record.Model()); err != nil {
+		return s, err
+	}
+	if s.M, err = w.set(ctx, b, u.Inputs[1], record.Model()); err != nil {
+		return s, err
+	}
+	if s.V, err = w.moment(ctx, b, u.Inputs[2], record, s.Params, int(u.Round)); err != nil {
+		return s, err
+	}
+	for _, in := range u.Inputs[:3] {
+		w.sets = forget(w.sets, any(in))
+	}
+	// One set may be several inputs: both moments are zeros at the beginning.
+	if s.M == s.Params {
+		s.M = s.M.Clone()
+	}
+	if s.V == s.Params || s.V == s.M {
+		s.V = s.V.Clone()
+	}
+	return s, nil
+}
+
+// contributions reads the outputs of a round's units. Each unit gave a delta,
+// and where it took local steps a second moment too.
+func contributions(ctx context.Context, b block.Blocks, outputs []block.Link, local bool) ([]train.Contribution, error) {
+	each := unit.Gradient.Outputs()
+	if local {
+		each = unit.LocalSteps.Outputs()
 	}
 	if len(outputs)%each != 0 {
 		return nil, fmt.Errorf("%d outputs of units that give %d each", len(outputs), each)
@@ -83,7 +96,7 @@ func contributions(ctx context.Context, b block.Blocks, outputs []block.Link, wa
 		if c.Delta, err = run.GetDelta(ctx, b, out[0]); err != nil {
 			return nil, err
 		}
-		if walked {
+		if local {
 			if c.V, err = state.GetSet(ctx, b, out[1]); err != nil {
 				return nil, fmt.Errorf("second moment: %w", err)
 			}
@@ -93,15 +106,15 @@ func contributions(ctx context.Context, b block.Blocks, outputs []block.Link, wa
 	return from, nil
 }
 
-// average does an Average unit.
+// average computes a [unit.Average] unit.
 func (w *Worker) average(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
-	run, err := run.Read(ctx, b, u.Work)
+	record, err := run.Read(ctx, b, u.Work)
 	if err != nil {
 		return unit.Result{}, err
 	}
 	sets := make([]*tensor.Set, len(u.Inputs))
 	for i, in := range u.Inputs {
-		if sets[i], err = w.set(ctx, b, in, run.Model()); err != nil {
+		if sets[i], err = w.set(ctx, b, in, record.Model()); err != nil {
 			return unit.Result{}, err
 		}
 	}

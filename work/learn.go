@@ -14,88 +14,95 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// lesson is what a unit learns from: its run, its place there, the parameters,
-// the second moment where it takes several steps, and the batches.
-type lesson struct {
+// The kinds that read batches: Gradient, LocalSteps and Evaluate.
+
+// lossInputs is what such a unit computes from.
+type lossInputs struct {
 	unit    unit.Unit
-	run     run.Record
+	record  run.Record
 	params  *tensor.Set
-	v       *tensor.Set // factored; nil for a Gradient
+	v       *tensor.Set // second moment, factored; nil unless the unit takes local steps
 	batches []nmt.Batch
 }
 
-func (w *Worker) lesson(ctx context.Context, b block.Blocks, u unit.Unit) (lesson, error) {
+// lossInputs reads the inputs of u: the run's record, parameters, second moment
+// and batches.
+func (w *Worker) lossInputs(ctx context.Context, b block.Blocks, u unit.Unit) (lossInputs, error) {
 	record, err := run.Read(ctx, b, u.Work)
 	if err != nil {
-		return lesson{}, err
+		return lossInputs{}, err
 	}
-	l := lesson{unit: u, run: record}
-	if l.params, err = w.params(ctx, b, u, record.Model()); err != nil {
-		return lesson{}, err
+	in := lossInputs{unit: u, record: record}
+	if in.params, err = w.params(ctx, b, u, record.Model()); err != nil {
+		return lossInputs{}, err
 	}
 	batches := u.Inputs[1:]
 	if u.Kind == unit.LocalSteps {
-		if l.v, err = w.moment(ctx, b, u.Inputs[1], record, l.params, int(u.Round)); err != nil {
-			return lesson{}, err
+		if in.v, err = w.moment(ctx, b, u.Inputs[1], record, in.params, int(u.Round)); err != nil {
+			return lossInputs{}, err
 		}
 		batches = u.Inputs[2:]
 	}
-	for _, in := range batches {
-		batch, err := run.ReadBatch(ctx, b, in, int(record.Vocab))
+	for _, l := range batches {
+		batch, err := run.ReadBatch(ctx, b, l, int(record.Vocab))
 		if err != nil {
-			return lesson{}, err
+			return lossInputs{}, err
 		}
-		l.batches = append(l.batches, batch)
+		in.batches = append(in.batches, batch)
 	}
-	return l, nil
+	return in, nil
 }
 
-// key is what the dropout masks of the lesson's batches, from the one at, are
-// drawn by: the run's seed, and the batch's place in the run.
-func (l lesson) key(at int) nmt.Key {
-	first := l.run.Config.Batch(int(l.unit.Round), int(l.unit.Index))
-	return nmt.Key{Seed: l.run.Config.Seed, Step: uint32(first + at)}
+// key gives the dropout masks of batch i and those after it: a function of the
+// run's seed and of the number of the batch in the run.
+func (in lossInputs) key(i int) nmt.Key {
+	first := in.record.Config.Batch(int(in.unit.Round), int(in.unit.Index))
+	return nmt.Key{Seed: in.record.Config.Seed, Step: uint32(first + i)}
 }
 
-// learn does a Gradient or Steps unit.
-func (w *Worker) learn(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
-	l, err := w.lesson(ctx, b, u)
+// gradient computes a [unit.Gradient] unit.
+func (w *Worker) gradient(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
+	in, err := w.lossInputs(ctx, b, u)
 	if err != nil {
 		return unit.Result{}, err
 	}
-	engine := w.engine(l.run.Model())
+	if err := ctx.Err(); err != nil {
+		return unit.Result{}, err
+	}
+	g, err := w.engine(in.record.Model()).Gradient(in.params, in.batches, in.key(0))
+	if err != nil {
+		return unit.Result{}, err
+	}
+	r := sums(g.LossSums)
+	r.Cost += train.QuantizeCost(in.params)
+	delta, err := run.PutDelta(ctx, b, train.Quantize(w.dev, g.Grads, in.record.Config.DeltaBits))
+	r.Outputs = []block.Link{delta}
+	return r, err
+}
+
+// localSteps computes a [unit.LocalSteps] unit.
+func (w *Worker) localSteps(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
+	in, err := w.lossInputs(ctx, b, u)
+	if err != nil {
+		return unit.Result{}, err
+	}
+	engine := w.engine(in.record.Model())
 	var sum nmt.LossSums
-	gradient := func(at int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error) {
+	steps := 0
+	given, err := w.takeSteps(in, func(i int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		g, err := engine.Gradient(params, batches, l.key(at))
-		if err != nil {
-			return nil, err
-		}
+		steps++
+		g, err := engine.Gradient(params, batches, in.key(i))
 		sum.Loss, sum.NLL = sum.Loss+g.Loss, sum.NLL+g.NLL
 		sum.Tokens, sum.Cost = sum.Tokens+g.Tokens, sum.Cost+g.Cost
-		return g.Grads, nil
-	}
-	if u.Kind == unit.Gradient {
-		g, err := gradient(0, l.params, l.batches)
-		if err != nil {
-			return unit.Result{}, err
-		}
-		out, err := run.PutDelta(ctx, b, train.Quantize(w.dev, g, l.run.Config.DeltaBits))
-		r := sums(sum)
-		r.Cost += train.QuantizeCost(l.params)
-		r.Outputs = []block.Link{out}
-		return r, err
-	}
-	steps := 0
-	given, err := w.walk(l, func(at int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error) {
-		steps++
-		return gradient(at, params, batches)
+		return g.Grads, err
 	})
 	if err != nil {
 		return unit.Result{}, err
 	}
+	// Each gradient was finite, but not necessarily the steps taken with them.
 	if !given.V.Finite() || !given.Scales.Finite() {
 		return unit.Result{}, fmt.Errorf("%w: after %d steps", nmt.ErrNonFinite, steps)
 	}
@@ -105,38 +112,41 @@ func (w *Worker) learn(ctx context.Context, b block.Blocks, u unit.Unit) (unit.R
 	}
 	v, err := state.PutSet(ctx, b, given.V)
 	r := sums(sum)
-	r.Cost += train.LocalStepsCost(l.params, steps)
+	r.Cost += train.LocalStepsCost(in.params, steps)
 	r.Outputs = []block.Link{delta, v}
 	return r, err
 }
 
-// walk takes the steps of a lesson, with the gradients that the function gives
-// of the batches from the one at.
-func (w *Worker) walk(l lesson, gradient func(at int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error)) (train.Contribution, error) {
-	c := l.run.Config
-	walk, err := train.NewLocalOptimizer(w.dev, c, c.Position(int(l.unit.Round), int(l.run.Steps)), l.params, l.v)
+// takeSteps takes the local steps of a unit. The function gives the gradient of
+// a step: of batches i and those after it, at params.
+func (w *Worker) takeSteps(in lossInputs, gradient func(i int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error)) (train.Contribution, error) {
+	c := in.record.Config
+	first := c.Position(int(in.unit.Round), int(in.record.Steps))
+	optimizer, err := train.NewLocalOptimizer(w.dev, c, first, in.params, in.v)
 	if err != nil {
 		return train.Contribution{}, err
 	}
-	for at := 0; at < len(l.batches); at += int(c.Accumulate) {
-		g, err := gradient(at, walk.Params(), l.batches[at:min(at+int(c.Accumulate), len(l.batches))])
+	for i := 0; i < len(in.batches); i += int(c.Accumulate) {
+		g, err := gradient(i, optimizer.Params(), in.batches[i:min(i+int(c.Accumulate), len(in.batches))])
 		if err != nil {
-			return train.Contribution{}, fmt.Errorf("step %d: %w", at/int(c.Accumulate), err)
+			return train.Contribution{}, fmt.Errorf("step %d: %w", i/int(c.Accumulate), err)
 		}
-		walk.Step(g)
+		optimizer.Step(g)
 	}
-	return walk.Finish(), nil
+	return optimizer.Finish(), nil
 }
 
+// evaluate computes a [unit.Evaluate] unit.
 func (w *Worker) evaluate(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
-	l, err := w.lesson(ctx, b, u)
+	in, err := w.lossInputs(ctx, b, u)
 	if err != nil {
 		return unit.Result{}, err
 	}
-	s, err := w.engine(l.run.Model()).Loss(l.params, l.batches[0])
+	s, err := w.engine(in.record.Model()).Loss(in.params, in.batches[0])
 	return sums(s), err
 }
 
+// sums is a result with the sums of a loss.
 func sums(s nmt.LossSums) unit.Result {
 	return unit.Result{Loss: math.Float32bits(s.Loss), NLL: math.Float32bits(s.NLL), Tokens: uint32(s.Tokens), Cost: s.Cost}
 }

@@ -8,20 +8,29 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// overlay reads what the verifier itself computed, then the claims; it
-// writes only beside them.
-type overlay struct {
-	mine   *block.MemoryStore
-	claims block.Blocks
+// Claims is where a verifier reads what others say they computed.
+type Claims interface {
+	block.Blocks
+	// Inspect returns a block's bytes as they are, whether or not they match its CID.
+	Inspect(c cid.Cid) ([]byte, error)
 }
 
-func (o *overlay) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+// Overlay is claims, and in memory the blocks computed here. It never writes to
+// the claims.
+type Overlay struct {
+	Claims
+	mine block.MemoryStore
+}
+
+// Get returns a block computed here, or else the claimed one.
+func (o *Overlay) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if o.mine.Has(c) {
 		return o.mine.Get(ctx, c)
 	}
-	return o.claims.Get(ctx, c)
+	return o.Claims.Get(ctx, c)
 }
 
-func (o *overlay) Put(ctx context.Context, codec block.Codec, data []byte) (cid.Cid, error) {
+// Put keeps a block in memory.
+func (o *Overlay) Put(ctx context.Context, codec block.Codec, data []byte) (cid.Cid, error) {
 	return o.mine.Put(ctx, codec, data)
 }

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/ipfs/go-cid"
-
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/run"
@@ -15,13 +13,6 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/unit"
 )
-
-// Claims is where a verifier reads what others say they computed.
-type Claims interface {
-	block.Blocks
-	// Inspect returns a block's bytes as they are, whether or not they match its CID.
-	Inspect(c cid.Cid) ([]byte, error)
-}
 
 // Finding is what recomputing one unit showed.
 type Finding struct {
@@ -64,7 +55,7 @@ func (v *Verifier) Rounds(ctx context.Context, history []run.Round, first, last 
 		return err
 	}
 	for r := start; r <= last; r++ {
-		o := &overlay{mine: &block.MemoryStore{}, claims: v.Claims}
+		o := &Overlay{Claims: v.Claims}
 		var before run.Round
 		if r > 0 {
 			before = history[r-1]
@@ -85,7 +76,7 @@ func (v *Verifier) start(ctx context.Context, p *run.Plan, history []run.Round, 
 			return r, from, nil
 		}
 	}
-	from, err := p.Begin(ctx, &overlay{mine: &block.MemoryStore{}, claims: v.Claims})
+	from, err := p.Begin(ctx, &Overlay{Claims: v.Claims})
 	return 0, from, err
 }
 
@@ -95,7 +86,7 @@ func (v *Verifier) holds(ctx context.Context, l block.Link) bool {
 }
 
 // round recomputes one round and gives the state it leaves.
-func (v *Verifier) round(ctx context.Context, o *overlay, p *run.Plan, log run.Round, from run.State, before run.Validations) (run.State, error) {
+func (v *Verifier) round(ctx context.Context, o *Overlay, p *run.Plan, log run.Round, from run.State, before run.Validations) (run.State, error) {
 	if log.Number == 0 {
 		if _, err := p.Begin(ctx, o); err != nil {
 			return run.State{}, err
@@ -134,7 +125,7 @@ func (v *Verifier) round(ctx context.Context, o *overlay, p *run.Plan, log run.R
 
 // carry keeps, for the next round, the state in the worker's memory: the
 // overlay of this round goes, and the claims may not hold it.
-func (v *Verifier) carry(ctx context.Context, o *overlay, c run.State) error {
+func (v *Verifier) carry(ctx context.Context, o *Overlay, c run.State) error {
 	v.Worker.sets = v.Worker.sets[:0]
 	for _, l := range []block.Link{c.V, c.M, c.Params} {
 		s, err := state.GetSet(ctx, o, l)
@@ -147,7 +138,7 @@ func (v *Verifier) carry(ctx context.Context, o *overlay, c run.State) error {
 }
 
 // units recomputes units and compares each with its line of the log.
-func (v *Verifier) units(ctx context.Context, o *overlay, units []unit.Unit, log []run.Line) ([]unit.Result, bool, error) {
+func (v *Verifier) units(ctx context.Context, o *Overlay, units []unit.Unit, log []run.Line) ([]unit.Result, bool, error) {
 	if len(units) != len(log) {
 		return nil, false, fmt.Errorf("the plan has %d units, the log %d: %w", len(units), len(log), ErrDiffers)
 	}
@@ -163,8 +154,8 @@ func (v *Verifier) units(ctx context.Context, o *overlay, units []unit.Unit, log
 		} else if f.Same && log[i] != log[i].Of(u, f.Computed, res) {
 			f.Same, f.Detail = false, "the log's line has other sums than the unit's result"
 		}
-		if res.Defect != 0 {
-			return nil, false, unit.Faulty(u, res)
+		if err := res.Err(u); err != nil {
+			return nil, false, err
 		}
 		v.Report(f)
 		results[i], differs = res, differs || !f.Same
@@ -175,7 +166,7 @@ func (v *Verifier) units(ctx context.Context, o *overlay, units []unit.Unit, log
 // Unit recomputes one unit and compares its result with a claimed CID.
 func (v *Verifier) Unit(ctx context.Context, b block.Blocks, u unit.Unit, claimed block.Link) (Finding, unit.Result, error) {
 	if b == nil {
-		b = &overlay{mine: &block.MemoryStore{}, claims: v.Claims}
+		b = &Overlay{Claims: v.Claims}
 	}
 	f := Finding{Kind: u.Kind, Round: u.Round, Index: u.Index, Unit: u.ID(), Claimed: claimed}
 	res, err := v.Worker.Do(ctx, b, u)
@@ -208,26 +199,27 @@ func (v *Verifier) claimedResult(ctx context.Context, l block.Link) (unit.Result
 	return unit.ParseResult(data)
 }
 
-// Trace recomputes a unit that learns and reports each operation of its
-// gradients' graphs: hashed name, row, and the digests of its outputs.
+// Trace recomputes the gradients of a unit, and reports each operation of their
+// graphs: its hashed name, its row in the table of operations, and the digests of
+// its outputs. It fails for kinds other than Gradient and LocalSteps.
 func (v *Verifier) Trace(ctx context.Context, u unit.Unit, report func(tensor.Step)) error {
 	if u.Kind != unit.Gradient && u.Kind != unit.LocalSteps {
-		return fmt.Errorf("trace: a %s unit has no graph of its own: give a gradient or steps unit", u.Kind)
+		return fmt.Errorf("trace: a %s unit has no gradient: give a %s or %s unit", u.Kind, unit.Gradient, unit.LocalSteps)
 	}
-	o := &overlay{mine: &block.MemoryStore{}, claims: v.Claims}
-	l, err := v.Worker.lesson(ctx, o, u)
+	in, err := v.Worker.lossInputs(ctx, &Overlay{Claims: v.Claims}, u)
 	if err != nil {
 		return err
 	}
-	engine := v.Worker.engine(l.run.Model())
+	engine := v.Worker.engine(in.record.Model())
 	if u.Kind == unit.Gradient {
-		return engine.Trace(l.params, l.batches, l.key(0), report)
+		return engine.Trace(in.params, in.batches, in.key(0), report)
 	}
-	_, err = v.Worker.walk(l, func(at int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error) {
-		if err := engine.Trace(params, batches, l.key(at), report); err != nil {
+	// Each local step begins where the last one ended, so each is taken.
+	_, err = v.Worker.takeSteps(in, func(i int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error) {
+		if err := engine.Trace(params, batches, in.key(i), report); err != nil {
 			return nil, err
 		}
-		g, err := engine.Gradient(params, batches, l.key(at))
+		g, err := engine.Gradient(params, batches, in.key(i))
 		return g.Grads, err
 	})
 	return err

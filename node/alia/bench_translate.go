@@ -139,12 +139,12 @@ func (b *translateBench) run(ctx context.Context, a *app, c *deviceFlags) error 
 }
 
 // translate decodes sentences, some at a time, and counts the tokens.
-func (b *translateBench) translate(ctx context.Context, engine *nmt.Engine, t *model.Translator, sources [][]int32, d unit.Decoding) (tokens int, err error) {
+func (b *translateBench) translate(ctx context.Context, engine model.Engine, t *model.Translator, sources [][]int32, d unit.Decoding) (tokens int, err error) {
 	for part := range slices.Chunk(sources, b.batch) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		targets, err := model.Decode(engine, t.Prepared(), part, d)
+		targets, _, err := engine.Decode(t.Prepared(), part, d)
 		if err != nil {
 			return 0, err
 		}

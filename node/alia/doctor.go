@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node/machine"
-	"github.com/alia-network/alia/work/train"
+	"github.com/alia-network/alia/work/kernel"
 )
 
 // diagnosis is what `alia doctor` finds. What the system does not tell is null.
@@ -33,7 +33,7 @@ func newDoctor(a *app) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			d := diagnosis{
-				Version: version, Numerics: train.Numerics, Platform: runtime.GOOS + "/" + runtime.GOARCH,
+				Version: version, Numerics: kernel.Numerics, Platform: runtime.GOOS + "/" + runtime.GOARCH,
 				Processors: runtime.GOMAXPROCS(0), conformance: conformance{surveyBackends(), surveyGPUs(true)},
 				Home: string(a.home), Clock: time.Now().UTC(),
 			}

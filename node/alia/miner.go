@@ -17,7 +17,6 @@ import (
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
-	"github.com/alia-network/alia/work/train"
 )
 
 func newMiner(a *app) *cobra.Command {
@@ -129,7 +128,7 @@ func hold(ctx context.Context, a *app, peer *node.Peer, dir string) error {
 // capabilityOf measures the device.
 func capabilityOf(dev kernel.Device, threads int) protocol.Capability {
 	return protocol.Capability{
-		Software: "alia " + version, Numerics: train.Numerics, Kernel: dev.Name(), Device: runtime.GOARCH,
+		Software: "alia " + version, Numerics: kernel.Numerics, Kernel: dev.Name(), Device: runtime.GOARCH,
 		Threads: uint32(threads), MFLOPS: uint64(probe(dev) / 1e6),
 	}
 }

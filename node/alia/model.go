@@ -130,9 +130,7 @@ A model that the other program cannot compute is refused, with the reason.`,
 func exportModel(dir, out string) (size int, err error) {
 	var b strings.Builder
 	w := tar.NewWriter(&b)
-	for _, name := range []string{
-		model.ConfigFile, node.ManifestFile, model.ParamsFile, shortlistFile, model.SourceFile, model.TargetFile, model.TokenizerFile, model.VocabFile,
-	} {
+	for _, name := range slices.Sorted(slices.Values(append(model.FileNames(), node.ManifestFile, shortlistFile))) {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // another kind of model's

@@ -50,8 +50,8 @@ func (s *speed) flags(cmd *cobra.Command, prefix string) {
 }
 
 // engine is one for the model t in dir.
-func (s *speed) engine(dev kernel.Device, t *model.Translator, dir string) (*nmt.Engine, error) {
-	e := nmt.NewEngine(dev, t.Model.Config())
+func (s *speed) engine(dev kernel.Device, t *model.Translator, dir string) (model.Engine, error) {
+	e := model.Transformer{Engine: nmt.NewEngine(dev, t.Model.Config())}
 	if !s.shortlist {
 		return e, nil
 	}
@@ -195,7 +195,7 @@ func effect(ctx context.Context, t *model.Translator, dev kernel.Device, list *n
 		}
 	}
 	r.Candidates, r.Covered = float64(candidates)/float64(max(len(s.Pairs), 1)), float64(covered)/float64(max(tokens, 1))
-	e := nmt.NewEngine(dev, t.Model.Config())
+	e := model.Transformer{Engine: nmt.NewEngine(dev, t.Model.Config())}
 	for _, bleu := range []*float64{&r.Without, &r.With} {
 		out, err := translateAll(ctx, t, e, sources, d)
 		if err != nil {

@@ -26,12 +26,12 @@ func TestOptionsAreComplete(t *testing.T) {
 		}
 	}
 	v := reflect.ValueOf(c)
-	for i := range v.NumField() {
-		switch name := v.Type().Field(i).Name; name {
+	for _, f := range reflect.VisibleFields(v.Type()) { // those of the embedded shape too
+		switch f.Name {
 		case "_", "Numerics", "Source", "Target":
 		default:
-			if v.Field(i).IsZero() {
-				t.Errorf("no option sets %s", name)
+			if v.FieldByIndex(f.Index).IsZero() {
+				t.Errorf("no option sets %s", f.Name)
 			}
 		}
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/alia-network/alia/node/stream"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
-	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -33,8 +32,8 @@ func (o *decodeFlags) flags(f *pflag.FlagSet) {
 }
 
 func (o *decodeFlags) decoding() (unit.Decoding, error) {
-	if o.beam < 1 || o.beam > nmt.MaxBeam {
-		return unit.Decoding{}, usagef("--beam %d: give 1 to %d", o.beam, nmt.MaxBeam)
+	if o.beam < 1 || o.beam > unit.MaxBeam {
+		return unit.Decoding{}, usagef("--beam %d: give 1 to %d", o.beam, unit.MaxBeam)
 	}
 	if o.length > unit.MaxLengthPPM {
 		return unit.Decoding{}, usagef("--length-penalty %v: give 0 to %d", &o.length, unit.MaxLengthPPM/million)
@@ -203,7 +202,7 @@ func openBoth(a *app, dir string, c *deviceFlags) (t *model.Translator, dev kern
 const together = 64
 
 // translateAll translates sentences until the context ends.
-func translateAll(ctx context.Context, t *model.Translator, e *nmt.Engine, sentences []string, d unit.Decoding) ([]string, error) {
+func translateAll(ctx context.Context, t *model.Translator, e model.Engine, sentences []string, d unit.Decoding) ([]string, error) {
 	out := make([]string, 0, len(sentences))
 	for len(out) < len(sentences) {
 		if err := ctx.Err(); err != nil {

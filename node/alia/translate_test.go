@@ -56,7 +56,7 @@ func TestTranslateSameText(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					engine := nmt.NewEngine(dev, m.Model.Config())
+					engine := m.Model.NewEngine(dev)
 					var out bytes.Buffer
 					f := stream.Filter{Batch: batch, Fits: m.Fits, Out: &out, Translate: func(s []string) ([]string, error) { return m.Translate(engine, s, d) }}
 					if err := f.Run(t.Context(), strings.NewReader(in.String())); err != nil {
@@ -88,10 +88,10 @@ func smallModel(t *testing.T, ffn uint32) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &model.Translator{Tokenizer: tokens, Model: model.Model{
+	m := &model.Translator{Head: model.Head{Tokenizer: tokens, Model: model.Model{
 		Version: 1, Source: "en", Target: "de", Vocab: uint32(tokens.Pieces()),
 		Shape: nmt.Shape{Dim: 16, FFN: ffn, Heads: 2, Encoder: 1, Decoder: 2},
-	}}
+	}}}
 	m.Params = nmt.Init(m.Model.Config(), 1)
 	dir = t.TempDir()
 	for name, data := range m.Files() {

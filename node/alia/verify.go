@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/ipfs/go-cid"
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
@@ -55,7 +54,7 @@ proof of payment are checked against nothing but the network file.`,
 			if list {
 				return a.listUnits(t)
 			}
-			return verify(cmd.Context(), a, &c, &claims{Reader: reader}, t, trace)
+			return verify(cmd.Context(), a, &c, &work.Overlay{Claims: reader}, t, trace)
 		},
 	}
 	cmd.Flags().StringVar(&run, "run", "", "CID of the run, where the home has several")
@@ -94,24 +93,7 @@ type operation struct {
 	Digests []string `json:"digests"`
 }
 
-// claims is a home's blocks, with those recomputed here kept in memory.
-type claims struct {
-	*block.Reader
-	mine block.MemoryStore
-}
-
-func (c *claims) Get(ctx context.Context, id cid.Cid) ([]byte, error) {
-	if c.mine.Has(id) {
-		return c.mine.Get(ctx, id)
-	}
-	return c.Reader.Get(ctx, id)
-}
-
-func (c *claims) Put(ctx context.Context, codec block.Codec, data []byte) (cid.Cid, error) {
-	return c.mine.Put(ctx, codec, data)
-}
-
-func verify(ctx context.Context, a *app, c *deviceFlags, b *claims, target target, trace bool) error {
+func verify(ctx context.Context, a *app, c *deviceFlags, b *work.Overlay, target target, trace bool) error {
 	if trace && !target.unit.Defined() {
 		return usagef("--trace: give the CID of a gradient unit")
 	}
@@ -282,7 +264,7 @@ func (a *app) histories(ctx context.Context, b block.Blocks, record string) ([][
 // verifyUnit recomputes one unit. A gradient needs the state its round began
 // with, which is recomputed when it was let go; of the other kinds the whole
 // round is done, because they need its results.
-func (t target) verifyUnit(ctx context.Context, v *work.Verifier, b *claims, trace bool, r *verified) error {
+func (t target) verifyUnit(ctx context.Context, v *work.Verifier, b *work.Overlay, trace bool, r *verified) error {
 	plan, err := run.Open(ctx, b, t.history[0].Run)
 	if err != nil {
 		return err
@@ -318,7 +300,7 @@ func (t target) verifyUnit(ctx context.Context, v *work.Verifier, b *claims, tra
 
 // begin returns the state the target's round begins with, held by the claims
 // or, recomputed, by the verifier's worker.
-func (t target) begin(ctx context.Context, v *work.Verifier, b *claims, plan *run.Plan) (run.State, error) {
+func (t target) begin(ctx context.Context, v *work.Verifier, b *work.Overlay, plan *run.Plan) (run.State, error) {
 	if t.first == 0 {
 		return plan.Begin(ctx, b)
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/work/kernel"
-	"github.com/alia-network/alia/work/train"
 )
 
 // version is this program's, as miners tell publishers.
@@ -30,7 +29,7 @@ func newVersion(a *app) *cobra.Command {
 		Short: "Say which program this is, and what it can compute with",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := about{version, train.Numerics, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, kernel.Names()}
+			v := about{version, kernel.Numerics, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, kernel.Names()}
 			return a.result(v, func(w io.Writer) {
 				fmt.Fprintf(w, "alia %s, %s, %s %s, kernels %s\n", v.Version, v.Numerics, v.Go, v.Platform, strings.Join(v.Kernels, " "))
 			})

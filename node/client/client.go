@@ -22,7 +22,6 @@ import (
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/model"
-	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -73,12 +72,12 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 	if err := c.fetchModel(ctx, d); err != nil {
 		return nil, err
 	}
-	model, err := model.Load(ctx, c.Peer.Store, d.Model)
+	head, err := model.ReadHead(ctx, c.Peer.Store, d.Model)
 	if err != nil {
 		return nil, err
 	}
-	layout := text.Split(d.Text).Fit(model.Fits)
-	job, input, units, err := c.job(ctx, d, model, layout.Sentences)
+	layout := text.Split(d.Text).Fit(head.Fits)
+	job, input, units, err := c.job(ctx, d, &head, layout.Sentences)
 	if err != nil {
 		return nil, err
 	}
@@ -89,14 +88,14 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 	defer journal.Close()
 	sender := c.Peer.Ledger.Sender(c.Peer.Key)
 	if d.Budget > 0 {
-		if most := d.most(model, layout.Sentences); most > d.Budget {
+		if most := head.Most(layout.Sentences, d.Decoding) * d.Price / 1000; most > d.Budget {
 			return nil, fmt.Errorf("the document may cost up to %d units of the token at %d a GFLOP, the budget is %d: raise the budget; what is not spent comes back", most, d.Price, d.Budget)
 		}
 		if err := c.escrow(ctx, sender, job, d); err != nil {
 			return nil, err
 		}
 	}
-	outcomes, err := c.publish(ctx, d, job, units, journal)
+	outcomes, err := c.publish(ctx, d, job, &head, units, journal)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +134,7 @@ func (c *Client) fetchModel(ctx context.Context, d Document) error {
 }
 
 // job stores the job's record and its units' inputs.
-func (c *Client) job(ctx context.Context, d Document, m *model.Translator, segments []string) (job, input block.Link, units []unit.Unit, err error) {
+func (c *Client) job(ctx context.Context, d Document, m *model.Head, segments []string) (job, input block.Link, units []unit.Unit, err error) {
 	if len(segments) == 0 {
 		return job, input, nil, errors.New("the document holds no text")
 	}
@@ -153,20 +152,6 @@ func (c *Client) job(ctx context.Context, d Document, m *model.Translator, segme
 		return fail(err)
 	}
 	return job, input, units, nil
-}
-
-// most is the most the segments can cost, in units of the token, so that no
-// miner works for an escrow that cannot pay it: two operations for each
-// parameter and token, for outputs of the greatest length, and a quarter for
-// attention.
-func (d Document) most(model *model.Translator, segments []string) uint64 {
-	var tokens uint64
-	for _, s := range segments {
-		source := len(model.Tokenizer.Source(s)) + 1
-		tokens += uint64(source + nmt.TwicePlusTen(source) + 1)
-	}
-	mflop := tokens * 2 * uint64(model.Params.Elements()) * uint64(max(1, d.Decoding.Beam)) / 4 * 5 / 1_000_000
-	return (mflop + uint64(len(segments))) * d.Price / 1000
 }
 
 // escrow sets the budget aside, unless an earlier attempt did.
@@ -188,15 +173,23 @@ func (c *Client) escrow(ctx context.Context, sender *light.Sender, job block.Lin
 }
 
 // publish offers the job and returns when every unit is done.
-func (c *Client) publish(ctx context.Context, d Document, job block.Link, units []unit.Unit, journal *node.Journal) ([]unit.Outcome, error) {
+func (c *Client) publish(ctx context.Context, d Document, job block.Link, m *model.Head, units []unit.Unit, journal *node.Journal) ([]unit.Outcome, error) {
 	price := d.Price
 	if d.Budget == 0 {
 		price = 0 // nothing is in escrow: the work is unpaid
 	}
+	costs := make([]uint64, len(units)) // by Index
+	for i, u := range units {
+		var t unit.Text
+		if err := block.GetNode(ctx, c.Peer.Store, u.Inputs[1], &t); err != nil {
+			return nil, fmt.Errorf("publish document: %w", err)
+		}
+		costs[i] = m.Estimate(t.Segments, d.Decoding)
+	}
 	p := &node.Publisher{
 		Peer: c.Peer, Journal: journal, Work: job, Price: price, Report: c.Report,
 		Topic:    protocol.JobTopic(c.Peer.Net, d.Source, d.Target),
-		Estimate: func(u unit.Unit) uint64 { return unitCost },
+		Estimate: func(u unit.Unit) uint64 { return costs[u.Index] },
 		Offer: func(seq uint64, addrs []string) protocol.Signed {
 			return &protocol.JobOffer{Job: job, Seq: seq, Src: d.Source, Dst: d.Target, Model: d.Model, Price: price, Addrs: addrs}
 		},
@@ -209,10 +202,6 @@ func (c *Client) publish(ctx context.Context, d Document, job block.Link, units 
 	}, p.Run)
 	return outcomes, err
 }
-
-// unitCost is a guess, in MFLOP, of what a unit of a document costs. Only
-// scheduling reads it; what is paid is the exact cost of the result.
-const unitCost = 2000
 
 // collect puts the document together and stores its sentences as one text.
 func (c *Client) collect(ctx context.Context, d Document, layout text.Layout, outcomes []unit.Outcome, t *Translation) (block.Link, error) {

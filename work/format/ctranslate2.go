@@ -134,19 +134,15 @@ func exportCTranslate2(t *model.Translator) (map[string][]byte, error) {
 	names := t.Tokenizer.Names()
 	marks := c.Tokens()
 	pad, start, eos := names[marks.Pad], names[marks.BOS], names[marks.EOS]
-	conf := ctConfig{SourceEOS: true, BOS: start, Start: start, EOS: eos, Unknown: pad, NormEps: 1e-5} // no byte is unknown
+	conf := ctConfig{SourceEOS: true, BOS: start, Start: start, EOS: eos, Unknown: pad, NormEps: 1e-5}
 	if c.NormEps != 0 {
 		conf.NormEps = c.NormEps
 	}
-	files := map[string][]byte{}
-	switch tok := t.Tokenizer.(type) {
-	case *text.BPE:
-		files[model.TokenizerFile] = tok.JSON()
-	case *text.Marian:
-		conf.Unknown = text.MarianUnknown
-		f := tok.Files()
-		files[model.SourceFile], files[model.TargetFile] = f.Source, f.Target
+	if unknown := t.Tokenizer.Unknown(); unknown != "" {
+		conf.Unknown = unknown
 	}
+	files := t.Tokenizer.Files()
+	delete(files, text.VocabFile) // CTranslate2 has its own
 	all := append(ctScalars(c), ctVariable{name: ctPositions, dims: []int{nmt.MaxLength, c.Dim}, f: c.PositionTable(nmt.MaxLength)})
 	weights := map[string]*ctVariable{}
 	for _, s := range c.Shapes() {
@@ -307,13 +303,13 @@ func (r *ctReader) variable() ctVariable {
 
 // importCTranslate2 reads what exportCTranslate2 wrote of a model of ours.
 func importCTranslate2(read Files) (*model.Translator, error) {
-	data, err := read(model.TokenizerFile)
+	data, err := read(text.TokenizerFile)
 	if err != nil {
 		return nil, err
 	}
 	tok, err := text.Parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", model.TokenizerFile, err)
+		return nil, fmt.Errorf("%s: %w", text.TokenizerFile, err)
 	}
 	if data, err = read(ctModelFile); err != nil {
 		return nil, err
@@ -327,7 +323,7 @@ func importCTranslate2(read Files) (*model.Translator, error) {
 	}
 	var names []string
 	if err := json.Unmarshal(data, &names); err != nil || !slices.Equal(names, tok.Names()) {
-		return nil, fmt.Errorf("%s is not that of %s (%v)", ctVocabFile, model.TokenizerFile, err)
+		return nil, fmt.Errorf("%s is not that of %s (%v)", ctVocabFile, text.TokenizerFile, err)
 	}
 	m, err := ctModel(all, tok.Pieces())
 	if err != nil {

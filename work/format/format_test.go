@@ -123,7 +123,7 @@ func TestMarianMT(t *testing.T) {
 		if got := tr.Tokenizer.Target(v.Target); !slices.Equal(got, v.TargetIDs) {
 			t.Errorf("target %q: %v, want %v", v.Target, got, v.TargetIDs)
 		}
-		got, err := tr.Translate(nmt.NewEngine(device(t), tr.Model.Config()), []string{v.Source}, unit.Greedy)
+		got, err := tr.Translate(tr.Model.NewEngine(device(t)), []string{v.Source}, unit.Greedy)
 		if err != nil || got[0] != v.Translation {
 			t.Errorf("%q becomes %q (%v), want %q", v.Source, got, err, v.Translation)
 		}
@@ -167,7 +167,7 @@ func TestMarianMTPrepared(t *testing.T) {
 			if err := tr.Prepare(int8); err != nil {
 				t.Fatal(err)
 			}
-			got, err := tr.Translate(nmt.NewEngine(dev, tr.Model.Config()), lines, unit.Greedy)
+			got, err := tr.Translate(tr.Model.NewEngine(dev), lines, unit.Greedy)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -218,7 +218,7 @@ func TestTravels(t *testing.T) {
 	if err := block.GetNode(ctx, blocks, r.Outputs[0], &out); err != nil {
 		t.Fatal(err)
 	}
-	want, err := tr.Translate(nmt.NewEngine(device(t), tr.Model.Config()), segments, unit.Greedy)
+	want, err := tr.Translate(tr.Model.NewEngine(device(t)), segments, unit.Greedy)
 	if err != nil || !slices.Equal(out.Segments, want) {
 		t.Errorf("a worker gives %q, the translator %q, %v", out.Segments, want, err)
 	}
@@ -366,9 +366,9 @@ func TestBadHuggingFace(t *testing.T) {
 			x.F[0] = float32(math.NaN())
 			return append(items[1:], tensor.Named{Name: items[0].Name, Tensor: x})
 		}), "not a finite number"},
-		"no tokenizer":    {model.SourceFile, nil, model.SourceFile},
-		"tokenizer cut":   {model.TargetFile, []byte{10, 200, 1}, model.TargetFile},
-		"other tokenizer": {model.VocabFile, []byte(`{"</s>":0,"<unk>":1,"<pad>":2}`), "3 pieces"},
+		"no tokenizer":    {text.SourceFile, nil, text.SourceFile},
+		"tokenizer cut":   {text.TargetFile, []byte{10, 200, 1}, text.TargetFile},
+		"other tokenizer": {text.VocabFile, []byte(`{"</s>":0,"<unk>":1,"<pad>":2}`), "3 pieces"},
 	} {
 		_, err := Import("huggingface", dir(marianDir, map[string][]byte{c.file: c.data}))
 		if err == nil || !slices.ContainsFunc(strings.Split(c.says, "|"), func(s string) bool { return strings.Contains(err.Error(), s) }) {

@@ -266,13 +266,13 @@ func ourModel(m model.Model, params *tensor.Set, read Files) (*model.Translator,
 	if want := (nmt.Form{Positions: nmt.Halves, Marks: nmt.Marks{Pad: nmt.Pad, BOS: nmt.BOS, EOS: nmt.EOS}}); m.Form != want {
 		return nil, fmt.Errorf("%s: a %s of which this program has no tokenizer: it reads those it has written", hfConfigFile, hfPegasus)
 	}
-	data, err := read(model.TokenizerFile)
+	data, err := read(text.TokenizerFile)
 	if err != nil {
 		return nil, err
 	}
 	tok, err := text.Parse(hfTokens(data, true))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", model.TokenizerFile, err)
+		return nil, fmt.Errorf("%s: %w", text.TokenizerFile, err)
 	}
 	return model.NewTranslator(m, exchange(m.Config(), params, true), tok)
 }
@@ -350,6 +350,37 @@ func hfTokens(data []byte, back bool) []byte {
 	return data
 }
 
+// hfArchitectures are, by the version of a model's record, what Hugging Face's
+// programs call such a model. The function adapts the rest, and gives the
+// parameters as they are there.
+var hfArchitectures = map[uint16]struct {
+	modelType, class, tokenizer string
+	adapt                       func(t *model.Translator, shape *nmt.Config, c *hfConfig, words *hfTokenizer, files map[string][]byte) (*tensor.Set, error)
+}{
+	model.VersionOurs:   {hfPegasus, "PegasusForConditionalGeneration", "PreTrainedTokenizerFast", asPegasus},
+	model.VersionMarian: {hfMarian, "MarianMTModel", "MarianTokenizer", asMarian},
+}
+
+// asPegasus adapts a model of ours: Pegasus has the same Transformer, with the
+// columns of its sinusoids in another sequence.
+func asPegasus(t *model.Translator, shape *nmt.Config, _ *hfConfig, words *hfTokenizer, files map[string][]byte) (*tensor.Set, error) {
+	params := exchange(*shape, t.Params, false)
+	shape.Positions = nmt.Halves
+	words.BOS = "<s>"
+	files[text.TokenizerFile] = hfTokens(files[text.TokenizerFile], false)
+	return params, nil
+}
+
+// asMarian adapts a model that came from MarianMT.
+func asMarian(t *model.Translator, shape *nmt.Config, c *hfConfig, words *hfTokenizer, _ map[string][]byte) (*tensor.Set, error) {
+	if !shape.PostNorm || !shape.OutputBias || shape.Positions != nmt.Halves || shape.NormEps != 0 {
+		return nil, fmt.Errorf("export to huggingface: no architecture of it has this model's norms, output and positions")
+	}
+	c.BOS, c.ShareEmbedding = nil, ref(true)
+	words.Unknown = t.Tokenizer.Unknown()
+	return t.Params, nil
+}
+
 func exportHuggingFace(t *model.Translator) (map[string][]byte, error) {
 	shape := t.Model.Config()
 	marks := shape.Tokens()
@@ -363,24 +394,16 @@ func exportHuggingFace(t *model.Translator) (map[string][]byte, error) {
 	if shape.Activation == nmt.Swish {
 		c.Activation = "swish"
 	}
-	params, files := t.Params, map[string][]byte{}
+	files := t.Tokenizer.Files()
 	words := hfTokenizer{Source: t.Model.Source, Target: t.Model.Target, Pad: "<pad>", EOS: "</s>", Most: nmt.MaxLength}
-	switch tok := t.Tokenizer.(type) {
-	case *text.BPE:
-		c.ModelType, c.Architectures = hfPegasus, []string{"PegasusForConditionalGeneration"}
-		params = exchange(shape, params, false)
-		shape.Positions = nmt.Halves
-		words.Class, words.BOS = "PreTrainedTokenizerFast", "<s>"
-		files[model.TokenizerFile] = hfTokens(tok.JSON(), false)
-	case *text.Marian:
-		if !shape.PostNorm || !shape.OutputBias || shape.Positions != nmt.Halves || shape.NormEps != 0 {
-			return nil, fmt.Errorf("export to huggingface: no architecture of it has this model's norms, output and positions")
-		}
-		c.ModelType, c.Architectures = hfMarian, []string{"MarianMTModel"}
-		c.BOS, c.ShareEmbedding = nil, ref(true)
-		words.Class, words.Unknown = "MarianTokenizer", "<unk>"
-		f := tok.Files()
-		files[model.SourceFile], files[model.TargetFile], files[model.VocabFile] = f.Source, f.Target, f.Vocab
+	as, ok := hfArchitectures[t.Model.Version]
+	if !ok {
+		return nil, fmt.Errorf("export to huggingface: it has no architecture for models of version %d", t.Model.Version)
+	}
+	c.ModelType, c.Architectures, words.Class = as.modelType, []string{as.class}, as.tokenizer
+	params, err := as.adapt(t, &shape, &c, &words, files)
+	if err != nil {
+		return nil, err
 	}
 	positions := shape.PositionTable(nmt.MaxLength)
 	more := []tensor.Named{

@@ -209,7 +209,7 @@ func marianShape(opts map[string][]string) (nmt.Config, error) {
 
 // marianTokenizer makes the tokenizer of a vocabulary of so many tokens, <pad>
 // included: of YAML beside two SentencePiece models, or one such model for both.
-func marianTokenizer(file string, data []byte, size int, read Files) (*text.Marian, error) {
+func marianTokenizer(file string, data []byte, size int, read Files) (model.Tokenizer, error) {
 	names, both := make([]string, size-1), []byte(nil)
 	if strings.HasSuffix(file, ".spm") {
 		m, err := text.ParseSentencePiece(data)
@@ -230,7 +230,7 @@ func marianTokenizer(file string, data []byte, size int, read Files) (*text.Mari
 	}
 	return model.ParseMarian(func(name string) ([]byte, error) {
 		switch {
-		case name == model.VocabFile:
+		case name == text.VocabFile:
 			return jsonVocab(append(names, text.MarianPad)), nil
 		case both != nil:
 			return both, nil
@@ -306,8 +306,7 @@ func marianParams(c nmt.Config, arrays map[string]array) (*tensor.Set, error) {
 // exportMarian writes a model that came from Marian, or is of its form.
 func exportMarian(t *model.Translator) (map[string][]byte, error) {
 	c := t.Model.Config()
-	tok, ok := t.Tokenizer.(*text.Marian)
-	if !ok {
+	if t.Model.Version != model.VersionMarian {
 		return nil, errors.New("export to marian: its decoder begins with an embedding of zero, this model's with that of <s>: no file of Marian's computes the same")
 	}
 	embedding, _ := t.Params.Get("embedding.weight")
@@ -344,12 +343,12 @@ func exportMarian(t *model.Translator) (map[string][]byte, error) {
 		return nil, err
 	}
 	var vocab strings.Builder
-	for id, name := range tok.Names()[:pad] {
+	for id, name := range t.Tokenizer.Names()[:pad] {
 		fmt.Fprintf(&vocab, "%s: %d\n", inline(name), id)
 	}
-	f := tok.Files()
+	files := t.Tokenizer.Files()
 	return map[string][]byte{
-		marianModelFile: m, marianVocabFile: []byte(vocab.String()), model.SourceFile: f.Source, model.TargetFile: f.Target,
+		marianModelFile: m, marianVocabFile: []byte(vocab.String()), text.SourceFile: files[text.SourceFile], text.TargetFile: files[text.TargetFile],
 		marianDecoderFile: fmt.Appendf(nil, "relative-paths: true\nmodels:\n  - %s\nvocabs:\n  - %s\n  - %s\n", marianModelFile, marianVocabFile, marianVocabFile),
 	}, nil
 }

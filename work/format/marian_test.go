@@ -97,10 +97,10 @@ func TestOneModelForBoth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files["both.spm"] = files[model.TargetFile]
+	files["both.spm"] = files[text.TargetFile]
 	files[marianDecoderFile] = []byte("models: [model.npz]\nvocabs:\n  - both.spm\n  - both.spm\n")
-	delete(files, model.SourceFile)
-	delete(files, model.TargetFile)
+	delete(files, text.SourceFile)
+	delete(files, text.TargetFile)
 	_, err = Import("marian", dir("", files))
 	if err == nil || !strings.Contains(err.Error(), "both.spm has") {
 		t.Errorf("a model of other pieces: %v", err)
@@ -189,7 +189,7 @@ func TestBadMarian(t *testing.T) {
 		"vocabulary's ids":  {marianVocabFile, []byte("\"</s>\": -1\n"), `piece "</s>"`},
 		"two vocabularies":  {marianDecoderFile, []byte("models: [model.npz]\nvocabs: [a.yml, b.yml]\n"), "vocabs"},
 		"another directory": {marianDecoderFile, []byte("models: [../model.npz]\nvocabs: [a.yml, a.yml]\n"), "beside it"},
-		"no tokenizer":      {model.SourceFile, nil, model.SourceFile},
+		"no tokenizer":      {text.SourceFile, nil, text.SourceFile},
 	} {
 		files := maps.Clone(good)
 		if files[c.file] = c.data; c.data == nil {

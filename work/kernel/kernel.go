@@ -40,6 +40,10 @@ const (
 	TN              // A [K,M], B [K,N]
 )
 
+// Numerics is the name of the specification that every device computes by, and
+// of its table of costs: NUMERICS.md.
+const Numerics = "ALIA-F32 v1"
+
 // Attr holds the attributes of an operation. A field that the operation does not
 // use is zero. Attributes are part of an operation's hashed name: NUMERICS.md,
 // section 9.

@@ -5,24 +5,24 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
-	"github.com/alia-network/alia/work/text"
 )
 
-// The files of a model's directory.
+// The files of every model's directory. Its tokenizer has files beside them.
 const (
-	ParamsFile    = "model.safetensors"
-	TokenizerFile = "tokenizer.json"
-	ConfigFile    = "config.json"
+	ParamsFile = "model.safetensors"
+	ConfigFile = "config.json"
 )
 
-// The files of the directory of a model from another program, in the place of
-// tokenizer.json.
-const (
-	SourceFile = "source.spm"
-	TargetFile = "target.spm"
-	VocabFile  = "vocab.json"
-)
+// FileNames lists the files that a model's directory may have.
+func FileNames() []string {
+	names := []string{ConfigFile, ParamsFile}
+	for _, f := range families {
+		names = append(names, f.files...)
+	}
+	return names
+}
 
 // modelConfig is config.json: the shape of the Transformer and its languages.
 type modelConfig struct {
@@ -37,8 +37,6 @@ type modelConfig struct {
 	EOS  int32       `json:"eos_token_id"`
 	Form *formConfig `json:"form,omitempty"` // of a model from another program
 }
-
-const architecture = "transformer, pre-norm, sinusoidal positions, one embedding, ReLU"
 
 // formConfig is an [nmt.Form] in config.json. The marks stand beside it.
 type formConfig struct {
@@ -91,56 +89,34 @@ func (m modelConfig) form() (nmt.Form, error) {
 func (t *Translator) Files() map[string][]byte {
 	m, marks := t.Model, t.Model.Config().Tokens()
 	c := modelConfig{
-		Architecture: architecture, Numerics: "ALIA-F32 v1", Source: m.Source, Target: m.Target,
+		Architecture: m.family().architecture, Numerics: kernel.Numerics, Source: m.Source, Target: m.Target,
 		Vocab: m.Vocab, Shape: m.Shape,
 		Pad: marks.Pad, BOS: marks.BOS, EOS: marks.EOS,
 	}
-	files := map[string][]byte{ParamsFile: EncodeSafetensors(t.Params)}
-	switch tok := t.Tokenizer.(type) {
-	case *text.BPE:
-		files[TokenizerFile] = tok.JSON()
-	case *text.Marian:
-		c.Architecture, c.Form = foreignArchitecture, configOf(m.Form)
-		f := tok.Files()
-		files[SourceFile], files[TargetFile], files[VocabFile] = f.Source, f.Target, f.Vocab
+	if m.family().form {
+		c.Form = configOf(m.Form)
 	}
 	config, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		panic("model: " + err.Error()) // strings and numbers
 	}
-	files[ConfigFile] = append(config, '\n')
+	files := t.Tokenizer.Files()
+	files[ParamsFile], files[ConfigFile] = EncodeSafetensors(t.Params), append(config, '\n')
 	return files
 }
 
-// ParseModel reads a model from the contents of its directory's files, which
-// read gives by name. The parameters share their file's memory.
+// Parse reads a model from the contents of its directory's files, which read
+// gives by name. The parameters share their file's memory.
 func Parse(read func(name string) ([]byte, error)) (*Translator, error) {
 	data, err := read(ConfigFile)
 	if err != nil {
 		return nil, err
 	}
-	var c modelConfig
-	if err := json.Unmarshal(data, &c); err != nil {
+	m, f, err := parseConfig(data)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ConfigFile, err)
 	}
-	m := Model{
-		Source: c.Source, Target: c.Target, Vocab: c.Vocab, Shape: c.Shape,
-	}
-	parseTokenizer := parseOurs
-	switch {
-	case c.Architecture == architecture && c.Form == nil:
-	case c.Architecture == foreignArchitecture && c.Form != nil:
-		parseTokenizer = parseForeign
-		if m.Form, err = c.form(); err != nil {
-			return nil, fmt.Errorf("%s: %w", ConfigFile, err)
-		}
-	default:
-		return nil, fmt.Errorf("%s: architecture %q, this program knows %q, and %q with a form", ConfigFile, c.Architecture, architecture, foreignArchitecture)
-	}
-	if err := m.Config().Validate(); err != nil {
-		return nil, fmt.Errorf("%s: %w", ConfigFile, err)
-	}
-	tok, err := parseTokenizer(read)
+	tok, err := f.parse(read)
 	if err != nil {
 		return nil, err
 	}
@@ -152,4 +128,27 @@ func Parse(read func(name string) ([]byte, error)) (*Translator, error) {
 		return nil, fmt.Errorf("%s: %w", ParamsFile, err)
 	}
 	return NewTranslator(m, params, tok)
+}
+
+// parseConfig reads a config.json: a model without parameters and tokenizer,
+// and its family.
+func parseConfig(data []byte) (Model, *family, error) {
+	var c modelConfig
+	if err := json.Unmarshal(data, &c); err != nil {
+		return Model{}, nil, err
+	}
+	f, err := familyNamed(c.Architecture, c.Form != nil)
+	if err != nil {
+		return Model{}, nil, err
+	}
+	if c.Numerics != "" && c.Numerics != kernel.Numerics {
+		return Model{}, nil, fmt.Errorf("numerics %q, this program computes %q", c.Numerics, kernel.Numerics)
+	}
+	m := Model{Source: c.Source, Target: c.Target, Vocab: c.Vocab, Shape: c.Shape}
+	if f.form {
+		if m.Form, err = c.form(); err != nil {
+			return Model{}, nil, err
+		}
+	}
+	return m, f, m.Config().Validate()
 }

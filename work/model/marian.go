@@ -4,38 +4,41 @@ import (
 	"context"
 	"fmt"
 	"math"
-
-	"github.com/ipfs/go-cid"
+	"slices"
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/text"
+	"github.com/alia-network/alia/work/unit"
 )
 
-const foreignArchitecture = "transformer, as form says"
+// The family of models from OPUS-MT and Marian. Model.Tokenizer is a
+// MarianRecord, with the model's form and the files of its tokenizer.
 
-// ForeignRecord is what a model of version 2 has in the place of a
-// tokenizer.json: its form, and the files of its tokenizer.
-type ForeignRecord struct {
+var marianFiles = []string{text.SourceFile, text.TargetFile, text.VocabFile}
+
+// MarianRecord is the form of a model of version [VersionMarian], and the files of its
+// tokenizer.
+type MarianRecord struct {
 	_                                 struct{} `cbor:",toarray"`
 	Version                           uint16
 	PostNorm, OutputBias, Unscaled    bool
 	Activation, Positions             uint8
-	NormEps                           uint32 // the bits of a binary32
+	NormEps                           uint32 // bits of a binary32
 	Pad, BOS, EOS                     uint32
-	SourcePieces, TargetPieces, Vocab state.File // of text.MarianFiles
+	SourcePieces, TargetPieces, Vocab state.File // marianFiles
 }
 
-func newForeignRecord(f nmt.Form) ForeignRecord {
-	return ForeignRecord{
+func newMarianRecord(f nmt.Form) MarianRecord {
+	return MarianRecord{
 		Version: 1, PostNorm: f.PostNorm, OutputBias: f.OutputBias, Unscaled: f.Unscaled,
 		Activation: uint8(f.Activation), Positions: uint8(f.Positions), NormEps: math.Float32bits(f.NormEps),
 		Pad: uint32(f.Marks.Pad), BOS: uint32(f.Marks.BOS), EOS: uint32(f.Marks.EOS),
 	}
 }
 
-func (r ForeignRecord) form() nmt.Form {
+func (r MarianRecord) form() nmt.Form {
 	return nmt.Form{
 		PostNorm: r.PostNorm, OutputBias: r.OutputBias, Unscaled: r.Unscaled,
 		Activation: nmt.Activation(r.Activation), Positions: nmt.Positions(r.Positions), NormEps: math.Float32frombits(r.NormEps),
@@ -43,104 +46,83 @@ func (r ForeignRecord) form() nmt.Form {
 	}
 }
 
-func readForeign(ctx context.Context, b block.Blocks, l block.Link) (ForeignRecord, error) {
-	var r ForeignRecord
-	if err := block.GetNode(ctx, b, l, &r); err != nil {
-		return ForeignRecord{}, fmt.Errorf("form: %w", err)
-	}
-	if r.Version != 1 {
-		return ForeignRecord{}, fmt.Errorf("form %s: version %d, this program knows 1", l, r.Version)
-	}
-	return r, nil
+// files are the record's files, in the sequence of marianFiles.
+func (r *MarianRecord) files() []*state.File {
+	return []*state.File{&r.SourcePieces, &r.TargetPieces, &r.Vocab}
 }
 
-// putForeign stores a form and the files of its tokenizer.
-func putForeign(ctx context.Context, b block.Blocks, form nmt.Form, f text.MarianFiles) (block.Link, error) {
-	r := newForeignRecord(form)
-	var err error
-	for _, part := range []struct {
-		to   *state.File
-		data []byte
-	}{{&r.SourcePieces, f.Source}, {&r.TargetPieces, f.Target}, {&r.Vocab, f.Vocab}} {
-		if *part.to, err = state.PutFile(ctx, b, part.data); err != nil {
+func readMarian(ctx context.Context, b block.Blocks, l block.Link) (MarianRecord, error) {
+	var r MarianRecord
+	if err := block.GetNode(ctx, b, l, &r); err != nil {
+		return MarianRecord{}, fmt.Errorf("form: %w", err)
+	}
+	return r, unit.CheckVersion(fmt.Sprintf("form %s", l), r.Version)
+}
+
+func readForm(ctx context.Context, b block.Blocks, m *Model) error {
+	r, err := readMarian(ctx, b, m.Tokenizer)
+	m.Form = r.form()
+	return err
+}
+
+func putMarian(ctx context.Context, b block.Blocks, m Model, tok Tokenizer) (block.Link, error) {
+	r, contents := newMarianRecord(m.Form), tok.Files()
+	for i, to := range r.files() {
+		var err error
+		if *to, err = state.PutFile(ctx, b, contents[marianFiles[i]]); err != nil {
 			return block.Link{}, err
 		}
 	}
 	return block.PutNode(ctx, b, r)
 }
 
-// maxSpare bounds a file of a tokenizer.
-const maxSpare = 64 << 20
+// maxTokenizerFile bounds a file of a tokenizer, in bytes.
+const maxTokenizerFile = 64 << 20
 
-// tokenizer reads the model's tokenizer.
-func (m Model) ReadTokenizer(ctx context.Context, b block.Blocks) (Tokenizer, error) {
-	if m.Version == 1 {
-		return ReadBPE(ctx, b, m.Tokenizer, int(m.Vocab))
-	}
-	r, err := readForeign(ctx, b, m.Tokenizer)
+func getMarian(ctx context.Context, b block.Blocks, m Model) (Tokenizer, error) {
+	r, err := readMarian(ctx, b, m.Tokenizer)
 	if err != nil {
 		return nil, err
 	}
-	var f text.MarianFiles
-	for _, part := range []struct {
-		from state.File
-		to   *[]byte
-		name string
-	}{{r.SourcePieces, &f.Source, SourceFile}, {r.TargetPieces, &f.Target, TargetFile}, {r.Vocab, &f.Vocab, VocabFile}} {
-		if part.from.Size > maxSpare {
-			return nil, fmt.Errorf("tokenizer: %s of %d bytes, at most %d are read", part.name, part.from.Size, maxSpare)
+	return ParseMarian(func(name string) ([]byte, error) {
+		f := r.files()[slices.Index(marianFiles, name)]
+		if f.Size > maxTokenizerFile {
+			return nil, fmt.Errorf("%s of %d bytes, at most %d are read", name, f.Size, maxTokenizerFile)
 		}
-		if *part.to, err = part.from.Read(ctx, b); err != nil {
-			return nil, fmt.Errorf("tokenizer: %s: %w", part.name, err)
+		data, err := f.Read(ctx, b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return data, nil
+	})
+}
+
+// ParseMarian reads the tokenizer of a model of version [VersionMarian] from its
+// files, which read gives by name.
+func ParseMarian(read func(name string) ([]byte, error)) (Tokenizer, error) {
+	var f text.MarianFiles
+	for i, to := range []*[]byte{&f.Source, &f.Target, &f.Vocab} {
+		var err error
+		if *to, err = read(marianFiles[i]); err != nil {
+			return nil, err
 		}
 	}
 	tok, err := text.ParseMarian(f)
 	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
+		return nil, err // a nil *text.Marian is not a nil Tokenizer
 	}
-	return tok, m.fits(tok)
+	return tok, nil
 }
 
-// fits reports whether a tokenizer of another program has the model's marks.
-func (m Model) fits(tok *text.Marian) error {
+// marianFits checks that the tokenizer has the model's pieces and marks.
+func marianFits(m Model, tok Tokenizer) error {
 	if tok.Pieces() != int(m.Vocab) {
-		return fmt.Errorf("%s has %d pieces, the model's embedding %d", VocabFile, tok.Pieces(), m.Vocab)
+		return fmt.Errorf("%s has %d pieces, the model's embedding %d", text.VocabFile, tok.Pieces(), m.Vocab)
 	}
-	pad, _ := tok.ID(text.MarianPad)
-	eos, _ := tok.ID(text.MarianEOS)
+	names := tok.Names()
+	pad, eos := int32(slices.Index(names, text.MarianPad)), int32(slices.Index(names, text.MarianEOS))
 	if want := (nmt.Marks{Pad: pad, BOS: pad, EOS: eos}); m.Form.Marks != want {
-		return fmt.Errorf("the model's marks are %+v, those of %s %+v", m.Form.Marks, VocabFile, want)
+		return fmt.Errorf("the model's marks are %+v, those of %s %+v", m.Form.Marks, text.VocabFile, want)
 	}
 	return nil
-}
-
-// nowhere is blocks that are named and not kept.
-type nowhere struct{}
-
-func (nowhere) Put(_ context.Context, c block.Codec, data []byte) (cid.Cid, error) {
-	return block.Sum(c, data), nil
-}
-
-func (nowhere) Get(_ context.Context, c cid.Cid) ([]byte, error) {
-	return nil, fmt.Errorf("%s: %w", c, block.ErrNotFound)
-}
-
-// parseForeign reads the tokenizer of a model from another program.
-func parseForeign(read func(name string) ([]byte, error)) (Tokenizer, error) {
-	return ParseMarian(read)
-}
-
-// ParseMarian reads the files of a tokenizer, which read gives by name.
-func ParseMarian(read func(name string) ([]byte, error)) (*text.Marian, error) {
-	var f text.MarianFiles
-	for _, part := range []struct {
-		name string
-		to   *[]byte
-	}{{SourceFile, &f.Source}, {TargetFile, &f.Target}, {VocabFile, &f.Vocab}} {
-		var err error
-		if *part.to, err = read(part.name); err != nil {
-			return nil, err
-		}
-	}
-	return text.ParseMarian(f)
 }

@@ -27,36 +27,32 @@ type Model struct {
 	nmt.Shape
 	Vocab     uint32
 	Params    block.Link // state.SetRecord
-	Tokenizer block.Link // raw: tokenizer.json; of version 2: ForeignRecord
+	Tokenizer block.Link // a raw block or a record: see the family of Version
 
-	// Form is in no model of version 1. One of version 2 came from another
-	// program, and the form stands in the record that Tokenizer names.
+	// Form is zero for models of version [VersionOurs]. For others it stands in
+	// the record that Tokenizer names, not in this one.
 	Form nmt.Form `cbor:"-"`
 }
 
-// Config is the Transformer of the model. It has no dropout: it is not in training.
+// Config is the model's Transformer, without dropout and smoothing.
 func (m Model) Config() nmt.Config {
 	c := m.Shape.Transformer(m.Vocab)
 	c.Form = m.Form
 	return c
 }
 
-// ReadModel fetches and checks the record of a model.
+// Read fetches and checks the record of a model.
 func Read(ctx context.Context, b block.Blocks, l block.Link) (Model, error) {
 	var m Model
 	if err := block.GetNode(ctx, b, l, &m); err != nil {
 		return Model{}, fmt.Errorf("model: %w", err)
 	}
-	switch m.Version {
-	case 1:
-	case 2:
-		rec, err := readForeign(ctx, b, m.Tokenizer)
-		if err != nil {
-			return Model{}, fmt.Errorf("model %s: %w", l, err)
-		}
-		m.Form = rec.form()
-	default:
-		return Model{}, fmt.Errorf("model %s: version %d, this program knows 1 and 2", l, m.Version)
+	f, err := familyOf(m.Version)
+	if err == nil {
+		err = f.complete(ctx, b, &m)
+	}
+	if err != nil {
+		return Model{}, fmt.Errorf("model %s: %w", l, err)
 	}
 	if err := m.Config().Validate(); err != nil {
 		return Model{}, fmt.Errorf("model %s: %w", l, err)

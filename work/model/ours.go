@@ -9,33 +9,52 @@ import (
 	"github.com/alia-network/alia/work/text"
 )
 
-func ReadBPE(ctx context.Context, b block.Blocks, l block.Link, vocab int) (*text.BPE, error) {
+// The family of the models that this program trains. Model.Tokenizer is one raw
+// block, the bytes of tokenizer.json, and there is no form.
+
+var bpeFiles = []string{text.TokenizerFile}
+
+// ReadBPE reads the tokenizer of a training run or of a model of version
+// [VersionOurs], which has vocab pieces.
+func ReadBPE(ctx context.Context, b block.Blocks, l block.Link, vocab uint32) (*text.BPE, error) {
 	if !l.Defined() {
 		return nil, errors.New("no tokenizer")
 	}
 	data, err := b.Get(ctx, l.Cid)
 	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
+		return nil, err
 	}
-	t, err := text.Parse(data)
+	tok, err := text.Parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("tokenizer %s: %w", l, err)
+		return nil, err
 	}
-	if t.Pieces() != vocab {
-		return nil, fmt.Errorf("tokenizer %s: %d pieces, the model has %d", l, t.Pieces(), vocab)
-	}
-	return t, nil
+	return tok, bpeFits(Model{Vocab: vocab}, tok)
 }
 
-// parseOurs reads the tokenizer of a model of ours.
-func parseOurs(read func(name string) ([]byte, error)) (Tokenizer, error) {
-	data, err := read(TokenizerFile)
+func getBPE(ctx context.Context, b block.Blocks, m Model) (Tokenizer, error) {
+	return ReadBPE(ctx, b, m.Tokenizer, m.Vocab)
+}
+
+func putBPE(ctx context.Context, b block.Blocks, _ Model, tok Tokenizer) (block.Link, error) {
+	c, err := b.Put(ctx, block.Raw, tok.Files()[text.TokenizerFile])
+	return block.Link{Cid: c}, err
+}
+
+func parseBPE(read func(name string) ([]byte, error)) (Tokenizer, error) {
+	data, err := read(text.TokenizerFile)
 	if err != nil {
 		return nil, err
 	}
 	tok, err := text.Parse(data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", TokenizerFile, err)
+		return nil, fmt.Errorf("%s: %w", text.TokenizerFile, err)
 	}
 	return tok, nil
+}
+
+func bpeFits(m Model, tok Tokenizer) error {
+	if tok.Pieces() != int(m.Vocab) {
+		return fmt.Errorf("%s has %d pieces, the model's embedding %d", text.TokenizerFile, tok.Pieces(), m.Vocab)
+	}
+	return nil
 }

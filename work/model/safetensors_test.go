@@ -150,10 +150,10 @@ func FuzzParseModel(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	m := &model.Translator{Tokenizer: tokens, Model: model.Model{
+	m := &model.Translator{Head: model.Head{Tokenizer: tokens, Model: model.Model{
 		Version: 1, Source: "en", Target: "de", Vocab: uint32(tokens.Pieces()),
 		Shape: nmt.Shape{Dim: 4, FFN: 4, Heads: 2, Encoder: 1, Decoder: 1},
-	}}
+	}}}
 	m.Params = nmt.Init(m.Model.Config(), 1)
 	files := m.Files()
 	f.Add(files[model.ConfigFile])

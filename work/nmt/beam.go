@@ -9,9 +9,6 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// MaxBeam is the largest width of a beam search.
-const MaxBeam = 8
-
 // Beam translates sources by beam search. Of every sentence the width best
 // beginnings are kept, by the sum of their tokens' log probabilities; one that
 // ends counts that sum divided by its length, EOS included, to the power of
@@ -22,8 +19,8 @@ const MaxBeam = 8
 // where rounding makes two sums equal whose logits were not. It fails as Greedy
 // does.
 func (e *Engine) Beam(p *tensor.Set, sources [][]int32, limit func(source int) int, width int, penalty float32) ([][]int32, uint64, error) {
-	if width < 1 || width > MaxBeam {
-		return nil, 0, fmt.Errorf("nmt: beam of %d, not in 1..%d", width, MaxBeam)
+	if width < 1 {
+		return nil, 0, fmt.Errorf("nmt: beam of %d: want 1 or more", width)
 	}
 	outputs := make([][]int32, len(sources))
 	cost, err := e.translate(p, sources, limit, width, func(w wave) error {

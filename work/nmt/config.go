@@ -173,6 +173,9 @@ func skeleton(shapes []ParamShape) *tensor.Set {
 	return set(items)
 }
 
+// Elements is the number of elements of all parameters together.
+func (c Config) Elements() uint64 { return elements(c.Shapes()) }
+
 // Check reports whether p is a set of parameters of c: the names and shapes of
 // Shapes, all F32.
 func (c Config) Check(p *tensor.Set) error { return checkShapes(c.Shapes(), p) }

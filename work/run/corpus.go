@@ -7,6 +7,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/state"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // CorpusRecord is a cleaned corpus: its splits in the canonical form of [corpus.Marshal].
@@ -51,8 +52,8 @@ func GetCorpus(ctx context.Context, b block.Blocks, l block.Link) (*corpus.Corpu
 	if err := block.GetNode(ctx, b, l, &rec); err != nil {
 		return nil, fmt.Errorf("corpus: %w", err)
 	}
-	if rec.Version != 1 {
-		return nil, fmt.Errorf("corpus %s: version %d, this program knows 1", l, rec.Version)
+	if err := unit.CheckVersion(fmt.Sprintf("corpus %s", l), rec.Version); err != nil {
+		return nil, err
 	}
 	pairs := func(f state.File) ([]corpus.Pair, error) {
 		data, err := f.Read(ctx, b)

@@ -98,10 +98,7 @@ func ReadRound(ctx context.Context, b block.Blocks, l block.Link) (Round, error)
 	if err := block.GetNode(ctx, b, l, &r); err != nil {
 		return Round{}, fmt.Errorf("round log: %w", err)
 	}
-	if r.Version != 1 {
-		return Round{}, fmt.Errorf("round log %s: version %d, this program knows 1", l, r.Version)
-	}
-	return r, nil
+	return r, unit.CheckVersion(fmt.Sprintf("round log %s", l), r.Version)
 }
 
 // History reads the logs of a run from its last round's back to the first;

@@ -67,7 +67,7 @@ func Open(ctx context.Context, b block.Blocks, link block.Link) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	tok, err := model.ReadBPE(ctx, b, run.Tokenizer, int(run.Vocab))
+	tok, err := model.ReadBPE(ctx, b, run.Tokenizer, run.Vocab)
 	if err != nil {
 		return nil, err
 	}
@@ -107,9 +107,9 @@ func (p *Plan) Validates(r int) bool { return p.schedule.Validates(r) }
 // Units stores the batches of round r and gives its units, to be computed
 // from the state that the rounds before left.
 func (p *Plan) Units(ctx context.Context, b block.Blocks, r int, from State) ([]unit.Unit, error) {
-	kind, inputs := unit.Gradient, []block.Link{from.Params}
-	if p.Run.Config.Local(r) {
-		kind, inputs = unit.LocalSteps, []block.Link{from.Params, from.V}
+	kind, inputs := p.Run.Kind(r), []block.Link{from.Params}
+	if kind == unit.LocalSteps {
+		inputs = append(inputs, from.V)
 	}
 	var units []unit.Unit
 	for k, batches := range p.schedule.Round(r) {

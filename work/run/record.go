@@ -17,7 +17,9 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/train"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Run is the record of a training run; its CID is the run's name. The
@@ -39,16 +41,24 @@ func Read(ctx context.Context, b block.Blocks, l block.Link) (Record, error) {
 	if err := block.GetNode(ctx, b, l, &r); err != nil {
 		return Record{}, fmt.Errorf("run: %w", err)
 	}
-	if r.Version != 1 {
-		return Record{}, fmt.Errorf("run %s: version %d, this program knows 1", l, r.Version)
+	if err := unit.CheckVersion(fmt.Sprintf("run %s", l), r.Version); err != nil {
+		return Record{}, err
 	}
-	if r.Vocab < 259 || r.Vocab > r.Config.Pieces {
+	if r.Vocab < text.MinPieces || r.Vocab > r.Config.Pieces {
 		return Record{}, fmt.Errorf("run %s: vocabulary of %d, configured for at most %d", l, r.Vocab, r.Config.Pieces)
 	}
 	if err := r.Config.Validate(); err != nil {
 		return Record{}, fmt.Errorf("run %s: %w", l, err)
 	}
 	return r, nil
+}
+
+// Kind is the kind of the units that learn in round r.
+func (r Record) Kind(round int) unit.Kind {
+	if r.Config.Local(round) {
+		return unit.LocalSteps
+	}
+	return unit.Gradient
 }
 
 // Model is the Transformer the run trains.

@@ -84,8 +84,8 @@ func entriesOf(ctx context.Context, crew unit.Crew, units []unit.Unit) ([]Line, 
 	}
 	entries, outs := make([]Line, len(units)), make([][]block.Link, len(units))
 	for i, o := range outcomes {
-		if o.Result.Defect != 0 {
-			return nil, nil, unit.Faulty(units[i], o.Result)
+		if err := o.Result.Err(units[i]); err != nil {
+			return nil, nil, err
 		}
 		if err := unit.Fits(units[i], o.Result); err != nil {
 			return nil, nil, err

@@ -14,12 +14,12 @@ const (
 	BOS        int32 = 1 // begins a sentence; never produced by Encode
 	EOS        int32 = 2 // ends a sentence; never produced by Encode
 	FirstByte  int32 = 3
-	FirstMerge int32 = 259
+	FirstMerge int32 = MinPieces
 )
 
 const (
 	// MinPieces is the smallest vocabulary: three special ids and the bytes.
-	MinPieces = int(FirstMerge)
+	MinPieces = 259
 	// MaxPieces is the largest vocabulary that Train makes and Parse takes.
 	MaxPieces = 1 << 16
 

@@ -52,6 +52,15 @@ const (
 `
 )
 
+// TokenizerFile is the file of a [BPE] tokenizer in a model's directory.
+const TokenizerFile = "tokenizer.json"
+
+// Files gives the tokenizer's file, [BPE.JSON], by name.
+func (t *BPE) Files() map[string][]byte { return map[string][]byte{TokenizerFile: t.JSON()} }
+
+// Unknown is empty: every byte has a piece.
+func (t *BPE) Unknown() string { return "" }
+
 // JSON returns the tokenizer in the layout of Hugging Face's tokenizer.json:
 // the same bytes for the same tokenizer, always.
 func (t *BPE) JSON() []byte {

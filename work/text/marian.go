@@ -17,9 +17,14 @@ const (
 	MarianUnknown = "<unk>"
 )
 
-// MarianFiles are the contents of the files of a [Marian] tokenizer: the
-// SentencePiece models source.spm and target.spm, and vocab.json, an object of
-// pieces and their ids.
+// The files of a [Marian] tokenizer in a model's directory.
+const (
+	SourceFile = "source.spm" // a SentencePiece model
+	TargetFile = "target.spm" // a SentencePiece model
+	VocabFile  = "vocab.json" // an object of pieces and their ids
+)
+
+// MarianFiles are the contents of [SourceFile], [TargetFile] and [VocabFile].
 type MarianFiles struct{ Source, Target, Vocab []byte }
 
 // Marian is the tokenizer of the public OPUS-MT models (Tiedemann and
@@ -42,25 +47,25 @@ func ParseMarian(f MarianFiles) (*Marian, error) {
 	m := &Marian{files: f}
 	var err error
 	if m.source, err = ParseSentencePiece(f.Source); err != nil {
-		return nil, fmt.Errorf("source.spm: %w", err)
+		return nil, fmt.Errorf("%s: %w", SourceFile, err)
 	}
 	if m.target, err = ParseSentencePiece(f.Target); err != nil {
-		return nil, fmt.Errorf("target.spm: %w", err)
+		return nil, fmt.Errorf("%s: %w", TargetFile, err)
 	}
 	if m.ids, err = parseVocab(f.Vocab); err != nil {
-		return nil, fmt.Errorf("vocab.json: %w", err)
+		return nil, fmt.Errorf("%s: %w", VocabFile, err)
 	}
 	m.written = make([]string, len(m.ids))
 	for piece, id := range m.ids { // order-free: each id once
 		if int(id) >= len(m.ids) || m.written[id] != "" {
-			return nil, fmt.Errorf("vocab.json: %d pieces do not have the ids 0 to %d, each once", len(m.ids), len(m.ids)-1)
+			return nil, fmt.Errorf("%s: %d pieces do not have the ids 0 to %d, each once", VocabFile, len(m.ids), len(m.ids)-1)
 		}
 		m.written[id] = piece
 	}
 	for _, special := range []string{MarianPad, MarianEOS, MarianUnknown} {
 		id, ok := m.ids[special]
 		if !ok {
-			return nil, fmt.Errorf("vocab.json: no piece %s", special)
+			return nil, fmt.Errorf("%s: no piece %s", VocabFile, special)
 		}
 		m.written[id] = ""
 	}
@@ -105,8 +110,13 @@ func parseVocab(data []byte) (map[string]int32, error) {
 	return ids, nil
 }
 
-// Files gives the files that the tokenizer was made of.
-func (m *Marian) Files() MarianFiles { return m.files }
+// Files gives the files that the tokenizer was made of, by name.
+func (m *Marian) Files() map[string][]byte {
+	return map[string][]byte{SourceFile: m.files.Source, TargetFile: m.files.Target, VocabFile: m.files.Vocab}
+}
+
+// Unknown is the piece that stands for characters without a piece.
+func (m *Marian) Unknown() string { return MarianUnknown }
 
 // Pieces returns the size of the vocabulary: ids are 0 to Pieces()-1.
 func (m *Marian) Pieces() int { return len(m.written) }

@@ -23,7 +23,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/text"
 )
 
 // Config is everything that decides a run besides its corpus. It holds no
@@ -102,9 +104,6 @@ const (
 // Decays lists the values of Config.Decay.
 func Decays() []string { return []string{InverseSqrt, Cosine, Linear, Constant} }
 
-// Numerics names the specification that this package computes by, NUMERICS.md.
-const Numerics = "ALIA-F32 v1"
-
 // limits of a configuration from outside: far above any use, far below what
 // would exhaust a machine before an error is noticed.
 const (
@@ -124,12 +123,12 @@ func ppm(n uint32) float64 { return float64(n) / 1e6 }
 // Validate says what is wrong with c, if anything.
 func (c Config) Validate() error {
 	switch {
-	case c.Numerics != Numerics:
-		return fmt.Errorf("configuration: numerics %q, this program computes %q", c.Numerics, Numerics)
+	case c.Numerics != kernel.Numerics:
+		return fmt.Errorf("configuration: numerics %q, this program computes %q", c.Numerics, kernel.Numerics)
 	case c.Source == "" || c.Target == "" || c.Source == c.Target:
 		return fmt.Errorf("configuration: languages %q and %q: give two different codes", c.Source, c.Target)
-	case c.Pieces < 259 || c.Pieces > maxPieces:
-		return fmt.Errorf("configuration: %d pieces, want 259 to %d", c.Pieces, maxPieces)
+	case c.Pieces < text.MinPieces || c.Pieces > maxPieces:
+		return fmt.Errorf("configuration: %d pieces, want %d to %d", c.Pieces, text.MinPieces, maxPieces)
 	case c.Dim == 0 || c.Dim > maxDim || c.FFN == 0 || c.FFN > 4*maxDim:
 		return fmt.Errorf("configuration: width %d and inner width %d: want 2 to %d, and 1 to %d", c.Dim, c.FFN, maxDim, 4*maxDim)
 	case c.Heads == 0 || c.Dim%c.Heads != 0:

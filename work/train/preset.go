@@ -3,6 +3,8 @@ package train
 import (
 	"fmt"
 	"strings"
+
+	"github.com/alia-network/alia/work/kernel"
 )
 
 // Presets lists the names [Preset] knows.
@@ -14,7 +16,7 @@ func Presets() []string { return []string{"demo", "tiny", "small", "base"} }
 // smallest that translates the phrasebook well.
 func Preset(name string) (Config, error) {
 	c := Config{
-		Numerics: Numerics, Pieces: 6000,
+		Numerics: kernel.Numerics, Pieces: 6000,
 		SmoothingPPM: 100_000, DropoutPPM: 100_000,
 		BatchTokens: 1024, Accumulate: 1, Units: 4, LocalSteps: 1, DeltaBits: 8, UpdateBits: 8, Epochs: 13, Seed: 1,
 		RatePPM: 4000, WarmUp: 200, Decay: InverseSqrt, Beta1PPM: 900_000, Beta2PPM: 980_000,

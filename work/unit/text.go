@@ -9,8 +9,8 @@ type Text struct {
 	Segments []string
 }
 
-// Job is the record of a document to translate; its CID is the job's name,
-// and keeps two customers' equal sentences apart.
+// Job is the record of a document to translate. Its CID is the job's name, so
+// equal sentences of two customers are units of different jobs.
 type Job struct {
 	_        struct{} `cbor:",toarray"`
 	Version  uint16
@@ -25,16 +25,21 @@ type Job struct {
 // Decoding is how a text is decoded.
 type Decoding struct {
 	_ struct{} `cbor:",toarray"`
-	// Beam is the hypotheses kept for a sentence; 1 is greedy.
+	// Beam is the hypotheses kept for a sentence, at most [MaxBeam]; 1 is greedy.
 	Beam uint16
 	// LengthPPM is the exponent of the length penalty, in parts per million, at
-	// most MaxLengthPPM: the score of a hypothesis is its log probability
-	// divided by the so-manieth power of its length in tokens.
+	// most [MaxLengthPPM]. A hypothesis scores its log probability divided by its
+	// length in tokens to the power of LengthPPM/1e6.
 	LengthPPM uint32
 }
 
-// MaxLengthPPM keeps the powers of lengths within binary32.
-const MaxLengthPPM = 10_000_000
+// The limits of a decoding from outside.
+const (
+	// MaxBeam bounds the memory and the time that a unit can ask for.
+	MaxBeam = 8
+	// MaxLengthPPM keeps the powers of lengths within binary32.
+	MaxLengthPPM = 10_000_000
+)
 
 // Greedy is the decoding of one hypothesis, the best piece at each step.
 var Greedy = Decoding{Beam: 1, LengthPPM: 1_000_000}

@@ -1,0 +1,90 @@
+package unit
+
+import "fmt"
+
+// Kind says what a unit computes: PROTOCOL.md, section 8.1.1.
+type Kind uint16
+
+// The kinds. Each says its inputs, in order, and its outputs.
+const (
+	// Gradient is the quantised gradient of the batches of one optimiser step:
+	// parameters, batches -> delta.
+	Gradient Kind = iota + 1
+	// Combine is the next state of a run: parameters, first and second moments,
+	// the outputs of the round's units in index order -> parameters, moments, update.
+	Combine
+	// Evaluate is the loss of one batch without dropout: parameters, batch ->
+	// no output, only the sums of the result.
+	Evaluate
+	// Translate is the translation of some segments: model, text -> text.
+	Translate
+	// LocalSteps is several optimiser steps from the parameters of a round, and
+	// the quantised distance they went: parameters, second moment, batches ->
+	// delta, second moment.
+	LocalSteps
+	// Average is the mean of sets of parameters: sets -> parameters.
+	Average
+)
+
+// maxMany bounds what a unit from outside may have many of: batches, sets, and
+// the units that one combine reads.
+const maxMany = 4096
+
+// kinds is the table of kinds: everything that is known of a unit before it is
+// computed. Package work has a table with a row for each of these kinds too,
+// with the function that computes a unit. A new kind is a row in each of them.
+var kinds = [...]struct {
+	kind        Kind
+	name        string // in reports and logs
+	least, most int    // inputs
+	outputs     int    // of a result without a defect
+	batches     int    // inputs before the batches, where the unit has batches
+	flop        uint64 // about, for each parameter and token
+	decodes     bool   // it has a Decoding
+}{
+	// A token costs two operations for each parameter forward, and four backward.
+	{kind: Gradient, name: "gradient", least: 2, most: 1 + maxMany, outputs: 1, batches: 1, flop: 6},
+	{kind: Combine, name: "combine", least: 4, most: 3 + 2*maxMany, outputs: 4, flop: 1},
+	{kind: Evaluate, name: "evaluate", least: 2, most: 2, flop: 2},
+	// About as many tokens are written as read.
+	{kind: Translate, name: "translate", least: 2, most: 2, outputs: 1, flop: 4, decodes: true},
+	{kind: LocalSteps, name: "steps", least: 3, most: 2 + maxMany, outputs: 2, batches: 2, flop: 6},
+	{kind: Average, name: "average", least: 1, most: maxMany, outputs: 1, flop: 1},
+}
+
+// Kinds lists the kinds, in ascending order.
+func Kinds() []Kind {
+	all := make([]Kind, len(kinds))
+	for i, row := range kinds {
+		all[i] = row.kind
+	}
+	return all
+}
+
+// known reports whether k is in the table: row k-1 is that of kind k.
+func (k Kind) known() bool { return k >= 1 && int(k) <= len(kinds) }
+
+// String gives the kind's name in reports and logs.
+func (k Kind) String() string {
+	if !k.known() {
+		return fmt.Sprintf("kind %d", uint16(k))
+	}
+	return kinds[k-1].name
+}
+
+// Outputs is how many outputs a result of kind k has when it has no defect.
+func (k Kind) Outputs() int { return kinds[k-1].outputs }
+
+// FLOP is about what a unit of kind k costs for each parameter of the model and
+// each token, in FLOP. It is for estimates: what is paid is Result.Cost.
+func (k Kind) FLOP() uint64 { return kinds[k-1].flop }
+
+// Batches are the inputs of u that are batches: none, unless it is a [Gradient]
+// or [LocalSteps] unit.
+func (u Unit) Batches() int {
+	row := kinds[u.Kind-1]
+	if row.batches == 0 {
+		return 0
+	}
+	return max(0, len(u.Inputs)-row.batches)
+}
