@@ -5,17 +5,16 @@ import (
 	"slices"
 )
 
-// LearnShortlist makes a shortlist from sentences and their translations,
-// tokens of c's vocabulary: for each source token itself, as names are copied,
-// and up to each of the target tokens most likely aligned with it; and always
-// the most frequent tokens of the targets, as many as frequent says. Equals are
-// taken from the lowest token up.
+// LearnShortlist makes a shortlist from sentences and their translations, which are tokens of
+// c's vocabulary. The candidates of a source token are the token itself, because names are
+// copied, and at most each of the target tokens that are most likely aligned with it. The
+// frequent most frequent target tokens are always candidates. Of equally good tokens the
+// lower ones are taken.
 //
-// Alignments are those of IBM Model 1 (Brown et al., "The mathematics of
-// statistical machine translation", 1993) after a few rounds of expectation
-// maximisation, with the end mark as the word that aligns with anything. They
-// take sums and quotients of binary64 in an order that the sentences fix, so a
-// shortlist is the same on every machine.
+// Alignments come from IBM Model 1 (Brown et al., "The mathematics of statistical machine
+// translation", 1993) after five rounds of expectation maximisation. EOS is the empty
+// word, which aligns with anything. Sums and quotients are in binary64, in a sequence that
+// the sentences fix, so a shortlist is the same on every machine.
 func LearnShortlist(c Config, source, target [][]int32, each, frequent int) *Shortlist {
 	const rounds = 5
 	a := newAligner(c, source, target)
@@ -30,7 +29,7 @@ func LearnShortlist(c Config, source, target [][]int32, each, frequent int) *Sho
 	return s
 }
 
-// frequentTokens are the n most frequent ones, ascending.
+// frequentTokens returns the n most frequent tokens, ascending.
 func frequentTokens(vocab int, sentences [][]int32, n int) []int32 {
 	counts, ids := make([]int, vocab), make([]int32, vocab)
 	for i := range ids {
@@ -41,6 +40,7 @@ func frequentTokens(vocab int, sentences [][]int32, n int) []int32 {
 			counts[id]++
 		}
 	}
+	// The stable sort leaves equal counts ascending by token.
 	slices.SortStableFunc(ids, func(x, y int32) int { return cmp.Compare(counts[y], counts[x]) })
 	ids = slices.DeleteFunc(ids, func(id int32) bool { return counts[id] == 0 })
 	ids = ids[:min(n, len(ids))]
@@ -48,20 +48,20 @@ func frequentTokens(vocab int, sentences [][]int32, n int) []int32 {
 	return ids
 }
 
-// aligner has, for each source token, the target tokens it was ever seen with,
-// ascending, and how likely each is its translation.
+// aligner has, for each source token, the target tokens that occur with it, ascending, and
+// the probability that each is its translation.
 type aligner struct {
-	null    int32 // the source token of every sentence
-	starts  []int // by source token, and one more
-	targets []int32
-	share   []float64 // of each target; of one source token they sum to 1
-	count   []float64 // of this round
-	at      []int     // of a target token: where it is among each source token's targets
+	null    int32     // the empty word, in every source
+	starts  []int     // by source token, and one more: the index in targets of its first
+	targets []int32   // the target tokens of each source token
+	share   []float64 // by target: its probability; those of one source token sum to 1
+	count   []float64 // by target: its expected count in this round
+	at      []int     // scratch of round: by word of a source, the index of a target token
 }
 
 func newAligner(c Config, source, target [][]int32) *aligner {
 	a := &aligner{null: c.Tokens().EOS, starts: []int{0}}
-	within := make([][]int32, c.Vocab) // by source token: the sentences it is in
+	within := make([][]int32, c.Vocab) // by source token: the sentences that contain it
 	for i := range source {
 		for _, id := range a.words(source[i]) {
 			if w := within[id]; len(w) == 0 || w[len(w)-1] != int32(i) {
@@ -69,7 +69,9 @@ func newAligner(c Config, source, target [][]int32) *aligner {
 			}
 		}
 	}
-	seen := make([]int32, c.Vocab) // the last source token, plus 1, that a target token was met with
+	// seen has for each target token the last source token, plus 1, that collected it. So no
+	// target is collected twice for one source token.
+	seen := make([]int32, c.Vocab)
 	for id, w := range within {
 		from := len(a.targets)
 		for _, i := range w {
@@ -83,6 +85,7 @@ func newAligner(c Config, source, target [][]int32) *aligner {
 		slices.Sort(a.targets[from:])
 		a.starts = append(a.starts, len(a.targets))
 	}
+	// All shares begin equal. Only their ratios count in the first round.
 	a.share, a.count = make([]float64, len(a.targets)), make([]float64, len(a.targets))
 	for i := range a.share {
 		a.share[i] = 1
@@ -90,18 +93,20 @@ func newAligner(c Config, source, target [][]int32) *aligner {
 	return a
 }
 
-// words is a source with the token that aligns with anything.
+// words is a source followed by the empty word.
 func (a *aligner) words(source []int32) []int32 {
 	return append(slices.Clip(source), a.null)
 }
 
-// round shares each target token among its source's tokens as the shares are,
-// and makes of the sums the next shares.
+// round is one round of expectation maximisation: it divides each target token among the
+// words of its source in the ratio of their shares, and makes new shares from the sums.
 func (a *aligner) round(source, target [][]int32) {
 	clear(a.count)
 	for i := range source {
 		words := a.words(source[i])
 		for _, t := range target[i] {
+			// Expectation: where the target is in the list of each word, and the sum of its
+			// shares there.
 			a.at = a.at[:0]
 			sum := 0.0
 			for _, id := range words {
@@ -117,6 +122,7 @@ func (a *aligner) round(source, target [][]int32) {
 			}
 		}
 	}
+	// Maximisation: the shares of each source token, in proportion to the counts.
 	for id := range len(a.starts) - 1 {
 		from, to := a.starts[id], a.starts[id+1]
 		sum := 0.0
@@ -129,10 +135,11 @@ func (a *aligner) round(source, target [][]int32) {
 	}
 }
 
-// likely is a source token and the n targets most likely aligned with it,
-// ascending, but for those that hardly are.
+// likely returns a source token and the n target tokens most likely aligned with it,
+// ascending. Target tokens with a share below 1/4096 are left out.
 func (a *aligner) likely(id int32, n int) []int32 {
 	const least = 1.0 / 4096
+	// The best first; the stable sort leaves equal shares ascending by token.
 	var order []int
 	for j := a.starts[id]; j < a.starts[id+1]; j++ {
 		if a.share[j] >= least {

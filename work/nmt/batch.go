@@ -7,13 +7,13 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// Batch is pairs of sentences: Target[i] translates Source[i].
+// Batch is pairs of tokenised sentences: Target[i] is the translation of Source[i].
 type Batch struct {
 	Source, Target [][]int32
 }
 
-// Tokens is the number of tokens the loss is taken over: the targets' and one
-// EOS each.
+// Tokens is the number of tokens that the loss sums over: all target tokens, and one EOS for
+// each target.
 func (b Batch) Tokens() int {
 	n := 0
 	for _, t := range b.Target {
@@ -22,11 +22,11 @@ func (b Batch) Tokens() int {
 	return n
 }
 
-// check reports tokens or lengths that the model cannot take. Batches come
+// check returns an error for tokens or lengths that the model does not take. Batches come
 // from strangers.
 func (b Batch) check(c Config) error {
 	if len(b.Source) != len(b.Target) {
-		return fmt.Errorf("nmt: %d sources, %d targets", len(b.Source), len(b.Target))
+		return fmt.Errorf("nmt: there are %d sources but %d targets", len(b.Source), len(b.Target))
 	}
 	if err := checkSentences("source", b.Source, c); err != nil {
 		return err
@@ -35,36 +35,37 @@ func (b Batch) check(c Config) error {
 }
 
 func checkSentences(side string, sentences [][]int32, c Config) error {
-	marks := c.Tokens()
+	marks := c.Tokens() // the special tokens, which the engine alone adds
 	if len(sentences) == 0 {
-		return fmt.Errorf("nmt: no sentence")
+		return fmt.Errorf("nmt: there is no %s sentence", side)
 	}
 	for i, s := range sentences {
 		if len(s) >= MaxLength {
-			return fmt.Errorf("nmt: %s %d has %d tokens, at most %d fit", side, i, len(s), MaxLength-1)
+			return fmt.Errorf("nmt: %s %d has %d tokens, at most %d are allowed", side, i, len(s), MaxLength-1)
 		}
 		for _, id := range s {
 			if id < 0 || int(id) >= c.Vocab || marks.is(id) {
-				return fmt.Errorf("nmt: %s %d holds token %d, which is a mark or not in 0..%d", side, i, id, c.Vocab-1)
+				return fmt.Errorf("nmt: %s %d has the token %d, which is special or not in 0 to %d",
+					side, i, id, c.Vocab-1)
 			}
 		}
 	}
 	return nil
 }
 
-// inputs is what the leaves of the engine's graphs hold: the parameters and
-// the batch at hand. Its storage is used again for the next batch.
+// inputs is the tensors of all leaves: the parameters and the present batch. Its storage is
+// used again for the next batch.
 type inputs struct {
 	dev                    kernel.Device
 	config                 Config
-	shapes                 []ParamShape    // the parameters', by ascending name
-	params                 []kernel.Tensor // as many
-	positions              kernel.Tensor   // [L, Dim], rows for every position in use, where dev reads them best
+	shapes                 []ParamShape    // of the parameters, ascending by name
+	params                 []kernel.Tensor // by shape
+	positions              kernel.Tensor   // [L, Dim]: the position table, in dev's memory
 	source, target         ragged
-	sourceIDs, sourceWhere kernel.Tensor // I32 [T]: the source's tokens and their positions
-	targetIDs, targetWhere kernel.Tensor // and the target's, BOS first
-	next                   kernel.Tensor // I32 [T]: the targets' tokens, one ahead
-	self, mask, cross      kernel.Tensor // I32 [S,4]: segments of source, of target, of target to source
+	sourceIDs, sourceWhere kernel.Tensor // I32 [T]: the sources' tokens, and their positions
+	targetIDs, targetWhere kernel.Tensor // I32 [T]: the same of the targets, BOS first
+	next                   kernel.Tensor // I32 [T]: the token that follows each target token
+	self, mask, cross      kernel.Tensor // I32 [S,4]: segments source to source, target to target, target to source
 	key                    kernel.Tensor // I32 [4]: the dropout key
 	mean                   kernel.Tensor // [1]: the weight of a token's loss
 }
@@ -81,14 +82,14 @@ func newInputs(dev kernel.Device, c Config, shapes []ParamShape) inputs {
 	}
 }
 
-// load points the parameters' leaves at p.
+// load makes p the parameters.
 func (in *inputs) load(p *tensor.Set) {
 	for i := range in.params {
 		in.params[i] = p.At(i).Tensor
 	}
 }
 
-// pack packs a batch, or sources alone where targets is nil.
+// pack packs a batch, or only sources where targets is nil.
 func (in *inputs) pack(sources, targets [][]int32) {
 	in.source.reset()
 	in.target.reset()
@@ -101,6 +102,7 @@ func (in *inputs) pack(sources, targets [][]int32) {
 		in.target.add(marks.BOS, t, -1)
 		in.next.I = append(append(in.next.I, t...), marks.EOS)
 	}
+	// Tensors of the new lengths over the storage that grew above.
 	in.sourceIDs.I, in.sourceWhere.I = in.source.ids, in.source.pos
 	in.targetIDs.I, in.targetWhere.I = in.target.ids, in.target.pos
 	in.self.I = appendSegments(in.self.I[:0], &in.source, &in.source)
@@ -115,7 +117,8 @@ func (in *inputs) pack(sources, targets [][]int32) {
 	in.reach(max(in.source.longest(), in.target.longest()))
 }
 
-// reach makes the position table at least n rows long.
+// reach makes the position table at least n rows long. It doubles, so that longer and longer
+// batches do not copy it each time.
 func (in *inputs) reach(n int) {
 	if have, dim := in.positions.Shape[0], in.positions.Shape[1]; have < n {
 		n = max(n, 2*have)
@@ -134,8 +137,7 @@ func (r *ragged) reset() {
 	r.ids, r.pos, r.starts = r.ids[:0], r.pos[:0], append(r.starts[:0], 0)
 }
 
-// add appends the sentence before+s+after; a negative before or after is no
-// token.
+// add appends the tokens before, s and after. A negative before or after means none.
 func (r *ragged) add(before int32, s []int32, after int32) {
 	if before >= 0 {
 		r.ids = append(r.ids, before)
@@ -145,14 +147,14 @@ func (r *ragged) add(before int32, s []int32, after int32) {
 		r.ids = append(r.ids, after)
 	}
 	start := int(r.starts[len(r.starts)-1])
-	for p := range len(r.ids) - start {
+	for p := range len(r.ids) - start { // positions count from 0 in every sentence
 		r.pos = append(r.pos, int32(p))
 	}
 	r.starts = append(r.starts, int32(len(r.ids)))
 }
 
-// appendSegments appends the segment table [S,4] in which sentence s of
-// queries looks at sentence s of keys.
+// appendSegments appends a segment table [S,4], in which sentence s of queries attends to
+// sentence s of keys.
 func appendSegments(table []int32, queries, keys *ragged) []int32 {
 	for s := range len(queries.starts) - 1 {
 		q, k := queries.starts[s], keys.starts[s]

@@ -9,24 +9,32 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// Beam translates sources by beam search. Of every sentence the width best
-// beginnings are kept, by the sum of their tokens' log probabilities; one that
-// ends counts that sum divided by its length, EOS included, to the power of
-// penalty. A sentence is done when width beginnings have ended or at the limit,
-// which is as in Greedy; the best that ended is its translation, or the best
-// beginning where none has. Of equal sums the lower token wins, then the better
-// beginning; of equal scores the one that ended first. Width 1 is Greedy, but
-// where rounding makes two sums equal whose logits were not. It fails as Greedy
-// does.
-func (e *Engine) Beam(p *tensor.Set, sources [][]int32, limit func(source int) int, width int, penalty float32) ([][]int32, uint64, error) {
+// Beam translates sources by beam search of the given width, at least 1.
+//
+// For every sentence the search keeps the width best prefixes of a translation, by the sum
+// of their tokens' log-probabilities. The score of a prefix that ends is this sum divided by
+// its length, EOS included, to the power of penalty. A sentence is done when width prefixes
+// have ended, or at the limit, which is the same as in [Engine.Greedy]. Its translation is
+// the best prefix that ended, or the best prefix if none has ended. Of equal sums the lower
+// token wins, then the better parent; of equal scores the one that ended first. Width 1 gives
+// the same as Greedy, unless rounding makes the sums of different logits equal.
+//
+// Beam returns the cost and the same errors as Greedy.
+func (e *Engine) Beam(
+	p *tensor.Set, sources [][]int32, limit func(source int) int, width int, penalty float32,
+) ([][]int32, uint64, error) {
 	if width < 1 {
-		return nil, 0, fmt.Errorf("nmt: beam of %d: want 1 or more", width)
+		return nil, 0, fmt.Errorf("nmt: the width of the beam is %d, want 1 or more", width)
 	}
 	outputs := make([][]int32, len(sources))
 	cost, err := e.translate(p, sources, limit, width, func(w wave) error {
-		b := &beamSearch{decoder: &e.decoder, width: width, penalty: penalty, beams: make([]beam, len(w.sentences))}
+		// Each beam starts with the sentence's one hypothesis, and owns width ranges of the
+		// caches, one behind the other.
+		b := &beamSearch{
+			decoder: &e.decoder, width: width, penalty: penalty, beams: make([]beam, len(w.sentences)),
+		}
 		for s := range b.beams {
-			b.beams[s] = beam{sentence: s, limit: w.limits[s], live: []beginning{{hypothesis: b.live[s]}}}
+			b.beams[s] = beam{sentence: s, limit: w.limits[s], live: []prefix{{hypothesis: b.live[s]}}}
 			for i := range width {
 				b.beams[s].slots = append(b.beams[s].slots, b.live[s].slot+i*w.limits[s])
 			}
@@ -42,52 +50,55 @@ func (e *Engine) Beam(p *tensor.Set, sources [][]int32, limit func(source int) i
 	return outputs, cost, err
 }
 
-// beamSearch searches for the sentences of one wave together.
+// beamSearch is the search for all sentences of one wave.
 type beamSearch struct {
 	*decoder
 	width     int
 	penalty   float32
-	beams     []beam // by sentence
-	most, exp []float32
-	logits    kernel.Tensor  // of the step
-	room      kernel.Staging // for those where the host does not read them
-	largest   []float32      // then the largest of each row
-	tokens    []int32        // and whose they are
-	each      int            // of a row; 0 where all are read
-	rows      []options
+	beams     []beam    // by sentence
+	most, exp []float32 // by live hypothesis: largest logit, sum of exponentials
+	logits    kernel.Tensor
+
+	// On an accelerator the host reads only the largest logits of each row, unless these do
+	// not decide.
+	each    int            // how many of each row; 0 where the host reads all
+	largest []float32      // [n, each]
+	tokens  []int32        // [n, each]: their columns
+	buf     kernel.Staging // for all logits
+	rows    []options
 }
 
-// options is the logits of tokens that may follow a beginning.
+// options is the logits of tokens that may follow a prefix.
 type options struct {
 	x   []float32
-	ids []int32 // the tokens, nil for all in order
+	ids []int32 // their tokens; nil means the tokens 0, 1, 2, ...
 }
 
-// beam is one sentence's search. It is done when nothing is live.
+// beam is the search for one sentence. It is done when no prefix is live.
 type beam struct {
 	sentence int
 	limit    int
 	slots    []int // the first rows of width ranges of the caches
-	live     []beginning
-	ended    []beginning
+	live     []prefix
+	ended    []prefix
 }
 
-// beginning is a hypothesis with its tokens so far and their score: the sum
-// of log probabilities, or, when it has ended, that divided by the penalty.
-type beginning struct {
+// prefix is a hypothesis with its tokens so far and their score: the sum of log-probabilities,
+// divided by the length penalty after the prefix has ended.
+type prefix struct {
 	hypothesis
 	tokens []int32
 	score  float32
 }
 
-// candidate is a beginning, by its rank in the beam, and a token to follow it.
+// candidate is a live prefix, by its rank in the beam, and a token that may follow it.
 type candidate struct {
 	score float32
 	token int32
 	rank  int
 }
 
-// before is the order of candidates, best first.
+// before reports whether c is better than d.
 func (c candidate) before(d candidate) bool {
 	switch {
 	case c.score != d.score:
@@ -98,14 +109,16 @@ func (c candidate) before(d candidate) bool {
 	return c.rank < d.rank
 }
 
-// search steps until every beam is done.
+// search takes steps until every beam is done.
 func (b *beamSearch) search() error {
 	for t := 0; len(b.live) > 0; t++ {
 		lse, err := b.predict(t)
 		if err != nil {
 			return err
 		}
+		// length**penalty, by functions that have the same bits everywhere.
 		penalty := kernel.Exp(float32(b.penalty * kernel.Log(float32(t+1))))
+		// The live prefixes of all beams are the rows of the logits, beam after beam.
 		row := 0
 		for s := range b.beams {
 			if m := &b.beams[s]; len(m.live) > 0 {
@@ -115,6 +128,7 @@ func (b *beamSearch) search() error {
 				b.follow(m, found, t+1, penalty)
 			}
 		}
+		// The next step's hypotheses.
 		b.live, b.ids = b.live[:0], b.ids[:0]
 		for s := range b.beams {
 			for _, h := range b.beams[s].live {
@@ -126,20 +140,22 @@ func (b *beamSearch) search() error {
 	return nil
 }
 
-// predict takes a step, and gives the log of the sum of exponentials of each
-// row of logits.
+// predict takes a step and returns the logarithm of the sum of exponentials of each row of
+// logits, which turns logits into log-probabilities.
 func (b *beamSearch) predict(t int) ([]float32, error) {
 	n := len(b.live)
 	b.most, b.exp = slices.Grow(b.most[:0], n)[:n], slices.Grow(b.exp[:0], n)[:n]
 	most, exp := floats(b.most, n), floats(b.exp, n)
 	kernel.BeginAsync(b.dev)
 	logits := b.beamStep(t, most, exp)
-	if b.logits, b.each = logits, 0; logits.Home != nil { // else they are at hand
+	// The logits of an accelerator stay there, but for the largest of each row.
+	if b.logits, b.each = logits, 0; logits.Home != nil {
 		b.each = min(2*b.width+spare, logits.Shape[1])
 		b.largest = slices.Grow(b.largest[:0], n*b.each)[:n*b.each]
 		b.tokens = slices.Grow(b.tokens[:0], n*b.each)[:n*b.each]
 		b.run(kernel.TopK, kernel.Attr{Rows: b.each},
-			[]kernel.Tensor{floats(b.largest, n, b.each), ints(b.tokens, n, b.each)}, []kernel.Tensor{logits})
+			[]kernel.Tensor{floats(b.largest, n, b.each), ints(b.tokens, n, b.each)},
+			[]kernel.Tensor{logits})
 	}
 	kernel.EndAsync(b.dev)
 	for i := range n {
@@ -151,8 +167,8 @@ func (b *beamSearch) predict(t int) ([]float32, error) {
 	return b.exp, nil
 }
 
-// beamStep takes a step, and puts the largest of each row of logits in most and
-// the sum of the row's exponentials in exp.
+// beamStep takes a step. It puts the largest logit of each row in most, and the sum of the row's
+// exponentials in exp.
 func (d *decoder) beamStep(t int, most, exp kernel.Tensor) (logits kernel.Tensor) {
 	logits = d.step(t)
 	d.do(kernel.RowMax, kernel.Attr{}, []kernel.Tensor{most}, []kernel.Tensor{logits})
@@ -160,25 +176,26 @@ func (d *decoder) beamStep(t int, most, exp kernel.Tensor) (logits kernel.Tensor
 	return logits
 }
 
-// spare is how many more of a row's largest logits are read than there are
-// candidates, so that the least of them is seldom as good as one.
+// spare is how many more of a row's largest logits are read than there are candidates, so that
+// the smallest of them is seldom as good as a candidate.
 const spare = 6
 
-// candidates returns the best that may be written, two for each of the width, in
-// order. The beginnings of m are the rows of logits from row on, lse the log of
-// the sum of exponentials of each. Where the largest of each row do not decide,
-// as another's score may round to the same, all are read.
+// candidates returns the 2*width best candidates of m, the best first: enough for width
+// prefixes even where width of them end. The live prefixes of m are the rows of logits from
+// row on, and lse is the logarithm of the sum of exponentials of each. If the largest
+// logits of each row do not decide, because the score of another may round to the same, the
+// host reads all logits.
 func (b *beamSearch) candidates(m *beam, row int, lse []float32) []candidate {
-	n := 2 * b.width
+	n := 2 * b.width // at most width of them end
 	best := m.best(b.options(m, row), lse, n, b.marks)
 	if b.each > 0 && b.each < b.logits.Shape[1] && !m.decided(best, b.rows, lse, n) {
-		b.logits, b.each = kernel.Fetch(&b.room, b.logits), 0
+		b.logits, b.each = kernel.Fetch(&b.buf, b.logits), 0
 		best = m.best(b.options(m, row), lse, n, b.marks)
 	}
 	return best
 }
 
-// options is the rows of m's beginnings, the first of which is row.
+// options returns the logits of m's live prefixes, whose first row is row.
 func (b *beamSearch) options(m *beam, row int) []options {
 	b.rows = b.rows[:0]
 	ids, width := b.decoder.candidates(m.sentence), b.logits.Shape[1]
@@ -197,8 +214,8 @@ func (b *beamSearch) options(m *beam, row int) []options {
 	return b.rows
 }
 
-// decided reports whether the n best of the largest of each row are the best of
-// all: whatever else a row has is at most its last one here.
+// decided reports whether best, the n best candidates among the largest logits of each row,
+// are the best of all. Every other logit of a row is at most the row's last one here.
 func (m *beam) decided(best []candidate, rows []options, lse []float32, n int) bool {
 	for rank, h := range m.live {
 		last := rows[rank].x[len(rows[rank].x)-1]
@@ -209,10 +226,12 @@ func (m *beam) decided(best []candidate, rows []options, lse []float32, n int) b
 	return true
 }
 
-// best returns the n best candidates of rows, by beginning, in order.
+// best returns the n best candidates, the best first. rows has the logits that follow each live
+// prefix.
 func (m *beam) best(rows []options, lse []float32, n int, marks Marks) []candidate {
 	best := make([]candidate, 0, n+1)
 	for rank, h := range m.live {
+		// Once the list is full, most logits fail the first comparison below.
 		ids := rows[rank].ids
 		least := float32(math.Inf(-1))
 		if len(best) == n {
@@ -229,6 +248,7 @@ func (m *beam) best(rows []options, lse []float32, n int, marks Marks) []candida
 			if marks.hidden(token) {
 				continue
 			}
+			// Insert the candidate behind those that are better.
 			score := h.score + (x - lse[rank])
 			if len(best) == n && score < best[n-1].score {
 				continue
@@ -249,21 +269,20 @@ func (m *beam) best(rows []options, lse []float32, n int, marks Marks) []candida
 	return best
 }
 
-// leastLogit is a little below every logit whose token, after a beginning of
-// that score, reaches score: most logits are below it and need no more than a
-// comparison.
+// leastLogit is a bound a little below every logit with which a prefix of score before reaches
+// score. Logits below it need no exact computation.
 func leastLogit(score, before, lse float32) float32 {
 	s, b, l := float64(score), float64(before), float64(lse)
 	slack := (math.Abs(s) + math.Abs(b) + math.Abs(l)) / (1 << 20) // far more than two roundings
 	return float32(s - b + l - slack)
 }
 
-// follow puts the candidates, the best first, in the place of m's beginnings
-// of length-1 tokens: those that end, if they are among the width best, with
-// the ended, the width best others with the live.
+// follow replaces m's live prefixes by the candidates, the best first, which have length
+// tokens. Candidates that end join the ended if they are among the width best, and the width
+// best others are live.
 func (b *beamSearch) follow(m *beam, found []candidate, length int, penalty float32) {
-	var next []beginning
-	var parents []int
+	var next []prefix
+	var parents []int // of next: their ranks in m.live
 	for i, c := range found {
 		parent := m.live[c.rank]
 		switch {
@@ -272,10 +291,11 @@ func (b *beamSearch) follow(m *beam, found []candidate, length int, penalty floa
 			m.ended = append(m.ended, parent)
 		case c.token != b.marks.EOS && len(next) < b.width:
 			tokens := append(slices.Clone(parent.tokens), c.token)
-			next = append(next, beginning{parent.hypothesis, tokens, c.score})
+			next = append(next, prefix{parent.hypothesis, tokens, c.score})
 			parents = append(parents, c.rank)
 		}
 	}
+	// The sentence may be done: by enough ended prefixes, or by its limit.
 	if len(m.ended) >= b.width {
 		next = nil
 	}
@@ -289,10 +309,11 @@ func (b *beamSearch) follow(m *beam, found []candidate, length int, penalty floa
 	m.live = next
 }
 
-// assign gives each of next a range of the caches with its parent's rows. A
-// parent's first child takes the parent's own range; the others copy it to the
-// ranges that no first child has, so no range is written that is still read.
-func (b *beamSearch) assign(m *beam, next []beginning, parents []int, rows int) {
+// assign gives each prefix of next a range of the caches with the rows of its parent. The first
+// child of a parent takes the parent's own range. The others copy it to ranges that no first
+// child has, so no range is overwritten that is still read.
+func (b *beamSearch) assign(m *beam, next []prefix, parents []int, rows int) {
+	// First the ranges that stay, then free ones for the copies.
 	var taken []int
 	for i, parent := range parents[:len(next)] {
 		if slices.Index(parents, parent) == i {
@@ -304,7 +325,7 @@ func (b *beamSearch) assign(m *beam, next []beginning, parents []int, rows int) 
 			continue
 		}
 		free := slices.IndexFunc(m.slots, func(slot int) bool { return !slices.Contains(taken, slot) })
-		to, from, w := m.slots[free], next[i].slot, b.config.Dim
+		to, from, w := m.slots[free], next[i].slot, b.config.Dim // next[i] still has its parent's slot
 		for l := range b.layers {
 			a := &b.layers[l].self
 			for _, x := range []*kernel.Tensor{&a.keys, &a.values} {
@@ -316,9 +337,9 @@ func (b *beamSearch) assign(m *beam, next []beginning, parents []int, rows int) 
 	}
 }
 
-// translation is the tokens of the highest score among the ended.
+// translation returns the tokens of the ended prefix with the highest score.
 func (m *beam) translation() []int32 {
-	best := m.ended[0]
+	best := m.ended[0] // the first that ended wins among equals
 	for _, h := range m.ended[1:] {
 		if h.score > best.score {
 			best = h

@@ -52,7 +52,7 @@ func TestBeamBatch(t *testing.T) {
 }
 
 // TestBeamEqualsSlow compares with a search that keeps no caches, runs the
-// whole forward pass for every beginning and sorts all candidates.
+// whole forward pass for every prefix and sorts all candidates.
 func TestBeamEqualsSlow(t *testing.T) {
 	const width, limit, penalty = 3, 6, 0.75
 	e, p := NewEngine(open(t, ""), toy), sharp()
@@ -69,8 +69,8 @@ func TestBeamEqualsSlow(t *testing.T) {
 }
 
 func slowBeam(e *Engine, p *tensor.Set, src []int32, width, limit int, penalty float32) []int32 {
-	live := []beginning{{}}
-	var ended []beginning
+	live := []prefix{{}}
+	var ended []prefix
 	for length := 1; length <= limit && len(ended) < width; length++ {
 		var all []candidate
 		for rank, h := range live {
@@ -89,14 +89,14 @@ func slowBeam(e *Engine, p *tensor.Set, src []int32, width, limit int, penalty f
 			}
 			return 1
 		})
-		var next []beginning
+		var next []prefix
 		for i, c := range all[:2*width] {
 			tokens := append(slices.Clone(live[c.rank].tokens), c.token)
 			if c.token != EOS && len(next) < width {
-				next = append(next, beginning{tokens: tokens, score: c.score})
+				next = append(next, prefix{tokens: tokens, score: c.score})
 			} else if c.token == EOS && i < width {
 				score := c.score / kernel.Exp(float32(penalty*kernel.Log(float32(length))))
-				ended = append(ended, beginning{tokens: tokens[:length-1], score: score})
+				ended = append(ended, prefix{tokens: tokens[:length-1], score: score})
 			}
 		}
 		live = next
@@ -104,7 +104,7 @@ func slowBeam(e *Engine, p *tensor.Set, src []int32, width, limit int, penalty f
 	if len(ended) == 0 {
 		return live[0].tokens
 	}
-	return slices.MaxFunc(ended, func(a, b beginning) int {
+	return slices.MaxFunc(ended, func(a, b prefix) int {
 		if a.score < b.score {
 			return -1
 		} else if a.score > b.score {
@@ -151,7 +151,7 @@ func TestDecided(t *testing.T) {
 		var lse []float32
 		v, k := 8+r.IntN(20), 5+r.IntN(3)
 		for range 1 + r.IntN(3) {
-			m.live = append(m.live, beginning{score: -float32(r.IntN(40))})
+			m.live = append(m.live, prefix{score: -float32(r.IntN(40))})
 			lse = append(lse, float32(r.IntN(3)))
 			x := make([]float32, v)
 			for i := range x {

@@ -95,7 +95,7 @@ func benchmarkGradient(b *testing.B, s *stopwatch) {
 // 64 side by side and one alone, in binary32 and in int8.
 func BenchmarkGreedy(b *testing.B) {
 	for _, n := range []int{64, 1} {
-		for l, name := range []string{turned: "binary32", coded: "int8"} {
+		for l, name := range []string{transposed: "binary32", coded: "int8"} {
 			if name != "" {
 				b.Run(fmt.Sprintf("%d/%s", n, name), func(b *testing.B) {
 					each(b, func(b *testing.B, s *stopwatch) { benchmarkGreedy(b, s, n, layout(l)) })

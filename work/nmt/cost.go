@@ -5,14 +5,14 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// Meter gives the exact cost of what an [Engine] computes with parameters as
-// [Config.Shapes] lists them. It computes nothing and needs no parameters.
+// Meter returns the exact cost of what an [Engine] computes with parameters that
+// [Config.Shapes] lists. It needs no parameters and computes no tensors.
 //
-// The cost of each row of the kernels' table is a sum of terms that are linear in
-// the tokens of a side, or in the scores of an attention. So is the cost of a
-// whole graph. A Meter plans the engine's own graphs, and takes the decoder's own
-// steps on a device that computes nothing, for a few small batches. It solves for
-// the coefficients, which then hold for every batch.
+// The cost of each operation is a sum of terms that are linear in the number of source or
+// target tokens, or in the number of attention scores. So is the cost of a whole graph. A
+// Meter makes the engine's own graphs, and takes the decoder's own steps on a device that
+// computes nothing, for a few small batches. From their costs it finds the coefficients,
+// which hold for every batch.
 //
 // A Meter does not change and is safe for concurrent use.
 type Meter struct {
@@ -21,15 +21,16 @@ type Meter struct {
 	elements               uint64
 }
 
-// Sizes is what the cost of a batch depends on.
+// Sizes is the numbers that the cost of a batch depends on.
 type Sizes struct {
-	Source, Target uint64 // tokens: the sources' with EOS, the targets' with BOS or EOS
-	// Self is the sum of the squares of the sources' lengths, Causal of the
-	// targets', and Cross of the products of both.
+	Source, Target uint64 // tokens: of sources with EOS, of targets with BOS or EOS
+	// Self is the sum of the squares of the sources' lengths, Causal the same of the
+	// targets, and Cross the sum of the products of both lengths of each pair.
 	Self, Causal, Cross uint64
 }
 
-// SizesOf measures a batch. It fails on a batch that a model of c cannot take.
+// SizesOf returns the sizes of a batch. It returns an error for tokens or lengths that a model
+// of c does not take.
 func SizesOf(c Config, b Batch) (Sizes, error) {
 	if err := b.check(c); err != nil {
 		return Sizes{}, err
@@ -41,14 +42,14 @@ func SizesOf(c Config, b Batch) (Sizes, error) {
 	return s, nil
 }
 
-// add adds a pair of sentences of so many tokens.
+// add adds one pair of sentences with the given numbers of tokens.
 func (s *Sizes) add(source, target uint64) {
 	s.Source, s.Target = s.Source+source, s.Target+target
 	s.Self, s.Causal, s.Cross = s.Self+source*source, s.Causal+target*target, s.Cross+source*target
 }
 
-// terms are the coefficients of [Sizes], in that order, and what every graph
-// costs besides.
+// terms are the coefficients of [Sizes], and the part of the cost that does not depend on the
+// batch.
 type terms struct {
 	fixed                               uint64
 	source, target, self, causal, cross uint64
@@ -59,9 +60,11 @@ func (t terms) of(s Sizes) uint64 {
 	return t.fixed + t.source*s.Source + t.target*s.Target + t.self*s.Self + t.causal*s.Causal + t.cross*s.Cross
 }
 
-// solve finds the terms from the costs of six batches of one pair of sentences.
+// solve finds the terms from the costs of six batches, each of one pair of sentences with the
+// given numbers of tokens.
 func solve(cost func(source, target int) uint64) terms {
 	c11, c21, c12, c31, c13, c22 := cost(1, 1), cost(2, 1), cost(1, 2), cost(3, 1), cost(1, 3), cost(2, 2)
+	// Second differences give the quadratic terms, then first differences the linear ones.
 	t := terms{self: (c31 + c11 - 2*c21) / 2, causal: (c13 + c11 - 2*c12) / 2, cross: c22 + c11 - c21 - c12}
 	t.source = c21 - c11 - 3*t.self - t.cross
 	t.target = c12 - c11 - 3*t.causal - t.cross
@@ -91,8 +94,7 @@ func elements(shapes []ParamShape) (n uint64) {
 	return n
 }
 
-// Gradient is the cost of [Engine.Gradient] of batches of these sizes, of which
-// there is at least one.
+// Gradient is the cost of [Engine.Gradient] for batches of these sizes, at least one.
 func (m *Meter) Gradient(batches ...Sizes) uint64 {
 	cost := uint64(len(batches)-1) * m.elements // each after the first is added
 	for _, s := range batches {
@@ -101,21 +103,20 @@ func (m *Meter) Gradient(batches ...Sizes) uint64 {
 	return cost
 }
 
-// Loss is the cost of [Engine.Loss] of a batch of these sizes.
+// Loss is the cost of [Engine.Loss] for a batch of these sizes.
 func (m *Meter) Loss(s Sizes) uint64 { return m.loss.of(s) }
 
-// Translation is the cost of translating a sentence of source tokens, EOS
-// included, in so many steps, 1 or more: by [Engine.Greedy] where width is 0, and
-// else by [Engine.Beam] of that width whose steps but the first have live
+// Translation is the cost of translating a sentence of source tokens, EOS included, in the
+// given number of steps, at least 1. With width 0 it is the cost of [Engine.Greedy], and
+// otherwise of [Engine.Beam] with this width, if all steps but the first have width live
 // hypotheses. The other sentences of a call do not matter.
 //
-// Greedy takes a step for each token of the output and one for EOS, but for an
-// output of the most tokens, which is not followed by EOS. How many steps
-// Beam takes does not show in its output.
+// Greedy takes one step for each token of the output and one for EOS. An output that ends at
+// the limit has no step for EOS. The number of steps of Beam cannot be seen in its output.
 func (m *Meter) Translation(source, steps, width int) uint64 {
 	var in, first, later Sizes
 	in.add(uint64(source), 0)
-	// Step i looks at source keys and at i of its own.
+	// Step i attends to all keys of the source and to i keys of its own.
 	s, n := uint64(source), uint64(steps)
 	first.Source, first.Target = s, 1
 	later.Source, later.Target = s*(n-1), n*(n+1)/2-1
@@ -127,7 +128,7 @@ func (m *Meter) Translation(source, steps, width int) uint64 {
 	return cost + live*(step.fixed*(n-1)+step.source*later.Source+step.target*later.Target)
 }
 
-// measured is a model whose parameters have shapes alone.
+// measured is a model whose parameters have shapes but no storage.
 type measured struct {
 	config Config
 	in     inputs
@@ -141,12 +142,12 @@ func newMeasured(c Config, shapes []ParamShape) *measured {
 	return p
 }
 
-// pair packs one pair of sentences of so many tokens, marks included.
+// pair packs one pair of sentences with the given numbers of tokens, special tokens included.
 func (p *measured) pair(source, target int) {
 	p.in.pack([][]int32{make([]int32, source-1)}, [][]int32{make([]int32, target-1)})
 }
 
-// training measures the graph of a gradient, or of a loss alone.
+// training measures the graph of a gradient, or only of a loss.
 func (p *measured) training(gradient bool) terms {
 	p.pair(1, 1)
 	t := newTrainingGraph(p.config, &p.in, gradient)
@@ -168,16 +169,17 @@ func (p *measured) encoding() terms {
 	})
 }
 
-// steps measures the step of a search, whose cost for one hypothesis is linear in
-// the tokens of the source and in the position.
+// steps measures one step of a search. For one hypothesis its cost is linear in the number of
+// source tokens and in the position.
 func (p *measured) steps(step func(t int)) terms {
 	d := &p.decoder
-	d.lay(p.config, p.in.shapes)
+	d.layOut(p.config, p.in.shapes)
 	d.load(idle{}, p.config, p.params)
 	return solve(func(source, position int) uint64 {
 		p.pair(source, 1)
 		d.begin(1, position, &p.in.source, p.in.positions)
 		for i := range d.layers {
+			// The encoder's keys and values, as encode would leave them.
 			memory := kernel.Tensor{Type: kernel.F32, Shape: []int{source, p.config.Dim}}
 			d.layers[i].cross.keys, d.layers[i].cross.values = memory, memory
 		}
@@ -187,7 +189,7 @@ func (p *measured) steps(step func(t int)) terms {
 	})
 }
 
-// idle is a device that computes nothing.
+// idle is a device that ignores its calls.
 type idle struct{}
 
 func (idle) Name() string                                           { return "idle" }

@@ -9,60 +9,59 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// decoder computes the decoder for one position of many hypotheses at a time.
-// The keys and values of earlier positions are kept: each hypothesis owns a
-// range of rows of every layer's cache, found through the segment table, so
-// hypotheses come and go without moving the others. It calls the rows of the
-// kernels' table directly; a row's result for a hypothesis does not depend on
-// the other hypotheses.
+// decoder computes one position of many hypotheses at a time. It keeps the keys and values of
+// earlier positions: each hypothesis owns a range of rows in every layer's cache, which
+// segment tables name, so hypotheses come and go without moving others. It calls the
+// operations of package kernel directly, without a graph. The result of a hypothesis does
+// not depend on the other hypotheses.
 type decoder struct {
 	dev    kernel.Device
 	config Config
 	marks  Marks
-	cost   uint64 // so far
-	call   kernel.Call
+	cost   uint64      // so far
+	call   kernel.Call // the call being made, whose storage is used again
 
-	params []*kernel.Tensor // by parameter: its place here, nil for none
+	params []*kernel.Tensor // by parameter: the field below that holds it, nil for none
 	table  kernel.Tensor    // embeddings [Vocab, Dim]
-	output linear           // to [Vocab]; no weight where that is the table, no bias where there is none
-	pe     kernel.Tensor    // positions [L, Dim]
+	output linear           // to [Vocab]; without a weight where table serves
+	pe     kernel.Tensor    // position table [L, Dim]
 	norm   linear           // after the last layer
 	layers []decoderLayer
 	source *ragged // the sentences being translated
 	live   []hypothesis
 	ids    []int32 // by live hypothesis: its newest token
-	pos    []int32
-	self   []int32 // segment tables [n,4]
-	cross  []int32
-	rows   []int32 // by live hypothesis: where its position is in the caches
-	hidden []int32 // where the logits of tokens are that are never written
+	pos    []int32 // by live hypothesis: the position of that token
+	self   []int32 // segment tables [n,4]: to the hypothesis's own rows of the caches,
+	cross  []int32 // and to the rows of its source
+	rows   []int32 // by live hypothesis: its present row in the caches
+	hidden []int32 // the indexes of logits that are set to -infinity
 
 	x, z, q, k, v, y, stats kernel.Tensor // [n, Dim], stats [n, 2]
 	h                       kernel.Tensor // [n, FFN]
 	logits                  kernel.Tensor // [n, Vocab]
-	never                   kernel.Tensor // [2n, 1]: -infinity, for those tokens
-	picked                  kernel.Tensor // [n, 1]: the logits of tokens that were chosen
+	never                   kernel.Tensor // [2n, 1]: -infinity
+	picked                  kernel.Tensor // [n, 1]: the logits of the chosen tokens
 	narrowed                narrowing
-	codes, scales           kernel.Tensor // I8 [n, Dim or FFN], [n]: what coded projections read
+	codes, scales           kernel.Tensor // I8 [n, Dim or FFN], [n]: the input of 8-bit projections
 }
 
-// linear is a projection's weight and bias, or a norm's gain and bias. A weight
-// of codes has scales, by column.
+// linear is a projection's weight and bias, or a norm's gain and bias. A weight of 8-bit codes
+// has a scale for each column.
 type linear struct{ weight, scale, bias kernel.Tensor }
 
-// target is a projection and where its result goes.
+// target is a projection and the tensor for its result.
 type target struct {
 	y kernel.Tensor
 	linear
 }
 
-// attention is the parameters of an attention sub-layer and the keys and
-// values it looks at, [rows, Dim].
+// attention is the parameters of an attention sub-layer, and its keys and values [rows, Dim].
 type attention struct {
 	norm, q, k, v, out linear
 	keys, values       kernel.Tensor
 }
 
+// decoderLayer is the parameters and caches of one layer.
 type decoderLayer struct {
 	self, cross    attention
 	norm, up, down linear
@@ -74,7 +73,7 @@ type hypothesis struct {
 	slot     int // its first row in the caches
 }
 
-// load points d at the parameters p, of the shapes that it was laid out for.
+// load gives d the parameters p, whose shapes are those of layOut.
 func (d *decoder) load(dev kernel.Device, c Config, p *tensor.Set) {
 	d.dev, d.config, d.marks, d.cost = dev, c, c.Tokens(), 0
 	d.narrowed.table = kernel.Tensor{}
@@ -85,9 +84,9 @@ func (d *decoder) load(dev kernel.Device, c Config, p *tensor.Set) {
 	}
 }
 
-// lay finds the place of each parameter in an empty decoder; the encoder's
+// layOut finds the field of an empty decoder for each parameter. The encoder's parameters
 // have none.
-func (d *decoder) lay(c Config, shapes []ParamShape) {
+func (d *decoder) layOut(c Config, shapes []ParamShape) {
 	places := map[string]*kernel.Tensor{"embedding.weight": &d.table}
 	lin := func(name string, l *linear) {
 		places[name+".weight"], places[name+".scale"], places[name+".bias"] = &l.weight, &l.scale, &l.bias
@@ -118,7 +117,8 @@ func (d *decoder) lay(c Config, shapes []ParamShape) {
 	}
 }
 
-// begin makes room for n hypotheses whose caches take rows rows. The layers' cross keys and values are set already.
+// begin makes room for n hypotheses with rows rows of the caches together. The keys and values
+// of the cross attentions are already there.
 func (d *decoder) begin(n, rows int, source *ragged, pe kernel.Tensor) {
 	c := d.config
 	d.source, d.pe = source, pe
@@ -135,6 +135,7 @@ func (d *decoder) begin(n, rows int, source *ragged, pe kernel.Tensor) {
 	for len(d.never.F) < 2*n {
 		d.never.F = append(d.never.F, float32(math.Inf(-1)))
 	}
+	// Codes of the widest input; project cuts them to each input's size.
 	if wide := n * max(c.Dim, c.FFN); cap(d.codes.B) < wide {
 		d.codes, d.scales = kernel.Alloc(d.dev, kernel.I8, wide), kernel.Alloc(d.dev, kernel.F32, n)
 		d.codes.Shape = []int{1, wide}
@@ -146,10 +147,10 @@ func (d *decoder) begin(n, rows int, source *ragged, pe kernel.Tensor) {
 	d.live, d.ids = d.live[:0], d.ids[:0]
 }
 
-// reserve gives t the shape [rows, width], with new storage if it is short.
-// The elements are whatever they were.
+// reserve gives t the shape [rows, width], with new storage if there is too little. The
+// elements are arbitrary.
 func (d *decoder) reserve(t *kernel.Tensor, rows, width int) {
-	if cap(t.F) < rows*width {
+	if cap(t.F) < rows*width { // the old elements are not needed: nothing is copied
 		*t = kernel.Alloc(d.dev, kernel.F32, rows*width)
 		t.Shape = []int{rows, width}
 		return
@@ -158,10 +159,10 @@ func (d *decoder) reserve(t *kernel.Tensor, rows, width int) {
 	t.F = t.F[:rows*width]
 }
 
-// step computes the logits [n, Vocab] of the token after d.ids, the tokens at
-// position t of the n live hypotheses, of which Pad and BOS are -infinity. It
-// is good until the next step. Where there is a shortlist the columns are the
-// sentence's candidates, and -infinity.
+// step computes the logits [n, Vocab] of the token that follows d.ids, which are the tokens
+// at position t of the n live hypotheses. The logits of Pad and BOS are -infinity. The
+// result is valid until the next step. With a shortlist the columns are the candidates of
+// each row's sentence, and -infinity behind them.
 func (d *decoder) step(t int) kernel.Tensor {
 	kernel.BeginAsync(d.dev)
 	defer kernel.EndAsync(d.dev)
@@ -169,6 +170,8 @@ func (d *decoder) step(t int) kernel.Tensor {
 	for _, b := range []*kernel.Tensor{&d.x, &d.z, &d.q, &d.k, &d.v, &d.y, &d.stats, &d.h} {
 		d.reserve(b, n, b.Shape[1])
 	}
+	// Each hypothesis is a segment of one query: in self attention its keys are its own
+	// rows of the caches so far, in cross attention those of its source.
 	d.pos, d.self, d.cross, d.rows = d.pos[:0], d.self[:0], d.cross[:0], d.rows[:0]
 	for i, h := range d.live {
 		from, to := d.source.starts[h.sentence], d.source.starts[h.sentence+1]
@@ -181,6 +184,7 @@ func (d *decoder) step(t int) kernel.Tensor {
 
 	d.do(kernel.Embed, kernel.Attr{Scale: d.config.embedScale()}, []kernel.Tensor{d.x},
 		[]kernel.Tensor{d.table, ints(d.ids, n), ints(d.pos, n), d.pe})
+	// The layers, as in model.decode. New keys and values go to the caches first.
 	for i := range d.layers {
 		l := &d.layers[i]
 		z := d.enter(l.self.norm)
@@ -198,8 +202,8 @@ func (d *decoder) step(t int) kernel.Tensor {
 	return d.predict(d.enter(d.norm))
 }
 
-// enter is what a sub-layer, or the output, reads: norm(x), or x itself where
-// norms come after.
+// enter is the input of a sub-layer or of the output projection: norm(x), or x itself where
+// norms follow sub-layers.
 func (d *decoder) enter(norm linear) kernel.Tensor {
 	if d.config.PostNorm {
 		return d.x
@@ -208,7 +212,7 @@ func (d *decoder) enter(norm linear) kernel.Tensor {
 	return d.z
 }
 
-// leave adds y, what a sub-layer gives, to x.
+// leave adds y, the output of a sub-layer, to x.
 func (d *decoder) leave(norm linear) {
 	d.do(kernel.Add, kernel.Attr{}, []kernel.Tensor{d.x}, []kernel.Tensor{d.x, d.y})
 	if d.config.PostNorm {
@@ -219,10 +223,12 @@ func (d *decoder) leave(norm linear) {
 
 // normalize is z = norm(x).
 func (d *decoder) normalize(l linear) {
-	d.do(kernel.LayerNorm, kernel.Attr{Eps: d.config.eps()}, []kernel.Tensor{d.z, d.stats}, []kernel.Tensor{d.x, l.weight, l.bias})
+	d.do(kernel.LayerNorm, kernel.Attr{Eps: d.config.eps()},
+		[]kernel.Tensor{d.z, d.stats}, []kernel.Tensor{d.x, l.weight, l.bias})
 }
 
-// predict gives the logits, output(z), of what may be written.
+// predict computes the logits output(z), with -infinity for tokens that no translation
+// contains.
 func (d *decoder) predict(z kernel.Tensor) kernel.Tensor {
 	if w := &d.narrowed; w.on {
 		d.reserve(&w.wide, len(d.live), len(w.all))
@@ -231,11 +237,12 @@ func (d *decoder) predict(z kernel.Tensor) kernel.Tensor {
 	}
 	d.reserve(&d.logits, len(d.live), d.config.Vocab)
 	d.unembed(z, target{d.logits, d.output})
+	// Pad and BOS of every row, as indexes of the matrix seen as one column.
 	d.hidden = d.hidden[:0]
 	for i := range d.live {
 		row := int32(i * d.config.Vocab)
 		d.hidden = append(d.hidden, row+d.marks.Pad)
-		if d.marks.BOS != d.marks.Pad { // the same in some programs' models
+		if d.marks.BOS != d.marks.Pad { // some programs use one token for both
 			d.hidden = append(d.hidden, row+d.marks.BOS)
 		}
 	}
@@ -244,32 +251,33 @@ func (d *decoder) predict(z kernel.Tensor) kernel.Tensor {
 	return d.logits
 }
 
-// pick gives the logits of one token of each row, where the host reads them.
+// pick brings the logits of one token of each row to the host.
 func (d *decoder) pick(logits kernel.Tensor, tokens []int32) []float32 {
 	n := len(tokens)
+	// Gather from the matrix seen as one column.
 	ids := make([]int32, n)
 	for i, token := range tokens {
 		ids[i] = int32(i*logits.Shape[1]) + token
 	}
 	d.picked.F = slices.Grow(d.picked.F[:0], n)[:n]
-	d.run(kernel.Gather, kernel.Attr{}, []kernel.Tensor{floats(d.picked.F, n, 1)}, []kernel.Tensor{column(logits), ints(ids, n)})
+	d.run(kernel.Gather, kernel.Attr{},
+		[]kernel.Tensor{floats(d.picked.F, n, 1)}, []kernel.Tensor{column(logits), ints(ids, n)})
 	return d.picked.F
 }
 
-// column is a matrix's elements one below the other.
+// column is a matrix's elements as a matrix of one column.
 func column(x kernel.Tensor) kernel.Tensor {
 	x.Shape = []int{x.Len(), 1}
 	return x
 }
 
-// put sets rows of x in place. Like all that moves values and computes none,
-// it is no part of the cost.
+// put sets rows of x to values, in place. Operations that only move values do not count in
+// the cost.
 func (d *decoder) put(x, rows, values kernel.Tensor) {
 	d.run(kernel.Scatter, kernel.Attr{}, []kernel.Tensor{x}, []kernel.Tensor{x, rows, values})
 }
 
-// unembed is the output projection. Without a weight of its own that is the
-// table.
+// unembed is the output projection. Without a weight of its own it uses the embedding table.
 func (d *decoder) unembed(z kernel.Tensor, to target) {
 	switch to.weight.Type {
 	case kernel.I8:
@@ -285,7 +293,8 @@ func (d *decoder) unembed(z kernel.Tensor, to target) {
 	}
 }
 
-// project is y = x*weight + bias for each target, all of codes or none.
+// project computes y = x*weight + bias for each target. Either all weights are 8-bit codes or
+// none is; the codes of x are made once.
 func (d *decoder) project(x kernel.Tensor, to ...target) {
 	if to[0].weight.Type == kernel.I8 {
 		n := x.Shape[0]
@@ -295,7 +304,8 @@ func (d *decoder) project(x kernel.Tensor, to ...target) {
 	}
 	for _, t := range to {
 		if t.weight.Type == kernel.I8 {
-			d.do(kernel.Linear8, kernel.Attr{}, []kernel.Tensor{t.y}, []kernel.Tensor{d.codes, d.scales, t.weight, t.scale, t.bias})
+			d.do(kernel.Linear8, kernel.Attr{},
+				[]kernel.Tensor{t.y}, []kernel.Tensor{d.codes, d.scales, t.weight, t.scale, t.bias})
 			continue
 		}
 		d.do(kernel.MatMul, kernel.Attr{}, []kernel.Tensor{t.y}, []kernel.Tensor{x, t.weight})
@@ -303,20 +313,23 @@ func (d *decoder) project(x kernel.Tensor, to ...target) {
 	}
 }
 
-// attend adds to x what the queries q find in a's keys and values.
+// attend computes attention of the queries d.q to a's keys and values, and adds its
+// projection to x.
 func (d *decoder) attend(a *attention, seg kernel.Tensor) {
-	d.do(kernel.Attend, softmaxAttr(d.config, false), []kernel.Tensor{d.k}, []kernel.Tensor{d.q, a.keys, a.values, seg})
+	// The result goes to d.k: the new keys are in the cache already.
+	d.do(kernel.Attend, softmaxAttr(d.config, false),
+		[]kernel.Tensor{d.k}, []kernel.Tensor{d.q, a.keys, a.values, seg})
 	d.project(d.k, target{d.y, a.out})
 	d.leave(a.norm)
 }
 
-// do calls a row and counts its cost.
+// do computes one operation and counts its cost.
 func (d *decoder) do(op kernel.Op, attr kernel.Attr, out, in []kernel.Tensor) {
 	d.run(op, attr, out, in)
 	d.cost += kernel.Cost(&d.call)
 }
 
-// run calls a row.
+// run computes one operation.
 func (d *decoder) run(op kernel.Op, attr kernel.Attr, out, in []kernel.Tensor) {
 	d.call.Op, d.call.Attr = op, attr
 	d.call.Out = append(d.call.Out[:0], out...)

@@ -8,36 +8,36 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// ErrNonFinite says that a result holds a NaN or an infinity. Such a unit of
-// work has no output bytes (NUMERICS.md, section 1.4).
+// ErrNonFinite is the error of a result that has a NaN or an infinity. A unit of work with
+// such a result has no output bytes: NUMERICS.md in package kernel, section 1.4.
 var ErrNonFinite = errors.New("nmt: non-finite result")
 
-// NonFiniteError is an [ErrNonFinite] that says where the first NaN or infinity
-// came from.
+// NonFiniteError is an [ErrNonFinite] with the place where the first NaN or infinity appeared.
 type NonFiniteError struct {
-	Batch  int    // its index among the batches
-	Op     string // the row of the table that made it, or "parameter" where it was given
-	Tensor string // the parameter, or the part of the model the operation belongs to
+	Batch  int    // the index of the batch
+	Op     string // the operation that computed it, or "parameter" if a parameter had it
+	Tensor string // the parameter, or the part of the model that the operation belongs to
 }
 
 func (e *NonFiniteError) Error() string {
 	return fmt.Sprintf("%v: batch %d, %s of %s", ErrNonFinite, e.Batch, e.Op, e.Tensor)
 }
 
-// Is reports that e is an [ErrNonFinite].
+// Is makes errors.Is(e, ErrNonFinite) true.
 func (e *NonFiniteError) Is(target error) bool { return target == ErrNonFinite }
 
-// Key selects the dropout masks of one gradient. A run uses a Step for one
-// batch only; MaxUint32 is Init's.
+// Key selects the dropout masks of a gradient. Every batch of a training run needs a Step of
+// its own. The Step MaxUint32 is [Init]'s.
 type Key struct {
 	Seed uint64
 	Step uint32
 }
 
-// Engine computes a model on one device. It keeps its graphs, their plans and
-// its working memory from call to call, and is not safe for concurrent use.
+// Engine computes a model on one device. It keeps its graphs, programs and memory from call
+// to call. One goroutine at a time may use it.
 type Engine struct {
-	// Shortlist limits what Greedy and Beam write; nil is the whole vocabulary.
+	// Shortlist limits the tokens that Greedy and Beam choose from; nil means the whole
+	// vocabulary.
 	Shortlist *Shortlist
 
 	dev    kernel.Device
@@ -46,18 +46,20 @@ type Engine struct {
 	arena  tensor.Arena
 	in     inputs
 
-	gradient *training   // with dropout, when it was needed first
-	loss     *training   // without
-	encoder  *encoding   // of what is to be translated
-	sum      *tensor.Set // gradients of several batches
-	matrices [][]int     // by parameter: its shape, a vector's as that of one row
-	totals   *tensor.Set // by parameter: the sums of its rows
-	calls    []kernel.Call
+	// The graphs, each made when it is first needed.
+	gradient *training // the loss with dropout, and its gradient
+	loss     *training // the loss without dropout
+	encoder  *encoding // the encoder, for translation
+
+	sum      *tensor.Set   // the sum of several batches' gradients
+	matrices [][]int       // by parameter: its shape as a matrix; a vector is one row
+	totals   *tensor.Set   // by parameter: the sums of its rows, see finite
+	calls    []kernel.Call // by parameter: its call in a group over all
 	decoder  decoder
 }
 
-// NewEngine returns an engine for models of configuration c, which must be
-// valid.
+// NewEngine returns an engine for models of configuration c on dev. c must be valid: see
+// [Config.Validate].
 func NewEngine(dev kernel.Device, c Config) *Engine {
 	shapes := c.Shapes()
 	totals, matrices := make([]tensor.Named, len(shapes)), make([][]int, len(shapes))
@@ -74,25 +76,27 @@ func NewEngine(dev kernel.Device, c Config) *Engine {
 	}
 }
 
-// LossSums is a loss over batches and what it took.
+// LossSums is the loss of one or more batches, summed over target tokens, and its cost.
 type LossSums struct {
-	Loss   float32 // sum over target tokens of the smoothed loss, in nats
-	NLL    float32 // sum of the negative log likelihood, in nats
-	Tokens int     // target tokens, EOS included
-	Cost   uint64  // floating-point operations, by the table
+	Loss   float32 // sum of the smoothed loss over target tokens, in nats
+	NLL    float32 // sum of the negative log-likelihoods, in nats
+	Tokens int     // number of target tokens, EOS included
+	Cost   uint64  // floating-point operations: see kernel.Cost
 }
 
 // Gradient is the gradient of the mean loss over some batches.
 type Gradient struct {
-	Grads *tensor.Set // by parameter; good until the engine's next call
+	Grads *tensor.Set // by parameter; valid until the engine's next call
 	LossSums
 }
 
-// Gradient computes the loss of batches under p, and the gradient of the mean
-// loss per target token of them all. Each batch's gradient is of the sum of its
-// losses over the tokens of all batches; they are added in order, and so are
-// the losses. Batch i drops by key with i added to the step. It fails on batches
-// or parameters that do not fit the configuration, and with a [NonFiniteError].
+// Gradient computes the loss of batches under the parameters p, and the gradient of the mean
+// loss per target token of all batches together.
+//
+// Each batch contributes the gradient of its summed loss divided by the tokens of all
+// batches. Contributions are added in the sequence of the batches, and so are the losses.
+// Batch i uses the dropout masks of key with i added to its Step. Gradient returns an error
+// for batches or parameters that do not fit the configuration, and a [NonFiniteError].
 func (e *Engine) Gradient(p *tensor.Set, batches []Batch, key Key) (Gradient, error) {
 	var g Gradient
 	for i, b := range batches {
@@ -100,8 +104,10 @@ func (e *Engine) Gradient(p *tensor.Set, batches []Batch, key Key) (Gradient, er
 		if err != nil {
 			return Gradient{}, err
 		}
-		t.plan.Run(e.dev)
-		s := t.stats(b)
+		t.program.Run(e.dev)
+		// Alone, a batch's gradient stays where it is. The next batch would overwrite it, so
+		// with several batches the first is copied and the others are added.
+		s := t.sums(b)
 		g.Loss, g.NLL = g.Loss+s.Loss, g.NLL+s.NLL
 		g.Tokens, g.Cost = g.Tokens+s.Tokens, g.Cost+s.Cost
 		switch {
@@ -117,21 +123,21 @@ func (e *Engine) Gradient(p *tensor.Set, batches []Batch, key Key) (Gradient, er
 		return Gradient{}, errors.New("nmt: no batch")
 	}
 	if !g.finite() || !e.finite(g.Grads) {
-		return Gradient{}, e.blame(p, batches, key)
+		return Gradient{}, e.locate(p, batches, key)
 	}
 	return g, nil
 }
 
-// first keeps the first batch's gradients for others to be added to.
+// first copies the first batch's gradients to e.sum, where other batches are added.
 func (e *Engine) first(grads *tensor.Set) *tensor.Set {
 	if e.sum == nil {
 		e.sum = grads.Zeros()
 	}
-	e.each(kernel.Scale, kernel.Attr{Scale: 1}, e.sum, grads) // a copy
+	e.each(kernel.Scale, kernel.Attr{Scale: 1}, e.sum, grads) // times 1 copies the bits
 	return e.sum
 }
 
-// add adds a batch's gradients to sum and returns what that costs.
+// add adds a batch's gradients to sum and returns the cost.
 func (e *Engine) add(sum, grads *tensor.Set) (cost uint64) {
 	calls := e.each(kernel.Add, kernel.Attr{}, sum, sum, grads)
 	for i := range calls {
@@ -140,13 +146,14 @@ func (e *Engine) add(sum, grads *tensor.Set) (cost uint64) {
 	return cost
 }
 
-// finite reports whether all of s is finite. The sum of a row that holds a NaN
-// or an infinity is one; one that overflows is looked at closely. Sums of rows,
-// unlike that of a whole tensor, keep all of a device busy.
+// finite reports whether no tensor of s has a NaN or an infinity. The sum of a row with a
+// NaN or an infinity is not finite, so the device sums rows and the host reads only the
+// sums. A sum may also overflow; then the host reads the whole tensor. Unlike the sum of
+// a tensor, sums of rows use all of a device.
 func (e *Engine) finite(s *tensor.Set) bool {
 	for i := range e.calls {
 		c, x := &e.calls[i], s.At(i).Tensor
-		x.Shape = e.matrices[i]
+		x.Shape = e.matrices[i] // a view: x is a copy of the tensor's header
 		c.Op, c.Attr, c.Label = kernel.RowSum, kernel.Attr{}, "combine/gradients"
 		c.In, c.Out = append(c.In[:0], x), append(c.Out[:0], e.totals.At(i).Tensor)
 	}
@@ -160,12 +167,13 @@ func (e *Engine) finite(s *tensor.Set) bool {
 	return true
 }
 
-// each computes op of every tensor of in, all at once, into the tensor of out
-// of the same name, and returns the calls, good until the next time.
+// each computes op for every parameter, as one group: from the tensors of in to the tensor of
+// out. It returns the calls, which are valid until the next call of each.
 func (e *Engine) each(op kernel.Op, attr kernel.Attr, out *tensor.Set, in ...*tensor.Set) []kernel.Call {
 	for i := range e.calls {
 		c := &e.calls[i]
-		c.Op, c.Attr, c.Label, c.In, c.Out = op, attr, "combine/gradients", c.In[:0], append(c.Out[:0], out.At(i).Tensor)
+		c.Op, c.Attr, c.Label = op, attr, "combine/gradients"
+		c.In, c.Out = c.In[:0], append(c.Out[:0], out.At(i).Tensor)
 		for _, s := range in {
 			c.In = append(c.In, s.At(i).Tensor)
 		}
@@ -174,21 +182,22 @@ func (e *Engine) each(op kernel.Op, attr kernel.Attr, out *tensor.Set, in ...*te
 	return e.calls
 }
 
-// blame finds where a gradient that is not finite went wrong, one operation
-// after the other.
-func (e *Engine) blame(p *tensor.Set, batches []Batch, key Key) error {
+// locate computes a gradient that is not finite again, one operation after the other, and
+// returns the place where the first NaN or infinity appeared.
+func (e *Engine) locate(p *tensor.Set, batches []Batch, key Key) error {
 	for i := range batches {
 		t, err := e.prepareGradient(p, batches, i, key)
 		if err != nil {
 			return err
 		}
-		if f, found := t.plan.FirstNonFinite(e.dev); found {
+		if f, found := t.program.FirstNonFinite(e.dev); found {
 			where := f.Tensor
 			if f.Back {
 				where = "the gradient of " + where
 			}
 			return &NonFiniteError{i, f.Op, where}
 		}
+		// The batch itself is finite; adding it to the others may overflow.
 		if i == 0 {
 			e.first(t.grads)
 			continue
@@ -200,36 +209,39 @@ func (e *Engine) blame(p *tensor.Set, batches []Batch, key Key) error {
 			}
 		}
 	}
-	return &NonFiniteError{len(batches) - 1, kernel.Add.String(), "the loss"} // each batch's own was finite
+	// All batches and the sums of their gradients were finite: the sum of losses was not.
+	return &NonFiniteError{len(batches) - 1, kernel.Add.String(), "the loss"}
 }
 
-// Loss computes the loss of b under p without dropout. It fails as Gradient.
+// Loss computes the loss of b under the parameters p, without dropout. It returns the same
+// errors as [Engine.Gradient], with a plain [ErrNonFinite].
 func (e *Engine) Loss(p *tensor.Set, b Batch) (LossSums, error) {
 	t, err := e.prepareLoss(p, b)
 	if err != nil {
 		return LossSums{}, err
 	}
-	t.plan.Run(e.dev)
-	s := t.stats(b)
+	t.program.Run(e.dev)
+	s := t.sums(b)
 	if !s.finite() {
 		return LossSums{}, ErrNonFinite
 	}
 	return s, nil
 }
 
-// LogProbs gives the natural logarithm of the probability under p of each
-// token of each target, EOS included, after those before it: forced decoding.
-// It fails as Loss.
+// LogProbs returns, for each target, the natural logarithm of the probability under p of each
+// of its tokens given the tokens before, EOS included (forced decoding). It returns the
+// same errors as [Engine.Loss].
 func (e *Engine) LogProbs(p *tensor.Set, b Batch) ([][]float32, error) {
 	t, err := e.prepareLoss(p, b)
 	if err != nil {
 		return nil, err
 	}
-	t.plan.Run(e.dev)
-	if !t.stats(b).finite() {
+	t.program.Run(e.dev)
+	if !t.sums(b).finite() {
 		return nil, ErrNonFinite
 	}
-	all := kernel.Local(t.plan.Result(t.each)).F
+	// The negative log-likelihoods of all targets, packed; out[i] has one more for EOS.
+	all := kernel.Local(t.program.Result(t.each)).F
 	out := make([][]float32, len(b.Target))
 	for i, s := range b.Target {
 		out[i] = make([]float32, len(s)+1)
@@ -241,38 +253,38 @@ func (e *Engine) LogProbs(p *tensor.Set, b Batch) ([][]float32, error) {
 	return out, nil
 }
 
-// Trace computes what Gradient computes of each batch and reports every
-// operation's hashed name and digests, in order.
+// Trace computes each batch as [Engine.Gradient] does, and reports the hashed name and the
+// digests of every operation in sequence.
 func (e *Engine) Trace(p *tensor.Set, batches []Batch, key Key, report func(tensor.Step)) error {
 	for i := range batches {
 		t, err := e.prepareGradient(p, batches, i, key)
 		if err != nil {
 			return err
 		}
-		t.plan.Trace(e.dev, report)
+		t.program.Trace(e.dev, report)
 	}
 	return nil
 }
 
-// training is the graph of a batch's loss, and perhaps its gradient.
+// training is the graph of a batch's loss, and of its gradient if that is wanted.
 type training struct {
 	model     *model
 	loss, nll tensor.Value   // [1]
-	each      tensor.Value   // [T]: the nll of each token, kept where there is no gradient
-	values    []tensor.Value // by parameter: the gradient
-	outputs   []tensor.Value // all that is computed
-	grads     *tensor.Set    // the values' places in the arena
-	plan      *tensor.Program
+	each      tensor.Value   // [T]: the nll of each token, an output only without a gradient
+	values    []tensor.Value // by parameter: its gradient
+	outputs   []tensor.Value // all values that the program computes
+	grads     *tensor.Set    // the tensors of values
+	program   *tensor.Program
 }
 
-// newTraining makes the graph, and its plan for the batch at hand.
+// newTraining makes the graph and its program, for the present batch.
 func (e *Engine) newTraining(gradient bool) *training {
 	t := newTrainingGraph(e.config, &e.in, gradient)
-	t.plan = t.model.g.Compile(&e.arena, t.outputs...)
+	t.program = t.model.g.Compile(&e.arena, t.outputs...)
 	return t
 }
 
-// newTrainingGraph makes the graph alone.
+// newTrainingGraph makes the graph without a program.
 func newTrainingGraph(c Config, in *inputs, gradient bool) *training {
 	m := newModel(c, in)
 	if gradient && c.Dropout > 0 {
@@ -285,6 +297,7 @@ func newTrainingGraph(c Config, in *inputs, gradient bool) *training {
 		t.outputs = append(t.outputs, t.each)
 		return t
 	}
+	// The gradient of the mean is the gradient of the sum, weighted by 1/tokens.
 	mean := m.leaf(tensor.Input, "mean", &in.mean)
 	params := make([]tensor.Value, len(in.shapes))
 	items := make([]tensor.Named, len(in.shapes))
@@ -297,19 +310,19 @@ func newTrainingGraph(c Config, in *inputs, gradient bool) *training {
 	return t
 }
 
-// prepare makes t ready to run on what the engine's inputs hold.
+// prepare makes t ready to run on the engine's present inputs.
 func (t *training) prepare() {
 	t.model.refresh()
-	t.plan.Prepare()
+	t.program.Prepare()
 	for i, v := range t.values {
-		t.grads.Put(i, t.plan.Result(v))
+		t.grads.Put(i, t.program.Result(v))
 	}
 }
 
-// prepareGradient packs batch i and plans its gradient.
+// prepareGradient packs batch i and makes the program of its gradient ready to run.
 func (e *Engine) prepareGradient(p *tensor.Set, batches []Batch, i int, key Key) (*training, error) {
 	if layoutOf(p) != trained {
-		return nil, errors.New("nmt: parameters prepared for translation have no gradient")
+		return nil, errors.New("nmt: parameters prepared for translation have no gradient: use the trained ones")
 	}
 	if err := e.pack(p, batches[i]); err != nil {
 		return nil, fmt.Errorf("batch %d: %w", i, err)
@@ -319,6 +332,7 @@ func (e *Engine) prepareGradient(p *tensor.Set, batches []Batch, i int, key Key)
 		tokens += b.Tokens()
 	}
 	e.in.mean.F[0] = 1 / float32(tokens)
+	// The key words of Dropout: the seed, and the batch's own step.
 	words := e.in.key.I
 	words[0], words[1], words[2] = int32(key.Seed), int32(key.Seed>>32), int32(key.Step+uint32(i))
 	if e.gradient == nil {
@@ -328,7 +342,7 @@ func (e *Engine) prepareGradient(p *tensor.Set, batches []Batch, i int, key Key)
 	return e.gradient, nil
 }
 
-// prepareLoss packs a batch and plans its loss, without dropout.
+// prepareLoss packs a batch and makes the program of its loss ready to run.
 func (e *Engine) prepareLoss(p *tensor.Set, b Batch) (*training, error) {
 	if err := e.pack(p, b); err != nil {
 		return nil, err
@@ -340,7 +354,7 @@ func (e *Engine) prepareLoss(p *tensor.Set, b Batch) (*training, error) {
 	return e.loss, nil
 }
 
-// use checks p, and forgets the graphs made for parameters of another layout.
+// use checks p. If its layout differs from before, the engine's graphs are dropped.
 func (e *Engine) use(p *tensor.Set) error {
 	l, shapes := layoutOf(p), e.in.shapes
 	if l != e.layout {
@@ -349,6 +363,7 @@ func (e *Engine) use(p *tensor.Set) error {
 	if err := checkShapes(shapes, p); err != nil {
 		return err
 	}
+	// Graphs and the decoder refer to parameters by their shapes.
 	if l != e.layout {
 		e.layout, e.gradient, e.loss, e.encoder = l, nil, nil, nil
 		e.in.shapes, e.in.params = shapes, make([]kernel.Tensor, len(shapes))
@@ -357,7 +372,7 @@ func (e *Engine) use(p *tensor.Set) error {
 	return nil
 }
 
-// pack checks parameters and a batch and makes them the engine's inputs.
+// pack checks parameters and a batch, and makes them the engine's inputs.
 func (e *Engine) pack(p *tensor.Set, b Batch) error {
 	if err := e.use(p); err != nil {
 		return err
@@ -370,17 +385,17 @@ func (e *Engine) pack(p *tensor.Set, b Batch) error {
 	return nil
 }
 
-// stats reads the results of a run.
-func (t *training) stats(b Batch) LossSums {
+// sums reads the losses after a run on b.
+func (t *training) sums(b Batch) LossSums {
 	return LossSums{
-		Loss:   kernel.Local(t.plan.Result(t.loss)).F[0],
-		NLL:    kernel.Local(t.plan.Result(t.nll)).F[0],
+		Loss:   kernel.Local(t.program.Result(t.loss)).F[0],
+		NLL:    kernel.Local(t.program.Result(t.nll)).F[0],
 		Tokens: b.Tokens(),
-		Cost:   t.plan.Cost(),
+		Cost:   t.program.Cost(),
 	}
 }
 
-// set names tensors as Shapes does, which names no parameter twice.
+// set is a set of parameters. Shapes lists no name twice, so NewSet cannot fail.
 func set(items []tensor.Named) *tensor.Set {
 	s, err := tensor.NewSet(items)
 	if err != nil {
@@ -389,5 +404,5 @@ func set(items []tensor.Named) *tensor.Set {
 	return s
 }
 
-// finite reports whether both sums are.
+// finite reports whether both losses are finite.
 func (s LossSums) finite() bool { return tensor.AllFinite([]float32{s.Loss, s.NLL}) }

@@ -9,29 +9,34 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// The sizes of a wave, the sentences that are decoded together: enough for
-// full matrix products, little enough for memory.
+// The limits of a wave, which is a group of sentences that are decoded together: enough
+// hypotheses for fast matrix products, and few enough rows for little memory.
 const (
 	waveWidth = 64      // hypotheses
 	waveRows  = 1 << 13 // rows of the caches, unless one sentence needs more
 )
 
-// TwicePlusTen is the usual limit on a translation's tokens: twice the
-// source's and ten.
+// TwicePlusTen is the usual limit on the length of a translation: twice the number of the
+// source's tokens, plus ten.
 func TwicePlusTen(source int) int { return 2*source + 10 }
 
-// Greedy translates sources, taking the likeliest token at every position and
-// the lowest of equals, until EOS or until limit(len(source)) tokens, MaxLength-1
-// at most. The outputs hold neither BOS nor EOS. An output depends on its
-// source alone. It returns the cost too, and fails on bad tokens, and with
-// ErrNonFinite.
+// Greedy translates sources by greedy search: at every position it takes the most likely
+// token, and of equally likely ones the lowest. A translation ends with EOS, or after
+// limit(len(source)) tokens, at most MaxLength-1. The outputs contain neither BOS nor EOS.
+// Each depends on its own source only.
+//
+// Greedy also returns the cost: see [kernel.Cost]. It returns an error for parameters or
+// tokens that do not fit the configuration, and an [ErrNonFinite].
 func (e *Engine) Greedy(p *tensor.Set, sources [][]int32, limit func(source int) int) ([][]int32, uint64, error) {
 	outputs := make([][]int32, len(sources))
 	best := ints(nil, 0)
 	cost, err := e.translate(p, sources, limit, 1, func(w wave) error {
 		for t := 0; len(e.decoder.live) > 0; t++ {
-			best.Shape[0], best.I = len(e.decoder.live), slices.Grow(best.I[:0], waveWidth)[:len(e.decoder.live)]
+			n := len(e.decoder.live)
+			best.Shape[0], best.I = n, slices.Grow(best.I[:0], waveWidth)[:n]
 			logits := e.decoder.greedyStep(t, best)
+			// ArgMax chooses an infinity if there is one, and the first token where all
+			// logits are NaN. So the chosen logits show both.
 			if !tensor.AllFinite(e.decoder.pick(logits, best.I)) {
 				return ErrNonFinite
 			}
@@ -42,8 +47,7 @@ func (e *Engine) Greedy(p *tensor.Set, sources [][]int32, limit func(source int)
 	return outputs, cost, err
 }
 
-// greedyStep takes a step, and puts the likeliest token after each live
-// hypothesis in best.
+// greedyStep takes a step, and puts the most likely token after each live hypothesis in best.
 func (d *decoder) greedyStep(t int, best kernel.Tensor) (logits kernel.Tensor) {
 	kernel.BeginAsync(d.dev)
 	defer kernel.EndAsync(d.dev)
@@ -52,13 +56,14 @@ func (d *decoder) greedyStep(t int, best kernel.Tensor) (logits kernel.Tensor) {
 	return logits
 }
 
-// advance appends to each live sentence's output its best token, and keeps
-// alive those that go on.
+// advance appends the best token to each live sentence's output. A sentence stays live until
+// EOS or its limit.
 func (e *Engine) advance(w wave, best []int32, outputs [][]int32) {
 	d := &e.decoder
 	live := d.live
 	d.live, d.ids = d.live[:0], d.ids[:0]
 	for i, h := range live {
+		// With a shortlist, columns stand for the sentence's candidates.
 		token := best[i]
 		if ids := d.candidates(h.sentence); ids != nil {
 			token = ids[token]
@@ -74,17 +79,18 @@ func (e *Engine) advance(w wave, best []int32, outputs [][]int32) {
 	}
 }
 
-// wave is sentences that are decoded together.
+// wave is a group of sentences that are decoded together.
 type wave struct {
-	sentences []int // which of the sources
-	limits    []int // most tokens, by sentence of the wave
+	sentences []int // indexes of the sources
+	limits    []int // by sentence of the wave: the largest number of tokens
 }
 
-// translate checks the arguments and, for one wave of sentences after the
-// other, encodes the sources, makes a hypothesis of BOS alone for each sentence
-// with cache rows for width of them, and calls search. It returns the cost of
-// all.
-func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int, width int, search func(wave) error) (uint64, error) {
+// translate checks its arguments and then takes one wave after the other. For each it
+// encodes the sources, gives each sentence one hypothesis, which is BOS, and cache rows for
+// width hypotheses, and calls search. It returns the total cost.
+func (e *Engine) translate(
+	p *tensor.Set, sources [][]int32, limit func(int) int, width int, search func(wave) error,
+) (uint64, error) {
 	if err := e.use(p); err != nil {
 		return 0, err
 	}
@@ -95,10 +101,10 @@ func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int
 		return 0, err
 	}
 	if e.decoder.params == nil {
-		e.decoder.lay(e.config, e.in.shapes)
+		e.decoder.layOut(e.config, e.in.shapes)
 	}
 	if l := e.Shortlist; l != nil && l.vocab() != e.config.Vocab {
-		return 0, fmt.Errorf("nmt: the shortlist is of %d tokens, the model has %d: build it with this model", l.vocab(), e.config.Vocab)
+		return 0, vocabularyError(uint64(l.vocab()), e.config.Vocab)
 	}
 	e.decoder.load(e.dev, e.config, p)
 	for _, w := range waves(sources, limit, width) {
@@ -106,6 +112,7 @@ func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int
 		for j, i := range w.sentences {
 			part[j] = sources[i]
 		}
+		// The encoder first: it leaves its keys and values in the decoder's layers.
 		e.encode(p, part)
 		e.decoder.narrow(e.Shortlist, part)
 		rows, longest := 0, 0
@@ -116,6 +123,7 @@ func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int
 		d := &e.decoder
 		e.in.reach(longest)
 		d.begin(len(w.sentences)*width, rows, &e.in.source, e.in.positions)
+		// A sentence owns width ranges of n rows; the first hypothesis has the first range.
 		slot := 0
 		for s, n := range w.limits {
 			d.live, d.ids = append(d.live, hypothesis{sentence: s, slot: slot}), append(d.ids, e.config.Tokens().BOS)
@@ -128,8 +136,8 @@ func (e *Engine) translate(p *tensor.Set, sources [][]int32, limit func(int) int
 	return e.decoder.cost, nil
 }
 
-// waves divides the sentences that may have any output, shortest sources
-// first.
+// waves divides the sentences whose limit allows any output into waves, the shortest sources
+// first. Sentences of about one length end at about the same time.
 func waves(sources [][]int32, limit func(int) int, width int) []wave {
 	order := make([]int, len(sources))
 	for i := range order {
@@ -143,6 +151,7 @@ func waves(sources [][]int32, limit func(int) int, width int) []wave {
 		if n <= 0 {
 			continue
 		}
+		// A new wave where the sentence does not fit the last one.
 		if w := len(all) - 1; w < 0 || (len(all[w].sentences)+1)*width > waveWidth || rows+n*width > waveRows {
 			all, rows = append(all, wave{}), 0
 		}
@@ -153,16 +162,17 @@ func waves(sources [][]int32, limit func(int) int, width int) []wave {
 	return all
 }
 
-// encoding is the graph of the keys and values that a decoder's cross
-// attentions look at.
+// encoding is the graph of the encoder, with the keys and values of the decoder's cross
+// attentions as its outputs.
 type encoding struct {
-	model *model
-	kv    []tensor.Value // by layer: keys, values
-	plan  *tensor.Program
+	model   *model
+	kv      []tensor.Value // keys and values of each layer in turn
+	program *tensor.Program
 }
 
-// newEncodingGraph makes the graph without a plan.
+// newEncodingGraph makes the graph without a program.
 func newEncodingGraph(c Config, in *inputs) *encoding {
+	// Keys and values are computed once here, not at every step of the decoder.
 	m := newModel(c, in)
 	memory := m.encode()
 	e := &encoding{model: m}
@@ -173,22 +183,22 @@ func newEncodingGraph(c Config, in *inputs) *encoding {
 	return e
 }
 
-// encode runs the encoder on a wave's sources and leaves the cross attentions'
-// keys and values in the decoder's layers.
+// encode runs the encoder on a wave's sources and gives the decoder's layers the keys and
+// values of their cross attentions.
 func (e *Engine) encode(p *tensor.Set, wave [][]int32) {
 	e.in.load(p)
 	e.in.pack(wave, nil)
 	if e.encoder == nil {
 		e.encoder = newEncodingGraph(e.config, &e.in)
-		e.encoder.plan = e.encoder.model.g.Compile(&e.arena, e.encoder.kv...)
+		e.encoder.program = e.encoder.model.g.Compile(&e.arena, e.encoder.kv...)
 	}
 	c := e.encoder
 	c.model.refresh()
-	c.plan.Prepare()
-	c.plan.Run(e.dev)
-	e.decoder.cost += c.plan.Cost()
+	c.program.Prepare()
+	c.program.Run(e.dev)
+	e.decoder.cost += c.program.Cost()
 	for i := range e.decoder.layers {
 		l := &e.decoder.layers[i]
-		l.cross.keys, l.cross.values = c.plan.Result(c.kv[2*i]), c.plan.Result(c.kv[2*i+1])
+		l.cross.keys, l.cross.values = c.program.Result(c.kv[2*i]), c.program.Result(c.kv[2*i+1])
 	}
 }

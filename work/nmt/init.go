@@ -8,30 +8,35 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// initStep takes the place of a step in the generator's counter, so that no
-// dropout mask of the run repeats the words that the weights came from.
+// initStep stands in for a training step in the generator's counter, so that no dropout mask
+// of the run uses the same random words as the initial weights.
 const initStep = math.MaxUint32
 
-// Init returns the parameters a run begins with, the same bits everywhere for
-// a configuration and a seed. A projection's weight is uniform in the bounds
-// of Glorot and Bengio, 2010, where the query, key and value of an attention
-// count as one matrix, as in PyTorch; the embedding is normal with deviation
-// Dim^-0.5, and zero for Pad; gains are 1 and biases 0.
+// Init returns the parameters that training starts with. They depend on c and seed only, and
+// have the same bits on every machine.
+//
+// The weight of a projection is uniform within the bounds of Glorot and Bengio, 2010, where
+// query, key and value of an attention count as one matrix, as in PyTorch. The embedding is
+// normal with standard deviation Dim^-0.5, and zero for Pad. Gains are 1 and biases 0.
 func Init(c Config, seed uint64) *tensor.Set {
 	shapes := c.Shapes()
 	items := make([]tensor.Named, len(shapes))
 	for i, s := range shapes {
+		// Each tensor has random words of its own, by its index among the names.
 		t := kernel.New(kernel.F32, s.Dims...)
 		w := words{key: [2]uint32{uint32(seed), uint32(seed >> 32)}, tensor: uint32(i)}
 		switch {
 		case s.Name == "embedding.weight":
+			// Row 0 is left out, because it is Pad's. If another token is Pad, row 0 gets
+			// that token's numbers.
 			w.fillNormal(t.F[c.Dim:], float32(1/math.Sqrt(float64(c.Dim))))
 			pad := t.F[int(c.Tokens().Pad)*c.Dim:][:c.Dim]
-			copy(t.F[:c.Dim], pad) // the row that was left out is another's
+			copy(t.F[:c.Dim], pad)
 			clear(pad)
 		case len(s.Dims) == 2:
 			in, out := s.Dims[0], s.Dims[1]
-			if strings.HasSuffix(s.Name, ".q.weight") || strings.HasSuffix(s.Name, ".k.weight") || strings.HasSuffix(s.Name, ".v.weight") {
+			switch name := strings.TrimSuffix(s.Name, ".weight"); name[strings.LastIndexByte(name, '.')+1:] {
+			case "q", "k", "v": // one matrix of three
 				out = 3 * out
 			}
 			w.fillUniform(t.F, float32(math.Sqrt(6/float64(in+out))))
@@ -49,7 +54,7 @@ func Init(c Config, seed uint64) *tensor.Set {
 	return p
 }
 
-// words is the generator's words for one tensor.
+// words is the random words for one tensor.
 type words struct {
 	key    [2]uint32
 	tensor uint32
@@ -60,8 +65,8 @@ func (w words) block(n uint64) [4]uint32 {
 	return kernel.Philox([4]uint32{uint32(n), uint32(n >> 32), w.tensor, initStep}, w.key)
 }
 
-// fillUniform draws each element from the 2^24 odd multiples of bound/2^24
-// between -bound and bound: element e from the high 24 bits of word e.
+// fillUniform sets each element to one of the 2^24 odd multiples of bound/2^24 between -bound
+// and bound. Element e takes the high 24 bits of word e.
 func (w words) fillUniform(x []float32, bound float32) {
 	var b [4]uint32
 	for e := range x {
@@ -73,10 +78,10 @@ func (w words) fillUniform(x []float32, bound float32) {
 	}
 }
 
-// fillNormal draws each element from the sum of twelve uniform numbers, less
-// six, times deviation: the distribution of Irwin and Hall, which has variance
-// 1, ends at six deviations and needs only additions. Element e takes words
-// 12e to 12e+11. The sum is of integers, so it is exact, and is rounded once.
+// fillNormal sets each element to the sum of twelve uniform numbers minus six, times
+// deviation. This distribution (Irwin and Hall) has variance 1, ends at six standard
+// deviations and needs only additions. Element e takes words 12e to 12e+11. The words are
+// summed as integers, so the sum is exact and is rounded once.
 func (w words) fillNormal(x []float32, deviation float32) {
 	for e := range x {
 		sum := int64(-6) << 32

@@ -10,31 +10,34 @@ import (
 // normEps is added to the variance in every layer norm, as in PyTorch.
 const normEps = 1e-5
 
-// model appends the Transformer to a graph. Its methods read top to bottom as
-// the paper: values are [T, Dim] unless a comment says otherwise.
+// model appends the Transformer to a graph. Its methods read from top to bottom like the
+// paper. A value is [T, Dim] unless a comment says otherwise.
 type model struct {
 	Config
 	g      *tensor.Graph
 	in     *inputs
 	leaves []leaf
 	params map[string]tensor.Value
-	pe     tensor.Value                  // [L, Dim]
-	key    tensor.Value                  // I32 [4], the dropout key; none when nothing is dropped
-	sites  uint32                        // dropouts so far
-	codes  map[tensor.Value]tensor.Value // of what coded projections read so far
+	pe     tensor.Value                  // [L, Dim]: the position table
+	key    tensor.Value                  // I32 [4]: the dropout key; none without dropout
+	sites  uint32                        // number of dropouts so far
+	codes  map[tensor.Value]tensor.Value // by input of 8-bit projections: its codes
 
-	source, target tensor.Partition // the target's only of a model that decodes
+	source, target tensor.Partition // the rows of each sentence; target only if the model decodes
 }
 
-// leaf is a leaf of the graph, and what it holds from batch to batch.
+// leaf is a leaf of the graph, and the tensor that it gets for every batch.
 type leaf struct {
 	value tensor.Value
 	from  *kernel.Tensor
 }
 
-// newModel starts a graph with the parameters that in holds as leaves.
+// newModel starts a graph whose leaves are the parameters of in.
 func newModel(c Config, in *inputs) *model {
-	m := &model{Config: c, g: tensor.NewGraph(), in: in, params: make(map[string]tensor.Value, len(in.params)), codes: map[tensor.Value]tensor.Value{}}
+	m := &model{
+		Config: c, g: tensor.NewGraph(), in: in,
+		params: make(map[string]tensor.Value, len(in.params)), codes: map[tensor.Value]tensor.Value{},
+	}
 	m.source = m.g.Partition(in.source.starts)
 	for i, s := range in.shapes {
 		m.params[s.Name] = m.leaf(tensor.Param, s.Name, &in.params[i])
@@ -43,28 +46,30 @@ func newModel(c Config, in *inputs) *model {
 	return m
 }
 
-func (m *model) leaf(kind tensor.LeafKind, name string, from *kernel.Tensor, sides ...tensor.Partition) tensor.Value {
-	v := m.g.Leaf(kind, name, *from, sides...)
+func (m *model) leaf(kind tensor.LeafKind, name string, from *kernel.Tensor, parts ...tensor.Partition) tensor.Value {
+	v := m.g.Leaf(kind, name, *from, parts...)
 	m.leaves = append(m.leaves, leaf{v, from})
 	return v
 }
 
-// refresh gives the leaves what m.in holds now.
+// refresh gives the leaves and partitions the present contents of m.in.
 func (m *model) refresh() {
 	for _, l := range m.leaves {
 		m.g.Set(l.value, *l.from)
 	}
+	// A partition's storage may have moved when it grew.
 	m.g.SetPartition(m.source, m.in.source.starts)
 	if m.target != 0 {
 		m.g.SetPartition(m.target, m.in.target.starts)
 	}
 }
 
-// embed is the embeddings of a packed side, called name, with positions.
-func (m *model) embed(name string, ids, where *kernel.Tensor, side tensor.Partition) tensor.Value {
+// embed is the embeddings of the packed tokens ids plus those of their positions. name is
+// source or target.
+func (m *model) embed(name string, ids, positions *kernel.Tensor, part tensor.Partition) tensor.Value {
 	m.g.Module(name)
-	id := m.leaf(tensor.Input, name, ids, side)
-	pos := m.leaf(tensor.Input, name+".positions", where, side)
+	id := m.leaf(tensor.Input, name, ids, part)
+	pos := m.leaf(tensor.Input, name+".positions", positions, part)
 	x := m.g.Do(kernel.Embed, kernel.Attr{Scale: m.embedScale()}, m.params["embedding.weight"], id, pos, m.pe)
 	return m.dropout(x)
 }
@@ -81,8 +86,8 @@ func (m *model) encode() tensor.Value {
 	return m.last("encoder.norm", x)
 }
 
-// decode is the logits [T, Vocab] of the next token after each of the
-// targets', given the encoder's output.
+// decode is the logits [T, Vocab] of the token that follows each target token, given the
+// encoder's output.
 func (m *model) decode(memory tensor.Value) tensor.Value {
 	m.target = m.g.Partition(m.in.target.starts)
 	x := m.embed("target", &m.in.targetIDs, &m.in.targetWhere, m.target)
@@ -95,6 +100,8 @@ func (m *model) decode(memory tensor.Value) tensor.Value {
 		x = m.feedForward(layer+".ffn", x)
 	}
 	x = m.last("decoder.norm", x)
+	// The output projection: by 8-bit codes, by a transposed copy of the embedding, or by
+	// the embedding itself. See layout.
 	m.g.Module("output")
 	var y tensor.Value
 	switch {
@@ -111,12 +118,12 @@ func (m *model) decode(memory tensor.Value) tensor.Value {
 	return m.g.Do(kernel.AddBias, kernel.Attr{}, y, m.params["output.bias"])
 }
 
-// loss is the sums over all tokens, [1] each, of the smoothed loss and of the
-// negative log likelihood of the tokens that should come next, and that of each
-// token, [T].
+// loss returns the sum [1] of the smoothed loss over all target tokens, the sum [1] of their
+// negative log-likelihoods, and the negative log-likelihood [T] of each.
 func (m *model) loss(logits tensor.Value) (loss, nll, each tensor.Value) {
 	m.g.Module("loss")
 	none := kernel.Attr{}
+	// Row maximum, sum of exponentials and sum: what the loss of a row needs of all logits.
 	y := m.leaf(tensor.Input, "target.next", &m.in.next, m.target)
 	most := m.g.Do(kernel.RowMax, none, logits)
 	exp := m.g.Do(kernel.RowSumExp, none, logits, most)
@@ -126,7 +133,7 @@ func (m *model) loss(logits tensor.Value) (loss, nll, each tensor.Value) {
 }
 
 func (m *model) selfAttention(name string, x, seg tensor.Value, causal bool) tensor.Value {
-	z := m.enter(name, x)
+	z := m.enter(name, x) // query, key and value all come from it
 	a := m.attention(name, m.linear(name+".q", z), m.linear(name+".k", z), m.linear(name+".v", z), seg, causal)
 	return m.leave(name, x, m.linear(name+".out", a))
 }
@@ -137,11 +144,13 @@ func (m *model) crossAttention(name string, x, memory, seg tensor.Value) tensor.
 	return m.leave(name, x, m.linear(name+".out", m.attention(name, q, k, v, seg, false)))
 }
 
-// memory is the keys and values that a cross attention looks at.
+// memory is the keys and values of a cross attention, from the encoder's output.
 func (m *model) memory(name string, memory tensor.Value) (k, v tensor.Value) {
 	return m.linear(name+".k", memory), m.linear(name+".v", memory)
 }
 
+// attention is multi-head scaled dot-product attention without its projections (Vaswani et
+// al., 2017, section 3.2).
 func (m *model) attention(name string, q, k, v, seg tensor.Value, causal bool) tensor.Value {
 	m.g.Module(name)
 	heads := kernel.Attr{Heads: m.Heads}
@@ -150,7 +159,7 @@ func (m *model) attention(name string, q, k, v, seg tensor.Value, causal bool) t
 	return m.g.Do(kernel.AttnMix, heads, p, v, seg)
 }
 
-// softmaxAttr scales scores by the root of a head's width.
+// softmaxAttr divides scores by the square root of a head's width.
 func softmaxAttr(c Config, causal bool) kernel.Attr {
 	return kernel.Attr{Heads: c.Heads, Causal: causal, Scale: 1 / root(c.Dim/c.Heads)}
 }
@@ -162,7 +171,7 @@ func (m *model) feedForward(name string, x tensor.Value) tensor.Value {
 	return m.leave(name, x, m.linear(name+".down", h))
 }
 
-// enter is what a sub-layer reads of the residual stream x.
+// enter is the input of a sub-layer, from the residual stream x.
 func (m *model) enter(name string, x tensor.Value) tensor.Value {
 	if m.PostNorm {
 		return x
@@ -170,7 +179,7 @@ func (m *model) enter(name string, x tensor.Value) tensor.Value {
 	return m.norm(name+".norm", x)
 }
 
-// leave adds what a sub-layer gives to the residual stream.
+// leave adds the output y of a sub-layer to the residual stream x.
 func (m *model) leave(name string, x, y tensor.Value) tensor.Value {
 	x = m.g.Do(kernel.Add, kernel.Attr{}, x, m.dropout(y))
 	if m.PostNorm {
@@ -179,7 +188,7 @@ func (m *model) leave(name string, x, y tensor.Value) tensor.Value {
 	return x
 }
 
-// last is what a stack of layers gives.
+// last is the output of a stack of layers.
 func (m *model) last(name string, x tensor.Value) tensor.Value {
 	if m.PostNorm {
 		return x
@@ -196,17 +205,19 @@ func (m *model) linear(name string, x tensor.Value) tensor.Value {
 	return m.g.Do(kernel.AddBias, kernel.Attr{}, y, m.params[name+".bias"])
 }
 
-// coded reports whether a projection's weight is codes, which have scales.
+// coded reports whether a projection has 8-bit codes, which have scales.
 func (m *model) coded(name string) bool { return m.params[name+".scale"] != (tensor.Value{}) }
 
-// codedLinear is a projection of codes. Those of x are made once.
+// codedLinear is a projection by 8-bit codes. The codes of x are made once, although query,
+// key and value projections all read x.
 func (m *model) codedLinear(name string, x tensor.Value) tensor.Value {
 	q, ok := m.codes[x]
 	if !ok {
 		q = m.g.Do(kernel.QuantizeRows, kernel.Attr{}, x)
 		m.codes[x] = q
 	}
-	return m.g.Do(kernel.Linear8, kernel.Attr{}, q, q.Out(1), m.params[name+".weight"], m.params[name+".scale"], m.params[name+".bias"])
+	return m.g.Do(kernel.Linear8, kernel.Attr{}, q, q.Out(1),
+		m.params[name+".weight"], m.params[name+".scale"], m.params[name+".bias"])
 }
 
 func (m *model) norm(name string, x tensor.Value) tensor.Value {
@@ -218,6 +229,7 @@ func (m *model) dropout(x tensor.Value) tensor.Value {
 	if m.key == (tensor.Value{}) {
 		return x
 	}
+	// The site makes every dropout of a graph draw other random words.
 	site := m.sites
 	m.sites++
 	return m.g.Do(kernel.Dropout, kernel.Attr{Rate: m.Dropout, Scale: 1 / (1 - m.Dropout), Site: site}, x, m.key)

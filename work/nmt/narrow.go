@@ -7,28 +7,28 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// narrowing is the output projection of a wave whose sentences have a
-// shortlist: of the candidates of any of them. Each row of logits is its own
-// sentence's candidates alone, so that nothing depends on who else is in the
-// wave.
+// narrowing is the output projection of a wave with a shortlist. It computes the logits of all
+// tokens that are candidates of some sentence of the wave. Each row of logits then keeps only
+// the candidates of its own sentence, so a translation does not depend on the other
+// sentences.
 type narrowing struct {
 	on      bool
 	ids     [][]int32     // by sentence: its candidates, ascending
-	columns [][]int32     // by sentence: where they are among those of all
-	width   int           // most candidates of a sentence
-	all     []int32       // of any sentence, ascending
-	place   []int32       // by token: where it is in all
-	output  linear        // to all
+	columns [][]int32     // by sentence: the index of each candidate in all
+	width   int           // the largest number of candidates of a sentence
+	all     []int32       // the candidates of all sentences, ascending
+	place   []int32       // by token: its index in all
+	output  linear        // the projection to all
 	wide    kernel.Tensor // logits [n, len(all)]
 
-	// Where the host reads and writes them:
-	table       kernel.Tensor  // the embeddings, while one call translates
-	whole, some linear         // the output, and the columns of it that are candidates
-	room        kernel.Staging // wide's elements
+	// In the host's memory:
+	table       kernel.Tensor  // the embeddings, during one call of translate
+	whole, some linear         // the output projection, and its columns of all
+	buf         kernel.Staging // for wide
 	logits      kernel.Tensor  // [n, width]
 }
 
-// narrow prepares d for a wave of sources and a shortlist; nil is the whole
+// narrow prepares d for a wave of sources with a shortlist. A nil list means the whole
 // vocabulary.
 func (d *decoder) narrow(list *Shortlist, sources [][]int32) {
 	w := &d.narrowed
@@ -36,6 +36,7 @@ func (d *decoder) narrow(list *Shortlist, sources [][]int32) {
 		return
 	}
 	w.ids, w.columns, w.width = w.ids[:0], w.columns[:0], 0
+	// The candidates of each sentence, and of all sentences together.
 	union := newTokenSet(d.config.Vocab)
 	for _, s := range sources {
 		ids := list.Candidates(s, d.marks)
@@ -48,6 +49,7 @@ func (d *decoder) narrow(list *Shortlist, sources [][]int32) {
 	for i, id := range w.all {
 		w.place[id] = int32(i)
 	}
+	// Where each sentence finds its candidates among all.
 	for _, ids := range w.ids {
 		columns := make([]int32, len(ids))
 		for i, id := range ids {
@@ -58,14 +60,14 @@ func (d *decoder) narrow(list *Shortlist, sources [][]int32) {
 	w.gather(d)
 }
 
-// gather copies the output's columns of all candidates.
+// gather makes the projection to all: the columns of the output projection that are candidates.
 func (w *narrowing) gather(d *decoder) {
 	if w.table.Shape == nil {
 		w.table = kernel.Local(d.table)
 		w.whole = linear{kernel.Local(d.output.weight), kernel.Local(d.output.scale), kernel.Local(d.output.bias)}
 	}
 	pick := func(to *kernel.Tensor, from kernel.Tensor) {
-		if from.F == nil {
+		if from.F == nil { // no scales without codes, no bias in some models
 			return
 		}
 		to.F = slices.Grow(to.F[:0], len(w.all))[:len(w.all)]
@@ -84,11 +86,11 @@ func (w *narrowing) gather(d *decoder) {
 	w.output = linear{kernel.On(d.dev, w.some.weight), kernel.On(d.dev, w.some.scale), kernel.On(d.dev, w.some.bias)}
 }
 
-// transpose makes the candidates' embeddings, of so many elements, a weight.
+// transpose makes a weight [dim, len(all)] from the candidates' embeddings.
 func (w *narrowing) transpose(dim int) {
 	n := len(w.all)
 	y := slices.Grow(w.some.weight.F[:0], dim*n)[:dim*n]
-	const block = 16 // columns that share lines of the cache
+	const block = 16 // columns of a row of y that share a cache line
 	for i := 0; i < n; i += block {
 		for j := range dim {
 			for k := i; k < min(i+block, n); k++ {
@@ -99,10 +101,11 @@ func (w *narrowing) transpose(dim int) {
 	w.some.weight = floats(y, dim, n)
 }
 
-// choose gives each live hypothesis its row of logits from the wide one; what is
-// beyond its candidates is impossible.
+// choose returns the logits [n, width] of each live hypothesis's own candidates, from wide. A
+// row with fewer candidates ends with -infinity.
 func (w *narrowing) choose(d *decoder) kernel.Tensor {
-	wide, n := kernel.Fetch(&w.room, w.wide), len(d.live)
+	wide, n := kernel.Fetch(&w.buf, w.wide), len(d.live)
+	// The host copies, since the rows have different columns.
 	w.logits = floats(slices.Grow(w.logits.F[:0], n*w.width)[:n*w.width], n, w.width)
 	for i, h := range d.live {
 		from := wide.F[i*len(w.all) : (i+1)*len(w.all)]
@@ -118,8 +121,7 @@ func (w *narrowing) choose(d *decoder) kernel.Tensor {
 	return w.logits
 }
 
-// candidates are the tokens of the logits of a sentence, nil where they are
-// the vocabulary.
+// candidates returns the tokens of a sentence's logits, or nil where these are the vocabulary.
 func (d *decoder) candidates(sentence int) []int32 {
 	if !d.narrowed.on {
 		return nil

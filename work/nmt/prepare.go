@@ -9,31 +9,35 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// layout is how a set of parameters holds a model. Which it is shows in the
-// weight of the output projection.
+// layout is the form in which a set of parameters stores a model. The weight of the output
+// projection tells which one it is.
 type layout uint8
 
 const (
-	trained layout = iota // as Shapes says; the output's weight is the embedding
-	turned                // the embedding transposed too, [Dim, Vocab]: columns lie as products read them
-	coded                 // each projection in 8-bit codes, with the scales of its columns
+	trained    layout = iota // as Shapes lists them; the output's weight is the embedding
+	transposed               // also the embedding transposed, [Dim, Vocab], which products read faster
+	coded                    // each projection in 8-bit codes, with scales of its columns
 )
 
+// outputWeight is the parameter that only prepared layouts have.
 const outputWeight = "output.weight"
 
+// layoutOf returns the layout of p.
 func layoutOf(p *tensor.Set) layout {
+	// A training set shares the embedding, so it has no such parameter.
 	switch t, ok := p.Get(outputWeight); {
 	case !ok:
 		return trained
 	case t.Type == kernel.I8:
 		return coded
 	}
-	return turned
+	return transposed
 }
 
-// shapes lists the parameters in the layout l, by ascending name.
+// shapes lists the parameters in the layout l, ascending by name.
 func (c Config) shapes(l layout) []ParamShape {
 	var all []ParamShape
+	// The parameters of training, with codes in the place of projections.
 	for _, s := range c.Shapes() {
 		if name, ok := projection(s.Name, s.Dims); ok && l == coded {
 			all = append(all, codedShapes(name, s.Dims[0], s.Dims[1])...)
@@ -42,7 +46,7 @@ func (c Config) shapes(l layout) []ParamShape {
 		all = append(all, s)
 	}
 	switch l {
-	case turned:
+	case transposed:
 		all = append(all, ParamShape{Name: outputWeight, Dims: []int{c.Dim, c.Vocab}, Type: kernel.F32})
 	case coded:
 		all = append(all, codedShapes("output", c.Dim, c.Vocab)...)
@@ -54,21 +58,25 @@ func (c Config) shapes(l layout) []ParamShape {
 	return all
 }
 
-// projection is the name of the projection that a parameter is the weight of:
-// the embedding is the only other matrix.
+// projection returns the name of the projection whose weight a parameter is, if it is one.
+// The embedding is the only matrix that is not the weight of a projection.
 func projection(parameter string, dims []int) (name string, ok bool) {
 	name, ok = strings.CutSuffix(parameter, ".weight")
 	return name, ok && len(dims) == 2 && name != "embedding"
 }
 
-// codedShapes is the weight and the scales of a coded projection.
+// codedShapes lists the weight and the scales of a projection in 8-bit codes.
 func codedShapes(name string, in, out int) []ParamShape {
 	dims := kernel.Packed8(in, out)
-	return []ParamShape{{Name: name + ".weight", Dims: dims, Type: kernel.I8}, {Name: name + ".scale", Dims: []int{out}, Type: kernel.F32}}
+	return []ParamShape{
+		{Name: name + ".weight", Dims: dims, Type: kernel.I8},
+		{Name: name + ".scale", Dims: []int{out}, Type: kernel.F32},
+	}
 }
 
-// transposed copies a matrix, some lines of the cache at a time.
-func transposed(x kernel.Tensor) kernel.Tensor {
+// transpose returns a transposed copy of a matrix. It goes by blocks of rows that fit a cache
+// line of the copy.
+func transpose(x kernel.Tensor) kernel.Tensor {
 	const block = 16
 	m, n := x.Shape[0], x.Shape[1]
 	y := kernel.New(kernel.F32, n, m)
@@ -82,12 +90,15 @@ func transposed(x kernel.Tensor) kernel.Tensor {
 	return y
 }
 
-// Prepare returns p, a set of parameters of c, in a layout that Greedy, Beam,
-// Loss and LogProbs are faster with. In binary32 the results are the same bits.
-// In int8 they are another function of the model, as exact: each projection
-// multiplies codes, of its weight's columns and of its input's rows, and sums
-// them as integers. What is looked up, normalised, attended and added stays
-// binary32, so a row's result depends on the row alone.
+// Prepare returns p, a set of parameters of c, in a layout with which Greedy, Beam, Loss and
+// LogProbs are faster.
+//
+// Without int8 their results have the same bits as with p. With int8 the model is a
+// different function, which is also the same on every machine: each projection multiplies
+// 8-bit codes of its weight's columns and of its input's rows, and sums them as integers.
+// Embeddings, norms, attention and residual sums stay in binary32, so a row of a result
+// depends on that row only. Prepare returns an error when p does not fit c, and with int8
+// when a parameter is not finite.
 func Prepare(c Config, p *tensor.Set, int8 bool) (*tensor.Set, error) {
 	if err := c.Check(p); err != nil {
 		return nil, err
@@ -100,6 +111,7 @@ func Prepare(c Config, p *tensor.Set, int8 bool) (*tensor.Set, error) {
 		put(name+".weight", packed)
 		put(name+".scale", scales)
 	}
+	// Projections become codes, everything else stays.
 	for i := range p.Len() {
 		t := p.At(i)
 		if int8 && !tensor.Finite(t.Tensor) {
@@ -111,9 +123,10 @@ func Prepare(c Config, p *tensor.Set, int8 bool) (*tensor.Set, error) {
 		}
 		put(t.Name, t.Tensor)
 	}
+	// The output projection gets a weight of its own, and Linear8 needs a bias too.
 	switch {
 	case !int8:
-		put(outputWeight, transposed(table))
+		put(outputWeight, transpose(table))
 	case !c.OutputBias:
 		put("output.bias", tensor.Zeros(kernel.F32, c.Vocab))
 		fallthrough

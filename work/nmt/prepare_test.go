@@ -31,7 +31,7 @@ func prepared(t testing.TB, c Config, p *tensor.Set, l layout) *tensor.Set {
 
 // layouts is p in every layout.
 func layouts(t testing.TB, c Config, p *tensor.Set) []*tensor.Set {
-	return []*tensor.Set{p, prepared(t, c, p, turned), prepared(t, c, p, coded)}
+	return []*tensor.Set{p, prepared(t, c, p, transposed), prepared(t, c, p, coded)}
 }
 
 // TestTranslationGolden holds what a small model makes of sentences, the
@@ -49,9 +49,9 @@ func TestTranslationGolden(t *testing.T) {
 	}
 	src := sentences(9, c.Vocab, 64, 8)
 	for l, want := range map[layout]string{ // order-free: independent cases
-		trained: "342844865271a193",
-		turned:  "342844865271a193",
-		coded:   "918fc5b16488ae89",
+		trained:    "342844865271a193",
+		transposed: "342844865271a193",
+		coded:      "918fc5b16488ae89",
 	} {
 		p := prepared(t, c, p, l)
 		for _, name := range kernel.Names() {
@@ -124,7 +124,7 @@ func TestPrepareCodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range []layout{coded, turned, trained} {
+	for _, l := range []layout{coded, transposed, trained} {
 		got, err := e.Loss(prepared(t, toy, p, l), b)
 		if err != nil || (got.NLL == want.NLL) != (l != coded) || math.Abs(float64(got.NLL-want.NLL)) > 0.2 {
 			t.Errorf("layout %d: loss %v, %v; as trained %v", l, got.NLL, err, want.NLL)
@@ -136,7 +136,7 @@ func TestPrepareCodes(t *testing.T) {
 func TestPrepareRejects(t *testing.T) {
 	p := sharp()
 	b := []Batch{{Source: [][]int32{{5}}, Target: [][]int32{{7}}}}
-	for _, l := range []layout{turned, coded} {
+	for _, l := range []layout{transposed, coded} {
 		if _, err := NewEngine(open(t, ""), toy).Gradient(prepared(t, toy, p, l), b, Key{}); err == nil {
 			t.Errorf("layout %d has a gradient", l)
 		}

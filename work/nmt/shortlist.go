@@ -8,25 +8,26 @@ import (
 	"slices"
 )
 
-// Shortlist names the tokens that a translation may be written in, given the
-// tokens of its source: some for each source token, and some always. What is
-// written of a sentence depends on its own candidates and on no other's. An
-// Engine that has one computes the logits of no other token.
+// Shortlist limits the tokens that a translation may contain, to make decoding faster: a few
+// candidates for each token of the source, and some that are always candidates. An
+// [Engine] with a shortlist computes no logits of other tokens. A translation still
+// depends on its own source only.
 type Shortlist struct {
 	always []int32 // ascending
-	starts []int32 // by source token, and one more: where its own begin in each
-	each   []int32 // ascending by source token
+	starts []int32 // by source token, and one more: the index in each of its first candidate
+	each   []int32 // the candidates of each source token, ascending
 }
 
-// shortlistMagic begins a file of a shortlist.
+// shortlistMagic is the beginning of a shortlist's file.
 const shortlistMagic = "ALIASL1\n"
 
-// Encode gives the contents of a shortlist's file: the 8 bytes "ALIASL1\n", the
-// size of the vocabulary, the list of what is always a candidate, and the list
-// of each token of the vocabulary in order. A list is the number of its tokens,
-// the first token, and for each further one how many lie between it and the one
-// before: lists ascend. Numbers are varints of 7 bits a byte, the low ones
-// first, as in encoding/binary, in as few bytes as they fit.
+// Encode returns the contents of a shortlist's file.
+//
+// They are the 8 bytes "ALIASL1\n", the size of the vocabulary, the list of the tokens that
+// are always candidates, and the list of each token of the vocabulary in sequence. A list
+// is the number of its tokens, the first token, and for each further token how many tokens
+// lie between it and the one before; lists ascend. Numbers are varints of 7 bits in a byte,
+// the low bits first, in as few bytes as possible, as in encoding/binary.
 func (s *Shortlist) Encode() []byte {
 	b := binary.AppendUvarint([]byte(shortlistMagic), uint64(s.vocab()))
 	b = appendList(b, s.always)
@@ -48,16 +49,22 @@ func appendList(b []byte, ids []int32) []byte {
 
 var errShortlist = errors.New("nmt: damaged shortlist")
 
-// ParseShortlist reads the contents of a shortlist's file, for a vocabulary of
-// that many tokens. It accepts what Encode gives and nothing else.
+// vocabularyError is the error of a shortlist for n tokens with a model of vocab tokens.
+func vocabularyError(n uint64, vocab int) error {
+	return fmt.Errorf("nmt: the shortlist is for %d tokens but the model has %d: build it with this model", n, vocab)
+}
+
+// ParseShortlist reads the contents of a shortlist's file for a vocabulary of vocab tokens.
+// It accepts only the bytes that [Shortlist.Encode] returns.
 func ParseShortlist(data []byte, vocab int) (*Shortlist, error) {
 	if len(data) < len(shortlistMagic) || string(data[:len(shortlistMagic)]) != shortlistMagic {
 		return nil, fmt.Errorf("%w: it does not begin with %q", errShortlist, shortlistMagic)
 	}
 	r := listReader{data: data[len(shortlistMagic):], vocab: vocab}
 	if n := r.number(); r.err == nil && n != uint64(vocab) {
-		return nil, fmt.Errorf("nmt: the shortlist is of %d tokens, the model has %d: build it with this model", n, vocab)
+		return nil, vocabularyError(n, vocab)
 	}
+	// The reader keeps its first error, which the loop checks for each list.
 	s := &Shortlist{always: r.list(nil), starts: []int32{0}}
 	for range vocab {
 		if s.each = r.list(s.each); r.err != nil {
@@ -66,12 +73,12 @@ func ParseShortlist(data []byte, vocab int) (*Shortlist, error) {
 		s.starts = append(s.starts, int32(len(s.each)))
 	}
 	if len(r.data) > 0 {
-		return nil, fmt.Errorf("%w: %d bytes too many", errShortlist, len(r.data))
+		return nil, fmt.Errorf("%w: %d bytes follow its end", errShortlist, len(r.data))
 	}
 	return s, nil
 }
 
-// listReader reads lists until the first error.
+// listReader reads numbers and lists until the first error, which it keeps.
 type listReader struct {
 	data  []byte
 	vocab int
@@ -81,7 +88,7 @@ type listReader struct {
 func (r *listReader) number() uint64 {
 	v, n := binary.Uvarint(r.data)
 	if n <= 0 || n > 1 && r.data[n-1] == 0 {
-		r.err = fmt.Errorf("%w: it ends early, or a number is not as short as it could be", errShortlist)
+		r.err = fmt.Errorf("%w: it ends early, or a number has more bytes than it needs", errShortlist)
 		return 0
 	}
 	r.data = r.data[n:]
@@ -92,9 +99,10 @@ func (r *listReader) number() uint64 {
 func (r *listReader) list(ids []int32) []int32 {
 	next := uint64(0)
 	for n := r.number(); n > 0 && r.err == nil; n-- {
+		// The minimum keeps the sum from wrapping around; it is out of bounds anyway.
 		id := next + min(r.number(), uint64(r.vocab))
 		if r.err == nil && id >= uint64(r.vocab) {
-			r.err = fmt.Errorf("%w: a list passes token %d, the last", errShortlist, r.vocab-1)
+			r.err = fmt.Errorf("%w: a list goes beyond the last token, %d", errShortlist, r.vocab-1)
 		}
 		ids = append(ids, int32(id))
 		next = id + 1
@@ -104,13 +112,13 @@ func (r *listReader) list(ids []int32) []int32 {
 
 func (s *Shortlist) vocab() int { return len(s.starts) - 1 }
 
-// of is the candidates of a source token.
+// of returns the candidates of a source token.
 func (s *Shortlist) of(id int32) []int32 { return s.each[s.starts[id]:s.starts[id+1]] }
 
-// Candidates gives the tokens that a translation of source may be written in,
-// ascending, marks.EOS among them and none that is never written.
+// Candidates returns the tokens that a translation of source may contain, ascending. EOS is
+// always one of them, Pad and BOS never.
 func (s *Shortlist) Candidates(source []int32, marks Marks) []int32 {
-	c := newTokenSet(s.vocab())
+	c := newTokenSet(s.vocab()) // its tokens come out ascending, each once
 	c.add(s.always)
 	for _, id := range source {
 		c.add(s.of(id))
@@ -119,7 +127,7 @@ func (s *Shortlist) Candidates(source []int32, marks Marks) []int32 {
 	return slices.DeleteFunc(c.tokens(nil), marks.hidden)
 }
 
-// tokenSet is a bit for each token.
+// tokenSet is a set of tokens, with one bit for each.
 type tokenSet []uint64
 
 func newTokenSet(vocab int) tokenSet { return make(tokenSet, (vocab+63)/64) }
