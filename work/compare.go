@@ -10,11 +10,12 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// compare names the first difference of two results: of their outputs'
-// bytes, so far as the claimed ones are at hand, and of their sums.
+// compare finds the first difference of two results: in the bytes of their
+// outputs, as far as the claims have them, or in their sums. Both answers are
+// empty where there is none.
 func (v *Verifier) compare(ctx context.Context, b block.Blocks, mine, theirs unit.Result) (name, detail string) {
 	if mine.Defect != theirs.Defect || mine.Detail != theirs.Detail || len(mine.Outputs) != len(theirs.Outputs) {
-		return "", fmt.Sprintf("fault %d (%s) with %d outputs, claimed fault %d (%s) with %d",
+		return "", fmt.Sprintf("defect %d (%s) with %d outputs, claimed defect %d (%s) with %d",
 			mine.Defect, mine.Detail, len(mine.Outputs), theirs.Defect, theirs.Detail, len(theirs.Outputs))
 	}
 	for i := range mine.Outputs {
@@ -29,24 +30,27 @@ func (v *Verifier) compare(ctx context.Context, b block.Blocks, mine, theirs uni
 	return "", ""
 }
 
+// compareOutput finds the first difference of two outputs, and the tensor that has
+// it where they are sets.
 func (v *Verifier) compareOutput(ctx context.Context, b block.Blocks, mine, theirs block.Link) (name, detail string) {
 	var a, c state.SetRecord
 	if err := block.GetNode(ctx, b, mine, &a); err != nil {
 		if mine != theirs {
 			return "", fmt.Sprintf("is %s, claimed %s", mine, theirs)
 		}
-		return "", "" // not a set of tensors, and the same
+		return "", "" // not a set of tensors: the CIDs decide
 	}
 	raw, err := v.Claims.Inspect(theirs.Cid)
 	if err != nil {
 		if mine != theirs {
 			return "", fmt.Sprintf("is %s, claimed %s, which is not at hand", mine, theirs)
 		}
-		return "", "" // let go of since
+		return "", "" // deleted since: the CIDs decide
 	}
 	if err := block.Decode(raw, &c); err != nil || len(c.Data.Leaves) != len(a.Data.Leaves) {
 		return "", fmt.Sprintf("the record of %s is damaged or of another form", theirs)
 	}
+	// A leaf is compared as it lies on the disk: it may differ from its CID.
 	for i := range a.Data.Leaves {
 		want, err := b.Get(ctx, a.Data.Leaves[i].Cid)
 		if err != nil {
@@ -56,6 +60,7 @@ func (v *Verifier) compareOutput(ctx context.Context, b block.Blocks, mine, thei
 		if err != nil || bytes.Equal(want, got) {
 			continue
 		}
+		// The leaves are one file of the tensors in sequence.
 		at := uint64(i) * block.LeafSize
 		for j := 0; j < min(len(want), len(got)) && want[j] == got[j]; j++ {
 			at++

@@ -8,13 +8,13 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Local is the crew of one worker in this process.
+// Local is a [unit.Crew] of one worker, in this process.
 type Local struct {
 	Worker *Worker
 	Blocks block.Blocks
 	// Clock gives milliseconds since the Unix epoch, for the log.
 	Clock func() uint64
-	// Account is whose work it is; zero for a run without a network.
+	// Account is the miner in the outcomes; zero for a run without a network.
 	Account [32]byte
 }
 

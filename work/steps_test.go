@@ -184,7 +184,7 @@ func TestNonFinite(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r.Defect != unit.NonFinite || len(r.Outputs) != 0 || !strings.Contains(r.Detail, "MatMul") || !strings.Contains(r.Detail, "encoder.0.ffn") {
-			t.Errorf("H=%d: fault %d, %d outputs, %q", steps, r.Defect, len(r.Outputs), r.Detail)
+			t.Errorf("H=%d: defect %d, %d outputs, %q", steps, r.Defect, len(r.Outputs), r.Detail)
 		}
 		if steps > 1 && !strings.Contains(r.Detail, "step 0") {
 			t.Errorf("%q names no step", r.Detail)

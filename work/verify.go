@@ -14,17 +14,17 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Finding is what recomputing one unit showed.
+// Finding is what the recomputation of one unit showed.
 type Finding struct {
 	Kind         unit.Kind
 	Round, Index uint32
 	Unit         block.Link
-	Claimed      block.Link // the result's CID in the log
-	Computed     block.Link // the result's CID here
+	Claimed      block.Link // CID of the result in the log
+	Computed     block.Link // CID of the result here
 	Same         bool
 	// Tensor names the first tensor that differs, where both are at hand.
 	Tensor string
-	// Detail says in words what differs, and is empty when nothing does.
+	// Detail says in words what differs; empty when nothing does.
 	Detail string
 }
 
@@ -32,16 +32,17 @@ type Finding struct {
 type Verifier struct {
 	Worker *Worker
 	Claims Claims
-	// Report is told of every unit recomputed.
+	// Report is called with every unit recomputed.
 	Report func(Finding)
 }
 
 // ErrDiffers is returned when a recomputed unit differs from its claim.
 var ErrDiffers = errors.New("the recomputed result differs from the claimed one")
 
-// Rounds recomputes rounds first to last of a history, from the nearest
-// state before them that the claims still hold, or from the beginning. It
-// stops after the first round in which a unit differs, with [ErrDiffers].
+// Rounds recomputes rounds first to last of a history, the logs of a run as
+// [run.History] gives them. It begins at the nearest state before first that the
+// claims still have, or at round 0, and stops with [ErrDiffers] after the first
+// round in which a unit differs.
 func (v *Verifier) Rounds(ctx context.Context, history []run.Round, first, last int) error {
 	if first < 0 || last >= len(history) || first > last {
 		return fmt.Errorf("rounds %d to %d: the log has 0 to %d", first, last, len(history)-1)
@@ -50,29 +51,28 @@ func (v *Verifier) Rounds(ctx context.Context, history []run.Round, first, last 
 	if err != nil {
 		return err
 	}
-	start, from, err := v.start(ctx, p, history, first)
+	r, from, err := v.start(ctx, p, history, first)
 	if err != nil {
 		return err
 	}
-	for r := start; r <= last; r++ {
-		o := &Overlay{Claims: v.Claims}
-		var before run.Round
+	for ; r <= last; r++ {
+		begin := run.Beginning{State: from, Previous: history[r].Previous}
 		if r > 0 {
-			before = history[r-1]
+			begin.Validations = history[r-1].Validations
 		}
-		if from, err = v.round(ctx, o, p, history[r], from, before.Validations); err != nil {
+		if from, err = v.round(ctx, p, history[r], begin); err != nil {
 			return fmt.Errorf("round %d: %w", r, err)
 		}
 	}
 	return nil
 }
 
-// start finds the last round, first or before it, whose beginning can be
-// read, and the state it begins with.
+// start finds the last round, first or before it, whose first state can be read.
+// It returns the round and the state.
 func (v *Verifier) start(ctx context.Context, p *run.Plan, history []run.Round, first int) (int, run.State, error) {
 	for r := first; r > 0; r-- {
 		from := history[r-1].After
-		if v.holds(ctx, from.Params) && v.holds(ctx, from.M) && v.holds(ctx, from.V) {
+		if v.has(ctx, from.Params) && v.has(ctx, from.M) && v.has(ctx, from.V) {
 			return r, from, nil
 		}
 	}
@@ -80,26 +80,24 @@ func (v *Verifier) start(ctx context.Context, p *run.Plan, history []run.Round, 
 	return 0, from, err
 }
 
-func (v *Verifier) holds(ctx context.Context, l block.Link) bool {
+// has reports whether the claims have a set.
+func (v *Verifier) has(ctx context.Context, l block.Link) bool {
 	_, err := state.GetSet(ctx, v.Claims, l)
 	return err == nil
 }
 
-// round recomputes one round and gives the state it leaves.
-func (v *Verifier) round(ctx context.Context, o *Overlay, p *run.Plan, log run.Round, from run.State, before run.Validations) (run.State, error) {
+// round recomputes one round and gives the state that it leaves.
+func (v *Verifier) round(ctx context.Context, p *run.Plan, log run.Round, begin run.Beginning) (run.State, error) {
+	o := &Overlay{Claims: v.Claims}
 	if log.Number == 0 {
 		if _, err := p.Begin(ctx, o); err != nil {
 			return run.State{}, err
 		}
 	}
 	differs := false
-	mine, err := p.DoRound(ctx, o, int(log.Number), from, before, log.Previous, func(ctx context.Context, part run.Phase, units []unit.Unit) ([]run.Line, [][]block.Link, error) {
-		lines := part.Of(log)
-		results, d, err := v.units(ctx, o, units, lines)
-		outputs := make([][]block.Link, len(results))
-		for i, r := range results {
-			outputs[i] = r.Outputs
-		}
+	mine, err := p.DoRound(ctx, o, int(log.Number), begin, func(ctx context.Context, phase run.Phase, units []unit.Unit) ([]run.Line, [][]block.Link, error) {
+		lines := phase.Lines(log)
+		outputs, d, err := v.units(ctx, o, units, lines)
 		differs = differs || d
 		return lines, outputs, err
 	})
@@ -109,6 +107,7 @@ func (v *Verifier) round(ctx context.Context, o *Overlay, p *run.Plan, log run.R
 	case differs:
 		return mine.After, ErrDiffers
 	}
+	// The lines are the log's own, so a difference is in what follows from them.
 	a, err := block.Encode(mine)
 	if err != nil {
 		return run.State{}, err
@@ -118,63 +117,63 @@ func (v *Verifier) round(ctx context.Context, o *Overlay, p *run.Plan, log run.R
 		return run.State{}, err
 	}
 	if !bytes.Equal(a, b) {
-		return mine.After, fmt.Errorf("the log's state, scores or progress do not follow from its units: %w", ErrDiffers)
+		return mine.After, fmt.Errorf("the log's state, scores or validations do not follow from its units: %w", ErrDiffers)
 	}
-	return mine.After, v.carry(ctx, o, mine.After)
+	return mine.After, v.keep(ctx, o, mine.After)
 }
 
-// carry keeps, for the next round, the state in the worker's memory: the
-// overlay of this round goes, and the claims may not hold it.
-func (v *Verifier) carry(ctx context.Context, o *Overlay, c run.State) error {
+// keep has the worker remember the state for the next round. The overlay of this
+// round ends with it, and the claims need not have the state.
+func (v *Verifier) keep(ctx context.Context, o *Overlay, s run.State) error {
 	v.Worker.sets = v.Worker.sets[:0]
-	for _, l := range []block.Link{c.V, c.M, c.Params} {
-		s, err := state.GetSet(ctx, o, l)
+	for _, l := range []block.Link{s.V, s.M, s.Params} {
+		set, err := state.GetSet(ctx, o, l)
 		if err != nil {
 			return err
 		}
-		v.Worker.sets = remember(v.Worker.sets, any(l), s)
+		v.Worker.sets = remember(v.Worker.sets, any(l), set)
 	}
 	return nil
 }
 
-// units recomputes units and compares each with its line of the log.
-func (v *Verifier) units(ctx context.Context, o *Overlay, units []unit.Unit, log []run.Line) ([]unit.Result, bool, error) {
+// units recomputes units, compares each with its line of the log, and gives the
+// outputs computed here. It reports whether any differs.
+func (v *Verifier) units(ctx context.Context, o *Overlay, units []unit.Unit, log []run.Line) (outputs [][]block.Link, differs bool, err error) {
 	if len(units) != len(log) {
 		return nil, false, fmt.Errorf("the plan has %d units, the log %d: %w", len(units), len(log), ErrDiffers)
 	}
-	differs := false
-	results := make([]unit.Result, len(units))
 	for i, u := range units {
-		f, res, err := v.Unit(ctx, o, u, log[i].Result)
+		f, result, err := v.Unit(ctx, o, u, log[i].Result)
 		if err != nil {
 			return nil, false, err
 		}
 		if f.Unit != log[i].Unit {
 			f.Same, f.Detail = false, fmt.Sprintf("the log has unit %s here, the plan %s", log[i].Unit, f.Unit)
-		} else if f.Same && log[i] != log[i].Of(u, f.Computed, res) {
+		} else if f.Same && log[i] != log[i].Of(u, f.Computed, result) {
 			f.Same, f.Detail = false, "the log's line has other sums than the unit's result"
 		}
-		if err := res.Err(u); err != nil {
+		if err := result.Err(u); err != nil {
 			return nil, false, err
 		}
 		v.Report(f)
-		results[i], differs = res, differs || !f.Same
+		outputs, differs = append(outputs, result.Outputs), differs || !f.Same
 	}
-	return results, differs, nil
+	return outputs, differs, nil
 }
 
-// Unit recomputes one unit and compares its result with a claimed CID.
+// Unit recomputes one unit and compares its result with a claimed CID. It reads
+// inputs from b and writes outputs there; nil is a new [Overlay] of the claims.
 func (v *Verifier) Unit(ctx context.Context, b block.Blocks, u unit.Unit, claimed block.Link) (Finding, unit.Result, error) {
 	if b == nil {
 		b = &Overlay{Claims: v.Claims}
 	}
 	f := Finding{Kind: u.Kind, Round: u.Round, Index: u.Index, Unit: u.ID(), Claimed: claimed}
-	res, err := v.Worker.Do(ctx, b, u)
+	result, err := v.Worker.Do(ctx, b, u)
 	if err != nil {
-		return f, res, err
+		return f, result, err
 	}
-	if f.Computed, err = block.PutNode(ctx, b, res); err != nil {
-		return f, res, err
+	if f.Computed, err = block.PutNode(ctx, b, result); err != nil {
+		return f, result, err
 	}
 	f.Same = f.Computed == claimed
 	theirs, err := v.claimedResult(ctx, claimed)
@@ -182,15 +181,15 @@ func (v *Verifier) Unit(ctx context.Context, b block.Blocks, u unit.Unit, claime
 		if !f.Same {
 			f.Detail = err.Error()
 		}
-		return f, res, nil
+		return f, result, nil
 	}
-	f.Tensor, f.Detail = v.compare(ctx, b, res, theirs)
-	if f.Detail != "" {
-		f.Same = false
-	}
-	return f, res, nil
+	// Equal CIDs are not the end: claimed blocks may be damaged on the disk.
+	f.Tensor, f.Detail = v.compare(ctx, b, result, theirs)
+	f.Same = f.Same && f.Detail == ""
+	return f, result, nil
 }
 
+// claimedResult reads a result that the log claims.
 func (v *Verifier) claimedResult(ctx context.Context, l block.Link) (unit.Result, error) {
 	data, err := v.Claims.Get(ctx, l.Cid)
 	if err != nil {

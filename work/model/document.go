@@ -8,16 +8,19 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Translations gives the units that translate segments with a model, at most
-// about two thousand source tokens in each, for a run or a job named by owner.
+// unitTokens is the most source tokens of a unit, unless one segment has more.
+const unitTokens = 2048
+
+// Translations stores segments in texts of up to 2048 source tokens, and gives
+// the units that translate them with a model. The units belong to owner, a run or
+// a job.
 func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, tok Tokenizer, segments []string, d unit.Decoding) ([]unit.Unit, error) {
-	const most = 2048
 	var units []unit.Unit
 	for at := 0; at < len(segments); {
 		end, tokens := at, 0
 		for end < len(segments) {
 			n := len(tok.Source(segments[end])) + 1
-			if end > at && tokens+n > most {
+			if end > at && tokens+n > unitTokens {
 				break
 			}
 			tokens += n
@@ -36,7 +39,8 @@ func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, 
 	return units, nil
 }
 
-// TranslateAll has segments translated by a crew, in order.
+// TranslateAll has a crew translate segments, and gives their translations in the
+// same sequence.
 func TranslateAll(ctx context.Context, b block.Blocks, crew unit.Crew, owner, model block.Link, tok Tokenizer, segments []string, d unit.Decoding) ([]string, []unit.Outcome, error) {
 	units, err := Translations(ctx, b, owner, model, tok, segments, d)
 	if err != nil {
@@ -56,7 +60,8 @@ func TranslateAll(ctx context.Context, b block.Blocks, crew unit.Crew, owner, mo
 	return out, outcomes, nil
 }
 
-// Segments reads the text that Translate units gave, in order.
+// Segments reads the segments that Translate units gave, in sequence. It fails with
+// [unit.ErrDefect] where a unit has a defect.
 func Segments(ctx context.Context, b block.Blocks, outcomes []unit.Outcome) ([]string, error) {
 	var out []string
 	for i, o := range outcomes {

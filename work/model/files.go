@@ -24,7 +24,7 @@ func FileNames() []string {
 	return names
 }
 
-// modelConfig is config.json: the shape of the Transformer and its languages.
+// modelConfig is config.json: languages, shape, marks and form.
 type modelConfig struct {
 	Architecture string `json:"architecture"`
 	Numerics     string `json:"numerics"`
@@ -35,7 +35,7 @@ type modelConfig struct {
 	Pad  int32       `json:"pad_token_id"`
 	BOS  int32       `json:"bos_token_id"`
 	EOS  int32       `json:"eos_token_id"`
-	Form *formConfig `json:"form,omitempty"` // of a model from another program
+	Form *formConfig `json:"form,omitempty"` // where the family has one
 }
 
 // formConfig is an [nmt.Form] in config.json. The marks stand beside it.
@@ -48,13 +48,14 @@ type formConfig struct {
 	NormEps    float32 `json:"norm_epsilon"` // 0: 1e-5
 }
 
-// The names of the choices, by their numbers.
+// The names in config.json of the values of a form's fields, by value.
 var (
 	normNames       = []string{"before", "after"}
 	activationNames = []string{"relu", "swish"}
 	positionNames   = []string{"interleaved", "halves", "timescales"}
 )
 
+// configOf is a form as config.json has it.
 func configOf(f nmt.Form) *formConfig {
 	c := &formConfig{
 		Norm: normNames[0], Activation: activationNames[f.Activation], Positions: positionNames[f.Positions],
@@ -66,7 +67,7 @@ func configOf(f nmt.Form) *formConfig {
 	return c
 }
 
-// form is the form that a config.json has.
+// form is the form in a config.json.
 func (m modelConfig) form() (nmt.Form, error) {
 	c := m.Form
 	var choices [3]int
@@ -75,7 +76,7 @@ func (m modelConfig) form() (nmt.Form, error) {
 		names      []string
 	}{{"norm", c.Norm, normNames}, {"activation", c.Activation, activationNames}, {"positions", c.Positions, positionNames}} {
 		if choices[i] = slices.Index(choice.names, choice.name); choices[i] < 0 {
-			return nmt.Form{}, fmt.Errorf("form: %s %q, this program knows %q", choice.what, choice.name, choice.names)
+			return nmt.Form{}, fmt.Errorf("form: %s is %q, want one of %q", choice.what, choice.name, choice.names)
 		}
 	}
 	return nmt.Form{

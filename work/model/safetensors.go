@@ -17,8 +17,8 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// maxHeader bounds a header in bytes. It holds maxTensors entries; the format
-// itself allows 100 MB, which as JSON would take a gigabyte to read.
+// maxHeader bounds a header in bytes: [state.MaxTensors] entries fit. The format
+// itself allows 100 MB, which would take a gigabyte to read as JSON.
 const maxHeader = 4 << 20
 
 // safeTensor is an entry of the header of a safetensors file.
@@ -26,14 +26,13 @@ type safeTensor struct {
 	name    string
 	DType   string   `json:"dtype"`
 	Shape   []uint64 `json:"shape"`
-	Offsets []uint64 `json:"data_offsets"` // where its elements begin and end
+	Offsets []uint64 `json:"data_offsets"` // of the first byte, and of the byte after the last
 }
 
-// EncodeSafetensors gives a set of F32 tensors as a file of the
-// safetensors format: the header's length, the header as
-// JSON padded with spaces to eight bytes, and the elements, little endian.
-// The header stands in ascending order of names, so that equal sets give
-// equal bytes.
+// EncodeSafetensors gives a set of F32 tensors as a file of the safetensors
+// format: the length of the header, the header as JSON padded with spaces to a
+// multiple of eight bytes, and the elements, little endian. The header has its
+// tensors by ascending name, so equal sets give equal bytes.
 func EncodeSafetensors(s *tensor.Set) []byte {
 	var head bytes.Buffer
 	head.WriteString(`{"__metadata__":{"format":"pt"}`)
@@ -61,23 +60,23 @@ func EncodeSafetensors(s *tensor.Set) []byte {
 	return out
 }
 
+// mustJSON is a string, or a struct of numbers, as JSON.
 func mustJSON(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic("model: " + err.Error()) // a string, or a struct of numbers
+		panic("model: " + err.Error())
 	}
 	return b
 }
 
 // DecodeSafetensors reads a safetensors file of F32 tensors, as [EncodeSafetensors]
-// writes them. Headers that
-// name a tensor twice, overlap, leave gaps, or name elements the file does not
-// hold are refused before memory is taken for them. The tensors share data's
-// memory where they can: who writes to one writes to the other.
+// writes it. It refuses a header that names a tensor twice, whose tensors overlap
+// or leave gaps, or that asks for more bytes than the file has, before it takes
+// memory for them. The tensors share the memory of data where they can.
 func DecodeSafetensors(data []byte) (*tensor.Set, error) { return decodeSafetensors(data, false) }
 
-// DecodeSafetensorsWidened is DecodeSafetensors of a file that may also hold
-// F16 and BF16 tensors, every value of which is one of F32.
+// DecodeSafetensorsWidened is DecodeSafetensors for files that may also have F16
+// and BF16 tensors, whose values it converts to F32 without rounding.
 func DecodeSafetensorsWidened(data []byte) (*tensor.Set, error) { return decodeSafetensors(data, true) }
 
 func decodeSafetensors(data []byte, halves bool) (*tensor.Set, error) {
@@ -135,7 +134,8 @@ func safeHeader(head []byte) (entries []safeTensor, err error) {
 	return entries, nil
 }
 
-// object reads a JSON object with no key twice; field reads the value of one.
+// object reads a JSON object and refuses a key that is there twice. It calls field
+// to read the value of each key.
 func object(d *json.Decoder, field func(key string) error) error {
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return cmp.Or(err, fmt.Errorf("%v where an object should be", t))
@@ -159,6 +159,8 @@ func object(d *json.Decoder, field func(key string) error) error {
 	return err
 }
 
+// safeItems makes the tensors of a header's entries, which are sorted by their
+// offsets, from the bytes after the header. Halves allows tensors of 16 bits.
 func safeItems(entries []safeTensor, data []byte, halves bool) (*tensor.Set, error) {
 	var items []tensor.Named
 	var at uint64
@@ -170,6 +172,7 @@ func safeItems(entries []safeTensor, data []byte, halves bool) (*tensor.Set, err
 		if len(e.Shape) == 0 || len(e.Shape) > 4 {
 			return nil, fmt.Errorf("safetensors: tensor %q has %d dimensions, want 1 to 4", e.name, len(e.Shape))
 		}
+		// Dimensions are multiplied only while the product fits the file.
 		size, shape := uint64(4), make([]int, len(e.Shape))
 		if half {
 			size = 2
@@ -180,6 +183,7 @@ func safeItems(entries []safeTensor, data []byte, halves bool) (*tensor.Set, err
 			}
 			size, shape[i] = size*d, int(d)
 		}
+		// Each tensor must begin where the last one ended.
 		if !slices.Equal(e.Offsets, []uint64{at, at + size}) || at+size > uint64(len(data)) {
 			return nil, fmt.Errorf("safetensors: tensor %q of %d bytes stands at %v, want it at %d in %d bytes", e.name, size, e.Offsets, at, len(data))
 		}
@@ -201,7 +205,8 @@ func safeItems(entries []safeTensor, data []byte, halves bool) (*tensor.Set, err
 	return tensor.NewSet(items)
 }
 
-// widened gives, by the name of a type of 16 bits, the F32 of the same value.
+// widened converts, by the name of a type of 16 bits, its bits to the same value
+// as F32.
 var widened = map[string]func(uint16) float32{
 	"BF16": func(x uint16) float32 { return math.Float32frombits(uint32(x) << 16) },
 	"F16": func(x uint16) float32 {

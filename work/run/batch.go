@@ -8,14 +8,15 @@ import (
 	"github.com/alia-network/alia/work/nmt"
 )
 
-// Batch is the sentence pairs of one gradient or evaluation, as tokens
-// without marks.
+// BatchRecord is the sentence pairs of a batch, as tokens without the marks for
+// beginning and end.
 type BatchRecord struct {
 	_              struct{} `cbor:",toarray"`
 	Version        uint16
 	Source, Target [][]uint32
 }
 
+// ReadBatch reads a batch, and checks that its tokens are below vocab.
 func ReadBatch(ctx context.Context, b block.Blocks, l block.Link, vocab int) (nmt.Batch, error) {
 	var rec BatchRecord
 	if err := block.GetNode(ctx, b, l, &rec); err != nil {
@@ -39,6 +40,7 @@ func ReadBatch(ctx context.Context, b block.Blocks, l block.Link, vocab int) (nm
 	return out, nil
 }
 
+// signed converts tokens from a record, and checks that they are below vocab.
 func signed(ids []uint32, vocab int) ([]int32, error) {
 	out := make([]int32, len(ids))
 	for i, id := range ids {
@@ -50,6 +52,7 @@ func signed(ids []uint32, vocab int) ([]int32, error) {
 	return out, nil
 }
 
+// unsigned converts tokens for a record.
 func unsigned(ids []int32) []uint32 {
 	out := make([]uint32, len(ids))
 	for i, id := range ids {

@@ -10,7 +10,8 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// CorpusRecord is a cleaned corpus: its splits in the canonical form of [corpus.Marshal].
+// CorpusRecord is a cleaned corpus. Its files are pairs as [corpus.Marshal] writes
+// them.
 type CorpusRecord struct {
 	_              struct{} `cbor:",toarray"`
 	Version        uint16
@@ -19,7 +20,7 @@ type CorpusRecord struct {
 	Tests          []TestRecord
 }
 
-// TestRecord is a named split kept out of training.
+// TestRecord is a test set: a named split that no unit trains on.
 type TestRecord struct {
 	_     struct{} `cbor:",toarray"`
 	Name  string

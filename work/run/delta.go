@@ -43,6 +43,7 @@ func DeltaForm(params *tensor.Set, bits uint32) (*tensor.Set, error) {
 // IsScale reports whether a tensor of a stored delta is scales, not codes.
 func IsScale(name string) bool { return strings.HasSuffix(name, scaleSuffix) }
 
+// GetDelta is the inverse of [PutDelta].
 func GetDelta(ctx context.Context, b block.Blocks, l block.Link) (train.Delta, error) {
 	s, err := state.GetSet(ctx, b, l)
 	if err != nil {

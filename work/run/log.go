@@ -17,77 +17,70 @@ type Round struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
 	Run     block.Link
-	// Number counts from 0.
-	Number  uint32
-	Lines   []Line // gradients or steps, in index order
+	Number  uint32 // from 0
+	Lines   []Line // gradients or local steps, in index order
 	Combine Line
-	// Valid is the evaluation of the parameters the round left, Translated the
-	// greedy translation of the validation sources by them, and Scores what that
-	// scored, where the plan validates after the round.
+	// Valid, Translated and Scores are there where the plan validates after the
+	// round. They measure the parameters that the round left: their loss on the
+	// validation pairs, and the greedy translations of the validation sources.
 	Valid, Translated []Line
 	Scores            Scores
-	// After is the state the next round begins with.
+	// After is the state that the next round begins with.
 	After       State
 	Validations Validations
-	// Result is the parameters the run gives, in its last round only, and Final
-	// the unit that averaged them, where there are several to average.
+	// Result is, in the last round only, the parameters of the run's model. Final
+	// is the unit that averaged them, where there were several to average.
 	Result   block.Link
 	Final    []Line
 	Previous block.Link
 }
 
-// Entry is a line of a round's log.
+// Line is a unit in the log of a round.
 type Line struct {
 	_            struct{} `cbor:",toarray"`
 	Kind         unit.Kind
 	Index        uint32
 	Unit, Result block.Link
-	Miner        [32]byte
+	Miner        [32]byte // account; zero for a run without a network
 	unit.Effort
 	Tokens    uint32
-	Loss, NLL uint32 // float32 bits
+	Loss, NLL uint32 // bits of binary32
 	Cost      uint64 // FLOP
 }
 
-// of is the line with what follows from the unit and its result.
-func (e Line) Of(u unit.Unit, result block.Link, r unit.Result) Line {
-	e.Kind, e.Index, e.Unit, e.Result = u.Kind, u.Index, u.ID(), result
-	e.Tokens, e.Loss, e.NLL, e.Cost = r.Tokens, r.Loss, r.NLL, r.Cost
-	return e
+// Of is the line with the fields that follow from the unit and its result.
+func (l Line) Of(u unit.Unit, result block.Link, r unit.Result) Line {
+	l.Kind, l.Index, l.Unit, l.Result = u.Kind, u.Index, u.ID(), result
+	l.Tokens, l.Loss, l.NLL, l.Cost = r.Tokens, r.Loss, r.NLL, r.Cost
+	return l
 }
 
-// Lines is all lines of the log, in the order in which they were done.
+// All is all lines of the log, in the sequence in which the units were done.
 func (r Round) All() []Line {
 	return slices.Concat(r.Lines, []Line{r.Combine}, r.Valid, r.Translated, r.Final)
 }
 
-// Scores is how translations compare with their references, in parts per
-// million. Everyone finds the same: see [score].
-type Scores struct {
-	_          struct{} `cbor:",toarray"`
-	BLEU, ChrF uint32
-}
-
-// Loss is the mean label-smoothed cross-entropy of a target token, in nats.
-// It is for people: the run itself does not read it.
-func Loss(entries []Line) float64 { return mean(entries, func(e Line) uint32 { return e.Loss }) }
+// Loss is the mean label-smoothed cross-entropy of a target token, in nats. It is
+// for people: a run does not read it.
+func Loss(lines []Line) float64 { return mean(lines, func(l Line) uint32 { return l.Loss }) }
 
 // NLL is the mean negative log-likelihood of a target token, in nats.
-func NLL(entries []Line) float64 { return mean(entries, func(e Line) uint32 { return e.NLL }) }
+func NLL(lines []Line) float64 { return mean(lines, func(l Line) uint32 { return l.NLL }) }
 
-func mean(entries []Line, of func(Line) uint32) float64 {
-	var sum float64
-	for _, e := range entries {
-		sum += float64(math.Float32frombits(of(e)))
+// mean is the mean over target tokens of sums that are bits of binary32.
+func mean(lines []Line, sum func(Line) uint32) float64 {
+	var total float64
+	for _, l := range lines {
+		total += float64(math.Float32frombits(sum(l)))
 	}
-	return sum / float64(Tokens(entries))
+	return total / float64(Tokens(lines))
 }
 
-// Tokens is the target tokens of the entries together.
-func Tokens(entries []Line) uint64 {
+// Tokens is the target tokens of the lines together.
+func Tokens(lines []Line) uint64 {
 	var n uint64
-	for _, e := range entries {
-		n += uint64(e.Tokens)
+	for _, l := range lines {
+		n += uint64(l.Tokens)
 	}
 	return n
 }
@@ -101,8 +94,8 @@ func ReadRound(ctx context.Context, b block.Blocks, l block.Link) (Round, error)
 	return r, unit.CheckVersion(fmt.Sprintf("round log %s", l), r.Version)
 }
 
-// History reads the logs of a run from its last round's back to the first;
-// element r is the log of round r.
+// History reads all logs of a run, from that of its last round back to the first.
+// Element r is the log of round r.
 func History(ctx context.Context, b block.Blocks, head block.Link) ([]Round, error) {
 	last, err := ReadRound(ctx, b, head)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Plan is what a run will do, known before it begins: the tokens of its
-// corpus and which of them each unit reads. Everyone who has the run's
-// record and its corpus makes the same plan.
+// Plan is all that a run will do, known before the run begins: the tokens of its
+// corpus, and which of them each unit reads. Everyone who has the run's record
+// and its corpus makes the same plan.
 type Plan struct {
 	Link     block.Link // of the run's record
 	Run      Record
@@ -26,7 +26,7 @@ type Plan struct {
 	target   [][]uint32
 }
 
-// NewRun trains the tokenizer of a new run, stores the run's record, its
+// New trains the tokenizer of a new run, stores the run's record, its
 // corpus and its tokenizer, and makes its plan.
 func New(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.Config) (*Plan, error) {
 	cfg.Source, cfg.Target = c.Source, c.Target
@@ -37,6 +37,8 @@ func New(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.Config
 	if err != nil {
 		return nil, fmt.Errorf("train tokenizer: %w", err)
 	}
+	// The record names corpus, tokenizer and steps, so that a miner need not
+	// find them again.
 	run := Record{Version: 1, Config: cfg, Vocab: uint32(tok.Pieces())}
 	if run.Corpus, err = PutCorpus(ctx, b, c); err != nil {
 		return nil, err
@@ -57,7 +59,7 @@ func New(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.Config
 	return p, nil
 }
 
-// OpenPlan makes the plan of a run whose record, corpus and tokenizer are in b.
+// Open makes the plan of a run whose record, corpus and tokenizer are in b.
 func Open(ctx context.Context, b block.Blocks, link block.Link) (*Plan, error) {
 	run, err := Read(ctx, b, link)
 	if err != nil {
@@ -69,19 +71,21 @@ func Open(ctx context.Context, b block.Blocks, link block.Link) (*Plan, error) {
 	}
 	tok, err := model.ReadBPE(ctx, b, run.Tokenizer, run.Vocab)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("tokenizer %s: %w", run.Tokenizer, err)
 	}
 	p, err := newPlan(run, c, tok)
 	if err != nil {
 		return nil, err
 	}
 	p.Link = link
+	// The record is a claim: its steps decide the learning rate of each unit.
 	if got := p.schedule.Steps(); uint64(got) != uint64(run.Steps) {
 		return nil, fmt.Errorf("run %s: its record says %d steps, its corpus and configuration give %d", link, run.Steps, got)
 	}
 	return p, nil
 }
 
+// newPlan tokenises the training pairs and cuts the batches of all rounds.
 func newPlan(run Record, c *corpus.Corpus, tok *text.BPE) (*Plan, error) {
 	p := &Plan{Run: run, Corpus: c, text: tok}
 	var lengths []corpus.Length
@@ -101,7 +105,7 @@ func (p *Plan) Rounds() int { return p.schedule.Rounds() }
 // Epoch is the epoch, counted from 0, in which round r begins.
 func (p *Plan) Epoch(r int) int { return p.schedule.Epoch(r) }
 
-// Validates reports whether the validation pairs are measured after round r.
+// Validates reports whether the parameters are validated after round r.
 func (p *Plan) Validates(r int) bool { return p.schedule.Validates(r) }
 
 // Units stores the batches of round r and gives its units, to be computed
@@ -133,11 +137,14 @@ func (p *Plan) Units(ctx context.Context, b block.Blocks, r int, from State) ([]
 	return units, nil
 }
 
-// Evaluations gives the units that measure the loss on the validation pairs.
+// Evaluations stores batches of the validation pairs and gives the units that
+// measure the loss of the parameters in from. Pairs longer than a batch are left
+// out.
 func (p *Plan) Evaluations(ctx context.Context, b block.Blocks, r int, from State) ([]unit.Unit, error) {
 	var units []unit.Unit
 	var batch BatchRecord
 	tokens, budget := 0, int(p.Run.Config.BatchTokens)
+	// flush makes a unit of the batch so far.
 	flush := func() error {
 		if len(batch.Source) == 0 {
 			return nil
@@ -154,6 +161,7 @@ func (p *Plan) Evaluations(ctx context.Context, b block.Blocks, r int, from Stat
 		batch, tokens = BatchRecord{}, 0
 		return nil
 	}
+	// A batch takes pairs until the next would exceed its tokens.
 	for _, pair := range p.Corpus.Valid {
 		s, t := unsigned(p.text.Encode(pair.Source)), unsigned(p.text.Encode(pair.Target))
 		n := max(len(s), len(t)) + 1
@@ -178,8 +186,8 @@ func (p *Plan) Combine(r int, from State, outputs [][]block.Link) unit.Unit {
 	return unit.Unit{Version: 1, Kind: unit.Combine, Work: p.Link, Round: uint32(r), Inputs: inputs}
 }
 
-// rehearsals gives the units that translate the validation sources with the
-// parameters that round r left.
+// validationTranslations stores a model with the parameters that round r left,
+// and gives the units that translate the validation sources with it.
 func (p *Plan) validationTranslations(ctx context.Context, b block.Blocks, r int, params block.Link, sources []string) ([]unit.Unit, error) {
 	m, err := block.PutNode(ctx, b, p.Run.Result(params))
 	if err != nil {

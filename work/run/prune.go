@@ -12,53 +12,60 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// prune lets go of the state round r began with, unless it is a checkpoint:
-// one every Config.Checkpoint rounds. At a checkpoint it lets go of the
-// deltas before the last one. What a verifier needs and does not find it
-// recomputes from the checkpoint before. Parameters that may be averaged stay
-// as long as they may; before is the progress the round began with.
-func (t *Training) prune(ctx context.Context, r Round, from State, before Validations) error {
+// prune deletes the blocks that round r made superfluous. These are the state that
+// the round began with, unless it is a checkpoint, one every Config.Checkpoint
+// rounds, and parameters that no longer can be averaged. At a checkpoint prune
+// also deletes the outputs of the units before the last checkpoint. A verifier
+// that misses a state computes it again from the checkpoint before.
+func (t *Training) prune(ctx context.Context, r Round, begin Beginning) error {
+	// Equal leaves of two sets are one block: a block of a set that stays is kept.
 	kept := map[cid.Cid]bool{}
 	for _, l := range slices.Concat([]block.Link{r.After.Params, r.After.M, r.After.V, r.After.Update, r.Result}, r.Validations.Recent, r.Validations.Kept) {
 		if err := t.blocks(ctx, l, func(c cid.Cid) error { kept[c] = true; return nil }); err != nil {
 			return err
 		}
 	}
-	drop := func(l block.Link) error {
-		return t.blocks(ctx, l, func(c cid.Cid) error {
-			if kept[c] {
-				return nil
-			}
-			return t.Store.Delete(c)
-		})
-	}
-	for _, l := range slices.Concat(before.Recent, before.Kept) {
-		if !r.Validations.holds(l) && l != from.Params {
-			if err := drop(l); err != nil {
-				return err
-			}
-		}
-	}
-	every := t.Plan.Run.Config.Checkpoint
-	if r.Number%every != 0 {
-		for _, l := range []block.Link{from.Params, from.M, from.V, from.Update} {
-			if err := drop(l); err != nil {
+	drop := func(links ...block.Link) error {
+		for _, l := range links {
+			err := t.blocks(ctx, l, func(c cid.Cid) error {
+				if kept[c] {
+					return nil
+				}
+				return t.Store.Delete(c)
+			})
+			if err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	old := r
-	for old.Previous.Defined() && old.Number+2*every > r.Number {
+	for _, l := range slices.Concat(begin.Recent, begin.Kept) {
+		if !r.Validations.needs(l) && l != begin.Params {
+			if err := drop(l); err != nil {
+				return err
+			}
+		}
+	}
+	if r.Number%t.Plan.Run.Config.Checkpoint != 0 {
+		return drop(begin.Params, begin.M, begin.V, begin.Update)
+	}
+	return t.pruneOutputs(ctx, r, drop)
+}
+
+// pruneOutputs drops the outputs of the units between the last two checkpoints
+// before round r, which is a checkpoint.
+func (t *Training) pruneOutputs(ctx context.Context, r Round, drop func(...block.Link) error) error {
+	every := t.Plan.Run.Config.Checkpoint
+	for old := r; old.Previous.Defined() && old.Number+2*every > r.Number; {
 		var err error
 		if old, err = ReadRound(ctx, t.Store, old.Previous); err != nil {
 			return err
 		}
 		if old.Number+every > r.Number {
-			continue
+			continue // after the last checkpoint: a verifier reads these
 		}
-		for _, e := range old.Lines {
-			data, err := t.Store.Get(ctx, e.Result.Cid)
+		for _, line := range old.Lines {
+			data, err := t.Store.Get(ctx, line.Result.Cid)
 			if err != nil {
 				return fmt.Errorf("result of round %d: %w", old.Number, err)
 			}
@@ -66,17 +73,16 @@ func (t *Training) prune(ctx context.Context, r Round, from State, before Valida
 			if err != nil {
 				return err
 			}
-			for _, l := range result.Outputs {
-				if err := drop(l); err != nil {
-					return err
-				}
+			if err := drop(result.Outputs...); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// blocks calls f for the blocks of a set, if its record is there.
+// blocks calls f for the blocks of a set: its record and the leaves that the
+// record names. It does nothing where the record is not in the store.
 func (t *Training) blocks(ctx context.Context, l block.Link, f func(cid.Cid) error) error {
 	if !l.Defined() {
 		return nil

@@ -8,75 +8,107 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// part is a part of a round, done before the next begins.
+// Phase is a phase of a round. All units of a phase are done before the next
+// phase begins.
 type Phase int
 
 const (
-	Learning Phase = iota
-	Combining
-	Validating
-	Translating
-	Averaging
+	Learning    Phase = iota // gradients or local steps
+	Combining                // of their outputs into the next state
+	Validating               // the loss of the validation pairs
+	Translating              // the validation sources
+	Averaging                // of the last validated parameters into the model
 )
 
-// of gives a part's lines of a log.
-func (p Phase) Of(r Round) []Line {
+// Lines are the lines of a log that belong to the phase.
+func (p Phase) Lines(r Round) []Line {
 	return [][]Line{r.Lines, {r.Combine}, r.Valid, r.Translated, r.Final}[p]
 }
 
-// conduct brings about round r, which begins with from: it has the units of
-// its parts done, in turn, and gives its log. previous and before are the log
-// of the round before and the progress there. Who trains and who verifies
-// differ in do, which gives the lines of the log and the units' outputs.
-func (p *Plan) DoRound(ctx context.Context, b block.Blocks, r int, from State, before Validations, previous block.Link,
-	do func(context.Context, Phase, []unit.Unit) ([]Line, [][]block.Link, error)) (Round, error) {
-	round := Round{Version: 1, Run: p.Link, Number: uint32(r), Validations: before, Previous: previous}
-	units, err := p.Units(ctx, b, r, from)
+// Do has the units of a phase done. It gives, for each unit in sequence, its line
+// of the log and its outputs.
+type Do func(ctx context.Context, p Phase, units []unit.Unit) ([]Line, [][]block.Link, error)
+
+// Beginning is what a round begins with: zero Validations and Previous are those
+// of round 0.
+type Beginning struct {
+	State
+	Validations
+	Previous block.Link // log of the round before
+}
+
+// DoRound makes round r: it plans the units of each phase, has them done, and
+// gives the log of the round. Blocks that the units read go to b. Training and
+// verifying differ only in do: one has a crew compute the units, the other
+// computes them again and compares.
+func (p *Plan) DoRound(ctx context.Context, b block.Blocks, r int, begin Beginning, do Do) (Round, error) {
+	round := Round{Version: 1, Run: p.Link, Number: uint32(r), Validations: begin.Validations, Previous: begin.Previous}
+	units, err := p.Units(ctx, b, r, begin.State)
 	if err != nil {
 		return Round{}, err
 	}
-	entries, outputs, err := do(ctx, Learning, units)
+	lines, outputs, err := do(ctx, Learning, units)
 	if err != nil {
 		return Round{}, err
 	}
-	round.Lines = entries
-	if entries, outputs, err = do(ctx, Combining, []unit.Unit{p.Combine(r, from, outputs)}); err != nil {
+	round.Lines = lines
+	// The outputs of the round's units lead to the next state.
+	if lines, outputs, err = do(ctx, Combining, []unit.Unit{p.Combine(r, begin.State, outputs)}); err != nil {
 		return Round{}, err
 	}
-	state := outputs[0]
-	round.Combine = entries[0]
-	round.After = State{Params: state[0], M: state[1], V: state[2], Base: from.Params, Update: state[3]}
+	next := outputs[0]
+	round.Combine = lines[0]
+	round.After = State{Params: next[0], M: next[1], V: next[2], Base: begin.Params, Update: next[3]}
 	if !p.Validates(r) {
 		return round, nil
 	}
-	if units, err = p.Evaluations(ctx, b, r, round.After); err != nil {
-		return Round{}, err
-	}
-	if round.Valid, _, err = do(ctx, Validating, units); err != nil {
-		return Round{}, err
-	}
-	sources, references := corpus.Sides(p.Corpus.Valid)
-	if units, err = p.validationTranslations(ctx, b, r, round.After.Params, sources); err != nil {
-		return Round{}, err
-	}
-	if round.Translated, outputs, err = do(ctx, Translating, units); err != nil {
-		return Round{}, err
-	}
-	if round.Scores, err = scores(ctx, b, outputs, references); err != nil {
+	if err := p.validate(ctx, b, &round, do); err != nil {
 		return Round{}, err
 	}
 	c := p.Run.Config
-	round.Validations = before.after(c, round.After.Params, round.Scores)
+	round.Validations = begin.Validations.after(c, round.After.Params, round.Scores)
 	if r+1 < p.Rounds() && (c.Patience == 0 || round.Validations.Waited < c.Patience) {
 		return round, nil
 	}
-	kept := round.Validations.Kept
-	if round.Result = kept[0]; len(kept) > 1 {
-		u := unit.Unit{Version: 1, Kind: unit.Average, Work: p.Link, Round: uint32(r), Inputs: kept}
-		if round.Final, outputs, err = do(ctx, Averaging, []unit.Unit{u}); err != nil {
-			return Round{}, err
-		}
-		round.Result = outputs[0][0]
+	err = p.finish(ctx, &round, do)
+	return round, err
+}
+
+// validate measures the parameters that a round left: their loss on the
+// validation pairs, and the scores of their translations.
+func (p *Plan) validate(ctx context.Context, b block.Blocks, round *Round, do Do) error {
+	r := int(round.Number)
+	units, err := p.Evaluations(ctx, b, r, round.After)
+	if err != nil {
+		return err
 	}
-	return round, nil
+	if round.Valid, _, err = do(ctx, Validating, units); err != nil {
+		return err
+	}
+	sources, references := corpus.Sides(p.Corpus.Valid)
+	if units, err = p.validationTranslations(ctx, b, r, round.After.Params, sources); err != nil {
+		return err
+	}
+	var outputs [][]block.Link
+	if round.Translated, outputs, err = do(ctx, Translating, units); err != nil {
+		return err
+	}
+	round.Scores, err = scores(ctx, b, outputs, references)
+	return err
+}
+
+// finish gives the run its result in the last round: the parameters kept, or
+// their mean where there are several.
+func (p *Plan) finish(ctx context.Context, round *Round, do Do) (err error) {
+	round.Result = round.Validations.Kept[0]
+	if len(round.Validations.Kept) == 1 {
+		return nil
+	}
+	u := unit.Unit{Version: 1, Kind: unit.Average, Work: p.Link, Round: round.Number, Inputs: round.Validations.Kept}
+	var outputs [][]block.Link
+	if round.Final, outputs, err = do(ctx, Averaging, []unit.Unit{u}); err != nil {
+		return err
+	}
+	round.Result = outputs[0][0]
+	return nil
 }

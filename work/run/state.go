@@ -9,26 +9,27 @@ import (
 	"github.com/alia-network/alia/work/train"
 )
 
-// Checkpoint names the state a round begins with.
+// State names the sets of tensors that a round begins with: see
+// [train.ModelState].
 type State struct {
 	_            struct{} `cbor:",toarray"`
 	Params, M, V block.Link
-	// Base and Update lead to Params from the parameters of the round
-	// before; zero before the first round.
+	// Base is the parameters of the round before, and Update the quantised update
+	// from Base to Params. Both are zero before the first round.
 	Base, Update block.Link
 }
 
-// Begin stores the state a run begins with.
+// Begin stores the state that a run begins with.
 func (p *Plan) Begin(ctx context.Context, b block.Blocks) (State, error) {
 	s := train.Start(p.Run.Config, nmt.Init(p.Run.Model(), p.Run.Config.Seed))
-	var c State
+	var begin State
 	var err error
-	if c.Params, err = state.PutSet(ctx, b, s.Params); err != nil {
-		return c, err
+	if begin.Params, err = state.PutSet(ctx, b, s.Params); err != nil {
+		return begin, err
 	}
-	if c.M, err = state.PutSet(ctx, b, s.M); err != nil {
-		return c, err
+	if begin.M, err = state.PutSet(ctx, b, s.M); err != nil {
+		return begin, err
 	}
-	c.V, err = state.PutSet(ctx, b, s.V)
-	return c, err
+	begin.V, err = state.PutSet(ctx, b, s.V)
+	return begin, err
 }

@@ -10,27 +10,28 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Store is what a run needs of the block store: to let go of old states too.
+// BlockStore is what a run needs of a block store. It deletes old states.
 type BlockStore interface {
 	block.Blocks
 	Delete(c cid.Cid) error
 }
 
-// Training is a run in progress.
+// Training is a training run in progress.
 type Training struct {
 	Plan  *Plan
 	Store BlockStore
-	// Crew does gradients and evaluations, Home the combines.
+	// Crew computes the units, but for those that combine and average: Home
+	// computes these, beside the store that has their inputs.
 	Crew, Home unit.Crew
-	// Done is told of each round when its log is stored, before anything it
-	// replaces is let go. Its error ends the run.
+	// Done is called with each round when the round's log is stored, before the
+	// blocks that it replaces are deleted. An error of Done ends the run.
 	Done func(Round, block.Link) error
 }
 
-// Run trains from the round after head, or from the beginning when head is
-// zero, to the end of the plan, and returns the last round's log. Stopped at
-// any moment and run again from the last head that Done was told of, it ends
-// in the same parameters.
+// Run trains from the round after head, or from the beginning when head is zero,
+// to the end of the plan. It returns the log of the last round. A run may be
+// stopped at any moment: run again from the last log that Done was called with,
+// it ends with the same parameters.
 func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 	from, err := t.Plan.Begin(ctx, t.Store)
 	if err != nil {
@@ -47,8 +48,10 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 		}
 		from, next = last.After, int(last.Number)+1
 	}
+	// The last round has the result: patience may end a run before its plan does.
 	for r := next; !last.Result.Defined(); r++ {
-		round, err := t.Plan.DoRound(ctx, t.Store, r, from, last.Validations, head, t.do)
+		begin := Beginning{State: from, Validations: last.Validations, Previous: head}
+		round, err := t.Plan.DoRound(ctx, t.Store, r, begin, t.do)
 		if err != nil {
 			return Round{}, fmt.Errorf("round %d: %w", r, err)
 		}
@@ -59,7 +62,7 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 		if err := t.Done(round, link); err != nil {
 			return Round{}, fmt.Errorf("round %d: %w", r, err)
 		}
-		if err := t.prune(ctx, round, from, last.Validations); err != nil {
+		if err := t.prune(ctx, round, begin); err != nil {
 			return Round{}, fmt.Errorf("round %d: %w", r, err)
 		}
 		last, head, from = round, link, round.After
@@ -67,22 +70,22 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 	return last, nil
 }
 
-// do has the units of one part of a round done by whom it falls to.
+// do has the units of a phase done, by the crew or at home.
 func (t *Training) do(ctx context.Context, p Phase, units []unit.Unit) ([]Line, [][]block.Link, error) {
 	crew := t.Crew
 	if p == Combining || p == Averaging {
 		crew = t.Home
 	}
-	return entriesOf(ctx, crew, units)
+	return linesOf(ctx, crew, units)
 }
 
-// entriesOf has units done and gives their log lines and outputs.
-func entriesOf(ctx context.Context, crew unit.Crew, units []unit.Unit) ([]Line, [][]block.Link, error) {
+// linesOf has units done by a crew, and gives their log lines and outputs.
+func linesOf(ctx context.Context, crew unit.Crew, units []unit.Unit) ([]Line, [][]block.Link, error) {
 	outcomes, err := crew.Do(ctx, units)
 	if err != nil {
 		return nil, nil, err
 	}
-	entries, outs := make([]Line, len(units)), make([][]block.Link, len(units))
+	lines, outs := make([]Line, len(units)), make([][]block.Link, len(units))
 	for i, o := range outcomes {
 		if err := o.Result.Err(units[i]); err != nil {
 			return nil, nil, err
@@ -90,8 +93,8 @@ func entriesOf(ctx context.Context, crew unit.Crew, units []unit.Unit) ([]Line, 
 		if err := unit.Fits(units[i], o.Result); err != nil {
 			return nil, nil, err
 		}
-		entries[i] = Line{Miner: o.Miner, Effort: o.Effort}.Of(units[i], o.Link, o.Result)
+		lines[i] = Line{Miner: o.Miner, Effort: o.Effort}.Of(units[i], o.Link, o.Result)
 		outs[i] = o.Result.Outputs
 	}
-	return entries, outs, nil
+	return lines, outs, nil
 }

@@ -11,33 +11,41 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Progress is what a run's validations have shown so far.
+// Validations is the result of a run's validations so far, for early stopping and
+// for averaging.
 type Validations struct {
 	_ struct{} `cbor:",toarray"`
-	// Best is the best validation's BLEU, in parts per million, and Waited the
-	// validations since. They count where the configuration has patience.
+	// Best is the BLEU of the best validation, in parts per million, and Waited
+	// the validations since then. They matter where the configuration has patience.
 	Best, Waited uint32
-	// Recent is the parameters of the last validations, the newest last, as many
-	// as are averaged; Kept is what Recent was at the best validation.
+	// Recent is the parameters of the last validations, the newest last: as many
+	// as the configuration averages. Kept is Recent at the best validation.
 	Recent, Kept []block.Link
 }
 
-// after is the progress when parameters have been validated.
-func (p Validations) after(c train.Config, params block.Link, s Scores) Validations {
-	recent := append(slices.Clone(p.Recent), params)
+// after adds a validation: of params, with scores s.
+func (v Validations) after(c train.Config, params block.Link, s Scores) Validations {
+	recent := append(slices.Clone(v.Recent), params)
 	recent = recent[max(0, len(recent)-int(c.Average)):]
-	if c.Patience > 0 && len(p.Kept) > 0 && s.BLEU <= p.Best {
-		return Validations{Best: p.Best, Waited: p.Waited + 1, Recent: recent, Kept: p.Kept}
+	if c.Patience > 0 && len(v.Kept) > 0 && s.BLEU <= v.Best {
+		return Validations{Best: v.Best, Waited: v.Waited + 1, Recent: recent, Kept: v.Kept}
 	}
 	return Validations{Best: s.BLEU, Recent: recent, Kept: recent}
 }
 
-// holds reports whether the parameters may still be averaged.
-func (p Validations) holds(params block.Link) bool {
-	return slices.Contains(p.Recent, params) || slices.Contains(p.Kept, params)
+// needs reports whether params may still be averaged.
+func (v Validations) needs(params block.Link) bool {
+	return slices.Contains(v.Recent, params) || slices.Contains(v.Kept, params)
 }
 
-// scores compares the texts that translations gave with their references.
+// Scores compare translations with references, in parts per million. Everyone
+// finds the same scores: see package score.
+type Scores struct {
+	_          struct{} `cbor:",toarray"`
+	BLEU, ChrF uint32
+}
+
+// scores measures the texts that Translate units gave against references.
 func scores(ctx context.Context, b block.Blocks, outputs [][]block.Link, references []string) (Scores, error) {
 	var got []string
 	for i, out := range outputs {
@@ -55,5 +63,5 @@ func scores(ctx context.Context, b block.Blocks, outputs [][]block.Link, referen
 	return Scores{BLEU: millionths(bleu), ChrF: millionths(chrf)}, err
 }
 
-// millionths is a score of 0 to 100 in parts per million of 100.
+// millionths is a score of 0 to 100 in parts per million.
 func millionths(x float64) uint32 { return uint32(float64(x*10_000) + 0.5) }

@@ -8,12 +8,12 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// littleEndian reports whether this machine keeps a number's bytes in the
-// order that files have them.
+// littleEndian reports whether this machine stores numbers little endian, as the
+// files of sets do.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// elements is t's elements, little endian, to be read only: they are t's own
-// memory where the machine keeps them so.
+// Elements are the elements of t, little endian. On a little-endian machine they
+// are the memory of t: do not write to them.
 func Elements(t kernel.Tensor) []byte {
 	if littleEndian {
 		switch t.Type {
@@ -37,13 +37,14 @@ func Elements(t kernel.Tensor) []byte {
 	return data
 }
 
+// bytesOf is the memory of x.
 func bytesOf[T float32 | int32 | int8](x []T) []byte {
 	var one T
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(one)))
 }
 
-// view is the F32 tensor of a shape that data begins with, little endian. It
-// is data's own memory where the machine can read it there.
+// View is the F32 tensor of a shape whose elements data begins with, little endian.
+// On a little-endian machine it is the memory of data, where that is aligned.
 func View(data []byte, shape []int) kernel.Tensor {
 	n := 1
 	for _, d := range shape {
@@ -58,6 +59,7 @@ func View(data []byte, shape []int) kernel.Tensor {
 	return t
 }
 
+// readElements fills t from data, little endian, and gives the rest of data.
 func readElements(t kernel.Tensor, data []byte) (rest []byte) {
 	for i := range t.F {
 		t.F[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))

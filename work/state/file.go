@@ -15,6 +15,7 @@ type File struct {
 	Leaves []block.Link
 }
 
+// PutFile stores data as a file.
 func PutFile(ctx context.Context, b block.Blocks, data []byte) (File, error) {
 	leaves, err := block.PutBytes(ctx, b, data)
 	return File{Size: uint64(len(data)), Leaves: leaves}, err
@@ -26,6 +27,7 @@ func (f *File) append(leaf []byte, c cid.Cid) {
 	f.Leaves = append(f.Leaves, block.Link{Cid: c})
 }
 
+// Read reads the whole file.
 func (f File) Read(ctx context.Context, b block.Blocks) ([]byte, error) {
 	return block.GetBytes(ctx, b, f.Leaves, f.Size)
 }

@@ -28,22 +28,22 @@ type SetRecord struct {
 	Data    File
 }
 
-// TensorRecord is the name and form of one tensor of a set.
+// TensorRecord is the name, type and shape of one tensor of a set.
 type TensorRecord struct {
 	_     struct{} `cbor:",toarray"`
 	Name  string
-	Type  uint16
+	Type  uint16 // a kernel.DType
 	Shape []uint32
 }
 
-// limits of a set from outside.
+// The limits of a set from outside.
 const (
 	MaxTensors = 1 << 14
 	maxBytes   = 1 << 36
 )
 
-// size is the bytes of the tensor's elements, and an error for a form no
-// tensor of ours has.
+// size is the bytes of the tensor's elements. It fails for a type or shape that
+// no tensor has.
 func (t TensorRecord) size() (uint64, error) {
 	var width uint64
 	switch kernel.DType(t.Type) {
@@ -68,7 +68,7 @@ func (t TensorRecord) size() (uint64, error) {
 
 // PutSet stores a set and gives its CID.
 func PutSet(ctx context.Context, b block.Blocks, s *tensor.Set) (block.Link, error) {
-	rec := formOf(s)
+	rec := recordOf(s)
 	err := eachLeaf(s, func(leaf []byte) error {
 		c, err := b.Put(ctx, block.Raw, leaf)
 		rec.Data.append(leaf, c)
@@ -80,9 +80,9 @@ func PutSet(ctx context.Context, b block.Blocks, s *tensor.Set) (block.Link, err
 	return block.PutNode(ctx, b, rec)
 }
 
-// SumSet is the CID [PutSet] would give, storing nothing.
+// SumSet is the CID that [PutSet] gives. It stores nothing.
 func SumSet(s *tensor.Set) block.Link {
-	rec := formOf(s)
+	rec := recordOf(s)
 	err := eachLeaf(s, func(leaf []byte) error {
 		rec.Data.append(leaf, block.Sum(block.Raw, leaf))
 		return nil
@@ -94,8 +94,8 @@ func SumSet(s *tensor.Set) block.Link {
 	return block.Link{Cid: block.Sum(block.CBOR, node)}
 }
 
-// formOf is the record of a set, but for its data.
-func formOf(s *tensor.Set) SetRecord {
+// recordOf is the record of a set without its data.
+func recordOf(s *tensor.Set) SetRecord {
 	rec := SetRecord{Version: 1}
 	for i := range s.Len() {
 		t := s.At(i)
@@ -108,15 +108,15 @@ func formOf(s *tensor.Set) SetRecord {
 	return rec
 }
 
-// eachLeaf calls f with the leaves of a set's elements, which are one file, in
-// order. A leaf is good until f returns, and most are the tensors' own memory,
-// or where a device has them a copy of one tensor's at a time: a state's elements
-// are many, and are not held twice.
+// eachLeaf calls f with each leaf, in sequence, of the file of a set's elements. A
+// leaf is good until f returns. Most leaves are the tensors' own memory, or a copy
+// of one device tensor at a time: a set may be too large to be in memory twice.
 func eachLeaf(s *tensor.Set, f func(leaf []byte) error) error {
-	border := make([]byte, 0, block.LeafSize) // of tensors that share a leaf
-	var room kernel.Staging
+	border := make([]byte, 0, block.LeafSize) // ends of tensors that share a leaf
+	var staging kernel.Staging
 	for i := range s.Len() {
-		for data := Elements(kernel.Fetch(&room, s.At(i).Tensor)); len(data) > 0; {
+		for data := Elements(kernel.Fetch(&staging, s.At(i).Tensor)); len(data) > 0; {
+			// A whole leaf within one tensor needs no copy.
 			n := min(len(data), block.LeafSize-len(border))
 			leaf := data[:n]
 			if data = data[n:]; n < block.LeafSize {
@@ -138,27 +138,39 @@ func eachLeaf(s *tensor.Set, f func(leaf []byte) error) error {
 	return f(border)
 }
 
+// check says what is wrong with a record from outside, if anything, before memory
+// is taken for its tensors.
+func (r SetRecord) check() error {
+	if r.Version != 1 || len(r.Tensors) == 0 || len(r.Tensors) > MaxTensors {
+		return fmt.Errorf("version %d with %d tensors, want version 1 with 1 to %d", r.Version, len(r.Tensors), MaxTensors)
+	}
+	var total uint64
+	for i, t := range r.Tensors {
+		n, err := t.size()
+		if err != nil {
+			return err
+		}
+		if total += n; total > maxBytes {
+			return fmt.Errorf("larger than %d bytes", uint64(maxBytes))
+		}
+		if i > 0 && t.Name <= r.Tensors[i-1].Name {
+			return fmt.Errorf("tensor %q follows %q: names must ascend", t.Name, r.Tensors[i-1].Name)
+		}
+	}
+	if total != r.Data.Size {
+		return fmt.Errorf("%d bytes for tensors of %d", r.Data.Size, total)
+	}
+	return nil
+}
+
 // GetSet is the inverse of [PutSet].
 func GetSet(ctx context.Context, b block.Blocks, l block.Link) (*tensor.Set, error) {
 	var rec SetRecord
 	if err := block.GetNode(ctx, b, l, &rec); err != nil {
 		return nil, fmt.Errorf("set: %w", err)
 	}
-	if rec.Version != 1 || len(rec.Tensors) == 0 || len(rec.Tensors) > MaxTensors {
-		return nil, fmt.Errorf("set %s: version %d with %d tensors", l, rec.Version, len(rec.Tensors))
-	}
-	var total uint64
-	for _, t := range rec.Tensors {
-		n, err := t.size()
-		if err != nil {
-			return nil, fmt.Errorf("set %s: %w", l, err)
-		}
-		if total += n; total > maxBytes {
-			return nil, fmt.Errorf("set %s: larger than %d bytes", l, uint64(maxBytes))
-		}
-	}
-	if total != rec.Data.Size {
-		return nil, fmt.Errorf("set %s: %d bytes for tensors of %d", l, rec.Data.Size, total)
+	if err := rec.check(); err != nil {
+		return nil, fmt.Errorf("set %s: %w", l, err)
 	}
 	data, err := rec.Data.Read(ctx, b)
 	if err != nil {
@@ -173,15 +185,10 @@ func GetSet(ctx context.Context, b block.Blocks, l block.Link) (*tensor.Set, err
 		items[i] = tensor.Named{Name: t.Name, Tensor: tensor.Zeros(kernel.DType(t.Type), shape...)}
 		data = readElements(items[i].Tensor, data)
 	}
-	for i := 1; i < len(items); i++ {
-		if items[i].Name <= items[i-1].Name {
-			return nil, fmt.Errorf("set %s: tensor %q stands after %q", l, items[i].Name, items[i-1].Name)
-		}
-	}
 	return tensor.NewSet(items)
 }
 
-// tensorAt names the tensor that holds a byte of the set's data.
+// TensorAt names the tensor that holds a byte of the set's data.
 func (r SetRecord) TensorAt(at uint64) string {
 	for _, t := range r.Tensors {
 		n, err := t.size()

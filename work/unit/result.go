@@ -81,13 +81,13 @@ func Fits(u Unit, r Result) error {
 
 // ErrDefect is wrapped where a result has a defect. Every machine would find
 // the defect again, so the run or job cannot go on as configured.
-var ErrDefect = errors.New("the result is not finite: lower the learning rate")
+var ErrDefect = errors.New("the result holds a NaN or an infinity")
 
-// Err is nil for a result of u without a defect, and else an [ErrDefect] that
-// says where in the run, and where in the unit, the defect arose.
+// Err is nil for a result of a run's unit u without a defect, and else an
+// [ErrDefect] that says where in the run, and where in the unit, the defect arose.
 func (r Result) Err(u Unit) error {
 	if r.Defect == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s unit %d of round %d, %s: %s: %w", u.Kind, u.Index, u.Round, u.ID(), r.Detail, ErrDefect)
+	return fmt.Errorf("%s unit %d of round %d, %s: %s: %w: lower the learning rate", u.Kind, u.Index, u.Round, u.ID(), r.Detail, ErrDefect)
 }
