@@ -11,7 +11,7 @@ RACE        := ./protocol/... ./ledger/... ./node/...
 # The rooms whose bits must agree under every build.
 GOLDEN      := ./work/kernel/ ./work/nmt/ ./work/text/ ./work/corpus/ ./work/train/ ./work/ ./work/format/
 
-.PHONY: build build-cuda cuda-selftest cuda cuda-tests demo test check vet staticcheck race golden emulated bench soak generate ptx fuzz clean
+.PHONY: build build-cuda cuda-selftest cuda cuda-tests demo test check vet staticcheck race golden emulated bench soak picture generate ptx fuzz clean
 
 build: ## bin/alia, and the peer of its bench where that can be loaded
 	@mkdir -p bin
@@ -99,6 +99,12 @@ fuzz: ## every fuzz target for FUZZTIME
 			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
 		done; \
 	done
+
+picture: build ## .github/swarm.svg, which README shows: the screen of `make demo` while it runs; it needs tmux
+	@if command -v tmux >/dev/null 2>&1; then \
+		home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
+		ALIA_HOME="$$home/village" $(GO) run ./node/swarm/picture -out .github/swarm.svg -until 'epoch 3' bin/alia swarm --once; \
+	else echo "picture: skipped, there is no tmux"; fi
 
 generate: ## assembly from its generator
 	cd work/kernel/internal/gen && for isa in avx512 avx2; do \

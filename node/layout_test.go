@@ -66,6 +66,7 @@ var rooms = map[string][]string{
 	},
 	"node/alia/gemmpeer":          {},
 	"node/alia/gemmpeer/openblas": {"node/alia/gemmpeer"},
+	"node/swarm/picture":          {},
 	"examples/translate":          {"ledger/wallet", "node", "node/client", "node/home", "protocol", "protocol/block", "work/unit"},
 	"cuda":                        {"work/kernel"},
 	"cuda/calls":                  {"work/kernel"},
