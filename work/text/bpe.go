@@ -7,20 +7,19 @@ import (
 	"sync"
 )
 
-// The ids every tokenizer has. A byte b has the id FirstByte+b; merged pieces
-// follow from FirstMerge on.
+// The ids of every BPE. Encode never returns Pad, BOS or EOS.
 const (
-	Pad        int32 = 0 // fills; never produced by Encode
-	BOS        int32 = 1 // begins a sentence; never produced by Encode
-	EOS        int32 = 2 // ends a sentence; never produced by Encode
-	FirstByte  int32 = 3
-	FirstMerge int32 = MinPieces
+	Pad        int32 = 0         // padding
+	BOS        int32 = 1         // beginning of a sentence
+	EOS        int32 = 2         // end of a sentence
+	FirstByte  int32 = 3         // byte b has the id FirstByte+b
+	FirstMerge int32 = MinPieces // merge number r has the id FirstMerge+r
 )
 
 const (
-	// MinPieces is the smallest vocabulary: three special ids and the bytes.
+	// MinPieces is the size of the smallest vocabulary: three special ids and 256 bytes.
 	MinPieces = 259
-	// MaxPieces is the largest vocabulary that Train makes and Parse takes.
+	// MaxPieces is the size of the largest vocabulary that Train makes and Parse accepts.
 	MaxPieces = 1 << 16
 
 	maxPiece = 4 * (maxWord + 1) // bytes of a piece: no word is longer
@@ -29,24 +28,24 @@ const (
 
 var special = [FirstByte]string{Pad: "<pad>", BOS: "<s>", EOS: "</s>"}
 
-// pair is two neighbouring pieces. Merging pair number r of a tokenizer makes
-// piece FirstMerge+r; r is its rank, and lower ranks are applied first.
+// pair is two adjacent pieces. The merge with rank r joins a pair to the piece FirstMerge+r.
+// Encode applies lower ranks first.
 type pair struct{ left, right int32 }
 
-// BPE is a byte-level byte-pair encoding. It does not change once made,
-// and may be used from several goroutines at once.
+// BPE is a byte-level byte-pair encoding. It does not change after it was made, and several
+// goroutines may use it at once.
 type BPE struct {
-	pieces []string         // id -> bytes; "" for the special ids
-	ids    map[string]int32 // the reverse, special ids not included
-	merges []pair
-	ranks  map[pair]int32 // the reverse
+	pieces []string         // by id: its bytes; "" for the special ids
+	ids    map[string]int32 // by bytes: the id, without the special ids
+	merges []pair           // by rank
+	ranks  map[pair]int32   // by pair: the rank of its merge
 
-	mu    sync.Mutex // guards cache
-	cache map[string][]int32
+	mu    sync.Mutex         // guards cache
+	cache map[string][]int32 // by word: its ids
 }
 
-// newTokenizer returns the tokenizer without merges.
-func newTokenizer() *BPE {
+// newBPE returns the BPE without merges.
+func newBPE() *BPE {
 	t := &BPE{
 		pieces: make([]string, FirstMerge),
 		ids:    make(map[string]int32),
@@ -60,8 +59,9 @@ func newTokenizer() *BPE {
 	return t
 }
 
-// add appends a merge. Training never makes the same bytes out of two pairs:
-// inside the span of one piece the merges take the same course everywhere.
+// add appends a merge. It returns an error for a merge that training never makes. In
+// particular training never makes the same bytes from two pairs, because equal bytes are
+// merged in the same way everywhere.
 func (t *BPE) add(p pair) error {
 	s := t.pieces[p.left] + t.pieces[p.right]
 	switch {
@@ -75,7 +75,7 @@ func (t *BPE) add(p pair) error {
 		return fmt.Errorf("merge %d makes %q, the name of a special piece", len(t.merges), s)
 	}
 	if _, ok := t.ids[s]; ok {
-		return fmt.Errorf("merge %d makes a piece that is there already", len(t.merges))
+		return fmt.Errorf("merge %d makes a piece that exists already", len(t.merges))
 	}
 	t.ids[s] = int32(len(t.pieces))
 	t.pieces = append(t.pieces, s)
@@ -84,11 +84,11 @@ func (t *BPE) add(p pair) error {
 	return nil
 }
 
-// Pieces returns the size of the vocabulary: ids are 0 to Pieces()-1.
+// Pieces returns the size of the vocabulary. Ids are 0 to Pieces()-1.
 func (t *BPE) Pieces() int { return len(t.pieces) }
 
-// Encode returns the ids of a text. It neither normalises the text nor adds
-// BOS or EOS; text that looks like a special piece ("<s>") is text.
+// Encode returns the ids of a text. It does not normalise the text and adds neither BOS nor
+// EOS. A text such as "<s>" has the ids of its characters, never a special id.
 func (t *BPE) Encode(s string) []int32 {
 	if s == "" {
 		return nil
@@ -104,17 +104,18 @@ func (t *BPE) Encode(s string) []int32 {
 	return ids
 }
 
-// Source returns the ids of a source text, normalised.
+// Source normalises a source text and returns its ids.
 func (t *BPE) Source(s string) []int32 { return t.Encode(Normalize(s)) }
 
-// Target returns the ids of a target text, normalised.
+// Target normalises a target text and returns its ids.
 func (t *BPE) Target(s string) []int32 { return t.Encode(Normalize(s)) }
 
-// word returns the ids of one word, from the cache where it is there.
+// word returns the ids of one word, from the cache if the word is there. t.mu must be locked.
 func (t *BPE) word(w string) []int32 {
 	if ids, ok := t.cache[w]; ok {
 		return ids
 	}
+	// Again and again, apply the merge with the lowest rank, at its first place.
 	ids := byteIDs(w)
 	for len(ids) > 1 {
 		best, at := int32(len(t.merges)), 0
@@ -130,7 +131,7 @@ func (t *BPE) word(w string) []int32 {
 		ids = append(ids[:at+1], ids[at+2:]...)
 	}
 	if len(t.cache) >= maxCache {
-		clear(t.cache) // what is remembered never changes an answer
+		clear(t.cache) // the cache only saves time
 	}
 	t.cache[strings.Clone(w)] = ids
 	return ids
@@ -145,9 +146,9 @@ func byteIDs(w string) []int32 {
 	return ids
 }
 
-// Decode returns the text of ids, without the space that Encode put before it.
-// Special ids, and ids outside the vocabulary, stand for nothing. Bytes that
-// are not UTF-8, which a model may produce, become U+FFFD.
+// Decode returns the text of ids without the space that Encode put in front. It ignores special
+// ids and ids outside the vocabulary. A model may produce bytes that are not UTF-8; they
+// become U+FFFD.
 func (t *BPE) Decode(ids []int32) string {
 	var b strings.Builder
 	for _, id := range ids {

@@ -70,7 +70,7 @@ func slowTrain(lines []string, pieces int) *BPE {
 			s = s[n:]
 		}
 	}
-	t := newTokenizer()
+	t := newBPE()
 	for t.Pieces() < pieces {
 		counts := make(map[pair]int)
 		for _, w := range words {
@@ -132,7 +132,7 @@ func TestTrainEqualsDefinition(t *testing.T) {
 // TestEncodeFollowsTraining: encoding a training word applies the merges as
 // training did, so every word ends in the same pieces.
 func TestEncodeFollowsTraining(t *testing.T) {
-	tok := newTokenizer()
+	tok := newBPE()
 	words := countWords(slices.Values(sample))
 	tr := newTrainer(tok, words)
 	for range 60 {
@@ -162,10 +162,10 @@ func TestTrainErrors(t *testing.T) {
 		pieces int
 		want   string
 	}{
-		{sample, 258, "train tokenizer: 258 pieces, want 259 to 65536"},
-		{sample, 65537, "train tokenizer: 65537 pieces, want 259 to 65536"},
-		{nil, 300, "train tokenizer: no text"},
-		{[]string{"", ""}, 300, "train tokenizer: no text"},
+		{sample, 258, "train tokenizer: 258 pieces are asked for, want 259 to 65536"},
+		{sample, 65537, "train tokenizer: 65537 pieces are asked for, want 259 to 65536"},
+		{nil, 300, "train tokenizer: there is no text"},
+		{[]string{"", ""}, 300, "train tokenizer: there is no text"},
 	} {
 		if _, err := Train(slices.Values(c.lines), c.pieces); err == nil || err.Error() != c.want {
 			t.Errorf("got error %v, want %s", err, c.want)
@@ -193,10 +193,10 @@ func TestParse(t *testing.T) {
 		want string
 	}{
 		{nil, "unexpected end of JSON input"},
-		{append(slices.Clone(data), ' '), "not the canonical bytes"},
-		{edit("NFC", "NFD"), "not the canonical bytes"},
+		{append(slices.Clone(data), ' '), "not those that this program writes"},
+		{edit("NFC", "NFD"), "not those that this program writes"},
 		{edit(`"merges": [`, `"merges": ["qq x",`), "does not name two earlier pieces"},
-		{edit(`"merges": [`, `"merges": ["`+first+`",`), "makes a piece that is there already"},
+		{edit(`"merges": [`, `"merges": ["`+first+`",`), "makes a piece that exists already"},
 		{edit(`"merges": [`, `"merges": ["< s","<s >",`), "the name of a special piece"},
 		{edit(`"merges": [`, `"merges": ["x x","xx xx","xxxx xxxx","xxxxxxxx xxxxxxxx","xxxxxxxxxxxxxxxx xxxxxxxxxxxxxxxx",`+
 			`"`+strings.Repeat("x", 32)+" "+strings.Repeat("x", 32)+`","`+strings.Repeat("x", 64)+" "+strings.Repeat("x", 64)+`","`+
@@ -243,7 +243,7 @@ func FuzzEncode(f *testing.F) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(train(f, sample, 280).JSON())
-	f.Add(newTokenizer().JSON())
+	f.Add(newBPE().JSON())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if tok, err := Parse(data); err == nil && !bytes.Equal(tok.JSON(), data) {
 			t.Fatal("Parse took bytes that JSON does not write")

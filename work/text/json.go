@@ -8,19 +8,21 @@ import (
 	"strings"
 )
 
-// maxJSON bounds the bytes that Parse looks at.
+// maxJSON is the largest number of bytes that Parse reads.
 const maxJSON = 32 << 20
 
-// The parts of a tokenizer.json around its vocabulary and its merges.
+// The parts of a tokenizer.json in front of its vocabulary, between vocabulary and merges, and
+// at the end. The bytes are hashed, so they must not change.
 const (
+	jsonSpecial = `"single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}`
 	jsonHead = `{
   "version": "1.0",
   "truncation": null,
   "padding": null,
   "added_tokens": [
-    {"id": 0, "content": "<pad>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true},
-    {"id": 1, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true},
-    {"id": 2, "content": "</s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}
+    {"id": 0, "content": "<pad>", ` + jsonSpecial + `,
+    {"id": 1, "content": "<s>", ` + jsonSpecial + `,
+    {"id": 2, "content": "</s>", ` + jsonSpecial + `
   ],
   "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Prepend", "prepend": " "}]},
   "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
@@ -61,10 +63,11 @@ func (t *BPE) Files() map[string][]byte { return map[string][]byte{TokenizerFile
 // Unknown is empty: every byte has a piece.
 func (t *BPE) Unknown() string { return "" }
 
-// JSON returns the tokenizer in the layout of Hugging Face's tokenizer.json:
-// the same bytes for the same tokenizer, always.
+// JSON returns the tokenizer in the format of Hugging Face's tokenizer.json. A tokenizer has
+// exactly one such encoding.
 func (t *BPE) JSON() []byte {
 	b := fmt.Appendf(nil, jsonHead, quoted.Replace(Pattern))
+	// Written by hand, since encoding/json would sort the pieces by name instead of by id.
 	for id, piece := range t.pieces {
 		if id > 0 {
 			b = append(b, ',')
@@ -89,8 +92,8 @@ func (t *BPE) JSON() []byte {
 	return append(b, jsonTail...)
 }
 
-// Names returns the pieces by their ids, as tokenizer.json writes them: the
-// bytes of each as GPT-2's printable characters.
+// Names returns the pieces by id, in the spelling of tokenizer.json, which writes each byte as one
+// of GPT-2's printable characters.
 func (t *BPE) Names() []string {
 	names := append([]string{}, special[:]...)
 	for _, piece := range t.pieces[FirstByte:] {
@@ -103,11 +106,11 @@ func (t *BPE) Names() []string {
 	return names
 }
 
-// Parse reads what [BPE.JSON] wrote, and nothing else: JSON of the
-// result is data again, byte for byte.
+// Parse reads the bytes that [BPE.JSON] returns. It accepts no others, so the JSON of the result
+// is data, byte for byte. The error names the first merge that is wrong.
 func Parse(data []byte) (*BPE, error) {
 	if len(data) > maxJSON {
-		return nil, fmt.Errorf("parse tokenizer: %d bytes, the limit is %d", len(data), maxJSON)
+		return nil, fmt.Errorf("parse tokenizer: it has %d bytes, the limit is %d", len(data), maxJSON)
 	}
 	var file struct {
 		Model struct{ Merges []string }
@@ -115,7 +118,8 @@ func Parse(data []byte) (*BPE, error) {
 	if err := json.Unmarshal(data, &file); err != nil {
 		return nil, fmt.Errorf("parse tokenizer: %w", err)
 	}
-	t := newTokenizer()
+	// The merges alone determine the tokenizer; the rest of the file is compared at the end.
+	t := newBPE()
 	for r, m := range file.Model.Merges {
 		left, right, _ := strings.Cut(m, " ")
 		l, okL := t.ids[raw(left)]
@@ -128,17 +132,16 @@ func Parse(data []byte) (*BPE, error) {
 		}
 	}
 	if !bytes.Equal(t.JSON(), data) {
-		return nil, fmt.Errorf("parse tokenizer: not the canonical bytes of a tokenizer of ours")
+		return nil, fmt.Errorf("parse tokenizer: the bytes are not those that this program writes for these merges")
 	}
 	return t, nil
 }
 
-// quoted writes text for the inside of a JSON string; the text has no control
-// characters.
+// quoted escapes a text without control characters for the inside of a JSON string.
 var quoted = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
-// appendVisible writes the bytes of a piece as GPT-2's printable characters,
-// one for each byte, for the inside of a JSON string.
+// appendVisible appends GPT-2's printable character for each byte of a piece, escaped for the
+// inside of a JSON string.
 func appendVisible(b []byte, piece string) []byte {
 	for i := range len(piece) {
 		b = append(b, visible[piece[i]]...)
@@ -146,6 +149,7 @@ func appendVisible(b []byte, piece string) []byte {
 	return b
 }
 
+// visible is by byte its printable character, escaped for a JSON string.
 var visible = func() (to [256]string) {
 	for b, r := range byteRune {
 		to[b] = quoted.Replace(string(r))
@@ -153,8 +157,7 @@ var visible = func() (to [256]string) {
 	return to
 }()
 
-// raw is the bytes that printable characters stand for; "" when some stand for
-// none.
+// raw returns the bytes that printable characters mean, or "" if a character means none.
 func raw(s string) string {
 	var b []byte
 	for _, r := range s {
@@ -166,10 +169,10 @@ func raw(s string) string {
 	return string(b)
 }
 
-// byteRune and runeByte are GPT-2's table of bytes and characters, both ways: the
-// printable ones of Latin-1 stand for themselves, the other 68 are U+0100 and up.
+// byteRune and runeByte are GPT-2's table of bytes and printable characters, in both directions.
+// The printable characters of Latin-1 mean themselves; the other 68 bytes are U+0100 and up.
 var byteRune, runeByte = func() (to [256]rune, from [256 + 68]byte) {
-	next := rune(256)
+	next := rune(256) // for the next byte without a printable character
 	for b := range rune(256) {
 		r := b
 		if b <= ' ' || 0x7F <= b && b <= 0xA0 || b == 0xAD {

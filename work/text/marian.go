@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The pieces of a Marian vocabulary that stand for no text.
+// The special pieces of a Marian vocabulary, which mean no text.
 const (
 	MarianPad     = "<pad>"
 	MarianEOS     = "</s>"
@@ -24,25 +24,24 @@ const (
 	VocabFile  = "vocab.json" // an object of pieces and their ids
 )
 
-// MarianFiles are the contents of [SourceFile], [TargetFile] and [VocabFile].
+// MarianFiles is the contents of [SourceFile], [TargetFile] and [VocabFile].
 type MarianFiles struct{ Source, Target, Vocab []byte }
 
-// Marian is the tokenizer of the public OPUS-MT models (Tiedemann and
-// Thottingal, 2020): SentencePiece models of both languages cut text into
-// pieces, and one vocabulary gives their ids. It gives the ids that
-// MarianTokenizer of Hugging Face's transformers gives. It does not change
-// once made, and may be used from several goroutines at once.
+// Marian is the tokenizer of the public OPUS-MT models (Tiedemann and Thottingal, 2020). A
+// SentencePiece model for each language divides text into pieces, and one vocabulary has
+// their ids. The ids are those of MarianTokenizer in Hugging Face's transformers. A Marian
+// does not change after it was made, and several goroutines may use it at once.
 type Marian struct {
 	files          MarianFiles
 	source, target *SentencePiece
 	ids            map[string]int32
-	written        []string // by id: what it stands for in a translation
-	unknown        int32
+	written        []string // by id: its text in a translation
+	unknown        int32    // the id of [MarianUnknown]
 }
 
-// ParseMarian reads the files of a tokenizer. Bounds are checked before memory
-// is taken; a vocabulary without ids 0 to n-1, each once, or without the pieces
-// of [MarianPad], [MarianEOS] and [MarianUnknown] is refused.
+// ParseMarian reads the files of a tokenizer. It checks bounds before it allocates memory. It
+// returns an error that names the file when a file is damaged, when the ids of the vocabulary
+// are not 0 to n-1, each once, or when [MarianPad], [MarianEOS] or [MarianUnknown] is missing.
 func ParseMarian(f MarianFiles) (*Marian, error) {
 	m := &Marian{files: f}
 	var err error
@@ -56,16 +55,19 @@ func ParseMarian(f MarianFiles) (*Marian, error) {
 		return nil, fmt.Errorf("%s: %w", VocabFile, err)
 	}
 	m.written = make([]string, len(m.ids))
+	// n pieces whose ids are below n and all different have the ids 0 to n-1.
 	for piece, id := range m.ids { // order-free: each id once
 		if int(id) >= len(m.ids) || m.written[id] != "" {
-			return nil, fmt.Errorf("%s: %d pieces do not have the ids 0 to %d, each once", VocabFile, len(m.ids), len(m.ids)-1)
+			return nil, fmt.Errorf("%s: the ids of its %d pieces are not 0 to %d, each once",
+				VocabFile, len(m.ids), len(m.ids)-1)
 		}
 		m.written[id] = piece
 	}
+	// Special pieces are not written. Others are written as the target's model spells them.
 	for _, special := range []string{MarianPad, MarianEOS, MarianUnknown} {
 		id, ok := m.ids[special]
 		if !ok {
-			return nil, fmt.Errorf("%s: no piece %s", VocabFile, special)
+			return nil, fmt.Errorf("%s: the piece %s is missing", VocabFile, special)
 		}
 		m.written[id] = ""
 	}
@@ -76,15 +78,17 @@ func ParseMarian(f MarianFiles) (*Marian, error) {
 	return m, nil
 }
 
-// parseVocab reads an object of pieces and ids.
+// parseVocab reads a JSON object of pieces and ids. A map of encoding/json would keep only the
+// last of two equal keys, so the keys are read one by one.
 func parseVocab(data []byte) (map[string]int32, error) {
 	if len(data) > maxJSON {
-		return nil, fmt.Errorf("%d bytes, at most %d are read", len(data), maxJSON)
+		return nil, fmt.Errorf("it has %d bytes, the limit is %d", len(data), maxJSON)
 	}
 	d := json.NewDecoder(bytes.NewReader(data))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, cmp.Or(err, fmt.Errorf("%v where an object should be", t))
+		return nil, cmp.Or(err, fmt.Errorf("it begins with %v, want a JSON object", t))
 	}
+	// A key and a number in turn.
 	ids := map[string]int32{}
 	for d.More() {
 		t, err := d.Token()
@@ -97,31 +101,33 @@ func parseVocab(data []byte) (map[string]int32, error) {
 			return nil, fmt.Errorf("piece %q: %w", piece, err)
 		}
 		if _, twice := ids[piece]; twice || piece == "" || id >= spMaxPieces {
-			return nil, fmt.Errorf("piece %q, id %d: empty, there already, or beyond %d ids", piece, id, spMaxPieces)
+			return nil, fmt.Errorf("piece %q, id %d: it is empty, occurs twice, or its id is not below %d",
+				piece, id, spMaxPieces)
 		}
 		ids[piece] = int32(id)
 	}
+	// The closing brace, and only white space behind it.
 	if _, err := d.Token(); err != nil {
 		return nil, err
 	}
 	if rest := bytes.TrimSpace(data[d.InputOffset():]); len(rest) > 0 {
-		return nil, fmt.Errorf("%d bytes after the object", len(rest))
+		return nil, fmt.Errorf("%d bytes follow the JSON object", len(rest))
 	}
 	return ids, nil
 }
 
-// Files gives the files that the tokenizer was made of, by name.
+// Files returns the files that the tokenizer was made from, by name.
 func (m *Marian) Files() map[string][]byte {
 	return map[string][]byte{SourceFile: m.files.Source, TargetFile: m.files.Target, VocabFile: m.files.Vocab}
 }
 
-// Unknown is the piece that stands for characters without a piece.
+// Unknown returns the piece of characters that the vocabulary does not have.
 func (m *Marian) Unknown() string { return MarianUnknown }
 
-// Pieces returns the size of the vocabulary: ids are 0 to Pieces()-1.
+// Pieces returns the size of the vocabulary. Ids are 0 to Pieces()-1.
 func (m *Marian) Pieces() int { return len(m.written) }
 
-// Names returns the pieces by their ids.
+// Names returns the pieces by id.
 func (m *Marian) Names() []string {
 	names := make([]string, len(m.ids))
 	for piece, id := range m.ids { // order-free: each id once
@@ -130,14 +136,14 @@ func (m *Marian) Names() []string {
 	return names
 }
 
-// ID returns the id of a piece.
+// ID returns the id of a piece, and whether the vocabulary has it.
 func (m *Marian) ID(piece string) (int32, bool) {
 	id, ok := m.ids[piece]
 	return id, ok
 }
 
-// languageCode is the mark before a source text that names the language to
-// translate to, for models of several. What looks like one is no text.
+// languageCode is the mark in front of a source text that names the target language, for models
+// with several, such as ">>fra<<". Anything of this form inside the text is removed.
 var languageCode = regexp.MustCompile(`>>.+<<`)
 
 // Source returns the ids of a source text.
@@ -146,6 +152,7 @@ func (m *Marian) Source(s string) []int32 { return m.encode(m.source, s) }
 // Target returns the ids of a target text.
 func (m *Marian) Target(s string) []int32 { return m.encode(m.target, s) }
 
+// encode returns the ids of the pieces of s by the model of one language.
 func (m *Marian) encode(model *SentencePiece, s string) []int32 {
 	var pieces []string
 	if at := languageCode.FindStringIndex(s); at != nil {
@@ -156,6 +163,7 @@ func (m *Marian) encode(model *SentencePiece, s string) []int32 {
 	}
 	var ids []int32
 	for _, piece := range append(pieces, model.Split(s)...) {
+		// A text must not be able to contain special pieces.
 		id, ok := m.ids[piece]
 		if !ok || slices.Contains([]string{MarianPad, MarianEOS, "<s>"}, piece) {
 			id = m.unknown
@@ -165,8 +173,8 @@ func (m *Marian) encode(model *SentencePiece, s string) []int32 {
 	return ids
 }
 
-// Decode returns the text of ids. Special pieces, unknown ones and ids outside
-// the vocabulary stand for nothing.
+// Decode returns the text of ids. It ignores special pieces, the unknown piece and ids outside
+// the vocabulary.
 func (m *Marian) Decode(ids []int32) string {
 	var b strings.Builder
 	for _, id := range ids {

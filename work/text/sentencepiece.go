@@ -11,28 +11,28 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// SentencePiece is a unigram model in the file format of Google's
-// SentencePiece (Kudo and Richardson, 2018), as the public OPUS-MT models have
-// one for each language. It gives the ids that the library itself gives. It
-// does not change once made, and may be used from several goroutines at once.
+// SentencePiece is a unigram model in the file format of Google's SentencePiece (Kudo and
+// Richardson, 2018). The public OPUS-MT models have one for each language. Its ids are those
+// of Google's library. A SentencePiece does not change after it was made, and several
+// goroutines may use it at once.
 type SentencePiece struct {
 	pieces  []spPiece
-	ids     map[string]int32 // of the pieces that text can be made of
-	longest int              // of those, in bytes
-	unknown int32
-	least   float32 // scores of normal pieces
-	most    float32
+	ids     map[string]int32 // of the pieces that a text may have
+	longest int              // length of the longest of them, in bytes
+	unknown int32            // the id of the unknown piece
+	least   float32          // the lowest score of a normal piece
+	most    float32          // and the highest
 
-	rules    charsMap
-	prefix   bool            // a space goes before the text
-	suffix   bool            // that space goes after it instead
-	trim     bool            // white space at the ends goes, and runs of it become one
+	rules    charsMap        // normalisation
+	prefix   bool            // a space is put in front of the text
+	suffix   bool            // this space is put behind the text instead
+	trim     bool            // white space at the ends is removed, and runs of it become one space
 	escape   bool            // a space is written as U+2581
-	byteBack bool            // unknown characters become pieces of their bytes
-	defined  map[string]bool // the pieces that are always taken whole
+	byteBack bool            // unknown characters become the pieces of their bytes
+	defined  map[string]bool // the user-defined pieces, which are never divided
 
-	longestDefined int   // of those, in bytes
-	firstByte      int32 // the first of the bytes' pieces
+	longestDefined int   // length of the longest user-defined piece, in bytes
+	firstByte      int32 // the id of the piece of byte 0
 }
 
 // spPiece is one piece of the vocabulary.
@@ -42,7 +42,7 @@ type spPiece struct {
 	kind  uint64
 }
 
-// Kinds of pieces, as sentencepiece_model.proto numbers them.
+// The kinds of pieces, with their numbers in sentencepiece_model.proto.
 const (
 	spNormal      = 1
 	spUnknown     = 2
@@ -54,27 +54,32 @@ const (
 
 const (
 	spSpace = "\u2581"
-	// spUnigram is the model type this program reads; 2 is BPE, 3 words, 4 characters.
+	// spUnigram is the type of unigram models, the only one that this program reads. 2 is
+	// BPE, 3 is words, 4 is characters.
 	spUnigram = 1
-	// spMaxFile bounds a model file, spMaxTarget what a rule of normalisation
-	// makes of a character, in bytes, and spMaxPieces the vocabulary.
+	// The limits of a model file and of the text that a normalisation rule writes, in bytes,
+	// and of the vocabulary.
 	spMaxFile   = 64 << 20
 	spMaxTarget = 1 << 10
 	spMaxPieces = 1 << 18
-	// spMaxPiece bounds a piece, and what a rule of normalisation reads, and
-	// spMaxText a normalised text, all in bytes, so that no model of a stranger's
-	// makes the work grow faster than the text. What is beyond is left out.
+	// The limits of a piece (and of the text that a normalisation rule reads) and of a
+	// normalised text, in bytes. With them no model of a stranger makes the work grow faster
+	// than the text. Text beyond the limit is left out.
 	spMaxPiece = 1 << 8
 	spMaxText  = 1 << 16
 )
 
-// ParseSentencePiece reads a model file. It says what is wrong with one that
-// is cut short, or of a type other than unigram.
+// ParseSentencePiece reads a model file. It returns an error when the file is damaged, cut short,
+// or of a type other than unigram.
 func ParseSentencePiece(data []byte) (*SentencePiece, error) {
 	if len(data) > spMaxFile {
-		return nil, fmt.Errorf("sentencepiece model: %d bytes, at most %d are read", len(data), spMaxFile)
+		return nil, fmt.Errorf("sentencepiece model: it has %d bytes, the limit is %d", len(data), spMaxFile)
 	}
-	m := &SentencePiece{ids: map[string]int32{}, unknown: -1, defined: map[string]bool{}, prefix: true, trim: true, escape: true}
+	m := &SentencePiece{
+		ids: map[string]int32{}, unknown: -1, defined: map[string]bool{}, prefix: true, trim: true, escape: true,
+	}
+	// The fields that are read, by their numbers in sentencepiece_model.proto. The values
+	// above and here are the defaults there.
 	model := uint64(spUnigram)
 	err := fields(data, func(num protowire.Number, v uint64, b []byte) error {
 		switch num {
@@ -113,12 +118,13 @@ func ParseSentencePiece(data []byte) (*SentencePiece, error) {
 		return nil, fmt.Errorf("sentencepiece model: %w", err)
 	}
 	if model != spUnigram {
-		return nil, fmt.Errorf("sentencepiece model: it is of type %d, this program reads unigram models (type %d)", model, spUnigram)
+		return nil, fmt.Errorf("sentencepiece model: its type is %d, but only unigram models (type %d) are supported",
+			model, spUnigram)
 	}
 	return m, m.finish()
 }
 
-// addPiece reads one piece, the next id.
+// addPiece reads one piece. Its id is the number of pieces before.
 func (m *SentencePiece) addPiece(b []byte) error {
 	p := spPiece{kind: spNormal}
 	if err := fields(b, func(num protowire.Number, v uint64, b []byte) error {
@@ -136,13 +142,13 @@ func (m *SentencePiece) addPiece(b []byte) error {
 	}
 	switch id := len(m.pieces); {
 	case id == spMaxPieces:
-		return fmt.Errorf("more than %d pieces", spMaxPieces)
+		return fmt.Errorf("there are more than %d pieces", spMaxPieces)
 	case p.text == "" || !utf8.ValidString(p.text):
 		return fmt.Errorf("piece %d is empty or not UTF-8", id)
 	case len(p.text) > spMaxPiece:
-		return fmt.Errorf("piece %d has %d bytes, at most %d are taken", id, len(p.text), spMaxPiece)
+		return fmt.Errorf("piece %d has %d bytes, the limit is %d", id, len(p.text), spMaxPiece)
 	case p.score != p.score || math.IsInf(float64(p.score), 0):
-		return fmt.Errorf("piece %d, %q: its score is not a number", id, p.text)
+		return fmt.Errorf("piece %d, %q: its score is not a finite number", id, p.text)
 	case p.kind < spNormal || p.kind > spByte:
 		return fmt.Errorf("piece %d, %q: kind %d is unknown", id, p.text, p.kind)
 	}
@@ -150,7 +156,7 @@ func (m *SentencePiece) addPiece(b []byte) error {
 	return nil
 }
 
-// finish makes what encoding needs.
+// finish checks the pieces together and fills the fields that encoding needs.
 func (m *SentencePiece) finish() error {
 	m.least, m.most = float32(math.MaxFloat32), float32(-math.MaxFloat32)
 	bytes := 0
@@ -158,20 +164,23 @@ func (m *SentencePiece) finish() error {
 		switch p.kind {
 		case spUnknown:
 			if m.unknown >= 0 {
-				return fmt.Errorf("sentencepiece model: pieces %d and %d are both the unknown one", m.unknown, id)
+				return fmt.Errorf("sentencepiece model: pieces %d and %d are both the unknown piece", m.unknown, id)
 			}
 			m.unknown = int32(id)
 		case spByte:
+			// The pieces of bytes come in the sequence of the bytes.
 			if bytes == 0 {
 				m.firstByte = int32(id)
 			}
 			if p.text != byteName(byte(bytes)) {
-				return fmt.Errorf("sentencepiece model: piece %d is %q where byte %s is due", id, p.text, byteName(byte(bytes)))
+				return fmt.Errorf("sentencepiece model: piece %d is %q, want byte %s",
+					id, p.text, byteName(byte(bytes)))
 			}
 			bytes++
+		// Control pieces are missing from m.ids, so no text can contain them.
 		case spNormal, spUserDefined, spUnused:
 			if _, twice := m.ids[p.text]; twice {
-				return fmt.Errorf("sentencepiece model: piece %d, %q, is there already", id, p.text)
+				return fmt.Errorf("sentencepiece model: piece %d, %q, occurs twice", id, p.text)
 			}
 			m.ids[p.text] = int32(id)
 			m.longest = max(m.longest, len(p.text))
@@ -186,20 +195,20 @@ func (m *SentencePiece) finish() error {
 	}
 	switch {
 	case m.unknown < 0:
-		return errors.New("sentencepiece model: no unknown piece: the file is cut short or is something else")
+		return errors.New("sentencepiece model: the unknown piece is missing: the file is cut short, or not a model")
 	case m.byteBack && bytes != 256:
-		return fmt.Errorf("sentencepiece model: %d pieces for bytes, want 256", bytes)
+		return fmt.Errorf("sentencepiece model: there are %d pieces for bytes, want 256", bytes)
 	}
 	return nil
 }
 
-// byteName is the piece of a byte.
+// byteName is the text of a byte's piece.
 func byteName(b byte) string { return fmt.Sprintf("<0x%02X>", b) }
 
-// fields calls f for each field of a protobuf message, with its number or its
-// bytes.
+// fields calls f for each field of a protobuf message: with v for a number, with b for bytes.
 func fields(b []byte, f func(num protowire.Number, v uint64, b []byte) error) error {
 	for len(b) > 0 {
+		// A negative length is protowire's error code.
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {
 			return fmt.Errorf("damaged or cut short: %w", protowire.ParseError(n))
@@ -216,7 +225,7 @@ func fields(b []byte, f func(num protowire.Number, v uint64, b []byte) error) er
 			v = uint64(w)
 		case protowire.BytesType:
 			inner, n = protowire.ConsumeBytes(b)
-		default:
+		default: // skipped
 			n = protowire.ConsumeFieldValue(num, typ, b)
 		}
 		if n < 0 {
@@ -230,14 +239,14 @@ func fields(b []byte, f func(num protowire.Number, v uint64, b []byte) error) er
 	return nil
 }
 
-// Pieces returns the size of the vocabulary: ids are 0 to Pieces()-1.
+// Pieces returns the size of the vocabulary. Ids are 0 to Pieces()-1.
 func (m *SentencePiece) Pieces() int { return len(m.pieces) }
 
-// Piece returns the text of a piece, with U+2581 for a space.
+// Piece returns the text of a piece, in which a space is U+2581.
 func (m *SentencePiece) Piece(id int32) string { return m.pieces[id].text }
 
-// Encode returns the ids of a text: the most probable segmentation of its
-// normalised form, as the library's EncodeAsIds.
+// Encode returns the ids of a text: the most probable segmentation of its normalised form, as
+// EncodeAsIds of Google's library.
 func (m *SentencePiece) Encode(s string) []int32 {
 	s = m.normalize(s)
 	var ids []int32
@@ -246,25 +255,26 @@ func (m *SentencePiece) Encode(s string) []int32 {
 			ids = append(ids, span.id)
 			continue
 		}
+		// An unknown character: its bytes, if the model has pieces for them.
 		if m.byteBack {
 			for _, b := range []byte(s[span.from:span.until]) {
 				ids = append(ids, m.byteID(b))
 			}
 			continue
 		}
-		if len(ids) == 0 || ids[len(ids)-1] != m.unknown { // neighbours are one
+		if len(ids) == 0 || ids[len(ids)-1] != m.unknown { // adjacent unknown characters become one id
 			ids = append(ids, m.unknown)
 		}
 	}
 	return ids
 }
 
-// Split returns the pieces of a text as the library's EncodeAsPieces does:
-// those of the vocabulary, and what is unknown as it stands.
+// Split returns the pieces of a text, as EncodeAsPieces of Google's library: pieces of the
+// vocabulary, and unknown characters unchanged.
 func (m *SentencePiece) Split(s string) []string {
 	s = m.normalize(s)
 	var pieces []string
-	unknown := false // the last piece is
+	unknown := false // the last piece is unknown
 	for _, span := range m.best(s) {
 		p := s[span.from:span.until]
 		switch {
@@ -274,7 +284,7 @@ func (m *SentencePiece) Split(s string) []string {
 			for _, b := range []byte(p) {
 				pieces = append(pieces, byteName(b))
 			}
-		case unknown: // neighbours are one
+		case unknown: // adjacent unknown characters become one piece
 			pieces[len(pieces)-1] += p
 		default:
 			pieces, unknown = append(pieces, p), true
@@ -283,7 +293,7 @@ func (m *SentencePiece) Split(s string) []string {
 	return pieces
 }
 
-// surface is what a piece stands for inside a text.
+// surface is the text that a piece means inside a text.
 func (m *SentencePiece) surface(piece string) string {
 	var b byte
 	if n, err := fmt.Sscanf(piece, "<0x%02X>", &b); m.byteBack && n == 1 && err == nil && piece == byteName(b) {
@@ -292,23 +302,24 @@ func (m *SentencePiece) surface(piece string) string {
 	return strings.ReplaceAll(piece, spSpace, " ")
 }
 
-// byteID is the id of a byte's piece; bytes have consecutive ids from the first.
+// byteID is the id of a byte's piece.
 func (m *SentencePiece) byteID(b byte) int32 {
 	return m.firstByte + int32(b)
 }
 
-// span is a piece of a text, in bytes.
+// span is a piece of a text: the bytes from to until-1.
 type span struct {
 	id          int32
 	from, until int
 }
 
-// unknownPenalty is how much less probable an unknown character is than the
-// least probable piece.
+// unknownPenalty is the difference between the score of an unknown character and the lowest score
+// of a normal piece.
 const unknownPenalty = 10
 
-// best is the Viterbi path through s. Sums are the library's: a score and a
-// path's are added in float64, compared with a rounded one, then rounded.
+// best returns the segmentation of s with the highest sum of scores, by the Viterbi algorithm. The
+// sums are rounded as in Google's library: a score is added in float64, compared with a sum
+// in float32, and then rounded.
 func (m *SentencePiece) best(s string) []span {
 	type node struct {
 		id    int32
@@ -319,6 +330,7 @@ func (m *SentencePiece) best(s string) []span {
 	for i := range ends {
 		ends[i].from = -1
 	}
+	// reach offers a piece that ends at until; the best one stays.
 	reach := func(from, until int, id int32, score float64) {
 		n := &ends[until]
 		if total := score + float64(ends[from].score); n.from < 0 || total > float64(n.score) {
@@ -326,6 +338,7 @@ func (m *SentencePiece) best(s string) []span {
 		}
 	}
 	for from := 0; from < len(s); {
+		// Every piece of the vocabulary that begins here.
 		_, char := utf8.DecodeRuneInString(s[from:])
 		single := false
 		for until := from + 1; until <= min(len(s), from+m.longest); until++ {
@@ -334,17 +347,20 @@ func (m *SentencePiece) best(s string) []span {
 				continue
 			}
 			score := float64(m.pieces[id].score)
-			if m.pieces[id].kind == spUserDefined { // always taken
+			// A user-defined piece gets a score that no other segmentation reaches.
+			if m.pieces[id].kind == spUserDefined {
 				score = float64(float32(until-from)*m.most) - 0.1
 			}
 			reach(from, until, id, score)
 			single = single || until-from == char
 		}
+		// Without a piece for the character alone, it is unknown.
 		if !single {
 			reach(from, from+char, m.unknown, float64(m.least-unknownPenalty))
 		}
 		from += char
 	}
+	// Back from the end, along the best pieces.
 	var path []span
 	for at := len(s); at > 0; at = ends[at].from {
 		path = append(path, span{ends[at].id, ends[at].from, at})
@@ -353,11 +369,11 @@ func (m *SentencePiece) best(s string) []span {
 	return path
 }
 
-// Decode returns the text of ids. Control pieces and ids outside the
-// vocabulary stand for nothing, an unknown piece for " ⁇ ".
+// Decode returns the text of ids. It ignores control pieces and ids outside the vocabulary, and
+// writes " ⁇ " for the unknown piece.
 func (m *SentencePiece) Decode(ids []int32) string {
 	var b strings.Builder
-	begun := false // what follows stands after the space before the text
+	begun := false // the space in front of the text has been passed
 	for _, id := range ids {
 		if id < 0 || int(id) >= len(m.pieces) {
 			continue
@@ -370,6 +386,7 @@ func (m *SentencePiece) Decode(ids []int32) string {
 		case spByte:
 			b.WriteByte(byte(id - m.byteID(0)))
 		default:
+			// The space that encoding put in front is removed.
 			s := p.text
 			if !begun && (m.prefix || m.trim) {
 				s = strings.TrimPrefix(s, spSpace)

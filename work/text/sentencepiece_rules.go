@@ -8,8 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// normalize applies the model's rules to s, as normalizer.cc does.
+// normalize applies the model's normalisation to s, as normalizer.cc of Google's library does.
 func (m *SentencePiece) normalize(s string) string {
+	// White space at the start, in the rules' sense: also characters that become a space.
 	if m.trim {
 		for s != "" {
 			to, n := m.rule(s)
@@ -30,8 +31,10 @@ func (m *SentencePiece) normalize(s string) string {
 	if m.prefix && !m.suffix {
 		b.WriteString(space)
 	}
-	spaced := m.trim // the last thing written was a space
+	// Rule after rule, with one space for a run of white space.
+	spaced := m.trim // the text so far ends with a space
 	for s != "" && b.Len() < spMaxText {
+		// A rule may write several characters, or none.
 		to, n := m.rule(s)
 		if spaced {
 			to = strings.TrimLeft(to, " ")
@@ -45,6 +48,7 @@ func (m *SentencePiece) normalize(s string) string {
 			spaced = false
 		}
 	}
+	// White space at the end, and the space that replaces the one in front.
 	out := b.String()
 	if m.trim {
 		for strings.HasSuffix(out, space) {
@@ -57,9 +61,11 @@ func (m *SentencePiece) normalize(s string) string {
 	return out
 }
 
-// rule is what the beginning of s becomes, and how many bytes that takes: a
-// user-defined piece itself, the longest rule, or a character itself.
+// rule returns the normal form of the beginning of s, and how many bytes of s it replaces. A
+// user-defined piece stays unchanged; else the longest rule that matches applies; else one
+// character stays unchanged.
 func (m *SentencePiece) rule(s string) (to string, n int) {
+	// The longest user-defined piece first.
 	for n := min(m.longestDefined, len(s)); n > 0; n-- {
 		if m.defined[s[:n]] {
 			return s[:n], n
@@ -75,28 +81,31 @@ func (m *SentencePiece) rule(s string) (to string, n int) {
 	return s[:n], n
 }
 
-// charsMap is a precompiled_charsmap: a double array in the layout of
-// Darts-clone (Yata) from byte strings to places in targets, which end in NUL.
+// charsMap is the normalisation rules of a model (its precompiled_charsmap): a trie from byte
+// strings to offsets in targets, where each target ends with NUL. The trie is a double array
+// in the layout of Darts-clone (Yata).
 type charsMap struct {
 	units   []uint32
 	targets string
 }
 
+// parseCharsMap reads the size of the trie (4 bytes), the trie and the targets.
 func parseCharsMap(b []byte) (charsMap, error) {
 	if len(b) == 0 {
 		return charsMap{}, nil
 	}
 	if len(b) < 4 {
-		return charsMap{}, errors.New("normalisation rules: cut short")
+		return charsMap{}, errors.New("normalisation rules: they are cut short")
 	}
 	size := uint64(binary.LittleEndian.Uint32(b))
 	if size%4 != 0 || size+4 > uint64(len(b)) {
-		return charsMap{}, fmt.Errorf("normalisation rules: %d bytes for a table of %d", len(b), size)
+		return charsMap{}, fmt.Errorf("normalisation rules: %d bytes are too few for a table of %d", len(b), size)
 	}
 	c := charsMap{units: make([]uint32, size/4), targets: string(b[4+size:])}
 	for target := range strings.SplitSeq(c.targets, "\x00") {
 		if len(target) > spMaxTarget {
-			return charsMap{}, fmt.Errorf("normalisation rules: a character becomes %d bytes, at most %d are taken", len(target), spMaxTarget)
+			return charsMap{}, fmt.Errorf("normalisation rules: a rule writes %d bytes, the limit is %d",
+				len(target), spMaxTarget)
 		}
 	}
 	for i := range c.units {
@@ -105,10 +114,11 @@ func parseCharsMap(b []byte) (charsMap, error) {
 	return c, nil
 }
 
-// longest is the target of the longest key that s begins with, and its length;
-// n is 0 when there is none. The table is a stranger's: places outside it end
-// the search.
+// longest returns the target of the longest key that s begins with, and the key's length, or 0 if
+// there is none. The table comes from a stranger, so an offset outside it ends the search.
 func (c charsMap) longest(s string) (to string, n int) {
+	// A unit holds the byte that leads to it (bits 0 to 7), whether a key ends below it (bit
+	// 8), and the offset of its children; a leaf has bit 31 and an offset in targets.
 	at := uint32(0)
 	unit := func() (u uint32, ok bool) {
 		if int64(at) >= int64(len(c.units)) {
@@ -128,7 +138,7 @@ func (c charsMap) longest(s string) (to string, n int) {
 			break
 		}
 		at ^= offset(u)
-		if u>>8&1 == 0 {
+		if u>>8&1 == 0 { // no key ends here
 			continue
 		}
 		leaf, ok := unit()

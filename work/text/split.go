@@ -7,27 +7,27 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSentence is the longest sentence, in bytes, that Split makes. A longer
-// one is cut at white space, or inside a word when there is none.
+// MaxSentence is the length in bytes of the longest sentence that Split makes. It cuts a longer
+// sentence at white space, or inside a word if there is none.
 const MaxSentence = 1024
 
-// Layout is a plain text taken apart: its sentences, and the white space
-// before, between and after them.
+// Layout is a plain text divided into sentences and the white space around them.
 type Layout struct {
 	Sentences []string
-	Cuts      int      // between sentences that are pieces of one that was too long
-	gaps      []string // len(Sentences)+1; gaps[i] stands before sentence i
+	Cuts      int      // how many cuts were made inside sentences that were too long
+	gaps      []string // len(Sentences)+1; gaps[i] is the white space in front of sentence i
 }
 
-// Split takes a plain text apart. A sentence never spans two lines. Within a
-// line it ends after ".", "!", "?" or "…" and any closing quotes or brackets,
-// when white space follows and then something that can begin a sentence; it
-// does not end after an abbreviation of English or German, after a single
-// letter, or after an ordinal ("am 3. Mai", "Nr. 5"). The rules are fixed, so
-// a text has one Layout; joining its own sentences gives the text back.
+// Split divides a plain text into sentences.
+//
+// A sentence never spans two lines. Within a line a sentence ends after ".", "!", "?" or "…"
+// and any closing quotes or brackets, if white space follows and then a character that can
+// begin a sentence. It does not end after an abbreviation of English or German, after a
+// single letter, or after an ordinal ("am 3. Mai", "Nr. 5"). The rules are fixed, so a text
+// has one Layout. Joining the sentences themselves gives the text back.
 func Split(s string) Layout { return split(s, MaxSentence) }
 
-// Whole takes a line to be one sentence, which may be long.
+// Whole returns the Layout of a line that is one sentence, however long.
 func Whole(line string) Layout {
 	s := strings.TrimSpace(line)
 	if s == "" {
@@ -37,10 +37,12 @@ func Whole(line string) Layout {
 	return Layout{Sentences: []string{s}, gaps: []string{line[:start], line[start+len(s):]}}
 }
 
-// split is Split with sentences of at most longest bytes, at least 4.
+// split is [Split] with sentences of at most longest bytes. longest is at least 4, the bytes of
+// one character.
 func split(s string, longest int) Layout {
+	// White space and a sentence in turn, to the end.
 	var l Layout
-	gap := 0 // where the white space before the next sentence starts
+	gap := 0 // the start of the white space in front of the next sentence
 	for {
 		start := gap + len(s[gap:]) - len(strings.TrimLeftFunc(s[gap:], unicode.IsSpace))
 		l.gaps = append(l.gaps, s[gap:start])
@@ -55,8 +57,8 @@ func split(s string, longest int) Layout {
 	}
 }
 
-// Fit returns l with each sentence that does not fit cut into halves, until
-// all fit or have nothing left to cut.
+// Fit returns l with the sentences that do not fit cut into halves, again and again, until each
+// sentence fits or is shorter than 8 bytes.
 func (l Layout) Fit(fits func(sentence string) bool) Layout {
 	fitted := Layout{Cuts: l.Cuts}
 	var add func(gap, sentence string)
@@ -65,11 +67,12 @@ func (l Layout) Fit(fits func(sentence string) bool) Layout {
 			fitted.gaps, fitted.Sentences = append(fitted.gaps, gap), append(fitted.Sentences, sentence)
 			return
 		}
+		// Halves are cut where Split would cut a sentence that is too long.
 		halves := split(sentence, (len(sentence)+1)/2)
 		fitted.Cuts += halves.Cuts
 		for i, half := range halves.Sentences {
 			add(gap+halves.gaps[i], half)
-			gap = ""
+			gap = "" // the white space in front belongs to the first half
 		}
 	}
 	for i, s := range l.Sentences {
@@ -81,15 +84,17 @@ func (l Layout) Fit(fits func(sentence string) bool) Layout {
 	return fitted
 }
 
-// SplitPart takes apart the beginning s of a longer line, as far as it can be
-// by itself, and says how many bytes that is: all before the last sentence,
-// which may go on, or all of s where nothing stands before it.
+// SplitPart divides the first part s of a line that is still being read. It returns the Layout
+// of the sentences that are complete, and the number of bytes they take. The last sentence
+// may go on after s, so it is left out, unless it is the only one.
 func SplitPart(s string) (Layout, int) {
+	// A character may be cut at the end of s.
 	for cut := max(1, len(s)-utf8.UTFMax+1); cut < len(s); cut++ {
 		if utf8.RuneStart(s[cut]) && !utf8.FullRuneInString(s[cut:]) {
 			s = s[:cut]
 		}
 	}
+	// Everything in front of the last sentence is complete.
 	l := Split(s)
 	if n := len(l.Sentences) - 1; n >= 0 {
 		if whole := len(s) - len(l.gaps[n+1]) - len(l.Sentences[n]); whole > 0 {
@@ -100,8 +105,9 @@ func SplitPart(s string) (Layout, int) {
 	return l, len(s)
 }
 
-// Join puts translations in the places of the sentences, one for each. Line
-// breaks inside a translation become spaces, so that lines stay lines.
+// Join returns the text with translations in the places of the sentences. There must be one for
+// each sentence. Line breaks inside a translation become spaces, so that the text keeps its
+// lines.
 func (l Layout) Join(translations []string) (string, error) {
 	if len(translations) != len(l.Sentences) {
 		return "", fmt.Errorf("join text: %d translations for %d sentences", len(translations), len(l.Sentences))
@@ -110,7 +116,7 @@ func (l Layout) Join(translations []string) (string, error) {
 		return "", nil
 	}
 	var b strings.Builder
-	b.WriteString(l.gaps[0])
+	b.WriteString(l.gaps[0]) // then each translation and the white space behind it
 	for i, t := range translations {
 		if strings.IndexFunc(t, newline) >= 0 {
 			t = strings.Map(flat, t)
@@ -121,7 +127,7 @@ func (l Layout) Join(translations []string) (string, error) {
 	return b.String(), nil
 }
 
-// flat replaces the characters that end a line.
+// flat returns a space for a character that ends a line, and other characters unchanged.
 func flat(r rune) rune {
 	if newline(r) {
 		return ' '
@@ -129,23 +135,25 @@ func flat(r rune) rune {
 	return r
 }
 
-// newline reports whether r ends a line, as Unicode has it.
+// newline reports whether r ends a line according to Unicode (Standard Annex 14, "mandatory
+// break").
 func newline(r rune) bool {
 	return '\n' <= r && r <= '\r' || r == 0x85 || r == 0x2028 || r == 0x2029
 }
 
-// sentenceLen returns the length of the sentence that s, which starts with
-// something visible, begins with, and whether it goes on beyond longest bytes.
-// No white space is at its end.
+// sentenceLen returns the length of the first sentence of s, without white space at its end, and
+// whether the sentence was cut because it has more than longest bytes. s must begin with a
+// visible character.
 func sentenceLen(s string, longest int) (n int, cut bool) {
-	end := 0  // after the last visible character
-	room := 0 // the last end of a word
+	end := 0     // after the last visible character
+	lastEnd := 0 // after the last word that has white space behind it
 	for i := 0; i < len(s); {
 		r, n := utf8.DecodeRuneInString(s[i:])
 		switch {
 		case !unicode.IsSpace(r):
-			if i+n > longest && room > 0 {
-				return room, true
+			// Too long: cut at the last white space, or here.
+			if i+n > longest && lastEnd > 0 {
+				return lastEnd, true
 			}
 			if i+n > longest {
 				return end, true
@@ -154,7 +162,7 @@ func sentenceLen(s string, longest int) (n int, cut bool) {
 		case newline(r), i == end && boundary(s[:end], s[i:]):
 			return end, false
 		default:
-			room = end
+			lastEnd = end
 		}
 		i += n
 	}
@@ -166,14 +174,16 @@ const (
 	openers = `"'([{«»‹›„“‚‘”’¿¡–—-`
 )
 
-// boundary reports whether one sentence ends where before does and another
-// begins in after, which starts with white space.
+// boundary reports whether a sentence ends at the end of before and another begins in after,
+// which starts with white space.
 func boundary(before, after string) bool {
+	// The next sentence must not begin with a small letter or punctuation.
 	after = strings.TrimLeft(strings.TrimLeftFunc(after, unicode.IsSpace), openers)
 	next, n := utf8.DecodeRuneInString(after)
 	if n == 0 || unicode.IsLower(next) || unicode.IsPunct(next) {
 		return false
 	}
+	// This one must end with a final mark. Only a full stop can mean something else.
 	before = strings.TrimRight(before, closers)
 	last, n := utf8.DecodeLastRuneInString(before)
 	if last != '.' {
@@ -186,16 +196,17 @@ func boundary(before, after string) bool {
 	case n > 0 && n == len(word) && unicode.IsLetter(letter):
 		return false // an initial
 	case word != "" && len(word) <= 2 && strings.Trim(word, "0123456789") == "":
-		return false // an ordinal
+		return false // an ordinal, in German
 	case strings.HasSuffix(word, "str"):
-		return false // a street
+		return false // a street, as in Hauptstr.
 	}
+	// Spaces make the word match only whole words of the lists.
 	word = " " + strings.ToLower(word) + " "
 	return !strings.Contains(abbreviations, word) && !(unicode.IsDigit(next) && strings.Contains(counted, word))
 }
 
-// Words that end with a full stop and do not end a sentence: anywhere, and
-// before a number. Those with a full stop inside stand without their last one.
+// Words whose full stop does not end a sentence: abbreviations anywhere, counted words in front
+// of a number. The last full stop is left out, as in "z.b" for "z.B.".
 const (
 	abbreviations = " mr mrs ms dr prof st sr jr vs etc approx dept est eds inc ltd e.g i.e u.s u.k" +
 		" jan feb apr jun jul aug sept oct nov dec jän okt dez" +

@@ -8,27 +8,26 @@ import (
 	"strings"
 )
 
-// Train learns a tokenizer of the given number of pieces from lines, which
-// ought to be normalised. It starts from single bytes and merges, again and
-// again, the pair of neighbouring pieces that occurs most often inside words;
-// of equally frequent pairs the one whose left piece, then right piece, comes
-// first in byte order. It stops early when no pair occurs twice, so a small
-// text may give fewer pieces. The result depends on how often each word
-// occurs and not on the order of the lines.
+// Train learns a BPE with the given number of pieces from lines, which should be normalised.
 //
-// An error means that pieces is outside [MinPieces, MaxPieces] or that there
-// is no text.
+// It starts with single bytes. Again and again it merges the pair of adjacent pieces that
+// occurs most often inside words. Of equally frequent pairs it takes the one whose left
+// piece, then right piece, comes first in byte order. Train stops early when no pair occurs
+// twice, so a small text may give fewer pieces. The result depends on how often each word
+// occurs, not on the sequence of the lines.
+//
+// The error is that pieces is not from MinPieces to MaxPieces, or that there is no text.
 func Train(lines iter.Seq[string], pieces int) (*BPE, error) {
 	if pieces < MinPieces || pieces > MaxPieces {
-		return nil, fmt.Errorf("train tokenizer: %d pieces, want %d to %d", pieces, MinPieces, MaxPieces)
+		return nil, fmt.Errorf("train tokenizer: %d pieces are asked for, want %d to %d", pieces, MinPieces, MaxPieces)
 	}
 	words := countWords(lines)
 	if len(words) == 0 {
-		return nil, fmt.Errorf("train tokenizer: no text")
+		return nil, fmt.Errorf("train tokenizer: there is no text")
 	}
-	t := newTokenizer()
+	t := newBPE()
 	tr := newTrainer(t, words)
-	for t.Pieces() < pieces {
+	for t.Pieces() < pieces { // one merge makes one piece
 		p, ok := tr.best()
 		if !ok {
 			break
@@ -41,7 +40,7 @@ func Train(lines iter.Seq[string], pieces int) (*BPE, error) {
 	return t, nil
 }
 
-// word is a distinct word of the text: its pieces so far, and its occurrences.
+// word is a distinct word of the text: its pieces so far, and how often it occurs.
 type word struct {
 	ids   []int32
 	count int64
@@ -60,6 +59,7 @@ func countWords(lines iter.Seq[string]) []word {
 			s = s[n:]
 		}
 	}
+	// In byte order, so that the trainer does the same on every machine.
 	keys := make([]string, 0, len(counts))
 	for w := range counts { // order-free: sorted below
 		keys = append(keys, w)
@@ -72,12 +72,13 @@ func countWords(lines iter.Seq[string]) []word {
 	return words
 }
 
-// trainer keeps how often each pair occurs, and where, as merges are applied.
+// trainer keeps track of how often each pair occurs, and in which words, while merges are
+// applied.
 type trainer struct {
 	tok    *BPE
 	words  []word
-	counts map[pair]int64
-	where  map[pair][]int32 // indices of words that have, or once had, the pair
+	counts map[pair]int64   // occurrences in the whole text
+	where  map[pair][]int32 // indices of words that have, or had, the pair
 	queue  queue
 }
 
@@ -85,6 +86,7 @@ func newTrainer(t *BPE, words []word) *trainer {
 	tr := &trainer{tok: t, words: words, counts: make(map[pair]int64), where: make(map[pair][]int32)}
 	tr.queue.tok = t
 	var fresh []pair
+	// Pairs of bytes, with the words that have them.
 	for i, w := range words {
 		for j := range len(w.ids) - 1 {
 			fresh = tr.count(fresh, pair{w.ids[j], w.ids[j+1]}, i)
@@ -94,8 +96,7 @@ func newTrainer(t *BPE, words []word) *trainer {
 	return tr
 }
 
-// count adds one occurrence of p in word i; p is appended to fresh when it had
-// none before.
+// count adds one occurrence of p in word i. If p had none before, it is appended to fresh.
 func (tr *trainer) count(fresh []pair, p pair, i int) []pair {
 	if tr.counts[p] == 0 {
 		fresh = append(fresh, p)
@@ -114,13 +115,14 @@ func (tr *trainer) enqueue(pairs []pair) {
 	}
 }
 
-// best takes the next pair to merge out of the queue. Counts in the queue may
-// be too high, never too low: an entry is believed only when it is exact.
+// best takes the next pair to merge from the queue. Counts in the queue may be out of date:
+// they can be too high, never too low. So an entry whose count is exact is the best, and
+// another goes back with its present count.
 func (tr *trainer) best() (pair, bool) {
 	for tr.queue.Len() > 0 {
 		c := heap.Pop(&tr.queue).(candidate)
 		switch n := tr.counts[c.pair]; {
-		case n < 2:
+		case n < 2: // its occurrences were merged into others: drop it
 		case n == c.count:
 			return c.pair, true
 		default:
@@ -130,18 +132,20 @@ func (tr *trainer) best() (pair, bool) {
 	return pair{}, false
 }
 
-// apply merges p into id in every word that has it, leftmost first. Only pairs
-// with id gain occurrences, and none of those was in the queue before.
+// apply merges p to the piece id in every word that has p, from left to right. Only pairs with
+// id gain occurrences, and none of them was in the queue before.
 func (tr *trainer) apply(p pair, id int32) {
 	var fresh []pair
 	for _, i := range tr.where[p] {
 		w := &tr.words[i]
-		out := w.ids[:0]
+		out := w.ids[:0] // shrinks in place
 		for j := 0; j < len(w.ids); j++ {
 			if j+1 == len(w.ids) || w.ids[j] != p.left || w.ids[j+1] != p.right {
 				out = append(out, w.ids[j])
 				continue
 			}
+			// The pairs on both sides of the merged one disappear, and two pairs with id
+			// appear.
 			if len(out) > 0 {
 				before := out[len(out)-1]
 				tr.counts[pair{before, p.left}] -= w.count
@@ -161,13 +165,13 @@ func (tr *trainer) apply(p pair, id int32) {
 	delete(tr.counts, p)
 }
 
-// candidate is a pair and a count it once had.
+// candidate is a pair and the count that it had when it was queued.
 type candidate struct {
 	pair
 	count int64
 }
 
-// queue is a heap of candidates, the next to merge first.
+// queue is a heap of candidates with the best at the top: see [Train] for the ranking.
 type queue struct {
 	tok   *BPE
 	items []candidate

@@ -2,13 +2,14 @@ package text
 
 import "unicode/utf8"
 
-// Pattern is the regular expression whose successive matches are the words of
-// a text; [wordLen] is the same thing by hand. A word is a run of letters with
-// the space or apostrophe before it, one digit, a run of other characters, or
-// white space; a space before a word belongs to the word. The classes are
-// fixed ranges and not Unicode's tables, because those grow with each release
-// of Go and tokens must not; a word has at most 32 characters after its first,
-// so that encoding takes time proportional to the text.
+// Pattern is the regular expression whose successive matches are the words of a text. The
+// function wordLen finds the same words without a regular expression.
+//
+// A word is a run of letters with the space or apostrophe in front of it, one digit, a run of
+// other characters, or white space. A space in front of a word belongs to the word. The
+// classes are fixed ranges instead of Unicode's tables, because those grow with new releases
+// of Go, and tokens must not change. A word has at most 32 characters after its first, so
+// that the time of encoding grows linearly with the text.
 const Pattern = `[ ']?[` + letters + `]{1,32}` +
 	`| ?[0-9]` +
 	`| ?[^` + letters + spaces + `0-9]{1,32}` +
@@ -22,6 +23,7 @@ const (
 	maxWord = 32
 )
 
+// class is a class of characters.
 type class uint8
 
 const (
@@ -31,7 +33,7 @@ const (
 	space
 )
 
-// classOf returns the class of a character, as the ranges in Pattern have it.
+// classOf returns the class of a character, by the ranges of [Pattern].
 func classOf(r rune) class {
 	switch {
 	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z':
@@ -51,8 +53,8 @@ func classOf(r rune) class {
 	return letter
 }
 
-// run returns the length in bytes of the characters of class c that s begins
-// with, at most maxWord of them.
+// run returns the length in bytes of the characters of class c at the start of s, at most
+// maxWord characters.
 func run(s string, c class) int {
 	n := 0
 	for range maxWord {
@@ -60,7 +62,7 @@ func run(s string, c class) int {
 		if size == 0 {
 			break
 		}
-		k := other
+		k := other // a byte that is not UTF-8
 		if r != utf8.RuneError || size > 1 {
 			k = classOf(r)
 		}
@@ -72,10 +74,10 @@ func run(s string, c class) int {
 	return n
 }
 
-// wordLen returns the length in bytes of the first word of s, which is not
-// empty. The cases stand in the order of Pattern's alternatives.
+// wordLen returns the length in bytes of the first word of s, which must not be empty. The cases
+// are in the sequence of the alternatives of [Pattern].
 func wordLen(s string) int {
-	lead := 0
+	lead := 0 // the length of a space in front of the word
 	if s[0] == ' ' {
 		lead = 1
 	}
@@ -93,9 +95,10 @@ func wordLen(s string) int {
 	if n := run(s[lead:], other); n > 0 {
 		return lead + n
 	}
+	// White space. Its last character belongs to the word that follows.
 	n := run(s, space)
 	if n > 1 && n < len(s) && classOf(rune(s[n])) != space {
-		n-- // the last one belongs to the word after it
+		n--
 	}
 	return n
 }
