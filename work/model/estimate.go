@@ -8,6 +8,12 @@ import (
 // What is known of a cost before the work is done. Schedules and budgets are
 // made of these numbers; what is paid is the exact cost in a unit's result.
 
+// Estimate is about what a unit of kind k costs, in MFLOP, that puts tokens
+// through a model whose parameters have so many elements. It is at least 1.
+func Estimate(k unit.Kind, elements, tokens uint64) uint64 {
+	return max(1, k.FLOP()*elements*tokens/1_000_000)
+}
+
 // Elements is the number of elements of the model's parameters.
 func (h *Head) Elements() uint64 { return h.Model.Config().Elements() }
 
@@ -20,22 +26,29 @@ func (h *Head) Estimate(segments []string, d unit.Decoding) uint64 {
 	return Estimate(unit.Translate, h.Elements(), tokens*uint64(max(1, d.Beam)))
 }
 
-// Most is the most that the translation of segments can cost, in MFLOP: each
-// translation has the greatest length, attention takes a quarter on top, and
-// each segment is a unit whose cost is rounded up.
+// Most is the most that the translation of segments can cost, in MFLOP, however
+// they are cut into units: each translation has the greatest length, and each
+// segment is a unit whose cost is rounded up.
 func (h *Head) Most(segments []string, d unit.Decoding) uint64 {
-	var tokens uint64
+	cost := h.Model.family().most(h.Model, d)
+	var flop uint64
 	for _, s := range segments {
-		source := len(h.Tokenizer.Source(s)) + 1
-		tokens += uint64(source + nmt.TwicePlusTen(source) + 1)
+		if n := min(len(h.Tokenizer.Source(s)), maxSource); n > 0 {
+			flop += cost(n)
+		}
 	}
-	const perToken = 2 // operations for each element
-	flop := tokens * perToken * h.Elements() * uint64(max(1, d.Beam)) / 4 * 5
-	return flop/1_000_000 + uint64(len(segments))
+	return (flop+999_999)/1_000_000 + uint64(len(segments))
 }
 
-// Estimate is about what a unit of kind k costs, in MFLOP, that puts tokens
-// through a model whose parameters have so many elements. It is at least 1.
-func Estimate(k unit.Kind, elements, tokens uint64) uint64 {
-	return max(1, k.FLOP()*elements*tokens/1_000_000)
+// mostTransformer gives the greatest cost, in FLOP, of decoding a source of so many
+// tokens with the engine of m.
+func mostTransformer(m Model, d unit.Decoding) func(source int) uint64 {
+	meter, width := nmt.NewMeter(m.Config()), int(d.Beam)
+	if d.Beam == 1 {
+		width = 0 // greedily
+	}
+	return func(source int) uint64 {
+		steps := min(nmt.TwicePlusTen(source), nmt.MaxLength-1)
+		return meter.Translation(source+1, steps, width)
+	}
 }

@@ -57,8 +57,10 @@ type family struct {
 	get      func(ctx context.Context, b block.Blocks, m Model) (Tokenizer, error)
 	complete func(ctx context.Context, b block.Blocks, m *Model) error
 
-	// engine makes an engine for models of the shape of m.
+	// engine makes an engine for models of the shape of m. most gives the greatest
+	// cost, in FLOP, of decoding a source of so many tokens with it.
 	engine func(dev kernel.Device, m Model) Engine
+	most   func(m Model, d unit.Decoding) func(source int) uint64
 }
 
 // The versions of a model's record, one for each family.
@@ -74,13 +76,13 @@ var families = [...]*family{
 		version: VersionOurs, architecture: "transformer, pre-norm, sinusoidal positions, one embedding, ReLU",
 		files: bpeFiles, parse: parseBPE, fits: bpeFits, put: putBPE, get: getBPE,
 		complete: func(context.Context, block.Blocks, *Model) error { return nil },
-		engine:   newTransformer,
+		engine:   newTransformer, most: mostTransformer,
 	},
 	{
 		version: VersionMarian, architecture: "transformer, as form says", form: true,
 		files: marianFiles, parse: ParseMarian, fits: marianFits, put: putMarian, get: getMarian,
 		complete: readForm,
-		engine:   newTransformer,
+		engine:   newTransformer, most: mostTransformer,
 	},
 }
 

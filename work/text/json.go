@@ -15,7 +15,7 @@ const maxJSON = 32 << 20
 // at the end. The bytes are hashed, so they must not change.
 const (
 	jsonSpecial = `"single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}`
-	jsonHead = `{
+	jsonHead    = `{
   "version": "1.0",
   "truncation": null,
   "padding": null,

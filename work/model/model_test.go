@@ -1,0 +1,198 @@
+package model_test
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/state"
+	"github.com/alia-network/alia/work/text"
+	"github.com/alia-network/alia/work/unit"
+)
+
+// small is a model that has learnt nothing.
+func small(t testing.TB) *model.Translator {
+	t.Helper()
+	tok, err := text.Train(slices.Values([]string{"one two three", "eins zwei drei"}), 262)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := model.Model{
+		Source: "en", Target: "de", Vocab: uint32(tok.Pieces()),
+		Shape: nmt.Shape{Dim: 8, FFN: 16, Heads: 2, Encoder: 1, Decoder: 1},
+	}
+	tr, err := model.NewTranslator(m, nmt.Init(m.Config(), 1), tok)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// without is blocks that fail the test when one of the parameters is asked for.
+type without struct {
+	block.Blocks
+	t      *testing.T
+	params block.Link
+}
+
+func (w without) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if c == w.params.Cid {
+		w.t.Errorf("the parameters are asked for")
+	}
+	return w.Blocks.Get(ctx, c)
+}
+
+func TestHeadNeedsNoParameters(t *testing.T) {
+	tr, blocks := small(t), &block.MemoryStore{}
+	link, err := tr.Put(t.Context(), blocks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := model.ReadHead(t.Context(), without{blocks, t, tr.Model.Params}, link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Elements() != uint64(tr.Params.Elements()) || !reflect.DeepEqual(h.Model, tr.Model) {
+		t.Errorf("the head has %d elements and is %+v, want %d, %+v", h.Elements(), h.Model, tr.Params.Elements(), tr.Model)
+	}
+	if err := blocks.Delete(tr.Model.Tokenizer.Cid); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := model.ReadHead(t.Context(), blocks, link); err == nil || !strings.Contains(err.Error(), "tokenizer") {
+		t.Errorf("without a tokenizer: %v", err)
+	}
+}
+
+// TestMostIsABound: no translation costs more than the most that was told, and one
+// that goes on to its limit costs nearly as much.
+func TestMostIsABound(t *testing.T) {
+	dev, err := kernel.Open("", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	segments := []string{"one", "two three one two three", strings.Repeat("one two ", 400), ""}
+	tr := small(t)
+	engine := tr.Model.NewEngine(dev)
+	for beam := uint16(1); beam <= unit.MaxBeam; beam += 3 {
+		d := unit.Decoding{Beam: beam, LengthPPM: 1_000_000}
+		_, _, cost, err := model.TranslateSegments(engine, tr.Tokenizer, tr.Params, segments, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := (unit.Result{Cost: cost}).MFLOP()
+		if most := tr.Most(segments, d); got > most || 2*got < most {
+			t.Errorf("beam %d costs %d MFLOP, the most was told to be %d", beam, got, most)
+		}
+	}
+}
+
+func TestEstimate(t *testing.T) {
+	tr := small(t)
+	one := tr.Estimate([]string{"one two three"}, unit.Greedy)
+	if one != 1 {
+		t.Errorf("a sentence of a tiny model is estimated at %d MFLOP, want 1", one)
+	}
+	many := slices.Repeat([]string{"one two three"}, 1000)
+	tokens := uint64(len(many) * (len(tr.Tokenizer.Source("one two three")) + 1))
+	if got, want := tr.Estimate(many, unit.Greedy), 4*tr.Elements()*tokens/1_000_000; got != want {
+		t.Errorf("%d sentences are estimated at %d MFLOP, want %d", len(many), got, want)
+	}
+	if got, want := tr.Estimate(many, unit.Decoding{Beam: 4}), 4*4*tr.Elements()*tokens/1_000_000; got != want {
+		t.Errorf("with a beam of 4: %d MFLOP, want %d", got, want)
+	}
+}
+
+// TestReadRefuses: a record that a stranger wrote is read or refused with its reason.
+func TestReadRefuses(t *testing.T) {
+	tr, blocks := small(t), &block.MemoryStore{}
+	if _, err := tr.Put(t.Context(), blocks); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*model.Model){
+		"version 3":     func(m *model.Model) { m.Version = 3 },
+		"version 0":     func(m *model.Model) { m.Version = 0 },
+		"form":          func(m *model.Model) { m.Version = model.VersionMarian },
+		"heads":         func(m *model.Model) { m.Heads = 3 },
+		"pieces, the m": func(m *model.Model) { m.Vocab++ },
+		"tokenizer":     func(m *model.Model) { m.Tokenizer = block.Link{} },
+		"parameter":     func(m *model.Model) { m.Dim *= 2 },
+		"set: ":         func(m *model.Model) { m.Params = m.Tokenizer },
+	} {
+		m := tr.Model
+		change(&m)
+		link, err := block.PutNode(t.Context(), blocks, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := model.Load(t.Context(), blocks, link); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want an error with %q", err, want)
+		}
+	}
+}
+
+// TestNumericsAreChecked: a model of another specification would give other bits.
+func TestNumericsAreChecked(t *testing.T) {
+	files := small(t).Files()
+	files[model.ConfigFile] = []byte(strings.Replace(string(files[model.ConfigFile]), kernel.Numerics, "ALIA-F16 v9", 1))
+	_, err := model.Parse(func(name string) ([]byte, error) { return files[name], nil })
+	if err == nil || !strings.Contains(err.Error(), "ALIA-F16 v9") {
+		t.Errorf("a model of other numerics: %v", err)
+	}
+}
+
+func Example() {
+	ctx, blocks := context.Background(), &block.MemoryStore{}
+	// A model is a record, parameters and a tokenizer. This one has learnt nothing.
+	tok, err := text.Train(slices.Values([]string{"good morning", "guten Morgen"}), 262)
+	if err != nil {
+		panic(err)
+	}
+	m := model.Model{
+		Source: "en", Target: "de", Vocab: uint32(tok.Pieces()),
+		Shape: nmt.Shape{Dim: 8, FFN: 16, Heads: 2, Encoder: 1, Decoder: 1},
+	}
+	made, err := model.NewTranslator(m, nmt.Init(m.Config(), 1), tok)
+	if err != nil {
+		panic(err)
+	}
+	link, err := made.Put(ctx, blocks)
+	if err != nil {
+		panic(err)
+	}
+
+	// Whoever has the model's CID can read it, and translate.
+	t, err := model.Load(ctx, blocks, link)
+	if err != nil {
+		panic(err)
+	}
+	dev, err := kernel.Open("", 1)
+	if err != nil {
+		panic(err)
+	}
+	out, err := t.Translate(t.Model.NewEngine(dev), []string{"good morning"}, unit.Greedy)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(len(out), "segment from", t.Model.Source, "to", t.Model.Target)
+	fmt.Println("the same model:", t.ID() == link && state.SumSet(t.Params) == made.Model.Params)
+
+	// A customer who does not compute reads only the head.
+	h, err := model.ReadHead(ctx, blocks, link)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(h.Elements(), "elements; a segment that fits:", h.Fits("good morning"))
+	// Output:
+	// 1 segment from en to de
+	// the same model: true
+	// 3632 elements; a segment that fits: true
+}
