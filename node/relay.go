@@ -105,8 +105,9 @@ func reasonOf(err error) (code protocol.Reason, detail string) {
 		return protocol.ChainUnreachable, "work goes on and is settled later"
 	case errors.Is(err, errNotApproved), errors.Is(err, errRefused):
 		return protocol.NotApproved, err.Error()
-	case errors.Is(err, ledger.OverBudget):
-		return protocol.OverBudget, err.Error()
+	}
+	if reason := ledger.ReasonOf(err); reason != protocol.Unspecified {
+		return reason, err.Error()
 	}
 	return protocol.Unspecified, ""
 }

@@ -168,12 +168,5 @@ func (s *swarm) listing(ctx context.Context) (ledger.Listing, error) {
 	if err != nil {
 		return ledger.Listing{}, err
 	}
-	sum := l.Supply.Escrowed + l.Supply.Pool
-	for _, h := range l.Accounts {
-		sum += h.Balance
-	}
-	if sum != l.Supply.Total() {
-		return l, fmt.Errorf("the ledger does not add up: at height %d the supply is %s ALIA, but all holdings are %s ALIA", l.Height, protocol.FormatAmount(l.Supply.Total()), protocol.FormatAmount(sum))
-	}
-	return l, nil
+	return l, l.Check()
 }
