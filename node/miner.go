@@ -314,6 +314,9 @@ func (m *Miner) attest(w *work.Worker, l lease, blocks *remote) ([]byte, error) 
 	if u.Work != l.ticket.Work {
 		return nil, protocol.Refuse(protocol.UnknownUnit, "the ticket is for work %s, its unit for %s", l.ticket.Work, u.Work)
 	}
+	if u.Kind == unit.Translate {
+		blocks.root = u.Inputs[0].Cid // the customer need not have the model
+	}
 	r, err := w.Do(l.ctx, blocks, u)
 	if dev := w.Device(); err == nil && m.Check != nil {
 		if wrong := m.Check(dev); wrong != nil {

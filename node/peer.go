@@ -21,13 +21,16 @@ import (
 // Peer is what every role of a process stands on: an identity in a network, a
 // block store, a mesh, the board of open offers, and a ledger client.
 type Peer struct {
-	Net    protocol.Net
-	Key    ed25519.PrivateKey
-	Store  *block.Store
-	Mesh   *mesh.Mesh
-	Offers *Offers
-	Ledger *light.Client
-	Log    *slog.Logger
+	Net protocol.Net
+	// Home and Network are those of the PeerConfig.
+	Home    home.Dir
+	Network Network
+	Key     ed25519.PrivateKey
+	Store   *block.Store
+	Mesh    *mesh.Mesh
+	Offers  *Offers
+	Ledger  *light.Client
+	Log     *slog.Logger
 }
 
 // PeerConfig says where a peer lives.
@@ -42,7 +45,10 @@ type PeerConfig struct {
 // OpenPeer opens the store in the peer's home, which no other live process
 // may have open, and joins the network.
 func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
-	p := &Peer{Net: c.Network.Net(), Key: c.Key, Log: c.Log}
+	p := &Peer{Net: c.Network.Net(), Home: c.Home, Network: c.Network, Key: c.Key, Log: c.Log}
+	if p.Log == nil {
+		p.Log = slog.New(slog.DiscardHandler)
+	}
 	p.Offers = NewOffers(p.Net)
 	var err error
 	if p.Ledger, err = light.Dial(ctx, light.Config{Addrs: c.Network.Ledger, Genesis: c.Network.Genesis}); err != nil {
@@ -53,7 +59,7 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 	}
 	p.Mesh, err = mesh.New(ctx, mesh.Config{
 		Key: c.Key, Net: p.Net, Listen: c.Listen, Bootstrap: c.Network.Bootstrap, Blocks: p.Store,
-		PeersFile: c.Home.Peers(), Log: c.Log,
+		PeersFile: c.Home.Peers(), Log: p.Log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, p.Store.Close())

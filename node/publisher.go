@@ -22,6 +22,8 @@ type Publisher struct {
 	Journal *Journal
 	Work    block.Link
 	Price   uint64 // units per GFLOP, on tickets; 0 where the ledger mints
+	// Hints are addresses of peers, beside this one, that hold inputs of units.
+	Hints []string
 	// Offer makes the work's offer, unsigned, and Topic is where it goes.
 	Offer func(seq uint64, addrs []string) protocol.Signed
 	Topic string
@@ -268,7 +270,7 @@ func (p *Publisher) lease(now time.Time, l market.IssueTicket) {
 	p.number++
 	t := &protocol.Ticket{
 		Work: p.Work, Number: uint64(now.UnixMilli())<<16 | p.number&0xffff, Unit: l.Unit, Spec: w.unit.Spec(), Miner: l.Miner,
-		LeaseSeconds: l.Seconds, Hints: p.Peer.Mesh.Addrs(),
+		LeaseSeconds: l.Seconds, Hints: p.hints(),
 	}
 	body, err := protocol.Sign(p.Peer.Key, p.Peer.Net, t)
 	if err != nil {
@@ -278,6 +280,12 @@ func (p *Publisher) lease(now time.Time, l market.IssueTicket) {
 	p.tickets[protocol.ID(body)] = issued{l.Unit, l.Miner}
 	w.started, b.told = now, protocol.Unspecified
 	p.push(b, t)
+}
+
+// hints are the addresses on a ticket, as many as it may have.
+func (p *Publisher) hints() []string {
+	all := append(p.Peer.Mesh.Addrs(), p.Hints...)
+	return all[:min(len(all), protocol.MaxAddrs)]
 }
 
 func (p *Publisher) cancel(c market.CancelTicket) {

@@ -15,6 +15,7 @@ type remote struct {
 	store *block.Store
 	mesh  *mesh.Mesh
 	hints []string
+	root  cid.Cid              // when defined, its providers are asked for what the hints lack
 	in    uint64               // bytes fetched
 	made  []cid.Cid            // blocks this unit fetched or put, to be let go of later
 	fresh map[cid.Cid]struct{} // fetched, and not yet counted
@@ -70,7 +71,7 @@ func (r *remote) fetch(ctx context.Context, cs ...cid.Cid) error {
 		r.fresh[c] = struct{}{}
 	}
 	r.made = append(r.made, missing...)
-	return r.mesh.Fetch(ctx, r.hints, missing...)
+	return r.mesh.FetchPart(ctx, r.hints, r.root, missing...)
 }
 
 // Put stores a block the unit made.

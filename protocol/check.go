@@ -8,7 +8,7 @@ import (
 
 // The bounds on fields of variable length. RecordTypes bound whole records.
 const (
-	maxAddrs    = 16
+	MaxAddrs    = 16   // addresses of one record
 	maxAddr     = 256  // bytes of one address
 	maxText     = 256  // bytes
 	maxLanguage = 16   // bytes
@@ -136,8 +136,8 @@ func checkLanguage(s string) error {
 }
 
 func checkAddrs(addrs []string) error {
-	if len(addrs) > maxAddrs {
-		return Refuse(TooLarge, "%d addresses, the limit is %d", len(addrs), maxAddrs)
+	if len(addrs) > MaxAddrs {
+		return Refuse(TooLarge, "%d addresses, the limit is %d", len(addrs), MaxAddrs)
 	}
 	for _, a := range addrs {
 		if len(a) > maxAddr {

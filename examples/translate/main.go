@@ -1,8 +1,9 @@
-// Command translate has a text translated by a network's miners, pays for it
-// and keeps the receipt: the customer's library in one page.
+// Command translate has a text translated by a network's miners, pays for the
+// translation and keeps the receipt. It is package node/client in one page.
 //
-// It expects a network, such as `alia swarm` leaves running, a funded key, and
-// a model the network has trained:
+// It needs the home of a customer who has tokens, and the CID of a model of the
+// network. `alia swarm` makes a whole network on one machine, leaves it running and
+// prints both:
 //
 //	go run ./examples/translate -home DIR/customer -model CID < examples/travel/letter.en.txt
 package main
@@ -13,37 +14,59 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"log/slog"
 	"os"
 	"os/signal"
-	"time"
 
-	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/client"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work/unit"
 )
 
 func main() {
 	dir := flag.String("home", "", "directory with wallet and network.json, made by `alia init`")
 	model := flag.String("model", "", "CID of the model")
+	budget := flag.String("budget", "0.1", "most ALIA to pay")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := translate(ctx, home.Dir(*dir), *model); err != nil {
+	if err := translate(ctx, home.Dir(*dir), *model, *budget, os.Stdin, os.Stdout); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func translate(ctx context.Context, dir home.Dir, model string) error {
-	cid, err := block.ParseLink(model)
+// translate translates a text and writes the translation. It logs what happens and
+// what the receipt shows.
+func translate(ctx context.Context, dir home.Dir, model, budget string, in io.Reader, out io.Writer) error {
+	document := client.Document{}
+	text, err := io.ReadAll(in)
 	if err != nil {
 		return err
 	}
-	key, err := wallet.Open(dir.Wallet())
+	document.Text = string(text)
+	if document.Model, err = block.ParseLink(model); err != nil {
+		return err
+	}
+	if document.Budget, err = protocol.ParseAmount(budget); err != nil {
+		return err
+	}
+
+	// Join the network and have the document translated.
+	c, err := client.Open(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	c.Report = func(n node.Notice) { log.Println(n) }
+	t, err := c.Translate(ctx, document)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(out, t.Text)
+
+	// The receipt needs nothing but the network file to be checked, on any machine.
+	receipt, err := os.ReadFile(t.ReceiptFile)
 	if err != nil {
 		return err
 	}
@@ -51,44 +74,11 @@ func translate(ctx context.Context, dir home.Dir, model string) error {
 	if err != nil {
 		return err
 	}
-	peer, err := node.OpenPeer(ctx, node.PeerConfig{
-		Home: dir, Network: network, Key: key.Key(),
-		Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Log: slog.New(slog.DiscardHandler),
-	})
+	proven, err := client.VerifyReceipt(network, receipt)
 	if err != nil {
 		return err
 	}
-	defer peer.Close()
-
-	text, err := io.ReadAll(os.Stdin)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(dir.Receipts(), 0o755); err != nil {
-		return err
-	}
-	c := &client.Client{Peer: peer, Dir: dir.Receipts(), Report: func(n node.Notice) {
-		log.Println(n)
-	}}
-	t, err := c.Translate(ctx, client.Document{
-		Text: string(text), Source: "en", Target: "de", Model: cid, Decoding: unit.Greedy,
-		Budget: 10_000_000, Price: 200_000, // at most 0.1 ALIA; 0.002 ALIA a GFLOP
-		Sequence: uint64(time.Now().UnixMilli()),
-	})
-	if err != nil {
-		return err
-	}
-	fmt.Print(t.Text)
-
-	// The receipt checks offline, against nothing but the network file.
-	receipt, err := protocol.Encode(t.Receipt)
-	if err != nil {
-		return err
-	}
-	_, paid, err := client.VerifyReceipt(network, receipt)
-	if err != nil {
-		return err
-	}
-	log.Printf("%d units of work in %.1f s, %d paid to miners", t.Units, t.Seconds, paid)
-	return node.WriteFile(dir.Receipt(t.Job), receipt)
+	log.Printf("%d units of work in %.1f s, %s ALIA paid to miners; the receipt is %s",
+		t.Units, t.Seconds, protocol.FormatAmount(proven.Paid), t.ReceiptFile)
+	return nil
 }

@@ -20,13 +20,14 @@ func verifyReceipt(a *app, path string) error {
 	if err != nil {
 		return fmt.Errorf("receipt: %w", err)
 	}
-	r, paid, err := client.VerifyReceipt(network, data)
+	proven, err := client.VerifyReceipt(network, data)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
+	r := proven.Receipt
 	out := report.CheckedReceipt{
 		Customer: r.Account.String(), Job: r.Job.String(), Model: r.Model.String(),
-		Input: r.Input.String(), Output: r.Output.String(), Units: len(r.Attestations), Paid: paid, Settled: len(r.Settlement) > 0,
+		Input: r.Input.String(), Output: r.Output.String(), Units: len(r.Attestations), Paid: proven.Paid, Settled: proven.Settled,
 	}
 	for _, at := range r.Attestations {
 		out.Miners = append(out.Miners, at.Account.String())
@@ -37,6 +38,6 @@ func verifyReceipt(a *app, path string) error {
 			fmt.Fprintf(w, "%d units of work, done for nothing: no payment was to be settled\n", out.Units)
 			return
 		}
-		fmt.Fprintf(w, "%d units of work, %s ALIA paid to miners, settled on the ledger of %s\n", out.Units, protocol.FormatAmount(paid), network.Name)
+		fmt.Fprintf(w, "%d units of work, %s ALIA paid to miners, settled on the ledger of %s\n", out.Units, protocol.FormatAmount(out.Paid), network.Name)
 	})
 }

@@ -62,7 +62,7 @@ func (a *app) reclaim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := client.Reclaim(ctx, l, key, a.home.Receipts())
+	r, err := client.Reclaim(ctx, l, key, a.home)
 	if err != nil {
 		return err
 	}

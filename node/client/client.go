@@ -1,22 +1,34 @@
-// Package client is the library a customer imports: publish a document,
-// follow it, get the translation and its receipt.
+// Package client is the library of a customer: it has a network's miners translate
+// a document, pays them, and keeps the receipt.
 //
-//	c := &client.Client{Peer: peer, Dir: dir, Report: report}
-//	t, err := c.Translate(ctx, client.Document{Text: text, Model: model, Source: "en", Target: "de", Budget: 2 * coin})
+// A customer has a home, which is a directory with a key and a network file (`alia
+// init` makes one), and tokens to pay with.
+//
+//	c, err := client.Open(ctx, home.Dir("/home/ada/.local/share/alia"))
+//	defer c.Close()
+//	model, err := block.ParseLink("bafyrei...")
+//	t, err := c.Translate(ctx, client.Document{Text: "Good morning.", Model: model, Budget: protocol.Coin / 10})
 //	fmt.Print(t.Text)
-//	receipt, paid, err := client.VerifyReceipt(network, bytes) // offline, years later
+//
+// The receipt stays in the home. It can be checked without the network, years later:
+//
+//	data, err := os.ReadFile(t.ReceiptFile)
+//	proven, err := client.VerifyReceipt(network, data)
+//
+// A program that runs a [node.Peer] already makes a [Client] from it:
+//
+//	c := &client.Client{Peer: peer, Report: report}
 package client
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"os"
+	"sync"
 	"time"
 
-	"github.com/alia-network/alia/ledger"
-	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
@@ -26,185 +38,227 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Client publishes documents for one customer.
+// Client has documents translated for one customer, whose key and home are the
+// peer's. It is safe for concurrent use; one document is translated at a time.
 type Client struct {
 	Peer *node.Peer
-	// Dir keeps the journals of jobs, so that a job interrupted goes on.
-	Dir    string
+	// Report is told what happens; nil is told nothing.
 	Report node.Reporter
+	// Patience is how long Translate looks for a peer that has the model; 0 is
+	// DefaultPatience.
+	Patience time.Duration
+
+	mu sync.Mutex // held by Translate: a peer publishes one job at a time
 }
 
-// Document is text to be translated.
+// DefaultPatience is enough for a peer that has just joined to meet others.
+const DefaultPatience = 30 * time.Second
+
+// Open joins the network of a home as the home's account. Close leaves it.
+func Open(ctx context.Context, dir home.Dir) (*Client, error) {
+	w, err := wallet.Open(dir.Wallet())
+	if err != nil {
+		return nil, err
+	}
+	network, err := node.ReadNetwork(dir.Network())
+	if err != nil {
+		return nil, err
+	}
+	peer, err := node.OpenPeer(ctx, node.PeerConfig{
+		Home: dir, Network: network, Key: w.Key(), Listen: []string{"/ip4/0.0.0.0/tcp/0"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Client{Peer: peer}, nil
+}
+
+// Close leaves the network and closes the peer.
+func (c *Client) Close() error { return c.Peer.Close() }
+
+// Document is a text to be translated, and what the customer offers for the
+// translation. Text and Model are required.
 type Document struct {
-	Text           string
-	Source, Target string // languages
-	Model          block.Link
-	Hints          []string // addresses of peers that hold the model
-	Decoding       unit.Decoding
-	// Budget, in units of the token, is the most to pay; 0 asks for the work unpaid, which miners may refuse.
+	Text  string
+	Model block.Link
+	// Source and Target are languages, such as "en" and "de". Translate fails
+	// when the model has others. Empty takes the model's.
+	Source, Target string
+	// Holders are addresses of peers that have the model. Without them the
+	// network's directory is asked.
+	Holders []string
+	// Decoding is how miners search for a translation; zero is [unit.Greedy].
+	Decoding unit.Decoding
+	// Budget is the most to pay, as an amount. Translate fails when the document
+	// may cost more. 0 asks for the translation as a gift.
 	Budget uint64
-	// Price is offered for a GFLOP, in units of the token.
+	// Price is the amount paid for a GFLOP; 0 is DefaultPrice.
 	Price uint64
-	// Hold is how many heights the budget stays in escrow, so that miners can
-	// rely on it; 0 is 600. What is left then comes back by [Reclaim].
+	// Hold is the number of heights for which miners can rely on the escrow; 0 is
+	// DefaultHold. [Reclaim] then takes back what was not spent.
 	Hold uint64
-	// Sequence tells equal documents of one customer apart.
+	// Sequence tells apart equal documents of one customer. A document with the
+	// same fields and Sequence as before is the same job: its finished units are
+	// neither done nor paid again.
 	Sequence uint64
 }
 
-// Translation is a document translated, and the proof of who did it.
+const (
+	// DefaultPrice is 0.002 ALIA for a GFLOP.
+	DefaultPrice = 200_000
+	// DefaultHold is about ten minutes, where a height takes a second.
+	DefaultHold = 600
+)
+
+// Translation is a translated document.
 type Translation struct {
-	Text    string
-	Job     block.Link
-	Receipt *protocol.Receipt
-	Paid    uint64 // units of the token that left the escrow
-	Units   int
-	Seconds float64
+	Text string // line for line as the document
+	Job  block.Link
+	// Receipt says who translated the document and what was paid; ReceiptFile is
+	// where it is kept.
+	Receipt     *protocol.Receipt
+	ReceiptFile string
+	Paid        uint64 // amount, to miners
+	Units       int
+	Seconds     float64
 }
 
-// defaultHold is the heights an escrow stands unless the document says.
-const defaultHold = 600
-
-// Translate publishes a document, has its units done, pays for them, and
-// returns the translation, line for line, with a signed receipt.
+// Translate publishes a document, waits until miners have translated it, pays them
+// and keeps the receipt in the home. When ctx ends before, the finished units stay
+// in the home, and the same call goes on from there.
 func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	began := time.Now()
-	if err := c.fetchModel(ctx, d); err != nil {
+	// Everything that can be refused is refused before there is a job or an escrow.
+	if err := d.complete(); err != nil {
 		return nil, err
 	}
-	head, err := model.ReadHead(ctx, c.Peer.Store, d.Model)
+	m, err := c.findModel(ctx, d)
 	if err != nil {
 		return nil, err
 	}
-	layout := text.Split(d.Text).Fit(head.Fits)
-	job, input, units, err := c.job(ctx, d, &head, layout.Sentences)
+	if err := d.speak(m.Model); err != nil {
+		return nil, err
+	}
+	layout := text.Split(d.Text).Fit(m.Fits)
+	if len(layout.Sentences) == 0 {
+		return nil, errors.New("the document has no text")
+	}
+	j, err := c.newJob(ctx, d, m, layout.Sentences)
 	if err != nil {
 		return nil, err
 	}
-	journal, err := node.OpenJournal(filepath.Join(c.Dir, job.String()+home.JournalSuffix), c.Peer.Net)
-	if err != nil {
+	if err := j.affordable(); err != nil {
 		return nil, err
 	}
-	defer journal.Close()
-	sender := c.Peer.Ledger.Sender(c.Peer.Key)
-	if d.Budget > 0 {
-		if most := head.Most(layout.Sentences, d.Decoding) * d.Price / 1000; most > d.Budget {
-			return nil, fmt.Errorf("the document may cost up to %d units of the token at %d a GFLOP, the budget is %d: raise the budget; what is not spent comes back", most, d.Price, d.Budget)
-		}
-		if err := c.escrow(ctx, sender, job, d); err != nil {
+	// The journal has the units of an earlier call for the same job.
+	if err := os.MkdirAll(c.Peer.Home.Jobs(), 0o755); err != nil {
+		return nil, fmt.Errorf("journal of the job: %w", err)
+	}
+	if j.journal, err = node.OpenJournal(c.Peer.Home.Job(j.link), c.Peer.Net); err != nil {
+		return nil, err
+	}
+	defer j.journal.Close()
+	if d.Budget > 0 && !j.settled() {
+		if err := c.openEscrow(ctx, j); err != nil {
 			return nil, err
 		}
 	}
-	outcomes, err := c.publish(ctx, d, job, &head, units, journal)
+	// The work, then the payment, then the receipt over both.
+	outcomes, err := c.publish(ctx, j)
 	if err != nil {
 		return nil, err
 	}
-	t := &Translation{Job: job, Units: len(units)}
-	output, err := c.collect(ctx, d, layout, outcomes, t)
+	t := &Translation{Job: j.link, Units: len(j.units)}
+	output, err := c.collect(ctx, layout, outcomes, t)
 	if err != nil {
 		return nil, err
 	}
-	r := protocol.Receipt{Job: job, Model: d.Model, Input: input, Output: output}
+	var settlement []byte
 	if d.Budget > 0 {
-		if t.Paid, r.Settlement, err = c.settle(ctx, sender, units, journal); err != nil {
+		if t.Paid, settlement, err = c.settle(ctx, j); err != nil {
 			return nil, err
 		}
 	}
-	if t.Receipt, err = c.receipt(r, units, journal); err != nil {
+	if err := c.keepReceipt(j, output, settlement, t); err != nil {
 		return nil, err
 	}
 	t.Seconds = time.Since(began).Seconds()
 	return t, nil
 }
 
-// fetchModel brings the model's record and tokenizer here: the customer cuts
-// the text into units by its tokens.
-func (c *Client) fetchModel(ctx context.Context, d Document) error {
-	if err := c.Peer.Mesh.FetchTree(ctx, d.Hints, d.Model.Cid); err != nil {
-		return fmt.Errorf("model %s: %w", d.Model, err)
-	}
-	m, err := model.Read(ctx, c.Peer.Store, d.Model)
-	if err != nil {
-		return err
-	}
-	if m.Source != d.Source || m.Target != d.Target {
-		return fmt.Errorf("model %s translates from %s to %s, not from %s to %s", d.Model, m.Source, m.Target, d.Source, d.Target)
-	}
-	return nil
+// job is a document that is ready to be published.
+type job struct {
+	document  Document
+	link      block.Link
+	input     block.Link // all sentences
+	most      uint64     // amount, the most that the job can cost
+	units     []unit.Unit
+	estimates []uint64 // MFLOP of each unit
+	journal   *node.Journal
 }
 
-// job stores the job's record and its units' inputs.
-func (c *Client) job(ctx context.Context, d Document, m *model.Head, segments []string) (job, input block.Link, units []unit.Unit, err error) {
-	if len(segments) == 0 {
-		return job, input, nil, errors.New("the document holds no text")
+// newJob stores the job's record and the inputs of its units.
+func (c *Client) newJob(ctx context.Context, d Document, m *model.Head, sentences []string) (*job, error) {
+	j := &job{document: d, most: max(1, d.cost(m.Most(sentences, d.Decoding)))}
+	var err error
+	if j.input, err = block.PutNode(ctx, c.Peer.Store, unit.Text{Version: 1, Segments: sentences}); err != nil {
+		return nil, fmt.Errorf("store document: %w", err)
 	}
-	fail := func(err error) (block.Link, block.Link, []unit.Unit, error) {
-		return block.Link{}, block.Link{}, nil, fmt.Errorf("publish document: %w", err)
+	record := unit.Job{
+		Version: 1, Customer: c.Peer.Account(), Sequence: d.Sequence, Model: d.Model, Input: j.input, Decoding: d.Decoding,
 	}
-	if input, err = block.PutNode(ctx, c.Peer.Store, unit.Text{Version: 1, Segments: segments}); err != nil {
-		return fail(err)
+	if j.link, err = block.PutNode(ctx, c.Peer.Store, record); err != nil {
+		return nil, fmt.Errorf("store document: %w", err)
 	}
-	rec := unit.Job{Version: 1, Customer: c.Peer.Account(), Sequence: d.Sequence, Model: d.Model, Input: input, Decoding: d.Decoding}
-	if job, err = block.PutNode(ctx, c.Peer.Store, rec); err != nil {
-		return fail(err)
+	if j.units, err = model.Translations(ctx, c.Peer.Store, j.link, d.Model, m.Tokenizer, sentences, d.Decoding); err != nil {
+		return nil, fmt.Errorf("store document: %w", err)
 	}
-	if units, err = model.Translations(ctx, c.Peer.Store, job, d.Model, m.Tokenizer, segments, d.Decoding); err != nil {
-		return fail(err)
-	}
-	return job, input, units, nil
-}
-
-// escrow sets the budget aside, unless an earlier attempt did.
-func (c *Client) escrow(ctx context.Context, sender *light.Sender, job block.Link, d Document) error {
-	head, err := c.Peer.Ledger.Head(ctx)
-	if err != nil {
-		return fmt.Errorf("open escrow: %w", err)
-	}
-	nonce, err := sender.Send(ctx, ledger.EscrowOpen{Job: job, Amount: d.Budget, Price: d.Price, Deadline: head.Height + cmp.Or(d.Hold, defaultHold)})
-	if errors.Is(err, ledger.Already) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("open escrow of %d for job %s: %w", d.Budget, job, err)
-	}
-	if err := sender.Confirm(ctx, nonce); err != nil {
-		return fmt.Errorf("open escrow: %w", err)
-	}
-	return nil
-}
-
-// publish offers the job and returns when every unit is done.
-func (c *Client) publish(ctx context.Context, d Document, job block.Link, m *model.Head, units []unit.Unit, journal *node.Journal) ([]unit.Outcome, error) {
-	price := d.Price
-	if d.Budget == 0 {
-		price = 0 // nothing is in escrow: the work is unpaid
-	}
-	costs := make([]uint64, len(units)) // by Index
-	for i, u := range units {
-		var t unit.Text
-		if err := block.GetNode(ctx, c.Peer.Store, u.Inputs[1], &t); err != nil {
-			return nil, fmt.Errorf("publish document: %w", err)
+	for _, u := range j.units {
+		var part unit.Text // the unit's sentences
+		if err := block.GetNode(ctx, c.Peer.Store, u.Inputs[1], &part); err != nil {
+			return nil, fmt.Errorf("store document: %w", err)
 		}
-		costs[i] = m.Estimate(t.Segments, d.Decoding)
+		j.estimates = append(j.estimates, m.Estimate(part.Segments, d.Decoding))
 	}
+	return j, nil
+}
+
+// settled reports whether every unit of the job is accepted and paid.
+func (j *job) settled() bool {
+	for _, u := range j.units {
+		if a, ok := j.journal.Get(u.ID()); !ok || !a.Settled {
+			return false
+		}
+	}
+	return true
+}
+
+// publish offers the job until every unit is done.
+func (c *Client) publish(ctx context.Context, j *job) ([]unit.Outcome, error) {
+	d := j.document
 	p := &node.Publisher{
-		Peer: c.Peer, Journal: journal, Work: job, Price: price, Report: c.Report,
+		Peer: c.Peer, Journal: j.journal, Work: j.link, Price: d.Price, Hints: d.Holders, Report: c.report,
 		Topic:    protocol.JobTopic(c.Peer.Net, d.Source, d.Target),
-		Estimate: func(u unit.Unit) uint64 { return costs[u.Index] },
+		Estimate: func(u unit.Unit) uint64 { return j.estimates[u.Index] },
 		Offer: func(seq uint64, addrs []string) protocol.Signed {
-			return &protocol.JobOffer{Job: job, Seq: seq, Src: d.Source, Dst: d.Target, Model: d.Model, Price: price, Addrs: addrs}
+			return &protocol.JobOffer{Job: j.link, Seq: seq, Src: d.Source, Dst: d.Target, Model: d.Model, Price: d.Price, Addrs: addrs}
 		},
 	}
 	var outcomes []unit.Outcome
 	err := node.Together(ctx, func(ctx context.Context) (err error) {
-		outcomes, err = p.Do(ctx, units)
-		p.End()
+		if outcomes, err = p.Do(ctx, j.units); err == nil {
+			p.End() // an interrupted job goes on later: miners must not take it for ended
+		}
 		return err
 	}, p.Run)
 	return outcomes, err
 }
 
-// collect puts the document together and stores its sentences as one text.
-func (c *Client) collect(ctx context.Context, d Document, layout text.Layout, outcomes []unit.Outcome, t *Translation) (block.Link, error) {
+// collect joins the translated sentences to a text, and stores them as the job's
+// output.
+func (c *Client) collect(ctx context.Context, layout text.Layout, outcomes []unit.Outcome, t *Translation) (block.Link, error) {
 	segments, err := model.Segments(ctx, c.Peer.Store, outcomes)
 	if err != nil {
 		return block.Link{}, err
@@ -219,85 +273,8 @@ func (c *Client) collect(ctx context.Context, d Document, layout text.Layout, ou
 	return output, nil
 }
 
-// proofs is the settlement part of a receipt: for each unit, in order, what
-// the ledger has of it.
-type proofs struct {
-	_       struct{} `cbor:",toarray"`
-	Version uint16
-	Units   [][]byte
-}
-
-// settle carries the accepted units to the ledger and returns what was paid
-// for them, with the ledger's proofs.
-func (c *Client) settle(ctx context.Context, sender *light.Sender, units []unit.Unit, journal *node.Journal) (paid uint64, proof []byte, err error) {
-	relay := &node.Relay{Ledger: c.Peer.Ledger, Sender: sender, Journal: journal, Every: 200 * time.Millisecond, Report: c.Report, Log: c.Peer.Log}
-	if err := relay.Drain(ctx); err != nil {
-		return 0, nil, err
+func (c *Client) report(n node.Notice) {
+	if c.Report != nil {
+		c.Report(n)
 	}
-	all := proofs{Version: 1}
-	for _, u := range units {
-		s, p, err := c.Peer.Ledger.ProveUnit(ctx, u.ID())
-		if err != nil {
-			return 0, nil, err
-		}
-		paid += s.Paid
-		all.Units = append(all.Units, p)
-	}
-	proof, err = block.Encode(all)
-	return paid, proof, err
-}
-
-// receipt signs what the customer keeps.
-func (c *Client) receipt(r protocol.Receipt, units []unit.Unit, journal *node.Journal) (*protocol.Receipt, error) {
-	for _, u := range units {
-		a, ok := journal.Get(u.ID())
-		if !ok {
-			return nil, fmt.Errorf("receipt: unit %s is not in the journal", u.ID())
-		}
-		r.Attestations = append(r.Attestations, a.Attestation)
-		r.Accepts = append(r.Accepts, a.Accept)
-	}
-	if _, err := protocol.Sign(c.Peer.Key, c.Peer.Net, &r); err != nil {
-		return nil, fmt.Errorf("receipt: %w", err)
-	}
-	return &r, nil
-}
-
-// VerifyReceipt checks a receipt without the network: its signatures, that
-// its parts speak of the same units, and the ledger's proof that each was
-// settled as attested. It returns what the miners were paid, in units of the
-// token; 0 for work that was not to be paid.
-func VerifyReceipt(n node.Network, receipt []byte) (*protocol.Receipt, uint64, error) {
-	var r protocol.Receipt
-	if err := protocol.Parse(receipt, n.Net(), &r); err != nil {
-		return nil, 0, fmt.Errorf("receipt: %w", err)
-	}
-	for i, a := range r.Attestations {
-		b := r.Accepts[i]
-		if a.Work != r.Job || b.Work != r.Job || a.Unit != b.Unit || a.Result != b.Result || a.Account != b.Miner || b.Account != r.Account {
-			return nil, 0, fmt.Errorf("receipt: attestation and acceptance %d do not agree", i)
-		}
-	}
-	if len(r.Settlement) == 0 {
-		return &r, 0, nil
-	}
-	var all proofs
-	if err := block.Decode(r.Settlement, &all); err != nil {
-		return nil, 0, fmt.Errorf("receipt: settlement: %w", err)
-	}
-	if all.Version != 1 || len(all.Units) != len(r.Attestations) {
-		return nil, 0, fmt.Errorf("receipt: settlement of version %d has %d proofs for %d units", all.Version, len(all.Units), len(r.Attestations))
-	}
-	var paid uint64
-	for i, a := range r.Attestations {
-		s, err := light.VerifyProof(n.Genesis, all.Units[i], a.Unit)
-		if err != nil {
-			return nil, 0, fmt.Errorf("receipt: %w", err)
-		}
-		if s.Result != a.Result || s.Miner != a.Account {
-			return nil, 0, fmt.Errorf("receipt: unit %s was settled with result %s of %s", a.Unit, s.Result, s.Miner.Short())
-		}
-		paid += s.Paid
-	}
-	return &r, paid, nil
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/light"
@@ -16,19 +15,18 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// Reclaimed is what became of the unspent budgets of a customer's jobs, in
-// units of the token.
+// Reclaimed is the result of [Reclaim]; its amounts are those of escrows of jobs.
 type Reclaimed struct {
-	Returned uint64 `json:"returned"` // to the account
-	Held     uint64 `json:"held"`     // until the height Due
-	Due      uint64 `json:"due"`      // the first height at which more can be returned; 0: none is held
+	Returned uint64 `json:"returned"` // amount that came back to the account
+	Held     uint64 `json:"held"`     // amount that miners can still rely on
+	Due      uint64 `json:"due"`      // the first height at which some of Held can come back; 0 when Held is 0
 }
 
-// Reclaim takes back what the jobs whose journals are in dir left unspent,
-// from those escrows whose deadline is past.
-func Reclaim(ctx context.Context, l *light.Client, key ed25519.PrivateKey, dir string) (Reclaimed, error) {
+// Reclaim closes the escrows of a home's jobs whose deadline has passed, so that
+// what was not spent comes back to the account of the key.
+func Reclaim(ctx context.Context, l *light.Client, key ed25519.PrivateKey, dir home.Dir) (Reclaimed, error) {
 	var out Reclaimed
-	jobs, err := jobsIn(dir)
+	jobs, err := jobsIn(dir.Jobs())
 	if err != nil {
 		return out, err
 	}
@@ -38,6 +36,7 @@ func Reclaim(ctx context.Context, l *light.Client, key ed25519.PrivateKey, dir s
 	}
 	sender := l.Sender(key)
 	for _, job := range jobs {
+		// A job without an open escrow was a gift, or its escrow was closed before.
 		e, open, err := l.Escrow(ctx, job, protocol.AccountOf(key))
 		if err != nil {
 			return out, fmt.Errorf("reclaim job %s: %w", job, err)
@@ -45,6 +44,7 @@ func Reclaim(ctx context.Context, l *light.Client, key ed25519.PrivateKey, dir s
 		if !open {
 			continue
 		}
+		// Miners rely on the escrow until its deadline.
 		if head.Height <= e.Deadline {
 			out.Held += e.Left
 			if out.Due == 0 || e.Deadline+1 < out.Due {
@@ -64,7 +64,7 @@ func Reclaim(ctx context.Context, l *light.Client, key ed25519.PrivateKey, dir s
 	return out, nil
 }
 
-// jobsIn lists the jobs whose journals are in dir.
+// jobsIn lists the jobs whose journals are in a directory.
 func jobsIn(dir string) ([]block.Link, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -74,10 +74,8 @@ func jobsIn(dir string) ([]block.Link, error) {
 	}
 	var jobs []block.Link
 	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), home.JournalSuffix); ok {
-			if job, err := block.ParseLink(name); err == nil {
-				jobs = append(jobs, job)
-			}
+		if job, err := block.ParseLink(e.Name()); err == nil {
+			jobs = append(jobs, job)
 		}
 	}
 	return jobs, nil

@@ -12,7 +12,8 @@
 //	runs/CID/          a training run that is coordinated here: its head, its journal, its curves
 //	models/CID/        finished models
 //	decisions/         what the program chose for runs with an option on auto
-//	receipts/CID       receipts of translations, and beside each the journal of its job
+//	jobs/CID           the journal of a translation job: its accepted units
+//	receipts/CID       the receipt of a translation job
 //	chain/             the ledger node's files
 //	swarm/DATE/        the homes of a swarm's members
 //	log                what a process started by a supervisor writes to standard error
@@ -34,11 +35,10 @@ import (
 // Dir is the path of a home.
 type Dir string
 
-// Names of files below a run's directory and below the receipts.
+// Names of files below a run's directory.
 const (
-	HeadFile      = "head"     // the CID of a run's newest round log
-	JournalFile   = "journal"  // accepted work of a run
-	JournalSuffix = ".journal" // of a job, after its CID
+	HeadFile    = "head"    // the CID of a run's newest round log
+	JournalFile = "journal" // accepted work of a run
 )
 
 // Default is the home of a user who names none: alia below XDG_DATA_HOME, or
@@ -84,10 +84,16 @@ func (d Dir) Model(model block.Link) string { return filepath.Join(d.Models(), m
 // Decisions is the directory of what the program chose for runs.
 func (d Dir) Decisions() string { return d.at("decisions") }
 
-// Receipts is the directory of receipts and of the journals of jobs.
+// Jobs is the directory of the journals of translation jobs.
+func (d Dir) Jobs() string { return d.at("jobs") }
+
+// Job is the journal of a translation job.
+func (d Dir) Job(job block.Link) string { return filepath.Join(d.Jobs(), job.String()) }
+
+// Receipts is the directory of the receipts of translation jobs.
 func (d Dir) Receipts() string { return d.at("receipts") }
 
-// Receipt is the file of a job's receipt.
+// Receipt is the receipt of a translation job.
 func (d Dir) Receipt(job block.Link) string { return filepath.Join(d.Receipts(), job.String()) }
 
 // Chain is the directory of the ledger node.

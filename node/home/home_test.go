@@ -17,7 +17,7 @@ func TestPaths(t *testing.T) {
 	seen := map[string]bool{}
 	for _, path := range []string{
 		d.Wallet(), d.Network(), d.Settings(), d.Blocks(), d.Peers(), d.Runs(), d.Run(link), d.Models(), d.Model(link),
-		d.Decisions(), d.Receipts(), d.Receipt(link), d.Chain(), d.Swarms(), d.Log(),
+		d.Decisions(), d.Jobs(), d.Job(link), d.Receipts(), d.Receipt(link), d.Chain(), d.Swarms(), d.Log(),
 	} {
 		if !strings.HasPrefix(path, string(d)+string(filepath.Separator)) || seen[path] {
 			t.Errorf("%s is outside the home, or has two meanings", path)

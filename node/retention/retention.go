@@ -60,7 +60,7 @@ func (r Run) Rounds() int {
 // Runs lists the runs of a home, in the order of their CIDs. blocks
 // are those of the home; a process may have them in use.
 func Runs(ctx context.Context, dir home.Dir, blocks block.Blocks) ([]Run, error) {
-	links, err := named(dir.Runs(), "")
+	links, err := named(dir.Runs())
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
@@ -105,7 +105,7 @@ func read(ctx context.Context, dir home.Dir, blocks block.Blocks, l block.Link) 
 // run must be held: without it the run's whole history would look unneeded.
 func Roots(dir home.Dir, net protocol.Net, store *block.Store) ([]cid.Cid, error) {
 	var roots []cid.Cid
-	runs, err := named(dir.Runs(), "")
+	runs, err := named(dir.Runs())
 	if err != nil {
 		return nil, fmt.Errorf("blocks in use: %w", err)
 	}
@@ -129,19 +129,19 @@ func Roots(dir home.Dir, net protocol.Net, store *block.Store) ([]cid.Cid, error
 		}
 		roots = append(roots, results...)
 	}
-	models, err := named(dir.Models(), "")
+	models, err := named(dir.Models())
 	if err != nil {
 		return nil, fmt.Errorf("blocks in use: %w", err)
 	}
 	for _, m := range models {
 		roots = append(roots, m.Cid)
 	}
-	jobs, err := named(dir.Receipts(), home.JournalSuffix)
+	jobs, err := named(dir.Jobs())
 	if err != nil {
 		return nil, fmt.Errorf("blocks in use: %w", err)
 	}
 	for _, job := range jobs {
-		results, err := accepted(dir.Receipt(job)+home.JournalSuffix, net)
+		results, err := accepted(dir.Job(job), net)
 		if err != nil {
 			return nil, fmt.Errorf("blocks in use: job %s: %w", job, err)
 		}
@@ -212,10 +212,9 @@ func DeleteRun(dir home.Dir, net protocol.Net, run block.Link, force bool) error
 // deleted begins the name of a directory that is being deleted.
 const deleted = ".deleted-"
 
-// named lists the CIDs that name the entries of a directory, apart from a
-// suffix. Other entries, such as a directory that is being written, are left
-// out. A missing directory is empty.
-func named(dir, suffix string) ([]block.Link, error) {
+// named lists the CIDs that name the entries of a directory. Other entries, such
+// as a directory that is being written, are left out.
+func named(dir string) ([]block.Link, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -224,11 +223,7 @@ func named(dir, suffix string) ([]block.Link, error) {
 	}
 	var links []block.Link
 	for _, e := range entries {
-		name, ok := strings.CutSuffix(e.Name(), suffix)
-		if !ok {
-			continue
-		}
-		if l, err := block.ParseLink(name); err == nil {
+		if l, err := block.ParseLink(e.Name()); err == nil {
 			links = append(links, l)
 		}
 	}

@@ -89,7 +89,7 @@ func TestRoots(t *testing.T) {
 	link := func(s string) block.Link { return block.Link{Cid: block.Sum(block.CBOR, []byte(s))} }
 	run, job, model := link("run"), link("job"), link("model")
 	_, r1 := accept(t, filepath.Join(dir.Run(run), home.JournalFile))
-	_, r2 := accept(t, dir.Receipt(job)+home.JournalSuffix)
+	_, r2 := accept(t, dir.Job(job))
 	if err := os.MkdirAll(dir.Model(model), 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,14 @@ func (m *Mesh) Fetch(ctx context.Context, holders []string, cids ...cid.Cid) err
 	return m.newFetch(holders).fetch(ctx, cids)
 }
 
+// FetchPart is [Mesh.Fetch] for some blocks of a tree. The DHT is asked for
+// providers of the tree's root, because the other blocks have no provider records.
+func (m *Mesh) FetchPart(ctx context.Context, holders []string, root cid.Cid, cids ...cid.Cid) error {
+	f := m.newFetch(holders)
+	f.root = root
+	return f.fetch(ctx, cids)
+}
+
 // FetchTree brings root and all blocks below it into the local store, level by
 // level. The links of CBOR blocks lead from one level to the next.
 func (m *Mesh) FetchTree(ctx context.Context, holders []string, root cid.Cid) error {

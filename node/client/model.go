@@ -1,0 +1,70 @@
+package client
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/model"
+)
+
+// lookEvery is the pause between two searches for the model.
+const lookEvery = time.Second / 2
+
+// errNobody is returned, wrapped, when no peer that was found has the model.
+var errNobody = errors.New("no peer that was found has the model: ask a miner to hold it (alia miner run --hold DIR), or name a peer that has it (Document.Holders, --holder)")
+
+// findModel fetches the model's record and tokenizer, not its parameters: the
+// customer only cuts the text into sentences of a length that the model takes. A
+// peer that has just joined knows nobody, so findModel looks again for a while.
+func (c *Client) findModel(ctx context.Context, d Document) (*model.Head, error) {
+	blocks := &modelBlocks{peer: c.Peer, holders: d.Holders, root: d.Model.Cid}
+	told := false
+	for began := time.Now(); ; {
+		m, err := model.ReadHead(ctx, blocks, d.Model)
+		if !errors.Is(err, block.ErrNotFound) {
+			return &m, err
+		}
+		if time.Since(began) >= cmp.Or(c.Patience, DefaultPatience) {
+			c.Peer.Log.Debug("model not found", "model", d.Model, "err", err)
+			return nil, fmt.Errorf("model %s: %w", d.Model, errNobody)
+		}
+		if !told {
+			c.report(node.Waiting{Why: node.Why{
+				Code: protocol.InputUnavailable.String(), Text: fmt.Sprintf("no peer that was found has model %s yet", d.Model),
+			}})
+			told = true
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+// modelBlocks is the peer's blocks, and those of the model, which it fetches when
+// they are read.
+type modelBlocks struct {
+	peer    *node.Peer
+	holders []string
+	root    cid.Cid
+}
+
+func (b *modelBlocks) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if err := b.peer.Mesh.FetchPart(ctx, b.holders, b.root, c); err != nil {
+		return nil, err
+	}
+	return b.peer.Store.Get(ctx, c)
+}
+
+func (b *modelBlocks) Put(ctx context.Context, codec block.Codec, data []byte) (cid.Cid, error) {
+	return b.peer.Store.Put(ctx, codec, data)
+}
