@@ -63,10 +63,10 @@ func TestSmall(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	if _, err := BLEU([]string{"a"}, nil, Cased, Mteval13a); err == nil || err.Error() != "score BLEU: 1 translations for 0 references" {
+	if _, err := BLEU([]string{"a"}, nil, Cased, Mteval13a); err == nil || err.Error() != "score BLEU: there are 1 translations for 0 references" {
 		t.Errorf("got error %v", err)
 	}
-	if _, err := ChrF.Score(nil, nil); err == nil || err.Error() != "score chrF2: no translations" {
+	if _, err := ChrF.Score(nil, nil); err == nil || err.Error() != "score chrF2: there are no translations" {
 		t.Errorf("got error %v", err)
 	}
 }

@@ -5,12 +5,13 @@ import (
 	"strings"
 )
 
-// terCounts is the edits of a segment and the words of its reference.
+// terCounts returns the number of edits of a segment, and the number of words of its reference.
 func terCounts(h, r string) []int {
 	edits, words := edited(h, r)
 	return []int{edits, words}
 }
 
+// terOf computes the score from a corpus's counts.
 func terOf(counts []int) float64 {
 	edits, words := counts[0], counts[1]
 	switch {
@@ -22,12 +23,15 @@ func terOf(counts []int) float64 {
 	return 0
 }
 
-// edited is the edits from hypothesis to reference, and the reference's words.
+// edited returns the number of edits from hypothesis to reference, and the number of the
+// reference's words.
 func edited(hypothesis, reference string) (edits, words int) {
-	hyp, ref := strings.FieldsFunc(strings.ToLower(hypothesis), white), strings.FieldsFunc(strings.ToLower(reference), white)
+	hyp := strings.FieldsFunc(strings.ToLower(hypothesis), white)
+	ref := strings.FieldsFunc(strings.ToLower(reference), white)
 	if len(ref) == 0 {
 		return len(hyp), 0
 	}
+	// Shift phrases as long as that saves edits, then count the edits that are left.
 	shifts, tried := 0, 0
 	for {
 		gain, shifted := bestShift(hyp, ref, &tried)
@@ -39,16 +43,15 @@ func edited(hypothesis, reference string) (edits, words int) {
 	return shifts + len(errorsOf(trace(hyp, ref))), len(ref)
 }
 
-// Tercom's limits: of the length of a shifted phrase and its way, of the
-// shifts tried, and of how far from the diagonal an alignment may lead.
+// The limits of Tercom.
 const (
-	maxShiftSize = 10
-	maxShiftWay  = 50
-	maxShifts    = 1000
-	beamWidth    = 25
+	maxShiftSize = 10   // words of a shifted phrase
+	maxShiftWay  = 50   // words that a phrase is shifted past
+	maxShifts    = 1000 // shifts tried
+	beamWidth    = 25   // distance of an alignment from the diagonal
 )
 
-// An edit of the hypothesis, on its way to the reference.
+// The operations that turn a hypothesis into its reference.
 const (
 	keep = iota
 	substitute
@@ -56,17 +59,20 @@ const (
 	insert
 )
 
-// errorsOf is the edits of a trace that cost something.
+// errorsOf returns the operations of a trace that count as edits.
 func errorsOf(trace []uint8) []uint8 {
 	return slices.DeleteFunc(slices.Clone(trace), func(op uint8) bool { return op == keep })
 }
 
-// trace is the cheapest edits from hyp to ref, in order, near the diagonal.
+// trace returns the cheapest sequence of operations from hyp to ref: the Levenshtein distance by
+// dynamic programming, limited to a band along the diagonal.
 func trace(hyp, ref []string) []uint8 {
 	type cell struct {
 		cost int
 		op   uint8
 	}
+	// Cell (i,j) is the cost from the first i words of hyp to the first j of ref, and the
+	// last operation. Cells outside the band stay far away.
 	const far = 1 << 30
 	width := len(ref) + 1
 	cells := make([]cell, (len(hyp)+1)*width)
@@ -76,7 +82,7 @@ func trace(hyp, ref []string) []uint8 {
 	for j := range width {
 		cells[j] = cell{j, insert}
 	}
-	beam := beamWidth // wider for a hypothesis that is far too short
+	beam := beamWidth // more for a hypothesis that is much too short
 	if half := (len(ref) + 2*len(hyp) - 1) / max(2*len(hyp), 1); half > beamWidth {
 		beam = half + beamWidth
 	}
@@ -93,6 +99,7 @@ func trace(hyp, ref []string) []uint8 {
 				*c = cell{up, remove}
 				continue
 			}
+			// Of equal costs the first wins: keep or substitute, remove, insert.
 			slant, op := cells[(i-1)*width+j-1].cost, uint8(keep)
 			if hyp[i-1] != ref[j-1] {
 				slant, op = slant+1, substitute
@@ -104,6 +111,7 @@ func trace(hyp, ref []string) []uint8 {
 			}
 		}
 	}
+	// Back from the last cell.
 	var ops []uint8
 	for i, j := len(hyp), len(ref); i > 0 || j > 0; {
 		op := cells[i*width+j].op
@@ -119,8 +127,8 @@ func trace(hyp, ref []string) []uint8 {
 	return ops
 }
 
-// alignment is, by word of the reference, the last word of the hypothesis that
-// stands at it or before it, and which words of both are wrong.
+// alignment returns, by word of the reference, the last word of the hypothesis that is aligned with
+// it or stands before it, and by word of both whether it is wrong.
 func alignment(trace []uint8) (align []int, refWrong, hypWrong []bool) {
 	for _, op := range trace {
 		if op != insert {
@@ -133,31 +141,36 @@ func alignment(trace []uint8) (align []int, refWrong, hypWrong []bool) {
 	return align, refWrong, hypWrong
 }
 
-// shift is the move of a phrase and what it gains.
+// shift is the move of a phrase from word start to in front of word target, and the edits it saves.
 type shift struct{ gain, length, start, target int }
 
-// better ranks shifts as Tercom does: by gain, then the longest phrase, the
-// earliest, and the earliest place.
+// better ranks shifts as Tercom does: by gain, then the longer phrase, the earlier start, and the
+// earlier target.
 func (s shift) better(t shift) bool {
-	return slices.Compare([]int{s.gain, s.length, -s.start, -s.target}, []int{t.gain, t.length, -t.start, -t.target}) > 0
+	rank := func(s shift) []int { return []int{s.gain, s.length, -s.start, -s.target} }
+	return slices.Compare(rank(s), rank(t)) > 0
 }
 
-// bestShift is the shift of a phrase of hyp that saves most edits, and what it
-// makes of hyp. tried counts the shifts tried.
+// bestShift finds the shift of a phrase of hyp that saves most edits. It returns the edits saved and
+// the shifted words. tried counts the shifts that were tried.
 func bestShift(hyp, ref []string, tried *int) (gain int, shifted []string) {
 	ops := trace(hyp, ref)
 	before := len(errorsOf(ops))
 	align, refWrong, hypWrong := alignment(ops)
 	var best shift
 	for start := range hyp {
+		// Candidates are phrases of hyp that also occur in ref at most maxShiftWay words away.
 		for at := max(0, start-maxShiftWay); at <= start+maxShiftWay && at < len(ref); at++ {
-			for n := 1; n <= maxShiftSize && start+n <= len(hyp) && at+n <= len(ref) && hyp[start+n-1] == ref[at+n-1]; n++ {
+			longest := min(maxShiftSize, len(hyp)-start, len(ref)-at)
+			for n := 1; n <= longest && hyp[start+n-1] == ref[at+n-1]; n++ {
+				// Both must have a wrong word, and the phrase must not be in its place.
 				if !slices.Contains(hypWrong[start:start+n], true) || !slices.Contains(refWrong[at:at+n], true) ||
 					start <= align[at] && align[at] < start+n {
 					continue
 				}
+				// Try the targets behind each word of the reference's phrase, and before it.
 				last := -1
-				for r := at - 1; r < at+n; r++ { // after each of these words of the reference
+				for r := at - 1; r < at+n; r++ {
 					target := 0
 					if r >= 0 {
 						target = align[r] + 1
@@ -182,7 +195,7 @@ func bestShift(hyp, ref []string, tried *int) (gain int, shifted []string) {
 	return best.gain, shifted
 }
 
-// moved is words with the n from start moved to before the word at target.
+// moved returns words with n of them, from start, moved in front of the word at target.
 func moved(words []string, start, n, target int) []string {
 	phrase := words[start : start+n]
 	switch {
