@@ -5,16 +5,16 @@ import (
 	"slices"
 )
 
-// Length is the size of a tokenised pair: the tokens of its source and of its
-// target, the end-of-sentence token included in each.
+// Length is the length of a tokenised pair: the number of tokens of its source and of its target,
+// each with the end-of-sentence token.
 type Length struct{ Source, Target int }
 
-// fits reports whether a pair can be in a batch at all.
+// fits reports whether a pair, or a batch of this total length, is within the limit.
 func (l Length) fits(batchTokens int) bool {
 	return l.Source <= batchTokens && l.Target <= batchTokens
 }
 
-// TooLong counts the pairs that no batch can hold.
+// TooLong counts the pairs that are too long for any batch of batchTokens tokens.
 func TooLong(lengths []Length, batchTokens int) int {
 	n := 0
 	for _, l := range lengths {
@@ -25,11 +25,14 @@ func TooLong(lengths []Length, batchTokens int) int {
 	return n
 }
 
-// Batches cuts one epoch into batches of indices of pairs: pairs are shuffled
-// and cut where either side would pass batchTokens. Nothing is padded, so
-// pairs of like length need not be together; left apart they train better
-// (Multi30k, preset tiny, 3 epochs: chrF 51.5 against 48.6 sorted by length).
-// Each pair that fits is in exactly one batch; no batch is empty.
+// Batches divides one epoch into batches, which are lists of indexes of pairs. It shuffles the
+// pairs by seed and epoch, and begins a new batch where the sources or the targets would have
+// more than batchTokens tokens. Each pair that fits is in exactly one batch, and no batch is
+// empty.
+//
+// Batches are not padded, so pairs of similar length need not be together. Training is better
+// when they are not (Multi30k, preset tiny, 3 epochs: chrF 51.5, against 48.6 when sorted by
+// length).
 func Batches(lengths []Length, batchTokens int, seed uint64, epoch int) [][]int {
 	order := make([]int, 0, len(lengths))
 	for i, l := range lengths {
@@ -37,6 +40,7 @@ func Batches(lengths []Length, batchTokens int, seed uint64, epoch int) [][]int 
 			order = append(order, i)
 		}
 	}
+	// Each epoch has a stream of its own.
 	shuffle(order, &stream{key: mix(seed) + uint64(epoch)})
 	var batches [][]int
 	var sum Length
@@ -44,7 +48,7 @@ func Batches(lengths []Length, batchTokens int, seed uint64, epoch int) [][]int 
 	for end, i := range order {
 		sum.Source += lengths[i].Source
 		sum.Target += lengths[i].Target
-		if !sum.fits(batchTokens) {
+		if !sum.fits(batchTokens) { // this pair begins the next batch
 			batches = append(batches, order[start:end:end])
 			start, sum = end, lengths[i]
 		}
@@ -55,32 +59,32 @@ func Batches(lengths []Length, batchTokens int, seed uint64, epoch int) [][]int 
 	return batches
 }
 
-// stream is SplitMix64 (Steele, Lea and Flood, 2014) as a counter-based
-// generator: word n of a stream is mix(mix(key) + (n+1)*gamma), so streams of
-// different keys are independent and need no state but the counter.
+// stream is the generator SplitMix64 (Steele, Lea and Flood, 2014) based on a counter: word n of a
+// stream is mix(mix(key) + (n+1)*gamma). Streams with different keys are independent.
 type stream struct{ key, n uint64 }
 
 const gamma = 0x9E3779B97F4A7C15
 
-// mix is SplitMix64's finaliser, a bijection of 64-bit words.
+// mix is the output function of SplitMix64, a bijection of 64-bit words.
 func mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
 	z = (z ^ z>>27) * 0x94D049BB133111EB
 	return z ^ z>>31
 }
 
-// below returns the next number in [0, n), all equally likely (Lemire, 2019).
+// below returns the next number in [0, n). All are equally likely (Lemire, "Fast random integer
+// generation in an interval", 2019).
 func (s *stream) below(n uint64) uint64 {
 	for {
 		s.n++
 		high, low := bits.Mul64(mix(mix(s.key)+s.n*gamma), n)
-		if low >= n || low >= -n%n {
+		if low >= n || low >= -n%n { // else the word would favour some numbers: draw again
 			return high
 		}
 	}
 }
 
-// shuffle is the Fisher-Yates shuffle, from the last element down.
+// shuffle is the Fisher-Yates shuffle, from the last element to the first.
 func shuffle[T any](xs []T, s *stream) {
 	for i := len(xs) - 1; i > 0; i-- {
 		j := int(s.below(uint64(i) + 1))
@@ -88,7 +92,7 @@ func shuffle[T any](xs []T, s *stream) {
 	}
 }
 
-// hash is FNV-1a with mix after it, which spreads its low entropy high bits.
+// hash is FNV-1a followed by mix, because the high bits of FNV-1a depend too little on the text.
 func hash(s string) uint64 {
 	h := uint64(0xCBF29CE484222325)
 	for i := range len(s) {
@@ -97,7 +101,7 @@ func hash(s string) uint64 {
 	return mix(h)
 }
 
-// quantile returns the n-th smallest of xs, or the smallest for n = 0.
+// quantile returns the n-th smallest of xs. For n = 0 it returns the smallest.
 func quantile(xs []uint64, n int) uint64 {
 	sorted := slices.Sorted(slices.Values(xs))
 	return sorted[max(n, 1)-1]

@@ -1,20 +1,23 @@
-// Package corpus is parallel text in, clean deduplicated batches out.
+// Package corpus turns parallel text into clean pairs and batches.
 //
-// [Open] reads a directory of line-aligned files or one file of tab-separated
-// pairs, [Phrasebook] generates the project's own English-German corpus.
-// [Corpus.Clean] normalises and drops what would not teach anything;
-// [Marshal] gives a list of pairs the one sequence of bytes that its CID names;
-// [Batches] cuts the tokenised pairs of an epoch into batches.
+// A [Corpus] is pairs of sentences and their translations. [Open] reads one from a directory
+// of line-aligned files or from a file of tab-separated pairs. [Phrasebook] generates the
+// project's own English-German corpus. [Corpus.Clean] normalises pairs and drops those that
+// training cannot use. [Marshal] encodes pairs in the only form that content addresses (CIDs)
+// refer to. [Batches] divides the tokenised pairs of an epoch into batches.
 //
 //	c, err := corpus.Open("multi30k", "en", "de")
-//	fmt.Println(c.Clean())            // 29000 pairs: 28995 kept, 0 empty, ...
-//	data := corpus.Marshal(c.Train)   // content-addressed by the caller
+//	if err != nil {
+//		return err
+//	}
+//	fmt.Println(c.Clean())          // 29000 pairs: 28995 kept, 0 empty, ...
+//	data := corpus.Marshal(c.Train) // content-addressed by the caller
 //	for _, batch := range corpus.Batches(lengths, 1024, seed, epoch) {
-//		// batch holds indices of pairs
+//		// batch has indexes of pairs
 //	}
 //
-// Only Open touches files, and everything is integer arithmetic: the same
-// corpus gives the same pairs, bytes and batches on every machine.
+// Only Open touches files, and all arithmetic is in integers: the same corpus gives the same
+// pairs, bytes and batches on every machine.
 package corpus
 
 import (
@@ -34,9 +37,9 @@ type Split struct {
 	Pairs []Pair
 }
 
-// Corpus is parallel text in three parts: pairs to train on, pairs to watch
-// training by, and any number of tests. Source and Target are languages as the
-// corpus names them ("en").
+// Corpus is parallel text in three parts: pairs for training, pairs for validation during
+// training, and any number of tests. Source and Target are the names of the languages, such as
+// "en".
 type Corpus struct {
 	Source, Target string
 	Train, Valid   []Pair
@@ -44,23 +47,24 @@ type Corpus struct {
 }
 
 const (
-	// MaxSentence is the longest side of a training pair that Clean keeps, in bytes.
+	// MaxSentence is the length in bytes of the longest sentence that Clean keeps in a
+	// training pair.
 	MaxSentence = 1024
-	// MaxRatio bounds how much longer one side of a training pair may be: sides
-	// of a and b bytes are kept when a <= MaxRatio*b + ratioSlack, both ways.
+	// MaxRatio bounds the ratio of the lengths of a training pair: Clean keeps sentences of
+	// a and b bytes if a <= MaxRatio*b + ratioSlack and b <= MaxRatio*a + ratioSlack.
 	MaxRatio   = 3
 	ratioSlack = 20
 )
 
-// Report counts the training pairs that Clean saw, and dropped, by reason; a
-// pair is dropped for the first reason that applies.
+// Report counts the training pairs that Clean read and dropped, by reason. A pair counts for the
+// first reason that applies.
 type Report struct {
-	Pairs     int // before
-	Empty     int // a side without text
-	Long      int // a side longer than MaxSentence
-	Lopsided  int // sides too different in length
-	HeldOut   int // also in Valid or Tests
-	Duplicate int // the same pair stands earlier
+	Pairs     int // pairs before cleaning
+	Empty     int // dropped: a sentence without text
+	Long      int // dropped: a sentence longer than MaxSentence
+	Lopsided  int // dropped: lengths too different, see MaxRatio
+	HeldOut   int // dropped: also in Valid or Tests
+	Duplicate int // dropped: the same pair came before
 }
 
 // Kept returns the number of training pairs left.
@@ -74,11 +78,11 @@ func (r Report) String() string {
 		r.Pairs, r.Kept(), r.Empty, r.Long, r.Lopsided, r.HeldOut, r.Duplicate)
 }
 
-// Clean normalises every pair (see [text.Normalize]) and drops training pairs
-// that are empty, too long, lopsided, held out for validation or a test, or
-// there already. Valid and Tests keep all their pairs, so that figures measured
-// on them can be compared with those of others.
+// Clean normalises every pair (see [text.Normalize]). It drops training pairs that are empty, too
+// long or lopsided, that also occur in Valid or Tests, or that are duplicates. Valid and Tests
+// keep all their pairs, so that scores measured on them can be compared with published ones.
 func (c *Corpus) Clean() Report {
+	// First the pairs that training must not see.
 	report := Report{Pairs: len(c.Train)}
 	held := make(map[Pair]bool)
 	for _, pairs := range append([][]Pair{c.Valid}, pairsOf(c.Tests)...) {
@@ -87,12 +91,13 @@ func (c *Corpus) Clean() Report {
 			held[pairs[i]] = true
 		}
 	}
+	// Then the training pairs, in place: those kept never outrun those read.
 	seen := make(map[Pair]bool, len(c.Train))
 	kept := c.Train[:0]
 	for _, p := range c.Train {
 		p = Pair{text.Normalize(p.Source), text.Normalize(p.Target)}
 		a, b := len(p.Source), len(p.Target)
-		switch {
+		switch { // in the sequence of Report's fields
 		case a == 0 || b == 0:
 			report.Empty++
 		case max(a, b) > MaxSentence:
@@ -121,20 +126,21 @@ func pairsOf(splits []Split) [][]Pair {
 	return out
 }
 
-// holdOut moves some of Train to Valid: a twentieth of the pairs, at most 500,
-// drawn by their text alone, so that adding pairs to a corpus or sorting it
-// hardly changes which. Equal pairs go together.
+// holdOut moves a twentieth of Train, at most 500 pairs, to Valid. It chooses by a hash of the
+// text, so that adding pairs to a corpus, or sorting it, changes the choice very little. Equal
+// pairs stay together.
 func (c *Corpus) holdOut() {
 	const most, share = 500, 20
 	want := min(most, (len(c.Train)+share-1)/share)
-	order := make([]uint64, len(c.Train))
+	// The pairs with the smallest hashes are held out.
+	hashes := make([]uint64, len(c.Train))
 	for i, p := range c.Train {
-		order[i] = hash(p.Source + "\t" + p.Target)
+		hashes[i] = hash(p.Source + "\t" + p.Target)
 	}
-	limit := quantile(order, want)
+	limit := quantile(hashes, want)
 	var train []Pair
 	for i, p := range c.Train {
-		if order[i] <= limit {
+		if hashes[i] <= limit {
 			c.Valid = append(c.Valid, p)
 		} else {
 			train = append(train, p)
@@ -143,8 +149,8 @@ func (c *Corpus) holdOut() {
 	c.Train = train
 }
 
-// Lines returns the sentences of pairs, source then target of each: what a
-// tokenizer shared by both languages is trained on.
+// Lines returns the sentences of pairs, the source and then the target of each, to train a
+// tokenizer for both languages.
 func Lines(pairs []Pair) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, p := range pairs {
@@ -155,13 +161,13 @@ func Lines(pairs []Pair) iter.Seq[string] {
 	}
 }
 
-// cutTab returns the two columns of a line of tab-separated values.
+// cutTab returns the two columns of a line of tab-separated values, and whether there are two.
 func cutTab(line string) (Pair, bool) {
 	source, target, ok := strings.Cut(line, "\t")
 	return Pair{source, target}, ok && !strings.Contains(target, "\t")
 }
 
-// Sides gives the sources and the targets of pairs.
+// Sides returns the sources and the targets of pairs.
 func Sides(pairs []Pair) (sources, targets []string) {
 	for _, p := range pairs {
 		sources, targets = append(sources, p.Source), append(targets, p.Target)

@@ -6,13 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// MaxMarshal is the largest encoding that Unmarshal takes, in bytes.
+// MaxMarshal is the size in bytes of the largest encoding that Unmarshal accepts.
 const MaxMarshal = 1 << 30
 
-// Marshal encodes pairs as lines of tab-separated values: source, tab, target,
-// line feed. Inside a side, backslash, tab, line feed and carriage return are
-// written \\, \t, \n and \r. Pairs that are valid UTF-8 have exactly one
-// encoding; its CID names them.
+// Marshal encodes pairs as lines of tab-separated values: source, tab, target, line feed. Inside a
+// sentence, backslash, tab, line feed and carriage return are written as \\, \t, \n and \r. Pairs of
+// valid UTF-8 have exactly one encoding, so its CID identifies them.
 func Marshal(pairs []Pair) []byte {
 	size := 0
 	for _, p := range pairs {
@@ -26,22 +25,21 @@ func Marshal(pairs []Pair) []byte {
 	return data
 }
 
-// Unmarshal decodes what Marshal wrote and refuses everything else, naming the
-// line.
+// Unmarshal decodes the bytes that [Marshal] returns. It accepts no others; the error names the line.
 func Unmarshal(data []byte) ([]Pair, error) {
 	if len(data) > MaxMarshal {
-		return nil, fmt.Errorf("decode corpus: %d bytes, the limit is %d", len(data), MaxMarshal)
+		return nil, fmt.Errorf("decode corpus: it has %d bytes, the limit is %d", len(data), MaxMarshal)
 	}
 	s := string(data)
 	pairs := make([]Pair, 0, strings.Count(s, "\n"))
-	for n := 1; s != ""; n++ {
+	for n := 1; s != ""; n++ { // line n
 		line, rest, ok := strings.Cut(s, "\n")
 		if !ok {
 			return nil, fmt.Errorf("decode corpus: line %d is cut short", n)
 		}
 		p, ok := cutTab(line)
 		if !ok {
-			return nil, fmt.Errorf("decode corpus: line %d is not two columns", n)
+			return nil, fmt.Errorf("decode corpus: line %d is not two columns separated by a tab", n)
 		}
 		if !utf8.ValidString(line) {
 			return nil, fmt.Errorf("decode corpus: line %d is not UTF-8", n)
@@ -59,7 +57,7 @@ func Unmarshal(data []byte) ([]Pair, error) {
 	return pairs, nil
 }
 
-// The characters that Marshal escapes, and the letters that stand for them.
+// The characters that Marshal escapes, and the letters that it writes for them.
 const (
 	escaped = "\\\t\n\r"
 	names   = `\tnr`
@@ -77,8 +75,9 @@ func appendEscaped(data []byte, s string) []byte {
 }
 
 func unescape(s string) (string, error) {
+	// Tab and line feed cannot be here, since they ended the column and the line.
 	if strings.IndexByte(s, '\r') >= 0 {
-		return "", fmt.Errorf("a carriage return that is not escaped")
+		return "", fmt.Errorf("a carriage return is not escaped")
 	}
 	if strings.IndexByte(s, '\\') < 0 {
 		return s, nil
@@ -89,9 +88,10 @@ func unescape(s string) (string, error) {
 			b.WriteByte(s[i])
 			continue
 		}
+		// A backslash and a letter.
 		i++
 		if i == len(s) || strings.IndexByte(names, s[i]) < 0 {
-			return "", fmt.Errorf("an unknown escape")
+			return "", fmt.Errorf("a backslash is not followed by \\, t, n or r")
 		}
 		b.WriteByte(escaped[strings.IndexByte(names, s[i])])
 	}

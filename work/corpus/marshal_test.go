@@ -24,12 +24,12 @@ func TestMarshal(t *testing.T) {
 func TestUnmarshalErrors(t *testing.T) {
 	for _, c := range []struct{ data, want string }{
 		{"a\tb", "decode corpus: line 1 is cut short"},
-		{"a\tb\nc\n", "decode corpus: line 2 is not two columns"},
-		{"a\tb\tc\n", "decode corpus: line 1 is not two columns"},
+		{"a\tb\nc\n", "decode corpus: line 2 is not two columns separated by a tab"},
+		{"a\tb\tc\n", "decode corpus: line 1 is not two columns separated by a tab"},
 		{"a\t\xff\n", "decode corpus: line 1 is not UTF-8"},
-		{"a\tb\n\\x\tb\n", "decode corpus: line 2: an unknown escape"},
-		{"a\\\tb\n", "decode corpus: line 1: an unknown escape"},
-		{"a\tb\r\n", "decode corpus: line 1: a carriage return that is not escaped"},
+		{"a\tb\n\\x\tb\n", "decode corpus: line 2: a backslash is not followed by \\, t, n or r"},
+		{"a\\\tb\n", "decode corpus: line 1: a backslash is not followed by \\, t, n or r"},
+		{"a\tb\r\n", "decode corpus: line 1: a carriage return is not escaped"},
 	} {
 		if _, err := Unmarshal([]byte(c.data)); err == nil || err.Error() != c.want {
 			t.Errorf("%q: got error %v, want %s", c.data, err, c.want)

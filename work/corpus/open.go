@@ -14,7 +14,7 @@ import (
 	"unicode/utf8"
 )
 
-// Limits of a file, whatever it was compressed to.
+// The limits of a file, after decompression.
 const (
 	MaxLine  = 1 << 16 // bytes of a line
 	MaxLines = 1 << 24 // lines of a file
@@ -23,21 +23,20 @@ const (
 
 // Open reads a corpus from a directory or a file.
 //
-// A directory holds line-aligned files NAME.LANGUAGE or NAME.LANGUAGE.gz in two
-// languages: NAME train, which there must be; val, and when it is missing some
-// of train is held out instead; and any number of names that begin with test.
-// Other files are passed over.
+// A directory has line-aligned files NAME.LANGUAGE or NAME.LANGUAGE.gz in two languages. NAME is
+// train, which must exist; val, without which some training pairs are held out instead; or any
+// name that begins with test. Open ignores other files.
 //
-// A file, FILE.tsv or FILE.tsv.gz, has a source, a tab and a target on each
-// line; some of it is held out for validation.
+// A file NAME.tsv or NAME.tsv.gz has a source, a tab and a target on each line. Some of its pairs
+// are held out for validation.
 //
-// src and tgt are the languages, as in the file names. An empty one is inferred
-// where that leaves no doubt: the other language of a directory that has two,
-// or a file name that ends with the direction, as in travel.en-de.tsv.
+// src and tgt are the languages, as in the file names. An empty one is inferred if there is only
+// one possibility: the other language of a directory that has two, or the direction at the end of
+// a file name such as travel.en-de.tsv.
 //
-// Errors name the file, and the line where there is one: a corpus that is
-// missing or empty, sides of unequal length, text that is not UTF-8, a file
-// that passes MaxLine, MaxLines or MaxFile, a gzip file that is damaged.
+// Errors name the file, and the line if there is one. They are: a corpus that does not exist or is
+// empty, line-aligned files of different length, text that is not UTF-8, a file beyond MaxLine,
+// MaxLines or MaxFile, and a damaged gzip file.
 func Open(path, src, tgt string) (*Corpus, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -52,16 +51,18 @@ func Open(path, src, tgt string) (*Corpus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open corpus: %w", err)
 	}
+	// A file of pairs never has validation pairs of its own.
 	if len(c.Valid) == 0 {
 		c.holdOut()
 	}
 	if len(c.Train) == 0 {
-		return nil, fmt.Errorf("open corpus: %s has no pair left to train on after %d held out", path, len(c.Valid))
+		return nil, fmt.Errorf("open corpus: %s has no training pair left after %d were held out for validation",
+			path, len(c.Valid))
 	}
 	return c, nil
 }
 
-// Languages gives the languages that a directory has training text in.
+// Languages returns the languages of the training text in a directory.
 func Languages(dir string) ([]string, error) {
 	files, err := list(dir)
 	if err != nil {
@@ -70,6 +71,7 @@ func Languages(dir string) ([]string, error) {
 	return trained(files), nil
 }
 
+// trained returns the languages of the files of training text.
 func trained(files []file) (languages []string) {
 	for _, f := range files {
 		if f.split == "train" {
@@ -89,17 +91,19 @@ func openDir(dir, src, tgt string) (*Corpus, error) {
 	if c.Source, c.Target, err = direction(dir, trained(files), src, tgt); err != nil {
 		return nil, err
 	}
+	// A split is two files of the same name in both languages.
 	read := func(split string) ([]Pair, error) {
 		a := slices.IndexFunc(files, func(f file) bool { return f.split == split && f.language == c.Source })
 		b := slices.IndexFunc(files, func(f file) bool { return f.split == split && f.language == c.Target })
 		if a < 0 || b < 0 {
-			return nil, fmt.Errorf("%s: no %s.%s and %s.%s beside one another", dir, split, c.Source, split, c.Target)
+			return nil, fmt.Errorf("%s must have both %s.%s and %s.%s", dir, split, c.Source, split, c.Target)
 		}
 		return readAligned(files[a].path, files[b].path)
 	}
 	if c.Train, err = read("train"); err != nil {
 		return nil, err
 	}
+	// The other splits, each found by its source file.
 	for _, f := range files {
 		if f.language != c.Source || f.split == "train" {
 			continue
@@ -117,10 +121,10 @@ func openDir(dir, src, tgt string) (*Corpus, error) {
 	return c, nil
 }
 
-// file is one side of a split in a directory.
+// file is one language of a split in a directory.
 type file struct{ split, language, path string }
 
-// list returns the files of a directory that belong to a corpus, by name.
+// list returns the files of a directory that belong to a corpus, in the sequence of their names.
 func list(dir string) ([]file, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -133,10 +137,11 @@ func list(dir string) ([]file, error) {
 			split != "train" && split != "val" && !strings.HasPrefix(split, "test") {
 			continue
 		}
+		// NAME.LANGUAGE and NAME.LANGUAGE.gz would be the same split twice.
 		f := file{split, language, filepath.Join(dir, e.Name())}
 		for _, g := range files {
 			if g.split == f.split && g.language == f.language {
-				return nil, fmt.Errorf("both %s and %s: one of them has to go", g.path, f.path)
+				return nil, fmt.Errorf("there are both %s and %s: delete one of them", g.path, f.path)
 			}
 		}
 		files = append(files, f)
@@ -144,8 +149,8 @@ func list(dir string) ([]file, error) {
 	return files, nil
 }
 
-// direction settles the languages of the directory dir, whose training text is
-// in the given ones.
+// direction returns the source and target language for the directory dir, whose training text is in
+// the given languages.
 func direction(dir string, languages []string, src, tgt string) (string, string, error) {
 	if len(languages) == 0 {
 		return "", "", fmt.Errorf("%s has no train.LANGUAGE and no train.LANGUAGE.gz", dir)
@@ -153,16 +158,17 @@ func direction(dir string, languages []string, src, tgt string) (string, string,
 	has := strings.Join(languages, ", ")
 	for _, l := range []string{src, tgt} {
 		if l != "" && !slices.Contains(languages, l) {
-			return "", "", fmt.Errorf("%s has no train.%s: it is in %s", dir, l, has)
+			return "", "", fmt.Errorf("%s has no train.%s: its languages are %s", dir, l, has)
 		}
 	}
+	// A language that is not named is the only other one.
 	others := slices.DeleteFunc(slices.Clone(languages), func(l string) bool { return l == src || l == tgt })
 	switch {
 	case src != "" && src == tgt:
-		return "", "", fmt.Errorf("%s: source and target are both %s", dir, src)
+		return "", "", fmt.Errorf("%s: source and target language are both %s", dir, src)
 	case src != "" && tgt != "":
 	case len(others) != 1 || src == "" && tgt == "":
-		return "", "", fmt.Errorf("%s is in %s: name the source and the target language", dir, has)
+		return "", "", fmt.Errorf("%s has the languages %s: name the source and the target language", dir, has)
 	case src == "":
 		src = others[0]
 	default:
@@ -171,7 +177,7 @@ func direction(dir string, languages []string, src, tgt string) (string, string,
 	return src, tgt, nil
 }
 
-// readAligned reads the two sides of a split.
+// readAligned reads the two files of a split.
 func readAligned(source, target string) ([]Pair, error) {
 	a, err := readLines(source)
 	if err != nil {
@@ -196,6 +202,7 @@ func readAligned(source, target string) ([]Pair, error) {
 
 // openTSV reads a file of tab-separated pairs.
 func openTSV(path, src, tgt string) (*Corpus, error) {
+	// The direction in the file name counts if it agrees with the languages that are named.
 	base := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), ".gz"), ".tsv")
 	from, to, named := strings.Cut(base[strings.LastIndexByte(base, '.')+1:], "-")
 	if named && !strings.Contains(to, "-") && (src == "" || src == from) && (tgt == "" || tgt == to) {
@@ -215,14 +222,14 @@ func openTSV(path, src, tgt string) (*Corpus, error) {
 	for i, line := range lines {
 		var ok bool
 		if c.Train[i], ok = cutTab(line); !ok {
-			return nil, fmt.Errorf("%s: line %d is not two columns with a tab between them", path, i+1)
+			return nil, fmt.Errorf("%s: line %d is not two columns separated by a tab", path, i+1)
 		}
 	}
 	return c, nil
 }
 
-// readLines reads the lines of a file, which is compressed if its name ends
-// with ".gz". A line ends with LF or CR LF; the last one need not.
+// readLines reads the lines of a file, which is decompressed if its name ends with ".gz". A line ends
+// with LF or CR LF; the last line may also end with the file.
 func readLines(path string) ([]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -242,7 +249,7 @@ func readLines(path string) ([]string, error) {
 	return lines, nil
 }
 
-// damage says in words what is wrong with a file that ends too early.
+// damage replaces the error of a file that ends too early by one in plain words.
 func damage(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return errors.New("the file is cut short")
@@ -250,9 +257,10 @@ func damage(err error) error {
 	return err
 }
 
-// scan reads at most so many lines and bytes.
+// scan reads lines, at most maxLines lines and maxBytes bytes.
 func scan(r io.Reader, maxLines int, maxBytes int64) ([]string, error) {
 	var lines []string
+	// One byte more than allowed shows that there are too many.
 	limited := &io.LimitedReader{R: r, N: maxBytes + 1}
 	s := bufio.NewScanner(limited)
 	s.Buffer(make([]byte, 0, MaxLine+2), MaxLine+2)
@@ -260,10 +268,10 @@ func scan(r io.Reader, maxLines int, maxBytes int64) ([]string, error) {
 		line := s.Bytes()
 		n := len(lines) + 1
 		switch {
-		case n == 1:
+		case n == 1: // a byte-order mark is no text
 			line = bytes.TrimPrefix(line, []byte("\uFEFF"))
 		case n > maxLines:
-			return nil, fmt.Errorf("more than %d lines", maxLines)
+			return nil, fmt.Errorf("it has more than %d lines", maxLines)
 		}
 		if len(line) > MaxLine {
 			return nil, fmt.Errorf("line %d is longer than %d bytes", n, MaxLine)
@@ -273,11 +281,12 @@ func scan(r io.Reader, maxLines int, maxBytes int64) ([]string, error) {
 		}
 		lines = append(lines, string(line))
 	}
+	// The scanner stops at a line beyond its buffer, and at the limit of bytes.
 	if errors.Is(s.Err(), bufio.ErrTooLong) {
 		return nil, fmt.Errorf("line %d is longer than %d bytes", len(lines)+1, MaxLine)
 	}
 	if limited.N == 0 {
-		return nil, fmt.Errorf("more than %d bytes of text", maxBytes)
+		return nil, fmt.Errorf("it has more than %d bytes of text", maxBytes)
 	}
 	return lines, s.Err()
 }

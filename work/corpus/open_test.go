@@ -104,14 +104,14 @@ func TestOpenErrors(t *testing.T) {
 		"no gzip":   {map[string]string{"train.en.gz": "raw plain text", "train.de": "a\n"}, "", "en", "de", "train.en.gz: gzip: invalid header", ""},
 		"gz0":       {map[string]string{"train.en.gz": "raw ", "train.de": "a\n"}, "", "en", "de", "train.en.gz: the file is cut short", ""},
 		"sum":       {map[string]string{"train.en.gz": "raw " + string(broken), "train.de": "a\n"}, "", "en", "de", "train.en.gz: gzip: invalid checksum", ""},
-		"twice":     {map[string]string{"train.en": "a\n", "train.en.gz": "a\n", "train.de": "a\n"}, "", "en", "de", "one of them has to go", "train.en.gz"},
-		"neither":   {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "", "", "is in de, en: name the source and the target language", ""},
-		"three":     {map[string]string{"train.en": "a\n", "train.de": "a\n", "train.fr": "a\n"}, "", "en", "", "is in de, en, fr: name the", ""},
-		"unknown":   {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "fr", "has no train.fr: it is in de, en", ""},
-		"same":      {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "en", "source and target are both en", ""},
-		"one":       {map[string]string{"train.en": "a\n"}, "", "en", "", "is in en: name the", ""},
-		"test":      {map[string]string{"train.en": "a\n", "train.de": "a\n", "test.en": "a\n"}, "", "en", "de", "no test.en and test.de beside one another", ""},
-		"few":       {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "de", "has no pair left to train on after 1 held out", ""},
+		"twice":     {map[string]string{"train.en": "a\n", "train.en.gz": "a\n", "train.de": "a\n"}, "", "en", "de", "delete one of them", "train.en.gz"},
+		"neither":   {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "", "", "has the languages de, en: name the source and the target language", ""},
+		"three":     {map[string]string{"train.en": "a\n", "train.de": "a\n", "train.fr": "a\n"}, "", "en", "", "has the languages de, en, fr: name the", ""},
+		"unknown":   {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "fr", "has no train.fr: its languages are de, en", ""},
+		"same":      {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "en", "source and target language are both en", ""},
+		"one":       {map[string]string{"train.en": "a\n"}, "", "en", "", "has the languages en: name the", ""},
+		"test":      {map[string]string{"train.en": "a\n", "train.de": "a\n", "test.en": "a\n"}, "", "en", "de", "must have both test.en and test.de", ""},
+		"few":       {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "de", "has no training pair left after 1 were held out", ""},
 		"columns":   {map[string]string{"x.en-de.tsv": "a\tb\nc\n"}, "x.en-de.tsv", "", "", "x.en-de.tsv: line 2 is not two columns", ""},
 		"3 cols":    {map[string]string{"x.en-de.tsv": "a\tb\tc\n"}, "x.en-de.tsv", "", "", "line 1 is not two columns", ""},
 		"tsv lang":  {map[string]string{"x.tsv": "a\tb\n"}, "x.tsv", "en", "", "x.tsv: name the source and the target language", ""},
@@ -141,9 +141,9 @@ func (e *endless) Read(p []byte) (int, error) {
 // TestBombs: what a small compressed file can blow up to is bounded.
 func TestBombs(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
-		{"\n", "more than 1000 lines"},
-		{"some text here\n", "more than 5000 bytes of text"},
-		{"x", "more than 5000 bytes of text"},
+		{"\n", "it has more than 1000 lines"},
+		{"some text here\n", "it has more than 5000 bytes of text"},
+		{"x", "it has more than 5000 bytes of text"},
 	} {
 		if _, err := scan(&endless{line: c.line}, 1000, 5000); err == nil || err.Error() != c.want {
 			t.Errorf("%q without end: %v", c.line, err)

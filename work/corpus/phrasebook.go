@@ -9,25 +9,25 @@ import (
 )
 
 const (
-	heldOutPairs = 500 // of the phrasebook, for validation, and again for the test
-	perSentence  = 150 // pairs made from one sentence pattern, at most
-	richSentence = 50  // pairs a pattern needs so that some of them may be held out
+	heldOutPairs = 500 // pairs for validation, and as many for the test
+	perSentence  = 150 // the largest number of pairs from one pattern
+	richSentence = 50  // the smallest number of a pattern's pairs of which some are held out
 )
 
-// Phrasebook returns the project's own English-German corpus: travel, lodging,
-// food, shopping, weather, time, numbers, directions and health. It is
-// generated from a lexicon and sentence patterns written for this project, the
-// same pairs in the same order each time.
+// Phrasebook returns the project's own English-German corpus: travel, lodging, food, shopping,
+// weather, time, numbers, directions and health. It is generated from a lexicon and sentence
+// patterns written for this project, and always has the same pairs in the same sequence.
 //
-// Every English sentence has one translation and every German sentence one
-// source. Valid, and Tests[0], named "test", have 500 pairs each; none of their
-// sentences, in either language, occurs elsewhere in the corpus.
+// Every English sentence has one translation, and every German sentence one source. Valid, and
+// Tests[0] with the name "test", have 500 pairs each. None of their sentences, in either language,
+// occurs elsewhere in the corpus.
 func Phrasebook() *Corpus {
 	lex := newLexicon()
 	seen := make(map[string]bool)
 	var all, held []Pair
 	for n, pattern := range patterns() {
 		made := pattern.fill(lex, &stream{key: uint64(n)})
+		// Drop pairs of which a sentence occurred before. A tab marks German sentences.
 		fresh := slices.DeleteFunc(made, func(p Pair) bool {
 			if seen[p.Source] || seen["\t"+p.Target] {
 				return true
@@ -35,6 +35,7 @@ func Phrasebook() *Corpus {
 			seen[p.Source], seen["\t"+p.Target] = true, true
 			return false
 		})
+		// A tenth of a pattern's pairs may be held out, if it has many.
 		out := 0
 		if len(fresh) >= richSentence {
 			out = len(fresh) / 10
@@ -42,6 +43,7 @@ func Phrasebook() *Corpus {
 		held = append(held, fresh[:out]...)
 		all = append(all, fresh[out:]...)
 	}
+	// The rest of the candidates for holding out goes back to training.
 	shuffle(held, &stream{key: 'h'})
 	all = append(all, held[2*heldOutPairs:]...)
 	shuffle(all, &stream{key: 'a'})
@@ -59,16 +61,16 @@ type pattern struct {
 	classes        []string // the variables of the slots, each once
 }
 
-// part is literal text, or, when variable is set, a slot.
+// part is literal text or, if variable is set, a slot.
 type part struct {
 	literal    string
-	determiner string   // what stands before a noun and inflects it; "" for the bare word
-	adjective  string   // variable of the adjective between them, if any
-	variable   string   // a class of the lexicon, with a digit after it for a second word
-	forms      []string // of a verb, chosen by the variable's person instead
+	determiner string   // the word in front of a noun, which inflects it; "" for none
+	adjective  string   // the variable of an adjective between them, if any
+	variable   string   // a class of the lexicon; digits distinguish several words of a class
+	forms      []string // the forms of a verb, of which the variable's person chooses one
 }
 
-// patterns reads the sentence patterns: one on a line, English = German.
+// patterns reads the sentence patterns, one on each line: English = German.
 func patterns() []pattern {
 	var out []pattern
 	for line := range strings.Lines(sentences + moreSentences) {
@@ -90,7 +92,7 @@ func patterns() []pattern {
 	return out
 }
 
-// parts cuts one side of a pattern at its slots.
+// parts divides one language of a pattern at its slots.
 func parts(s string) []part {
 	var out []part
 	for s != "" {
@@ -124,9 +126,8 @@ func newSlot(s string) part {
 	return p
 }
 
-// fill returns the pattern with words in its slots: all ways to fill them, or
-// perSentence different ones when there are more, with each word of a class as
-// often as any other.
+// fill returns the pattern with words in its slots: all combinations, or perSentence of them if
+// there are more. Each word of a class is used about as often as the others.
 func (p pattern) fill(lex lexicon, draw *stream) []Pair {
 	ways := 1
 	decks := make([]deck, len(p.classes))
@@ -134,11 +135,13 @@ func (p pattern) fill(lex lexicon, draw *stream) []Pair {
 		decks[i].words = slices.Clone(lex.words(c))
 		ways *= len(decks[i].words)
 	}
+	// Twice as many combinations as wanted, since some repeat a word or a pair.
 	var out []Pair
 	chosen := make(map[string]word, len(p.classes))
 	for n := range min(ways, 2*perSentence) {
 		way := n
 		for i, c := range p.classes {
+			// Few combinations are counted through, of many some are drawn.
 			if words := decks[i].words; ways <= 2*perSentence {
 				chosen[c] = words[way%len(words)]
 				way /= len(words)
@@ -155,7 +158,7 @@ func (p pattern) fill(lex lexicon, draw *stream) []Pair {
 	return out[:min(len(out), perSentence)]
 }
 
-// deck deals words: all of them in a random order, then again in another.
+// deck deals words like cards: all of them in a random sequence, then again in another.
 type deck struct {
 	words []word
 	dealt int
@@ -181,8 +184,8 @@ func repeats(classes []string, chosen map[string]word) bool {
 	return false
 }
 
-// sentence puts the chosen words in the slots by the grammar of a language and
-// capitalises the beginning.
+// sentence puts the chosen words into the slots by the grammar of a language, and capitalises the
+// first letter.
 func sentence(parts []part, chosen map[string]word, grammar func(part, word, word) string) string {
 	var b strings.Builder
 	for _, s := range parts {
@@ -205,13 +208,13 @@ type word struct {
 	source, sources string // English, and its plural
 	target, targets string // German, and its plural
 	gender          gender // of a noun
-	person          int    // of a subject: index of a verb's form
+	person          int    // of a subject: the index of a verb's form
 }
 
 // lexicon is the words of each class.
 type lexicon map[string][]word
 
-// words returns the words a variable stands for.
+// words returns the words of a variable's class.
 func (l lexicon) words(variable string) []word {
 	words := l[strings.TrimRight(variable, "123")]
 	if len(words) == 0 {
@@ -220,14 +223,14 @@ func (l lexicon) words(variable string) []word {
 	return words
 }
 
-// newLexicon reads the lexicon: a class's name in brackets, then its entries,
-// several to a line between semicolons.
+// newLexicon reads the lexicon: the name of a class in brackets, then its entries, several on a line
+// separated by semicolons.
 //
 //	ENGLISH[, PLURAL] = GERMAN[/STEM][ TAG][, PLURAL]
 //
-// An English plural not given ends with -s. The tag is the gender m, f or n of
-// a noun, or the person 1 (I), 3 (he, she) or 6 (we, they) of a subject. The
-// stem is an adjective's where its endings are not put after the word itself.
+// An English plural that is not given ends with -s. The tag is the gender m, f or n of a noun, or
+// the person 1 (I), 3 (he, she) or 6 (we, they) of a subject. The stem of an adjective is given if
+// its endings do not simply follow the word.
 func newLexicon() lexicon {
 	n := numbers()
 	l := lexicon{"number": n, "age": n[18:], "minutes": n[:58], "degrees": n[:34], "couple": n[:4]}
@@ -251,12 +254,13 @@ func newLexicon() lexicon {
 func newWord(entry string) word {
 	source, target, ok := strings.Cut(entry, " = ")
 	if !ok {
-		panic(fmt.Sprintf("corpus: %q in the phrasebook is no entry", entry))
+		panic(fmt.Sprintf("corpus: the entry %q of the phrasebook has no translation", entry))
 	}
 	var w word
 	if w.source, w.sources, ok = strings.Cut(source, ", "); !ok {
 		w.sources = source + "s"
 	}
+	// The tag is the last two characters of the German word.
 	w.target, w.targets, _ = strings.Cut(target, ", ")
 	tag := w.target[max(len(w.target)-2, 0):]
 	switch tag {

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// gender of a German noun; plural stands beside the three, because it has one
-// declension for all of them.
+// gender is the gender of a German noun. The plural counts as a fourth, because its declension is
+// the same for all three.
 type gender uint8
 
 const (
@@ -26,7 +26,7 @@ const (
 	genitive
 )
 
-// endings has a row for each gender, plural included, of the four cases.
+// endings has a row for each gender, the plural included, with an ending for each of the four cases.
 type endings [plural + 1][genitive + 1]string
 
 var (
@@ -45,16 +45,16 @@ var (
 		{"er", "en", "em", "en"}, {"e", "e", "er", "er"}, {"es", "es", "em", "en"}, {"e", "e", "en", "er"}}
 )
 
-// determiner is how a word before a noun inflects, and the adjective after it.
+// determiner is the declension of a word in front of a noun, and of an adjective between them.
 type determiner struct {
 	stem      string
 	endings   endings
 	adjective endings
-	fused     [plural + 1]string // by gender: a preposition and article in one word
+	fused     [plural + 1]string // by gender: preposition and article in one word
 }
 
-// A slot names its determiner by the masculine form, which is different in each
-// case: der, den, dem, des. This is the rest of the name, by case.
+// masculineForms are the determiners. A slot names its determiner by the masculine form, which differs
+// in each case (der, den, dem, des), so the name says the case too.
 var masculineForms = []struct {
 	forms string
 	determiner
@@ -74,7 +74,7 @@ var masculineForms = []struct {
 	{"- ins - -", determiner{adjective: weak, fused: [...]string{"in den", "in die", "ins", "in die"}}},
 }
 
-// inflection returns the determiner that a slot names, and the case.
+// inflection returns the determiner and the case that a slot names.
 func inflection(name string) (determiner, grammaticalCase) {
 	for _, d := range masculineForms {
 		for c, form := range strings.Fields(d.forms) {
@@ -86,8 +86,7 @@ func inflection(name string) (determiner, grammaticalCase) {
 	panic(fmt.Sprintf("corpus: the phrasebook has no determiner %q", name))
 }
 
-// german declines determiner, adjective and noun. A plus after the determiner's
-// name asks for the plural.
+// german declines determiner, adjective and noun. A plus behind the determiner's name means the plural.
 func german(s part, noun, adjective word) string {
 	if s.determiner == "" {
 		return strings.Split(noun.target, "/")[0]
@@ -98,6 +97,7 @@ func german(s part, noun, adjective word) string {
 	if many {
 		g = plural
 	}
+	// Determiner, adjective and noun, each with its ending.
 	var words []string
 	if d.fused[g] != "" {
 		words = append(words, d.fused[g])
@@ -111,12 +111,12 @@ func german(s part, noun, adjective word) string {
 	return strings.Join(append(words, declined(noun, g, c)), " ")
 }
 
-// declined returns a noun with its ending: -s in the genitive of masculine and
-// neuter, -n in the dative of plurals that have none.
+// declined returns a noun with its ending: -s or -es in the genitive of masculine and neuter nouns, -n
+// in the dative of plurals that do not end with -n or -s.
 func declined(noun word, g gender, c grammaticalCase) string {
 	switch {
 	case g == plural && noun.targets == "":
-		panic(fmt.Sprintf("corpus: %s in the phrasebook has no plural", noun.target))
+		panic(fmt.Sprintf("corpus: the noun %s of the phrasebook has no plural", noun.target))
 	case g == plural && c == dative && !strings.HasSuffix(noun.targets, "n") && !strings.HasSuffix(noun.targets, "s"):
 		return noun.targets + "n"
 	case g == plural:
@@ -129,8 +129,8 @@ func declined(noun word, g gender, c grammaticalCase) string {
 	return noun.target
 }
 
-// english writes determiner, adjective and noun: "a" becomes "an" before a
-// vowel, a plus asks for the plural, and "0" is no determiner.
+// english writes determiner, adjective and noun. "a" becomes "an" in front of a vowel, a plus behind
+// the determiner's name means the plural, and "0" means no determiner.
 func english(s part, noun, adjective word) string {
 	name, many := strings.CutSuffix(s.determiner, "+")
 	phrase := noun.source
