@@ -9,7 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Rooms with goroutines worth a race detector, and no long numeric loops.
 RACE        := ./protocol/... ./ledger/... ./node/...
 # The rooms whose bits must agree under every build.
-GOLDEN      := ./work/kernel/ ./work/nmt/ ./work/text/ ./work/corpus/ ./work/train/ ./work/ ./work/format/
+GOLDEN      := ./work/kernel/ ./work/nmt/ ./work/text/ ./work/corpus/ ./work/train/ ./work/state/ ./work/run/ ./work/ ./work/format/
 
 .PHONY: build build-cuda cuda-selftest cuda cuda-tests demo test check vet staticcheck race golden emulated bench soak picture generate ptx fuzz clean
 

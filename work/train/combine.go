@@ -8,16 +8,16 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// State is all a run carries from round to round: the parameters, and two
-// sets of moments that follow from how the next round is combined. For units
-// of one step they are Adam's first and second moments, of the parameters'
-// names and shapes. For units of more, M is the outer momentum, and V the
-// second moment that workers share, factored: see [Factor].
+// ModelState is what a run keeps from one round to the next: the parameters and
+// two sets of moments. The moments depend on the units of the next round. For
+// gradients they are Adam's first and second moment, with the parameters' names and
+// shapes. For local steps, M is the outer momentum, and V the second moment that
+// each unit begins with, factored: see [Factor].
 type ModelState struct {
 	Params, M, V *tensor.Set
 }
 
-// Start is the state a run begins from: params, and moments of +0.
+// Start is the state that a run begins with: params, and moments of +0.
 func Start(cfg Config, params *tensor.Set) ModelState {
 	s := ModelState{Params: params, M: params.Zeros(), V: params.Zeros()}
 	if cfg.Local(0) {
@@ -26,26 +26,27 @@ func Start(cfg Config, params *tensor.Set) ModelState {
 	return s
 }
 
-// Contribution is what one unit of a round gives: how far it would move the
-// parameters, and, when it took more than one step, its second moment.
+// Contribution is what one unit of a round gives: its gradient, or for local steps
+// the distance that it went from the round's parameters, and its second moment.
 type Contribution struct {
 	Delta
-	V *tensor.Set // factored; nil for a unit of one step
+	V *tensor.Set // factored; nil for a gradient
 }
 
-// Combine folds the contributions of round r, in index order, into the state,
-// whose storage is the next state's, and gives the quantised step: next
-// parameters = parameters - step, as [Advance] has it. Rounds count from 0; at
-// places r in the run. On an error the state is as it was.
+// Combine makes the next state of s and of the contributions of round r, counted
+// from 0, in index order. It writes to the sets of s, and returns the quantised
+// update: next parameters = parameters - update, as in [Advance]. The position at
+// is that of the round's first step. On an error s is as it was.
 //
-// Deltas are averaged. Gradients are folded by Adam (Kingma and Ba 2015).
-// Walks are folded by an outer step with Nesterov momentum: with A the
-// average, M' = mu*M + A and the step is eta*(A + mu*M').
+// Deltas are averaged. With the average A of gradients, the update is a step of Adam
+// (Kingma and Ba 2015). With the average A of local steps, it is an outer step with
+// Nesterov momentum (DiLoCo): M' = mu*M + A, and the update is eta*(A + mu*M').
 func Combine(dev kernel.Device, cfg Config, at Position, s *ModelState, from []Contribution, r int) (Delta, error) {
 	if len(from) == 0 {
 		return Delta{}, fmt.Errorf("combine round %d: no deltas", r)
 	}
-	walked := cfg.Local(r)
+	local := cfg.Local(r)
+	// Everything is checked before anything is written.
 	for k, c := range from {
 		if got := c.codec().bits; got != cfg.DeltaBits {
 			return Delta{}, fmt.Errorf("combine round %d, delta %d: %d bits, want %d", r, k, got, cfg.DeltaBits)
@@ -53,7 +54,7 @@ func Combine(dev kernel.Device, cfg Config, at Position, s *ModelState, from []C
 		if err := c.fits(s.Params); err != nil {
 			return Delta{}, fmt.Errorf("combine round %d, delta %d: %w", r, k, err)
 		}
-		if walked {
+		if local {
 			if err := sameForm(s.V, c.V); err != nil {
 				return Delta{}, fmt.Errorf("combine round %d, second moment %d: %w", r, k, err)
 			}
@@ -62,18 +63,18 @@ func Combine(dev kernel.Device, cfg Config, at Position, s *ModelState, from []C
 	f := fold{dev}
 	kernel.BeginAsync(dev)
 	defer kernel.EndAsync(dev)
-	if walked {
-		return f.walks(cfg, s, from), nil
+	if local {
+		return f.outerStep(cfg, s, from), nil
 	}
-	step := f.gradients(cfg, at, s, from)
-	if cfg.Local(r + 1) { // the lead is over: from Adam's moments to those of walks
+	step := f.adamStep(cfg, at, s, from)
+	if cfg.Local(r + 1) { // the lead is over: from Adam's moments to those of local steps
 		s.M, s.V = s.Params.Zeros(), Factor(dev, s.V)
 	}
 	return step, nil
 }
 
-// walks folds what walks gave.
-func (f fold) walks(cfg Config, s *ModelState, from []Contribution) Delta {
+// outerStep combines the contributions of units that took local steps.
+func (f fold) outerStep(cfg Config, s *ModelState, from []Contribution) Delta {
 	eta, mu := fraction(cfg.OuterRatePPM), fraction(cfg.OuterMomentumPPM)
 	a := f.average(s.Params, from)
 	f.scale(s.M, mu)
@@ -87,25 +88,26 @@ func (f fold) walks(cfg Config, s *ModelState, from []Contribution) Delta {
 	return step
 }
 
-// gradients folds gradients by Adam. It takes a batch of tensors after the
-// other through everything, so that most of them stay in the cache.
-func (f fold) gradients(cfg Config, at Position, s *ModelState, from []Contribution) Delta {
-	var mean *tensor.Set // where all of it must be known first
+// adamStep combines gradients. It takes one batch of tensors after the other
+// through all operations, so that most of them stay in the cache.
+func (f fold) adamStep(cfg Config, at Position, s *ModelState, from []Contribution) Delta {
+	var mean *tensor.Set // of all gradients, where its norm is needed first
 	if cfg.ClipPPM > 0 {
 		mean = f.average(s.Params, from)
 		f.clip(cfg, mean)
 	}
 	step := f.codes(s.Params, cfg.UpdateBits)
-	var room, zeros kernel.Tensor
+	// Without clipping, the mean of one batch at a time is enough.
+	var buffer, zeros kernel.Tensor
 	for lo, hi := 0, 0; lo < s.Params.Len(); lo = hi {
 		var elements int
-		if hi, elements = batch(s.Params, lo); len(room.F) < elements {
+		if hi, elements = batch(s.Params, lo); len(buffer.F) < elements {
 			first := s.Params.At(0)
-			room, zeros = first.Near(elements), first.Near(elements)
+			buffer, zeros = first.Near(elements), first.Near(elements)
 		}
 		g := mean
 		if g == nil {
-			g = within(room, s.Params, lo, hi)
+			g = within(buffer, s.Params, lo, hi)
 			f.mean(g, zeros, from, lo, hi)
 		}
 		f.adam(cfg, at, g, s.M, s.V, lo, hi)
@@ -116,13 +118,13 @@ func (f fold) gradients(cfg Config, at Position, s *ModelState, from []Contribut
 	return step
 }
 
-// batchElements is what a batch of tensors has at least, unless it is the last:
-// enough to share among workers, and, with moments and codes, little beside a
+// batchElements is the least elements of a batch of tensors, unless it is the last.
+// They are enough to share among threads, and with moments and codes they fit a
 // cache.
 const batchElements = 1 << 17
 
-// batch gives the end of the batch of tensors that begins with s's lo-th, and
-// its elements.
+// batch gives the end of the batch of tensors that begins with tensor lo of s, and
+// the number of its elements.
 func batch(s *tensor.Set, lo int) (hi, elements int) {
 	for hi = lo; hi < s.Len() && elements < batchElements; hi++ {
 		t := s.At(hi).Tensor
@@ -131,23 +133,23 @@ func batch(s *tensor.Set, lo int) (hi, elements int) {
 	return hi, elements
 }
 
-// within is a set of s's form whose tensors lo to hi-1 lie in room. The others
-// have no storage.
-func within(room kernel.Tensor, s *tensor.Set, lo, hi int) *tensor.Set {
+// within is a set of the form of s whose tensors lo to hi-1 lie in buffer. The
+// others have no storage.
+func within(buffer kernel.Tensor, s *tensor.Set, lo, hi int) *tensor.Set {
 	items, at := make([]tensor.Named, s.Len()), 0
 	for i := range items {
 		t := s.At(i)
 		items[i] = tensor.Named{Name: t.Name, Tensor: kernel.Tensor{Type: kernel.F32, Shape: t.Shape}}
 		if lo <= i && i < hi {
-			items[i].Tensor = room.Part(at, at+t.Len(), t.Shape...)
+			items[i].Tensor = buffer.Part(at, at+t.Len(), t.Shape...)
 			at += t.Len()
 		}
 	}
 	return set(items)
 }
 
-// Mean is the average of sets of one form, in order: a model of several
-// checkpoints.
+// Mean is the average of sets of one form, added in sequence: for a model of several
+// validated sets of parameters.
 func Mean(dev kernel.Device, sets []*tensor.Set) (*tensor.Set, error) {
 	if len(sets) == 0 {
 		return nil, errors.New("mean of no sets")
@@ -166,12 +168,12 @@ func Mean(dev kernel.Device, sets []*tensor.Set) (*tensor.Set, error) {
 	return sum, nil
 }
 
-// Advance gives the next parameters from the last and the round's step.
-func Advance(dev kernel.Device, params *tensor.Set, step Delta) (*tensor.Set, error) {
-	if err := step.fits(params); err != nil {
+// Advance gives the next parameters from the last ones and a round's update.
+func Advance(dev kernel.Device, params *tensor.Set, update Delta) (*tensor.Set, error) {
+	if err := update.fits(params); err != nil {
 		return nil, fmt.Errorf("advance: %w", err)
 	}
 	next := params.Clone()
-	fold{dev}.dequantize(next, step, 0, next.Len(), -1)
+	fold{dev}.dequantize(next, update, 0, next.Len(), -1)
 	return next, nil
 }

@@ -1,20 +1,19 @@
-// Package train is a training run: its rounds, the batches of a round, the
-// fold of what its units give into the next model.
+// Package train is the arithmetic of a training run: which batches the units of a
+// round read, and the model that follows from what the units give.
 //
-// A run is a pure function of a corpus and a [Config]. The training pairs are
-// cut into batches once for each epoch ([Schedule]) and dealt to the K virtual
-// workers of each round. A worker takes H steps on its own and gives a
-// [Delta], quantised to 8, 4 or 2 bits; the deltas of a round are averaged in index
-// order and folded into the next state ([Combine]). The fold's step is
-// quantised too, so that a machine that holds the last model needs only the
-// step to have the next one ([Advance]). With H = 1 the delta is a gradient
-// and the fold is Adam's; with more, the delta is how far the worker walked
-// ([Walk]), and the fold is an outer step with Nesterov momentum (DiLoCo,
-// Douillard et al. 2023). The number of machines never enters.
+// A run is a function of a corpus and a [Config], whatever the number of machines.
+// The training pairs are cut into batches for each epoch and dealt to the units of
+// each round ([BatchSchedule]). A unit gives a [Delta], quantised to 8, 4 or 2 bits:
+// the gradient of its batches, or the distance that it went in several local steps
+// ([LocalOptimizer]). [Combine] averages the deltas of a round in index order and
+// makes the next state: by Adam for gradients, and by an outer step with Nesterov
+// momentum for local steps (DiLoCo, Douillard et al. 2023). The update is quantised
+// too, so a machine with the last model needs only the update ([Advance]).
 //
-//	s, err := train.NewSchedule(cfg, lengths)
-//	for r := 0; r < s.Rounds(); r++ {
+//	s, err := train.NewBatchSchedule(cfg, lengths)
+//	for r := range s.Rounds() {
 //		for k, batches := range s.Round(r) { ... } // of unit k: indices of training pairs
+//		update, err := train.Combine(dev, cfg, cfg.Position(r, s.Steps()), &state, from, r)
 //	}
 package train
 
@@ -45,19 +44,20 @@ type Config struct {
 	DropoutPPM, SmoothingPPM uint32
 	// BatchTokens is the most target tokens, and the most source tokens, of a batch.
 	BatchTokens uint32
-	// Accumulate is the batches of one step: their gradient is the mean over
+	// Accumulate is the batches of one optimiser step. Its gradient is the mean over
 	// the target tokens of all of them.
 	Accumulate uint32
-	// Workers is K, the virtual workers: units of a full round.
+	// Units is the units of a full round, however many machines there are.
 	Units uint32
-	// Steps is H, the steps a worker takes before results are combined.
+	// LocalSteps is the optimiser steps of a unit before results are combined. With
+	// 1, a unit gives a gradient.
 	LocalSteps uint32
-	// DeltaBits is the bits of each number that goes from unit to combine, and
-	// UpdateBits of each that goes from combine to all: 8, in blocks of 1024 with
-	// one scale, 4, in blocks of 64, or 2, in blocks of 128.
+	// DeltaBits is the bits of each element of the deltas that units give, and
+	// UpdateBits of the update that a combine gives: 8, 4 or 2. A scale is shared by
+	// 1024 elements of 8 bits, by 64 of 4 bits, or by 128 of 2 bits.
 	DeltaBits, UpdateBits uint32
-	// Lead is the rounds at the beginning whose workers take one step each,
-	// whatever Steps says.
+	// Lead is the rounds at the beginning whose units give gradients, whatever
+	// LocalSteps says.
 	Lead uint32
 	// Epochs is the passes over the corpus; Rounds, unless 0, ends the run sooner.
 	Epochs, Rounds uint32
@@ -74,22 +74,22 @@ type Config struct {
 	// times the learning rate (AdamW, Loshchilov and Hutter 2019). Vectors do
 	// not decay.
 	WeightDecayPPM uint32
-	// ClipPPM, unless 0, is the largest norm of a step's gradient: one that is
-	// longer is scaled down to it (Pascanu et al. 2013).
+	// ClipPPM, unless 0, is the largest norm of a step's gradient. A longer gradient
+	// is scaled down to it (Pascanu et al. 2013).
 	ClipPPM uint32
-	// OuterRatePPM and OuterMomentumPPM fold the walks of workers that take
-	// more than one step.
+	// OuterRatePPM and OuterMomentumPPM are of the outer step that combines local
+	// steps.
 	OuterRatePPM, OuterMomentumPPM uint32
-	// Validation is how many rounds apart the validation pairs are measured; 0
-	// is at the end of each epoch.
+	// Validation is the rounds from one validation to the next; 0 validates at the
+	// end of each epoch.
 	Validation uint32
-	// Patience, unless 0, ends the run after that many validations in turn
-	// without a better BLEU; its model is the best one's.
+	// Patience, unless 0, ends the run after that many validations in a row without
+	// a better BLEU. The model is then that of the best validation.
 	Patience uint32
 	// Average is the validations whose parameters are averaged into the model:
 	// the last ones, or with Patience those up to the best.
 	Average uint32
-	// Checkpoint is how many rounds apart the whole state is kept.
+	// Checkpoint is the rounds from one kept state to the next.
 	Checkpoint uint32
 }
 
@@ -104,16 +104,16 @@ const (
 // Decays lists the values of Config.Decay.
 func Decays() []string { return []string{InverseSqrt, Cosine, Linear, Constant} }
 
-// limits of a configuration from outside: far above any use, far below what
+// The limits of a configuration from outside: far above any use, far below what
 // would exhaust a machine before an error is noticed.
 const (
 	maxPieces = 1 << 17
 	maxDim    = 1 << 13
 	maxLayers = 64
 	maxTokens = 1 << 20
-	// maxUnit is the most batches of a unit, and the most workers of a round.
+	// maxUnit is the most batches of a unit, and the most units of a round.
 	maxUnit = 4096
-	// maxAverage is the most sets of parameters held back to be averaged.
+	// maxAverage is the most sets of parameters kept to be averaged.
 	maxAverage = 64
 )
 

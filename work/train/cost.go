@@ -28,8 +28,8 @@ func CombineCost(params *tensor.Set, n int) uint64 {
 	return sum
 }
 
-// WalkCost is the canonical cost, in FLOP, of so many steps of a [Walk],
-// gradients apart, and of its contribution.
+// LocalStepsCost is the canonical cost, in FLOP, of the steps of a [LocalOptimizer]
+// and of its contribution, without the gradients.
 func LocalStepsCost(params *tensor.Set, steps int) uint64 {
 	sum := QuantizeCost(params)
 	hyper := kernel.Tensor{Type: kernel.F32, Shape: []int{3}}

@@ -8,14 +8,14 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// Delta is a quantised set: codes and scales under the names of its tensors,
-// as a codec's rows of the table give them. What form the codes have says which
-// codec it is: I8 for 8 bits, I32 of one dimension for 4 bits, of two for 2.
+// Delta is a quantised set: for each tensor codes and scales under its name, as the
+// operations of a codec give them. The form of the codes tells the codec: I8 for 8
+// bits, I32 with one dimension for 4 bits, I32 with two dimensions for 2 bits.
 type Delta struct {
 	Q, Scales *tensor.Set
 }
 
-// codec is the rows of the table that make codes of so many bits, and add them.
+// codec is the operations that make codes of a number of bits, and add them.
 type codec struct {
 	bits          uint32
 	quantize, add kernel.Op
@@ -27,16 +27,17 @@ var codecs = []codec{
 	{2, kernel.Quantize2, kernel.AddQuantized2},
 }
 
-// codes reports whether there is a codec of so many bits.
+// codes reports whether there is a codec with this number of bits.
 func codes(bits uint32) bool {
 	return slices.ContainsFunc(codecs, func(c codec) bool { return c.bits == bits })
 }
 
+// codecOf is the codec with this number of bits.
 func codecOf(bits uint32) codec {
 	return codecs[slices.IndexFunc(codecs, func(c codec) bool { return c.bits == bits })]
 }
 
-// codec is the one that made d, by the form of its codes.
+// codec is the codec that made d, told by the form of its codes.
 func (d Delta) codec() codec {
 	bits := uint32(8)
 	if d.Q.Len() > 0 && d.Q.At(0).Type == kernel.I32 {
@@ -48,14 +49,13 @@ func (d Delta) codec() codec {
 	return codecOf(bits)
 }
 
-// Quantize gives the delta of so many bits, as [Config] has them, that is
-// nearest to s.
+// Quantize gives the delta nearest to s, with 8, 4 or 2 bits for each element.
 func Quantize(dev kernel.Device, s *tensor.Set, bits uint32) Delta {
 	return fold{dev}.quantize(s, bits)
 }
 
-// DeltaForm is the names, types and shapes of a delta of so many bits, for
-// parameters of params' form. No tensor of it, nor of params, needs storage.
+// DeltaForm is the names, types and shapes of a delta for parameters of the form of
+// params, with a number of bits for each element. No tensor has storage.
 func DeltaForm(params *tensor.Set, bits uint32) Delta {
 	q, scales := make([]tensor.Named, params.Len()), make([]tensor.Named, params.Len())
 	for i := range params.Len() {
@@ -66,7 +66,7 @@ func DeltaForm(params *tensor.Set, bits uint32) Delta {
 	return Delta{Q: set(q), Scales: set(scales)}
 }
 
-// fits says how d differs from the layout of s, if it does.
+// fits says how d differs from a delta of the form of s, if it does.
 func (d Delta) fits(s *tensor.Set) error {
 	if d.Q.Len() != s.Len() || d.Scales.Len() != s.Len() {
 		return fmt.Errorf("%d tensors with %d scales, want %d", d.Q.Len(), d.Scales.Len(), s.Len())

@@ -13,8 +13,8 @@ const (
 	colSuffix = "#col"
 )
 
-// Factor is the set v with each matrix [n,m] as the means of its rows [n] and
-// of its columns [m] (Shazeer and Stern 2018, "Adafactor", algorithm 2).
+// Factor is the set v with each matrix [n,m] replaced by the means of its rows [n]
+// and of its columns [m] (Shazeer and Stern 2018, "Adafactor", algorithm 2).
 // Vectors stay as they are.
 func Factor(dev kernel.Device, v *tensor.Set) *tensor.Set {
 	var items []tensor.Named
@@ -33,9 +33,8 @@ func Factor(dev kernel.Device, v *tensor.Set) *tensor.Set {
 	return set(items)
 }
 
-// Expand is the set of params' form whose matrices have the rank-one values
-// row[i]/mean(row) * col[j] of the factors v. It fails when v is not factors
-// of that form.
+// Expand is the set of the form of params that the factors v stand for: element i, j
+// of a matrix is row[i]/mean(row) * col[j]. It fails when v has another form.
 func Expand(dev kernel.Device, params, v *tensor.Set) (*tensor.Set, error) {
 	if err := FactorsFit(params, v); err != nil {
 		return nil, err
@@ -55,8 +54,8 @@ func Expand(dev kernel.Device, params, v *tensor.Set) (*tensor.Set, error) {
 	return full, nil
 }
 
-// FactorsFit says why v cannot be the factored second moment of parameters of
-// params' form, if it cannot.
+// FactorsFit says why v cannot be the factored second moment of parameters of the
+// form of params, if it cannot.
 func FactorsFit(params, v *tensor.Set) error {
 	if err := sameForm(FactorsForm(params), v); err != nil {
 		return fmt.Errorf("second moment: %w", err)
@@ -65,7 +64,7 @@ func FactorsFit(params, v *tensor.Set) error {
 }
 
 // FactorsForm is the names, types and shapes of the factored second moment of
-// parameters of params' form. No tensor of it, nor of params, needs storage.
+// parameters of the form of params. No tensor has storage.
 func FactorsForm(params *tensor.Set) *tensor.Set {
 	var items []tensor.Named
 	add := func(name string, shape ...int) {
@@ -83,8 +82,8 @@ func FactorsForm(params *tensor.Set) *tensor.Set {
 	return set(items)
 }
 
-// outer sets x [n,m] to row[i]/mean(row) * col[j], or leaves it where the rows
-// have no mean.
+// outer sets x [n,m] to row[i]/mean(row) * col[j]. It leaves x as it is where the
+// mean is not above zero.
 func outer(dev kernel.Device, x, row, col kernel.Tensor) {
 	n, m := row.Len(), col.Len()
 	sum := scalar(results(dev, kernel.Sum, kernel.Attr{}, row)[0])

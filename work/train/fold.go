@@ -9,10 +9,12 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// fold is arithmetic on whole sets, by rows of the table of work/kernel.
+// fold is arithmetic on whole sets, by operations of package kernel. What is done to
+// one set after the other goes on in index order, so every machine rounds alike.
 type fold struct{ dev kernel.Device }
 
-// each computes a call for each of the tensors lo to hi-1, in any order.
+// each computes a call for each of the tensors lo to hi-1. The calls must not depend
+// on one another.
 func (f fold) each(lo, hi int, call func(i int) kernel.Call) {
 	calls := make([]kernel.Call, hi-lo)
 	for i := range calls {
@@ -21,8 +23,8 @@ func (f fold) each(lo, hi int, call func(i int) kernel.Call) {
 	f.dev.Group(calls)
 }
 
-// mean sets the tensors lo to hi-1 of x to the means of the deltas' tensors, in
-// index order. Zeros is as long as the longest of them.
+// mean sets the tensors lo to hi-1 of x to the means of the deltas' tensors, added in
+// index order. Zeros is at least as long as the longest of these tensors.
 func (f fold) mean(x *tensor.Set, zeros kernel.Tensor, from []Contribution, lo, hi int) {
 	f.each(lo, hi, func(i int) kernel.Call {
 		t := x.At(i).Tensor
@@ -34,7 +36,7 @@ func (f fold) mean(x *tensor.Set, zeros kernel.Tensor, from []Contribution, lo, 
 	f.scaleSome(x, 1/float32(len(from)), lo, hi)
 }
 
-// average is the mean of the deltas, of params' form.
+// average is the mean of the deltas, as a set of the form of params.
 func (f fold) average(params *tensor.Set, from []Contribution) *tensor.Set {
 	sum, longest := params.Zeros(), 0
 	for i := range sum.Len() {
@@ -46,7 +48,7 @@ func (f fold) average(params *tensor.Set, from []Contribution) *tensor.Set {
 	return sum
 }
 
-// averageMoments is the mean of the units' second moments in index order.
+// averageMoments is the mean of the units' second moments, added in index order.
 func (f fold) averageMoments(from []Contribution) *tensor.Set {
 	sum := from[0].V.Clone()
 	for _, c := range from[1:] {
@@ -56,20 +58,20 @@ func (f fold) averageMoments(from []Contribution) *tensor.Set {
 	return sum
 }
 
-// codes is a delta of params' form with nothing in it.
+// codes is a new delta for the form of params, on the device that has params.
 func (f fold) codes(params *tensor.Set, bits uint32) Delta {
 	d := DeltaForm(params, bits)
 	return Delta{Q: d.Q.Near(params), Scales: d.Scales.Near(params)}
 }
 
-// quantize gives the delta of so many bits that is nearest to s.
+// quantize gives the delta nearest to s.
 func (f fold) quantize(s *tensor.Set, bits uint32) Delta {
 	d := f.codes(s, bits)
 	f.encode(s, d, bits, 0, s.Len())
 	return d
 }
 
-// encode quantises the tensors lo to hi-1 of s.
+// encode quantises the tensors lo to hi-1 of s into d.
 func (f fold) encode(s *tensor.Set, d Delta, bits uint32, lo, hi int) {
 	f.each(lo, hi, func(i int) kernel.Call {
 		return kernel.Call{
@@ -79,12 +81,12 @@ func (f fold) encode(s *tensor.Set, d Delta, bits uint32, lo, hi int) {
 	})
 }
 
-// dequantize puts sign times d's tensors lo to hi-1 onto s's, in place.
+// dequantize adds sign times the tensors lo to hi-1 of d to those of s, in place.
 func (f fold) dequantize(s *tensor.Set, d Delta, lo, hi int, sign float32) {
 	f.each(lo, hi, func(i int) kernel.Call { return f.added(s.At(i).Tensor, s.At(i).Tensor, d, i, sign) })
 }
 
-// added is the call that makes y of x and sign times d's i-th tensor.
+// added is the call that sets y to x plus sign times tensor i of d.
 func (f fold) added(x, y kernel.Tensor, d Delta, i int, sign float32) kernel.Call {
 	return kernel.Call{
 		Op: d.codec().add, Attr: kernel.Attr{Scale: sign},
@@ -110,7 +112,7 @@ func (f fold) times(s *tensor.Set, x float32) *tensor.Set {
 	return s
 }
 
-// add adds t to s, which is of its form, in place.
+// add adds t to s, in place. Both have one form.
 func (f fold) add(s, t *tensor.Set) {
 	f.each(0, s.Len(), func(i int) kernel.Call {
 		x := s.At(i).Tensor
@@ -128,9 +130,8 @@ func (f fold) clip(cfg Config, g *tensor.Set) {
 	}
 }
 
-// norm is the Euclidean norm of all of g: the squares of each row are summed
-// by lanes, the rows of each tensor by lanes, and the tensors in order of
-// their names.
+// norm is the Euclidean norm of all elements of g. Lanes sum the squares of each
+// row, then the rows of each tensor; the tensors are added by ascending name.
 func (f fold) norm(g *tensor.Set) float32 {
 	var sum float32
 	for i := range g.Len() {
@@ -140,15 +141,15 @@ func (f fold) norm(g *tensor.Set) float32 {
 	return float32(math.Sqrt(float64(sum)))
 }
 
-// matrix is t with its dimensions but the last as rows.
+// matrix is t as a matrix: all dimensions but the last are rows.
 func matrix(t kernel.Tensor) kernel.Tensor {
 	last := t.Shape[len(t.Shape)-1]
 	t.Shape = []int{t.Len() / last, last}
 	return t
 }
 
-// adam makes of the tensors lo to hi-1 of g, a gradient, and of its two moments
-// a step and the moments after it, in place.
+// adam replaces, in place, the tensors lo to hi-1 of the gradient g by a step of
+// Adam, and those of the moments m and v by the moments after it.
 func (f fold) adam(cfg Config, at Position, g, m, v *tensor.Set, lo, hi int) {
 	attr := kernel.Attr{Beta1: fraction(cfg.Beta1PPM), Beta2: fraction(cfg.Beta2PPM), Eps: adamEps}
 	hyper := cfg.hyper(at)
@@ -161,8 +162,8 @@ func (f fold) adam(cfg Config, at Position, g, m, v *tensor.Set, lo, hi int) {
 // adamEps is added to the root of the second moment, as in Vaswani et al. 2017.
 const adamEps = 1e-9
 
-// decay adds to the tensors lo to hi-1 of the step x, in place, what weight
-// decay takes off those of p.
+// decay adds weight decay to the tensors lo to hi-1 of the step x, in place: the rate
+// times a share of the matrices of the parameters p.
 func (f fold) decay(cfg Config, at Position, p, x *tensor.Set, lo, hi int) {
 	if cfg.WeightDecayPPM == 0 {
 		return
@@ -178,7 +179,7 @@ func (f fold) decay(cfg Config, at Position, p, x *tensor.Set, lo, hi int) {
 	}
 }
 
-// minus takes steps, which it negates, off params, in place.
+// minus subtracts steps from params, in place. It negates steps.
 func (f fold) minus(params, steps *tensor.Set) {
 	f.scale(steps, -1)
 	f.add(params, steps)
@@ -198,7 +199,7 @@ func sameForm(s, t *tensor.Set) error {
 	return nil
 }
 
-// set names tensors that come from a set, whose names are distinct.
+// set is a set of tensors with distinct names.
 func set(items []tensor.Named) *tensor.Set {
 	s, err := tensor.NewSet(items)
 	if err != nil {
@@ -207,7 +208,7 @@ func set(items []tensor.Named) *tensor.Set {
 	return s
 }
 
-// results runs one row of the table into new tensors.
+// results computes one operation into new tensors.
 func results(dev kernel.Device, op kernel.Op, a kernel.Attr, in ...kernel.Tensor) []kernel.Tensor {
 	out := infer(op, a, in...)
 	for i := range out {
@@ -222,7 +223,7 @@ func results(dev kernel.Device, op kernel.Op, a kernel.Attr, in ...kernel.Tensor
 // scalar is the only element of x.
 func scalar(x kernel.Tensor) float32 { return kernel.Local(x).F[0] }
 
-// infer is the forms of a row's results.
+// infer is the results of an operation, without storage.
 func infer(op kernel.Op, a kernel.Attr, in ...kernel.Tensor) []kernel.Tensor {
 	out, err := kernel.Infer(op, a, in)
 	if err != nil {

@@ -10,10 +10,10 @@ import (
 // Presets lists the names [Preset] knows.
 func Presets() []string { return []string{"demo", "tiny", "small", "base"} }
 
-// Preset returns the named configuration, or an error that lists the names.
-// tiny and small have the shapes of the PyTorch program they are compared
-// with, base that of the paper (Vaswani et al. 2017, table 3); demo is the
-// smallest that translates the phrasebook well.
+// Preset returns the named configuration, or an error that lists the names. The
+// smallest, demo, translates the phrasebook well. The shapes of tiny and small are
+// those of the PyTorch program that they are compared with, and base has that of
+// the paper (Vaswani et al. 2017, table 3).
 func Preset(name string) (Config, error) {
 	c := Config{
 		Numerics: kernel.Numerics, Pieces: 6000,
@@ -44,11 +44,11 @@ func Preset(name string) (Config, error) {
 	return c, nil
 }
 
-// Apart is c for workers far from one another, whose units have so many steps:
-// what c still has as its preset base becomes what was measured to go well with
-// units of several steps. With preset tiny on Multi30k, 10 steps, 13 epochs and
-// these settings, 142 times fewer bytes than float32 gradients each step leave a
-// unit, and the model is about as good.
+// WithLocalSteps is c for slow links, where each unit takes several local steps. The
+// settings that c still shares with its preset base become those measured to go
+// well with local steps. Example: with preset tiny on Multi30k, 10 local steps and
+// 13 epochs, a unit sends 142 times fewer bytes than float32 gradients of each step
+// would take, and the model is about as good.
 func (c Config) WithLocalSteps(base Config, steps uint32) Config {
 	if c.LocalSteps = steps; steps == 1 {
 		return c
@@ -59,7 +59,7 @@ func (c Config) WithLocalSteps(base Config, steps uint32) Config {
 	if c.UpdateBits == base.UpdateBits {
 		c.UpdateBits = 4
 	}
-	if c.RatePPM == base.RatePPM { // steps without a first moment are less steady
+	if c.RatePPM == base.RatePPM { // without a first moment, steps vary more
 		c.RatePPM = max(1, base.RatePPM*3/4)
 	}
 	if c.Decay == base.Decay {

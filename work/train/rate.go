@@ -6,13 +6,14 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// Place is where in its run a step stands: what the learning rate follows from.
+// Position is the position of a step in its run, from which its learning rate
+// follows.
 type Position struct {
-	Step  int // steps the worker took before, from 0
+	Step  int // steps before it
 	Steps int // of the whole run
 }
 
-// hyper is Adam's numbers for a step: the rate, and the corrections
+// hyper is the inputs of [kernel.Adam] that change with the step: the rate, and the corrections
 // 1/(1-beta^t) of the moments, with t = Step+1.
 func (c Config) hyper(at Position) kernel.Tensor {
 	t := at.Step + 1
@@ -40,7 +41,7 @@ func (c Config) Rate(at Position) float32 {
 
 const halfPi = math.Pi / 2
 
-// done is the part of the steps after the warm-up that are taken, below 1.
+// done is the share of the steps after the warm-up that are taken, at most 1.
 func (c Config) done(at Position) float64 {
 	t := float64(at.Step + 1 - int(c.WarmUp))
 	return min(t/float64(max(at.Steps+1-int(c.WarmUp), 1)), 1)

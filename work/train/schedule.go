@@ -6,19 +6,19 @@ import (
 	"github.com/alia-network/alia/work/corpus"
 )
 
-// Schedule is which training pairs each unit of a run reads: for each epoch
-// a new cut and shuffle of the corpus, laid end to end and dealt to the units
-// of one round after another. It is decided by the configuration and the
-// pairs' lengths.
+// BatchSchedule says which training pairs each unit of a run reads. For each epoch
+// the corpus is cut into batches and shuffled anew. The batches of all epochs, one
+// after the other, are dealt to the units of one round after the other. The
+// schedule is a function of the configuration and of the pairs' lengths.
 type BatchSchedule struct {
 	cfg      Config
 	lengths  []corpus.Length
 	perEpoch []int // batches of each epoch
-	epoch    int   // the epoch held in batches
+	epoch    int   // whose batches are loaded; -1 for none
 	batches  [][]int
 }
 
-// NewSchedule cuts the batches of every epoch.
+// NewBatchSchedule cuts the batches of every epoch.
 func NewBatchSchedule(cfg Config, lengths []corpus.Length) (*BatchSchedule, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -34,6 +34,7 @@ func NewBatchSchedule(cfg Config, lengths []corpus.Length) (*BatchSchedule, erro
 	return s, nil
 }
 
+// load cuts the batches of an epoch.
 func (s *BatchSchedule) load(epoch int) {
 	if s.epoch != epoch {
 		s.batches = corpus.Batches(s.lengths, int(s.cfg.BatchTokens), s.cfg.Seed, epoch)
@@ -68,8 +69,8 @@ func (s *BatchSchedule) total() int {
 // than give a gradient.
 func (c Config) Local(r int) bool { return c.localSteps(r) > 1 }
 
-// Inner is the steps that a worker takes in round r; in the run's last round
-// it may be fewer.
+// localSteps is the optimiser steps of a unit of round r. In the run's last round
+// they may be fewer.
 func (c Config) localSteps(r int) int {
 	if r < int(c.Lead) {
 		return 1
@@ -80,36 +81,36 @@ func (c Config) localSteps(r int) int {
 // deal is the batches of a full round like r.
 func (c Config) deal(r int) int { return int(c.Units) * int(c.Accumulate) * c.localSteps(r) }
 
-// Batch is the place in the run of the first batch of unit k of round r, if
-// that round is full. The batches of no two units overlap.
+// Batch is the number in the run of the first batch of unit k of round r, if that
+// round is full. No batch has two units.
 func (c Config) Batch(r, k int) int {
 	return c.before(r)*int(c.Units)*int(c.Accumulate) + k*int(c.Accumulate)*c.localSteps(r)
 }
 
-// before is the steps a worker takes before round r.
+// before is the optimiser steps before round r.
 func (c Config) before(r int) int {
 	lead := min(r, int(c.Lead))
 	return lead + (r-lead)*c.localSteps(r)
 }
 
-// Place is the place of the first step of round r in a run of so many steps.
+// Position is the position of the first step of round r, in a run of steps steps.
 func (c Config) Position(r, steps int) Position { return Position{Step: c.before(r), Steps: steps} }
 
 // first is the first batch of round r.
 func (s *BatchSchedule) first(r int) int { return s.cfg.Batch(r, 0) }
 
-// end is the steps a worker has taken at the end of round r.
+// end is the optimiser steps taken at the end of round r.
 func (s *BatchSchedule) end(r int) int {
 	return min(s.cfg.before(r+1), ceil(s.total(), int(s.cfg.Units)*int(s.cfg.Accumulate)))
 }
 
-// Steps is the steps a worker takes in the whole run.
+// Steps is the optimiser steps of the whole run. The units of a round take theirs
+// at the same time, so they count once.
 func (s *BatchSchedule) Steps() int { return s.end(s.Rounds() - 1) }
 
-// Round gives the batches of the units of round r, counted from 0, in index
-// order: of each the batches of its steps in turn, and of each batch the
-// indices of its training pairs. The last round may have fewer steps, and
-// fewer units than K.
+// Round gives the batches of round r, counted from 0: for each unit, in index
+// order, the batches of its steps in sequence, and for each batch the indices of
+// its training pairs. The last round may have fewer steps, and fewer units.
 func (s *BatchSchedule) Round(r int) [][][]int {
 	at, end := s.first(r), min(s.first(r+1), s.total())
 	each := (s.end(r) - s.cfg.before(r)) * int(s.cfg.Accumulate)
@@ -143,7 +144,7 @@ func (s *BatchSchedule) Validates(r int) bool {
 	return s.Epoch(r+1) != s.Epoch(r)
 }
 
-// locate finds batch b of the run: its epoch, and its place there.
+// locate finds batch b of the run: its epoch, and its number there.
 func (s *BatchSchedule) locate(b int) (epoch, at int) {
 	for e, n := range s.perEpoch {
 		if b < n {

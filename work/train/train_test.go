@@ -149,7 +149,7 @@ func TestScheduleOfSteps(t *testing.T) {
 				}
 				for i := range unit {
 					if at := c.Batch(r, k) + i; places[at] {
-						t.Errorf("H=%d: two batches at place %d", c.LocalSteps, at)
+						t.Errorf("H=%d: two batches with number %d", c.LocalSteps, at)
 					} else {
 						places[at] = true
 					}
