@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -19,8 +20,10 @@ func newBench(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure kernels, training and translation on this machine",
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return bench(a, &c) },
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return undone(cmd.Context(), bench(cmd.Context(), a, &c), "the measurements are not complete")
+		},
 	}
 	c.flags(cmd)
 	cmd.AddCommand(newBenchGemm(a), newBenchTrain(a), newBenchTranslate(a), newBenchConformance(a))
@@ -37,13 +40,16 @@ type measure struct {
 }
 
 // bench measures some of everything.
-func bench(a *app, c *deviceFlags) error {
+func bench(ctx context.Context, a *app, c *deviceFlags) error {
 	measures := []measure{}
 	add := func(dev kernel.Device, threads int, name string, value float64, unit string) {
 		measures = append(measures, measure{name, dev.Name(), threads, value, unit})
 		a.note("%-28s %-9s %d threads  %12.2f %s", name, dev.Name(), threads, value, unit)
 	}
 	for _, name := range kernel.Names() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		began := time.Now()
 		dev, err := kernel.Open(name, 1)
 		if err != nil {
@@ -56,6 +62,9 @@ func bench(a *app, c *deviceFlags) error {
 		return err
 	}
 	for _, s := range matmulShapes {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		add(dev, c.threads, fmt.Sprintf("matmul %dx%dx%d", s[0], s[1], s[2]), matmulRate(dev, s, 300*time.Millisecond)/1e9, "GFLOP/s")
 	}
 	for _, name := range train.Presets() {
@@ -64,12 +73,12 @@ func bench(a *app, c *deviceFlags) error {
 			return err
 		}
 		b.synthesise()
-		r, err := b.run()
+		r, err := b.run(ctx)
 		if err != nil {
 			return err
 		}
 		add(dev, c.threads, "train "+name, r.PerCPUSecond, "target tokens/CPU-s")
-		tokens, err := translateRate(dev, name)
+		tokens, err := translateRate(ctx, dev, name)
 		if err != nil {
 			return err
 		}
@@ -93,7 +102,7 @@ func newBenchConformance(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "conformance",
 		Short: "Compute the published cases of every operation with every backend",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			r := conformance{surveyBackends(), surveyGPUs(true)}
 			if err := a.result(r, r.print); err != nil {
@@ -156,7 +165,7 @@ const benchTime = 1.0
 // translateRate is the target tokens that greedy decoding gives out, for a
 // second of processor time. The model is untrained, so sentences run to their
 // limit; the tokens count, not the sentences.
-func translateRate(dev kernel.Device, preset string) (float64, error) {
+func translateRate(ctx context.Context, dev kernel.Device, preset string) (float64, error) {
 	cfg, err := train.Preset(preset)
 	if err != nil {
 		return 0, err
@@ -165,6 +174,9 @@ func translateRate(dev kernel.Device, preset string) (float64, error) {
 	engine, params := nmt.NewEngine(dev, shape), nmt.Init(shape, 1).On(dev)
 	tokens, began := 0, machine.CPUSeconds()
 	for {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
 		out, _, err := engine.Greedy(params, batch.Source, nmt.TwicePlusTen)
 		if err != nil {
 			return 0, err

@@ -24,7 +24,7 @@ func newBenchGemm(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gemm",
 		Short: "Measure matrix products, beside another library's where there is one",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if peer != "" && peer != "openblas" {
 				return usagef("--peer %s: the one peer is openblas", peer)
@@ -54,7 +54,7 @@ func newBenchGemm(a *app) *cobra.Command {
 			}
 			r, err := b.run(cmd.Context(), cases)
 			if err != nil {
-				return err
+				return undone(cmd.Context(), err, "nothing is measured")
 			}
 			return a.result(r, r.print)
 		},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -36,10 +37,16 @@ are made up, of 8 to 24 tokens.
 
 --profile prints the time of each operation and writes a flame graph, which a
 browser shows.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			defer func() { err = undone(cmd.Context(), err, "nothing is measured") }()
 			if o.steps < 1 {
 				return usagef("--steps %d: give 1 or more", o.steps)
+			}
+			if o.corpus == "" {
+				if err := a.goesWith("with --corpus", "src", "tgt"); err != nil {
+					return err
+				}
 			}
 			b := trainBench{steps: o.steps}
 			if err := b.configure(&o); err != nil {
@@ -55,7 +62,7 @@ browser shows.`,
 			} else if err := b.read(a, &o); err != nil {
 				return err
 			}
-			r, err := b.run()
+			r, err := b.run(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -225,7 +232,7 @@ const warmSteps = 3
 
 // run takes steps, and then a few more with each operation timed, which is
 // not free.
-func (b *trainBench) run() (*trainReport, error) {
+func (b *trainBench) run(ctx context.Context) (*trainReport, error) {
 	shape := b.config.Model(b.vocab)
 	params := nmt.Init(shape, 1)
 	r := &trainReport{Preset: b.preset, Kernels: b.dev.Name(), Threads: b.threads, Params: params.Elements(), Steps: b.steps}
@@ -234,6 +241,9 @@ func (b *trainBench) run() (*trainReport, error) {
 	var rates []float64
 	var began time.Time
 	for i := range warmSteps + b.steps {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if i == warmSteps {
 			began = time.Now()
 		}
@@ -258,7 +268,7 @@ func (b *trainBench) run() (*trainReport, error) {
 		r.PerCPUSecond = rates[len(rates)/2]
 	}
 	r.PeakRSS = machine.PeakMemory()
-	if err := b.watch(&t); err != nil {
+	if err := b.watch(ctx, &t); err != nil {
 		return nil, err
 	}
 	r.GemmShare = b.profile.GemmShare()
@@ -266,7 +276,7 @@ func (b *trainBench) run() (*trainReport, error) {
 }
 
 // watch takes more steps with each operation timed, which costs time itself.
-func (b *trainBench) watch(t *trainee) error {
+func (b *trainBench) watch(ctx context.Context, t *trainee) error {
 	clock := machine.ThreadTime
 	if began := time.Now(); !b.dev.Host() { // its calls are waited for
 		clock = func() time.Duration { return time.Since(began) }
@@ -281,6 +291,9 @@ func (b *trainBench) watch(t *trainee) error {
 	}
 	b.profile.Reset()
 	for b.watched = 0; b.watched < max(b.steps/4, 2); b.watched++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if _, err := t.step(); err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ func TestBenchTrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.synthesise()
-	r, err := b.run()
+	r, err := b.run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func newBenchTranslate(a *app) *cobra.Command {
 		Long: `Measure translation on this machine: sentences and output tokens for a second of
 processor time. A file is translated once to warm up and then once for the
 figures, sentences of about the same length together.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if b.source == "" {
 				return usagef("give the sentences to translate: --source FILE")
@@ -58,7 +58,7 @@ figures, sentences of about the same length together.`,
 			if b.batch < 1 {
 				return usagef("--batch %d: give 1 or more", b.batch)
 			}
-			return b.run(cmd.Context(), a, &c)
+			return undone(cmd.Context(), b.run(cmd.Context(), a, &c), "nothing is measured")
 		},
 	}
 	c.flags(cmd)

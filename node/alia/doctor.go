@@ -30,7 +30,7 @@ func newDoctor(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
 		Short: "Say what this machine has to work with, and what is wrong with it",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			d := diagnosis{
 				Version: version, Numerics: kernel.Numerics, Platform: runtime.GOOS + "/" + runtime.GOARCH,

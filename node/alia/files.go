@@ -7,6 +7,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -68,6 +70,26 @@ func (s *source) Close() error {
 	return s.file.Close()
 }
 
+// formats with more than text in them, by the ends of files' names: those that
+// are text with markup, and those that are no text.
+var (
+	markup  = []string{".html", ".htm", ".xml", ".md", ".po", ".tex", ".srt", ".json"}
+	noTexts = []string{".docx", ".odt", ".pdf", ".epub", ".rtf", ".doc", ".zip"}
+)
+
+// checkFormat refuses a file whose name says that it is no text, and warns of
+// markup, which is translated like other text.
+func checkFormat(a *app, name string) error {
+	ext := strings.ToLower(filepath.Ext(name))
+	if slices.Contains(noTexts, ext) {
+		return usagef("%s: %s is not plain text: save it as plain text (UTF-8) and translate that", name, ext)
+	}
+	if slices.Contains(markup, ext) {
+		a.note("alia: %s: the markup of %s is translated like other text", name, ext)
+	}
+	return nil
+}
+
 // readText reads a text whole. Text that is not UTF-8, or has a line that is
 // too long, is refused by its line.
 func readText(name string, stdin io.Reader) (string, error) {
@@ -82,16 +104,16 @@ func readText(name string, stdin io.Reader) (string, error) {
 		return "", err
 	}
 	if len(data) > corpus.MaxFile {
-		return "", fmt.Errorf("%s: more than %d bytes", name, corpus.MaxFile)
+		return "", fmt.Errorf("%s has more than %d bytes: divide the text", name, corpus.MaxFile)
 	}
 	n := 0
 	for line := range strings.Lines(string(data)) {
 		n++
 		if !utf8.ValidString(line) {
-			return "", fmt.Errorf("%s: line %d: not UTF-8", name, n)
+			return "", fmt.Errorf("%s: line %d: not UTF-8: convert the file, such as with iconv -t UTF-8", name, n)
 		}
 		if len(line) > corpus.MaxLine {
-			return "", fmt.Errorf("%s: line %d: %d bytes, at most %d are taken", name, n, len(line), corpus.MaxLine)
+			return "", fmt.Errorf("%s: line %d has %d bytes, more than %d: break the line", name, n, len(line), corpus.MaxLine)
 		}
 	}
 	return string(data), nil

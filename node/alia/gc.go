@@ -48,7 +48,7 @@ No process may use the home meanwhile. --dry-run deletes nothing.
 
 With --swarms, delete instead the homes that "alia swarm" and "make demo" left
 below this home, except those of swarms that run.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
 			case swarms:

@@ -24,14 +24,13 @@ import (
 )
 
 func newLedger(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "ledger", Short: "Run a ledger node; query accounts, runs, schedule, supply", Args: cobra.NoArgs}
-	cmd.AddCommand(newLedgerInit(a), newLedgerStart(a),
-		newQuery(a, "supply", "Print the tokens there are, and the sum of all holdings", cobra.NoArgs, querySupply),
-		newQuery(a, "account [ACCOUNT]", "Print an account (default: the home's)", cobra.MaximumNArgs(1), queryAccount),
-		newQuery(a, "schedule [HEIGHT]", "Print what a height pays (default: the newest)", cobra.MaximumNArgs(1), querySchedule),
-		newQuery(a, "run CID", "Print a training run", cobra.ExactArgs(1), queryRun),
+	return group(&cobra.Command{Use: "ledger", Short: "Run a ledger node; query accounts, runs, schedule, supply"},
+		newLedgerInit(a), newLedgerStart(a),
+		newQuery(a, "supply", "Print the tokens there are, and the sum of all holdings", noArgs, querySupply),
+		newQuery(a, "account [ACCOUNT]", "Print an account (default: the home's)", someArgs(0, "ACCOUNT"), queryAccount),
+		newQuery(a, "schedule [HEIGHT]", "Print what a height pays (default: the newest)", someArgs(0, "HEIGHT"), querySchedule),
+		newQuery(a, "run CID", "Print a training run", exactArgs("CID"), queryRun),
 	)
-	return cmd
 }
 
 // foundFlags is the flags of a new network's first node.
@@ -45,7 +44,7 @@ func newLedgerInit(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: "Found a network, of which the home is the first ledger node",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			key, err := a.home.Key()
 			if err != nil {
@@ -86,12 +85,12 @@ func newLedgerStart(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "start",
 		Short: "Run the home's ledger node, which peers also meet one another at",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return startLedger(cmd.Context(), a, &n, chain.Config{
+			return drained(cmd.Context(), startLedger(cmd.Context(), a, &n, chain.Config{
 				Home: a.home.Chain(), RPCListen: rpc, P2PListen: p2p,
 				BlockInterval: interval, ApproveRuns: approve, Log: a.log,
-			})
+			}))
 		},
 	}
 	f := cmd.Flags()

@@ -14,9 +14,11 @@
 //	alia doctor     say what this machine has, and what is wrong with it
 //	alia version
 //
-// Results go to standard output, one JSON object with --json; logs and
-// progress go to standard error. The exit status is 0 when done or drained,
-// 1 when failed, 2 for wrong usage.
+// Results go to standard output, as one JSON object with --json; logs and
+// progress go to standard error. The exit status is 0 when the command is done,
+// 1 when it failed, 2 for wrong usage, 130 when it was interrupted before it was
+// done. A miner, a ledger node and a swarm run until they are interrupted: for
+// them an interrupt is 0.
 package main
 
 import (
@@ -37,23 +39,25 @@ func main() { os.Exit(runProcess(time.Now())) }
 
 // Exit statuses.
 const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // 128 and the number of SIGINT, as shells have it
 )
 
 // runProcess is the process; it began at started.
 func runProcess(started time.Time) int {
 	ctx, stop := drainOnSignal()
 	defer stop()
-	a := &app{started: started, stdout: os.Stdout, stderr: os.Stderr}
+	a := &app{started: started, stdout: os.Stdout, stderr: newTerminal(os.Stderr)}
 	cmd, err := execute(ctx, a)
 	var usage usageError
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		return exitDone // drained, as asked
+	case ctx.Err() != nil:
+		a.interrupted(cmd, err)
+		return exitInterrupted
 	case !a.began || errors.As(err, &usage):
 		fmt.Fprintf(os.Stderr, "alia: %v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
 		return exitUsage
@@ -90,15 +94,8 @@ func drainOnSignal() (context.Context, context.CancelFunc) {
 				break
 			}
 		}
-		fmt.Fprintln(os.Stderr, "alia: interrupted again, not drained")
-		os.Exit(exitFailed)
+		fmt.Fprintln(os.Stderr, "alia: interrupted again: ended at once")
+		os.Exit(exitInterrupted)
 	}()
 	return ctx, cancel
 }
-
-// usageError is a mistake in how a command was called.
-type usageError struct{ text string }
-
-func (e usageError) Error() string { return e.text }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }

@@ -20,9 +20,7 @@ import (
 )
 
 func newMiner(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "miner", Short: "Join a network and earn", Args: cobra.NoArgs}
-	cmd.AddCommand(newMinerRun(a), newMinerBench(a), newMinerStatus(a))
-	return cmd
+	return group(&cobra.Command{Use: "miner", Short: "Join a network and earn"}, newMinerRun(a), newMinerBench(a), newMinerStatus(a))
 }
 
 func newMinerRun(a *app) *cobra.Command {
@@ -32,13 +30,13 @@ func newMinerRun(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Do units of work for whoever offers them, until stopped",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			pairs, err := parsePairs(languages)
 			if err != nil {
 				return err
 			}
-			return mine(cmd.Context(), a, &c, &n, pairs, models)
+			return drained(cmd.Context(), mine(cmd.Context(), a, &c, &n, pairs, models))
 		},
 	}
 	c.flags(cmd)
@@ -52,13 +50,18 @@ func newMinerRun(a *app) *cobra.Command {
 func parsePairs(languages []string) ([][2]string, error) {
 	var pairs [][2]string
 	for _, l := range languages {
-		src, tgt, ok := strings.Cut(l, "-")
-		if !ok || src == "" || tgt == "" {
-			return nil, usagef("--languages %q: want a pair such as en-de", l)
+		src, tgt, _ := strings.Cut(l, "-")
+		if !languageCode(src) || !languageCode(tgt) || src == tgt {
+			return nil, usagef("--languages %q: want two codes of two or three small letters, such as en-de", l)
 		}
 		pairs = append(pairs, [2]string{src, tgt})
 	}
 	return pairs, nil
+}
+
+// languageCode reports whether s has the form of an ISO 639 code.
+func languageCode(s string) bool {
+	return (len(s) == 2 || len(s) == 3) && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
 func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, pairs [][2]string, models []string) (err error) {
@@ -157,7 +160,7 @@ func newMinerBench(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure the speed that bids would tell",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			dev, err := c.open(a)
 			if err != nil {
@@ -182,7 +185,7 @@ func newMinerStatus(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Say what the home's miner has earned",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
 			account, err := a.accountOr(nil)

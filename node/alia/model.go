@@ -20,16 +20,15 @@ import (
 )
 
 func newModel(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "model", Short: "List, evaluate, score with, shorten, import and export model files", Args: cobra.NoArgs}
-	cmd.AddCommand(newModelList(a), newModelEval(a), newModelScore(a), newModelShortlist(a), newModelImport(a), newModelExport(a))
-	return cmd
+	return group(&cobra.Command{Use: "model", Short: "List, evaluate, score with, shorten, import and export model files"},
+		newModelList(a), newModelEval(a), newModelScore(a), newModelShortlist(a), newModelImport(a), newModelExport(a))
 }
 
 func newModelList(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the models in the home",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			models, err := listModels(a.home.Models())
 			if err != nil {
@@ -92,7 +91,7 @@ with, up to the rounding of its sums:
                Marian: its decoder begins with no token, ours with one
 
 A model that the other program cannot compute is refused, with the reason.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if out == "" {
 				return usagef("--out: give the name of the file or directory to write")

@@ -43,7 +43,7 @@ small letters, chrF2 and TER, as sacreBLEU computes them.
 With --against, or one of the flags whose names begin with it, a second model, or the same one
 with another setting, translates too, and a paired bootstrap says how sure the difference is.
 With --report a page shows source, reference and translations side by side.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if x.source == "" || x.reference == "" {
 				return usagef("give both --source and --reference")
@@ -51,7 +51,7 @@ With --report a page shows source, reference and translations side by side.`,
 			if x.samples < 1 {
 				return usagef("--samples %d: give 1 or more", x.samples)
 			}
-			return x.run(cmd.Context(), a, &c)
+			return undone(cmd.Context(), x.run(cmd.Context(), a, &c), "nothing is scored")
 		},
 	}
 	f := cmd.Flags()

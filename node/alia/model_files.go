@@ -41,7 +41,7 @@ func newModelImport(a *app) *cobra.Command {
 
 Norms, activation, special tokens and tokenizer stay as they are: the model
 translates as it did, on any device with the same bits.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: someArgs(0, "DIR"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if !slices.Contains(format.Imports, from) {
 				return usagef("--from %q: give %s", from, strings.Join(format.Imports, " or "))

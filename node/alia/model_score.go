@@ -21,12 +21,12 @@ func newModelScore(a *app) *cobra.Command {
 		Long: `Give the log-probability that a model gives to translations, token by token and
 sentence by sentence: forced decoding. Logarithms are natural; the last token
 of a sentence is the end mark.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if source == "" || target == "" {
 				return usagef("give both --source and --target")
 			}
-			return scoreModel(cmd.Context(), a, &c, model, source, target, int8)
+			return undone(cmd.Context(), scoreModel(cmd.Context(), a, &c, model, source, target, int8), "nothing is scored")
 		},
 	}
 	f := cmd.Flags()

@@ -82,12 +82,12 @@ same on every machine.
 Prints the file's size, how many candidates a sentence has, how many of the
 references' tokens are among them, and BLEU on the corpus's validation and test
 text with and without.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if l.each < 1 || l.frequent < 0 {
 				return usagef("--each %d --frequent %d: give 1 or more, and 0 or more", l.each, l.frequent)
 			}
-			return l.run(cmd.Context(), a, &c)
+			return undone(cmd.Context(), l.run(cmd.Context(), a, &c), "no shortlist is written")
 		},
 	}
 	f := cmd.Flags()

@@ -67,7 +67,7 @@ func newInit(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "init --network FILE",
 		Short: "Make the keys of a node, and note the network it belongs to",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			network, err := a.openNetwork()
 			if err != nil {

@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
@@ -26,6 +24,7 @@ type app struct {
 	home              home.Dir
 	network, logLevel string
 	json, events      bool
+	typed             map[string]bool // flags given on the command line
 	log               *slog.Logger
 
 	mu sync.Mutex // held while a line is written to stdout
@@ -51,11 +50,11 @@ func newRoot(a *app) *cobra.Command {
 	f.StringVar(&a.network, "network", "", "network file (default: network.json in the home)")
 	f.StringVar(&a.logLevel, "log-level", "warn", "debug, info, warn or error")
 	f.BoolVar(&a.json, "json", false, "print the result as one JSON object")
-	root.AddCommand(
+	root.SetFlagErrorFunc(flagError)
+	return group(root,
 		newSwarm(a), newInit(a), newMiner(a), newTrain(a), newTranslate(a), newLedger(a),
 		newWallet(a), newVerify(a), newModel(a), newRunCommand(a), newGC(a), newBench(a), newDoctor(a), newVersion(a),
 	)
-	return root
 }
 
 // eventsFlag adds the flag by which a supervisor follows a command.
@@ -110,17 +109,4 @@ func (a *app) result(v any, text func(w io.Writer)) error {
 	}
 	a.line(data)
 	return nil
-}
-
-// onTerminal reports whether w is a terminal, and its width in columns.
-func onTerminal(w io.Writer) (width int, ok bool) {
-	f, isFile := w.(*os.File)
-	if !isFile || !term.IsTerminal(int(f.Fd())) {
-		return 0, false
-	}
-	width, _, err := term.GetSize(int(f.Fd()))
-	if err != nil || width <= 0 {
-		width = 80
-	}
-	return width, true
 }

@@ -22,9 +22,7 @@ import (
 )
 
 func newRunCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "run", Short: "List, show and delete the training runs of a home", Args: cobra.NoArgs}
-	cmd.AddCommand(newRunList(a), newRunShow(a), newRunDelete(a))
-	return cmd
+	return group(&cobra.Command{Use: "run", Short: "List, show and delete the training runs of a home"}, newRunList(a), newRunShow(a), newRunDelete(a))
 }
 
 // runInfo is what the run commands tell of a run.
@@ -100,7 +98,7 @@ func newRunList(a *app) *cobra.Command {
 		Short: "List the runs whose directories are in the home",
 		Long: `List the training runs that this home coordinated or trained alone. The home may
 be in use. A run that is not finished goes on when its command is given again.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			blocks, _, err := a.readBlocks()
 			if err != nil {
@@ -132,7 +130,7 @@ func newRunShow(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show RUN",
 		Short: "Show how far a run is, its last measurements, and the disk it takes",
-		Args:  cobra.ExactArgs(1),
+		Args:  exactArgs("RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, reader, err := a.findRun(cmd.Context(), args[0])
 			if err != nil {
@@ -224,7 +222,7 @@ models/; the run cannot go on, nor be verified, afterwards.
 
 A run with units that the ledger has not settled is kept, because its journal is
 the only proof that their miners are owed. --force deletes the run all the same.`,
-		Args: cobra.ExactArgs(1),
+		Args: exactArgs("RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			run, err := runLink(args[0])
 			if err != nil {

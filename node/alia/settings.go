@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -17,9 +16,11 @@ import (
 )
 
 // settings fills the flags that the command line left out, from ALIA_NAME in
-// the environment and then from the home's settings, and starts the log.
+// the environment and then from config.toml in the home, and starts the log.
 func (a *app) settings(cmd *cobra.Command) error {
-	if err := fromEnvironment(cmd.Flags()); err != nil {
+	a.typed = map[string]bool{}
+	cmd.Flags().Visit(func(f *pflag.Flag) { a.typed[f.Name] = true })
+	if err := fromEnvironment(cmd); err != nil {
 		return err
 	}
 	if a.home == "" {
@@ -31,7 +32,7 @@ func (a *app) settings(cmd *cobra.Command) error {
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(a.logLevel)); err != nil {
-		return usagef("--log-level %q: take debug, info, warn or error", a.logLevel)
+		return usagef("--log-level %q: give debug, info, warn or error", a.logLevel)
 	}
 	a.log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
 	if a.network == "" {
@@ -45,47 +46,87 @@ func variable(flag string) string {
 	return "ALIA_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-func fromEnvironment(flags *pflag.FlagSet) error {
+func fromEnvironment(cmd *cobra.Command) error {
 	var errs []error
-	flags.VisitAll(func(f *pflag.Flag) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		value, ok := os.LookupEnv(variable(f.Name))
-		if !ok || value == "" || f.Changed {
+		if !ok || value == "" || taken(cmd.Flags(), f) {
 			return
 		}
-		if err := flags.Set(f.Name, value); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", variable(f.Name), err))
+		if err := cmd.Flags().Set(f.Name, value); err != nil {
+			errs = append(errs, usagef("%s in the environment: %v", variable(f.Name), flagError(cmd, err)))
 		}
 	})
 	return errors.Join(errs...)
 }
 
+// taken reports whether a flag has its value, under its own name or under that
+// which it had before or has now.
+func taken(flags *pflag.FlagSet, f *pflag.Flag) bool {
+	if f.Changed {
+		return true
+	}
+	former := formerKeys()
+	today := func(name string) string {
+		if key := former[name]; key != "" {
+			return hyphens(key)
+		}
+		return name
+	}
+	found := false
+	flags.Visit(func(other *pflag.Flag) { found = found || today(other.Name) == today(f.Name) })
+	return found
+}
+
+// fromFile takes the flags' values that stand in the home's settings.
 func (a *app) fromFile(cmd *cobra.Command) error {
 	path := a.home.Settings()
 	values := map[string]any{}
+	var parse toml.ParseError
 	if _, err := toml.DecodeFile(path, &values); errors.Is(err, fs.ErrNotExist) {
 		return nil
+	} else if errors.As(err, &parse) {
+		return usagef("%s:%d: not TOML: %s; a line is such as threads = 2", path, parse.Position.Line, parse.Message)
 	} else if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	known := flagNames(cmd.Root())
-	names := make([]string, 0, len(values))
-	for name := range values {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range sortedKeys(values) {
 		if !known[name] || name == "home" {
-			return fmt.Errorf("%s: no flag is called %q", path, name)
+			return usagef("%s: no flag is called %q%s", path, name, didYouMean(name, sortedKeys(known)))
 		}
 		f := cmd.Flags().Lookup(name)
-		if f == nil || f.Changed {
+		if f == nil || taken(cmd.Flags(), f) {
 			continue // a setting of other commands, or given already
 		}
-		if err := cmd.Flags().Set(name, fmt.Sprint(values[name])); err != nil {
-			return fmt.Errorf("%s: %s: %w", path, name, err)
+		text, ok := settingText(values[name])
+		if !ok {
+			return usagef("%s: %s: want a text in quotes, a number, true or false, or a list of texts", path, name)
+		}
+		if err := cmd.Flags().Set(name, text); err != nil {
+			return usagef("%s: %v", path, flagError(cmd, err))
 		}
 	}
 	return nil
+}
+
+// settingText is a value of the settings as the command line would have it.
+func settingText(v any) (string, bool) {
+	switch v := v.(type) {
+	case string, int64, float64, bool:
+		return fmt.Sprint(v), true
+	case []any:
+		var words []string
+		for _, x := range v {
+			word, ok := x.(string)
+			if !ok {
+				return "", false
+			}
+			words = append(words, word)
+		}
+		return strings.Join(words, ","), true
+	}
+	return "", false
 }
 
 // flagNames is the names of all flags of a command and those below it.

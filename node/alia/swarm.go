@@ -43,7 +43,7 @@ to a customer, who has a document translated.
 
 A fault script kills and starts members: --faults "round 10: kill miner-2;
 round 20: start miner-4; 30s: kill ledger; 60s: start ledger".`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runSwarm(cmd.Context(), a, &l, &s)
 		},
@@ -71,18 +71,29 @@ func runSwarm(ctx context.Context, a *app, l *trainFlags, s *swarmFlags) error {
 			return err
 		}
 	}
+	done := false
 	cfg.Done = func(r *report.SwarmResult) error {
+		done = true
 		if err := a.result(r, func(w io.Writer) { printSwarm(w, r) }); err != nil || s.once {
 			return err
 		}
 		suggest(a.stderr, r)
 		return nil
 	}
-	return swarm.Run(ctx, cfg)
+	if err := swarm.Run(ctx, cfg); !done {
+		return undone(ctx, err, "the swarm is not done; `alia swarm --home %s` with the same options goes on", cfg.Home)
+	} else if !s.once {
+		return drained(ctx, err) // the network stayed up until the interrupt
+	} else {
+		return err
+	}
 }
 
 // config checks the flags, the corpus and the home before anything is started.
 func (s *swarmFlags) config(ctx context.Context, a *app, l *trainFlags) (swarm.Config, error) {
+	if err := a.goesWith("with other commands: a swarm founds its own network", "network"); err != nil {
+		return swarm.Config{}, err
+	}
 	cfg := swarm.Config{Miners: s.miners, Once: s.once, Started: a.started}
 	if s.miners < 1 || s.miners > 64 {
 		return cfg, usagef("--miners %d: give 1 to 64", s.miners)
@@ -205,8 +216,8 @@ func (a *app) swarmHome() (string, error) {
 // screen shows a swarm on standard error.
 func (a *app) screen() *swarm.Screen {
 	var width func() int
-	if _, ok := onTerminal(a.stderr); ok && os.Getenv("TERM") != "dumb" {
-		width = func() int { w, _ := onTerminal(a.stderr); return w }
+	if t, ok := onTerminal(a.stderr); ok {
+		width = t.width
 	}
 	return swarm.NewScreen(a.stderr, width, os.Getenv("NO_COLOR") == "")
 }

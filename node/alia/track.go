@@ -17,6 +17,7 @@ type track struct {
 	plan  *run.Plan
 	at    []float64     // by round: the passes over the corpus before it
 	files *curves.Files // nil when they are closed
+	done  int           // rounds that were done before this process began
 }
 
 // openTrack writes the curves of the rounds done so far, from their logs.
@@ -31,7 +32,7 @@ func openTrack(ctx context.Context, store block.Blocks, plan *run.Plan, dir stri
 			return nil, fmt.Errorf("curves: %w", err)
 		}
 	}
-	t := &track{plan: plan, at: passes(plan)}
+	t := &track{plan: plan, at: passes(plan), done: len(history)}
 	var points []curves.Point
 	for _, r := range history {
 		points = append(points, t.point(node.RoundNotice(plan, r)))

@@ -93,9 +93,17 @@ the run begins.
 The finished model is a directory in the home: model.safetensors,
 tokenizer.json, config.json and manifest.json. The run's own directory has its
 curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if local {
+				if err := a.goesWith("without --local: there is no network to serve", "stay", "listen"); err != nil {
+					return err
+				}
+			}
 			if show {
+				if err := a.goesWith("without --print-config, which prints a TOML file", "json"); err != nil {
+					return err
+				}
 				return showConfig(cmd.Context(), a, &l, &c, &n, local)
 			}
 			if local {
@@ -145,7 +153,7 @@ func trainLocal(ctx context.Context, a *app, l *trainFlags, c *deviceFlags) (err
 		return err
 	}
 	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: store, Clock: milliseconds}
-	w := newWatch(a, dev.Name())
+	w := newWatch(ctx, a, dev.Name())
 	w.alone = true
 	defer w.close()
 	if err := w.draw(ctx, store, plan, dir); err != nil {

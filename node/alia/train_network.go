@@ -43,7 +43,7 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 	if err != nil {
 		return err
 	}
-	w := newWatch(a, dev.Name())
+	w := newWatch(ctx, a, dev.Name())
 	defer w.close()
 	if err := w.draw(ctx, peer.Store, plan, dir); err != nil {
 		return err

@@ -52,21 +52,25 @@ func newTranslate(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "translate [--local] --model PATH|CID [FILE]",
 		Short: "Translate a text, alone or through a network",
-		Long: `Translate a file, or standard input, and print the translation line for line. The
-sentences of a line are translated one by one; white space stays where it was.
+		Long: `Translate plain text, from a file or from standard input, and print the
+translation line for line. The sentences of a line are translated one by one;
+white space stays where it was. Markup, such as HTML tags, is translated like
+other text; formats such as .docx are refused.
 
-With --local this process computes it from a model's directory, and is a filter
-for pipes: lines come out in order, each as soon as it is done, and a line that
-waits for no other is answered at once. No line is refused. Bytes that are not
-UTF-8 and control characters are replaced, sentences too long for the model are
-cut and put together again, and a warning at the end counts both. A line's
-translation does not depend on the lines around it, nor on --batch or --threads.
+With --local this process computes the translation from a model's directory and
+works as a filter in a pipe. Lines come out in order, each as soon as it is done.
+No line is refused: bytes that are not UTF-8 and control characters are
+replaced, and sentences too long for the model are cut and joined again. A
+warning at the end counts both. The translation of a line depends neither on the
+lines around it nor on --batch or --threads.
 
-Without --local the miners of a network compute it, are paid from this home's
-wallet, and the receipt is kept in the home.`,
+Without --local the miners of a network compute the translation. This home's
+account pays them: the budget is set aside when the work begins, and what is not
+spent can be taken back by ` + "`alia wallet reclaim`" + ` after about ten minutes. The
+receipt is kept in the home. Amounts are in ALIA; with --json in 1e-8 ALIA.`,
 		Example: `  alia translate --local --model DIR letter.txt > brief.txt
   tail -f log | alia translate --local --model DIR | grep -i fehler`,
-		Args: cobra.MaximumNArgs(1),
+		Args: someArgs(0, "FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := ""
 			if len(args) == 1 {
@@ -76,13 +80,21 @@ wallet, and the receipt is kept in the home.`,
 			if err != nil {
 				return err
 			}
+			if o.model == "" {
+				return usagef("--model is missing: give a model's CID, or with --local its directory")
+			}
+			if err := checkFormat(a, name); err != nil {
+				return err
+			}
 			if here {
+				if err := a.goesWith("without --local: this process pays nobody", onlyNetwork...); err != nil {
+					return err
+				}
+				l.src, l.tgt = p.src, p.tgt
 				return translateLocal(cmd.Context(), a, o, d, &l, name, cmd.InOrStdin())
 			}
-			for _, flag := range []string{"int8", "shortlist", "whole-lines"} {
-				if cmd.Flags().Changed(flag) {
-					return usagef("--%s goes with --local", flag)
-				}
+			if err := a.goesWith("with --local: miners choose how they compute", onlyLocal...); err != nil {
+				return err
 			}
 			input, err := readText(name, cmd.InOrStdin())
 			if err != nil {
@@ -112,15 +124,19 @@ type translated struct {
 type local struct {
 	deviceFlags
 	speed
-	batch int
-	whole bool
+	batch    int
+	whole    bool
+	src, tgt string // languages the user asked for, "" for those of the model
 }
+
+// onlyLocal are the flags of alia translate that mean nothing without --local.
+var onlyLocal = []string{"int8", "shortlist", "whole-lines", "batch", "device", "kernels", "threads"}
 
 func (l *local) flags(cmd *cobra.Command) {
 	l.deviceFlags.flags(cmd)
 	l.speed.flags(cmd, "with --local: ")
 	f := cmd.Flags()
-	f.IntVar(&l.batch, "batch", together, "with --local: sentences translated together, where so many are there; the text is the same")
+	f.IntVar(&l.batch, "batch", together, "with --local: most sentences translated together; the text is the same")
 	f.BoolVar(&l.whole, "whole-lines", false, "with --local: each line is one sentence, as in test sets")
 }
 
@@ -141,6 +157,9 @@ func translateLocal(ctx context.Context, a *app, o decodeFlags, d unit.Decoding,
 	t, dev, err := openBoth(a, dir, &l.deviceFlags)
 	if err != nil {
 		return err
+	}
+	if m := t.Model; l.src != "" && l.src != m.Source || l.tgt != "" && l.tgt != m.Target {
+		return usagef("--src and --tgt: model %s translates from %s to %s and from no other language", o.model, m.Source, m.Target)
 	}
 	if in.terminal {
 		a.note("Type lines to translate; Ctrl-D ends.")
@@ -170,11 +189,8 @@ func translateLocal(ctx context.Context, a *app, o decodeFlags, d unit.Decoding,
 	if w := f.Warning(); w != "" {
 		a.note("alia: %s: %s", in.name, w)
 	}
-	if errors.Is(err, context.Canceled) {
-		a.note("alia: %s: stopped after %d lines", in.name, f.Lines)
-	}
 	if err != nil {
-		return err
+		return undone(ctx, err, "%s is translated up to line %d", in.name, f.Lines)
 	}
 	if !a.json && !a.events {
 		return nil

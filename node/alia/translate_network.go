@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/node/client"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/report"
@@ -18,43 +20,49 @@ import (
 // buyFlags is the flags of a translation that a network makes.
 type buyFlags struct {
 	peerFlags
-	src, tgt, budget string
-	price            uint64
-	hints            []string
+	src, tgt      string
+	budget, price amount
+	holders       []string
 }
+
+// onlyNetwork are the flags of alia translate that mean nothing with --local.
+var onlyNetwork = []string{"budget", "price", "holder", "listen"}
 
 func (p *buyFlags) flags(cmd *cobra.Command) {
 	p.peerFlags.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&p.src, "src", "en", "language of the text")
-	f.StringVar(&p.tgt, "tgt", "de", "language to translate into")
-	f.StringVar(&p.budget, "budget", "0.5", "most ALIA to pay; what is not used comes back; 0 asks for a gift")
-	f.Uint64Var(&p.price, "price", client.DefaultPrice, "price offered for a GFLOP, in units of 1e-8 ALIA")
-	f.StringSliceVar(&p.hints, "holder", nil, "multiaddresses of peers that hold the model (default: found by the DHT)")
+	f.StringVar(&p.src, "src", "", "language of the text; another than the model's is an error (default: the model's)")
+	f.StringVar(&p.tgt, "tgt", "", "language to translate into (default: the model's)")
+	p.budget, p.price = protocol.Coin/2, client.DefaultPrice
+	f.Var(&p.budget, "budget", "most to pay; it is set aside, and what is not spent comes back; 0 asks for a gift")
+	f.Var(&p.price, "price", "price offered for a GFLOP of work")
+	f.StringSliceVar(&p.holders, "holder", nil, "multiaddresses of peers that hold the model, separated by commas (default: the network is searched)")
 }
 
-// translateNetwork publishes a job, waits for it, pays, and keeps the receipt.
+// translateNetwork publishes a job, waits for its results, pays, and keeps the
+// receipt.
 func translateNetwork(ctx context.Context, a *app, o decodeFlags, d unit.Decoding, p *buyFlags, input string) (err error) {
 	model, err := block.ParseLink(o.model)
 	if err != nil {
-		return usagef("--model %q: give the CID of a model of the network", o.model)
+		return usagef("--model %q: miners need the CID of a model that their network holds; a directory goes with --local", o.model)
 	}
-	budget, err := protocol.ParseAmount(p.budget)
-	if err != nil {
-		return usagef("--budget: %v", err)
+	if p.budget > 0 && p.price == 0 {
+		return usagef("--price 0: give a price above 0, or --budget 0 to ask for the work as a gift")
 	}
 	peer, err := p.join(ctx, a, home.Customer)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, peer.Close()) }()
-	c := &client.Client{Peer: peer, Report: newWatch(a, "of the miners").report}
+	c := &client.Client{Peer: peer, Report: newWatch(ctx, a, "of the miners").report}
 	t, err := c.Translate(ctx, client.Document{
-		Text: input, Source: p.src, Target: p.tgt, Model: model, Holders: p.hints, Decoding: d,
-		Budget: budget, Price: p.price,
+		Text: input, Source: p.src, Target: p.tgt, Model: model, Holders: p.holders, Decoding: d,
+		Budget: uint64(p.budget), Price: uint64(p.price),
 	})
-	if err != nil {
-		return err
+	if errors.Is(err, ledger.InsufficientFunds) {
+		return fmt.Errorf("%w: get ALIA (a miner earns it, `alia wallet transfer` sends it), or set less aside with --budget", err)
+	} else if err != nil {
+		return undone(ctx, err, "the text is not translated; the same command goes on, and `alia wallet reclaim` takes back what is not spent")
 	}
 	r := report.Translated{
 		Model: model.String(), Job: t.Job.String(), Translation: t.Text, Receipt: t.ReceiptFile,
@@ -63,5 +71,8 @@ func translateNetwork(ctx context.Context, a *app, o decodeFlags, d unit.Decodin
 	return a.result(r, func(w io.Writer) {
 		printText(w, r.Translation)
 		a.note("%d units, %s ALIA to the miners, receipt %s", r.Units, protocol.FormatAmount(r.Paid), r.Receipt)
+		if r.Paid > 0 && r.Paid < uint64(p.budget) {
+			a.note("what was set aside and is not spent stays in escrow for now; `alia wallet reclaim` takes it back")
+		}
 	})
 }

@@ -38,9 +38,12 @@ is named where both results are at hand.
 
 RECEIPT is a file that a translation left: its signatures and the ledger's
 proof of payment are checked against nothing but the network file.`,
-		Args: cobra.ExactArgs(1),
+		Args: exactArgs("UNIT, ROUND, RUN or RECEIPT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {
+				if err := a.goesWith("with a unit, a round or a run, not with a receipt", "run", "list", "trace", "device", "kernels", "threads"); err != nil {
+					return err
+				}
 				return verifyReceipt(a, args[0])
 			}
 			reader, err := block.OpenReadOnly(a.home.Blocks())
@@ -52,6 +55,9 @@ proof of payment are checked against nothing but the network file.`,
 				return err
 			}
 			if list {
+				if err := a.goesWith("without --list, which recomputes nothing", "trace", "device", "kernels", "threads"); err != nil {
+					return err
+				}
 				return a.listUnits(t)
 			}
 			return verify(cmd.Context(), a, &c, &work.Overlay{Claims: reader}, t, trace)
@@ -109,6 +115,9 @@ func verify(ctx context.Context, a *app, c *deviceFlags, b *work.Overlay, target
 		err = v.Rounds(ctx, target.history, target.first, target.last)
 	}
 	r.Same = err == nil && len(r.Findings) == 0
+	if errors.Is(err, context.Canceled) {
+		return undone(ctx, err, "%d units are recomputed, %d of them differ, and the rest is not checked", r.Checked, len(r.Findings))
+	}
 	if err != nil && !errors.Is(err, work.ErrDiffers) {
 		return err
 	}

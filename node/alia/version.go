@@ -27,7 +27,7 @@ func newVersion(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Say which program this is, and what it can compute with",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := about{version, kernel.Numerics, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, kernel.Names()}
 			return a.result(v, func(w io.Writer) {

@@ -19,10 +19,9 @@ import (
 )
 
 func newWallet(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "wallet", Short: "Keys, balance, transfer", Args: cobra.NoArgs}
-	cmd.AddCommand(
+	return group(&cobra.Command{Use: "wallet", Short: "Keys, balance, transfer"},
 		&cobra.Command{
-			Use: "new", Short: "Make the home's key, which must not be there yet", Args: cobra.NoArgs,
+			Use: "new", Short: "Make the home's key, which must not be there yet", Args: noArgs,
 			RunE: func(*cobra.Command, []string) error {
 				if _, err := wallet.Open(a.home.Wallet()); !errors.Is(err, fs.ErrNotExist) {
 					return errors.Join(fmt.Errorf("%s has a wallet", a.home), err)
@@ -31,7 +30,7 @@ func newWallet(a *app) *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "show", Short: "Print the home's account", Args: cobra.NoArgs,
+			Use: "show", Short: "Print the home's account", Args: noArgs,
 			RunE: func(*cobra.Command, []string) error {
 				if _, err := wallet.Open(a.home.Wallet()); err != nil {
 					return err
@@ -40,16 +39,15 @@ func newWallet(a *app) *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "balance [ACCOUNT]", Short: "Ask the ledger what an account holds (default: the home's)", Args: cobra.MaximumNArgs(1),
+			Use: "balance [ACCOUNT]", Short: "Ask the ledger what an account holds (default: the home's)", Args: someArgs(0, "ACCOUNT"),
 			RunE: func(cmd *cobra.Command, args []string) error { return a.showBalance(cmd.Context(), args) },
 		},
 		newTransfer(a),
 		&cobra.Command{
-			Use: "reclaim", Short: "Take back what paid translations left unspent, once their time is up", Args: cobra.NoArgs,
+			Use: "reclaim", Short: "Take back what paid translations left unspent, once their time is up", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.reclaim(cmd.Context()) },
 		},
 	)
-	return cmd
 }
 
 // reclaim closes the escrows of the home's translations whose deadline is past.
@@ -127,7 +125,7 @@ func newTransfer(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "transfer ACCOUNT AMOUNT",
 		Short: "Send ALIA from the home's account",
-		Args:  cobra.ExactArgs(2),
+		Args:  exactArgs("ACCOUNT", "AMOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			to, err := parseAccount(args[0])
 			if err != nil {

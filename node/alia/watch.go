@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
 	"time"
-
-	"github.com/schollz/progressbar/v3"
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/curves"
@@ -18,22 +15,37 @@ import (
 	"github.com/alia-network/alia/work/run"
 )
 
-// watch follows a run by its events: it shows them, and measures.
+// watch follows a run by its notices: it shows them, and measures.
 type watch struct {
-	app           *app
-	kernels       string
-	alone         bool       // this process computes every unit
-	mu            sync.Mutex // guards what follows: events come from several goroutines
-	round, rounds int
-	tokens        uint64
-	cpu, cpuEnd   float64                  // seconds of this process, at the plan and at the last round
-	bar           *progressbar.ProgressBar // nil where there is no terminal
-	spoken        time.Time                // of the last plain line
-	track         *track                   // nil where no run is trained
-	dir           string                   // of that run
+	app     *app
+	kernels string
+	alone   bool      // this process computes every unit
+	screen  *terminal // nil where no status line is drawn
+
+	mu          sync.Mutex // guards what follows: notices come from several goroutines
+	progress    progress
+	stopping    bool // after an interrupt, when connections break
+	tokens      uint64
+	cpu, cpuEnd float64   // seconds of this process, at the plan and at the last round
+	spoken      time.Time // of the last plain line
+	track       *track    // nil where no run is trained
+	dir         string    // of that run
 }
 
-func newWatch(a *app, kernels string) *watch { return &watch{app: a, kernels: kernels} }
+// newWatch returns a watch. Once ctx ends it tells of no miner any more: their
+// connections break because this process leaves.
+func newWatch(ctx context.Context, a *app, kernels string) *watch {
+	w := &watch{app: a, kernels: kernels}
+	if t, ok := onTerminal(a.stderr); ok && !a.events {
+		w.screen = t
+	}
+	context.AfterFunc(ctx, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.stopping = true
+	})
+	return w
+}
 
 // draw has the watch write the curves of a plan's run into the run's directory.
 func (w *watch) draw(ctx context.Context, store block.Blocks, plan *run.Plan, dir string) (err error) {
@@ -49,79 +61,72 @@ func (w *watch) report(n node.Notice) {
 	defer w.mu.Unlock()
 	switch e := n.(type) {
 	case node.Planned:
-		w.rounds, w.cpu = e.Rounds, machine.CPUSeconds()
+		w.progress = progress{began: time.Now(), total: e.Rounds, text: "starting"}
+		if w.track != nil {
+			w.progress.first, w.progress.done = w.track.done, w.track.done
+		}
+		w.cpu = machine.CPUSeconds()
 		w.cpuEnd = w.cpu
 		w.app.note("%v, kernels %s", n, w.kernels)
-		if _, ok := onTerminal(w.app.stderr); ok && !w.app.events {
-			w.bar = progressbar.NewOptions(e.Rounds, progressbar.OptionSetWriter(w.app.stderr),
-				progressbar.OptionSetDescription("training"), progressbar.OptionShowCount(),
-				progressbar.OptionSetItsString("rounds"), progressbar.OptionShowIts(),
-				progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
-		}
 	case node.RoundDone:
-		w.round, w.tokens, w.cpuEnd = e.Round, w.tokens+e.Tokens, machine.CPUSeconds()
-		w.show(e)
+		w.tokens, w.cpuEnd = w.tokens+e.Tokens, machine.CPUSeconds()
+		w.round(e)
 		if err := w.track.add(e); err != nil { // the model does not depend on it
 			w.app.log.Warn("curves not written", "err", err)
 		}
 	case node.Waiting, node.MinerJoined, node.MinerLeft, node.Refused:
-		w.app.note("%v", n)
+		if !w.stopping {
+			w.app.note("%v", n)
+		}
 	}
 }
 
 // every is the pause between plain lines, of which a person needs few.
 const every = 5 * time.Second
 
-func (w *watch) show(e node.RoundDone) {
-	if w.bar != nil {
-		w.bar.Describe(fmt.Sprintf("epoch %d, loss %.3f", e.Epoch, e.Loss))
-		if err := w.bar.Set(e.Round); err != nil {
-			w.app.log.Debug("progress bar", "err", err)
-		}
+// round shows a round: in the status line, and now and then in a line of its
+// own, which validations always have.
+func (w *watch) round(e node.RoundDone) {
+	p := &w.progress
+	p.done, p.text = e.Round, fmt.Sprintf("epoch %d, loss %.3f", e.Epoch, e.Loss)
+	if w.screen != nil {
+		defer func() { w.screen.draw(p.line(time.Now(), w.screen.width())) }()
 	}
-	if e.Valid == 0 && (w.bar != nil || time.Since(w.spoken) < every) {
+	if e.Valid == 0 && (w.screen != nil || time.Since(w.spoken) < every) {
 		return
 	}
 	w.spoken = time.Now()
-	line := fmt.Sprintf("round %d of %d, epoch %d, loss %.3f", e.Round, e.Rounds, e.Epoch, e.Loss)
+	line := e.String()
 	if e.Valid != 0 {
 		line += fmt.Sprintf(", validation %.3f, BLEU %.2f, chrF2 %.2f", e.Valid, e.BLEU, e.ChrF)
 	}
 	if e.Seconds > 0 {
 		line += fmt.Sprintf(", %.0f tokens/s", float64(e.Tokens)/e.Seconds)
 	}
-	if w.bar != nil {
-		if err := w.bar.Clear(); err != nil {
-			w.app.log.Debug("progress bar", "err", err)
-		}
-	}
 	w.app.note("%s", line)
 }
 
-// close takes the bar from the terminal and finishes the curves. It may be
-// called more than once.
+// close takes the status line from the terminal and finishes the curves. It may
+// be called more than once.
 func (w *watch) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.track.close(); err != nil {
 		w.app.log.Warn("curves not written", "err", err)
 	}
-	if w.bar == nil {
-		return
+	if w.screen != nil {
+		w.screen.draw("")
 	}
-	if err := w.bar.Clear(); err != nil {
-		w.app.log.Debug("progress bar", "err", err)
-	}
-	w.bar = nil
 }
 
-// stopped says how to go on after an interrupt, and returns the run's error.
+// stopped closes the watch, and says in the run's error how to go on after an
+// interrupt.
 func (w *watch) stopped(ctx context.Context, err error) error {
 	w.close()
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		w.app.note("stopped after round %d of %d; the same command goes on from there", w.round, w.rounds)
+	if w.progress.total == 0 {
+		return undone(ctx, err, "the run has not begun")
 	}
-	return err
+	return undone(ctx, err, "the run is stopped after round %d of %d; the same command goes on from there", w.progress.done, w.progress.total)
 }
 
 // sum is the run's result. The processor time of a run is known when this

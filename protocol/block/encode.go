@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/fxamacker/cbor/v2"
@@ -61,7 +62,7 @@ func Decode(data []byte, v any) error {
 		return fmt.Errorf("decode %T: %w", v, err)
 	}
 	if err := decoder.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("decode %T: %w", v, err)
+		return &otherKind{strings.TrimPrefix(fmt.Sprintf("%T", v), "*"), err}
 	}
 	again, err := encoder.Marshal(v)
 	if err != nil {
@@ -72,6 +73,18 @@ func Decode(data []byte, v any) error {
 	}
 	return nil
 }
+
+// otherKind is the error of bytes that are not of the kind that was asked for. Its
+// text leaves out the decoder's words, which are about types of Go.
+type otherKind struct {
+	kind  string
+	cause error
+}
+
+func (e *otherKind) Error() string {
+	return "not a " + e.kind + ": the bytes are of another kind, or damaged"
+}
+func (e *otherKind) Unwrap() error { return e.cause }
 
 // Links returns the links of a CBOR node in their order in the node.
 func Links(node []byte) ([]cid.Cid, error) {

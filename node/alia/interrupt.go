@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/node/report"
+)
+
+// interruption is the error of a command that an interrupt ended before it was
+// done. Its text says what was not done, and how to go on.
+type interruption struct{ text string }
+
+func (e interruption) Error() string { return e.text }
+
+// undone gives the error of a command that ctx ended a text that says what was
+// not done. Other errors stay as they are.
+func undone(ctx context.Context, err error, format string, args ...any) error {
+	if err == nil || ctx.Err() == nil || !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return interruption{fmt.Sprintf(format, args...)}
+}
+
+// drained is the error of a command that runs until it is interrupted: then it
+// is done.
+func drained(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// interrupted tells that cmd was interrupted, and what was not done: in words,
+// and as JSON where a program waits for the result.
+func (a *app) interrupted(cmd *cobra.Command, err error) {
+	text := "the command is not done"
+	var i interruption
+	if errors.As(err, &i) {
+		text = i.text
+	} else if !errors.Is(err, context.Canceled) {
+		text += ": " + err.Error()
+	}
+	fmt.Fprintf(a.stderr, "alia: interrupted: %s\n", text)
+	if !a.json || a.events {
+		return
+	}
+	data, err := json.Marshal(report.Interrupted{Interrupted: true, Command: cmd.CommandPath(), Text: text})
+	if err != nil {
+		a.log.Error("interrupt not told", "err", err)
+		return
+	}
+	a.line(data)
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/alia-network/alia/protocol"
+)
+
+// usageError is a mistake in how a command was called.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }
+
+// group makes cmd a command that only has commands below it: alone it prints its
+// help, and with a word that names none of them it suggests one.
+func group(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(below...)
+	cmd.Args = unknownCommand
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
+}
+
+// unknownCommand refuses arguments: they can only be misspelt commands.
+func unknownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	suggestion := nearest(args[0], names)
+	for _, c := range cmd.Commands() { // words of other programs, such as send
+		if slices.Contains(c.SuggestFor, args[0]) {
+			suggestion = c.Name()
+		}
+	}
+	text := fmt.Sprintf("unknown command %q for %q", args[0], cmd.CommandPath())
+	if suggestion != "" {
+		return usagef("%s, did you mean %s?", text, suggestion)
+	}
+	return usagef("%s: give one of %s", text, strings.Join(names, ", "))
+}
+
+// noArgs refuses arguments.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usagef("%s takes no argument, and %q was given", cmd.CommandPath(), args[0])
+}
+
+// exactArgs wants one argument for each of the names.
+func exactArgs(names ...string) cobra.PositionalArgs { return someArgs(len(names), names...) }
+
+// someArgs wants an argument for each of the names; those beyond the first
+// least may be left out.
+func someArgs(least int, names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least:
+			return usagef("%s: %s is missing", cmd.CommandPath(), names[len(args)])
+		case len(args) > len(names):
+			return usagef("%s takes %s, and %q was given too", cmd.CommandPath(), strings.Join(names, " and "), args[len(names)])
+		}
+		return nil
+	}
+}
+
+// flagError puts a mistake in a flag into words of ours: what was given, and
+// what is wanted.
+func flagError(cmd *cobra.Command, err error) error {
+	var value *pflag.InvalidValueError
+	var unknown *pflag.NotExistError
+	var missing *pflag.ValueRequiredError
+	switch {
+	case errors.As(err, &value):
+		return usagef("--%s %s: %s", value.GetFlag().Name, value.GetValue(), wanted(value.GetFlag(), errors.Unwrap(value)))
+	case errors.As(err, &unknown):
+		name := unknown.GetSpecifiedName()
+		if unknown.GetSpecifiedShortnames() != "" {
+			return usagef("-%s is no flag of %s: a flag's name follows two hyphens; before an argument that begins with a hyphen write --",
+				unknown.GetSpecifiedShortnames(), cmd.CommandPath())
+		}
+		return usagef("%s has no flag --%s%s", cmd.CommandPath(), name, didYouMeanFlag(cmd, name))
+	case errors.As(err, &missing):
+		return usagef("--%s needs a value, such as --%s %s", missing.GetSpecifiedName(), missing.GetSpecifiedName(), strings.ToUpper(missing.GetFlag().Value.Type()))
+	}
+	return usageError{err.Error()}
+}
+
+// wanted says what values a flag takes. Flags of ours say it in their error.
+func wanted(f *pflag.Flag, err error) string {
+	switch f.Value.Type() {
+	case "int":
+		return "want a whole number, such as 2"
+	case "uint16", "uint32", "uint64":
+		return "want a whole number that is not negative, such as 2"
+	case "bool":
+		return "want true or false"
+	case "duration":
+		return "want a time, such as 30s or 1m30s"
+	}
+	return err.Error()
+}
+
+func didYouMeanFlag(cmd *cobra.Command, name string) string {
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	if best := nearest(name, names); best != "" {
+		return ", did you mean --" + best + "?"
+	}
+	return ""
+}
+
+// goesWith refuses flags that were given on the command line and that the way
+// in which the command is called would leave without effect.
+func (a *app) goesWith(how string, flags ...string) error {
+	for _, name := range flags {
+		if a.typed[name] {
+			return usagef("--%s goes %s", name, how)
+		}
+	}
+	return nil
+}
+
+// amount is money as the value of a flag, in ALIA.
+type amount uint64
+
+func (m *amount) Type() string   { return "ALIA" }
+func (m *amount) String() string { return protocol.FormatAmount(uint64(*m)) }
+
+func (m *amount) Set(text string) error {
+	v, err := protocol.ParseAmount(text)
+	if err != nil {
+		return errors.New("want ALIA with at most 8 digits after the point, such as 2.5")
+	}
+	*m = amount(v)
+	return nil
+}
