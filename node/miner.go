@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -41,7 +42,7 @@ type Miner struct {
 	mu       sync.Mutex // guards the rest
 	sessions map[block.Link]struct{}
 	idle     map[block.Link]protocol.Reason // the reason last reported, by work
-	recent   [][]cid.Cid                    // blocks of units done, oldest first
+	recent   []computed                     // units done, oldest first
 }
 
 // inFlight is the units a miner wants of a publisher at a time, for each worker:
@@ -50,6 +51,14 @@ const inFlight = 2
 
 // keepUnits is how many units' blocks a miner goes on serving.
 const keepUnits = 64
+
+// computed is a unit that this miner did, or tried to do.
+type computed struct {
+	unit   block.Link
+	kind   string
+	took   time.Duration
+	blocks []cid.Cid // those it fetched or made
+}
 
 // lease is a ticket and the session it came by.
 type lease struct {
@@ -235,7 +244,8 @@ func (m *Miner) message(ctx context.Context, o Offer, s *mesh.Session, leases ma
 		if err := protocol.Parse(body, m.Peer.Net, &a); err != nil {
 			return err
 		}
-		m.Report(UnitDone{Unit: a.Unit.String(), MFLOP: a.Cost})
+		c := m.lookUp(a.Unit)
+		m.Report(UnitDone{Unit: a.Unit.String(), Task: c.kind, MFLOP: a.Cost, Seconds: c.took.Seconds()})
 	case protocol.TypeReject:
 		var r protocol.Reject
 		if err := protocol.Parse(body, m.Peer.Net, &r); err != nil {
@@ -285,8 +295,15 @@ func (m *Miner) compute(ctx context.Context, w *work.Worker) error {
 // unit does one unit and sends its attestation, or says why not.
 func (m *Miner) unit(w *work.Worker, l lease) error {
 	defer l.end()
+	began := time.Now()
 	blocks := &remote{store: m.Peer.Store, mesh: m.Peer.Mesh, hints: l.ticket.Hints}
-	body, err := m.attest(w, l, blocks)
+	u, err := parseUnit(l.ticket)
+	var body []byte
+	if err == nil {
+		body, err = m.attest(w, l, u, blocks)
+	}
+	// Before the result is sent: the acceptance may come while Send returns.
+	m.letGo(computed{unit: l.ticket.Unit, kind: u.Kind.String(), took: time.Since(began), blocks: blocks.made})
 	if err == nil {
 		err = l.session.Send(l.ctx, protocol.TypeAttestation, body)
 	}
@@ -302,18 +319,23 @@ func (m *Miner) unit(w *work.Worker, l lease) error {
 			m.Peer.Log.Debug("cancel not sent", "err", err)
 		}
 	}
-	m.letGo(blocks.made)
 	return err
 }
 
-func (m *Miner) attest(w *work.Worker, l lease, blocks *remote) ([]byte, error) {
-	u, err := unit.Parse(l.ticket.Spec)
+// parseUnit reads the unit that a ticket leases.
+func parseUnit(t protocol.Ticket) (unit.Unit, error) {
+	u, err := unit.Parse(t.Spec)
 	if err != nil {
-		return nil, protocol.Refuse(protocol.UnknownUnit, "%w", err)
+		return unit.Unit{}, protocol.Refuse(protocol.UnknownUnit, "%w", err)
 	}
-	if u.Work != l.ticket.Work {
-		return nil, protocol.Refuse(protocol.UnknownUnit, "the ticket is for work %s, its unit for %s", l.ticket.Work, u.Work)
+	if u.Work != t.Work {
+		return unit.Unit{}, protocol.Refuse(protocol.UnknownUnit, "the ticket is for work %s, its unit for %s", t.Work, u.Work)
 	}
+	return u, nil
+}
+
+// attest computes a unit and signs what came out.
+func (m *Miner) attest(w *work.Worker, l lease, u unit.Unit, blocks *remote) ([]byte, error) {
 	if u.Kind == unit.Translate {
 		blocks.root = u.Inputs[0].Cid // the customer need not have the model
 	}
@@ -339,24 +361,24 @@ func (m *Miner) attest(w *work.Worker, l lease, blocks *remote) ([]byte, error) 
 	return protocol.Sign(m.Peer.Key, m.Peer.Net, a)
 }
 
-// letGo remembers the blocks of a unit done, and deletes those of the oldest
-// when there are many, unless a newer unit needs them too.
-func (m *Miner) letGo(made []cid.Cid) {
+// letGo remembers a unit done, and deletes the blocks of the oldest one when
+// there are many, unless a newer unit needs them too.
+func (m *Miner) letGo(c computed) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.recent = append(m.recent, made)
+	m.recent = append(m.recent, c)
 	if len(m.recent) <= keepUnits {
 		return
 	}
 	old := m.recent[0]
 	m.recent = m.recent[1:]
 	needed := map[cid.Cid]bool{}
-	for _, unit := range m.recent {
-		for _, c := range unit {
+	for _, newer := range m.recent {
+		for _, c := range newer.blocks {
 			needed[c] = true
 		}
 	}
-	for _, c := range old {
+	for _, c := range old.blocks {
 		if needed[c] {
 			continue
 		}
@@ -364,4 +386,17 @@ func (m *Miner) letGo(made []cid.Cid) {
 			m.Peer.Log.Warn("block not deleted", "cid", c, "err", err)
 		}
 	}
+}
+
+// lookUp returns the newest computation of a unit, or zero where the unit is
+// not among the last ones.
+func (m *Miner) lookUp(unit block.Link) computed {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range slices.Backward(m.recent) {
+		if c.unit == unit {
+			return c
+		}
+	}
+	return computed{}
 }

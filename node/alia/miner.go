@@ -15,6 +15,7 @@ import (
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
 )
@@ -83,11 +84,19 @@ func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, pairs [][2]
 			return err
 		}
 	}
-	m := &node.Miner{Peer: peer, Capability: capability, Check: checkGPU, Report: func(n node.Notice) {
+	report := func(n node.Notice) {
 		a.event(n)
-		switch n.(type) {
-		case node.MinerIdle, node.Refused:
-			a.note("%v", n)
+		if _, often := n.(node.UnitProgress); !often {
+			a.note("%s %v", time.Now().Format(time.TimeOnly), n)
+		}
+	}
+	pay := &node.Earnings{Ledger: peer.Ledger, Miner: peer.Account(), Every: 2 * time.Second, Report: report}
+	m := &node.Miner{Peer: peer, Capability: capability, Check: checkGPU, Report: func(n node.Notice) {
+		report(n)
+		if done, ok := n.(node.UnitDone); ok {
+			if unit, err := block.ParseLink(done.Unit); err == nil {
+				pay.Watch(unit)
+			}
 		}
 	}}
 	m.Replace = func(broken *work.Worker, why error) (*work.Worker, error) {
@@ -100,7 +109,7 @@ func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, pairs [][2]
 		m.Workers, names = append(m.Workers, work.NewWorker(dev)), append(names, dev.Name())
 	}
 	a.note("kernels %s, %d threads, %d MFLOP/s; Ctrl-C ends", strings.Join(names, " and "), c.threads, capability.MFLOPS)
-	return node.Together(ctx, m.Run, func(ctx context.Context) error { return peer.Listen(ctx, pairs) })
+	return node.Together(ctx, m.Run, pay.Run, func(ctx context.Context) error { return peer.Listen(ctx, pairs) })
 }
 
 // checkGPU holds a GPU to the published digests again.
