@@ -17,9 +17,9 @@ import (
 	"github.com/alia-network/alia/work/text"
 )
 
-// The files of a directory of CTranslate2's. Vocabulary and model.bin are as its
-// python/ctranslate2/specs/model_spec.py writes them (binary version 6), the
-// variables those of transformer_spec.py (revision 7).
+// The files of a directory of CTranslate2. Vocabulary and model.bin are as its
+// python/ctranslate2/specs/model_spec.py writes them (binary version 6). The
+// variables are those of transformer_spec.py (revision 7).
 const (
 	ctModelFile  = "model.bin"
 	ctVocabFile  = "shared_vocabulary.json"
@@ -45,7 +45,7 @@ type ctVariable struct {
 	dims []int
 	kind ctType
 	f    []float32 // of ctFloat32
-	i    int16     // of the other kinds, which are scalars here
+	i    int16     // of the other kinds, of which this program reads scalars only
 }
 
 // ctConfig is config.json.
@@ -60,8 +60,9 @@ type ctConfig struct {
 	Unknown    string  `json:"unk_token"`
 }
 
-// ctSlot is where a parameter stands: the projections of one input are one
-// variable, their rows one after the other. It is slot at of of.
+// ctSlot is the variable that has a parameter. The projections of one input are one
+// variable, with their rows one after the other: the parameter is number at of the
+// variable's of parameters.
 func ctSlot(s nmt.ParamShape) (name string, at, of int) {
 	stack, layer, sub, part, kind := split(s.Name)
 	if part == "norm" {
@@ -76,7 +77,7 @@ func ctSlot(s nmt.ParamShape) (name string, at, of int) {
 		return stack + "/layer_norm/" + kind, 0, 1
 	}
 	name = fmt.Sprintf("%s/layer_%d/%s/", stack, layer, map[string]string{"self": "self_attention", "cross": "attention", "ffn": "ffn"}[sub])
-	slots := map[string][3]int{ // number of the linear layer, slot, slots
+	slots := map[string][3]int{ // number of the linear layer, at, of
 		"self.q": {0, 0, 3}, "self.k": {0, 1, 3}, "self.v": {0, 2, 3}, "self.out": {1, 0, 1},
 		"cross.q": {0, 0, 1}, "cross.k": {1, 0, 2}, "cross.v": {1, 1, 2}, "cross.out": {2, 0, 1},
 		"ffn.up": {0, 0, 1}, "ffn.down": {1, 0, 1},
@@ -118,17 +119,16 @@ func ctScalars(c nmt.Config) []ctVariable {
 
 const ctPositions = "decoder/position_encodings/encodings"
 
-// ctAliases are variables that are others under a second name.
+// ctAliases are second names of variables.
 var ctAliases = [][2]string{
 	{"decoder/projection/weight", "decoder/embeddings/weight"},
 	{"encoder/embeddings_0/weight", "decoder/embeddings/weight"},
 	{"encoder/position_encodings/encodings", ctPositions},
 }
 
-// exportCTranslate2 writes a model for CTranslate2. Its vocabulary has the
-// pieces that tokenizer.json, or the SentencePiece models, give; EOS is added
-// there. Pad and the start mark are not barred from its output: give them as
-// suppress_sequences, though a trained model never writes them.
+// exportCTranslate2 writes a model for CTranslate2, which adds EOS to sources itself.
+// CTranslate2 may write the marks for padding and beginning, although a trained
+// model never does: its option suppress_sequences forbids them.
 func exportCTranslate2(t *model.Translator) (map[string][]byte, error) {
 	c := t.Model.Config()
 	names := t.Tokenizer.Names()
@@ -230,7 +230,7 @@ func (r *ctReader) str() string {
 	return string(bytes.TrimRight(b, "\x00"))
 }
 
-// decodeCT reads what encodeCT wrote.
+// decodeCT is the inverse of encodeCT.
 func decodeCT(data []byte) (map[string]ctVariable, error) {
 	r := &ctReader{data: data}
 	if v := r.u32(); r.err == nil && v != ctVersion {
@@ -301,8 +301,8 @@ func (r *ctReader) variable() ctVariable {
 	return v
 }
 
-// importCTranslate2 reads what exportCTranslate2 wrote of a model of ours.
-func importCTranslate2(read Files) (*model.Translator, error) {
+// importCTranslate2 reads a model of this program's that exportCTranslate2 wrote.
+func importCTranslate2(read ReadFile) (*model.Translator, error) {
 	data, err := read(text.TokenizerFile)
 	if err != nil {
 		return nil, err
@@ -336,8 +336,8 @@ func importCTranslate2(read Files) (*model.Translator, error) {
 	return model.NewTranslator(m, params, tok)
 }
 
-// ctModel finds the shape of a model of ours from its variables, which are
-// taken out where they are no parameters.
+// ctModel finds the shape of a model from its variables. It removes from all the
+// variables that are no parameters.
 func ctModel(all map[string]ctVariable, pieces int) (model.Model, error) {
 	embedding, up := all["decoder/embeddings/weight"], all["encoder/layer_0/ffn/linear_0/weight"]
 	if len(embedding.dims) != 2 || len(up.dims) != 2 {
@@ -368,7 +368,7 @@ func ctModel(all map[string]ctVariable, pieces int) (model.Model, error) {
 	return m, nil
 }
 
-// ctParams are the parameters of shape c; all has nothing else.
+// ctParams are the parameters of configuration c. It refuses other variables in all.
 func ctParams(c nmt.Config, all map[string]ctVariable) (*tensor.Set, error) {
 	var items []tensor.Named
 	used := map[string]bool{}

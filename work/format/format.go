@@ -1,16 +1,16 @@
 // Package format reads and writes the model files of other programs.
 //
-// [Import] makes a [work.Translator] of a model's directory: Hugging Face's
-// MarianMT, in which the public OPUS-MT models come, Marian's own, or what
-// [Export] wrote. Export writes a model so that another program
-// computes the same function of the same tokens, up to the rounding of its sums;
-// where a program cannot, the model is refused and the reason given.
+// [Import] reads a model's directory into a [model.Translator]: one of Hugging
+// Face's MarianMT, as the public OPUS-MT models come, one of Marian's own, or one
+// that [Export] wrote. Export writes a model so that the other program computes the
+// same function of the same tokens, up to the rounding of sums. Where the other
+// program cannot, Export refuses the model and gives the reason.
 //
 //	t, err := format.Import("huggingface", read)
 //	files, err := format.Export("ctranslate2", t)
 //
-// What is read is a stranger's: sizes and shapes are checked before memory is
-// taken, and every tensor must be the one its place asks for.
+// The files may be hostile: sizes and shapes are checked before memory is taken, and
+// every tensor must have the name and shape that the architecture says.
 package format
 
 import (
@@ -24,10 +24,9 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// Files gives a file of a model's directory by its name. It fails with an
-// error that is fs.ErrNotExist where there is no such file. The bytes are not
-// written to.
-type Files func(name string) ([]byte, error)
+// ReadFile gives a file of a model's directory by its name. Its error is
+// fs.ErrNotExist where there is no such file. Nobody writes to the bytes.
+type ReadFile func(name string) ([]byte, error)
 
 // The formats that can be read, and those that can be written.
 var (
@@ -36,7 +35,7 @@ var (
 )
 
 // Import reads a model of another program.
-func Import(from string, read Files) (*model.Translator, error) {
+func Import(from string, read ReadFile) (*model.Translator, error) {
 	switch from {
 	case "huggingface":
 		return importHuggingFace(read)
@@ -61,16 +60,16 @@ func Export(to string, t *model.Translator) (map[string][]byte, error) {
 	return nil, fmt.Errorf("format %q: this program writes %s", to, strings.Join(Exports, ", "))
 }
 
-// place is what a format calls a parameter of ours.
-type place struct {
+// foreignParam is how another program names and shapes a parameter of ours.
+type foreignParam struct {
 	name       string
 	transposed bool  // a projection's weight is [out, in] there
-	shape      []int // where it differs: as many elements in the same order
+	shape      []int // nil where it does not differ; the elements are the same, in sequence
 }
 
-// gather makes the parameters of a shape from a foreign set, of which every
-// tensor must be wanted or, by name, known to be spare.
-func gather(c nmt.Config, from *tensor.Set, at func(nmt.ParamShape) place, spare ...string) (*tensor.Set, error) {
+// gather makes parameters of configuration c from another program's set. It refuses
+// tensors that are neither a parameter nor, by name, spare.
+func gather(c nmt.Config, from *tensor.Set, at func(nmt.ParamShape) foreignParam, spare ...string) (*tensor.Set, error) {
 	var items []tensor.Named
 	used := map[string]bool{}
 	for _, s := range spare {
@@ -104,8 +103,8 @@ func gather(c nmt.Config, from *tensor.Set, at func(nmt.ParamShape) place, spare
 	return p, nil
 }
 
-// foreign is the shape that a parameter has in its place.
-func (p place) foreign(s nmt.ParamShape) []int {
+// foreign is the shape of the parameter in the other program.
+func (p foreignParam) foreign(s nmt.ParamShape) []int {
 	switch {
 	case p.shape != nil:
 		return p.shape
@@ -115,8 +114,8 @@ func (p place) foreign(s nmt.ParamShape) []int {
 	return s.Dims
 }
 
-// scatter is the reverse of gather, with tensors that have no place.
-func scatter(c nmt.Config, params *tensor.Set, at func(nmt.ParamShape) place, more ...tensor.Named) (*tensor.Set, error) {
+// scatter is the inverse of gather. It adds tensors that are no parameters of ours.
+func scatter(c nmt.Config, params *tensor.Set, at func(nmt.ParamShape) foreignParam, more ...tensor.Named) (*tensor.Set, error) {
 	items := more
 	for _, s := range c.Shapes() {
 		x, ok := params.Get(s.Name)
@@ -132,7 +131,7 @@ func scatter(c nmt.Config, params *tensor.Set, at func(nmt.ParamShape) place, mo
 	return tensor.NewSet(items)
 }
 
-// transpose is a matrix's.
+// transpose is the transpose of a matrix.
 func transpose(x kernel.Tensor) kernel.Tensor {
 	rows, cols := x.Shape[0], x.Shape[1]
 	y := kernel.New(kernel.F32, cols, rows)
@@ -144,9 +143,9 @@ func transpose(x kernel.Tensor) kernel.Tensor {
 	return y
 }
 
-// split takes a parameter's name apart: "encoder.2.self.q.weight" is of stack
-// encoder, layer 2, sub-layer self, part q, and a weight. The final norms have
-// layer -1, the embedding and the output's bias no stack.
+// split cuts a parameter's name into its parts. Example: "encoder.2.self.q.weight" has
+// stack encoder, layer 2, sub-layer self, part q and kind weight. Final norms have
+// layer -1. The embedding and the output's bias have no stack.
 func split(name string) (stack string, layer int, sub, part, kind string) {
 	f := strings.Split(name, ".")
 	layer = -1
@@ -162,7 +161,7 @@ func split(name string) (stack string, layer int, sub, part, kind string) {
 	return f[0], layer, f[2], f[3], f[4]
 }
 
-// named is a tensor of F32.
+// named is a tensor of F32 with its name.
 func named(name string, x []float32, shape ...int) tensor.Named {
 	return tensor.Named{Name: name, Tensor: kernel.Tensor{Type: kernel.F32, Shape: shape, F: x}}
 }

@@ -27,7 +27,7 @@ import (
 )
 
 // dir gives the files of a directory, changed or taken away (nil) by changes.
-func dir(path string, changes map[string][]byte) Files {
+func dir(path string, changes map[string][]byte) ReadFile {
 	return func(name string) ([]byte, error) {
 		if data, ok := changes[name]; ok {
 			if data == nil {

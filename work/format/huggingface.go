@@ -15,12 +15,12 @@ import (
 	"github.com/alia-network/alia/work/text"
 )
 
-// Hugging Face's transformers have two architectures of the Transformers here,
-// with the same names of parameters. MarianMT (modeling_marian.py) has norms
-// after its sub-layers and a bias of the logits; Pegasus (modeling_pegasus.py)
-// has norms before them and after the stacks, as our own models do. Both add
-// sinusoids of our frequencies, all sines first, so the columns of our residual
-// stream are exchanged: a permutation of the sums, which changes no function.
+// Two architectures of Hugging Face's transformers are Transformers as package nmt
+// has them, with the same names of parameters. MarianMT (modeling_marian.py) has
+// norms after its sub-layers and a bias of the logits. Pegasus (modeling_pegasus.py)
+// has norms before its sub-layers and after its stacks, as models of this program
+// do. Both add sinusoids with our frequencies, but all sines first. So the columns
+// of our residual stream are exchanged, which does not change the function.
 
 // hfConfig is config.json of MarianMT and Pegasus.
 type hfConfig struct {
@@ -56,7 +56,7 @@ type hfConfig struct {
 	Type           string   `json:"torch_dtype,omitempty"`
 }
 
-// The names of the files of a directory of Hugging Face's.
+// The files of a directory of Hugging Face's transformers.
 const (
 	hfConfigFile     = "config.json"
 	hfWeightsFile    = "model.safetensors"
@@ -75,21 +75,21 @@ const (
 	hfBias             = "final_logits_bias"
 )
 
-// hfCopies are other names of the embedding.
+// hfCopies are further names of the embedding.
 var hfCopies = []string{"lm_head.weight", "model.decoder.embed_tokens.weight", "model.encoder.embed_tokens.weight"}
 
-// hfPlace is where transformers keep a parameter.
-func hfPlace(s nmt.ParamShape) place {
+// hfParam is how transformers name and shape a parameter.
+func hfParam(s nmt.ParamShape) foreignParam {
 	stack, layer, sub, part, kind := split(s.Name)
 	if stack == "" {
 		if sub == "output" {
-			return place{name: hfBias, shape: []int{1, s.Dims[0]}}
+			return foreignParam{name: hfBias, shape: []int{1, s.Dims[0]}}
 		}
-		return place{name: hfEmbedding}
+		return foreignParam{name: hfEmbedding}
 	}
 	name := "model." + stack
 	if layer < 0 {
-		return place{name: name + ".layer_norm." + kind}
+		return foreignParam{name: name + ".layer_norm." + kind}
 	}
 	attention := map[string]string{"self": "self_attn", "cross": "encoder_attn"}[sub]
 	name += fmt.Sprintf(".layers.%d.", layer)
@@ -101,10 +101,10 @@ func hfPlace(s nmt.ParamShape) place {
 	default:
 		name += attention + "." + part + "_proj"
 	}
-	return place{name: name + "." + kind, transposed: len(s.Dims) == 2}
+	return foreignParam{name: name + "." + kind, transposed: len(s.Dims) == 2}
 }
 
-func importHuggingFace(read Files) (*model.Translator, error) {
+func importHuggingFace(read ReadFile) (*model.Translator, error) {
 	data, err := read(hfConfigFile)
 	if err != nil {
 		return nil, err
@@ -140,14 +140,15 @@ func importHuggingFace(read Files) (*model.Translator, error) {
 	if !shape.OutputBias {
 		spare = append(spare, hfBias)
 	}
-	params, err := gather(shape, weights, hfPlace, spare...)
+	params, err := gather(shape, weights, hfParam, spare...)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", hfWeightsFile, err)
 	}
 	return c.translator(shape, params, read)
 }
 
-// shape is the Transformer that c describes, or why it is none of ours.
+// shape is the Transformer that c describes. It fails where package nmt has none
+// such.
 func (c *hfConfig) shape() (nmt.Config, error) {
 	no, yes := func(b *bool) bool { return b != nil && !*b }, func(b *bool) bool { return b != nil && *b }
 	form := nmt.Form{Positions: nmt.Halves, Unscaled: !c.Scaled, Marks: nmt.Marks{Pad: c.Pad, BOS: c.Start, EOS: c.EOS}}
@@ -189,8 +190,8 @@ func (c *hfConfig) shape() (nmt.Config, error) {
 	return shape, shape.Validate()
 }
 
-// oneEmbedding checks that a model's embeddings are equal and gives the set
-// with one of them under its first name.
+// oneEmbedding checks that all copies of a model's embedding are equal, and gives the
+// set with one of them.
 func oneEmbedding(w *tensor.Set) (*tensor.Set, error) {
 	var items []tensor.Named
 	first := tensor.Named{}
@@ -211,10 +212,10 @@ func oneEmbedding(w *tensor.Set) (*tensor.Set, error) {
 	return tensor.NewSet(append(items, tensor.Named{Name: hfEmbedding, Tensor: first.Tensor}))
 }
 
-// checkConstants compares tensors that are constants of the architecture, which
-// a file may hold, with what this program computes in their place.
+// checkConstants compares constants of the architecture that a file may have as
+// tensors, such as the sinusoids, with the constants of package nmt.
 func (c *hfConfig) checkConstants(w *tensor.Set, shape nmt.Config) error {
-	const close = 1.0 / 256 // what BF16 rounds away of numbers up to 1
+	const close = 1.0 / 256 // the most that BF16 rounds numbers up to 1
 	for _, name := range []string{hfEncoderPositions, hfDecoderPositions} {
 		x, ok := w.Get(name)
 		if !ok {
@@ -236,7 +237,7 @@ func (c *hfConfig) checkConstants(w *tensor.Set, shape nmt.Config) error {
 }
 
 // translator joins the parts of a model.
-func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, read Files) (*model.Translator, error) {
+func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, read ReadFile) (*model.Translator, error) {
 	m := model.Model{Vocab: uint32(shape.Vocab), Shape: shape.Shape(), Form: shape.Form}
 	if data, err := read(hfTokenizerFile); err == nil {
 		var t hfTokenizer
@@ -260,9 +261,9 @@ func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, read Files) 
 	return model.NewTranslator(m, params, tok)
 }
 
-// ourModel makes a model of version 1 of one that Export wrote: its columns go
-// back to their places.
-func ourModel(m model.Model, params *tensor.Set, read Files) (*model.Translator, error) {
+// ourModel reads a model of this program's that Export wrote: it exchanges the
+// columns back.
+func ourModel(m model.Model, params *tensor.Set, read ReadFile) (*model.Translator, error) {
 	if want := (nmt.Form{Positions: nmt.Halves, Marks: nmt.Marks{Pad: nmt.Pad, BOS: nmt.BOS, EOS: nmt.EOS}}); m.Form != want {
 		return nil, fmt.Errorf("%s: a %s of which this program has no tokenizer: it reads those it has written", hfConfigFile, hfPegasus)
 	}
@@ -277,10 +278,10 @@ func ourModel(m model.Model, params *tensor.Set, read Files) (*model.Translator,
 	return model.NewTranslator(m, exchange(m.Config(), params, true), tok)
 }
 
-// exchange moves the even columns of the residual stream before the odd ones,
-// or back, in every parameter that reads or writes it.
+// exchange moves the even columns of the residual stream before the odd columns, or
+// back, in every parameter that reads or writes the stream.
 func exchange(c nmt.Config, p *tensor.Set, back bool) *tensor.Set {
-	order := make([]int, c.Dim) // by new column: the old one
+	order := make([]int, c.Dim) // by new column: the old column
 	for i := range c.Dim / 2 {
 		even, odd, first, second := 2*i, 2*i+1, i, c.Dim/2+i
 		if back {
@@ -325,8 +326,8 @@ type hfTokenizer struct {
 	Two     bool   `json:"separate_vocabs,omitempty"`
 }
 
-// hfTokenizerParts are parts of a tokenizer.json of ours, and what stands in their
-// place where a program reads nothing else: text.Normalize, and EOS at the end.
+// hfTokenizerParts are parts of a tokenizer.json of ours, and their replacements for
+// programs that read nothing else: these add text.Normalize and EOS at the end.
 var hfTokenizerParts = [][2]string{
 	{`[{"type": "NFC"}, `, `[
     {"type": "Replace", "pattern": {"Regex": "[\u00ad\u200b\ufeff]"}, "content": ""},
@@ -338,7 +339,7 @@ var hfTokenizerParts = [][2]string{
     "special_tokens": {"</s>": {"id": "</s>", "ids": [2], "tokens": ["</s>"]}}}`},
 }
 
-// hfTokens is a tokenizer.json of ours for Hugging Face's programs, or back.
+// hfTokens replaces hfTokenizerParts in a tokenizer.json, or puts them back.
 func hfTokens(data []byte, back bool) []byte {
 	for _, part := range hfTokenizerParts {
 		from, to := part[0], part[1]
@@ -412,7 +413,7 @@ func exportHuggingFace(t *model.Translator) (map[string][]byte, error) {
 	if !shape.OutputBias {
 		more = append(more, tensor.Named{Name: hfBias, Tensor: kernel.New(kernel.F32, 1, shape.Vocab)})
 	}
-	weights, err := scatter(shape, params, hfPlace, more...)
+	weights, err := scatter(shape, params, hfParam, more...)
 	if err != nil {
 		return nil, err
 	}

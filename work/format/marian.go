@@ -16,11 +16,11 @@ import (
 	"github.com/alia-network/alia/work/text"
 )
 
-// Marian's own files: model.npz has the parameters under the names that its
-// src/models/transformer.h gives, and the options of the model as YAML. Its
-// Transformer adds 1e-6 to variances, its sinusoids have timescales, and its
-// decoder begins with no token, with an embedding of zero: with the marks of
-// MarianMT, which has a token <pad> of that embedding after the vocabulary.
+// Marian's own files: model.npz has the parameters under the names that
+// src/models/transformer.h of Marian gives, and the options of the model as YAML.
+// Marian's Transformer adds 1e-6 to variances, and its sinusoids have timescales.
+// Its decoder begins with an embedding of zero and no token. As in MarianMT, a token
+// <pad> with that embedding is added after the vocabulary.
 const (
 	marianModelFile   = "model.npz"
 	marianVocabFile   = "vocab.yml"
@@ -29,19 +29,19 @@ const (
 
 	marianEps  = 1e-6
 	marianBias = "decoder_ff_logit_out_b"
-	// impossible is the bias of <pad>: Marian has no such token, so no
-	// probability goes to it.
+	// impossible is the bias of <pad>, which gives <pad> no probability: Marian has
+	// no such token.
 	impossible = -1e9
 )
 
-// marianPlace is where Marian keeps a parameter.
-func marianPlace(c nmt.Config) func(nmt.ParamShape) place {
-	return func(s nmt.ParamShape) place {
+// marianParam is how Marian names and shapes a parameter.
+func marianParam(c nmt.Config) func(nmt.ParamShape) foreignParam {
+	return func(s nmt.ParamShape) foreignParam {
 		stack, layer, sub, part, kind := split(s.Name)
 		if sub == "embedding" {
-			return place{name: "Wemb"}
+			return foreignParam{name: "Wemb"}
 		}
-		p := place{shape: s.Dims}
+		p := foreignParam{shape: s.Dims}
 		if len(s.Dims) == 1 {
 			p.shape = []int{1, s.Dims[0]}
 		}
@@ -71,9 +71,9 @@ func marianPlace(c nmt.Config) func(nmt.ParamShape) place {
 	}
 }
 
-// required are options that a model must have, optional the values that others
-// may have where they are given: with other ones it is no Transformer of this
-// program's. Norms, activation and sizes are read for themselves.
+// required are options that a model must have. optional are the values that other
+// options may have where they are given. With other values the model is no
+// Transformer of package nmt. marianShape reads norms, activation and sizes.
 var (
 	required = map[string]string{"type": "transformer", "tied-embeddings-all": "true"}
 	optional = map[string][]string{
@@ -86,7 +86,7 @@ var (
 	}
 )
 
-func importMarian(read Files) (*model.Translator, error) {
+func importMarian(read ReadFile) (*model.Translator, error) {
 	modelFile, vocabFile, err := marianNames(read)
 	if err != nil {
 		return nil, err
@@ -122,9 +122,9 @@ func importMarian(read Files) (*model.Translator, error) {
 	return model.NewTranslator(model.Model{Vocab: uint32(shape.Vocab), Shape: shape.Shape(), Form: shape.Form}, params, tok)
 }
 
-// marianNames are the names of the parameters' file and the vocabulary's, which
-// decoder.yml gives where there is one.
-func marianNames(read Files) (model, vocab string, err error) {
+// marianNames are the names of the files with the parameters and the vocabulary.
+// decoder.yml gives them where there is one.
+func marianNames(read ReadFile) (model, vocab string, err error) {
 	data, err := read(marianDecoderFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return marianModelFile, marianVocabFile, nil
@@ -207,9 +207,10 @@ func marianShape(opts map[string][]string) (nmt.Config, error) {
 	return c, c.Validate()
 }
 
-// marianTokenizer makes the tokenizer of a vocabulary of so many tokens, <pad>
-// included: of YAML beside two SentencePiece models, or one such model for both.
-func marianTokenizer(file string, data []byte, size int, read Files) (model.Tokenizer, error) {
+// marianTokenizer reads the tokenizer of a vocabulary of size tokens, <pad> included.
+// The vocabulary is YAML beside two SentencePiece models, or one such model for both
+// languages.
+func marianTokenizer(file string, data []byte, size int, read ReadFile) (model.Tokenizer, error) {
 	names, both := make([]string, size-1), []byte(nil)
 	if strings.HasSuffix(file, ".spm") {
 		m, err := text.ParseSentencePiece(data)
@@ -261,7 +262,7 @@ func yamlVocab(data []byte, names []string) error {
 	return nil
 }
 
-// jsonVocab is vocab.json of pieces in the order of their ids.
+// jsonVocab is the vocab.json of pieces, whose ids are their indices.
 func jsonVocab(names []string) []byte {
 	var b bytes.Buffer
 	for id, name := range names {
@@ -271,10 +272,10 @@ func jsonVocab(names []string) []byte {
 	return b.Bytes()
 }
 
-// inline is a string in JSON's quotes, which are YAML's too.
+// inline is a quoted string of JSON, which is one of YAML too.
 func inline(s string) []byte { return bytes.TrimSpace(pretty(s)) }
 
-// marianParams makes the parameters of shape c of a model's arrays.
+// marianParams makes parameters of configuration c from a model's arrays.
 func marianParams(c nmt.Config, arrays map[string]array) (*tensor.Set, error) {
 	var items []tensor.Named
 	for _, name := range slices.Sorted(maps.Keys(arrays)) {
@@ -300,10 +301,10 @@ func marianParams(c nmt.Config, arrays map[string]array) (*tensor.Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	return gather(c, set, marianPlace(c))
+	return gather(c, set, marianParam(c))
 }
 
-// exportMarian writes a model that came from Marian, or is of its form.
+// exportMarian writes a model that came from Marian, or has Marian's form.
 func exportMarian(t *model.Translator) (map[string][]byte, error) {
 	c := t.Model.Config()
 	if t.Model.Version != model.VersionMarian {
@@ -320,7 +321,7 @@ func exportMarian(t *model.Translator) (map[string][]byte, error) {
 	case slices.ContainsFunc(embedding.F[pad*c.Dim:], func(x float32) bool { return x != 0 }) || bias.F[pad] != impossible:
 		return nil, errors.New("export to marian: its decoder begins with an embedding of zero and no token of it, this model's with <pad>")
 	}
-	set, err := scatter(c, t.Params, marianPlace(c))
+	set, err := scatter(c, t.Params, marianParam(c))
 	if err != nil {
 		return nil, err
 	}

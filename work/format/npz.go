@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// array is one of an .npz file: of F32, or bytes.
+// array is an array of an .npz file: of F32, or of bytes.
 type array struct {
 	name  string
 	shape []int
@@ -24,9 +24,8 @@ type array struct {
 const npyMagic = "\x93NUMPY"
 
 // readNPZ reads the arrays of an .npz file: a zip of files in NumPy's format
-// (numpy.lib.format, versions 1 and 2), as numpy.savez and Marian write it,
-// without compression. So no file is larger than it says, and the arrays of one
-// are no larger than the file.
+// (numpy.lib.format, versions 1 and 2), without compression, as numpy.savez and
+// Marian write it. Without compression, the arrays are no larger than the file.
 func readNPZ(data []byte) (map[string]array, error) {
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
@@ -113,8 +112,8 @@ func readNPY(data []byte) (array, error) {
 	return a, nil
 }
 
-// writeNPZ writes arrays in order, with nothing compressed and all sizes before
-// the contents, where Marian's reader looks for them.
+// writeNPZ writes arrays in sequence. Nothing is compressed, and all sizes stand
+// before the contents, where Marian reads them.
 func writeNPZ(arrays []array) ([]byte, error) {
 	var out bytes.Buffer
 	z := zip.NewWriter(&out)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// readYAML reads the little of YAML that Marian writes: an object of scalars,
-// and of lists of scalars, one a line. A scalar is a list of one.
+// readYAML reads the part of YAML that Marian writes: an object of scalars and of
+// lists of scalars, each on its line. A scalar is returned as a list of one.
 func readYAML(data []byte) (map[string][]string, error) {
 	all, key, open := map[string][]string{}, "", false
 	line := 0
@@ -28,7 +28,7 @@ func readYAML(data []byte) (map[string][]string, error) {
 		}
 		name, rest, err := scalar(s)
 		if err != nil || !strings.HasPrefix(rest, ":") {
-			if strings.HasPrefix(s, " ") && open { // deeper than this program needs: left out
+			if strings.HasPrefix(s, " ") && open { // nested deeper than this program reads: skipped
 				continue
 			}
 			return nil, bad()
@@ -55,7 +55,7 @@ func readYAML(data []byte) (map[string][]string, error) {
 	return all, nil
 }
 
-// scalar reads the scalar that s begins with, and gives what follows it.
+// scalar reads the scalar at the start of s, and gives the rest of s.
 func scalar(s string) (value, rest string, err error) {
 	switch {
 	case strings.HasPrefix(s, `"`):
