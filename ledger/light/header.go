@@ -22,6 +22,12 @@ type trust struct {
 	validators *types.ValidatorSet
 }
 
+// CheckGenesis says what is wrong with a genesis document, if anything.
+func CheckGenesis(genesis []byte) error {
+	_, err := newTrust(genesis)
+	return err
+}
+
 func newTrust(genesis []byte) (*trust, error) {
 	doc, err := types.GenesisDocFromJSON(genesis)
 	if err != nil {

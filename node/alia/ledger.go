@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/chain"
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
@@ -20,7 +18,6 @@ import (
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/protocol/mesh"
 )
 
 func newLedger(a *app) *cobra.Command {
@@ -33,59 +30,23 @@ func newLedger(a *app) *cobra.Command {
 	)
 }
 
-// foundFlags is the flags of a new network's first node.
-type foundFlags struct {
-	name, rpc string
-	listen    string
-}
-
-func newLedgerInit(a *app) *cobra.Command {
-	var f foundFlags
-	cmd := &cobra.Command{
-		Use:   "init",
-		Short: "Found a network, of which the home is the first ledger node",
-		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			key, err := a.home.Key()
-			if err != nil {
-				return err
-			}
-			genesis, err := chain.Init(a.home.Chain(), f.name, ledger.DefaultParams())
-			if err != nil {
-				return err
-			}
-			id, err := mesh.PeerOf(protocol.AccountOf(key))
-			if err != nil {
-				return err
-			}
-			n := node.Network{
-				Name: f.name, Genesis: genesis, Ledger: []string{"http://" + f.rpc},
-				Bootstrap: []string{f.listen + "/p2p/" + id.String()},
-			}
-			path := a.home.Network()
-			if err := n.Write(path); err != nil {
-				return err
-			}
-			return a.result(report.Founded{Network: n.Net().String(), File: path}, func(w io.Writer) {
-				fmt.Fprintf(w, "network %s (%s)\nmembers join with %s\n", f.name, n.Net().Short(), path)
-			})
-		},
-	}
-	cmd.Flags().StringVar(&f.name, "name", "village", "name of the network, for people")
-	cmd.Flags().StringVar(&f.rpc, "rpc", "127.0.0.1:26657", "host:port under which members reach this ledger node")
-	cmd.Flags().StringVar(&f.listen, "listen", "/ip4/127.0.0.1/tcp/4001", "multiaddress under which members reach this node's mesh")
-	return cmd
-}
-
 func newLedgerStart(a *app) *cobra.Command {
 	var n peerFlags
 	var rpc, p2p string
 	var interval time.Duration
 	var approve bool
 	cmd := &cobra.Command{
-		Use:   "start",
-		Short: "Run the home's ledger node, which peers also meet one another at",
-		Args:  noArgs,
+		Use:        "start",
+		SuggestFor: []string{"run", "serve", "up"},
+		Short:      "Run the home's ledger node until it is interrupted",
+		Long: `Run the home's ledger node until it is interrupted. The node makes a height every
+second, answers queries, and is the peer that others meet first. With --json one
+object tells, once the node answers, at which addresses.
+
+Behind a router the addresses of the network file are not this machine's: then
+give --rpc and --listen with addresses of this machine, such as 0.0.0.0:26657 and
+/ip4/0.0.0.0/tcp/4001.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return drained(cmd.Context(), startLedger(cmd.Context(), a, &n, chain.Config{
 				Home: a.home.Chain(), RPCListen: rpc, P2PListen: p2p,
@@ -94,11 +55,11 @@ func newLedgerStart(a *app) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&n.listen, "listen", nil, "multiaddresses to take connections at (default: the network file's first)")
+	f.StringSliceVar(&n.listen, "listen", nil, "multiaddresses to listen at, separated by commas (default: the network file's first)")
 	f.StringVar(&rpc, "rpc", "", "host:port to answer queries at (default: the network file's first)")
 	f.StringVar(&p2p, "p2p", "127.0.0.1:0", "host:port for other ledger nodes")
 	f.DurationVar(&interval, "interval", time.Second, "time between heights")
-	f.BoolVar(&approve, "approve-runs", false, "vote for every proposed run, as a private network does")
+	f.BoolVar(&approve, "approve-runs", false, "vote for every proposed run: for a network among friends")
 	a.eventsFlag(cmd)
 	return cmd
 }
@@ -116,10 +77,14 @@ func startLedger(ctx context.Context, a *app, n *peerFlags, c chain.Config) (err
 		addr, _, _ := strings.Cut(firstOf(network.Bootstrap), "/p2p/")
 		n.listen = []string{addr}
 	}
-	for _, addr := range []string{c.RPCListen, c.P2PListen} {
-		if err := portFree(addr); err != nil {
-			return err
-		}
+	if role := a.home.Running(); role != "" {
+		return fmt.Errorf("a %s runs in the home %s already: end it first, or choose another --home", role, a.home)
+	}
+	if err := portFree("rpc", c.RPCListen); err != nil {
+		return err
+	}
+	if err := portFree("p2p", c.P2PListen); err != nil {
+		return err
 	}
 	key, err := a.home.Key()
 	if err != nil {
@@ -139,6 +104,11 @@ func startLedger(ctx context.Context, a *app, n *peerFlags, c chain.Config) (err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	a.event(node.Ready{Miner: peer.Account(), Text: l.RPC()})
+	if err := a.ready(report.Serving{
+		Role: string(home.Ledger), Account: peer.Account().String(), Network: peer.Net.String(), Addresses: peer.Mesh.Addrs(), RPC: l.RPC(),
+	}); err != nil {
+		return err
+	}
 	a.note("network %s (%s), queries at %s; Ctrl-C ends", network.Name, peer.Net.Short(), l.RPC())
 	return node.Together(ctx, func(ctx context.Context) error { return peer.Listen(ctx, nil) }, func(ctx context.Context) error {
 		halted := make(chan error, 1)
@@ -150,15 +120,6 @@ func startLedger(ctx context.Context, a *app, n *peerFlags, c chain.Config) (err
 			return fmt.Errorf("ledger halted: %w", err)
 		}
 	})
-}
-
-// portFree says clearly that a port is taken, before anything is started.
-func portFree(addr string) error {
-	l, err := net.Listen("tcp", addr)
-	if err != nil {
-		return fmt.Errorf("port in use or not to be had: %w", err)
-	}
-	return l.Close()
 }
 
 // newQuery is a command that asks the ledger.

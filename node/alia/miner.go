@@ -84,15 +84,15 @@ func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, pairs [][2]
 			return err
 		}
 	}
-	report := func(n node.Notice) {
+	tell := func(n node.Notice) {
 		a.event(n)
 		if _, often := n.(node.UnitProgress); !often {
 			a.note("%s %v", time.Now().Format(time.TimeOnly), n)
 		}
 	}
-	pay := &node.Earnings{Ledger: peer.Ledger, Miner: peer.Account(), Every: 2 * time.Second, Report: report}
+	pay := &node.Earnings{Ledger: peer.Ledger, Miner: peer.Account(), Every: 2 * time.Second, Report: tell}
 	m := &node.Miner{Peer: peer, Capability: capability, Check: checkGPU, Report: func(n node.Notice) {
-		report(n)
+		tell(n)
 		if done, ok := n.(node.UnitDone); ok {
 			if unit, err := block.ParseLink(done.Unit); err == nil {
 				pay.Watch(unit)
@@ -107,6 +107,11 @@ func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, pairs [][2]
 	var names []string
 	for _, dev := range devs {
 		m.Workers, names = append(m.Workers, work.NewWorker(dev)), append(names, dev.Name())
+	}
+	if err := a.ready(report.Serving{
+		Role: string(home.Miner), Account: peer.Account().String(), Network: peer.Net.String(), Addresses: peer.Mesh.Addrs(), MFLOPS: capability.MFLOPS,
+	}); err != nil {
+		return err
 	}
 	a.note("kernels %s, %d threads, %d MFLOP/s; Ctrl-C ends", strings.Join(names, " and "), c.threads, capability.MFLOPS)
 	return node.Together(ctx, m.Run, pay.Run, func(ctx context.Context) error { return peer.Listen(ctx, pairs) })

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
@@ -66,8 +66,13 @@ func (a *app) dialLedger(ctx context.Context) (*light.Client, error) {
 func newInit(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "init --network FILE",
-		Short: "Make the keys of a node, and note the network it belongs to",
-		Args:  noArgs,
+		Short: "Make a home: the key of a node, and the network it belongs to",
+		Long: `Make a home: the key of a node, and the network it belongs to. The network file
+comes from the person who founded the network (alia ledger init writes it). A
+home belongs to one network; for another network choose another --home.`,
+		Example: `  alia init --network village.json
+  alia init --network village.json --home /srv/alia`,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			network, err := a.openNetwork()
 			if err != nil {
@@ -80,8 +85,8 @@ func newInit(a *app) *cobra.Command {
 			path := a.home.Network()
 			if have, err := node.ReadNetwork(path); err == nil && have.Net() != network.Net() {
 				return fmt.Errorf("%s is a home of network %s (%s): choose another --home", a.home, have.Name, have.Net().Short())
-			} else if err != nil && !os.IsNotExist(err) {
-				a.log.Warn("network file replaced", "err", err)
+			} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				a.note("the home's network file was not good, and is replaced: %v", err)
 			}
 			if err := network.Write(path); err != nil {
 				return err

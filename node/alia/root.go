@@ -12,6 +12,7 @@ import (
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/report"
 )
 
 // app is what all commands share: the flags every command has, and where to
@@ -91,6 +92,15 @@ func (a *app) line(data []byte) {
 	if _, err := a.stdout.Write(append(data, '\n')); err != nil {
 		a.log.Error("standard output", "err", err)
 	}
+}
+
+// ready prints, with --json, that a process that runs until it is interrupted
+// does its work.
+func (a *app) ready(r report.Serving) error {
+	if !a.json || a.events {
+		return nil
+	}
+	return a.result(r, nil)
 }
 
 // result prints what a command found: v as one JSON object with --json or

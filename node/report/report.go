@@ -80,6 +80,17 @@ type Founded struct {
 	Public  bool   `json:"public"` // other machines can reach the addresses in it
 }
 
+// Serving is what a process that runs until it is interrupted tells once it does
+// its work.
+type Serving struct {
+	Role      string   `json:"role"`
+	Account   string   `json:"account"`
+	Network   string   `json:"network"`
+	Addresses []string `json:"addresses"`        // of its mesh
+	RPC       string   `json:"rpc,omitempty"`    // of a ledger node
+	MFLOPS    uint64   `json:"mflops,omitempty"` // of a miner
+}
+
 // Holding is what the ledger has of an account.
 type Holding struct {
 	Account string `json:"account"`

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
+	"github.com/spf13/cobra"
+
+	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/ledger/chain"
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/report"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/mesh"
+)
+
+// foundFlags is the flags of a new network's first node.
+type foundFlags struct{ name, rpc, listen string }
+
+func newLedgerInit(a *app) *cobra.Command {
+	var f foundFlags
+	cmd := &cobra.Command{
+		Use:        "init",
+		SuggestFor: []string{"new", "create", "found"},
+		Short:      "Found a network, with this home as its first ledger node",
+		Long: `Found a network, with this home as its first ledger node, and write the network
+file that every member needs.
+
+The file holds two addresses, which members dial: that of the ledger (--rpc) and
+that of the mesh (--listen). The addresses that are taken when you give none work
+for this machine only. For members elsewhere give a public address or a name.`,
+		Example: `  alia ledger init --name village --rpc 198.51.100.7:26657 --listen /ip4/198.51.100.7/tcp/4001
+  alia ledger init --name village --rpc ledger.example.org:26657 --listen /dns4/ledger.example.org/tcp/4001`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error { return f.found(a) },
+	}
+	cmd.Flags().StringVar(&f.name, "name", "testnet", "name of the network, for people; 1 to 50 bytes")
+	cmd.Flags().StringVar(&f.rpc, "rpc", "127.0.0.1:26657", "host:port under which members reach the ledger")
+	cmd.Flags().StringVar(&f.listen, "listen", "/ip4/127.0.0.1/tcp/4001", "multiaddress under which members reach this node's mesh")
+	return cmd
+}
+
+// found checks the flags, and founds the network.
+func (f *foundFlags) found(a *app) error {
+	if f.name == "" || len(f.name) > 50 {
+		return usagef("--name: give a name of 1 to 50 bytes, not %d", len(f.name))
+	}
+	here, err := f.checkAddresses()
+	if err != nil {
+		return err
+	}
+	key, err := a.home.Key()
+	if err != nil {
+		return err
+	}
+	genesis, err := chain.Init(a.home.Chain(), f.name, ledger.DefaultParams())
+	if err != nil {
+		return fmt.Errorf("%w; its network file is %s. For another network choose another --home", err, a.home.Network())
+	}
+	id, err := mesh.PeerOf(protocol.AccountOf(key))
+	if err != nil {
+		return err
+	}
+	n := node.Network{
+		Name: f.name, Genesis: genesis, Ledger: []string{"http://" + f.rpc},
+		Bootstrap: []string{f.listen + "/p2p/" + id.String()},
+	}
+	if err := n.Check(); err != nil {
+		return err
+	}
+	path := a.home.Network()
+	if err := n.Write(path); err != nil {
+		return err
+	}
+	return a.result(report.Founded{Network: n.Net().String(), File: path, Public: !here}, func(w io.Writer) {
+		fmt.Fprintf(w, "network %s (%s)\nmembers join with %s\n", f.name, n.Net().Short(), path)
+		if here {
+			fmt.Fprintln(w, "members must be on this machine: for others found the network with --rpc and --listen, see `alia ledger init --help`")
+		}
+	})
+}
+
+// checkAddresses refuses addresses that no member could dial. It reports whether
+// one of them works for this machine only.
+func (f *foundFlags) checkAddresses() (here bool, err error) {
+	host, port, err := net.SplitHostPort(f.rpc)
+	if err != nil || host == "" || strings.Contains(f.rpc, "/") {
+		return false, usagef("--rpc %q: want host:port, such as 198.51.100.7:26657", f.rpc)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return false, usagef("--rpc %q: want a port from 0 to 65535", f.rpc)
+	}
+	ip := net.ParseIP(host)
+	if ip != nil && ip.IsUnspecified() {
+		return false, usagef("--rpc %s: members cannot dial %s: give the address under which they reach this machine (`alia ledger start --rpc %s` listens at every address)", f.rpc, host, f.rpc)
+	}
+	here = host == "localhost" || ip != nil && ip.IsLoopback()
+
+	const example = "/ip4/198.51.100.7/tcp/4001"
+	m, err := multiaddr.NewMultiaddr(f.listen)
+	if err != nil {
+		return false, usagef("--listen %q: want a multiaddress, such as %s", f.listen, example)
+	}
+	if _, err := m.ValueForProtocol(multiaddr.P_TCP); err != nil {
+		return false, usagef("--listen %s: the address names no TCP port: want one such as %s", f.listen, example)
+	}
+	if _, err := m.ValueForProtocol(multiaddr.P_P2P); err == nil {
+		return false, usagef("--listen %s: leave out /p2p/: the home's own name is put there", f.listen)
+	}
+	if manet.IsIPUnspecified(m) {
+		return false, usagef("--listen %s: members cannot dial this address: give the one under which they reach this machine (`alia ledger start --listen %s` listens at every address)", f.listen, f.listen)
+	}
+	return here || manet.IsIPLoopback(m) || strings.HasPrefix(f.listen, "/dns4/localhost/"), nil
+}
+
+// portFree says clearly that a port cannot be listened at, before anything is
+// started. flag is the flag by which another address can be given.
+func portFree(flag, addr string) error {
+	l, err := net.Listen("tcp", addr)
+	switch {
+	case err == nil:
+		return l.Close()
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("--%s %s: the port is in use: end the process that listens there, or choose another port", flag, addr)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		_, port, _ := net.SplitHostPort(addr) // it was split to listen
+		return fmt.Errorf("--%s %s: this machine has no such address: behind a router listen with --%s 0.0.0.0:%s, and with --listen for the mesh", flag, addr, flag, port)
+	}
+	return fmt.Errorf("--%s %s: cannot listen at this address, want host:port of this machine: %w", flag, addr, err)
+}
