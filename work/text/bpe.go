@@ -42,6 +42,9 @@ type BPE struct {
 
 	mu    sync.Mutex         // guards cache
 	cache map[string][]int32 // by word: its ids
+
+	once     sync.Once // makes spelling
+	spelling *spelling
 }
 
 // newBPE returns the BPE without merges.

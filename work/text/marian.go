@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // The special pieces of a Marian vocabulary, which mean no text.
@@ -37,6 +38,9 @@ type Marian struct {
 	ids            map[string]int32
 	written        []string // by id: its text in a translation
 	unknown        int32    // the id of [MarianUnknown]
+
+	once     sync.Once // makes spelling
+	spelling *spelling
 }
 
 // ParseMarian reads the files of a tokenizer. It checks bounds before it allocates memory. It
