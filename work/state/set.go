@@ -58,7 +58,7 @@ func (t TensorRecord) size() (uint64, error) {
 		return 0, fmt.Errorf("tensor %q: %d dimensions", t.Name, len(t.Shape))
 	}
 	for _, d := range t.Shape {
-		if d == 0 || width*uint64(d) > maxBytes {
+		if d == 0 || uint64(d) > maxBytes/width {
 			return 0, fmt.Errorf("tensor %q: shape %v is out of range", t.Name, t.Shape)
 		}
 		width *= uint64(d)
@@ -138,29 +138,54 @@ func eachLeaf(s *tensor.Set, f func(leaf []byte) error) error {
 	return f(border)
 }
 
-// check says what is wrong with a record from outside, if anything, before memory
-// is taken for its tensors.
+// check reports why a record from outside is no set's.
 func (r SetRecord) check() error {
-	if r.Version != 1 || len(r.Tensors) == 0 || len(r.Tensors) > MaxTensors {
-		return fmt.Errorf("version %d with %d tensors, want version 1 with 1 to %d", r.Version, len(r.Tensors), MaxTensors)
+	total, err := r.size()
+	if err == nil && total != r.Data.Size {
+		err = fmt.Errorf("%d bytes for tensors of %d", r.Data.Size, total)
 	}
-	var total uint64
+	return err
+}
+
+// size is the bytes of the set's elements. It fails for names, types and shapes that
+// no set has.
+func (r SetRecord) size() (total uint64, err error) {
+	if r.Version != 1 || len(r.Tensors) == 0 || len(r.Tensors) > MaxTensors {
+		return 0, fmt.Errorf("version %d with %d tensors, want version 1 with 1 to %d", r.Version, len(r.Tensors), MaxTensors)
+	}
 	for i, t := range r.Tensors {
 		n, err := t.size()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if total += n; total > maxBytes {
-			return fmt.Errorf("larger than %d bytes", uint64(maxBytes))
+			return 0, fmt.Errorf("larger than %d bytes", uint64(maxBytes))
 		}
 		if i > 0 && t.Name <= r.Tensors[i-1].Name {
-			return fmt.Errorf("tensor %q follows %q: names must ascend", t.Name, r.Tensors[i-1].Name)
+			return 0, fmt.Errorf("tensor %q follows %q: names must ascend", t.Name, r.Tensors[i-1].Name)
 		}
 	}
-	if total != r.Data.Size {
-		return fmt.Errorf("%d bytes for tensors of %d", r.Data.Size, total)
+	return total, nil
+}
+
+// Form is the record of a set with the names, types and shapes of s and without
+// leaves; Data.Size is their bytes. No tensor of s needs storage. It fails on a set
+// that [GetSet] would not read.
+func Form(s *tensor.Set) (SetRecord, error) {
+	rec := recordOf(s)
+	var err error
+	rec.Data.Size, err = rec.size()
+	return rec, err
+}
+
+// Bytes is the bytes of the tensor's elements; 0 for a type or shape that no tensor
+// has.
+func (t TensorRecord) Bytes() uint64 {
+	n, err := t.size()
+	if err != nil {
+		return 0
 	}
-	return nil
+	return n
 }
 
 // GetSet is the inverse of [PutSet].
