@@ -33,7 +33,7 @@ func (h *Head) Most(segments []string, d unit.Decoding) uint64 {
 	cost := h.Model.family().most(h.Model, d)
 	var flop uint64
 	for _, s := range segments {
-		if n := min(len(h.Tokenizer.Source(s)), maxSource); n > 0 {
+		if n := SourceTokens(h.Tokenizer, s); n > 0 {
 			flop += cost(n)
 		}
 	}
@@ -47,8 +47,14 @@ func mostTransformer(m Model, d unit.Decoding) func(source int) uint64 {
 	if d.Beam == 1 {
 		width = 0 // greedily
 	}
-	return func(source int) uint64 {
-		steps := min(nmt.TwicePlusTen(source), nmt.MaxLength-1)
-		return meter.Translation(source+1, steps, width)
-	}
+	return func(source int) uint64 { return meter.Translation(source+1, MostTokens(source), width) }
 }
+
+// SourceTokens is how many tokens of a segment are translated. A segment of none
+// stays empty.
+func SourceTokens(tok Tokenizer, segment string) int {
+	return min(len(tok.Source(segment)), maxSource)
+}
+
+// MostTokens is the most tokens of a translation of so many source tokens.
+func MostTokens(source int) int { return min(nmt.TwicePlusTen(source), nmt.MaxLength-1) }

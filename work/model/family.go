@@ -25,6 +25,11 @@ type Tokenizer interface {
 	// Unknown is the piece that stands for characters outside the vocabulary;
 	// "" where every character has pieces.
 	Unknown() string
+	// Lengths gives the fewest and the most tokens, limit at most, of which Decode
+	// makes s. It is not ok where no limit tokens or fewer give s.
+	Lengths(s string, limit int) (least, most int, ok bool)
+	// Longest is the most bytes that one token gives to a text.
+	Longest() int
 	// Files are the tokenizer's files in a model's directory, by name.
 	Files() map[string][]byte
 }

@@ -39,7 +39,9 @@ func TestForm(t *testing.T) {
 	if form.Data.Size != rec.Data.Size || len(form.Data.Leaves) != 0 || len(rec.Data.Leaves) != 1 {
 		t.Errorf("a form of %d bytes with %d leaves; the record has %d with %d", form.Data.Size, len(form.Data.Leaves), rec.Data.Size, len(rec.Data.Leaves))
 	}
-	same := func(a, b TensorRecord) bool { return a.Name == b.Name && a.Type == b.Type && slices.Equal(a.Shape, b.Shape) }
+	same := func(a, b TensorRecord) bool {
+		return a.Name == b.Name && a.Type == b.Type && slices.Equal(a.Shape, b.Shape)
+	}
 	if !slices.EqualFunc(form.Tensors, rec.Tensors, same) {
 		t.Errorf("a form of %v, the record has %v", form.Tensors, rec.Tensors)
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Lengths gives the fewest and the most tokens, limit at most, of which Decode
@@ -35,6 +36,28 @@ func (m *Marian) Lengths(s string, limit int) (least, most int, ok bool) {
 	m.once.Do(func() { m.spelling = newMarianSpelling(m.written) })
 	least, ok = m.spelling.fewest(s, anywhere|first|last|only, limit)
 	return least, limit, ok
+}
+
+// Longest is the most bytes that one token gives to a text.
+func (t *BPE) Longest() int { return longest(t.pieces) }
+
+// Longest is the most bytes that one token gives to a text.
+func (m *Marian) Longest() int { return longest(m.written) }
+
+// longest counts three bytes for each that is not ASCII: such a byte may become
+// a U+FFFD.
+func longest(pieces []string) int {
+	most := 0
+	for _, p := range pieces {
+		n := len(p)
+		for i := range len(p) {
+			if p[i] >= utf8.RuneSelf {
+				n += 2
+			}
+		}
+		most = max(most, n)
+	}
+	return most
 }
 
 // places says where in a text a piece may stand.

@@ -12,6 +12,7 @@ import (
 type lengther interface {
 	Decode(ids []int32) string
 	Lengths(s string, limit int) (least, most int, ok bool)
+	Longest() int
 	Pieces() int
 }
 
@@ -30,6 +31,9 @@ func TestLengths(t *testing.T) {
 				least, most, ok := tok.Lengths(s, 30)
 				if !ok || least > len(ids) || most < len(ids) {
 					t.Fatalf("%q of %d tokens: lengths %d to %d, %v", s, len(ids), least, most, ok)
+				}
+				if len(s) > len(ids)*tok.Longest() {
+					t.Fatalf("%q of %d tokens: %d bytes, the longest token gives %d", s, len(ids), len(s), tok.Longest())
 				}
 				if ok && least > 0 {
 					if _, _, ok := tok.Lengths(s, least-1); ok {
