@@ -40,6 +40,7 @@ var rooms = map[string][]string{
 	"work/state":      {"protocol/block", "work/kernel", "work/tensor"},
 	"work/model":      {"protocol/block", "work/unit", "work/state", "work/kernel", "work/tensor", "work/nmt", "work/text"},
 	"work/run":        {"protocol/block", "work/unit", "work/state", "work/model", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
+	"work/check":      {"protocol/block", "work/unit", "work/state", "work/model", "work/run", "work/kernel", "work/tensor", "work/nmt", "work/train"},
 	"work":            {"protocol/block", "work/unit", "work/state", "work/model", "work/run", "work/kernel", "work/tensor", "work/nmt", "work/train"},
 	"work/format":     {"work/model", "work/kernel", "work/nmt", "work/tensor", "work/text"},
 	"ledger":          {"protocol", "protocol/block"},
@@ -81,7 +82,7 @@ var rooms = map[string][]string{
 // pure rooms have no clock, randomness, goroutine, socket or map order in
 // them, and no product of floats that a compiler could fuse.
 var pure = map[string]bool{
-	"protocol": true, "protocol/market": true, "ledger": true, "work": true, "work/unit": true, "work/state": true, "work/model": true, "work/run": true,
+	"protocol": true, "protocol/market": true, "ledger": true, "work": true, "work/unit": true, "work/state": true, "work/model": true, "work/run": true, "work/check": true,
 	"work/kernel": true, "work/tensor": true, "work/nmt": true, "work/text": true,
 	"work/corpus": true, "work/score": true, "work/train": true, "work/format": true, "cuda/ptx": true,
 }

@@ -122,6 +122,9 @@ func (w *Worker) average(ctx context.Context, b block.Blocks, u unit.Unit) (unit
 	if err != nil {
 		return unit.Result{}, err
 	}
+	if !mean.Finite() { // sums overflow where the parameters do not
+		return unit.Result{}, fmt.Errorf("%w: the mean of %d sets of parameters", nmt.ErrNonFinite, len(sets))
+	}
 	out, err := state.PutSet(ctx, b, mean)
 	return unit.Result{Outputs: []block.Link{out}, Cost: uint64(len(sets)+1) * uint64(mean.Elements())}, err
 }

@@ -102,8 +102,8 @@ func (w *Worker) localSteps(ctx context.Context, b block.Blocks, u unit.Unit) (u
 	if err != nil {
 		return unit.Result{}, err
 	}
-	// Each gradient was finite, but not necessarily the steps taken with them.
-	if !given.V.Finite() || !given.Scales.Finite() {
+	// Each gradient was finite, but not necessarily the steps taken with them or the sums.
+	if !given.V.Finite() || !given.Scales.Finite() || !tensor.AllFinite([]float32{sum.Loss, sum.NLL}) {
 		return unit.Result{}, fmt.Errorf("%w: after %d steps", nmt.ErrNonFinite, steps)
 	}
 	delta, err := run.PutDelta(ctx, b, given.Delta)

@@ -17,8 +17,9 @@ import (
 // A Meter does not change and is safe for concurrent use.
 type Meter struct {
 	gradient, loss, encode terms
-	greedy, beam           terms // of a step: see Translation
+	greedy, beam           terms // of one hypothesis' step: see Step
 	elements               uint64
+	writable               int // tokens that may follow a beginning without ending it
 }
 
 // Sizes is the numbers that the cost of a batch depends on.
@@ -82,8 +83,19 @@ func NewMeter(c Config) *Meter {
 		beam: p.steps(func(t int) {
 			p.beamStep(t, floats(make([]float32, 1), 1), floats(make([]float32, 1), 1))
 		}),
-		elements: elements(shapes),
+		elements: elements(shapes), writable: c.writable(),
 	}
+}
+
+// writable is the number of tokens but the marks.
+func (c Config) writable() int {
+	n, marks := 0, c.Tokens()
+	for id := range int32(c.Vocab) {
+		if !marks.is(id) {
+			n++
+		}
+	}
+	return n
 }
 
 // elements is the number of elements of all parameters.
@@ -106,27 +118,51 @@ func (m *Meter) Gradient(batches ...Sizes) uint64 {
 // Loss is the cost of [Engine.Loss] for a batch of these sizes.
 func (m *Meter) Loss(s Sizes) uint64 { return m.loss.of(s) }
 
-// Translation is the cost of translating a sentence of source tokens, EOS included, in the
-// given number of steps, at least 1. With width 0 it is the cost of [Engine.Greedy], and
-// otherwise of [Engine.Beam] with this width, if all steps but the first have width live
-// hypotheses. The other sentences of a call do not matter.
-//
-// Greedy takes one step for each token of the output and one for EOS. An output that ends at
-// the limit has no step for EOS. The number of steps of Beam cannot be seen in its output.
-func (m *Meter) Translation(source, steps, width int) uint64 {
-	var in, first, later Sizes
-	in.add(uint64(source), 0)
-	// Step i attends to all keys of the source and to i keys of its own.
-	s, n := uint64(source), uint64(steps)
-	first.Source, first.Target = s, 1
-	later.Source, later.Target = s*(n-1), n*(n+1)/2-1
+// Step is the cost of step i, at least 1, of the search for the translation of a sentence of
+// source tokens, EOS included. Width 0 is [Engine.Greedy], and any other [Engine.Beam] with
+// this width. The first step has one hypothesis and each later one has width. In a vocabulary
+// of fewer than width tokens beside the marks, a beam may have fewer: see Width.
+func (m *Meter) Step(source, i, width int) uint64 {
 	step, live := m.greedy, uint64(1)
 	if width > 0 {
-		step, live = m.beam, uint64(width)
+		step = m.beam
+		if i > 1 {
+			live = uint64(width)
+		}
 	}
-	cost := m.encode.of(in) + step.of(first)
-	return cost + live*(step.fixed*(n-1)+step.source*later.Source+step.target*later.Target)
+	return live * (step.fixed + step.source*uint64(source) + step.target*uint64(i))
 }
+
+// Translation is the cost of translating a sentence of source tokens, EOS included, in the
+// given number of steps, at least 1, with a width as in Step. The other sentences of a call do
+// not matter.
+func (m *Meter) Translation(source, steps, width int) uint64 {
+	var in Sizes
+	in.add(uint64(source), 0)
+	cost := m.encode.of(in) + m.Step(source, 1, width)
+	// The later steps cost an arithmetic series.
+	if later := uint64(steps - 1); later > 0 {
+		cost += later * (m.Step(source, 2, width) + m.Step(source, steps, width)) / 2
+	}
+	return cost
+}
+
+// Steps is the fewest and the most steps of a search whose output has length tokens where
+// limit are allowed. Greedy takes one step for each token of the output and one for EOS. An
+// output that ends at the limit has no step for EOS. A beam goes on until width hypotheses
+// have ended, which cannot be seen in its output; its first step ends at most one.
+func Steps(length, limit, width int) (least, most int) {
+	switch {
+	case length >= limit:
+		return limit, limit
+	case width <= 1:
+		return length + 1, length + 1
+	}
+	return min(limit, max(length+1, 2)), limit
+}
+
+// Width is the fewest hypotheses in each step but the first of a search with this width.
+func (m *Meter) Width(width int) int { return min(width, m.writable) }
 
 // measured is a model whose parameters have shapes but no storage.
 type measured struct {

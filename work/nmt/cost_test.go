@@ -12,7 +12,7 @@ import (
 func drawConfig(t *rapid.T) Config {
 	heads := rapid.SampledFrom([]int{1, 2, 3}).Draw(t, "heads")
 	return Config{
-		Vocab: rapid.IntRange(12, 40).Draw(t, "vocab"), Dim: 4 * heads, FFN: rapid.IntRange(1, 20).Draw(t, "ffn"), Heads: heads,
+		Vocab: rapid.IntRange(4, 40).Draw(t, "vocab"), Dim: 4 * heads, FFN: rapid.IntRange(1, 20).Draw(t, "ffn"), Heads: heads,
 		Encoder: rapid.IntRange(1, 3).Draw(t, "encoder"), Decoder: rapid.IntRange(1, 3).Draw(t, "decoder"),
 		Dropout:   rapid.SampledFrom([]float32{0, 0.3}).Draw(t, "dropout"),
 		Smoothing: rapid.SampledFrom([]float32{0, 0.1}).Draw(t, "smoothing"),
@@ -74,7 +74,11 @@ func checkTranslationCost(t *rapid.T, e *Engine, m *Meter, sources [][]int32) {
 	}
 	var cost uint64
 	for i, s := range sources {
-		cost += m.Translation(len(s)+1, min(len(outputs[i])+1, limit(len(s))), 0)
+		steps, same := Steps(len(outputs[i]), limit(len(s)), 0)
+		if steps != same {
+			t.Errorf("greedy: %d to %d steps", steps, same)
+		}
+		cost += m.Translation(len(s)+1, steps, 0)
 	}
 	if cost != got {
 		t.Errorf("greedy: cost %d, want %d", cost, got)
@@ -86,8 +90,9 @@ func checkTranslationCost(t *rapid.T, e *Engine, m *Meter, sources [][]int32) {
 	}
 	var least, most uint64
 	for i, s := range sources {
-		least += m.Translation(len(s)+1, min(len(outputs[i])+1, limit(len(s))), width)
-		most += m.Translation(len(s)+1, limit(len(s)), width)
+		from, to := Steps(len(outputs[i]), limit(len(s)), width)
+		least += m.Translation(len(s)+1, from, m.Width(width))
+		most += m.Translation(len(s)+1, to, width)
 	}
 	if got < least || got > most {
 		t.Errorf("beam of %d: cost %d, want %d to %d", width, got, least, most)

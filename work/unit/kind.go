@@ -30,9 +30,10 @@ const (
 // the units that one combine reads.
 const maxMany = 4096
 
-// kinds is the table of kinds: everything that is known of a unit before it is
-// computed. Package work has a table with a row for each of these kinds too,
-// with the function that computes a unit. A new kind is a row in each of them.
+// kinds is the table of kinds: what every unit of a kind has in common. Package
+// work has a table with a row for each of these kinds too, with the function that
+// computes a unit, and package work/check one with the function that finds what to
+// expect of its result. A new kind is a row in each of them.
 var kinds = [...]struct {
 	kind        Kind
 	name        string // in reports and logs

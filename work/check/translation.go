@@ -1,0 +1,249 @@
+package check
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/model"
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/unit"
+)
+
+// What a translation costs.
+//
+// Greedy search costs, for each sentence by itself, a function of the tokens of
+// the source and the tokens written. The sums of both do not suffice: a step
+// costs more the later it is. Beam search costs a function of the tokens of the
+// source and of the steps that the search took, which may be more than the tokens
+// that it wrote: two outputs of one length can cost differently.
+//
+// A result has texts, and one text can be several sequences of tokens. So the cost
+// of a result has bounds, which [Expectation.Check] finds as tight as the texts and the
+// claimed number of tokens allow. [Expectation.Published] is the function of the
+// texts alone that a later version of the protocol can pay by.
+
+// texts is what is known of a Translate unit.
+type texts struct {
+	tokenizer model.Tokenizer
+	meter     *nmt.Meter
+	width     int   // of the beam; 0 is greedy search
+	source    []int // by segment: its tokens; 0 of one that stays empty
+}
+
+// vocabulary is a tokenizer as models name it.
+type vocabulary struct {
+	link    block.Link
+	version uint16
+	pieces  uint32
+}
+
+// translate expects a Translate's result.
+func (c *Checker) translate(ctx context.Context, b block.Blocks, u unit.Unit, e *Expectation) error {
+	m, err := model.Read(ctx, b, u.Inputs[0])
+	if err != nil {
+		return err
+	}
+	t := &texts{meter: c.meter(m.Config())}
+	if u.Decoding.Beam > 1 {
+		t.width = int(u.Decoding.Beam)
+	}
+	t.tokenizer, err = recall(c, &c.tokenizers, vocabulary{m.Tokenizer, m.Version, m.Vocab}, func() (model.Tokenizer, error) {
+		return m.ReadTokenizer(ctx, b)
+	})
+	if err != nil {
+		return err
+	}
+	var in unit.Text
+	if err := block.GetNode(ctx, b, u.Inputs[1], &in); err != nil {
+		return fmt.Errorf("text: %w", err)
+	}
+	if in.Version != 1 {
+		return fmt.Errorf("text %s: version %d, this program knows 1", u.Inputs[1], in.Version)
+	}
+	record := 2 + 9 // the heads of the record and of the array, and the version
+	for _, s := range in.Segments {
+		n := model.SourceTokens(t.tokenizer, s)
+		t.source = append(t.source, n)
+		record++ // the head of an empty text
+		if n == 0 {
+			continue
+		}
+		most := model.MostTokens(n)
+		record += 8 + most*t.tokenizer.Longest()
+		least, _ := t.cost(n, 0)
+		_, dearest := t.cost(n, most)
+		e.Read += uint64(n + 1)
+		e.Tokens.Most += uint64(most)
+		e.Cost.Least, e.Cost.Most = e.Cost.Least+least, e.Cost.Most+dearest
+	}
+	e.texts = t
+	e.Outputs = []Output{{Name: "text", Record: min(record, block.MaxSize)}}
+	if e.Read == 0 {
+		e.cannot = "no segment holds a token"
+	}
+	return nil
+}
+
+// cost is the least and the most that the translation of so many source tokens into
+// length tokens costs.
+func (t *texts) cost(source, length int) (least, most uint64) {
+	from, to := nmt.Steps(length, model.MostTokens(source), t.width)
+	return t.meter.Translation(source+1, from, t.meter.Width(t.width)), t.meter.Translation(source+1, to, t.width)
+}
+
+// Published is what the translation of a Translate unit into segments costs where
+// each segment counts the tokens that the tokenizer cuts it into, at most as many
+// as are allowed, and a search ends with its output. It is a function of the
+// input and the output, which whoever has both can compute.
+func (e *Expectation) Published(segments []string) (cost uint64) {
+	t := e.texts
+	for i, n := range t.source[:min(len(t.source), len(segments))] {
+		if n > 0 {
+			steps, _ := nmt.Steps(len(t.tokenizer.Target(segments[i])), model.MostTokens(n), min(t.width, 1))
+			cost += t.meter.Translation(n+1, steps, t.width)
+		}
+	}
+	return cost
+}
+
+// checkText checks the one output of a Translate unit, and the result's tokens and
+// cost by that output.
+func (e *Expectation) checkText(ctx context.Context, r unit.Result, b Blocks) error {
+	data, err := get(ctx, 0, r.Outputs[0], e.Outputs[0].Record, b)
+	if err != nil {
+		return err
+	}
+	var out unit.Text
+	if err := block.Decode(data, &out); err != nil {
+		return wrong(Malformed, 0, "%w", err)
+	}
+	t := e.texts
+	if out.Version != 1 || len(out.Segments) != len(t.source) {
+		return wrong(Form, 0, "a text of version %d with %d segments, want version 1 with %d", out.Version, len(out.Segments), len(t.source))
+	}
+	written, err := t.written(out.Segments)
+	if err != nil {
+		return err
+	}
+	var tokens Range
+	for _, s := range written {
+		tokens.Least, tokens.Most = tokens.Least+uint64(s.least), tokens.Most+uint64(s.most)
+	}
+	if !tokens.holds(uint64(r.Tokens)) {
+		return wrong(Tokens, -1, "%d tokens for texts of %v", r.Tokens, tokens)
+	}
+	if cost := t.costs(written, int(r.Tokens)); !cost.holds(r.Cost) {
+		return wrong(Cost, -1, "a cost of %d FLOP for texts of %d tokens that cost %v", r.Cost, r.Tokens, cost)
+	}
+	return nil
+}
+
+// written is how few and how many tokens each segment of an output can be, without
+// those that stay empty.
+func (t *texts) written(segments []string) ([]sentence, error) {
+	var all []sentence
+	for i, s := range segments {
+		n := t.source[i]
+		if n == 0 {
+			if s != "" {
+				return nil, wrong(Text, 0, "segment %d: %d bytes, and the input is empty", i, len(s))
+			}
+			continue
+		}
+		limit := model.MostTokens(n)
+		least, most, ok := t.tokenizer.Lengths(s, limit)
+		if !ok {
+			return nil, wrong(Text, 0, "segment %d: the model writes no such %d bytes with %d tokens, the most for %d of the input", i, len(s), limit, n)
+		}
+		all = append(all, sentence{source: n, least: least, most: most, limit: limit})
+	}
+	return all, nil
+}
+
+// sentence is a segment of so many source tokens, translated into least to most
+// tokens of the limit.
+type sentence struct{ source, least, most, limit int }
+
+// costs is the range of what sentences cost that have so many tokens together.
+func (t *texts) costs(all []sentence, tokens int) (r Range) {
+	// A search takes a step for each token and one for EOS, which does not follow an
+	// output of the limit.
+	fewest, most := tokens, tokens+len(all)
+	spans := make([]span, len(all))
+	for i, s := range all {
+		from, _ := nmt.Steps(s.least, s.limit, t.width)
+		to, _ := nmt.Steps(s.most, s.limit, t.width)
+		spans[i] = span{s.source + 1, from, to}
+		if s.most < s.limit {
+			fewest++
+		}
+		_, dearest := t.cost(s.source, s.most)
+		r.Most += dearest
+	}
+	r.Least = t.cheapest(spans, fewest)
+	if t.width <= 1 { // a wider beam may have gone on to the limit, whatever it wrote
+		r.Most = t.dearest(spans, most)
+	}
+	return r
+}
+
+// span is the fewest and the most steps of the search for the translation of a
+// sentence of source tokens, EOS included.
+type span struct{ source, from, to int }
+
+// cheapest is the least that searches cost which take so many steps together, or
+// more where they cannot take so few. The steps of one search rise in price. So
+// the least cost is that of the cheapest steps of all searches, up to a price that
+// bisection finds.
+func (t *texts) cheapest(spans []span, steps int) (cost uint64) {
+	width := t.meter.Width(t.width)
+	// until is the last step of a search of which no step costs more than price.
+	until := func(s span, price int) int {
+		return s.from + sort.Search(s.to-s.from, func(i int) bool {
+			return int(t.meter.Step(s.source, s.from+1+i, width)) > price
+		})
+	}
+	top := 0
+	for _, s := range spans {
+		top = max(top, int(t.meter.Step(s.source, s.to, width)))
+	}
+	price := sort.Search(top, func(price int) bool {
+		total := 0
+		for _, s := range spans {
+			total += until(s, price)
+		}
+		return total >= steps
+	})
+	for _, s := range spans {
+		last := until(s, price-1)
+		cost += t.meter.Translation(s.source, last, width)
+		steps -= last
+	}
+	return cost + uint64(max(0, steps))*uint64(price)
+}
+
+// dearest is the most that searches cost which take so many steps together, or
+// fewer. It counts the further steps of each search at the mean price of all of
+// them, which is no less than that of the first of them, and takes the dearest
+// searches first.
+func (t *texts) dearest(spans []span, steps int) (cost uint64) {
+	double := func(s span) uint64 { // twice the mean price
+		return t.meter.Step(s.source, s.from+1, t.width) + t.meter.Step(s.source, s.to, t.width)
+	}
+	for _, s := range spans {
+		cost += t.meter.Translation(s.source, s.from, t.width)
+		steps -= s.from
+	}
+	spans = slices.Clone(spans)
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(double(b), double(a)) })
+	for _, s := range spans {
+		n := max(0, min(s.to-s.from, steps))
+		cost += (uint64(n)*double(s) + 1) / 2
+		steps -= n
+	}
+	return cost
+}
