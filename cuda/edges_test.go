@@ -60,7 +60,7 @@ func TestEdges(t *testing.T) {
 	})
 }
 
-// TestEdgesOfProducts does so for products, on the tiles that the plan takes.
+// TestEdgesOfProducts does so for products, on the tiles that launches take.
 func TestEdgesOfProducts(t *testing.T) {
 	dev, ref := newEmulated(t), reference(t)
 	long := trials(1<<12, 1<<16)
@@ -174,14 +174,14 @@ func TestFar(t *testing.T) {
 
 // farSame runs the last block of far, whose tensors end with c's, or all blocks of
 // a sentence.
-func farSame(t *testing.T, dev *emulated, ref kernel.Device, plan func(*kernel.Call) ([]Launch, error), c, far *kernel.Call) {
+func farSame(t *testing.T, dev *emulated, ref kernel.Device, launcher func(*kernel.Call) ([]Launch, error), c, far *kernel.Call) {
 	t.Helper()
 	out, err := kernel.Infer(far.Op, far.Attr, far.In)
 	if err != nil {
 		t.Fatal(err)
 	}
 	far.Out = out
-	launches, err := plan(far)
+	launches, err := launcher(far)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,16 +13,16 @@ import (
 // emulated is a kernel.Device that runs what Launches gives in cuda/ptx, and rows
 // without a kernel on the host, as a real one does.
 type emulated struct {
-	host    kernel.Device // nil to refuse such rows
-	modules map[string]*ptx.Module
-	plan    func(*kernel.Call) ([]Launch, error)
-	shift   int   // elements from an aligned address that tensors begin at
-	budget  int64 // instructions of a launch, 0 for no limit
+	host     kernel.Device // nil to refuse such rows
+	modules  map[string]*ptx.Module
+	launches func(*kernel.Call) ([]Launch, error)
+	shift    int   // elements from an aligned address that tensors begin at
+	budget   int64 // instructions of a launch, 0 for no limit
 }
 
 func newEmulated(t testing.TB) *emulated {
 	t.Helper()
-	d := &emulated{host: reference(t), modules: map[string]*ptx.Module{}, plan: Launches}
+	d := &emulated{host: reference(t), modules: map[string]*ptx.Module{}, launches: Launches}
 	for _, name := range Modules() {
 		text, err := PTX(name)
 		if err != nil {
@@ -40,7 +40,7 @@ func (d *emulated) Name() string { return "emulated" }
 func (d *emulated) Host() bool { return true }
 
 func (d *emulated) Do(c *kernel.Call) {
-	if plans[c.Op] == nil && d.host != nil {
+	if launchers[c.Op] == nil && d.host != nil {
 		d.host.Do(c)
 		return
 	}
@@ -63,7 +63,7 @@ func (d *emulated) Stage(calls []kernel.Call, _ []uint8, _ [][]int32, free []ker
 // run computes c in memory of its own. Storage that tensors share is shared
 // there too.
 func (d *emulated) run(c *kernel.Call) error {
-	launches, err := d.plan(c)
+	launches, err := d.launches(c)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 //go:embed kernels
 var sources embed.FS
 
-// Modules returns the names of the modules: a source kernels/NAME.c and its PTX.
+// Modules returns the names of the modules. Module NAME is kernels/NAME.c and kernels/NAME.ptx.
 func Modules() []string {
 	files, err := sources.ReadDir("kernels")
 	if err != nil {
@@ -24,12 +24,12 @@ func Modules() []string {
 	return names
 }
 
-// PTX returns the text of a module, for compute capability 7.5 and later. Its
-// first lines name the SHA-256 of the sources it was made of, and of the rest.
+// PTX returns the text of a module, for compute capability 7.5 and later. Its first lines are the
+// SHA-256 of the sources it was made from, and of the rest of the text.
 func PTX(module string) (string, error) {
 	text, err := sources.ReadFile("kernels/" + module + ".ptx")
 	if err != nil {
-		return "", fmt.Errorf("PTX: no module %q in this build", module)
+		return "", fmt.Errorf("PTX: this build has no module %q", module)
 	}
 	return string(text), nil
 }

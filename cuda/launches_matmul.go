@@ -6,30 +6,30 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// busy is how many tiles keep a device busy: an H200 has 132 multiprocessors.
+// busy is the number of tiles that keep a device busy: an H200 has 132 multiprocessors.
 const busy = 132
 
-// few is how many rows are better in tiles of 8: a larger one would be mostly empty.
+// few is the largest number of rows for which tiles of 8 rows are faster. A larger tile would be
+// mostly empty.
 const few = 16
 
-// planMatMul takes the largest tiles of which there are enough.
-func planMatMul(c *kernel.Call) []Launch {
+// launchMatMul uses the largest tiles of which there are enough.
+func launchMatMul(c *kernel.Call) []Launch {
 	m, n := rows(&c.Out[0]), cols(&c.Out[0])
 	switch {
 	case m <= few:
 	case min(m, n) > 64 && up(m, 128)*up(n, 128) >= busy:
 		return one(product("matmul128", 128, 128, 256, c))
 	case up(m, 64)*up(n, 64) >= busy, min(m, n) > 128 && up(m, 64)*up(n, 64) >= busy/4:
-		// A quarter is enough of a product that is square, as the gradient of a
-		// weight: several such run beside one another.
+		// A quarter is enough for a nearly square product, such as the gradient of a
+		// weight: several of these run at the same time.
 		return one(product("matmul64", 64, 64, 64, c))
 	}
 	return one(product("matmul8", 8, 64, 64, c))
 }
 
-// product is a module's kernel for the transposition of c on tiles of down x
-// across outputs. Grids are longest along x, where the larger tiles have C's
-// rows and the flat ones its columns.
+// product is a module's kernel for the transposition of c, with tiles of down x across outputs.
+// Grids may be longest along x. There large tiles have C's rows, and flat tiles its columns.
 func product(module string, down, across, threads int, c *kernel.Call) Launch {
 	m, n, k := rows(&c.Out[0]), cols(&c.Out[0]), cols(&c.In[0])
 	if c.Attr.Trans == kernel.TN {
@@ -45,7 +45,7 @@ func product(module string, down, across, threads int, c *kernel.Call) Launch {
 	return l
 }
 
-func planLinear8(c *kernel.Call) []Launch {
+func launchLinear8(c *kernel.Call) []Launch {
 	m, n, k := rows(&c.Out[0]), cols(&c.Out[0]), cols(&c.In[0])
 	l := launch("linear8", up(n, 64), 64, in(0), in(1), in(2), in(3), in(4), out(0), u32(m), u32(n), u32(k))
 	l.Grid[1] = uint32(min(up(m, 8), math.MaxUint32))

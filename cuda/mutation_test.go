@@ -14,7 +14,7 @@ import (
 // trial is a call with the result it must have, and what runs it.
 type trial struct {
 	call, want kernel.Call
-	plan       func(*kernel.Call) ([]Launch, error)
+	launches   func(*kernel.Call) ([]Launch, error)
 	shift      int
 }
 
@@ -23,20 +23,20 @@ func trialsOf(t *testing.T) map[string][]trial {
 	t.Helper()
 	ref := reference(t)
 	all := map[string][]trial{}
-	add := func(c kernel.Call, shift int, plan func(*kernel.Call) ([]Launch, error)) {
+	add := func(c kernel.Call, shift int, launcher func(*kernel.Call) ([]Launch, error)) {
 		want := calls.Clone(&c, nil)
 		ref.Do(&want)
-		launches, err := plan(&c)
+		launches, err := launcher(&c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, l := range launches {
-			all[l.Kernel] = append(all[l.Kernel], trial{c, want, plan, shift})
+			all[l.Kernel] = append(all[l.Kernel], trial{c, want, launcher, shift})
 		}
 	}
 	for op := kernel.Op(1); int(op) < len(kernel.Ops); op++ {
 		for i := range 14 {
-			if op != kernel.MatMul && plans[op] != nil {
+			if op != kernel.MatMul && launchers[op] != nil {
 				add((&calls.Dice{Seed: uint32(op)<<16 + uint32(i), Wild: i%4 == 3, Still: i%7 == 6}).Call(op), i%2, Launches)
 			}
 		}
@@ -113,7 +113,7 @@ func caught(dev *emulated, m *mutant, trials []trial, budget int64) string {
 	defer func() { dev.modules[m.module] = sound }()
 	for _, x := range trials {
 		c := calls.Clone(&x.call, nil)
-		dev.plan, dev.shift, dev.budget = x.plan, x.shift, budget
+		dev.launches, dev.shift, dev.budget = x.launches, x.shift, budget
 		if err := dev.run(&c); err != nil {
 			return err.Error()
 		}

@@ -10,7 +10,7 @@ import (
 func eachRow(t *testing.T, f func(t *testing.T, op kernel.Op)) {
 	for op := kernel.Op(1); int(op) < len(kernel.Ops); op++ {
 		t.Run(op.String(), func(t *testing.T) {
-			if plans[op] == nil {
+			if launchers[op] == nil {
 				t.Fatal("the row has no CUDA kernel: the host would compute it, with copies both ways")
 			}
 			f(t, op)

@@ -38,7 +38,7 @@ func TestSameBits(t *testing.T) {
 	})
 }
 
-// TestSameBitsTiles runs each tile size's kernels, whatever the plan prefers,
+// TestSameBitsTiles runs each tile size's kernels, whatever launches prefer,
 // on products with ragged edges, and K of a step, of whole ones and of a tail.
 func TestSameBitsTiles(t *testing.T) {
 	dev, ref := newEmulated(t), reference(t)
@@ -47,7 +47,7 @@ func TestSameBitsTiles(t *testing.T) {
 		module                string
 		down, across, threads int
 	}{{"matmul128", 128, 128, 256}, {"matmul64", 64, 64, 64}, {"matmul8", 8, 64, 64}} {
-		dev.plan = func(c *kernel.Call) ([]Launch, error) {
+		dev.launches = func(c *kernel.Call) ([]Launch, error) {
 			return one(product(tiles.module, tiles.down, tiles.across, tiles.threads, c)), nil
 		}
 		for i, s := range sizes[:trials(7, len(sizes))] {
