@@ -35,10 +35,10 @@ type Device struct {
 	tasks   chan func()
 	watch   kernel.Watch
 
-	queue []entry // of what was put off
-	holds int     // of which none has ended
-	given int64   // bytes allocated since the last collection
-	fault *kernel.DeviceError
+	queue  []entry // of what was put off
+	holds  int     // of which none has ended
+	given  int64   // bytes allocated since the last collection
+	broken *kernel.DeviceError
 
 	// Of the device's goroutine:
 	functions map[string]cu.Function // by module and name
@@ -222,12 +222,12 @@ func (d *Device) on(f func() error) error {
 
 // must runs f on the device's thread. A device that f fails on has broken down.
 func (d *Device) must(f func() error) {
-	if d.fault != nil {
-		panic(d.fault)
+	if d.broken != nil {
+		panic(d.broken)
 	}
 	if err := d.on(f); err != nil {
-		d.fault = &kernel.DeviceError{Device: d.name, Err: err}
-		panic(d.fault)
+		d.broken = &kernel.DeviceError{Device: d.name, Err: err}
+		panic(d.broken)
 	}
 }
 

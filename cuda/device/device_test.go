@@ -42,7 +42,7 @@ func with(t *testing.T, change func(c *emulator.Config)) (*Device, error) {
 	}
 	d := dev.(*Device)
 	t.Cleanup(func() {
-		if err := d.Close(); err != nil && d.fault == nil {
+		if err := d.Close(); err != nil && d.broken == nil {
 			t.Error(err)
 		}
 	})

@@ -39,7 +39,7 @@ func elementBytes(t kernel.DType) int {
 // allocation addresses that nothing else of the process has (CUDA C++
 // Programming Guide, "Unified Virtual Address Space").
 func (d *Device) Alloc(t kernel.DType, n int) (kernel.Tensor, bool) {
-	if d.fault != nil || n < 1 {
+	if d.broken != nil || n < 1 {
 		return kernel.Tensor{}, false
 	}
 	b := &block{size: int64(n * elementBytes(t))}

@@ -123,7 +123,7 @@ func (d *Device) BeginAsync() { d.holds++ }
 
 // EndAsync has them computed.
 func (d *Device) EndAsync() {
-	if d.holds--; d.holds == 0 && d.fault == nil {
+	if d.holds--; d.holds == 0 && d.broken == nil {
 		d.settle()
 	}
 }

@@ -25,8 +25,8 @@ func inContext(f func(m *machine) int) C.CUresult {
 	switch {
 	case !now.threads[unix.Gettid()]:
 		return invalidContext
-	case now.fault != success:
-		return C.CUresult(now.fault)
+	case now.sticky != success:
+		return C.CUresult(now.sticky)
 	}
 	return C.CUresult(f(now))
 }
@@ -112,14 +112,14 @@ func emu_cuDevicePrimaryCtxRetain(ctx *C.CUcontext, _ C.CUdevice) C.CUresult {
 	mu.Lock()
 	defer mu.Unlock()
 	*(*uintptr)(unsafe.Pointer(ctx)) = now.handle()
-	return C.CUresult(now.fault)
+	return C.CUresult(now.sticky)
 }
 
 //export emu_cuDevicePrimaryCtxRelease
 func emu_cuDevicePrimaryCtxRelease(C.CUdevice) C.CUresult {
 	mu.Lock()
 	defer mu.Unlock()
-	return C.CUresult(now.fault)
+	return C.CUresult(now.sticky)
 }
 
 //export emu_cuCtxSetCurrent
@@ -136,7 +136,7 @@ func emu_cuCtxSynchronize() C.CUresult {
 		for _, s := range m.streams {
 			m.until(s, s.end())
 		}
-		return m.fault
+		return m.sticky
 	})
 }
 

@@ -24,7 +24,7 @@ type machine struct {
 	events   map[uintptr]mark
 	handles  uintptr
 	launched int
-	fault    int // sticky, as a device's are
+	sticky   int // the error that every call returns after it, as on a device
 }
 
 // stream is work not done yet. Nothing is done before it must be, so that what
@@ -80,11 +80,11 @@ func (m *machine) handle() uintptr {
 // until does a stream's work up to a place in it.
 func (m *machine) until(s *stream, at int) int {
 	for ; s.done < at; s.done++ {
-		if m.fault == success {
-			m.fault = s.work[s.done-s.base]()
+		if m.sticky == success {
+			m.sticky = s.work[s.done-s.base]()
 		}
 	}
-	return m.fault
+	return m.sticky
 }
 
 // complain says what is wrong where people see it.

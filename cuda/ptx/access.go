@@ -6,7 +6,7 @@ import (
 	"math/bits"
 )
 
-// widthOf is the bytes of a value of a type in memory.
+// widthOf is the number of bytes of a type in memory, 0 for an unknown type.
 func widthOf(t string) int {
 	switch t {
 	case "u8", "s8", "b8":
@@ -21,25 +21,25 @@ func widthOf(t string) int {
 	return 0
 }
 
-// move is a load or a store: values of width bytes each, one after the other,
-// at a register's address plus an offset.
+// move is a load or a store: one or more adjacent values of width bytes each, at the address in a
+// register plus an offset.
 type move struct {
-	file    int // of the values' registers, which may be wider
-	values  []int
+	file    int   // the register file of the values, which may be wider than they are
+	values  []int // registers
 	width   int
 	signed  bool
-	address int
+	address int // register
 	offset  int64
-	shared  bool
+	shared  bool // shared memory, not global
 	write   bool
 }
 
-// access decodes ld.param, and ld and st of global and shared memory, of one
-// value or a vector.
+// access decodes ld.param, and ld and st of global or shared memory, for one value or a vector.
 func (b *body) access(op string, parts []string, o []operand) (exec, error) {
 	if err := want(o, 2); err != nil {
 		return nil, err
 	}
+	// The opcode is ld or st, the memory, a vector's length if there is one, and the type.
 	t := parts[len(parts)-1]
 	width := widthOf(t)
 	vectors := map[string]int{"v2": 2, "v4": 4}
@@ -58,6 +58,7 @@ func (b *body) access(op string, parts []string, o []operand) (exec, error) {
 	if err := b.values(m, value, t, n); err != nil {
 		return nil, err
 	}
+	// Which memory?
 	switch parts[1] {
 	case "param":
 		if !m.write && n == 1 {
@@ -75,21 +76,22 @@ func (b *body) access(op string, parts []string, o []operand) (exec, error) {
 	return m.exec, err
 }
 
-// values resolves the registers that are loaded to or stored from: of the
-// type, or wider for an integer, or a number to be stored.
+// values finds the registers to load to or store from. Their type is t, or a wider one for an integer.
+// A number may be stored, too.
 func (b *body) values(m *move, value operand, t string, n int) error {
 	list := []operand{value}
 	if n > 1 {
 		list = value.list
 	}
 	if len(list) != n || n > 1 && value.mark != '{' {
-		return fmt.Errorf("a vector of %d values is %d", n, len(list))
+		return fmt.Errorf("a vector of %d values has %d registers", n, len(list))
 	}
 	for i, v := range list {
 		resolve := b.write
 		if m.write {
 			resolve = b.read
 		}
+		// The register says whether the value is widened.
 		as, file := t, in32
 		if c, _, err := b.register(v.text); err == nil && c == b64 && t != "f32" {
 			as = "u64"
@@ -100,7 +102,7 @@ func (b *body) values(m *move, value operand, t string, n int) error {
 			file = in64
 		}
 		if i > 0 && file != m.file {
-			return fmt.Errorf("a vector of registers of two sizes")
+			return fmt.Errorf("the registers of a vector have different sizes")
 		}
 		m.file = file
 		r, err := resolve(v, as)
@@ -112,7 +114,7 @@ func (b *body) values(m *move, value operand, t string, n int) error {
 	return nil
 }
 
-// parameter is ld.param of a whole parameter.
+// parameter decodes ld.param of a whole parameter.
 func (b *body) parameter(m *move, at operand) (exec, error) {
 	for _, p := range b.k.params {
 		if p.name != at.text || at.mark != '[' || at.offset != 0 || p.size != m.width {
@@ -124,10 +126,10 @@ func (b *body) parameter(m *move, at operand) (exec, error) {
 			return nil
 		}, nil
 	}
-	return nil, fmt.Errorf("[%s] is no parameter of %d bytes", at.text, m.width)
+	return nil, fmt.Errorf("[%s] is not a parameter of %d bytes", at.text, m.width)
 }
 
-// exec is a load or store of every lane.
+// exec is the load or store by every lane of mask.
 func (m *move) exec(w *warp, mask uint32) error {
 	if bad := mask &^ w.known[in64][m.address]; bad != 0 {
 		return unwritten(bad)
@@ -138,6 +140,7 @@ func (m *move) exec(w *warp, mask uint32) error {
 			return unwritten(bad)
 		}
 	}
+	// Shared memory is the block's own, so no other block's accesses can race with it.
 	size := m.width * len(m.values)
 	var s *span
 	c := &w.run.clock
@@ -146,6 +149,7 @@ func (m *move) exec(w *warp, mask uint32) error {
 		c = &clock{c.block, c.block, c.now}
 	}
 	for rest := mask; rest != 0; rest &= rest - 1 {
+		// Most lanes access the same allocation as the lane before.
 		l := bits.TrailingZeros32(rest)
 		addr := w.r64[m.address][l] + uint64(m.offset)
 		if !m.shared && (s == nil || addr-s.base >= uint64(len(s.data))) {
@@ -174,7 +178,7 @@ func (m *move) exec(w *warp, mask uint32) error {
 	return nil
 }
 
-// load gives lane l value i, extended to the register's width by its sign.
+// load sets value i of lane l, sign-extended to the register's width if the type is signed.
 func (m *move) load(w *warp, l, i int, from []byte) {
 	v := uint64(0)
 	switch m.width {
@@ -198,7 +202,7 @@ func (m *move) load(w *warp, l, i int, from []byte) {
 	}
 }
 
-// store writes the low bits of value i of lane l.
+// store writes the low bytes of value i of lane l.
 func (m *move) store(w *warp, l, i int, to []byte) {
 	var v uint64
 	if m.file == in64 {

@@ -6,19 +6,20 @@ import (
 	"strings"
 )
 
-// exec runs a decoded instruction on the lanes of mask.
+// exec executes a decoded instruction for the lanes of mask.
 type exec = func(w *warp, mask uint32) error
 
-// operand is one operand of an instruction as it is written.
+// operand is one operand of an instruction, as text.
 type operand struct {
-	text   string    // a register, a number, a name; what an address begins with
+	text   string    // a register, a number or a name; of an address its base
 	offset int64     // of an address
-	mark   byte      // '[' for an address, '{' for a vector
+	mark   byte      // '[' for an address, '{' for a vector, 0 otherwise
 	list   []operand // of a vector
 }
 
 // instruction reads and decodes one instruction.
 func (b *body) instruction() error {
+	// A guard: @%p1 or @!%p1.
 	from := b.at
 	in := instr{guard: -1, line: b.tokens[b.at].line}
 	if b.take("@") {
@@ -28,10 +29,11 @@ func (b *body) instruction() error {
 			return err
 		}
 		if class != pred {
-			return b.errorf("a guard that is no predicate")
+			return b.errorf("the guard is not a predicate")
 		}
 		in.guard = r
 	}
+	// The opcode and its operands.
 	op := b.next()
 	operands, err := b.operands()
 	if err != nil {
@@ -39,17 +41,18 @@ func (b *body) instruction() error {
 	}
 	in.text = text(b.tokens[from : b.at-1])
 	if len(b.k.code) == maxCode {
-		return b.errorf("more than %d instructions", maxCode)
+		return b.errorf("there are more than %d instructions", maxCode)
 	}
+	// Instructions that change the flow are known here, all others in compile.
 	switch op {
 	case "bra", "bra.uni":
 		if len(operands) != 1 {
-			return b.errorf("`%s` without a label", in.text)
+			return b.errorf("`%s`: a branch needs one label", in.text)
 		}
 		in.kind, in.label = branch, operands[0].text
 	case "bar.sync":
 		if len(operands) != 1 || operands[0].text != "0" {
-			return b.errorf("`%s`: only barrier 0 of all threads is known", in.text)
+			return b.errorf("`%s`: only barrier 0, for all threads, is supported", in.text)
 		}
 		in.kind = barrier
 	case "ret", "exit":
@@ -63,7 +66,7 @@ func (b *body) instruction() error {
 	return nil
 }
 
-// text is the source of an instruction, with one form of white space.
+// text is the source of an instruction with normalised white space, for errors.
 func text(ts []token) string {
 	var s strings.Builder
 	for i, t := range ts {
@@ -75,7 +78,7 @@ func text(ts []token) string {
 	return s.String()
 }
 
-// operands reads a list of operands up to its semicolon.
+// operands reads a list of operands and the semicolon behind it.
 func (b *body) operands() ([]operand, error) {
 	var list []operand
 	for !b.take(";") {
@@ -93,9 +96,10 @@ func (b *body) operands() ([]operand, error) {
 	return list, nil
 }
 
+// operand reads one operand.
 func (b *body) operand() (operand, error) {
 	switch {
-	case b.take("["):
+	case b.take("["): // [%rd1], [%rd1+8] or [%rd1+-8]
 		o := operand{mark: '[', text: b.next()}
 		if b.take("+") {
 			sign := int64(1)
@@ -109,7 +113,7 @@ func (b *body) operand() (operand, error) {
 			o.offset = sign * int64(n)
 		}
 		return o, b.expect("]")
-	case b.take("{"):
+	case b.take("{"): // {%f1, %f2}
 		o := operand{mark: '{'}
 		for !b.take("}") {
 			if len(o.list) > 0 {
@@ -119,7 +123,7 @@ func (b *body) operand() (operand, error) {
 			}
 			o.list = append(o.list, operand{text: b.next()})
 			if len(o.list) > 4 {
-				return o, b.errorf("a vector of more than four")
+				return o, b.errorf("a vector has more than four registers")
 			}
 		}
 		return o, nil
@@ -131,8 +135,8 @@ func (b *body) operand() (operand, error) {
 	return operand{text: sign + b.next()}, nil
 }
 
-// fits says whether a register of class c may stand where an instruction works
-// on type t. Bits fit any type of their size, and narrow values wider registers.
+// fits reports whether an instruction of type t may use a register of class c. Untyped bits fit any type
+// of their size, and narrow values fit wider registers.
 func (c class) fits(t string) bool {
 	switch t {
 	case "pred":
@@ -151,29 +155,30 @@ func (c class) fits(t string) bool {
 	return c == b64 // s64, u64, b64
 }
 
-// wide says whether a type is of 64 bits.
+// wide reports whether a type has 64 bits.
 func wide(t string) bool { return strings.HasSuffix(t, "64") }
 
-// read returns the register that holds o, of type t; numbers get one of their own.
+// read returns the register to read operand o from, as type t. A number gets a register of its own.
 func (b *body) read(o operand, t string) (int, error) {
 	if o.mark != 0 {
-		return 0, fmt.Errorf("an operand in %c where a value of type %s belongs", o.mark, t)
+		return 0, fmt.Errorf("an operand in %c is not a value of type %s", o.mark, t)
 	}
 	if _, _, err := b.register(o.text); err == nil || strings.HasPrefix(o.text, "%") {
 		return b.write(o, t)
 	}
+	// A shared variable's address, a float's bits, or an integer.
 	if at, shared := b.vars.at[o.text]; shared && wide(t) {
 		return b.constant64(uint64(at)), nil
 	}
 	if hex, float := strings.CutPrefix(o.text, "0f"); float && (t == "f32" || t == "b32") {
 		n, err := strconv.ParseUint(hex, 16, 32)
 		if err != nil || len(hex) != 8 {
-			return 0, fmt.Errorf("number %q", o.text)
+			return 0, fmt.Errorf("%q is not the bits of a binary32 number", o.text)
 		}
 		return b.constant32(uint32(n)), nil
 	}
 	if t == "f32" || t == "pred" {
-		return 0, fmt.Errorf("operand %q where a value of type %s belongs", o.text, t)
+		return 0, fmt.Errorf("operand %q is not a value of type %s", o.text, t)
 	}
 	n, err := integer(o.text)
 	switch {
@@ -187,6 +192,7 @@ func (b *body) read(o operand, t string) (int, error) {
 	return b.constant32(uint32(n)), nil
 }
 
+// integer reads an integer as 64 bits in two's complement.
 func integer(s string) (uint64, error) {
 	if strings.HasPrefix(s, "-") {
 		n, err := strconv.ParseInt(s, 0, 64)
@@ -195,7 +201,7 @@ func integer(s string) (uint64, error) {
 	return strconv.ParseUint(s, 0, 64)
 }
 
-// write returns the declared register o, which must fit type t.
+// write returns the declared register o. It must fit type t.
 func (b *body) write(o operand, t string) (int, error) {
 	c, r, err := b.register(o.text)
 	if err == nil && (o.mark != 0 || !c.fits(t)) {
@@ -204,6 +210,7 @@ func (b *body) write(o operand, t string) (int, error) {
 	return r, err
 }
 
+// constant32 returns a register with the value v.
 func (b *body) constant32(v uint32) int {
 	f := &b.k.files
 	return b.once("32 "+strconv.FormatUint(uint64(v), 16), func() int {
@@ -213,6 +220,7 @@ func (b *body) constant32(v uint32) int {
 	})
 }
 
+// constant64 returns a register with the value v.
 func (b *body) constant64(v uint64) int {
 	f := &b.k.files
 	return b.once("64 "+strconv.FormatUint(v, 16), func() int {
@@ -222,7 +230,8 @@ func (b *body) constant64(v uint64) int {
 	})
 }
 
-// special returns the register that a special one is read from.
+// special returns the register that has the value of a special register, such as %tid.x, and whether
+// there is a special register of that name.
 func (b *body) special(name string) (int, bool) {
 	base, axis, _ := strings.Cut(name, ".")
 	switch base {
@@ -241,7 +250,7 @@ func (b *body) special(name string) (int, bool) {
 	}), true
 }
 
-// once makes a register for a value the first time it is asked for.
+// once makes a register for a value, and returns the same register when called again.
 func (b *body) once(key string, make func() int) int {
 	at, ok := b.seen[key]
 	if !ok {
@@ -251,11 +260,10 @@ func (b *body) once(key string, make func() int) int {
 	return at
 }
 
-// address returns the register an address stands in, its offset included in
-// the second result.
+// address returns the register and the offset of an address.
 func (b *body) address(o operand) (reg int, offset int64, err error) {
 	if o.mark != '[' {
-		return 0, 0, fmt.Errorf("%q where an address belongs", o.text)
+		return 0, 0, fmt.Errorf("%q is not an address", o.text)
 	}
 	reg, err = b.read(operand{text: o.text}, "u64")
 	return reg, o.offset, err
@@ -264,12 +272,12 @@ func (b *body) address(o operand) (reg int, offset int64, err error) {
 // want checks the number of operands.
 func want(ops []operand, n int) error {
 	if len(ops) != n {
-		return fmt.Errorf("%d operands, want %d", len(ops), n)
+		return fmt.Errorf("there are %d operands, want %d", len(ops), n)
 	}
 	return nil
 }
 
-// refusal says why an opcode is not on the list.
+// refusal is the error of an opcode that is not on the list, with the reason.
 func refusal(op string) error {
 	parts := strings.Split(op, ".")
 	has := func(word string) bool {
@@ -280,14 +288,17 @@ func refusal(op string) error {
 		}
 		return false
 	}
-	rounds := map[string]bool{"add": true, "sub": true, "mul": true, "div": true, "sqrt": true, "fma": true, "mad": true, "rcp": true}
+	rounds := map[string]bool{
+		"add": true, "sub": true, "mul": true, "div": true, "sqrt": true, "fma": true, "mad": true, "rcp": true,
+	}
+	approximate := map[string]bool{"ex2": true, "lg2": true, "sin": true, "cos": true, "tanh": true}
 	switch {
-	case has("approx") || has("full") || parts[0] == "ex2" || parts[0] == "lg2" || parts[0] == "sin" || parts[0] == "cos" || parts[0] == "tanh":
+	case has("approx") || has("full") || approximate[parts[0]]:
 		return fmt.Errorf("refused: %s is approximate", op)
 	case has("ftz"):
 		return fmt.Errorf("refused: %s flushes subnormal numbers", op)
 	case has("atom") || has("red"):
-		return fmt.Errorf("refused: %s is atomic, so its order is not fixed", op)
+		return fmt.Errorf("refused: %s is atomic, so its sequence is not fixed", op)
 	case has("rz") || has("rm") || has("rp") || has("sat"):
 		return fmt.Errorf("refused: %s does not round to nearest even", op)
 	case rounds[parts[0]] && parts[len(parts)-1] == "f32" && !has("rn"):

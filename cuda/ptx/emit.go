@@ -5,18 +5,15 @@ import (
 	"strings"
 )
 
-// each calls f for every lane of mask.
-//
-// The builders below write their loops out over mask rather than through each
-// where it matters: the products.
+// each calls f for every lane of mask. The functions below that matter for speed have loops of their own.
 func each(mask uint32, f func(l int)) {
 	for ; mask != 0; mask &= mask - 1 {
 		f(bits.TrailingZeros32(mask))
 	}
 }
 
-// registers resolves the operands of an instruction: the first is written, as
-// type to, the rest are read, as types from.
+// resolve finds the registers of an instruction's operands: the first is written, as type to, the
+// others are read, as types from.
 func (b *body) resolve(o []operand, to string, from ...string) (r [4]int, err error) {
 	if err := want(o, 1+len(from)); err != nil {
 		return r, err
@@ -30,6 +27,8 @@ func (b *body) resolve(o []operand, to string, from ...string) (r [4]int, err er
 	return r, err
 }
 
+// two32 makes an instruction with two operands of up to 32 bits from f. Like all instructions here, it
+// is an error to read a register that an enabled lane has not written.
 func (b *body) two32(f func(x, y uint32) uint32, to, t string, o []operand) (exec, error) {
 	r, err := b.resolve(o, to, t, t)
 	return func(w *warp, mask uint32) error {
@@ -47,6 +46,7 @@ func (b *body) two32(f func(x, y uint32) uint32, to, t string, o []operand) (exe
 	}, err
 }
 
+// two64 makes an instruction with two operands of 64 bits.
 func (b *body) two64(f func(x, y uint64) uint64, t string, o []operand) (exec, error) {
 	r, err := b.resolve(o, t, t, t)
 	return func(w *warp, mask uint32) error {
@@ -64,6 +64,7 @@ func (b *body) two64(f func(x, y uint64) uint64, t string, o []operand) (exec, e
 	}, err
 }
 
+// shift64 makes a shift of 64 bits by a distance of 32 bits.
 func (b *body) shift64(f func(x uint64, by uint32) uint64, t string, o []operand) (exec, error) {
 	r, err := b.resolve(o, t, t, "u32")
 	return func(w *warp, mask uint32) error {
@@ -77,6 +78,7 @@ func (b *body) shift64(f func(x uint64, by uint32) uint64, t string, o []operand
 	}, err
 }
 
+// product64 makes a product of 64 bits of operands of 32 bits.
 func (b *body) product64(f func(x, y uint32) uint64, t string, o []operand) (exec, error) {
 	r, err := b.resolve(o, "u64", t, t)
 	return func(w *warp, mask uint32) error {
@@ -90,6 +92,7 @@ func (b *body) product64(f func(x, y uint32) uint64, t string, o []operand) (exe
 	}, err
 }
 
+// one32 makes an instruction with one operand of 32 bits, or a conversion.
 func (b *body) one32(f func(x uint32) uint32, to, from string, o []operand) (exec, error) {
 	r, err := b.resolve(o, to, from)
 	return func(w *warp, mask uint32) error {
@@ -104,6 +107,7 @@ func (b *body) one32(f func(x uint32) uint32, to, from string, o []operand) (exe
 	}, err
 }
 
+// one64 makes an instruction with one operand of 64 bits.
 func (b *body) one64(f func(x uint64) uint64, t string, o []operand) (exec, error) {
 	r, err := b.resolve(o, t, t)
 	return func(w *warp, mask uint32) error {
@@ -118,6 +122,7 @@ func (b *body) one64(f func(x uint64) uint64, t string, o []operand) (exec, erro
 	}, err
 }
 
+// three32 makes an instruction with three operands of 32 bits.
 func (b *body) three32(f func(x, y, z uint32) uint32, t string, o []operand) (exec, error) {
 	r, err := b.resolve(o, t, t, t, t)
 	return func(w *warp, mask uint32) error {
@@ -135,7 +140,7 @@ func (b *body) three32(f func(x, y, z uint32) uint32, t string, o []operand) (ex
 	}, err
 }
 
-// logic is of one or two predicates, which are lanes' bits in a word.
+// logic makes an instruction on one or two predicates.
 func (b *body) logic(f func(x, y uint32) uint32, two bool, o []operand) (exec, error) {
 	from := []string{"pred"}
 	if two {
@@ -164,7 +169,7 @@ func (b *body) logic(f func(x, y uint32) uint32, two bool, o []operand) (exec, e
 	}, err
 }
 
-// set gives all lanes of mask one value of a predicate.
+// set sets a predicate to value for all lanes of mask.
 func (w *warp) set(p int, mask uint32, value bool) {
 	w.known[inPred][p] |= mask
 	w.p[p] &^= mask
@@ -173,7 +178,9 @@ func (w *warp) set(p int, mask uint32, value bool) {
 	}
 }
 
+// setp makes a comparison, whose result is a predicate.
 func (b *body) setp(op, cmp, t string, o []operand) (exec, error) {
+	// The test of one lane, for the width of the type.
 	r, err := b.resolve(o, "pred", t, t)
 	file := in32
 	var test func(w *warp, l int) bool
@@ -205,6 +212,7 @@ func (b *body) setp(op, cmp, t string, o []operand) (exec, error) {
 	}, err
 }
 
+// selp makes a selection of one of two operands by a predicate.
 func (b *body) selp(op, t string, o []operand) (exec, error) {
 	switch t {
 	case "b16", "b32", "u32", "s32", "f32", "b64", "u64", "s64":
@@ -217,6 +225,7 @@ func (b *body) selp(op, t string, o []operand) (exec, error) {
 		file = in64
 	}
 	return func(w *warp, mask uint32) error {
+		// Only the operand that a lane selects must have been written.
 		known, p := w.known[file], w.p[r[3]]
 		bad := mask &^ w.known[inPred][r[3]]
 		bad |= mask & p &^ known[r[1]]
@@ -231,7 +240,7 @@ func (b *body) selp(op, t string, o []operand) (exec, error) {
 	}, err
 }
 
-// copy copies a register's lanes to another of its file.
+// copy copies the lanes of mask from one register to another of the same file.
 func (w *warp) copy(file, to, from int, mask uint32) {
 	if file == in64 {
 		each(mask, func(l int) { w.r64[to][l] = w.r64[from][l] })
@@ -240,6 +249,7 @@ func (w *warp) copy(file, to, from int, mask uint32) {
 	each(mask, func(l int) { w.r32[to][l] = w.r32[from][l] })
 }
 
+// mov makes a copy of a register, a special register or a number.
 func (b *body) mov(op, t string, o []operand) (exec, error) {
 	switch t {
 	case "b16", "u16", "b32", "u32", "s32", "f32", "b64", "u64", "s64":
@@ -252,6 +262,7 @@ func (b *body) mov(op, t string, o []operand) (exec, error) {
 	if o[0].mark == '{' {
 		return b.halves(op, o)
 	}
+	// Special registers have type u32.
 	to, err := b.write(o[0], t)
 	if err != nil {
 		return nil, err
@@ -279,7 +290,7 @@ func (b *body) mov(op, t string, o []operand) (exec, error) {
 	}, nil
 }
 
-// halves is mov.b64 {low, high}, x.
+// halves makes mov.b64 {low, high}, x.
 func (b *body) halves(op string, o []operand) (exec, error) {
 	if op != "mov.b64" || len(o[0].list) != 2 {
 		return nil, refusal(op + " of a vector")
@@ -307,11 +318,11 @@ func (b *body) halves(op string, o []operand) (exec, error) {
 	}, err
 }
 
-// widths is the conversions between 32 and 64 bits.
+// widths makes the conversions between 32 and 64 bits.
 func (b *body) widths(op string, o []operand) (exec, error) {
 	parts := strings.Split(op, ".")
 	switch op {
-	case "cvt.u64.u32", "cvt.s64.s32":
+	case "cvt.u64.u32", "cvt.s64.s32": // extension by zeros or by the sign
 		r, err := b.resolve(o, "u64", parts[2])
 		return func(w *warp, mask uint32) error {
 			if bad := mask &^ w.known[in32][r[1]]; bad != 0 {
@@ -327,7 +338,7 @@ func (b *body) widths(op string, o []operand) (exec, error) {
 			})
 			return nil
 		}, err
-	case "cvt.u32.u64":
+	case "cvt.u32.u64": // the low half
 		r, err := b.resolve(o, "u32", "u64")
 		return func(w *warp, mask uint32) error {
 			if bad := mask &^ w.known[in64][r[1]]; bad != 0 {
@@ -342,22 +353,22 @@ func (b *body) widths(op string, o []operand) (exec, error) {
 	return nil, refusal(op)
 }
 
-// sources gives, by form of shfl.sync, the lane that lane l reads from.
+// sources has for each form of shfl.sync the lane that lane l reads from.
 var sources = map[string]func(l, by uint32) uint32{
 	"shfl.sync.idx.b32":  func(_, by uint32) uint32 { return by & 31 },
 	"shfl.sync.bfly.b32": func(l, by uint32) uint32 { return l ^ by&31 },
 	"shfl.sync.down.b32": func(l, by uint32) uint32 {
-		if l+by&31 > 31 {
+		if l+by&31 > 31 { // beyond the warp: its own value
 			return l
 		}
 		return l + by&31
 	},
 }
 
-// together is the error of an exchange that not all lanes it names are at.
+// together returns an error unless all 32 lanes execute an exchange, and its mask o names all of them.
 func together(mask uint32, o operand) error {
 	if n, err := integer(o.text); err != nil || uint32(n) != ^uint32(0) {
-		return &laneError{0, "names lanes other than all 32"}
+		return &laneError{0, "does not name all 32 lanes"}
 	}
 	if mask != ^uint32(0) {
 		return &laneError{bits.TrailingZeros32(mask), "is an exchange that not all lanes it names reach"}
@@ -365,8 +376,9 @@ func together(mask uint32, o operand) error {
 	return nil
 }
 
-// exchange is shfl.sync among all lanes of a warp, and vote.sync.ballot.
+// exchange makes the exchanges between the lanes of a warp: shfl.sync and vote.sync.ballot.
 func (b *body) exchange(op string, o []operand) (exec, error) {
+	// A ballot gives every lane the predicate's bits of all lanes.
 	if op == "vote.sync.ballot.b32" {
 		if err := want(o, 3); err != nil {
 			return nil, err
@@ -386,6 +398,7 @@ func (b *body) exchange(op string, o []operand) (exec, error) {
 			return nil
 		}, err
 	}
+	// A shuffle gives every lane the value of another lane.
 	source := sources[op]
 	if source == nil {
 		return nil, refusal(op)
@@ -406,7 +419,7 @@ func (b *body) exchange(op string, o []operand) (exec, error) {
 			return unwritten(bad)
 		}
 		known[r[0]] = mask
-		x, by := w.r32[r[1]], &w.r32[r[2]]
+		x, by := w.r32[r[1]], &w.r32[r[2]] // x is a copy: the result may be the same register
 		for l := range uint32(lanes) {
 			w.r32[r[0]][l] = x[source(l, by[l])]
 		}

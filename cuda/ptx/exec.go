@@ -6,10 +6,11 @@ import (
 	"math/bits"
 )
 
+// lanes is the number of threads in a warp.
 const lanes = 32
 
-// files are the register files of a kernel: how many registers each has, and
-// the constants and special registers among them.
+// files is the register files of a kernel: the number of registers of each, and the constants and
+// special registers among them.
 type files struct {
 	n32, n64, preds int
 	const32         []constant[uint32]
@@ -17,6 +18,7 @@ type files struct {
 	specials        []constant[string]
 }
 
+// constant is a register with a fixed value.
 type constant[T any] struct {
 	at    int
 	value T
@@ -35,31 +37,33 @@ func (f *files) grow(c class, n int) int {
 	return *count - n
 }
 
+// A register has a value for each lane.
 type (
 	reg32 [lanes]uint32
 	reg64 [lanes]uint64
 )
 
-// warp is 32 threads of a block with their registers, and for each register
-// the lanes that have written it.
+// warp is 32 threads of a block with their registers. For each register it also has the lanes that
+// have written it.
 type warp struct {
 	run    *run
-	first  uint32 // its first thread's number in the block
+	first  uint32 // the number of its first thread in the block
 	r32    []reg32
 	r64    []reg64
-	p      []uint32
-	known  [3][]uint32 // of r32, r64 and p
+	p      []uint32    // predicates, one bit for each lane
+	known  [3][]uint32 // of r32, r64 and p: the lanes that have written it
 	paths  []path      // the last one runs, the others wait for it
 	halted bool        // at a barrier
 }
 
-// path is threads of a warp that go together, up to an instruction where
-// others wait for them.
+// path is the threads of a warp that execute the same instructions, from at to the instruction join,
+// where others wait for them. mask has a bit for each of them.
 type path struct {
 	at, join int
 	mask     uint32
 }
 
+// The register files.
 const (
 	in32 = iota
 	in64
@@ -69,31 +73,32 @@ const (
 // instr is a decoded instruction.
 type instr struct {
 	kind   kind
-	guard  int // predicate register, or -1
-	negate bool
+	guard  int  // predicate register that enables lanes, or -1
+	negate bool // the guard enables lanes where it is false
 	exec   func(w *warp, mask uint32) error
-	label  string
-	target int
-	join   int // where the threads that a branch parts meet
+	label  string // of a branch
+	target int    // of a branch: the instruction at its label
+	join   int    // of a branch: the instruction where its threads converge again
 	line   int
 	text   string
 }
 
+// kind says how an instruction changes the flow of a warp.
 type kind uint8
 
 const (
-	plain kind = iota
-	branch
-	barrier
-	leave
+	plain   kind = iota // it runs exec and goes on
+	branch              // bra
+	barrier             // bar.sync
+	leave               // ret, exit
 )
 
-// unwritten is the error of reading a register no instruction wrote.
+// unwritten is the error of reading a register that no instruction has written.
 func unwritten(mask uint32) error {
 	return &laneError{bits.TrailingZeros32(mask), "reads a register that was never written"}
 }
 
-// laneError is what is wrong with one lane of a warp.
+// laneError is an error of one lane of a warp.
 type laneError struct {
 	lane int
 	why  string
@@ -101,7 +106,8 @@ type laneError struct {
 
 func (e *laneError) Error() string { return e.why }
 
-// reset gives a warp its registers at the start of a block.
+// reset prepares a warp for the start of a block: constants and special registers have values, the
+// others none.
 func (w *warp) reset(k *Kernel, first uint32) {
 	f := &k.files
 	w.first, w.halted = first, false
@@ -137,6 +143,7 @@ func (w *warp) reset(k *Kernel, first uint32) {
 func (w *warp) advance() error {
 	code := w.run.kernel.code
 	for len(w.paths) > 0 && !w.halted {
+		// A path that has reached its join is done: the path below has its threads.
 		p := &w.paths[len(w.paths)-1]
 		if p.at == p.join || p.mask == 0 {
 			w.paths = w.paths[:len(w.paths)-1]
@@ -144,17 +151,18 @@ func (w *warp) advance() error {
 		}
 		in := &code[p.at]
 		if w.run.budget--; w.run.budget < 0 {
-			return w.fault(in, errors.New("is beyond the number of instructions allowed: the kernel does not end"))
+			return w.trap(in, errors.New("is beyond the number of instructions allowed: the kernel does not end"))
 		}
 		if err := w.step(p, in); err != nil {
-			return w.fault(in, err)
+			return w.trap(in, err)
 		}
 	}
 	return nil
 }
 
-// step runs one instruction for the path p, the last one.
+// step executes one instruction of p, the last path.
 func (w *warp) step(p *path, in *instr) error {
+	// mask is the threads for which the instruction is enabled.
 	mask := p.mask
 	if in.guard >= 0 {
 		if bad := mask &^ w.known[inPred][in.guard]; bad != 0 {
@@ -182,17 +190,18 @@ func (w *warp) step(p *path, in *instr) error {
 		w.halted = true
 	case leave:
 		p.at++
-		for i := range w.paths {
+		for i := range w.paths { // the threads leave the paths that wait for them, too
 			w.paths[i].mask &^= mask
 		}
 	}
 	return nil
 }
 
-// branch parts a path in those of mask, who go to the target, and the others.
-// All of them wait for one another at the branch's join.
+// branch divides a path: the threads of mask go to the target, the others to the next instruction. All
+// of them wait for one another at the branch's join.
 func (w *warp) branch(p *path, in *instr, mask uint32) {
 	here, next := p.mask, p.at+1
+	// Without divergence there is nothing to divide.
 	switch mask {
 	case here:
 		p.at = in.target
@@ -201,6 +210,7 @@ func (w *warp) branch(p *path, in *instr, mask uint32) {
 		p.at = next
 		return
 	}
+	// p now waits at the join. If that is where p ends too, it is not needed.
 	if p.at = in.join; p.at == p.join {
 		w.paths = w.paths[:len(w.paths)-1]
 	}
@@ -212,8 +222,8 @@ func (w *warp) branch(p *path, in *instr, mask uint32) {
 	}
 }
 
-// fault says where an error is.
-func (w *warp) fault(in *instr, err error) error {
+// trap is err with its place: the kernel, the instruction and the thread.
+func (w *warp) trap(in *instr, err error) error {
 	lane := 0
 	if e, ok := err.(*laneError); ok {
 		lane = e.lane
@@ -226,16 +236,17 @@ func (w *warp) fault(in *instr, err error) error {
 	}
 }
 
-// Trap is what a kernel did that no kernel may do.
+// Trap is the error of a kernel that did something undefined, such as a race.
 type Trap struct {
 	Kernel      string
 	Line        int // of the PTX
 	Instruction string
 	Block       [3]uint32
 	Thread      [3]uint32
-	Why         string
+	Why         string // such as "reads a register that was never written"
 }
 
-func (f *Trap) Error() string {
-	return fmt.Sprintf("kernel %s, line %d, block %v thread %v: `%s` %s", f.Kernel, f.Line, f.Block, f.Thread, f.Instruction, f.Why)
+func (t *Trap) Error() string {
+	return fmt.Sprintf("kernel %s, line %d, block %v thread %v: `%s` %s",
+		t.Kernel, t.Line, t.Block, t.Thread, t.Instruction, t.Why)
 }

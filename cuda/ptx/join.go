@@ -1,11 +1,11 @@
 package ptx
 
-// joins finds, for every guarded branch, where the threads that it parts come
-// together again: the nearest instruction that all ways from it to the end of
-// the kernel pass, its immediate post-dominator. Dominators are found by the
-// algorithm of Cooper, Harvey and Kennedy, "A simple, fast dominance algorithm",
-// 2001, on the reversed graph, whose root is the end.
+// joins finds for every branch the instruction where its threads converge again: its immediate
+// post-dominator, which is the first instruction that all paths from the branch to the end of the
+// kernel have in common. The algorithm is that of Cooper, Harvey and Kennedy, "A simple, fast
+// dominance algorithm", 2001, on the reversed graph, whose root is the end.
 func joins(code []instr) {
+	// The edges of the reversed graph.
 	end := len(code)
 	before := make([][]int, end+1)
 	for i := range code {
@@ -14,6 +14,8 @@ func joins(code []instr) {
 		}
 	}
 	order, rank := postorder(before, end)
+	// join[i] is the immediate post-dominator found so far, -1 for none. Repeat, from the end
+	// to the start, until nothing changes.
 	join := make([]int, end+1)
 	for i := range join {
 		join[i] = -1
@@ -21,7 +23,7 @@ func joins(code []instr) {
 	join[end] = end
 	for changed := true; changed; {
 		changed = false
-		for at := len(order) - 2; at >= 0; at-- { // but the root
+		for at := len(order) - 2; at >= 0; at-- { // without the root
 			i, best := order[at], -1
 			for _, to := range successors(code, i) {
 				switch {
@@ -38,13 +40,13 @@ func joins(code []instr) {
 		}
 	}
 	for i := range code {
-		if code[i].join = join[i]; join[i] < 0 { // no way to the end
+		if code[i].join = join[i]; join[i] < 0 { // no path leads to the end
 			code[i].join = end
 		}
 	}
 }
 
-// successors are the instructions that may follow, len(code) for the end.
+// successors returns the instructions that may follow instruction i; len(code) means the end.
 func successors(code []instr, i int) []int {
 	in := &code[i]
 	to := i + 1
@@ -60,10 +62,10 @@ func successors(code []instr, i int) []int {
 	return []int{to}
 }
 
-// postorder numbers what the root reaches, itself last.
+// postorder returns the nodes that root reaches in postorder, root last, and by node its rank.
 func postorder(edges [][]int, root int) (order, rank []int) {
 	rank = make([]int, len(edges))
-	next := make([]int, len(edges)) // how many edges were followed, plus one
+	next := make([]int, len(edges)) // by node: the number of edges followed, plus one; 0 if not visited
 	stack := []int{root}
 	next[root] = 1
 	for len(stack) > 0 {
@@ -83,7 +85,7 @@ func postorder(edges [][]int, root int) (order, rank []int) {
 	return order, rank
 }
 
-// meet is the nearest common ancestor of a and b.
+// meet returns the nearest common ancestor of a and b in the tree of parents.
 func meet(parent, rank []int, a, b int) int {
 	for a != b {
 		if rank[a] < rank[b] {

@@ -6,23 +6,23 @@ import (
 	"math"
 )
 
-// run is a launch.
+// run is the state of one launch.
 type run struct {
 	kernel    *Kernel
 	mem       *AddressSpace
 	grid      [3]uint32
 	blockSize [3]uint32
-	block     [3]uint32
+	block     [3]uint32 // the block that runs now
 	params    []byte
 	shared    *span
 	clock     clock
-	budget    int64
+	budget    int64 // instructions left
 }
 
-// Launch runs the kernel on a grid of blocks of threads, the blocks one after
-// the other. Params are the parameters, little endian, each aligned to its
-// size. A budget above 0 is how many instructions of warps may run. The error is
-// a [*Trap] when it is the kernel's; memory then holds what was written so far.
+// Launch runs the kernel on a grid of blocks of threads, one block after the other. params are the
+// parameters, little endian, each aligned to its size. A budget above 0 limits the number of
+// instructions that warps may execute. An error of the kernel is a [*Trap]; memory then has the
+// bytes written so far.
 func (k *Kernel) Launch(m *AddressSpace, grid, block [3]uint32, params []byte, budget int64) error {
 	r, warps, err := k.start(m, grid, block, params, budget)
 	if err != nil {
@@ -41,8 +41,7 @@ func (k *Kernel) Launch(m *AddressSpace, grid, block [3]uint32, params []byte, b
 	return nil
 }
 
-// LaunchBlock runs one block of such a grid, which may be a far one of more than
-// there is time for.
+// LaunchBlock runs only block at of a grid, for grids that are too large to run.
 func (k *Kernel) LaunchBlock(m *AddressSpace, grid, block, at [3]uint32, params []byte, budget int64) error {
 	r, warps, err := k.start(m, grid, block, params, budget)
 	if err != nil {
@@ -50,7 +49,7 @@ func (k *Kernel) LaunchBlock(m *AddressSpace, grid, block, at [3]uint32, params 
 	}
 	for i, n := range grid {
 		if at[i] >= n {
-			return fmt.Errorf("launch %s: block %v of a grid of %v", k.Name, at, grid)
+			return fmt.Errorf("launch %s: block %v is not in the grid %v", k.Name, at, grid)
 		}
 	}
 	r.block = at
@@ -62,16 +61,19 @@ func (k *Kernel) start(m *AddressSpace, grid, block [3]uint32, params []byte, bu
 	threads := uint64(block[0]) * uint64(block[1]) * uint64(block[2])
 	switch {
 	case threads == 0 || threads > uint64(k.threads) || threads%lanes != 0:
-		return nil, nil, fmt.Errorf("launch %s: blocks of %v threads: not whole warps, up to %d threads", k.Name, block, k.threads)
-	case grid[0] == 0 || grid[1] == 0 || grid[2] == 0 || grid[0] > math.MaxInt32 || grid[1] > math.MaxUint16 || grid[2] > math.MaxUint16:
-		return nil, nil, fmt.Errorf("launch %s: grid %v is beyond a device's", k.Name, grid)
+		return nil, nil, fmt.Errorf("launch %s: blocks of %v threads are not whole warps of up to %d threads",
+			k.Name, block, k.threads)
+	case min(grid[0], grid[1], grid[2]) == 0 || grid[0] > math.MaxInt32 || max(grid[1], grid[2]) > math.MaxUint16:
+		return nil, nil, fmt.Errorf("launch %s: grid %v is beyond a device's limits", k.Name, grid)
 	case len(params) != k.paramBytes():
-		return nil, nil, fmt.Errorf("launch %s: %d bytes of parameters, want %d", k.Name, len(params), k.paramBytes())
+		return nil, nil, fmt.Errorf("launch %s: there are %d bytes of parameters, want %d",
+			k.Name, len(params), k.paramBytes())
 	}
 	if budget <= 0 {
 		budget = math.MaxInt64
 	}
 	r := &run{kernel: k, mem: m, grid: grid, blockSize: block, params: params, budget: budget}
+	// A new epoch: what earlier launches touched is no race.
 	r.shared = newSpan(0, make([]byte, k.shared))
 	m.epoch++
 	r.clock.launch = m.epoch
@@ -82,19 +84,20 @@ func (k *Kernel) start(m *AddressSpace, grid, block [3]uint32, params []byte, bu
 	return r, warps, nil
 }
 
-// runBlock runs the warps from barrier to barrier.
+// runBlock runs the warps of one block, all of them from barrier to barrier.
 func (r *run) runBlock(warps []warp) error {
 	m := r.mem
 	if m.epoch > math.MaxUint32-1<<20 {
-		return fmt.Errorf("launch %s: the memory's clock has run out: take a new one", r.kernel.Name)
+		return fmt.Errorf("launch %s: the memory has no epochs left: make a new AddressSpace", r.kernel.Name)
 	}
+	// Every block has an epoch of its own, and shared memory and registers without values.
 	m.epoch++
 	r.clock.block, r.clock.now = m.epoch, m.epoch
 	clear(r.shared.known)
 	for i := range warps {
 		warps[i].reset(r.kernel, uint32(i)*lanes)
 	}
-	for {
+	for { // one turn for each barrier
 		halted := 0
 		for i := range warps {
 			if err := warps[i].advance(); err != nil {
@@ -115,8 +118,7 @@ func (r *run) runBlock(warps []warp) error {
 	}
 }
 
-// release lets the warps go on behind a barrier, which must be the same for
-// all of them.
+// release lets the warps go on after a barrier. All must wait at the same instruction.
 func (r *run) release(warps []warp) error {
 	var waiting *warp
 	for i := range warps {
@@ -130,7 +132,8 @@ func (r *run) release(warps []warp) error {
 		w := &warps[i]
 		top := len(w.paths) - 1
 		if !w.halted || w.paths[top].at != at {
-			return waiting.fault(&r.kernel.code[at], errors.New("is a barrier that not all warps of the block reach"))
+			err := errors.New("is a barrier that not all warps of the block reach")
+			return waiting.trap(&r.kernel.code[at], err)
 		}
 		w.halted = false
 		w.paths[top].at++
@@ -138,7 +141,7 @@ func (r *run) release(warps []warp) error {
 	return nil
 }
 
-// special is the value of a special register for a thread of the block.
+// special is the value of a special register, such as %tid.x, for a thread of the block.
 func (r *run) special(name string, thread uint32) uint32 {
 	var v [3]uint32
 	switch name[:len(name)-2] {

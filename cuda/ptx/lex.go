@@ -5,13 +5,13 @@ import (
 	"strings"
 )
 
-// token is a word or a mark of PTX.
+// token is a word or a punctuation mark of PTX.
 type token struct {
 	text string
 	line int
 }
 
-// lex cuts a module into tokens, without comments.
+// lex divides a module into tokens. It drops comments.
 func lex(src string) ([]token, error) {
 	var ts []token
 	line := 1
@@ -28,7 +28,8 @@ func lex(src string) ([]token, error) {
 				n = len(src) - i
 			}
 			i += n
-		case strings.HasPrefix(src[i:], `"nounroll"`): // a hint to the driver's compiler, the only string
+		case strings.HasPrefix(src[i:], `"nounroll"`):
+			// A hint to the driver's compiler, the only string in our modules.
 			ts = append(ts, token{`"nounroll"`, line})
 			i += len(`"nounroll"`)
 		case wordByte(c):
@@ -48,6 +49,8 @@ func lex(src string) ([]token, error) {
 	return ts, nil
 }
 
+// wordByte reports whether c may be part of a word.
 func wordByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '$' || c == '%' || c == '.'
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' ||
+		strings.IndexByte("_$%.", c) >= 0
 }

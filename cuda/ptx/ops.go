@@ -8,13 +8,15 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// The list of instructions: those of two operands, one and three, by width;
-// then comparisons, selects, moves, conversions, exchanges among lanes, loads
-// and stores. What is in none of them is refused.
+// The list of allowed instructions: tables of those with two operands, one and three, by the width of
+// registers; then comparisons, selections, moves, conversions, exchanges between lanes, loads and
+// stores. An instruction that none of them has is an error.
 
+// number is the binary32 number with the given bits, pattern the bits of a number.
 func number(b uint32) float32  { return math.Float32frombits(b) }
 func pattern(x float32) uint32 { return math.Float32bits(x) }
 
+// two32 has the instructions with two operands of up to 32 bits.
 var two32 = map[string]func(x, y uint32) uint32{
 	"add.s32":    func(x, y uint32) uint32 { return x + y },
 	"sub.s32":    func(x, y uint32) uint32 { return x - y },
@@ -39,6 +41,7 @@ var two32 = map[string]func(x, y uint32) uint32{
 	"div.rn.f32": func(x, y uint32) uint32 { return pattern(number(x) / number(y)) },
 }
 
+// two64 has the instructions with two operands of 64 bits.
 var two64 = map[string]func(x, y uint64) uint64{
 	"add.s64":    func(x, y uint64) uint64 { return x + y },
 	"sub.s64":    func(x, y uint64) uint64 { return x - y },
@@ -52,20 +55,20 @@ var two64 = map[string]func(x, y uint64) uint64{
 	"xor.b64":    func(x, y uint64) uint64 { return x ^ y },
 }
 
-// shifts64 take their distance from a register of 32 bits.
+// shifts64 has the shifts of 64 bits, whose distance has 32 bits.
 var shifts64 = map[string]func(x uint64, by uint32) uint64{
 	"shl.b64": func(x uint64, by uint32) uint64 { return x << by },
 	"shr.u64": func(x uint64, by uint32) uint64 { return x >> by },
 	"shr.s64": func(x uint64, by uint32) uint64 { return uint64(int64(x) >> by) },
 }
 
-// products64 are of operands of 32 bits.
+// products64 has the products of 64 bits, whose operands have 32 bits.
 var products64 = map[string]func(x, y uint32) uint64{
 	"mul.wide.u32": func(x, y uint32) uint64 { return uint64(x) * uint64(y) },
 	"mul.wide.s32": func(x, y uint32) uint64 { return uint64(int64(int32(x)) * int64(int32(y))) },
 }
 
-// A division by zero has no defined result in PTX.
+// quotient and remainder return some number for a division by zero, whose result PTX does not define.
 func quotient[T uint32 | uint64](x, y T) T {
 	if y == 0 {
 		return ^T(0)
@@ -80,21 +83,25 @@ func remainder[T uint32 | uint64](x, y T) T {
 	return x % y
 }
 
+// one32 has the instructions with one operand of 32 bits. The binary64 root, rounded again, is the
+// correctly rounded root, because 53 >= 2*24+2 bits.
 var one32 = map[string]func(x uint32) uint32{
 	"not.b32":     func(x uint32) uint32 { return ^x },
 	"neg.s32":     func(x uint32) uint32 { return -x },
 	"neg.f32":     func(x uint32) uint32 { return x ^ 1<<31 },
-	"sqrt.rn.f32": func(x uint32) uint32 { return pattern(float32(math.Sqrt(float64(number(x))))) }, // 53 >= 2*24+2 bits
+	"sqrt.rn.f32": func(x uint32) uint32 { return pattern(float32(math.Sqrt(float64(number(x))))) },
 	"popc.b32":    func(x uint32) uint32 { return uint32(bits.OnesCount32(x)) },
 	"clz.b32":     func(x uint32) uint32 { return uint32(bits.LeadingZeros32(x)) },
 	"brev.b32":    bits.Reverse32,
 }
 
+// one64 has the instructions with one operand of 64 bits.
 var one64 = map[string]func(x uint64) uint64{
 	"not.b64": func(x uint64) uint64 { return ^x },
 	"neg.s64": func(x uint64) uint64 { return -x },
 }
 
+// three32 has the instructions with three operands of 32 bits.
 var three32 = map[string]func(x, y, z uint32) uint32{
 	"fma.rn.f32": func(x, y, z uint32) uint32 { return pattern(kernel.Fma(number(x), number(y), number(z))) },
 	"mad.lo.s32": func(x, y, z uint32) uint32 { return x*y + z },
@@ -107,8 +114,8 @@ var three32 = map[string]func(x, y, z uint32) uint32{
 	},
 }
 
-// cvt lists conversions that are exact, or round to nearest even, from and to
-// registers of 32 bits. Types of 8 and 16 bits take the low bits.
+// cvt has the conversions between registers of 32 bits. They are exact or round to nearest even. Types
+// of 8 and 16 bits are the low bits of a register.
 var cvt = map[string]func(x uint32) uint32{
 	"cvt.rn.f32.s32": func(x uint32) uint32 { return pattern(float32(int32(x))) },
 	"cvt.rn.f32.u32": func(x uint32) uint32 { return pattern(float32(x)) },
@@ -120,7 +127,7 @@ var cvt = map[string]func(x uint32) uint32{
 	"cvt.u16.u32":    func(x uint32) uint32 { return x & 0xffff },
 }
 
-// comparisons of integers and of numbers; those with u hold for NaN as well.
+// order returns the comparison of that name, nil for an unknown name. All are false for NaN.
 func order[T int16 | int32 | uint32 | int64 | uint64 | float32](cmp string) func(x, y T) bool {
 	switch cmp {
 	case "eq":
@@ -139,7 +146,7 @@ func order[T int16 | int32 | uint32 | int64 | uint64 | float32](cmp string) func
 	return nil
 }
 
-// compare returns what setp does on 32 bits.
+// compare returns the test of setp on 32 bits, nil if there is none.
 func compare(cmp, t string) func(x, y uint32) bool {
 	switch t {
 	case "s16":
@@ -156,7 +163,10 @@ func compare(cmp, t string) func(x, y uint32) bool {
 		}
 		return order[uint32](cmp)
 	case "f32":
-		opposite := map[string]string{"equ": "ne", "neu": "eq", "ltu": "ge", "leu": "gt", "gtu": "le", "geu": "lt"}[cmp]
+		// A comparison with u is true for NaN: it is the opposite of the opposite one.
+		opposite := map[string]string{
+			"equ": "ne", "neu": "eq", "ltu": "ge", "leu": "gt", "gtu": "le", "geu": "lt",
+		}[cmp]
 		if f := order[float32](opposite); f != nil {
 			return func(x, y uint32) bool { return !f(number(x), number(y)) }
 		}
@@ -167,7 +177,7 @@ func compare(cmp, t string) func(x, y uint32) bool {
 	return nil
 }
 
-// compare64 returns what setp does on 64 bits.
+// compare64 returns the test of setp on 64 bits, nil if there is none.
 func compare64(cmp, t string) func(x, y uint64) bool {
 	switch t {
 	case "s64":
@@ -183,7 +193,7 @@ func compare64(cmp, t string) func(x, y uint64) bool {
 	return nil
 }
 
-// logic lists the operations on predicates, lanes as bits.
+// logic has the operations on predicates, which are words with a bit for each lane.
 var logic = map[string]func(x, y uint32) uint32{
 	"and.pred": func(x, y uint32) uint32 { return x & y },
 	"or.pred":  func(x, y uint32) uint32 { return x | y },
@@ -192,8 +202,9 @@ var logic = map[string]func(x, y uint32) uint32{
 	"mov.pred": func(x, _ uint32) uint32 { return x },
 }
 
-// compile decodes an instruction that is no branch.
+// compile decodes an instruction that does not change the flow.
 func (b *body) compile(op string, o []operand) (exec, error) {
+	// The last part of an opcode is its type. First the tables.
 	parts := strings.Split(op, ".")
 	last := parts[len(parts)-1]
 	switch {
@@ -218,6 +229,7 @@ func (b *body) compile(op string, o []operand) (exec, error) {
 	case logic[op] != nil:
 		return b.logic(logic[op], len(o) == 3, o)
 	}
+	// Then instructions with variants.
 	switch parts[0] {
 	case "setp":
 		if len(parts) == 3 {

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// Limits of a module: what is beyond them is no kernel of ours.
+// The limits of a module. Our kernels are far below them.
 const (
 	maxSource    = 16 << 20
 	maxRegisters = 1 << 16
-	maxShared    = 48 << 10 // what every device gives a block without asking
+	maxShared    = 48 << 10 // bytes of shared memory that every device gives a block by default
 	maxParams    = 64
 	maxThreads   = 1024    // of a block
 	maxCode      = 1 << 16 // instructions of a kernel
 )
 
-// Module is a parsed module.
+// Module is a parsed module. It does not change, and several goroutines may launch its kernels.
 type Module struct {
 	kernels []*Kernel
 }
@@ -26,24 +26,22 @@ type Module struct {
 type Kernel struct {
 	Name    string
 	params  []param
-	threads int // of a block, at most
-	shared  int // bytes
+	threads int // the largest number of threads in a block
+	shared  int // bytes of shared memory
 	code    []instr
 	files   files
 }
 
-// param is a parameter of a kernel: bytes offset to offset+size-1 of the block
-// of parameters.
+// param is a parameter of a kernel: bytes offset to offset+size-1 of the parameters.
 type param struct {
 	name         string
 	offset, size int
 }
 
-// Parse reads a module. The error names the line, and the instruction where
-// one is refused.
+// Parse reads a module. The error names the line, and the instruction if that is not allowed.
 func Parse(src string) (*Module, error) {
 	if len(src) > maxSource {
-		return nil, fmt.Errorf("parse PTX: %d bytes, at most %d", len(src), maxSource)
+		return nil, fmt.Errorf("parse PTX: it has %d bytes, the limit is %d", len(src), maxSource)
 	}
 	ts, err := lex(src)
 	if err == nil {
@@ -65,11 +63,10 @@ func (m *Module) Kernel(name string) *Kernel {
 	return nil
 }
 
-// Kernels returns the entries in the module's order.
+// Kernels returns the entries in the sequence of the module.
 func (m *Module) Kernels() []*Kernel { return m.kernels }
 
-// ParamSizes returns the size of each parameter in bytes, which is its
-// alignment too.
+// ParamSizes returns the size of each parameter in bytes, which is also its alignment.
 func (k *Kernel) ParamSizes() []int {
 	var sizes []int
 	for _, p := range k.params {
@@ -78,7 +75,7 @@ func (k *Kernel) ParamSizes() []int {
 	return sizes
 }
 
-// paramBytes is the size of the block of parameters.
+// paramBytes is the size of all parameters together.
 func (k *Kernel) paramBytes() int {
 	if len(k.params) == 0 {
 		return 0
@@ -87,15 +84,15 @@ func (k *Kernel) paramBytes() int {
 	return last.offset + last.size
 }
 
-// parser goes through the tokens of a module.
+// parser reads the tokens of a module.
 type parser struct {
 	tokens []token
-	at     int
+	at     int // the next token
 	m      Module
-	shared variables // of all kernels that follow
+	shared variables // of the module, for all kernels that follow
 }
 
-// peek is the next token, empty at the end.
+// peek returns the next token without taking it, "" at the end.
 func (p *parser) peek() string {
 	if p.at == len(p.tokens) {
 		return ""
@@ -103,6 +100,7 @@ func (p *parser) peek() string {
 	return p.tokens[p.at].text
 }
 
+// next takes the next token.
 func (p *parser) next() string {
 	t := p.peek()
 	if p.at < len(p.tokens) {
@@ -120,6 +118,7 @@ func (p *parser) take(want string) bool {
 	return true
 }
 
+// line is the line of the last token taken.
 func (p *parser) line() int {
 	if len(p.tokens) == 0 {
 		return 0
@@ -131,10 +130,11 @@ func (p *parser) errorf(format string, args ...any) error {
 	return fmt.Errorf("line %d: %s", p.line(), fmt.Sprintf(format, args...))
 }
 
+// expect takes tokens that must be the given ones.
 func (p *parser) expect(words ...string) error {
 	for _, w := range words {
 		if got := p.next(); got != w {
-			return p.errorf("%q where %q belongs", got, w)
+			return p.errorf("got %q, want %q", got, w)
 		}
 	}
 	return nil
@@ -150,16 +150,19 @@ func (p *parser) number(most int) (int, error) {
 	return int(n), nil
 }
 
+// module reads the whole module.
 func (p *parser) module() error {
+	// The header that clang writes with the options of the Makefile.
 	if err := p.expect(".version"); err != nil {
 		return err
 	}
 	if v := p.next(); v != "6.3" {
-		return p.errorf("version %q, only 6.3 is known", v)
+		return p.errorf("the version is %q, only 6.3 is supported", v)
 	}
 	if err := p.expect(".target", "sm_75", ".address_size", "64"); err != nil {
 		return err
 	}
+	// Shared variables and kernels, to the end.
 	for p.peek() != "" {
 		if p.peek() == ".shared" {
 			if err := p.sharedVariable(&p.shared); err != nil {
@@ -175,7 +178,7 @@ func (p *parser) module() error {
 			return err
 		}
 		if p.m.Kernel(k.Name) != nil {
-			return p.errorf("kernel %s is there twice", k.Name)
+			return p.errorf("kernel %s occurs twice", k.Name)
 		}
 		p.m.kernels = append(p.m.kernels, k)
 	}
@@ -185,6 +188,7 @@ func (p *parser) module() error {
 	return nil
 }
 
+// kernel reads one kernel: name, parameters, bounds and body.
 func (p *parser) kernel() (*Kernel, error) {
 	b := &body{
 		parser: p, k: &Kernel{Name: p.next()}, labels: map[string]int{}, seen: map[string]int{},
@@ -203,6 +207,7 @@ func (p *parser) kernel() (*Kernel, error) {
 			return nil, err
 		}
 	}
+	// The body.
 	if err := b.bounds(); err != nil {
 		return nil, err
 	}
@@ -225,14 +230,14 @@ type body struct {
 	*parser
 	k      *Kernel
 	groups []group        // declared registers
-	labels map[string]int // the instruction after each
-	vars   variables      // shared: the module's, then its own
-	seen   map[string]int // constants' registers, by file and text
-	nested bool           // in braces of its own
+	labels map[string]int // the instruction after each label
+	vars   variables      // shared variables: the module's, then the kernel's own
+	seen   map[string]int // the registers of constants, by file and text
+	nested bool           // the parser is in a scope of braces
 }
 
-// bounds reads ".maxntid 256, 1, 1 .minnctapersm 2", if it is there: the most
-// threads of a block, and how many blocks registers are to be left for.
+// bounds reads ".maxntid 256, 1, 1 .minnctapersm 2", if it is there: the largest number of threads in a
+// block, and the number of blocks that must have room on a multiprocessor.
 func (b *body) bounds() error {
 	b.k.threads = maxThreads
 	if !b.take(".maxntid") {
@@ -250,7 +255,7 @@ func (b *body) bounds() error {
 	return err
 }
 
-// param reads ".param .u64 name", with what clang says of a pointer.
+// param reads ".param .u64 name", with clang's attributes of a pointer.
 func (b *body) param() error {
 	if err := b.expect(".param"); err != nil {
 		return err
@@ -259,7 +264,7 @@ func (b *body) param() error {
 	typ := b.next()
 	size := sizes[typ]
 	if size == 0 {
-		return b.errorf("parameter of type %q", typ)
+		return b.errorf("a parameter has type %q, which is not supported", typ)
 	}
 	if b.take(".ptr") {
 		if err := b.expect(".global", ".align"); err != nil {
@@ -270,8 +275,9 @@ func (b *body) param() error {
 		}
 	}
 	if len(b.k.params) == maxParams {
-		return b.errorf("more than %d parameters", maxParams)
+		return b.errorf("there are more than %d parameters", maxParams)
 	}
+	// A parameter is aligned to its own size.
 	offset := (b.k.paramBytes() + size - 1) / size * size
 	b.k.params = append(b.k.params, param{b.next(), offset, size})
 	return nil
@@ -289,12 +295,12 @@ func (b *body) statement() error {
 	case ".pragma":
 		return b.expect(".pragma", `"nounroll"`, ";")
 	case "":
-		return b.errorf("the text ends inside of a kernel")
+		return b.errorf("the text ends inside a kernel")
 	}
 	if b.at+1 < len(b.tokens) && b.tokens[b.at+1].text == ":" {
 		name := b.next()
 		if _, twice := b.labels[name]; twice {
-			return b.errorf("label %s is there twice", name)
+			return b.errorf("label %s occurs twice", name)
 		}
 		b.labels[name] = len(b.k.code)
 		return b.expect(":")
@@ -302,11 +308,11 @@ func (b *body) statement() error {
 	return b.instruction()
 }
 
-// scope reads statements in braces; what they declare ends with them.
+// scope reads statements in braces. Registers declared there are unknown after the braces.
 func (b *body) scope() error {
 	b.next()
 	if b.nested {
-		return b.errorf("braces within braces")
+		return b.errorf("a scope of braces is inside another")
 	}
 	b.nested = true
 	outer := len(b.groups)
@@ -325,7 +331,7 @@ func (b *body) registers() error {
 	typ := b.next()
 	class, known := classes[typ]
 	if !known {
-		return b.errorf("registers of type %q", typ)
+		return b.errorf("registers have type %q, which is not supported", typ)
 	}
 	g := group{prefix: b.next(), class: class, n: 1, single: true}
 	if b.take("<") {
@@ -340,13 +346,13 @@ func (b *body) registers() error {
 	}
 	g.first = b.k.files.grow(class, g.n)
 	if g.first+g.n > maxRegisters {
-		return b.errorf("more than %d registers", maxRegisters)
+		return b.errorf("there are more than %d registers", maxRegisters)
 	}
 	b.groups = append(b.groups, g)
 	return b.expect(";")
 }
 
-// variables are shared variables: where each begins, and the bytes of all.
+// variables is shared variables: the offset of each, and the bytes of all.
 type variables struct {
 	at   map[string]int
 	size int
@@ -360,7 +366,7 @@ func (p *parser) sharedVariable(v *variables) error {
 	}
 	align, err := p.number(256)
 	if err != nil || align == 0 {
-		return p.errorf("shared variable without an alignment")
+		return p.errorf("a shared variable has no alignment")
 	}
 	if err := p.expect(".b8"); err != nil {
 		return err
@@ -375,17 +381,17 @@ func (p *parser) sharedVariable(v *variables) error {
 	}
 	at := (v.size + align - 1) / align * align
 	if v.size = at + n; v.size > maxShared {
-		return p.errorf("more than %d bytes of shared memory", maxShared)
+		return p.errorf("there are more than %d bytes of shared memory", maxShared)
 	}
 	v.at[name] = at
 	return p.expect("]", ";")
 }
 
-// finish resolves branches.
+// finish finds the targets and joins of branches, when all labels are known.
 func (b *body) finish() error {
 	b.k.shared = b.vars.size
 	if n := len(b.k.code); n == 0 || b.k.code[n-1].kind == plain || b.k.code[n-1].guard >= 0 {
-		return b.errorf("the code runs past its end")
+		return b.errorf("the last instruction does not end the kernel")
 	}
 	for i := range b.k.code {
 		in := &b.k.code[i]
@@ -394,7 +400,7 @@ func (b *body) finish() error {
 		}
 		to, known := b.labels[in.label]
 		if !known || to >= len(b.k.code) {
-			return b.errorf("branch to %s, which is no instruction", in.label)
+			return b.errorf("a branch goes to %s, where no instruction is", in.label)
 		}
 		in.target = to
 	}
@@ -402,7 +408,7 @@ func (b *body) finish() error {
 	return nil
 }
 
-// group is registers declared together: %f0 to %f(n-1), or one.
+// group is registers that are declared together: %f0 to %f(n-1), or a single one.
 type group struct {
 	prefix string
 	class  class
@@ -411,12 +417,12 @@ type group struct {
 	single bool
 }
 
-// class is what a register is declared to hold.
+// class is the type of a register.
 type class uint8
 
 const (
 	pred class = iota + 1
-	b16        // in the file of 32 bits
+	b16        // its register has 32 bits
 	b32
 	f32
 	b64
@@ -430,6 +436,7 @@ func (b *body) register(name string) (class, int, error) {
 		if g.single && name == g.prefix {
 			return g.class, g.first, nil
 		}
+		// A prefix and a number below n, as in %f12.
 		digits, ok := strings.CutPrefix(name, g.prefix)
 		if !ok || g.single || digits == "" || len(digits) > 1 && digits[0] == '0' {
 			continue

@@ -71,9 +71,9 @@ func launch(t *testing.T, body string, blocks, threads uint32) ([]uint32, error)
 	return out, nil
 }
 
-// TestFaults gives kernels that no device would complain of, and what must be
+// TestTraps gives kernels that no device would complain of, and what must be
 // said of each.
-func TestFaults(t *testing.T) {
+func TestTraps(t *testing.T) {
 	for name, c := range map[string]struct {
 		body            string
 		blocks, threads uint32
@@ -83,18 +83,18 @@ func TestFaults(t *testing.T) {
 		"before an allocation":       {"st.global.f32 [%rd5+-4], 0f00000000;", 1, 32, "outside of every allocation"},
 		"not aligned":                {"ld.global.f32 %f1, [%rd4+2];", 1, 32, "not aligned to 4 bytes"},
 		"vector not aligned":         {"ld.global.v2.f32 {%f1, %f2}, [%rd4];", 1, 32, "thread [1 0 0]"},
-		"never written":              {"ld.global.f32 %f1, [%rd5];", 1, 32, "reads what was never written"},
-		"shared never written":       {"ld.shared.f32 %f1, [%rd7];", 1, 32, "reads what was never written"},
+		"never written":              {"ld.global.f32 %f1, [%rd5];", 1, 32, "reads memory that was never written"},
+		"shared never written":       {"ld.shared.f32 %f1, [%rd7];", 1, 32, "reads memory that was never written"},
 		"beyond shared":              {"st.shared.f32 [%rd7+252], 0f00000000;", 1, 32, "thread [1 0 0]"},
 		"register never written":     {"add.s32 %r3, %r1, %r4;", 1, 32, "reads a register that was never written"},
 		"predicate never written":    {"@%p1 st.global.f32 [%rd5], 0f00000000;", 1, 32, "reads a register that was never written"},
 		"written by some lanes only": {"setp.lt.u32 %p1, %r1, 7; @%p1 mov.u32 %r3, 1; st.global.u32 [%rd5], %r3;", 1, 32, "thread [7 0 0]"},
-		"two threads write":          {"st.global.f32 [%rd2], 0f00000000;", 1, 32, "writes what thread 0 of the block wrote, with no barrier"},
-		"two blocks write":           {"st.global.f32 [%rd5], 0f00000000;", 2, 32, "writes what another block wrote"},
+		"two threads write":          {"st.global.f32 [%rd2], 0f00000000;", 1, 32, "writes memory that thread 0 of the block wrote, without a barrier"},
+		"two blocks write":           {"st.global.f32 [%rd5], 0f00000000;", 2, 32, "writes memory that another block wrote"},
 		"reads what a block wrote":   {"st.global.f32 [%rd5], 0f00000000; ld.global.f32 %f1, [%rd5];", 2, 32, "another block"},
-		"writes what a block read":   {"ld.global.f32 %f1, [%rd1]; setp.ne.s32 %p1, %r2, 2; @%p1 ret; setp.ne.s32 %p1, %r1, 0; @%p1 ret; st.global.f32 [%rd1], %f1;", 3, 32, "writes what another block read"},
-		"missing barrier":            {"st.shared.u32 [%rd7], %r1; and.b32 %r3, %r1, 31; mul.wide.u32 %rd8, %r3, 4; add.s64 %rd9, %rd6, %rd8; ld.shared.u32 %r4, [%rd9];", 1, 64, "reads what thread 0 of the block wrote, with no barrier between"},
-		"missing second barrier":     {"st.shared.u32 [%rd7], %r1; bar.sync 0; ld.shared.u32 %r4, [%rd6]; st.shared.u32 [%rd7], %r4;", 1, 64, "with no barrier between"},
+		"writes what a block read":   {"ld.global.f32 %f1, [%rd1]; setp.ne.s32 %p1, %r2, 2; @%p1 ret; setp.ne.s32 %p1, %r1, 0; @%p1 ret; st.global.f32 [%rd1], %f1;", 3, 32, "writes memory that another block read"},
+		"missing barrier":            {"st.shared.u32 [%rd7], %r1; and.b32 %r3, %r1, 31; mul.wide.u32 %rd8, %r3, 4; add.s64 %rd9, %rd6, %rd8; ld.shared.u32 %r4, [%rd9];", 1, 64, "reads memory that thread 0 of the block wrote, without a barrier between"},
+		"missing second barrier":     {"st.shared.u32 [%rd7], %r1; bar.sync 0; ld.shared.u32 %r4, [%rd6]; st.shared.u32 [%rd7], %r4;", 1, 64, "without a barrier between"},
 		"barrier of some threads":    {"setp.lt.u32 %p1, %r1, 7; @%p1 bra $L; bar.sync 0; $L: mov.u32 %r3, 1;", 1, 32, "not all threads of the warp reach"},
 		"barrier after a return":     {"setp.lt.u32 %p1, %r1, 7; @%p1 ret; bar.sync 0;", 1, 32, "not all threads of the warp reach"},
 		"barrier of some warps":      {"setp.lt.u32 %p1, %r1, 32; @%p1 bra $L; bar.sync 0; $L: mov.u32 %r3, 1;", 1, 64, "not all warps of the block reach"},
@@ -106,7 +106,7 @@ func TestFaults(t *testing.T) {
 			_, err := launch(t, c.body, c.blocks, c.threads)
 			var f *Trap
 			if !errors.As(err, &f) || f.Kernel != "k" || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v, want a fault with %q", err, c.want)
+				t.Errorf("got %v, want a trap with %q", err, c.want)
 			}
 		})
 	}
@@ -234,14 +234,14 @@ func TestRefused(t *testing.T) {
 		"add.s32 %r1, %r2, %r99":                   "not declared",
 		"add.s32 5, %r2, %r3":                      "not declared",
 		"add.s32 %r1, %r2, 4294967296":             "does not fit 32 bits",
-		"ld.param.u64 %rd1, [k_z]":                 "no parameter",
-		"ld.param.u32 %r1, [k_x]":                  "no parameter of 4 bytes",
-		"ld.global.v4.f32 {%f1, %f2}, [%rd4]":      "a vector of 4 values is 2",
+		"ld.param.u64 %rd1, [k_z]":                 "not a parameter",
+		"ld.param.u32 %r1, [k_x]":                  "not a parameter of 4 bytes",
+		"ld.global.v4.f32 {%f1, %f2}, [%rd4]":      "a vector of 4 values has 2",
 		"bra $nowhere":                             "no instruction",
-		"@%r1 bra $L":                              "no predicate",
+		"@%r1 bra $L":                              "not a predicate",
 		"mov.u32 %r1, %laneid":                     "not declared",
 		".shared .align 4 .b8 t[49152]":            "bytes of shared memory",
-		".reg .f64 %fd<3>":                         "registers of type",
+		".reg .f64 %fd<3>":                         "registers have type",
 	} {
 		_, err := Parse(small(instruction + ";"))
 		if err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "line ") {
@@ -292,7 +292,7 @@ func TestLaunchBlock(t *testing.T) {
 	if err != nil || binary.LittleEndian.Uint32(b) != math.MaxInt32-1 {
 		t.Errorf("the block was %v, error %v", b, err)
 	}
-	if err := m.Kernel("k").LaunchBlock(mem, grid, block, [3]uint32{0, 1, 0}, params, 0); err == nil || !strings.Contains(err.Error(), "of a grid of") {
+	if err := m.Kernel("k").LaunchBlock(mem, grid, block, [3]uint32{0, 1, 0}, params, 0); err == nil || !strings.Contains(err.Error(), "is not in the grid") {
 		t.Errorf("a block beyond the grid: %v", err)
 	}
 }
