@@ -15,31 +15,31 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// bindings is where tensors of the host's memory are on the device, from their
-// first call to when the host looks at them, and the last call's addresses.
+// bindings is the copies of the host's tensors on the device, which last from a tensor's first call
+// until the host reads it, and the addresses for the last call.
 type bindings struct {
 	in, out []cu.DevicePtr
-	written []*mirror              // by output: its copy, nil for the device's own
-	copies  []*mirror              // in order of the host's addresses
-	idle    map[int][]cu.DevicePtr // by class
-	held    int64                  // bytes of copies and of what is idle
-	last    bool                   // room must be found, at whatever cost
+	written []*mirror              // by output: its copy, nil for a tensor in the device's memory
+	copies  []*mirror              // ascending by the host's addresses
+	idle    map[int][]cu.DevicePtr // free memory for copies, by class
+	held    int64                  // bytes of copies and of idle memory
+	last    bool                   // memory may be allocated beyond the limit
 }
 
 // mirror is the device's copy of a span of the host's memory.
 type mirror struct {
-	host   unsafe.Pointer // held by the calls
+	host   unsafe.Pointer // kept alive by the calls
 	bytes  int
-	class  int // its room is 1<<class bytes
+	class  int // its memory has 1<<class bytes
 	at     cu.DevicePtr
-	loaded bool // the host's bytes are, or will be, there
+	loaded bool // the host's bytes are there, or a copy of them is under way
 	dirty  bool // the device has written it
 }
 
 func (m *mirror) start() uintptr { return uintptr(m.host) }
 func (m *mirror) end() uintptr   { return m.start() + uintptr(m.bytes) }
 
-// span is a tensor's storage.
+// span returns the address and the bytes of a tensor's storage.
 func span(t *kernel.Tensor) (p unsafe.Pointer, bytes int) {
 	switch t.Type {
 	case kernel.F32:
@@ -51,15 +51,12 @@ func span(t *kernel.Tensor) (p unsafe.Pointer, bytes int) {
 	}
 }
 
-// errAcross says that a tensor lies partly across one that is bound, or in
-// another device.
-var errAcross = errors.New("tensors lie across one another")
+// errAcross is the error of a tensor that overlaps a copy only partly, or lies in another device.
+var errAcross = errors.New("tensors overlap partly")
 
-// bind finds the addresses of c's tensors on the device, for a kernel on the
-// stream s. When what is bound is in the way, because there is too much of it or
-// it lies across c's tensors, it is written back first. It fails with errAcross
-// where c's own tensors are in their way, and with OutOfMemory where they are more
-// than the device holds.
+// bind finds the addresses of c's tensors on the device, for a kernel on the stream s. If earlier copies
+// are too many, or overlap c's tensors partly, they are written back first. It returns errAcross when
+// c's own tensors overlap partly, and OutOfMemory when they are larger than the device's memory.
 func (d *Device) bind(c *kernel.Call, s *stream) (err error) {
 	d.bound.last = false
 	if err = d.bindAll(c); errors.Is(err, errAcross) || errors.Is(err, cu.OutOfMemory) {
@@ -72,16 +69,18 @@ func (d *Device) bind(c *kernel.Call, s *stream) (err error) {
 		d.bound.last = true
 		err = d.bindAll(c)
 	}
-	if err == nil && s.seen < d.loads { // copies that the stream does not wait for yet
+	if err == nil && s.seen < d.loads { // there are copies that the stream does not wait for yet
 		s.seen = d.loads
 		err = s.Wait(d.loaded, 0)
 	}
 	return err
 }
 
+// bindAll finds the addresses of c's tensors once, and copies its inputs to the device.
 func (d *Device) bindAll(c *kernel.Call) error {
 	b := &d.bound
 	b.in, b.out, b.written = b.in[:0], b.out[:0], b.written[:0]
+	// Inputs. The copies run on a stream of their own, beside the calls before.
 	moved := false
 	for i := range c.In {
 		at, m, err := d.locate(&c.In[i])
@@ -102,6 +101,7 @@ func (d *Device) bindAll(c *kernel.Call) error {
 			return err
 		}
 	}
+	// Outputs need memory but no copy.
 	for i := range c.Out {
 		at, m, err := d.locate(&c.Out[i])
 		if err != nil {
@@ -109,7 +109,7 @@ func (d *Device) bindAll(c *kernel.Call) error {
 		}
 		b.out, b.written = append(b.out, at), append(b.written, m)
 	}
-	for _, m := range b.written { // now that there is room for all, and the call will be
+	for _, m := range b.written { // only now is it certain that the call will run
 		if m != nil {
 			m.dirty = true
 		}
@@ -117,8 +117,8 @@ func (d *Device) bindAll(c *kernel.Call) error {
 	return nil
 }
 
-// locate finds a tensor on the device, and the copy it is in where it is the
-// host's. It makes room for one that is not there.
+// locate returns the address of a tensor on the device, and for a tensor of the host also the copy that
+// contains it, which locate makes if there is none.
 func (d *Device) locate(t *kernel.Tensor) (at cu.DevicePtr, m *mirror, err error) {
 	p, n := span(t)
 	host := uintptr(p)
@@ -129,7 +129,11 @@ func (d *Device) locate(t *kernel.Tensor) (at cu.DevicePtr, m *mirror, err error
 		return cu.DevicePtr(host), nil, nil
 	}
 	b := &d.bound
-	i, found := slices.BinarySearchFunc(b.copies, host, func(m *mirror, host uintptr) int { return cmp.Compare(m.start(), host) })
+	// A copy that begins at or before the tensor must contain all of it, and no copy may begin
+	// inside.
+	i, found := slices.BinarySearchFunc(b.copies, host, func(m *mirror, host uintptr) int {
+		return cmp.Compare(m.start(), host)
+	})
 	if found {
 		i++
 	}
@@ -143,20 +147,20 @@ func (d *Device) locate(t *kernel.Tensor) (at cu.DevicePtr, m *mirror, err error
 	if i < len(b.copies) && b.copies[i].start() < host+uintptr(n) {
 		return 0, nil, errAcross
 	}
+	// A new copy, in memory of a power of two, so that another copy can use it later.
 	class := max(bits.Len(uint(n-1)), leastClass)
 	m = &mirror{host: p, bytes: n, class: class}
 	if m.at, err = d.room(class); err != nil {
-		return 0, nil, fmt.Errorf("room for %d bytes: %w", n, err)
+		return 0, nil, fmt.Errorf("allocate %d bytes: %w", n, err)
 	}
 	b.copies = slices.Insert(b.copies, i, m)
 	return m.at, m, nil
 }
 
-// leastClass is of the smallest room: what the driver gives is aligned to 256
-// bytes.
+// leastClass is the class of the smallest memory: the driver aligns allocations to 256 bytes.
 const leastClass = 8
 
-// room takes idle memory, or allocates it.
+// room returns idle memory of a class, or allocates it.
 func (d *Device) room(class int) (cu.DevicePtr, error) {
 	b := &d.bound
 	if idle := b.idle[class]; len(idle) > 0 {
@@ -173,8 +177,8 @@ func (d *Device) room(class int) (cu.DevicePtr, error) {
 	return p, err
 }
 
-// finish waits for what was started where tensors of the host's are bound, and
-// copies back what was written. Nothing is bound then.
+// finish copies written copies back to the host's tensors, and frees all copies. It waits for the calls
+// that use them. Without copies it does nothing.
 func (d *Device) finish() error {
 	b := &d.bound
 	if len(b.copies) == 0 {
@@ -194,22 +198,23 @@ func (d *Device) finish() error {
 	if err := d.synchronize(); err != nil {
 		return err
 	}
+	// Keep the memory for other copies.
 	for _, m := range b.copies {
 		if b.idle == nil {
 			b.idle = map[int][]cu.DevicePtr{}
 		}
 		b.idle[m.class] = append(b.idle[m.class], m.at)
 	}
-	clear(b.copies) // which would keep the host's memory from being collected
+	clear(b.copies) // otherwise they would keep the host's memory from being collected
 	b.copies = b.copies[:0]
 	return nil
 }
 
-// drop frees what is idle.
+// drop frees the idle memory.
 func (b *bindings) drop() {
 	for class, idle := range b.idle {
 		for _, p := range idle {
-			cu.MemFree(p) // a lost device has freed it
+			cu.MemFree(p) // fails on a lost device, which has freed it
 			b.held -= 1 << class
 		}
 	}

@@ -18,16 +18,19 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// cublas is the functions used of NVIDIA's library, by their names in its
-// reference. Each returns 0 when it went well.
+// cublas has the functions of NVIDIA's library that are used, by their names in its reference. Each
+// returns 0 on success.
 type cublas struct {
 	create func(handle *uintptr) int32
-	sgemm  func(handle uintptr, ta, tb, m, n, k int32, alpha *float32, a uintptr, lda int32, b uintptr, ldb int32, beta *float32, c uintptr, ldc int32) int32
+	sgemm  func(
+		handle uintptr, ta, tb, m, n, k int32, alpha *float32, a uintptr, lda int32, b uintptr, ldb int32,
+		beta *float32, c uintptr, ldc int32,
+	) int32
 }
 
-// cublasNames is where the library may be: where ALIA_CUBLAS says, or else where
-// the loader finds it, where a toolkit puts it, or where the Python that is first
-// on the path has it for PyTorch.
+// cublasNames returns the places where the library may be: the value of ALIA_CUBLAS, or else the names
+// that the loader finds, the folders of CUDA toolkits, and the folder of PyTorch's libraries for the
+// first python3 on the path.
 func cublasNames() []string {
 	if name := os.Getenv("ALIA_CUBLAS"); name != "" {
 		return []string{name}
@@ -44,9 +47,9 @@ func cublasNames() []string {
 	return names
 }
 
-// CuBLAS measures NVIDIA's own products of n x n in binary32, without TF32, to
-// compare ours with. It needs the library, which [cublasNames] looks for, and
-// returns its name. Its sums are in another order.
+// CuBLAS measures NVIDIA's own product of two matrices [n,n] in binary32, without TF32, to compare ours
+// with it. It returns the library's file and the speed in GFLOP/s. The library adds in another sequence,
+// so its results have other bits.
 func (d *Device) CuBLAS(n int) (library string, gflops float64, err error) {
 	var lib uintptr
 	for _, library = range cublasNames() {
@@ -57,6 +60,7 @@ func (d *Device) CuBLAS(n int) (library string, gflops float64, err error) {
 	if err != nil {
 		return "", 0, fmt.Errorf("no cuBLAS: %w", err)
 	}
+	// Find the functions.
 	var f cublas
 	for name, to := range map[string]any{"cublasCreate_v2": &f.create, "cublasSgemm_v2": &f.sgemm} {
 		at, err := purego.Dlsym(lib, name)
@@ -65,6 +69,7 @@ func (d *Device) CuBLAS(n int) (library string, gflops float64, err error) {
 		}
 		purego.RegisterFunc(to, at)
 	}
+	// The three matrices, in the device's memory.
 	var at [3]uintptr
 	var keep [3]kernel.Tensor
 	for i := range keep {
@@ -74,7 +79,7 @@ func (d *Device) CuBLAS(n int) (library string, gflops float64, err error) {
 		}
 		x = kernel.On(d, x)
 		if x.Home == nil {
-			return library, 0, errors.New("no room on the device to compare in")
+			return library, 0, errors.New("the device has no room for the comparison")
 		}
 		keep[i], at[i] = x, uintptr(unsafe.Pointer(unsafe.SliceData(x.F)))
 	}
@@ -85,6 +90,7 @@ func (d *Device) CuBLAS(n int) (library string, gflops float64, err error) {
 		if r := f.create(&handle); r != 0 {
 			return fmt.Errorf("%s does not start: %d", library, r)
 		}
+		// The fastest of ten.
 		one, zero, size := float32(1), float32(0), int32(n)
 		for range 10 {
 			began := time.Now()

@@ -15,11 +15,11 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// begin puts a call's kernels into a stream, those of its pieces where the device
-// has no room for all of it, or has the host compute it: where the row or the
-// shape has none, or tensors lie across one another.
+// begin puts a call's kernels into a stream. If the device has no room for the call, it is computed in
+// pieces. The processor computes a call without kernels, without pieces, or whose tensors overlap in a
+// way that copies cannot have.
 func (d *Device) begin(e *entry) error {
-	s, err := d.choose(e.order)
+	s, err := d.choose(e.after)
 	if err != nil {
 		return err
 	}
@@ -27,6 +27,7 @@ func (d *Device) begin(e *entry) error {
 	if e.launches == nil {
 		return d.byHost(c)
 	}
+	// Addresses for all tensors, or else fewer rows, or else the processor.
 	err = d.bind(c, s)
 	if errors.Is(err, cu.OutOfMemory) {
 		if ok, err := d.inPieces(c); ok || err != nil {
@@ -39,7 +40,7 @@ func (d *Device) begin(e *entry) error {
 	} else if err != nil {
 		return err
 	}
-	s.busy = s != &d.main // also where binding had to wait for it
+	s.busy = s != &d.main // binding may have joined the stream, which makes it idle
 	for i := range e.launches {
 		if err := d.launch(&e.launches[i], s); err != nil {
 			return fmt.Errorf("kernel %s: %w", e.launches[i].Kernel, err)
@@ -48,16 +49,16 @@ func (d *Device) begin(e *entry) error {
 	return nil
 }
 
-// choose finds the stream for a call of that order, in turn, and has it wait
-// for what is before.
-func (d *Device) choose(o order) (*stream, error) {
-	if o == ordered || o == fork {
+// choose returns the stream for a call, which then waits for the calls that it depends on. Free calls
+// take the side streams in turn.
+func (d *Device) choose(after dependency) (*stream, error) {
+	if after == afterAll || after == fork {
 		if err := d.join(); err != nil {
 			return nil, err
 		}
 	}
-	switch o {
-	case ordered, onward:
+	switch after {
+	case afterAll, afterMain:
 		return &d.main, nil
 	case fork:
 		d.turn = 0
@@ -65,8 +66,9 @@ func (d *Device) choose(o order) (*stream, error) {
 			return nil, err
 		}
 	}
-	s := &d.beside[d.turn]
-	d.turn = (d.turn + 1) % len(d.beside)
+	s := &d.side[d.turn]
+	d.turn = (d.turn + 1) % len(d.side)
+	// A busy stream waits for the fork already.
 	if s.busy {
 		return s, nil
 	}
@@ -74,10 +76,10 @@ func (d *Device) choose(o order) (*stream, error) {
 	return s, s.Wait(d.forked, 0)
 }
 
-// join has the main stream wait for those beside it.
+// join makes the main stream wait for the side streams.
 func (d *Device) join() error {
-	for i := range d.beside {
-		s := &d.beside[i]
+	for i := range d.side {
+		s := &d.side[i]
 		if !s.busy {
 			continue
 		}
@@ -92,7 +94,7 @@ func (d *Device) join() error {
 	return nil
 }
 
-// synchronize waits for all that was started.
+// synchronize waits until all work given to the device is done.
 func (d *Device) synchronize() error {
 	if err := d.join(); err != nil {
 		return err
@@ -103,19 +105,19 @@ func (d *Device) synchronize() error {
 	return d.main.Synchronize()
 }
 
-// watched is begin with a word before and after.
+// watched is begin for a watched device: it tells the watcher, and waits for each call.
 func (d *Device) watched(e *entry) error {
 	d.watch(0, &e.call, 1, true)
 	defer d.watch(0, &e.call, 1, false)
-	e.order = ordered
+	e.after = afterAll
 	if err := d.begin(e); err != nil {
 		return err
 	}
 	return d.synchronize()
 }
 
-// Hosted returns the rows that the host computed, since they, or a shape of
-// theirs, have no kernel or found no room.
+// Hosted returns the names of the operations that the processor computed at least once, because they
+// or their shapes have no kernel, or because there was no room.
 func (d *Device) Hosted() []string {
 	var names []string
 	for _, op := range slices.Sorted(maps.Keys(d.hosted)) {
@@ -124,7 +126,7 @@ func (d *Device) Hosted() []string {
 	return names
 }
 
-// byHost computes c with the host, on copies of what lies on the device.
+// byHost computes c on the processor, with copies of tensors in the device's memory.
 func (d *Device) byHost(c *kernel.Call) error {
 	if err := d.join(); err != nil {
 		return err
@@ -132,11 +134,12 @@ func (d *Device) byHost(c *kernel.Call) error {
 	if err := d.finish(); err != nil {
 		return err
 	}
+	// One copy for each place, so that an output that lies over an input does so in the copies.
 	type place struct {
 		at    unsafe.Pointer
 		bytes int
 	}
-	local := map[place]kernel.Tensor{} // where outputs lie over inputs, copies do too
+	local := map[place]kernel.Tensor{}
 	bring := func(ts []kernel.Tensor) ([]kernel.Tensor, error) {
 		here := slices.Clone(ts)
 		for i := range here {
@@ -158,6 +161,7 @@ func (d *Device) byHost(c *kernel.Call) error {
 		}
 		return here, nil
 	}
+	// The same call on the copies, and its results back to the device.
 	there := kernel.Call{Op: c.Op, Attr: c.Attr, Label: c.Label}
 	var err error
 	if there.In, err = bring(c.In); err != nil {
@@ -177,7 +181,7 @@ func (d *Device) byHost(c *kernel.Call) error {
 	return nil
 }
 
-// fetch copies between the host and whichever device the other side lies in.
+// fetch copies between the host and the device that one of the tensors lies in.
 func (d *Device) fetch(to, from *kernel.Tensor) error {
 	if d.mine(to) || d.mine(from) {
 		return d.move(to, from)
@@ -186,12 +190,13 @@ func (d *Device) fetch(to, from *kernel.Tensor) error {
 	return nil
 }
 
-// launch puts one kernel on the tensors that are bound into a stream.
+// launch puts one kernel into a stream, with the addresses of the bound tensors as arguments.
 func (d *Device) launch(l *cuda.Launch, s *stream) error {
 	f, err := d.function(l)
 	if err != nil {
 		return err
 	}
+	// The driver takes a pointer to each argument. They are taken when values no longer grows.
 	d.values, d.params = d.values[:0], d.params[:0]
 	for _, a := range l.Args {
 		switch a.Kind {
@@ -209,8 +214,7 @@ func (d *Device) launch(l *cuda.Launch, s *stream) error {
 	return f.Launch(int(g[0]), int(g[1]), int(g[2]), int(b[0]), int(b[1]), int(b[2]), 0, s.Stream, d.params)
 }
 
-// function returns a kernel, which the driver compiles when its module is
-// wanted first.
+// function returns a kernel. The driver compiles a module when its first kernel is needed.
 func (d *Device) function(l *cuda.Launch) (cu.Function, error) {
 	key := l.Module + "." + l.Kernel
 	if f, ok := d.functions[key]; ok {

@@ -10,9 +10,9 @@ import (
 	"github.com/alia-network/alia/cuda/driver"
 )
 
-// List returns the devices of this machine, with why each cannot be used, if it
-// cannot. Conformance is not checked: [Open] does that. The error is why there
-// are none, in one line.
+// List returns the devices of this machine, each with the reason why it cannot be used, if there is one.
+// It does not check conformance; [Open] does. The error is the reason why there are no devices, in one
+// line.
 func List() ([]Info, error) {
 	if err := driver.Open(); err != nil {
 		return nil, err
@@ -22,7 +22,7 @@ func List() ([]Info, error) {
 		return nil, fmt.Errorf("count devices: %w", err)
 	}
 	if n == 0 {
-		return nil, fmt.Errorf("the driver has no device")
+		return nil, fmt.Errorf("the driver knows no device")
 	}
 	var all []Info
 	for i := range n {
@@ -41,13 +41,13 @@ func List() ([]Info, error) {
 	return all, nil
 }
 
-// describe asks a device what it is, and says why it cannot be used, if so.
+// describe returns the properties of a device, and the reason why it cannot be used, if there is one.
 func describe(dev cu.Device) Info {
 	var i Info
 	var err error
 	fail := func(what string) {
 		if err != nil && i.Reason == "" {
-			i.Reason = fmt.Sprintf("the driver does not tell its %s: %v", what, err)
+			i.Reason = fmt.Sprintf("the driver does not know its %s: %v", what, err)
 		}
 	}
 	i.Name, err = dev.Name()
@@ -62,16 +62,17 @@ func describe(dev cu.Device) Info {
 	v := cu.Version()
 	i.Driver = fmt.Sprintf("%d.%d", v/1000, v%1000/10)
 	if have := 10*major + minor; i.Reason == "" && have < leastCapability {
-		i.Reason = fmt.Sprintf("it has compute capability %s, the kernels need %d.%d", i.Capability, leastCapability/10, leastCapability%10)
+		i.Reason = fmt.Sprintf("its compute capability is %s, the kernels need %d.%d",
+			i.Capability, leastCapability/10, leastCapability%10)
 	}
 	const prohibited = 2 // CU_COMPUTEMODE_PROHIBITED
 	if mode, err := dev.Attribute(cu.ComputeMode); i.Reason == "" && err == nil && mode == prohibited {
-		i.Reason = "its compute mode is prohibited: nvidia-smi -c DEFAULT allows it"
+		i.Reason = "its compute mode is prohibited: change it with nvidia-smi -c DEFAULT"
 	}
 	return i
 }
 
-// busOf is where a device sits, as NVML knows it, or "".
+// busOf returns the PCI address of a device in NVML's form, or "" if the driver does not know it.
 func busOf(dev cu.Device) string {
 	var at [3]int
 	for i, a := range []cu.DeviceAttribute{cu.PciDomainID, cu.PciBusID, cu.PciDeviceID} {

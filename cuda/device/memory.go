@@ -20,13 +20,14 @@ type block struct {
 	size int64
 }
 
-// home is where a tensor lies. Its block is freed when nothing refers to it.
+// home is the [kernel.Memory] of a tensor in a block. The block is freed when no tensor refers to its
+// home any more.
 type home struct {
 	*Device
 	block *block
 }
 
-// elementBytes is the size of an element of a type.
+// elementBytes is the size of an element in bytes.
 func elementBytes(t kernel.DType) int {
 	if t == kernel.I8 {
 		return 1
@@ -34,10 +35,10 @@ func elementBytes(t kernel.DType) int {
 	return 4
 }
 
-// Alloc returns a vector of n zeros in the device's memory. Its slices begin at
-// the device's address, which is no address of the host's: CUDA gives every
-// allocation addresses that nothing else of the process has (CUDA C++
-// Programming Guide, "Unified Virtual Address Space").
+// Alloc returns a vector of n zeros in the device's memory, or false when that is full. The vector's
+// slices begin at the device's address. The host has nothing at that address, because CUDA gives every
+// allocation addresses that nothing else in the process has (CUDA C++ Programming Guide, "Unified
+// Virtual Address Space").
 func (d *Device) Alloc(t kernel.DType, n int) (kernel.Tensor, bool) {
 	if d.broken != nil || n < 1 {
 		return kernel.Tensor{}, false
@@ -45,25 +46,24 @@ func (d *Device) Alloc(t kernel.DType, n int) (kernel.Tensor, bool) {
 	b := &block{size: int64(n * elementBytes(t))}
 	if d.given += b.size; d.given > min(d.limit/8, 1<<30) {
 		d.given = 0
-		runtime.GC() // which does not see this memory, and would let garbage lie
+		runtime.GC() // which does not know of this memory, and would collect too seldom
 	}
 	err := d.on(func() error { return d.allocate(b) })
 	for try := 0; try < collections && errors.Is(err, cu.OutOfMemory); try++ {
 		runtime.GC()
-		time.Sleep(time.Millisecond << try) // what the collection found is told a little later
+		time.Sleep(time.Millisecond << try) // cleanups run a little after the collection
 		err = d.on(func() error { return d.allocate(b) })
 	}
 	if err != nil {
-		return kernel.Tensor{}, false // the host's memory serves as well
+		return kernel.Tensor{}, false // the caller uses the host's memory
 	}
 	return d.tensor(b, t, n), true
 }
 
-// collections are tried before the device counts as full.
+// collections is the number of garbage collections before the device counts as full.
 const collections = 3
 
-// allocate makes room for b, and fills it with zeros ahead of the calls that
-// follow.
+// allocate finds memory for b, and fills it with zeros before the calls that follow.
 func (d *Device) allocate(b *block) error {
 	d.sweep()
 	var err error
@@ -80,7 +80,7 @@ func (d *Device) allocate(b *block) error {
 	return cu.MemsetD8Async(b.at, 0, b.size, d.main.Stream)
 }
 
-// take gives memory that a block as large had before, or the driver's.
+// take returns memory that an earlier block of the same size had, or allocates it from the driver.
 func (d *Device) take(size int64) (cu.DevicePtr, error) {
 	if spare := d.spare[size]; len(spare) > 0 {
 		d.spare[size] = spare[:len(spare)-1]
@@ -93,10 +93,10 @@ func (d *Device) take(size int64) (cu.DevicePtr, error) {
 	return cu.MemAlloc(size)
 }
 
-// fits reports whether the device may take so many bytes more.
+// fits reports whether bytes more are within the limit.
 func (d *Device) fits(bytes int64) bool { return d.used+d.spared+d.bound.held+bytes <= d.limit }
 
-// tensor is a block as a tensor, and has it freed when nothing refers to it.
+// tensor returns a block as a tensor, and arranges that the block is freed when no tensor refers to it.
 func (d *Device) tensor(b *block, t kernel.DType, n int) kernel.Tensor {
 	h := &home{d, b}
 	runtime.AddCleanup(h, func(b *block) {
@@ -105,7 +105,7 @@ func (d *Device) tensor(b *block, t kernel.DType, n int) kernel.Tensor {
 		d.loose = append(d.loose, b)
 	}, b)
 	x := kernel.Tensor{Type: t, Shape: []int{n}, Home: h}
-	p := *(*unsafe.Pointer)(unsafe.Pointer(&b.at)) // no memory of Go's: it stays where it is
+	p := *(*unsafe.Pointer)(unsafe.Pointer(&b.at)) // not Go's memory, so the address never changes
 	switch t {
 	case kernel.F32:
 		x.F = unsafe.Slice((*float32)(p), n)
@@ -117,9 +117,9 @@ func (d *Device) tensor(b *block, t kernel.DType, n int) kernel.Tensor {
 	return x
 }
 
-// sweep keeps the memory of what nothing refers to any more for blocks as large:
-// a training step allocates what the one before did. Calls on it that the device
-// has not come to yet are ahead of what is done with it next.
+// sweep keeps the memory of blocks that no tensor refers to any more, for blocks of the same size: each
+// training step allocates the same sizes as the step before. Calls on that memory that have not run yet
+// come before the calls that will use it next.
 func (d *Device) sweep() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -129,6 +129,7 @@ func (d *Device) sweep() {
 	d.loose = nil
 }
 
+// release makes the memory of a block spare.
 func (d *Device) release(b *block) {
 	if !d.blocks[b] {
 		return // the device was closed
@@ -138,13 +139,12 @@ func (d *Device) release(b *block) {
 	d.spare[b.size] = append(d.spare[b.size], b.at)
 }
 
-// drain gives the driver back what is spare and idle, when nothing computes on
-// it.
+// drain returns spare and idle memory to the driver, after all calls are done.
 func (d *Device) drain() error {
 	err := d.synchronize()
 	for size, spare := range d.spare {
 		for _, at := range spare {
-			cu.MemFree(at) // a lost device has freed it
+			cu.MemFree(at) // fails on a lost device, which has freed it
 			d.spared -= size
 		}
 	}
@@ -159,20 +159,20 @@ func (d *Device) mine(t *kernel.Tensor) bool {
 	return ok && h.Device == d
 }
 
-// Copy copies from to to, one of which at least lies in the device's memory,
-// when all calls before are done.
+// Copy copies the elements of from to to, after all calls given before. At least one of them lies in the
+// device's memory.
 func (d *Device) Copy(to, from kernel.Tensor) {
-	if from.Home != nil && !d.mine(&from) { // another device's
+	if from.Home != nil && !d.mine(&from) { // in another device: by way of the host
 		from = kernel.Local(from)
 	}
 	_, room := span(&to)
 	if _, n := span(&from); to.Type != from.Type || room != n {
-		panic(fmt.Sprintf("cuda: copy of %d bytes to %d", n, room))
+		panic(fmt.Sprintf("cuda: a copy of %d bytes to %d", n, room))
 	}
 	d.flush(func() error { return d.move(&to, &from) })
 }
 
-// move copies on the device's thread. Where the host is one side it waits.
+// move copies on the device's thread. It waits when one of the tensors is the host's.
 func (d *Device) move(to, from *kernel.Tensor) error {
 	dst, n := span(to)
 	src, _ := span(from)
@@ -180,7 +180,7 @@ func (d *Device) move(to, from *kernel.Tensor) error {
 	if d.mine(to) && d.mine(from) {
 		return cu.MemcpyDtoDAsync(at(dst), at(src), int64(n), stream)
 	}
-	if err := d.finish(); err != nil { // the host's side may be bound
+	if err := d.finish(); err != nil { // the host's tensor may have a copy on the device
 		return err
 	}
 	copied := cu.MemcpyDtoHAsync

@@ -10,8 +10,8 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// inPieces computes a call that the device has no room for by halves of its
-// rows, halved again where need be. It is not ok where the call has no halves.
+// inPieces computes a call that does not fit the device's memory in halves of its rows, which begin
+// divides again if needed. ok is false when the call cannot be divided.
 func (d *Device) inPieces(c *kernel.Call) (ok bool, err error) {
 	rule, n := kernel.Locals[c.Op], c.Out[0].Shape[0]
 	switch {
@@ -20,6 +20,7 @@ func (d *Device) inPieces(c *kernel.Call) (ok bool, err error) {
 	case c.Op == kernel.Dropout, c.Op == kernel.MatMul && c.Attr.Trans == kernel.TN:
 		return false, nil
 	}
+	// Inputs divided by rows are cut, whole ones are used by both halves.
 	for _, half := range [][2]int{{0, n / 2}, {n / 2, n}} {
 		e := entry{call: *c}
 		e.call.In, e.call.Out = slices.Clone(c.In), slices.Clone(c.Out)
@@ -32,7 +33,9 @@ func (d *Device) inPieces(c *kernel.Call) (ok bool, err error) {
 			e.call.Out[i] = rowsOf(&c.Out[i], half)
 		}
 		if e.launches, err = cuda.Launches(&e.call); err != nil {
-			return false, err // never of less than was planned; a half may be done, over what it read
+			// A half has smaller shapes than the call, so this cannot happen. It would be
+			// too late for another way: the first half may have overwritten its inputs.
+			return false, err
 		}
 		if err := d.begin(&e); err != nil {
 			return false, err
@@ -41,7 +44,7 @@ func (d *Device) inPieces(c *kernel.Call) (ok bool, err error) {
 	return true, nil
 }
 
-// rowsOf is rows from the first to before the second of t.
+// rowsOf returns rows rows[0] to rows[1]-1 of t.
 func rowsOf(t *kernel.Tensor, rows [2]int) kernel.Tensor {
 	width := t.Len() / t.Shape[0]
 	shape := slices.Clone(t.Shape)
