@@ -1,0 +1,671 @@
+package journal_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/alia-network/alia/node/journal"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+)
+
+var net = protocol.Net{1, 2, 3}
+
+func link(s string) block.Link { return block.Link{Cid: block.Sum(block.CBOR, []byte(s))} }
+
+func key(s string) journal.Key { return journal.Key{Unit: link(s)} }
+
+func open(t testing.TB, dir string, o journal.Options) *journal.Journal {
+	t.Helper()
+	j, err := journal.Open(dir, net, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { j.Close() })
+	return j
+}
+
+func add(t testing.TB, j *journal.Journal, lines ...journal.Line) {
+	t.Helper()
+	if err := j.Append(lines...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The records of these tests are whole, and not signed: a journal does not verify
+// signatures.
+
+func ticket(k journal.Key, number uint64) protocol.Ticket {
+	return protocol.Ticket{Work: link("run"), Unit: k.Unit, Number: number, Spec: bytes.Repeat([]byte{7}, 100)}
+}
+
+func issued(k journal.Key, number uint64) journal.Line {
+	return journal.Line{Key: k, Record: journal.Issued{Ticket: ticket(k, number)}}
+}
+
+func task(k journal.Key, number uint64) journal.Line {
+	return journal.Line{Key: k, Record: journal.Task{Ticket: ticket(k, number)}}
+}
+
+func attestation(k journal.Key, by byte) protocol.Attestation {
+	return protocol.Attestation{Work: link("run"), Unit: k.Unit, Result: block.Link{Cid: block.Sum(block.CBOR, []byte{by})}, Cost: 7, Seal: protocol.Seal{Account: protocol.Account{by}}}
+}
+
+func acceptance(k journal.Key, by byte) protocol.Accept {
+	a := attestation(k, by)
+	return protocol.Accept{Work: a.Work, Unit: a.Unit, Miner: a.Account, Result: a.Result, Cost: a.Cost}
+}
+
+func accepted(k journal.Key, by byte) journal.Line {
+	return journal.Line{Key: k, Record: journal.Accepted{Attestation: attestation(k, by), Accept: acceptance(k, by), Started: 1, Took: 2, BytesIn: 3, BytesOut: 4}}
+}
+
+func done(k journal.Key, by byte) journal.Line {
+	return journal.Line{Key: k, Record: journal.Done{Result: []byte{by}, Attestation: attestation(k, by)}}
+}
+
+func taken(k journal.Key, by byte) journal.Line {
+	return journal.Line{Key: k, Record: journal.Taken{Accept: acceptance(k, by)}}
+}
+
+func settled(k journal.Key, height uint64) journal.Line {
+	return journal.Line{Key: k, Record: journal.Settled{Height: height}}
+}
+
+func voided(k journal.Key, height uint64) journal.Line {
+	return journal.Line{Key: k, Record: journal.NewVoided(protocol.ResultMismatch, "the update is not finite", height)}
+}
+
+func get(t testing.TB, j *journal.Journal, k journal.Key) journal.Entry {
+	t.Helper()
+	e, ok, err := j.Get(k)
+	if err != nil || !ok {
+		t.Fatalf("Get(%s) = %v, %v", k, ok, err)
+	}
+	return e
+}
+
+func counts(j *journal.Journal) [4]int {
+	return [4]int{j.Count(journal.Unaccepted), j.Count(journal.Pending), j.Count(journal.Paid), j.Count(journal.Void)}
+}
+
+func TestPublisher(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, journal.Options{})
+	a, b, c := key("a"), key("b"), key("c")
+	add(t, j, issued(a, 1), issued(b, 2), issued(c, 3))
+	add(t, j, issued(a, 4))
+	add(t, j, accepted(b, 1))
+	add(t, j, accepted(a, 2))
+	add(t, j, accepted(a, 2)) // twice is once
+	if err := j.Append(accepted(a, 3)); !errors.Is(err, journal.ErrAccepted) {
+		t.Errorf("another result for the same slot: %v, want ErrAccepted", err)
+	}
+	a1 := journal.Key{Unit: a.Unit, Slot: 1}
+	add(t, j, accepted(a1, 3))
+	add(t, j, voided(b, 5), settled(a, 6), settled(key("unknown"), 6), voided(key("unknown"), 6))
+	check := func(j *journal.Journal) {
+		t.Helper()
+		if got := counts(j); got != [4]int{1, 1, 1, 1} {
+			t.Errorf("counts %v", got)
+		}
+		if e := get(t, j, a); e.State != journal.Paid || e.Height != 6 || len(e.Tickets) != 2 || e.Tickets[1].Number != 4 || e.Accepted.BytesOut != 4 || e.Accepted.Attestation.Account[0] != 2 {
+			t.Errorf("a is %+v", e)
+		}
+		if e := get(t, j, b); e.State != journal.Void || e.Height != 5 || e.Accepted != nil || len(e.Voided) != 1 || e.Voided[0].Code != protocol.ResultMismatch || e.Voided[0].Accepted.Attestation.Account[0] != 1 {
+			t.Errorf("b is %+v", e)
+		}
+		pending, err := j.List(journal.Pending, 9, nil)
+		if err != nil || len(pending) != 1 || pending[0].Key != a1 {
+			t.Errorf("pending %v, %v; want slot 1 of a", pending, err)
+		}
+		if got, err := j.List(journal.Unaccepted, 9, func(k journal.Key) bool { return k == c }); err != nil || len(got) != 0 {
+			t.Errorf("c was to be skipped: %v, %v", got, err)
+		}
+	}
+	check(j)
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, dir, journal.Options{})
+	check(j)
+	// A voided unit begins again.
+	add(t, j, issued(b, 9), accepted(b, 8))
+	if e := get(t, j, b); e.State != journal.Pending || e.Accepted.Attestation.Account[0] != 8 || len(e.Tickets) != 1 || len(e.Voided) != 1 {
+		t.Errorf("b is %+v", e)
+	}
+	if pending, err := j.List(journal.Pending, 1, nil); err != nil || len(pending) != 1 || pending[0].Key != a1 {
+		t.Errorf("the oldest pending entry is %v, %v; want slot 1 of a", pending, err)
+	}
+}
+
+func TestMiner(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, journal.Options{})
+	a, b := key("a"), key("b")
+	if err := j.Append(taken(a, 1)); err == nil {
+		t.Error("an acceptance of no result was taken")
+	}
+	add(t, j, task(a, 1), task(b, 2), done(a, 1))
+	add(t, j, done(a, 1), taken(a, 1))
+	j.Close()
+	j = open(t, dir, journal.Options{})
+	if e := get(t, j, a); e.State != journal.Pending || e.Done.Result[0] != 1 || e.Taken.Accept.Cost != 7 || e.Tickets[0].Number != 1 {
+		t.Errorf("a is %+v", e)
+	}
+	add(t, j, task(a, 3)) // leased again: the miner has the result
+	add(t, j, voided(b, 1), settled(a, 2))
+	if got := counts(j); got != [4]int{0, 0, 1, 1} {
+		t.Errorf("counts %v", got)
+	}
+}
+
+func TestAppendRefuses(t *testing.T) {
+	j := open(t, t.TempDir(), journal.Options{})
+	a, b := key("a"), key("b")
+	wrong := accepted(a, 1).Record.(journal.Accepted)
+	wrong.Accept.Result = link("other")
+	for name, l := range map[string]journal.Line{
+		"a ticket for another unit":        {Key: a, Record: issued(b, 1).Record},
+		"a result of another unit":         {Key: a, Record: done(b, 1).Record},
+		"an acceptance of another unit":    {Key: a, Record: accepted(b, 1).Record},
+		"an acceptance of another result":  {Key: a, Record: wrong},
+		"an attestation of another result": {Key: a, Record: journal.Done{Result: []byte{2}, Attestation: attestation(a, 1)}},
+		"no record":                        {Key: a},
+		"no unit":                          {Record: journal.Settled{}},
+		"a text that is too long":          {Key: a, Record: journal.Voided{Text: strings.Repeat("x", 257)}},
+		"a text that is no UTF-8":          {Key: a, Record: journal.Voided{Text: "\xff"}},
+		"a result of 1 MiB": {Key: a, Record: func() journal.Record {
+			d := journal.Done{Result: make([]byte, 1<<20), Attestation: attestation(a, 1)}
+			d.Attestation.Result = block.Link{Cid: block.Sum(block.CBOR, d.Result)}
+			return d
+		}()},
+	} {
+		if err := j.Append(issued(b, 1), l); err == nil {
+			t.Errorf("%s was appended", name)
+		}
+	}
+	if got := counts(j); got != [4]int{} {
+		t.Errorf("a batch with a refused line left %v", got)
+	}
+	if v := journal.NewVoided(protocol.UnitFailed, strings.Repeat("é", 200), 0); len(v.Text) != 256 || j.Append(issued(a, 1), journal.Line{Key: a, Record: v}) != nil {
+		t.Errorf("a long text was not cut: %d bytes", len(v.Text))
+	}
+}
+
+// fill appends n accepted units to a journal of small segments, one batch each,
+// the first half of them settled at height 10.
+func fill(t testing.TB, dir string, n int) *journal.Journal {
+	t.Helper()
+	j := open(t, dir, journal.Options{Segment: 2000})
+	for i := range n {
+		k := key(fmt.Sprint("unit ", i))
+		add(t, j, issued(k, 1), accepted(k, 1))
+		if i < n/2 {
+			add(t, j, settled(k, 10))
+		}
+	}
+	return j
+}
+
+func files(t testing.TB, dir string) (paths []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		paths = append(paths, filepath.Join(dir, e.Name()))
+	}
+	return paths
+}
+
+func TestTrim(t *testing.T) {
+	dir := t.TempDir()
+	j := fill(t, dir, 20)
+	before := files(t, dir)
+	if err := j.Trim(9); err != nil {
+		t.Fatal(err)
+	}
+	if after := files(t, dir); len(after) != len(before) {
+		t.Errorf("Trim before the window's end: %d segments of %d", len(after), len(before))
+	}
+	if err := j.Trim(10); err != nil {
+		t.Fatal(err)
+	}
+	after := files(t, dir)
+	if len(after) >= len(before)*3/4 || j.Count(journal.Paid) > 2 || j.Count(journal.Pending) != 10 {
+		t.Errorf("Trim left %d segments of %d, %v entries", len(after), len(before), counts(j))
+	}
+	if _, ok, err := j.Get(key("unit 0")); ok || err != nil {
+		t.Errorf("unit 0 is still there: %v, %v", ok, err)
+	}
+	want := counts(j)
+	j.Close()
+	j = open(t, dir, journal.Options{Segment: 2000})
+	if got := counts(j); got != want {
+		t.Errorf("opened again: %v, want %v", got, want)
+	}
+	// One entry that stays pending keeps its own segment, not those after it.
+	for i := 11; i < 20; i++ {
+		add(t, j, settled(key(fmt.Sprint("unit ", i)), 11))
+	}
+	if err := j.Trim(11); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(files(t, dir)); n > 3 || j.Count(journal.Pending) != 1 {
+		t.Errorf("%d segments are left, entries %v", n, counts(j))
+	}
+	j.Close()
+	j = open(t, dir, journal.Options{Segment: 2000})
+	if e := get(t, j, key("unit 10")); e.State != journal.Pending {
+		t.Errorf("unit 10 is %v", e.State)
+	}
+}
+
+// TestTrimInterrupted: segments whose deletion a crash interrupted are deleted when
+// the journal is opened; a segment that vanished is damage.
+func TestTrimInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	j := fill(t, dir, 20)
+	kept := map[string][]byte{}
+	for _, path := range files(t, dir) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept[path] = data
+	}
+	if err := j.Trim(10); err != nil {
+		t.Fatal(err)
+	}
+	want, left := counts(j), files(t, dir)
+	j.Close()
+	back := 0
+	for path, data := range kept {
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			back++
+			if err := os.WriteFile(path, data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	j = open(t, dir, journal.Options{Segment: 2000})
+	if got := counts(j); back == 0 || got != want || !reflect.DeepEqual(files(t, dir), left) {
+		t.Errorf("after %d deletions were lost: entries %v, want %v; files %v, want %v", back, got, want, files(t, dir), left)
+	}
+	j.Close()
+	for _, path := range left[:len(left)-1] {
+		if err := os.Rename(path, path+".away"); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".away", filepath.Join(t.TempDir(), "away")); err != nil {
+			t.Fatal(err)
+		}
+		_, err := journal.Open(dir, net, journal.Options{})
+		if d := new(journal.Damage); !errors.As(err, &d) || d.File != path || !strings.Contains(err.Error(), "is missing") {
+			t.Errorf("without %s: %v", path, err)
+		}
+		if err := os.WriteFile(path, kept[path], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := kept[path]; !ok {
+			t.Fatalf("%s was begun by Trim", path)
+		}
+	}
+}
+
+// TestEveryBit: any bit of any file, flipped, is an error that names the file, the
+// record and its place.
+func TestEveryBit(t *testing.T) {
+	dir := t.TempDir()
+	j := fill(t, dir, 6)
+	add(t, j, issued(key("x"), 1), accepted(key("x"), 1), voided(key("x"), 1), issued(key("y"), 1))
+	add(t, j, issued(key("z"), 1))
+	j.Close()
+	paths := files(t, dir)
+	if len(paths) < 3 {
+		t.Fatalf("%d segments", len(paths))
+	}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := range data {
+			flipped := bytes.Clone(data)
+			flipped[at] ^= 1 << (at % 8)
+			if err := os.WriteFile(path, flipped, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			_, err := journal.Open(dir, net, journal.Options{})
+			d := new(journal.Damage)
+			if !errors.As(err, &d) {
+				t.Fatalf("%s, bit %d of byte %d: %v", path, at%8, at, err)
+			}
+			inHeader := at < 72
+			if d.File != path || inHeader != (d.Record == 0) || d.Offset > int64(at) || int64(at)-d.Offset > 1000 || !strings.Contains(err.Error(), "Restore") {
+				t.Fatalf("%s, bit %d of byte %d: %v", path, at%8, at, err)
+			}
+		}
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if j = open(t, dir, journal.Options{}); j.Torn() != 0 {
+		t.Errorf("%d bytes were torn", j.Torn())
+	}
+}
+
+// TestTornTail: whatever an interrupted write leaves of the last batch, the batches
+// before it are there, nothing of it is, and new ones follow.
+func TestTornTail(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, journal.Options{})
+	add(t, j, issued(key("a"), 1))
+	path := files(t, dir)[0]
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add(t, j, issued(key("b"), 1), accepted(key("b"), 1), issued(key("c"), 1))
+	j.Close()
+	both, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(what string, data []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		j := open(t, dir, journal.Options{})
+		if got := counts(j); got != [4]int{1, 0, 0, 0} || j.Torn() != int64(len(data)-len(whole)) {
+			t.Fatalf("%s: entries %v, %d bytes torn", what, got, j.Torn())
+		}
+		add(t, j, accepted(key("d"), 1))
+		j.Close()
+		j = open(t, dir, journal.Options{})
+		if got := counts(j); got != [4]int{1, 1, 0, 0} || j.Torn() != 0 {
+			t.Fatalf("%s, then a batch: entries %v", what, got)
+		}
+		j.Close()
+	}
+	for cut := len(whole) + 1; cut < len(both); cut++ {
+		try(fmt.Sprint("cut at ", cut), both[:cut])
+	}
+	for at := len(whole) / 512 * 512; at < len(both); at += 512 {
+		torn := bytes.Clone(both)
+		clear(torn[max(at, len(whole)):min(at+512, len(both))])
+		try(fmt.Sprint("a sector missing at ", at), torn)
+		try(fmt.Sprint("zeros from ", at), append(bytes.Clone(both[:max(at, len(whole))]), make([]byte, len(both)-max(at, len(whole)))...))
+	}
+}
+
+// TestMissingSector: a sector that is missing before a later batch was there once.
+func TestMissingSector(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, journal.Options{})
+	for i := range 20 {
+		add(t, j, issued(key(fmt.Sprint(i)), 1), accepted(key(fmt.Sprint(i)), 1))
+	}
+	j.Close()
+	path := files(t, dir)[0]
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := 512; at < len(data)-2048; at += 512 {
+		torn := bytes.Clone(data)
+		clear(torn[at : at+512])
+		if err := os.WriteFile(path, torn, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := journal.Open(dir, net, journal.Options{})
+		if d := new(journal.Damage); !errors.As(err, &d) || d.Record == 0 || d.Offset > int64(at) {
+			t.Errorf("the sector at %d is missing: %v", at, err)
+		}
+	}
+}
+
+// TestSealedTail: what may be torn in the newest segment is damage in another one.
+func TestSealedTail(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, 10).Close()
+	path := files(t, dir)[0]
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := 0; cut < len(data); cut += 5 {
+		if err := os.WriteFile(path, data[:cut], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		_, err := journal.Open(dir, net, journal.Options{})
+		if d := new(journal.Damage); !errors.As(err, &d) || d.File != path {
+			t.Fatalf("cut at %d: %v", cut, err)
+		}
+	}
+}
+
+// TestSmuggledRecord: a record inside a record's text is not taken for one.
+func TestSmuggledRecord(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, journal.Options{})
+	k := key("a")
+	add(t, j, issued(k, 1))
+	other := t.TempDir()
+	forger := open(t, other, journal.Options{})
+	for range 40 {
+		add(t, forger, issued(k, 1))
+	}
+	forger.Close()
+	forged, err := os.ReadFile(files(t, other)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for shift := range 8 { // whatever stands before it in the file
+		d := journal.Done{Result: append(make([]byte, shift), forged[len(forged)/2/8*8:]...), Attestation: attestation(k, 1)}
+		d.Attestation.Result = block.Link{Cid: block.Sum(block.CBOR, d.Result)}
+		add(t, j, journal.Line{Key: k, Record: d})
+		path := files(t, dir)[0]
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied := t.TempDir()
+		if err := os.WriteFile(filepath.Join(copied, filepath.Base(path)), data[:len(data)-8], 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if open(t, copied, journal.Options{}).Torn() == 0 {
+			t.Error("the torn record was not cut off")
+		}
+	}
+}
+
+func TestRefusesAnotherNetwork(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir, journal.Options{}).Close()
+	if _, err := journal.Open(dir, protocol.Net{9}, journal.Options{}); protocol.ReasonOf(err) != protocol.WrongNetwork {
+		t.Errorf("opened for another network: %v", err)
+	}
+}
+
+// TestRefusesOldFormat: the journals that development versions wrote were files.
+func TestRefusesOldFormat(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	if err := os.WriteFile(path, []byte("\x00\x00\x00\x01"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := journal.Open(path, net, journal.Options{}); err == nil || !strings.Contains(err.Error(), "before 0.1.0") {
+		t.Errorf("Open of a file: %v", err)
+	}
+	if data, err := os.ReadFile(path); err != nil || len(data) != 4 {
+		t.Errorf("the old journal was changed: %v", err)
+	}
+}
+
+func TestRefusesForeignFiles(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir, journal.Options{}).Close()
+	for _, name := range []string{"notes.txt", "1", "00000000"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := journal.Open(dir, net, journal.Options{}); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("with a file %s: %v", name, err)
+		}
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// failing is a disk whose syncs fail.
+type failing struct {
+	mu   sync.Mutex
+	left int // syncs until one fails
+	n    int // syncs that fail then
+}
+
+var errDisk = errors.New("input/output error")
+
+func (f *failing) Sync(*os.File) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.left--; f.left < 0 && f.left >= -f.n {
+		return errDisk
+	}
+	return nil
+}
+
+func TestFailedSync(t *testing.T) {
+	for name, lost := range map[string]int{"undone": 1, "not undone": 2} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			f := &failing{left: 1 << 30}
+			j := open(t, dir, journal.Options{Disk: f})
+			add(t, j, issued(key("a"), 1))
+			f.left, f.n = 0, lost
+			if err := j.Append(issued(key("b"), 1)); !errors.Is(err, errDisk) {
+				t.Fatalf("Append = %v, want the failed sync", err)
+			}
+			if _, ok, _ := j.Get(key("b")); ok {
+				t.Error("the batch that failed is there")
+			}
+			err := j.Append(issued(key("c"), 1))
+			if (err == nil) != (lost == 1) {
+				t.Errorf("the next Append = %v", err)
+			}
+			j.Close()
+			j = open(t, dir, journal.Options{})
+			want := 2
+			if lost == 2 {
+				want = 1
+			}
+			if n := j.Count(journal.Unaccepted); n != want {
+				t.Errorf("%d entries, want %d", n, want)
+			}
+		})
+	}
+}
+
+// TestOpenIsSmall: opening a journal of 40 MB takes the memory of its index, and
+// what was trimmed takes none.
+func TestOpenIsSmall(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, journal.Options{})
+	const n = 4000
+	for i := 0; i < n; i += 200 {
+		var lines []journal.Line
+		for u := i; u < i+200; u++ {
+			k := key(fmt.Sprint(u))
+			l := issued(k, 1)
+			r := l.Record.(journal.Issued)
+			r.Ticket.Spec = make([]byte, 10_000)
+			lines = append(lines, journal.Line{Key: k, Record: r}, accepted(k, 1), settled(k, 1))
+		}
+		add(t, j, lines...)
+	}
+	j.Close()
+	heap := func() int {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	before := heap()
+	j = open(t, dir, journal.Options{})
+	if grown := heap() - before; grown > n*600 {
+		t.Errorf("an open journal of %d entries takes %d bytes", n, grown)
+	}
+	if err := j.Trim(1); err != nil {
+		t.Fatal(err)
+	}
+	if got, segments := counts(j), len(files(t, dir)); got[2] > 0 || segments > 1 {
+		t.Errorf("trimmed, the journal holds %v and %d segments", got, segments)
+	}
+	runtime.KeepAlive(j)
+}
+
+// TestListCost: what List costs depends on the entries of its state alone.
+func TestListCost(t *testing.T) {
+	cost := func(others int) float64 {
+		j := open(t, t.TempDir(), journal.Options{})
+		var lines []journal.Line
+		for i := range others {
+			k := key(fmt.Sprint(i))
+			lines = append(lines, accepted(k, 1), settled(k, 1))
+		}
+		add(t, j, append(lines, accepted(key("last"), 1))...)
+		return testing.AllocsPerRun(20, func() {
+			if got, err := j.List(journal.Pending, 256, nil); err != nil || len(got) != 1 {
+				t.Error(len(got), err)
+			}
+		})
+	}
+	if few, many := cost(1), cost(5000); many > few+5 {
+		t.Errorf("beside 1 settled entry List allocates %.0f times, beside 5,000 %.0f times", few, many)
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	j := open(t, t.TempDir(), journal.Options{Segment: 4000})
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			for i := range 50 {
+				k := key(fmt.Sprint(w, i))
+				changed := j.Changed()
+				err := j.Append(issued(k, 1), accepted(k, 1))
+				<-changed
+				e, ok, gerr := j.Get(k)
+				if err != nil || gerr != nil || !ok || e.State != journal.Pending {
+					t.Error(err, gerr, ok, e.State)
+				}
+				if _, err := j.List(journal.Pending, 5, nil); err != nil {
+					t.Error(err)
+				}
+				if err := errors.Join(j.Append(settled(k, uint64(i))), j.Trim(uint64(i)/2)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if got := counts(j); got[1] != 0 {
+		t.Errorf("entries %v", got)
+	}
+	j.Close()
+	if err := j.Append(issued(key("late"), 1)); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Append after Close = %v", err)
+	}
+}
