@@ -101,3 +101,33 @@ func synopsis(t *testing.T, room string) string {
 	t.Errorf("%s: no file has a package comment", room)
 	return ""
 }
+
+// libraries are the rooms that programs outside this repository import.
+var libraries = []string{
+	"protocol", "protocol/block", "protocol/market", "protocol/mesh",
+	"work", "work/unit", "work/state", "work/model", "work/run", "work/text", "work/corpus", "work/score", "work/format",
+	"work/nmt", "work/kernel", "work/tensor", "ledger", "ledger/light", "ledger/wallet", "node", "node/client",
+}
+
+// TestLibrariesHaveExamples: each of these has an Example that go test runs.
+func TestLibrariesHaveExamples(t *testing.T) {
+	for _, room := range libraries {
+		files, err := filepath.Glob(filepath.Join(root, room, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, file := range files {
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range doc.Examples(f) {
+				found = found || e.Output != "" || e.EmptyOutput
+			}
+		}
+		if !found {
+			t.Errorf("%s has no Example with an output", room)
+		}
+	}
+}
