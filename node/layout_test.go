@@ -43,7 +43,7 @@ var rooms = map[string][]string{
 	"work/run":               {"protocol/block", "work/unit", "work/state", "work/model", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
 	"work/check":             {"protocol/block", "work/unit", "work/state", "work/model", "work/run", "work/kernel", "work/tensor", "work/nmt", "work/train"},
 	"work":                   {"protocol/block", "work/unit", "work/state", "work/model", "work/run", "work/kernel", "work/tensor", "work/nmt", "work/train"},
-	"work/format":            {"work/model", "work/kernel", "work/nmt", "work/tensor", "work/text"},
+	"work/format":            {"work/model", "work/state", "work/kernel", "work/nmt", "work/tensor", "work/text"},
 	"ledger":                 {"protocol", "protocol/block"},
 	"ledger/wallet":          {"protocol"},
 	"ledger/light":           {"ledger", "protocol", "protocol/block"},

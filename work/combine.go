@@ -34,12 +34,14 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u unit.Unit) (unit
 	if err != nil {
 		return unit.Result{}, err
 	}
+	// A state with a NaN would have other bits elsewhere, so it is a defect.
 	next := []*tensor.Set{s.Params, s.M, s.V}
 	for _, set := range next {
 		if !set.Finite() {
 			return unit.Result{}, fmt.Errorf("%w: the state after the round", nmt.ErrNonFinite)
 		}
 	}
+	// The next round begins with these sets, so the worker keeps them.
 	r := unit.Result{Cost: cost}
 	for _, set := range next {
 		l, err := state.PutSet(ctx, b, set)

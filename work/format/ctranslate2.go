@@ -208,6 +208,7 @@ type ctReader struct {
 	err  error
 }
 
+// take gives the next n bytes, or zeros after an error.
 func (r *ctReader) take(n int) []byte {
 	if r.err == nil && n > len(r.data) {
 		r.err = fmt.Errorf("%d bytes are due, %d are left: it is cut short", n, len(r.data))
@@ -220,8 +221,10 @@ func (r *ctReader) take(n int) []byte {
 	return b
 }
 
+// u32 reads a number.
 func (r *ctReader) u32() int { return int(binary.LittleEndian.Uint32(r.take(4))) }
 
+// str reads a string with its length and a NUL at its end.
 func (r *ctReader) str() string {
 	b := r.take(int(binary.LittleEndian.Uint16(r.take(2))))
 	if r.err == nil && (len(b) == 0 || bytes.IndexByte(b, 0) != len(b)-1) {
@@ -262,6 +265,7 @@ func decodeCT(data []byte) (map[string]ctVariable, error) {
 	return all, nil
 }
 
+// variable reads a variable. It takes memory only for elements that the file has.
 func (r *ctReader) variable() ctVariable {
 	v := ctVariable{name: r.str()}
 	elements := uint64(1)
@@ -275,6 +279,7 @@ func (r *ctReader) variable() ctVariable {
 			return v
 		}
 	}
+	// The number of bytes follows from type and shape, and stands in the file too.
 	v.kind = ctType(r.take(1)[0])
 	size, ok := map[ctType]uint64{ctFloat32: 4, ctInt8: 1, ctInt16: 2}[v.kind]
 	if n := uint64(r.u32()); r.err == nil && (!ok || n != size*elements || v.kind != ctFloat32 && len(v.dims) > 0) {
@@ -321,6 +326,7 @@ func importCTranslate2(read ReadFile) (*model.Translator, error) {
 	if data, err = read(ctVocabFile); err != nil {
 		return nil, err
 	}
+	// The vocabulary file repeats the tokenizer's pieces.
 	var names []string
 	if err := json.Unmarshal(data, &names); err != nil || !slices.Equal(names, tok.Names()) {
 		return nil, fmt.Errorf("%s is not that of %s (%v)", ctVocabFile, text.TokenizerFile, err)
@@ -386,6 +392,7 @@ func ctParams(c nmt.Config, all map[string]ctVariable) (*tensor.Set, error) {
 		if v.kind != ctFloat32 || !slices.Equal(v.dims, whole) {
 			return nil, fmt.Errorf("variable %q has shape %v, want %v of F32", name, v.dims, whole)
 		}
+		// The parameter is one of several in the variable, transposed.
 		n := len(v.f) / of
 		x := kernel.Tensor{Type: kernel.F32, Shape: dims, F: v.f[at*n : (at+1)*n]}
 		if turned {

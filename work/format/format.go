@@ -88,6 +88,7 @@ func gather(c nmt.Config, from *tensor.Set, at func(nmt.ParamShape) foreignParam
 		}
 		items = append(items, tensor.Named{Name: s.Name, Tensor: kernel.Tensor{Type: kernel.F32, Shape: s.Dims, F: x.F}})
 	}
+	// A tensor that is left over means another architecture.
 	for i := range from.Len() {
 		if name := from.At(i).Name; !used[name] {
 			return nil, fmt.Errorf("tensor %q: the model as config.json describes it has none of this name", name)

@@ -304,7 +304,7 @@ func TestBadHuggingFace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, err := model.DecodeSafetensorsWidened(weights)
+	set, err := state.DecodeSafetensorsWidened(weights)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +323,7 @@ func TestBadHuggingFace(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return model.EncodeSafetensors(s)
+		return state.EncodeSafetensors(s)
 	}
 	more := func(name string, shape ...int) []byte {
 		return with(func(items []tensor.Named) []tensor.Named {

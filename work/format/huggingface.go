@@ -11,6 +11,7 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
 )
@@ -104,6 +105,7 @@ func hfParam(s nmt.ParamShape) foreignParam {
 	return foreignParam{name: name + "." + kind, transposed: len(s.Dims) == 2}
 }
 
+// importHuggingFace reads a model of MarianMT, or one that exportHuggingFace wrote.
 func importHuggingFace(read ReadFile) (*model.Translator, error) {
 	data, err := read(hfConfigFile)
 	if err != nil {
@@ -117,6 +119,7 @@ func importHuggingFace(read ReadFile) (*model.Translator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", hfConfigFile, err)
 	}
+	// Older models have a pickle only, which this program does not read.
 	if data, err = read(hfWeightsFile); errors.Is(err, fs.ErrNotExist) {
 		if _, pickled := read(hfPickleFile); !errors.Is(pickled, fs.ErrNotExist) {
 			return nil, fmt.Errorf("%s is a pickle, which can run programs of its author's: "+
@@ -126,7 +129,7 @@ func importHuggingFace(read ReadFile) (*model.Translator, error) {
 	if err != nil {
 		return nil, err
 	}
-	weights, err := model.DecodeSafetensorsWidened(data)
+	weights, err := state.DecodeSafetensorsWidened(data)
 	if err == nil {
 		weights, err = oneEmbedding(weights)
 	}
@@ -136,6 +139,7 @@ func importHuggingFace(read ReadFile) (*model.Translator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", hfWeightsFile, err)
 	}
+	// Tensors that repeat a constant or the embedding are checked above.
 	spare := append([]string{hfEncoderPositions, hfDecoderPositions}, hfCopies...)
 	if !shape.OutputBias {
 		spare = append(spare, hfBias)
@@ -152,6 +156,7 @@ func importHuggingFace(read ReadFile) (*model.Translator, error) {
 func (c *hfConfig) shape() (nmt.Config, error) {
 	no, yes := func(b *bool) bool { return b != nil && !*b }, func(b *bool) bool { return b != nil && *b }
 	form := nmt.Form{Positions: nmt.Halves, Unscaled: !c.Scaled, Marks: nmt.Marks{Pad: c.Pad, BOS: c.Start, EOS: c.EOS}}
+	// The architecture decides norms and bias.
 	switch c.ModelType {
 	case hfMarian:
 		form.PostNorm, form.OutputBias = true, true
@@ -166,6 +171,7 @@ func (c *hfConfig) shape() (nmt.Config, error) {
 	default:
 		return nmt.Config{}, fmt.Errorf("activation_function %q, this program has swish and relu", c.Activation)
 	}
+	// Whatever config.json says beside that must agree with the architecture.
 	marian := c.ModelType == hfMarian
 	for _, wrong := range []struct {
 		is   bool
@@ -382,6 +388,7 @@ func asMarian(t *model.Translator, shape *nmt.Config, c *hfConfig, words *hfToke
 	return t.Params, nil
 }
 
+// exportHuggingFace writes a model for Hugging Face's transformers.
 func exportHuggingFace(t *model.Translator) (map[string][]byte, error) {
 	shape := t.Model.Config()
 	marks := shape.Tokens()
@@ -406,6 +413,7 @@ func exportHuggingFace(t *model.Translator) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Transformers read their constants from the file.
 	positions := shape.PositionTable(nmt.MaxLength)
 	more := []tensor.Named{
 		named(hfEncoderPositions, positions, nmt.MaxLength, shape.Dim), named(hfDecoderPositions, positions, nmt.MaxLength, shape.Dim),
@@ -417,11 +425,12 @@ func exportHuggingFace(t *model.Translator) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Generation must not write the marks.
 	never := [][]int32{{marks.Pad}}
 	if marks.BOS != marks.Pad {
 		never = append(never, []int32{marks.BOS})
 	}
-	files[hfWeightsFile] = model.EncodeSafetensors(weights)
+	files[hfWeightsFile] = state.EncodeSafetensors(weights)
 	files[hfConfigFile], files[hfTokenizerFile] = pretty(c), pretty(words)
 	files[hfGenerationFile] = pretty(struct {
 		Pad   int32     `json:"pad_token_id"`
@@ -435,6 +444,7 @@ func exportHuggingFace(t *model.Translator) (map[string][]byte, error) {
 	return files, nil
 }
 
+// ref is a pointer to x: config.json tells false from absent.
 func ref[T any](x T) *T { return &x }
 
 // pretty is a value as an indented JSON file.

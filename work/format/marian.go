@@ -41,6 +41,7 @@ func marianParam(c nmt.Config) func(nmt.ParamShape) foreignParam {
 		if sub == "embedding" {
 			return foreignParam{name: "Wemb"}
 		}
+		// Marian has vectors as matrices of one row.
 		p := foreignParam{shape: s.Dims}
 		if len(s.Dims) == 1 {
 			p.shape = []int{1, s.Dims[0]}
@@ -86,6 +87,7 @@ var (
 	}
 )
 
+// importMarian reads a model of Marian.
 func importMarian(read ReadFile) (*model.Translator, error) {
 	modelFile, vocabFile, err := marianNames(read)
 	if err != nil {
@@ -103,7 +105,7 @@ func importMarian(read ReadFile) (*model.Translator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", modelFile, marianOptions, err)
 	}
-	delete(arrays, marianOptions)
+	delete(arrays, marianOptions) // it is no parameter
 	shape, err := marianShape(opts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s: %w", modelFile, marianOptions, err)
@@ -185,11 +187,13 @@ func marianShape(opts map[string][]string) (nmt.Config, error) {
 	if err != nil || pieces < 2 || pieces > 1<<18 {
 		return nmt.Config{}, fmt.Errorf("option dim-vocabs: %q pieces", sizes[0])
 	}
-	c.Vocab = pieces + 1
+	c.Vocab = pieces + 1 // <pad> is added
 	c.Form = nmt.Form{
 		OutputBias: true, Positions: nmt.Timescales, NormEps: marianEps,
 		Marks: nmt.Marks{Pad: int32(pieces), BOS: int32(pieces), EOS: 0},
 	}
+	// Marian writes the operations around a sub-layer as letters: d is dropout, a adds
+	// the input of the sub-layer, n normalises.
 	switch norms := [3]string{one("transformer-preprocess"), one("transformer-postprocess"), one("transformer-postprocess-top")}; norms {
 	case [3]string{"", "dan", ""}:
 		c.PostNorm = true
@@ -321,6 +325,7 @@ func exportMarian(t *model.Translator) (map[string][]byte, error) {
 	case slices.ContainsFunc(embedding.F[pad*c.Dim:], func(x float32) bool { return x != 0 }) || bias.F[pad] != impossible:
 		return nil, errors.New("export to marian: its decoder begins with an embedding of zero and no token of it, this model's with <pad>")
 	}
+	// <pad> leaves the embedding and the bias.
 	set, err := scatter(c, t.Params, marianParam(c))
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/text"
 )
 
@@ -52,7 +53,7 @@ func TestMarianAndBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if same(t, tr, back); !bytes.Equal(model.EncodeSafetensors(back.Params), model.EncodeSafetensors(tr.Params)) {
+		if same(t, tr, back); !bytes.Equal(state.EncodeSafetensors(back.Params), state.EncodeSafetensors(tr.Params)) {
 			t.Error("other parameters")
 		}
 	}

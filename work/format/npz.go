@@ -44,6 +44,7 @@ func readNPZ(data []byte) (map[string]array, error) {
 		if err != nil {
 			return nil, fmt.Errorf("npz: array %q: %w", name, err)
 		}
+		// Files of a zip may overlap: together they must not exceed it.
 		n := f.UncompressedSize64
 		if n > left || uint64(at)+n > uint64(len(data)) {
 			return nil, fmt.Errorf("npz: array %q of %d bytes: the arrays are larger than the file", name, n)
@@ -66,6 +67,7 @@ func readNPZ(data []byte) (map[string]array, error) {
 // npyHead is the header of an array, after its length: a Python dictionary.
 var npyHead = regexp.MustCompile(`^\{'descr': '([^']*)', 'fortran_order': False, 'shape': \(([0-9, ]*)\), *\} *\n?$`)
 
+// readNPY reads an array in NumPy's format.
 func readNPY(data []byte) (array, error) {
 	if len(data) < 12 || string(data[:6]) != npyMagic {
 		return array{}, errors.New("not an array")
@@ -84,6 +86,7 @@ func readNPY(data []byte) (array, error) {
 		return array{}, fmt.Errorf("header %.80q: not one of rows in C's order", rest[:size])
 	}
 	rest = rest[size:]
+	// A shape must not ask for more elements than there are bytes.
 	a, elements := array{}, uint64(1)
 	for _, s := range strings.FieldsFunc(string(m[2]), func(r rune) bool { return r == ',' || r == ' ' }) {
 		d, err := strconv.ParseUint(s, 10, 31)
@@ -140,6 +143,7 @@ func writeNPZ(arrays []array) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// writeNPY writes an array in NumPy's format, version 1.
 func writeNPY(a array) []byte {
 	descr := "<f4"
 	if a.b != nil {

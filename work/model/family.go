@@ -154,6 +154,8 @@ func (m Model) NewEngine(dev kernel.Device) Engine { return m.family().engine(de
 // Transformer is the engine of encoder-decoder Transformers.
 type Transformer struct{ *nmt.Engine }
 
+// newTransformer is the engine function of families whose models are encoder-decoder
+// Transformers.
 func newTransformer(dev kernel.Device, m Model) Engine {
 	return Transformer{nmt.NewEngine(dev, m.Config())}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/state"
 )
 
 // The files of every model's directory. Its tokenizer has files beside them.
@@ -102,7 +103,7 @@ func (t *Translator) Files() map[string][]byte {
 		panic("model: " + err.Error()) // strings and numbers
 	}
 	files := t.Tokenizer.Files()
-	files[ParamsFile], files[ConfigFile] = EncodeSafetensors(t.Params), append(config, '\n')
+	files[ParamsFile], files[ConfigFile] = state.EncodeSafetensors(t.Params), append(config, '\n')
 	return files
 }
 
@@ -124,7 +125,7 @@ func Parse(read func(name string) ([]byte, error)) (*Translator, error) {
 	if data, err = read(ParamsFile); err != nil {
 		return nil, err
 	}
-	params, err := DecodeSafetensors(data)
+	params, err := state.DecodeSafetensors(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ParamsFile, err)
 	}

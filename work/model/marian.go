@@ -30,6 +30,7 @@ type MarianRecord struct {
 	SourcePieces, TargetPieces, Vocab state.File // marianFiles
 }
 
+// newMarianRecord is the record of a form, without files.
 func newMarianRecord(f nmt.Form) MarianRecord {
 	return MarianRecord{
 		Version: 1, PostNorm: f.PostNorm, OutputBias: f.OutputBias, Unscaled: f.Unscaled,
@@ -38,6 +39,7 @@ func newMarianRecord(f nmt.Form) MarianRecord {
 	}
 }
 
+// form is the form in the record.
 func (r MarianRecord) form() nmt.Form {
 	return nmt.Form{
 		PostNorm: r.PostNorm, OutputBias: r.OutputBias, Unscaled: r.Unscaled,
@@ -51,6 +53,7 @@ func (r *MarianRecord) files() []*state.File {
 	return []*state.File{&r.SourcePieces, &r.TargetPieces, &r.Vocab}
 }
 
+// readMarian reads the record that Model.Tokenizer names.
 func readMarian(ctx context.Context, b block.Blocks, l block.Link) (MarianRecord, error) {
 	var r MarianRecord
 	if err := block.GetNode(ctx, b, l, &r); err != nil {
@@ -59,12 +62,14 @@ func readMarian(ctx context.Context, b block.Blocks, l block.Link) (MarianRecord
 	return r, unit.CheckVersion(fmt.Sprintf("form %s", l), r.Version)
 }
 
+// readForm sets the form of m, which its own record does not have.
 func readForm(ctx context.Context, b block.Blocks, m *Model) error {
 	r, err := readMarian(ctx, b, m.Tokenizer)
 	m.Form = r.form()
 	return err
 }
 
+// putMarian stores the form of m and the files of its tokenizer.
 func putMarian(ctx context.Context, b block.Blocks, m Model, tok Tokenizer) (block.Link, error) {
 	r, contents := newMarianRecord(m.Form), tok.Files()
 	for i, to := range r.files() {
@@ -79,6 +84,7 @@ func putMarian(ctx context.Context, b block.Blocks, m Model, tok Tokenizer) (blo
 // maxTokenizerFile bounds a file of a tokenizer, in bytes.
 const maxTokenizerFile = 64 << 20
 
+// getMarian reads the tokenizer, whose files a stranger may have stored.
 func getMarian(ctx context.Context, b block.Blocks, m Model) (Tokenizer, error) {
 	r, err := readMarian(ctx, b, m.Tokenizer)
 	if err != nil {

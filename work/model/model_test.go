@@ -149,6 +149,29 @@ func TestNumericsAreChecked(t *testing.T) {
 	}
 }
 
+// FuzzParse: whatever a config.json says, it is read or refused, and what is read is
+// written again.
+func FuzzParse(f *testing.F) {
+	files := small(f).Files()
+	f.Add(files[model.ConfigFile])
+	f.Fuzz(func(t *testing.T, config []byte) {
+		m, err := model.Parse(func(name string) ([]byte, error) {
+			if name == model.ConfigFile {
+				return config, nil
+			}
+			return files[name], nil
+		})
+		if err != nil {
+			return
+		}
+		again := m.Files()
+		n, err := model.Parse(func(name string) ([]byte, error) { return again[name], nil })
+		if err != nil || n.ID() != m.ID() {
+			t.Errorf("%v: a model came back changed from %s", err, again[model.ConfigFile])
+		}
+	})
+}
+
 func Example() {
 	ctx, blocks := context.Background(), &block.MemoryStore{}
 	// A model is a record, parameters and a tokenizer. This one has learnt nothing.

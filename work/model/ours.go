@@ -31,15 +31,18 @@ func ReadBPE(ctx context.Context, b block.Blocks, l block.Link, vocab uint32) (*
 	return tok, bpeFits(Model{Vocab: vocab}, tok)
 }
 
+// getBPE is the get function of the family.
 func getBPE(ctx context.Context, b block.Blocks, m Model) (Tokenizer, error) {
 	return ReadBPE(ctx, b, m.Tokenizer, m.Vocab)
 }
 
+// putBPE stores tokenizer.json as one raw block.
 func putBPE(ctx context.Context, b block.Blocks, _ Model, tok Tokenizer) (block.Link, error) {
 	c, err := b.Put(ctx, block.Raw, tok.Files()[text.TokenizerFile])
 	return block.Link{Cid: c}, err
 }
 
+// parseBPE reads tokenizer.json.
 func parseBPE(read func(name string) ([]byte, error)) (Tokenizer, error) {
 	data, err := read(text.TokenizerFile)
 	if err != nil {
@@ -52,6 +55,7 @@ func parseBPE(read func(name string) ([]byte, error)) (Tokenizer, error) {
 	return tok, nil
 }
 
+// bpeFits checks that the tokenizer has as many pieces as the embedding.
 func bpeFits(m Model, tok Tokenizer) error {
 	if tok.Pieces() != int(m.Vocab) {
 		return fmt.Errorf("%s has %d pieces, the model's embedding %d", text.TokenizerFile, tok.Pieces(), m.Vocab)

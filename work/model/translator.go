@@ -66,13 +66,15 @@ func NewTranslator(m Model, params *tensor.Set, tok Tokenizer) (*Translator, err
 	return &Translator{Head: Head{Model: m, Tokenizer: tok}, Params: params}, nil
 }
 
-// nowhere is blocks that are named and not kept.
+// nowhere computes the CIDs of blocks and stores nothing.
 type nowhere struct{}
 
+// Put gives the CID of a block.
 func (nowhere) Put(_ context.Context, c block.Codec, data []byte) (cid.Cid, error) {
 	return block.Sum(c, data), nil
 }
 
+// Get finds nothing.
 func (nowhere) Get(_ context.Context, c cid.Cid) ([]byte, error) {
 	return nil, fmt.Errorf("%s: %w", c, block.ErrNotFound)
 }

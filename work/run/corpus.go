@@ -56,6 +56,7 @@ func GetCorpus(ctx context.Context, b block.Blocks, l block.Link) (*corpus.Corpu
 	if err := unit.CheckVersion(fmt.Sprintf("corpus %s", l), rec.Version); err != nil {
 		return nil, err
 	}
+	// Each split is a file of its own.
 	pairs := func(f state.File) ([]corpus.Pair, error) {
 		data, err := f.Read(ctx, b)
 		if err != nil {

@@ -22,9 +22,9 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Run is the record of a training run; its CID is the run's name. The
-// tokenizer and the number of steps follow from the corpus and the
-// configuration, and stand here so that a miner need not find them.
+// Record is the record of a training run: PROTOCOL.md, section 8.4. Its CID is the
+// run's name. Tokenizer, vocabulary and steps follow from corpus and configuration.
+// They stand here so that a miner need not read the corpus.
 type Record struct {
 	_         struct{} `cbor:",toarray"`
 	Version   uint16
@@ -32,10 +32,10 @@ type Record struct {
 	Corpus    block.Link // CorpusRecord
 	Tokenizer block.Link // raw: tokenizer.json
 	Vocab     uint32     // pieces of that tokenizer
-	Steps     uint32     // steps of each worker in the whole run
+	Steps     uint32     // optimiser steps of the whole run
 }
 
-// ReadRun fetches and checks the record of a run.
+// Read fetches and checks the record of a run.
 func Read(ctx context.Context, b block.Blocks, l block.Link) (Record, error) {
 	var r Record
 	if err := block.GetNode(ctx, b, l, &r); err != nil {
@@ -53,7 +53,7 @@ func Read(ctx context.Context, b block.Blocks, l block.Link) (Record, error) {
 	return r, nil
 }
 
-// Kind is the kind of the units that learn in round r.
+// Kind is the kind of the units that learn in a round, counted from 0.
 func (r Record) Kind(round int) unit.Kind {
 	if r.Config.Local(round) {
 		return unit.LocalSteps
@@ -64,11 +64,12 @@ func (r Record) Kind(round int) unit.Kind {
 // Model is the Transformer the run trains.
 func (r Record) Model() nmt.Config { return r.Config.Model(int(r.Vocab)) }
 
-// Model is the record of the model r gives when its parameters are params.
+// Result is the record of the model that the run gives, with the parameters
+// params.
 func (r Record) Result(params block.Link) model.Model {
 	c := r.Config
 	return model.Model{
-		Version: 1, Source: c.Source, Target: c.Target,
+		Version: model.VersionOurs, Source: c.Source, Target: c.Target,
 		Shape: c.Shape, Vocab: r.Vocab,
 		Params: params, Tokenizer: r.Tokenizer,
 	}

@@ -12,9 +12,9 @@ import (
 // files of sets do.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
-// Elements are the elements of t, little endian. On a little-endian machine they
+// elements are the elements of t, little endian. On a little-endian machine they
 // are the memory of t: do not write to them.
-func Elements(t kernel.Tensor) []byte {
+func elements(t kernel.Tensor) []byte {
 	if littleEndian {
 		switch t.Type {
 		case kernel.F32:
@@ -43,9 +43,9 @@ func bytesOf[T float32 | int32 | int8](x []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*int(unsafe.Sizeof(one)))
 }
 
-// View is the F32 tensor of a shape whose elements data begins with, little endian.
+// view is the F32 tensor of a shape whose elements data begins with, little endian.
 // On a little-endian machine it is the memory of data, where that is aligned.
-func View(data []byte, shape []int) kernel.Tensor {
+func view(data []byte, shape []int) kernel.Tensor {
 	n := 1
 	for _, d := range shape {
 		n *= d

@@ -1,8 +1,9 @@
-// Package state is tensors and files as blocks.
+// Package state is sets of tensors as bytes: as blocks, and as safetensors files.
 //
 // [PutSet] stores a set of tensors as a [SetRecord] and leaves of 1 MiB, and
 // gives the CID of the record; [GetSet] is its inverse. Equal sets have equal
-// CIDs, whatever machine stored them. A [File] is bytes of any length.
+// CIDs, whatever machine stored them. A [File] is bytes of any length, in blocks.
+// [EncodeSafetensors] and [DecodeSafetensors] are for a model's directory.
 //
 //	link, err := state.PutSet(ctx, blocks, params)
 //	same, err := state.GetSet(ctx, blocks, link)
@@ -38,7 +39,7 @@ type TensorRecord struct {
 
 // The limits of a set from outside.
 const (
-	MaxTensors = 1 << 14
+	maxTensors = 1 << 14
 	maxBytes   = 1 << 36
 )
 
@@ -115,7 +116,7 @@ func eachLeaf(s *tensor.Set, f func(leaf []byte) error) error {
 	border := make([]byte, 0, block.LeafSize) // ends of tensors that share a leaf
 	var staging kernel.Staging
 	for i := range s.Len() {
-		for data := Elements(kernel.Fetch(&staging, s.At(i).Tensor)); len(data) > 0; {
+		for data := elements(kernel.Fetch(&staging, s.At(i).Tensor)); len(data) > 0; {
 			// A whole leaf within one tensor needs no copy.
 			n := min(len(data), block.LeafSize-len(border))
 			leaf := data[:n]
@@ -150,8 +151,8 @@ func (r SetRecord) check() error {
 // size is the bytes of the set's elements. It fails for names, types and shapes that
 // no set has.
 func (r SetRecord) size() (total uint64, err error) {
-	if r.Version != 1 || len(r.Tensors) == 0 || len(r.Tensors) > MaxTensors {
-		return 0, fmt.Errorf("version %d with %d tensors, want version 1 with 1 to %d", r.Version, len(r.Tensors), MaxTensors)
+	if r.Version != 1 || len(r.Tensors) == 0 || len(r.Tensors) > maxTensors {
+		return 0, fmt.Errorf("version %d with %d tensors, want version 1 with 1 to %d", r.Version, len(r.Tensors), maxTensors)
 	}
 	for i, t := range r.Tensors {
 		n, err := t.size()

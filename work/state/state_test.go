@@ -65,7 +65,7 @@ func TestGetSetRefuses(t *testing.T) {
 	for want, change := range map[string]func(*state.SetRecord){
 		"version 2":        func(r *state.SetRecord) { r.Version = 2 },
 		"0 tensors":        func(r *state.SetRecord) { r.Tensors = nil },
-		"16385 tensors":    func(r *state.SetRecord) { r.Tensors = make([]state.TensorRecord, state.MaxTensors+1) },
+		"16385 tensors":    func(r *state.SetRecord) { r.Tensors = make([]state.TensorRecord, 1<<14+1) },
 		"type 9":           func(r *state.SetRecord) { r.Tensors[0].Type = 9 },
 		"0 dimensions":     func(r *state.SetRecord) { r.Tensors[0].Shape = nil },
 		"5 dimensions":     func(r *state.SetRecord) { r.Tensors[0].Shape = make([]uint32, 5) },

@@ -122,6 +122,7 @@ func ppm(n uint32) float64 { return float64(n) / 1e6 }
 
 // Validate says what is wrong with c, if anything.
 func (c Config) Validate() error {
+	// The upper bounds keep a stranger's run from taking all of a machine.
 	switch {
 	case c.Numerics != kernel.Numerics:
 		return fmt.Errorf("configuration: numerics %q, this program computes %q", c.Numerics, kernel.Numerics)

@@ -1,4 +1,4 @@
-package model_test
+package state_test
 
 import (
 	"encoding/binary"
@@ -9,10 +9,8 @@ import (
 	"testing"
 
 	"github.com/alia-network/alia/work/kernel"
-	"github.com/alia-network/alia/work/model"
-	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
-	"github.com/alia-network/alia/work/text"
 )
 
 func TestSafetensors(t *testing.T) {
@@ -22,8 +20,8 @@ func TestSafetensors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := model.EncodeSafetensors(s)
-	got, err := model.DecodeSafetensors(data)
+	data := state.EncodeSafetensors(s)
+	got, err := state.DecodeSafetensors(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +32,7 @@ func TestSafetensors(t *testing.T) {
 		t.Errorf("the elements begin at %d, not at a multiple of 8", n)
 	}
 	odd := append([]byte{0}, data...) // no number stands where the processor wants it
-	if got, err = model.DecodeSafetensors(odd[1:]); err != nil {
+	if got, err = state.DecodeSafetensors(odd[1:]); err != nil {
 		t.Fatal(err)
 	}
 	if name, differs := s.Difference(got); differs {
@@ -65,7 +63,7 @@ func TestSafetensors(t *testing.T) {
 	} {
 		file := binary.LittleEndian.AppendUint64(nil, uint64(len(bad.head)))
 		file = append(append(file, bad.head...), data[len(data)-28:]...)
-		_, err := model.DecodeSafetensors(file)
+		_, err := state.DecodeSafetensors(file)
 		if bad.want == "" && err != nil || bad.want != "" && (err == nil || !strings.Contains(err.Error(), bad.want)) {
 			t.Errorf("%s: error %v, want one with %q", name, err, bad.want)
 		}
@@ -75,7 +73,7 @@ func TestSafetensors(t *testing.T) {
 		"header too big": append([]byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0}, data[8:]...),
 		"header huge":    append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, data[8:]...),
 	} {
-		if _, err := model.DecodeSafetensors(bad); err == nil {
+		if _, err := state.DecodeSafetensors(bad); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -103,7 +101,7 @@ func TestWidened(t *testing.T) {
 		for x := range 1 << 16 {
 			data = binary.LittleEndian.AppendUint16(data, uint16(x))
 		}
-		s, err := model.DecodeSafetensorsWidened(data)
+		s, err := state.DecodeSafetensorsWidened(data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -112,10 +110,10 @@ func TestWidened(t *testing.T) {
 				t.Fatalf("%s %#04x is %v, want %v", name, x, got, want)
 			}
 		}
-		if _, err := model.DecodeSafetensors(data); err == nil {
+		if _, err := state.DecodeSafetensors(data); err == nil {
 			t.Errorf("a model of this program's may be of %s", name)
 		}
-		if _, err := model.DecodeSafetensorsWidened(data[:len(data)-1]); err == nil {
+		if _, err := state.DecodeSafetensorsWidened(data[:len(data)-1]); err == nil {
 			t.Errorf("%s cut short is read", name)
 		}
 	}
@@ -126,51 +124,19 @@ func FuzzSafetensors(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(model.EncodeSafetensors(s))
+	f.Add(state.EncodeSafetensors(s))
 	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := model.DecodeSafetensors(data)
+		s, err := state.DecodeSafetensors(data)
 		if err != nil {
 			return
 		}
-		again, err := model.DecodeSafetensors(model.EncodeSafetensors(s))
+		again, err := state.DecodeSafetensors(state.EncodeSafetensors(s))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if name, differs := s.Difference(again); differs {
 			t.Errorf("tensor %s came back changed", name)
-		}
-	})
-}
-
-// FuzzParseModel: whatever a configuration says, it is read or refused, and
-// what is read is written again.
-func FuzzParseModel(f *testing.F) {
-	tokens, err := text.Train(slices.Values([]string{"one two three", "eins zwei drei"}), 262)
-	if err != nil {
-		f.Fatal(err)
-	}
-	m := &model.Translator{Head: model.Head{Tokenizer: tokens, Model: model.Model{
-		Version: 1, Source: "en", Target: "de", Vocab: uint32(tokens.Pieces()),
-		Shape: nmt.Shape{Dim: 4, FFN: 4, Heads: 2, Encoder: 1, Decoder: 1},
-	}}}
-	m.Params = nmt.Init(m.Model.Config(), 1)
-	files := m.Files()
-	f.Add(files[model.ConfigFile])
-	f.Fuzz(func(t *testing.T, config []byte) {
-		m, err := model.Parse(func(name string) ([]byte, error) {
-			if name == model.ConfigFile {
-				return config, nil
-			}
-			return files[name], nil
-		})
-		if err != nil {
-			return
-		}
-		again := m.Files()
-		n, err := model.Parse(func(name string) ([]byte, error) { return again[name], nil })
-		if err != nil || n.ID() != m.ID() {
-			t.Errorf("%v: a model came back changed from %s", err, again[model.ConfigFile])
 		}
 	})
 }

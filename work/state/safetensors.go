@@ -1,4 +1,4 @@
-package model
+package state
 
 import (
 	"bytes"
@@ -13,11 +13,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/alia-network/alia/work/kernel"
-	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// maxHeader bounds a header in bytes: [state.MaxTensors] entries fit. The format
+// maxHeader bounds a header in bytes: [maxTensors] entries fit. The format
 // itself allows 100 MB, which would take a gigabyte to read as JSON.
 const maxHeader = 4 << 20
 
@@ -55,7 +54,7 @@ func EncodeSafetensors(s *tensor.Set) []byte {
 	out = binary.LittleEndian.AppendUint64(out, uint64(head.Len()))
 	out = append(out, head.Bytes()...)
 	for i := range s.Len() {
-		out = append(out, state.Elements(kernel.Local(s.At(i).Tensor))...)
+		out = append(out, elements(kernel.Local(s.At(i).Tensor))...)
 	}
 	return out
 }
@@ -64,7 +63,7 @@ func EncodeSafetensors(s *tensor.Set) []byte {
 func mustJSON(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic("model: " + err.Error())
+		panic("state: " + err.Error())
 	}
 	return b
 }
@@ -79,6 +78,7 @@ func DecodeSafetensors(data []byte) (*tensor.Set, error) { return decodeSafetens
 // and BF16 tensors, whose values it converts to F32 without rounding.
 func DecodeSafetensorsWidened(data []byte) (*tensor.Set, error) { return decodeSafetensors(data, true) }
 
+// decodeSafetensors reads a file. Halves allows tensors of 16 bits.
 func decodeSafetensors(data []byte, halves bool) (*tensor.Set, error) {
 	if len(data) < 8 {
 		return nil, errors.New("safetensors: shorter than its header's length")
@@ -102,13 +102,14 @@ func safeHeader(head []byte) (entries []safeTensor, err error) {
 	if len(head) == 0 || head[0] != '{' || !utf8.Valid(head) {
 		return nil, errors.New("not a JSON object in UTF-8")
 	}
+	// The decoder of encoding/json would take a key that is there twice.
 	d := json.NewDecoder(bytes.NewReader(head))
 	err = object(d, func(name string) error {
 		if name == "__metadata__" {
 			return object(d, func(string) error { return d.Decode(new(string)) })
 		}
-		if len(entries) == state.MaxTensors {
-			return fmt.Errorf("more than %d tensors", state.MaxTensors)
+		if len(entries) == maxTensors {
+			return fmt.Errorf("more than %d tensors", maxTensors)
 		}
 		e := safeTensor{name: name}
 		err := object(d, func(field string) error {
@@ -195,7 +196,7 @@ func safeItems(entries []safeTensor, data []byte, halves bool) (*tensor.Set, err
 				t.F[i] = widen(binary.LittleEndian.Uint16(part[2*i:]))
 			}
 		} else {
-			t = state.View(part, shape)
+			t = view(part, shape)
 		}
 		items, at = append(items, tensor.Named{Name: e.name, Tensor: t}), at+size
 	}
