@@ -1,6 +1,9 @@
-// Package calls makes calls of every row of work/kernel's table, of awkward
-// shapes and numbers: what tests, and whoever examines a device, compute twice
-// and compare bit by bit.
+// Package calls makes random calls of every operation in the table of package kernel, with awkward shapes
+// and numbers. Tests, and programs that examine a device, compute each call on two devices and compare
+// the results bit by bit.
+//
+// [Dice] makes the calls, [Clone] copies one so that it can be computed twice, and [Differ] compares the
+// outputs:
 //
 //	d := &calls.Dice{Seed: 7}
 //	c := d.Call(kernel.LayerNorm)
@@ -8,7 +11,7 @@
 //	dev.Do(&c)
 //	reference.Do(&want)
 //	if at := calls.Differ(c.Out, want.Out); at != "" {
-//		// at says where
+//		return fmt.Errorf("%s: %s", calls.Shapes(&c), at)
 //	}
 package calls
 
@@ -20,33 +23,37 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// Dice makes calls: the same ones from the same seed.
+// Dice makes random calls. The same seed gives the same calls.
 type Dice struct {
 	Seed    uint32
-	Wild    bool // infinities and NaN too
-	Still   bool // zeros of both signs alone
+	Wild    bool // tensors also have infinities and NaN
+	Still   bool // tensors have only zeros, of both signs
 	counter uint32
 
-	Given []int      // the first sizes, whatever fits
-	Table [][4]int32 // the segments, where they are given
+	Given []int      // the first sizes, instead of random ones
+	Table [][4]int32 // the segment table, instead of a random one
 }
 
+// word returns the next random word.
 func (d *Dice) word() uint32 {
 	d.counter++
 	return kernel.Philox([4]uint32{d.counter}, [2]uint32{d.Seed})[0]
 }
 
-// Below is a number below n.
+// Below returns an integer in [0,n).
 func (d *Dice) Below(n int) int { return int(uint64(d.word()) * uint64(n) >> 32) }
 
-// size returns an awkward size: about a warp, a tile or a block.
+// size returns an awkward size of at most limit: near the size of a warp, a tile or a block.
 func (d *Dice) size(limit int) int {
 	if len(d.Given) > 0 {
 		n := d.Given[0]
 		d.Given = d.Given[1:]
 		return n
 	}
-	sizes := []int{1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 37, 63, 64, 65, 67, 100, 127, 128, 129, 131, 200, 255, 256, 257, 300, 511, 512, 513, 530, 1023, 1024, 1025, 1100}
+	sizes := []int{
+		1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 37, 63, 64, 65, 67, 100, 127, 128, 129, 131, 200,
+		255, 256, 257, 300, 511, 512, 513, 530, 1023, 1024, 1025, 1100,
+	}
 	for {
 		if n := sizes[d.Below(len(sizes))]; n <= limit {
 			return n
@@ -54,10 +61,11 @@ func (d *Dice) size(limit int) int {
 	}
 }
 
+// uniform returns a multiple of 2^-22 in [-2,2).
 func (d *Dice) uniform() float32 { return float32(int32(d.word())>>8) / (1 << 22) }
 
-// number is mostly in [-2,2), and otherwise a zero of either sign, subnormal,
-// tiny, large, the last one's opposite, or not finite where d is wild.
+// number returns mostly uniform numbers. Others are zeros of both signs, subnormal, tiny or large numbers,
+// the negative of last, or, where d is Wild, the largest numbers, infinities and NaN.
 func (d *Dice) number(last float32) float32 {
 	switch kind := d.Below(24); {
 	case kind == 0 || d.Still && kind < 12:
@@ -67,20 +75,21 @@ func (d *Dice) number(last float32) float32 {
 	case kind == 2:
 		return math.Float32frombits(d.word() & 0x807fffff)
 	case kind == 3:
-		return math.Float32frombits(d.word()&0x80ffffff | 0x1e000000) // whose products are subnormal
+		return math.Float32frombits(d.word()&0x80ffffff | 0x1e000000) // a product of two is subnormal
 	case kind == 4:
 		return d.uniform() * (1 << 20)
 	case kind == 5:
 		return -last
 	case kind == 6:
 		if d.Wild {
-			return math.Float32frombits([]uint32{0x7f800000, 0xff800000, 0x7fc00000, 0x7f7fffff, 0xff7fffff}[d.Below(5)])
+			extremes := []uint32{0x7f800000, 0xff800000, 0x7fc00000, 0x7f7fffff, 0xff7fffff}
+			return math.Float32frombits(extremes[d.Below(len(extremes))])
 		}
 	}
 	return d.uniform()
 }
 
-// Floats is numbers of all kinds.
+// Floats returns a tensor of numbers of all kinds.
 func (d *Dice) Floats(shape ...int) kernel.Tensor {
 	t := kernel.New(kernel.F32, shape...)
 	last := float32(1)
@@ -91,8 +100,8 @@ func (d *Dice) Floats(shape ...int) kernel.Tensor {
 	return t
 }
 
-// few is numbers of which many are equal, or all. Where d is wild, most of them
-// or all are infinities, and NaN, which TopK takes for -Inf.
+// few returns a tensor with at most five different numbers, so that many elements are equal. Where d is
+// Wild, most of them are infinities and NaN, which TopK treats as -Inf.
 func (d *Dice) few(shape ...int) kernel.Tensor {
 	numbers := d.Floats(1 + d.Below(5)).F
 	if d.Wild {
@@ -105,7 +114,7 @@ func (d *Dice) few(shape ...int) kernel.Tensor {
 	return t
 }
 
-// Positive is numbers in [1/4, 9/4).
+// Positive returns a tensor of numbers in [1/4, 9/4).
 func (d *Dice) Positive(shape ...int) kernel.Tensor {
 	t := kernel.New(kernel.F32, shape...)
 	for i := range t.F {
@@ -114,7 +123,7 @@ func (d *Dice) Positive(shape ...int) kernel.Tensor {
 	return t
 }
 
-// Indexes is n numbers below limit, often the same ones.
+// Indexes returns n integers in [0,limit), of which many are equal.
 func (d *Dice) Indexes(n, limit int) kernel.Tensor {
 	t := kernel.New(kernel.I32, n)
 	for i := range t.I {
@@ -126,7 +135,7 @@ func (d *Dice) Indexes(n, limit int) kernel.Tensor {
 	return t
 }
 
-// distinct is n different numbers below limit.
+// distinct returns n different integers in [0,limit).
 func (d *Dice) distinct(n, limit int) kernel.Tensor {
 	t := kernel.New(kernel.I32, limit)
 	for i := range t.I {
@@ -137,6 +146,7 @@ func (d *Dice) distinct(n, limit int) kernel.Tensor {
 	return t
 }
 
+// words returns a tensor of random words.
 func (d *Dice) words(shape ...int) kernel.Tensor {
 	t := kernel.New(kernel.I32, shape...)
 	for i := range t.I {
@@ -145,6 +155,7 @@ func (d *Dice) words(shape ...int) kernel.Tensor {
 	return t
 }
 
+// codes returns a tensor of random 8-bit codes.
 func (d *Dice) codes(shape ...int) kernel.Tensor {
 	t := kernel.New(kernel.I8, shape...)
 	for i := range t.B {
@@ -153,8 +164,8 @@ func (d *Dice) codes(shape ...int) kernel.Tensor {
 	return t
 }
 
-// segments is a table with gaps, and the numbers of queries, keys and scores
-// of a head.
+// segments returns a segment table with gaps, and the numbers of queries, of keys, and of the scores of one
+// head.
 func (d *Dice) segments() (seg kernel.Tensor, tq, tk, scores int) {
 	if d.Table != nil {
 		seg = kernel.New(kernel.I32, len(d.Table), 4)
@@ -164,6 +175,7 @@ func (d *Dice) segments() (seg kernel.Tensor, tq, tk, scores int) {
 		}
 		return seg, tq, tk, scores
 	}
+	// A few long segments, or many short ones: the number of segments and their longest side.
 	kind := [][2]int{{1, 1}, {1, 140}, {2, 90}, {3, 70}, {5, 33}, {40, 5}, {34, 3}}[d.Below(7)]
 	n, limit := kind[0], kind[1]
 	seg = kernel.New(kernel.I32, n, 4)
@@ -176,7 +188,7 @@ func (d *Dice) segments() (seg kernel.Tensor, tq, tk, scores int) {
 	return seg, tq, tk, scores
 }
 
-// Call makes one of op, whose outputs hold no values yet.
+// Call makes a random call of op, with outputs of zeros.
 func (d *Dice) Call(op kernel.Op) kernel.Call {
 	c := kernel.Call{Op: op}
 	switch op {
@@ -191,11 +203,13 @@ func (d *Dice) Call(op kernel.Op) kernel.Call {
 			b = [2]int{n, k}
 		}
 		c.In = []kernel.Tensor{d.Floats(a[:]...), d.Floats(b[:]...)}
-	case kernel.AttnScores, kernel.AttnSoftmax, kernel.AttnSoftmaxGrad, kernel.AttnMix, kernel.AttnMixT, kernel.Attend:
+	case kernel.AttnScores, kernel.AttnSoftmax, kernel.AttnSoftmaxGrad,
+		kernel.AttnMix, kernel.AttnMixT, kernel.Attend:
 		d.attention(&c)
 	case kernel.RowSumExp, kernel.CrossEntropy, kernel.CrossEntropyGrad:
 		d.entropy(&c)
-	case kernel.Quantize4, kernel.Quantize2, kernel.Quantize, kernel.AddQuantized, kernel.AddQuantized4, kernel.AddQuantized2:
+	case kernel.Quantize4, kernel.Quantize2, kernel.Quantize,
+		kernel.AddQuantized, kernel.AddQuantized4, kernel.AddQuantized2:
 		d.quantized(&c)
 	default:
 		d.rowwise(&c)
@@ -204,6 +218,7 @@ func (d *Dice) Call(op kernel.Op) kernel.Call {
 	return c
 }
 
+// attention fills in a call of an attention operation. Some tensors have more rows than the segments use.
 func (d *Dice) attention(c *kernel.Call) {
 	heads := 1 + d.Below(3)
 	if d.Table != nil {
@@ -224,7 +239,7 @@ func (d *Dice) attention(c *kernel.Call) {
 		c.In = []kernel.Tensor{d.Floats(heads * n), d.Floats(tk, width), seg}
 	case kernel.Attend:
 		c.Attr.Causal = false
-		if d.Table == nil && d.Below(4) == 0 { // more keys than are kept
+		if d.Table == nil && d.Below(4) == 0 { // more keys than a block keeps in shared memory
 			tq, tk = 2, 1025+d.Below(60)
 			seg = kernel.Tensor{Type: kernel.I32, Shape: []int{1, 4}, I: []int32{0, int32(tq), 0, int32(tk)}}
 		}
@@ -235,10 +250,11 @@ func (d *Dice) attention(c *kernel.Call) {
 	}
 }
 
+// entropy fills in a call of a part of the cross-entropy loss.
 func (d *Dice) entropy(c *kernel.Call) {
 	given := d.Given != nil
 	t, v := d.size(70), d.size(530)
-	if !given && d.Below(2) == 0 {
+	if !given && d.Below(2) == 0 { // many short rows
 		t, v = v, 1+d.Below(3)
 	}
 	x, m, s := d.spread(t, v), d.Floats(t), d.Positive(t)
@@ -256,7 +272,7 @@ func (d *Dice) entropy(c *kernel.Call) {
 	}
 }
 
-// spread is numbers over all of the exponential's range.
+// spread returns a tensor of numbers over the whole range of the exponential.
 func (d *Dice) spread(shape ...int) kernel.Tensor {
 	t := d.Floats(shape...)
 	for i := range t.F {
@@ -265,6 +281,7 @@ func (d *Dice) spread(shape ...int) kernel.Tensor {
 	return t
 }
 
+// quantized fills in a call of a quantiser or of its inverse.
 func (d *Dice) quantized(c *kernel.Call) {
 	x := d.Floats(d.size(9), d.size(1100))
 	up := func(n, by int) int { return (n + by - 1) / by }
@@ -282,12 +299,13 @@ func (d *Dice) quantized(c *kernel.Call) {
 	}
 }
 
-// rowwise makes calls of the rows that go by elements, rows or columns.
+// rowwise fills in a call of an operation on elements, rows or columns.
 func (d *Dice) rowwise(c *kernel.Call) {
 	t, n, v := d.size(70), d.size(530), d.size(70)
 	if c.Op == kernel.ColSum || c.Op == kernel.LayerNormGainGrad {
 		t, n = d.size(300), d.size(100)
 	}
+	// x is the input of most operations, same another one of its shape.
 	x := d.Floats(t, n)
 	same := func() kernel.Tensor { return d.Floats(t, n) }
 	c.Attr = kernel.Attr{Scale: d.uniform(), Eps: 1e-6, Beta1: 0.9, Beta2: 0.98}
@@ -316,7 +334,7 @@ func (d *Dice) rowwise(c *kernel.Call) {
 		m := min(t, v)
 		c.In = []kernel.Tensor{d.Floats(v, n), d.distinct(m, v), d.Floats(m, n)}
 	case kernel.TopK:
-		if d.Given == nil && d.Below(4) == 0 { // more than one pass of a block
+		if d.Given == nil && d.Below(4) == 0 { // more elements than a block reads at a time
 			t, n = 1+d.Below(3), 2049+d.Below(2100)
 			x = d.Floats(t, n)
 		}
@@ -338,7 +356,7 @@ func (d *Dice) rowwise(c *kernel.Call) {
 	}
 }
 
-// Allocate gives c outputs.
+// Allocate gives c outputs of zeros. It panics when c breaks its operation's shape rule.
 func Allocate(c *kernel.Call) {
 	out, err := kernel.Infer(c.Op, c.Attr, c.In)
 	if err != nil {
@@ -350,8 +368,7 @@ func Allocate(c *kernel.Call) {
 	}
 }
 
-// Clone copies c and its tensors, and then shares storage as shared says: of
-// output i with input shared[i].
+// Clone copies c and its tensors. With shared, output i then uses the storage of input shared[i].
 func Clone(c *kernel.Call, shared []int) kernel.Call {
 	y := *c
 	y.In, y.Out = slices.Clone(c.In), slices.Clone(c.Out)
@@ -367,17 +384,18 @@ func Clone(c *kernel.Call, shared []int) kernel.Call {
 	return y
 }
 
-// InPlace names, for the rows that allow it, the inputs that outputs may share
-// storage with, as [Clone] takes them.
+// InPlace lists, for the operations that allow it, the inputs whose storage the outputs may use, in the form
+// that [Clone] takes.
 var InPlace = map[kernel.Op][][]int{
-	kernel.AddBias: {{0}}, kernel.Add: {{0}, {1}}, kernel.Relu: {{0}}, kernel.ReluGrad: {{0}, {1}}, kernel.Dropout: {{0}},
-	kernel.Scale: {{0}}, kernel.AttnSoftmax: {{0}}, kernel.AttnSoftmaxGrad: {{0}, {1}}, kernel.CrossEntropyGrad: {{0}},
+	kernel.AddBias: {{0}}, kernel.Add: {{0}, {1}}, kernel.Relu: {{0}}, kernel.ReluGrad: {{0}, {1}},
+	kernel.Dropout: {{0}}, kernel.Scale: {{0}}, kernel.AttnSoftmax: {{0}},
+	kernel.AttnSoftmaxGrad: {{0}, {1}}, kernel.CrossEntropyGrad: {{0}},
 	kernel.AddQuantized: {{0}}, kernel.AddQuantized4: {{0}}, kernel.AddQuantized2: {{0}},
-	kernel.Adam: {{0, 1, 2}, {1, 2, 0}, {2, 0, 1}}, kernel.ScatterAdd: {{0}}, kernel.Swish: {{0}}, kernel.SwishGrad: {{0}, {1}},
-	kernel.Scatter: {{0}},
+	kernel.Adam: {{0, 1, 2}, {1, 2, 0}, {2, 0, 1}}, kernel.ScatterAdd: {{0}},
+	kernel.Swish: {{0}}, kernel.SwishGrad: {{0}, {1}}, kernel.Scatter: {{0}},
 }
 
-// Differ says where tensors first differ in a bit; all NaN are one.
+// Differ returns the first place where tensors differ in a bit, or "" if they do not. All NaN count as equal.
 func Differ(got, want []kernel.Tensor) string {
 	for i := range want {
 		for j, x := range want[i].F {
@@ -393,7 +411,7 @@ func Differ(got, want []kernel.Tensor) string {
 	return ""
 }
 
-// Shapes says which call c is.
+// Shapes describes a call: its operation, its attributes and the shapes of its inputs.
 func Shapes(c *kernel.Call) (s string) {
 	for _, t := range c.In {
 		s += fmt.Sprint(t.Shape)

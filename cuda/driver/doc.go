@@ -1,12 +1,17 @@
-// Package driver opens the CUDA driver library at run time, under the feet of
-// gorgonia.org/cu, which is linked against it.
+// Package driver opens the CUDA driver library at run time, for gorgonia.org/cu, which is linked against
+// it.
 //
-// cu wants a header and a library to be built with, and ends the process in its
-// init where there is no GPU. So this package brings both: include/cuda.h, our
-// own; libcuda.so, a linker script; and a shim that defines each symbol as a
-// jump through a slot. A binary so built needs neither toolkit nor driver, and
-// starts anywhere. [Open] fills the slots from libcuda.so.1, when asked, or says
-// why it cannot; [Health] reads temperature and power through NVML, where it is
-// there. It is empty without the build tag cuda; `make build-cuda` sets what cgo
-// needs to know.
+// cu needs a header and a library to be built, and its init ends the process where there is no GPU. So
+// this package provides both: include/cuda.h, a header of our own; libcuda.so, which is a linker script
+// (a text); and a shim that defines each symbol as a jump through a table. A binary that is built this
+// way needs neither toolkit nor driver, and starts on every machine. [Open] fills the table from
+// libcuda.so.1 when asked, or returns the reason why it cannot. [Health] reads temperature and power
+// through NVML, if that is installed.
+//
+//	if err := driver.Open(); err != nil {
+//		return err // such as: no driver library: libcuda.so.1: cannot open shared object file
+//	}
+//	n, err := cu.NumDevices()
+//
+// Without the build tag cuda the package is empty. `make build-cuda` sets the flags of cgo.
 package driver

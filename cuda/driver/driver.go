@@ -17,20 +17,21 @@ import (
 	"gorgonia.org/cu"
 )
 
-// Variable names, in the environment, another driver library, or is "off".
+// Variable is an environment variable: the file of another driver library, or "off" for no CUDA.
 const Variable = "ALIA_CUDA"
 
-// oldest is the least version of CUDA that the driver must support: 1000 times
-// the major number and 10 times the minor. It is that of the PTX in package
-// cuda, and of the primary contexts and unified addresses that are relied on.
+// oldest is the oldest version of CUDA that the driver may support: 1000 times the major number plus 10
+// times the minor number. The PTX in package cuda needs it, and so do primary contexts and unified
+// addresses.
 const oldest = 11000
 
 var open = sync.OnceValue(load)
 
-// Open opens the driver, once in a process. It fails with the reason, in one
-// line, when there is none that can be used.
+// Open opens the driver, once in a process. The error is the reason, in one line, why no driver can be
+// used.
 func Open() error { return open() }
 
+// load is Open without the once.
 func load() error {
 	name := os.Getenv(Variable)
 	switch name {
@@ -43,16 +44,19 @@ func load() error {
 	if err != nil {
 		return err
 	}
+	// The shim fills its table and reports the first function that the library does not have.
 	missed := make([]C.char, 64)
 	r := C.alia_cuda_open(C.alia_find(find), library, &missed[0], C.size_t(len(missed)))
 	if m := C.GoString(&missed[0]); m != "" {
-		return fmt.Errorf("driver library %s has no %s: install a driver for CUDA %d or later", name, m, oldest/1000)
+		return fmt.Errorf("driver library %s has no %s: install a driver for CUDA %d or later",
+			name, m, oldest/1000)
 	}
 	if r != C.CUDA_SUCCESS {
 		return fmt.Errorf("driver library %s: %s", name, startReason("/dev/nvidiactl", int(r)))
 	}
 	if v := cu.Version(); v < oldest {
-		return fmt.Errorf("the driver supports CUDA %d.%d, at least %d.%d is needed: install a newer driver", v/1000, v%1000/10, oldest/1000, oldest%1000/10)
+		return fmt.Errorf("the driver supports CUDA %d.%d, at least %d.%d is needed: install a newer driver",
+			v/1000, v%1000/10, oldest/1000, oldest%1000/10)
 	}
 	return nil
 }
@@ -69,8 +73,9 @@ func dynamic(name string) (find, library unsafe.Pointer, err error) {
 	return C.alia_dlsym(), library, nil
 }
 
-// startReason says why the driver does not start. It tells the same number for
-// no device and for no right to use one, so the device's file is asked too.
+// startReason returns the reason why the driver does not start, for cuInit's result r. The driver has the
+// same number for "no device" and "no permission", so startReason also tries to open control, the
+// device's file.
 func startReason(control string, r int) string {
 	f, err := os.OpenFile(control, os.O_RDWR, 0)
 	if err == nil {
@@ -83,7 +88,8 @@ func startReason(control string, r int) string {
 	case C.CUDA_ERROR_NO_DEVICE:
 		return "no device (cuInit: 100)"
 	case C.CUDA_ERROR_SYSTEM_DRIVER_MISMATCH:
-		return "the library is of another version than the kernel's driver (cuInit: 803): restart the machine, or install one of them anew"
+		return "the library has another version than the kernel's driver (cuInit: 803): " +
+			"restart the machine, or reinstall one of them"
 	case C.CUDA_ERROR_SYSTEM_NOT_READY:
 		return "the system is not ready (cuInit: 802): is its fabric manager running?"
 	case C.CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE:

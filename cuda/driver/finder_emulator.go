@@ -8,7 +8,7 @@ import (
 	"github.com/alia-network/alia/cuda/emulator"
 )
 
-// finder opens the driver library, or the one that is emulated.
+// finder opens a driver library, or the emulated one for the name "emulator".
 func finder(name string) (find, library unsafe.Pointer, err error) {
 	if name == "emulator" {
 		return emulator.Finder(), nil, nil

@@ -8,14 +8,14 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// Health is a device as NVML, the driver's library for supervisors, sees it.
+// Health reads a device's temperature and power through NVML, the driver's library for monitoring.
 type Health struct {
 	device uintptr
 	lib    *nvml
 }
 
-// nvml is the functions used, by their names in the reference of NVML. Each
-// returns 0 when it went well.
+// nvml has the functions of NVML that are used, by their names in its reference. Each returns 0 on
+// success.
 type nvml struct {
 	init      func() int32
 	byBus     func(bus string, device *uintptr) int32
@@ -25,8 +25,7 @@ type nvml struct {
 	limit     func(device uintptr, milliwatts *uint32) int32
 }
 
-// library opens NVML, or returns nil: it comes with the driver, but not into
-// every container.
+// library opens NVML, or returns nil. It is part of the driver, but some containers do not have it.
 var library = sync.OnceValue(func() *nvml {
 	lib, err := purego.Dlopen("libnvidia-ml.so.1", purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
@@ -50,8 +49,8 @@ var library = sync.OnceValue(func() *nvml {
 	return n
 })
 
-// OpenHealth finds the device at a PCI address, such as 00000000:17:00.0. It
-// returns nil where there is no NVML or it does not know the device.
+// OpenHealth finds the device at a PCI address such as 00000000:17:00.0. It returns nil if there is no
+// NVML, or if NVML does not know the device.
 func OpenHealth(bus string) *Health {
 	lib := library()
 	if lib == nil || bus == "" {
@@ -64,7 +63,7 @@ func OpenHealth(bus string) *Health {
 	return h
 }
 
-// Read asks.
+// Read reads the present values. A value that NVML does not know is zero.
 func (h *Health) Read() *Readings {
 	const gpu, slowdown = 0, 1 // NVML_TEMPERATURE_GPU, NVML_TEMPERATURE_THRESHOLD_SLOWDOWN
 	var s Readings
@@ -77,8 +76,8 @@ func (h *Health) Read() *Readings {
 	return &s
 }
 
-// Hot reports whether the device is about to slow itself down. The driver keeps
-// the power limit by itself.
+// Hot reports whether the device is so hot that it slows itself down. The driver itself enforces the
+// power limit.
 func (h *Health) Hot() bool {
 	s := h.Read()
 	return s.SlowCelsius > 0 && s.Celsius >= s.SlowCelsius

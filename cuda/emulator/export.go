@@ -15,10 +15,11 @@ import (
 	"github.com/alia-network/alia/cuda/ptx"
 )
 
-// Finder is what looks up the driver's functions, for the shim.
+// Finder returns the C function that the shim uses to look up the driver's functions.
 func Finder() unsafe.Pointer { return C.alia_emulator_finder() }
 
-// inContext runs f when the thread has a context, as most functions want.
+// inContext runs f if the calling thread has a context, which most functions of the driver require, and
+// if the device has no sticky error.
 func inContext(f func(m *machine) int) C.CUresult {
 	mu.Lock()
 	defer mu.Unlock()
@@ -186,12 +187,15 @@ func emu_cuModuleGetFunction(f *C.CUfunction, module C.CUmodule, name *C.char) C
 }
 
 //export emu_cuLaunchKernel
-func emu_cuLaunchKernel(f C.CUfunction, gx, gy, gz, bx, by, bz, shared C.uint, s C.CUstream, params, extra *unsafe.Pointer) C.CUresult {
+func emu_cuLaunchKernel(
+	f C.CUfunction, gx, gy, gz, bx, by, bz, shared C.uint, s C.CUstream, params, extra *unsafe.Pointer,
+) C.CUresult {
 	return inContext(func(m *machine) int {
 		k := m.kernels[uintptr(unsafe.Pointer(f))]
 		if k == nil {
 			return invalidHandle
 		}
+		// The parameters are copied now: the caller may change them after the call.
 		sizes := k.ParamSizes()
 		var b []byte
 		for i, p := range unsafe.Slice(params, len(sizes)) {
@@ -200,18 +204,19 @@ func emu_cuLaunchKernel(f C.CUfunction, gx, gy, gz, bx, by, bz, shared C.uint, s
 			}
 			b = append(b, unsafe.Slice((*byte)(p), sizes[i])...)
 		}
-		grid, block := [3]uint32{uint32(gx), uint32(gy), uint32(gz)}, [3]uint32{uint32(bx), uint32(by), uint32(bz)}
+		grid := [3]uint32{uint32(gx), uint32(gy), uint32(gz)}
+		block := [3]uint32{uint32(bx), uint32(by), uint32(bz)}
 		return m.later(s, func() int { return m.launch(k, grid, block, b) })
 	})
 }
 
-// later puts work into a stream.
+// later adds work to a stream, and runs it at once if the stream is early.
 func (m *machine) later(s C.CUstream, f func() int) int {
 	to := m.streams[uintptr(unsafe.Pointer(s))]
 	if to == nil {
 		return invalidHandle
 	}
-	to.work = append(to.work[to.done-to.base:], f)
+	to.work = append(to.work[to.done-to.base:], f) // without the work that is done
 	to.base = to.done
 	if to.early {
 		return m.until(to, to.end())

@@ -11,11 +11,11 @@ import (
 	"github.com/alia-network/alia/cuda/ptx"
 )
 
-// machine is what the driver knows.
+// machine is the state of the driver and its devices.
 type machine struct {
 	Config
-	used     int64 // bytes allocated
-	threads  map[int]bool
+	used     int64        // bytes allocated
+	threads  map[int]bool // the threads that have a context
 	memory   *ptx.AddressSpace
 	sizes    map[uint64]int64 // of allocations
 	modules  map[uintptr]*ptx.Module
@@ -27,38 +27,39 @@ type machine struct {
 	sticky   int // the error that every call returns after it, as on a device
 }
 
-// stream is work not done yet. Nothing is done before it must be, so that what
-// the host or another stream fails to wait for is missed; or all is done at
-// once, ahead of other streams' work, so that what it fails to wait for is
-// missed.
+// stream is a queue of work. Its work runs as late as possible: only when the host or another stream
+// waits for it. So a result that is read without waiting is missing. An early stream runs its work at
+// once, before the work of other streams that it should have waited for. Both show a missing wait.
 type stream struct {
 	early bool
-	work  []func() int // from the base-th on
+	work  []func() int // the work from number base on
 	base  int
-	done  int // how many of all
+	done  int // the number of the next work to run
 }
 
+// end is the number of the next work to be added.
 func (s *stream) end() int { return s.base + len(s.work) }
 
-// mark is a place in a stream, counted from its beginning.
+// mark is an event: a place in a stream, counted from the stream's beginning.
 type mark struct {
 	of *stream
 	at int
 }
 
 var (
-	mu  sync.Mutex // guards the rest
+	mu  sync.Mutex // guards now
 	now = newMachine(fromEnvironment())
 )
 
 func newMachine(c Config) *machine {
 	return &machine{
 		Config: c, threads: map[int]bool{}, memory: ptx.NewAddressSpace(), sizes: map[uint64]int64{},
-		modules: map[uintptr]*ptx.Module{}, kernels: map[uintptr]*ptx.Kernel{}, streams: map[uintptr]*stream{}, events: map[uintptr]mark{},
+		modules: map[uintptr]*ptx.Module{}, kernels: map[uintptr]*ptx.Kernel{},
+		streams: map[uintptr]*stream{}, events: map[uintptr]mark{},
 	}
 }
 
-// The driver's numbers for what goes wrong.
+// The driver's results.
 const (
 	success        = 0
 	invalidValue   = 1
@@ -72,12 +73,13 @@ const (
 	deviceLost     = 999
 )
 
+// handle returns a new handle.
 func (m *machine) handle() uintptr {
 	m.handles++
 	return m.handles
 }
 
-// until does a stream's work up to a place in it.
+// until runs a stream's work up to number at. After an error nothing runs any more.
 func (m *machine) until(s *stream, at int) int {
 	for ; s.done < at; s.done++ {
 		if m.sticky == success {
@@ -87,7 +89,7 @@ func (m *machine) until(s *stream, at int) int {
 	return m.sticky
 }
 
-// complain says what is wrong where people see it.
+// complain writes an error to standard error, since the driver's result is only a number, and returns r.
 func (m *machine) complain(r int, err error) int {
 	fmt.Fprintln(os.Stderr, "emulator:", err)
 	return r
@@ -102,8 +104,7 @@ func (m *machine) launch(k *ptx.Kernel, grid, block [3]uint32, params []byte) in
 		return m.complain(launchFailed, err)
 	}
 	if k.Name == m.Wrong {
-		// The last bit of what a pointer points to first: an input as well as an
-		// output may be hit.
+		// Change the last bit of the first element of every tensor, inputs and outputs.
 		for at := 0; at+8 <= len(params); at += 8 {
 			addr := binary.LittleEndian.Uint64(params[at:])
 			if b, err := m.memory.Read(addr, 4); err == nil {

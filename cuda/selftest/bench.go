@@ -12,34 +12,37 @@ import (
 	"github.com/alia-network/alia/work/train"
 )
 
-// bench is the measurements, in wall time.
+// bench is the measurements, by the wall clock.
 type bench struct {
 	Gemm4096   float64 `json:"gemm_4096_gflops"`
 	CuBLAS4096 float64 `json:"cublas_4096_gflops,omitempty"`
-	CuBLAS     string  `json:"cublas,omitempty"` // the library, or why there is none
+	CuBLAS     string  `json:"cublas,omitempty"` // the library's file, or why there is none
 	Share      float64 `json:"share_of_cublas,omitempty"`
 
 	Gemm      []gemmSpeed           `json:"gemm,omitempty"`
 	Train     map[string]trainSpeed `json:"train,omitempty"`     // by preset
-	Translate map[string]float64    `json:"translate,omitempty"` // target tokens a second, greedy, 64 sentences together
+	Translate map[string]float64    `json:"translate,omitempty"` // by preset: target tokens per second, greedy
 }
 
+// gemmSpeed is the speed of one product.
 type gemmSpeed struct {
 	Shape  string  `json:"shape"`
 	GFLOPS float64 `json:"gflops"`
 }
 
+// trainSpeed is the speed of training one preset.
 type trainSpeed struct {
 	BatchTokens     uint32  `json:"batch_tokens"`
 	TokensPerSecond float64 `json:"target_tokens_per_second"`
 	StepSeconds     float64 `json:"step_seconds"`
-	GradientSeconds float64 `json:"gradient_seconds"` // of a step; the rest is the optimiser and its codes
+	GradientSeconds float64 `json:"gradient_seconds"` // of a step; the rest is codes and optimiser
 
-	// Of a step whose calls are waited for one by one, which costs time itself:
-	// milliseconds by operation.
+	// Profile has the milliseconds of a step by operation. Its calls run one by one, which is
+	// slower than a normal step.
 	Profile map[string]float64 `json:"profile_milliseconds"`
 }
 
+// run makes all measurements.
 func (b *bench) run(dev *device.Device) error {
 	progress("products of 4096 x 4096 x 4096")
 	b.Gemm4096 = gflops(dev, kernel.NN, 4096, 4096, 4096)
@@ -49,12 +52,14 @@ func (b *bench) run(dev *device.Device) error {
 	} else {
 		b.Share = b.Gemm4096 / b.CuBLAS4096
 	}
+	// Products as in training and decoding, with a vocabulary of 8000.
 	for _, s := range []struct {
 		trans   kernel.Trans
 		m, n, k int
 	}{
 		{kernel.NN, 1024, 1024, 1024}, {kernel.NT, 1024, 1024, 1024}, {kernel.TN, 1024, 1024, 1024},
-		{kernel.NN, 4096, 512, 512}, {kernel.NN, 4096, 2048, 512}, {kernel.NN, 4096, 512, 2048}, {kernel.NT, 4096, 8000, 512},
+		{kernel.NN, 4096, 512, 512}, {kernel.NN, 4096, 2048, 512}, {kernel.NN, 4096, 512, 2048},
+		{kernel.NT, 4096, 8000, 512},
 		{kernel.TN, 512, 2048, 4096}, {kernel.NT, 64, 8000, 512}, {kernel.NN, 64, 512, 512}, {kernel.NN, 1, 512, 512},
 	} {
 		name := fmt.Sprintf("%s %dx%dx%d", transposed[s.trans], s.m, s.n, s.k)
@@ -70,10 +75,10 @@ func (b *bench) run(dev *device.Device) error {
 	return nil
 }
 
-// transposed names what a product reads transposed.
+// transposed is the name of each transposition.
 var transposed = [...]string{kernel.NN: "NN", kernel.NT: "NT", kernel.TN: "TN"}
 
-// gflops is the speed of a product: the best of repeated tries.
+// gflops returns the speed of a product in GFLOP/s: the best of a second of tries.
 func gflops(dev kernel.Device, trans kernel.Trans, m, n, k int) float64 {
 	a, b := []int{m, k}, []int{k, n}
 	switch trans {
@@ -84,9 +89,10 @@ func gflops(dev kernel.Device, trans kernel.Trans, m, n, k int) float64 {
 	}
 	c := kernel.Call{
 		Op: kernel.MatMul, Attr: kernel.Attr{Trans: trans},
-		In: []kernel.Tensor{numbers(dev, 1, a...), numbers(dev, 2, b...)}, Out: []kernel.Tensor{numbers(dev, 3, m, n)},
+		In:  []kernel.Tensor{numbers(dev, 1, a...), numbers(dev, 2, b...)},
+		Out: []kernel.Tensor{numbers(dev, 3, m, n)},
 	}
-	// Several in a stage, so that what it takes to begin one is a small part.
+	// Several small products at a time, so that the cost of starting a section is small beside them.
 	few := make([]kernel.Call, max(1, min(16, int(4e9/(2*float64(m)*float64(n)*float64(k))))))
 	for i := range few {
 		few[i] = c
@@ -107,11 +113,10 @@ func gflops(dev kernel.Device, trans kernel.Trans, m, n, k int) float64 {
 	return 2 * float64(m) * float64(n) * float64(k) * float64(len(few)) / best.Seconds() / 1e9
 }
 
-// benchSteps are measured, after the few that take their memory.
+// warmSteps are the first steps, which allocate their memory. The benchSteps after them are measured.
 const warmSteps, benchSteps = 3, 10
 
-// model measures training, a whole step with its optimiser as a unit has it,
-// and greedy translation.
+// model measures training and greedy translation with one preset.
 func (b *bench) model(dev kernel.Device, preset string) error {
 	cfg, err := train.Preset(preset)
 	if err != nil {
@@ -119,39 +124,72 @@ func (b *bench) model(dev kernel.Device, preset string) error {
 	}
 	cfg.LocalSteps = 1
 	shape := cfg.Model(int(cfg.Pieces))
-	state, e := train.Start(cfg, nmt.Init(shape, 1).On(dev)), nmt.NewEngine(dev, shape)
-	var tokens int
-	var began time.Time
-	var gradients time.Duration
-	step := func(i int) error {
-		at := time.Now()
-		g, err := e.Gradient(state.Params, []nmt.Batch{sentences(shape.Vocab, int(cfg.BatchTokens), i%4)}, nmt.Key{Seed: 1, Step: uint32(i)})
-		if err != nil {
-			return err
-		}
-		gradients += time.Since(at)
-		tokens += g.Tokens
-		from := []train.Contribution{{Delta: train.Quantize(dev, g.Grads, cfg.DeltaBits)}}
-		_, err = train.Combine(dev, cfg, train.Position{Step: i, Steps: warmSteps + benchSteps}, &state, from, i)
+	t := &trainer{dev: dev, cfg: cfg, engine: nmt.NewEngine(dev, shape)}
+	t.state = train.Start(cfg, nmt.Init(shape, 1).On(dev))
+	speed, err := t.measure()
+	if err != nil {
+		return fmt.Errorf("train preset %s: %w", preset, err)
+	}
+	if speed.Profile, err = t.profile(); err != nil {
+		return fmt.Errorf("profile preset %s: %w", preset, err)
+	}
+	b.Train[preset] = speed
+	if b.Translate[preset], err = t.translate(); err != nil {
+		return fmt.Errorf("translate with preset %s: %w", preset, err)
+	}
+	return nil
+}
+
+// trainer takes training steps with the optimiser, as the units of a run do.
+type trainer struct {
+	dev       kernel.Device
+	cfg       train.Config
+	engine    *nmt.Engine
+	state     train.ModelState
+	tokens    int           // target tokens of all steps
+	gradients time.Duration // time of their gradients
+}
+
+// step takes step i: a gradient, its codes, and the optimiser.
+func (t *trainer) step(i int) error {
+	at := time.Now()
+	batch := sentences(int(t.cfg.Pieces), int(t.cfg.BatchTokens), i%4)
+	g, err := t.engine.Gradient(t.state.Params, []nmt.Batch{batch}, nmt.Key{Seed: 1, Step: uint32(i)})
+	if err != nil {
 		return err
 	}
+	t.gradients += time.Since(at)
+	t.tokens += g.Tokens
+	from := []train.Contribution{{Delta: train.Quantize(t.dev, g.Grads, t.cfg.DeltaBits)}}
+	_, err = train.Combine(t.dev, t.cfg, train.Position{Step: i, Steps: warmSteps + benchSteps}, &t.state, from, i)
+	return err
+}
+
+// measure measures training steps.
+func (t *trainer) measure() (trainSpeed, error) {
+	var began time.Time
 	for i := range warmSteps + benchSteps {
-		if i == warmSteps {
-			kernel.Wait(dev)
-			began, tokens, gradients = time.Now(), 0, 0
+		if i == warmSteps { // count from here
+			kernel.Wait(t.dev)
+			began, t.tokens, t.gradients = time.Now(), 0, 0
 		}
-		if err := step(i); err != nil {
-			return fmt.Errorf("train preset %s: %w", preset, err)
+		if err := t.step(i); err != nil {
+			return trainSpeed{}, err
 		}
 	}
-	kernel.Wait(dev)
+	kernel.Wait(t.dev)
 	seconds := time.Since(began).Seconds()
-	b.Train[preset] = trainSpeed{
-		BatchTokens: cfg.BatchTokens, TokensPerSecond: float64(tokens) / seconds,
-		StepSeconds: seconds / benchSteps, GradientSeconds: gradients.Seconds() / benchSteps, Profile: map[string]float64{},
-	}
+	return trainSpeed{
+		BatchTokens: t.cfg.BatchTokens, TokensPerSecond: float64(t.tokens) / seconds,
+		StepSeconds: seconds / benchSteps, GradientSeconds: t.gradients.Seconds() / benchSteps,
+	}, nil
+}
+
+// profile measures the operations of one step, in milliseconds.
+func (t *trainer) profile() (map[string]float64, error) {
+	times := map[string]float64{}
 	var called time.Time
-	kernel.Watched(dev, func(_ int, c *kernel.Call, _ float64, before bool) {
+	kernel.Watched(t.dev, func(_ int, c *kernel.Call, _ float64, before bool) {
 		if before {
 			called = time.Now()
 			return
@@ -160,29 +198,29 @@ func (b *bench) model(dev kernel.Device, preset string) error {
 		if c.Op == kernel.MatMul {
 			name += " " + transposed[c.Attr.Trans]
 		}
-		b.Train[preset].Profile[name] += time.Since(called).Seconds() * 1000
+		times[name] += time.Since(called).Seconds() * 1000
 	})
-	err = step(warmSteps)
-	kernel.Watched(dev, nil)
-	if err != nil {
-		return fmt.Errorf("profile preset %s: %w", preset, err)
-	}
-	sources := sentences(shape.Vocab, 64*17, 9).Source
+	err := t.step(warmSteps)
+	kernel.Watched(t.dev, nil)
+	return times, err
+}
+
+// translate measures greedy search on 64 sentences together, in target tokens per second. The first
+// translation allocates memory; the second is measured.
+func (t *trainer) translate() (float64, error) {
+	sources := sentences(int(t.cfg.Pieces), 64*17, 9).Source
 	sources = sources[:min(64, len(sources))]
-	tokens = 0
-	for i := range 2 {
-		if i == 1 {
-			began = time.Now()
-		}
-		out, _, err := e.Greedy(state.Params, sources, nmt.TwicePlusTen)
+	var began time.Time
+	tokens := 0
+	for range 2 {
+		began, tokens = time.Now(), 0
+		out, _, err := t.engine.Greedy(t.state.Params, sources, nmt.TwicePlusTen)
 		if err != nil {
-			return fmt.Errorf("translate with preset %s: %w", preset, err)
+			return 0, err
 		}
-		tokens = 0
 		for _, s := range out {
 			tokens += len(s)
 		}
 	}
-	b.Translate[preset] = float64(tokens) / time.Since(began).Seconds()
-	return nil
+	return float64(tokens) / time.Since(began).Seconds(), nil
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/alia-network/alia/work/train"
 )
 
-// compare computes products of many shapes, training steps and translations on
-// both devices.
+// compare computes calls of all operations, products of many shapes, training steps and translations on
+// both devices, and compares the bits.
 func (r *report) compare(dev, host kernel.Device, quick bool) error {
 	sizes := []int{1, 2, 31, 33, 64, 127, 129, 300}
 	depths := []int{1, 3, 31, 511, 513, 1100}
@@ -26,6 +26,7 @@ func (r *report) compare(dev, host kernel.Device, quick bool) error {
 		trials = 4
 	}
 	r.rows(dev, host, trials)
+	// Sizes around those of lanes and tiles, in all combinations.
 	progress("products")
 	for _, trans := range []kernel.Trans{kernel.NN, kernel.NT, kernel.TN} {
 		for _, m := range sizes {
@@ -41,10 +42,12 @@ func (r *report) compare(dev, host kernel.Device, quick bool) error {
 		r.product(dev, host, kernel.NT, 1024, 8000, 512)
 		r.product(dev, host, kernel.TN, 512, 2048, 4096)
 	}
+	// Whole models.
 	presets := []string{"demo", "tiny", "small", "base"}
 	if quick {
 		presets = nil
-		if err := r.model(dev, host, "least", nmt.Config{Vocab: 40, Dim: 16, Heads: 2, FFN: 24, Encoder: 1, Decoder: 1, Dropout: 0.1}, 40); err != nil {
+		least := nmt.Config{Vocab: 40, Dim: 16, Heads: 2, FFN: 24, Encoder: 1, Decoder: 1, Dropout: 0.1}
+		if err := r.model(dev, host, "least", least, 40); err != nil {
 			return err
 		}
 	}
@@ -60,16 +63,17 @@ func (r *report) compare(dev, host kernel.Device, quick bool) error {
 	return nil
 }
 
-// rows compares calls of every row, of awkward shapes and numbers: on the host's
-// tensors and on the device's, which begin at any element, apart and over one
-// another.
+// rows compares random calls of every operation. Their tensors lie in the host's or in the device's memory,
+// begin at an aligned element or not, and outputs may use the storage of inputs.
 func (r *report) rows(dev, host kernel.Device, trials int) {
-	progress("calls of every row")
+	progress("calls of every operation")
 	for op := kernel.Op(1); int(op) < len(kernel.Ops); op++ {
 		agrees := true
 		for trial := range trials {
 			d := &calls.Dice{Seed: uint32(op)<<16 + uint32(trial), Wild: trial%3 == 2}
 			c := d.Call(op)
+			// Every third trial has infinities and NaN, every second works in place if it
+			// can, every fourth stays in the host's memory.
 			var over []int
 			if ways := calls.InPlace[op]; len(ways) > 0 && trial%2 == 1 {
 				over = ways[trial/2%len(ways)]
@@ -92,13 +96,13 @@ func (r *report) rows(dev, host kernel.Device, trials int) {
 	}
 }
 
-// move puts c's tensors into the device's memory, so many elements from where
-// vectors of them may begin. Outputs lie over the inputs that over names.
+// move puts c's tensors into the device's memory, shift elements behind an aligned address. Output i uses the
+// storage of input over[i].
 func move(dev kernel.Device, c *kernel.Call, over []int, shift int) {
 	for _, ts := range [][]kernel.Tensor{c.In, c.Out} {
 		for i := range ts {
 			if c.Attr.Heads > 0 && ts[i].Type == kernel.I32 {
-				continue // a table of segments is the host's
+				continue // segment tables stay in the host's memory
 			}
 			room := kernel.Alloc(dev, ts[i].Type, shift+ts[i].Len())
 			there := room.Part(shift, shift+ts[i].Len(), ts[i].Shape...)
@@ -111,8 +115,7 @@ func move(dev kernel.Device, c *kernel.Call, over []int, shift int) {
 	}
 }
 
-// product compares one product, of numbers that cancel, overflow nowhere and
-// are partly subnormal or -0.
+// product compares one product. Its numbers cancel, never overflow, and some are subnormal or -0.
 func (r *report) product(dev, host kernel.Device, trans kernel.Trans, m, n, k int) {
 	a, b := []int{m, k}, []int{k, n}
 	switch trans {
@@ -125,13 +128,16 @@ func (r *report) product(dev, host kernel.Device, trans kernel.Trans, m, n, k in
 	for i, d := range []kernel.Device{dev, host} {
 		x, y := numbers(d, 1, a...), numbers(d, 2, b...)
 		out[i] = numbers(d, 3, m, n)
-		d.Do(&kernel.Call{Op: kernel.MatMul, Attr: kernel.Attr{Trans: trans}, In: []kernel.Tensor{x, y}, Out: []kernel.Tensor{out[i]}})
+		d.Do(&kernel.Call{
+			Op: kernel.MatMul, Attr: kernel.Attr{Trans: trans},
+			In: []kernel.Tensor{x, y}, Out: []kernel.Tensor{out[i]},
+		})
 	}
 	name := fmt.Sprintf("product %s %dx%dx%d", transposed[trans], m, n, k)
 	r.Bits = append(r.Bits, verdict{name, tensor.Equal(out[0], out[1])})
 }
 
-// numbers is a tensor of numbers that a seed determines.
+// numbers returns a tensor of numbers, which depend on the seed only.
 func numbers(dev kernel.Device, seed uint32, shape ...int) kernel.Tensor {
 	t := kernel.New(kernel.F32, shape...)
 	for i := range t.F {
@@ -141,82 +147,99 @@ func numbers(dev kernel.Device, seed uint32, shape ...int) kernel.Tensor {
 		case 0:
 			x *= 1e-42
 		case 1:
-			x *= 0 // and keeps its sign
+			x *= 0 // a zero with x's sign
 		}
 		t.F[i] = x
 	}
 	return kernel.On(dev, t)
 }
 
-// repeats are how often the device computes a gradient: calls run beside one
-// another, and would not always meet in the same way.
+// repeats is how often the device computes a gradient. Its calls run at the same time and overlap differently
+// each time, so a race would show.
 const repeats = 8
 
-// model compares gradients of two batches, what is learnt of them, and
-// translations, of an untrained model.
+// modelBits is the results of one device with an untrained model.
+type modelBits struct {
+	grads, codes *tensor.Set
+	repeated     bool // all repeats of the gradient had the same bits
+	state        train.ModelState
+	greedy, beam [][]int32
+}
+
+// model compares gradients of two batches, the optimiser's step by them, and translations of an untrained
+// model.
 func (r *report) model(dev, host kernel.Device, name string, c nmt.Config, tokens int) error {
 	progress("training steps and translations of preset %s", name)
-	cfg, err := train.Preset("tiny") // for its rates
-	if err != nil {
-		return err
-	}
 	batches := []nmt.Batch{sentences(c.Vocab, tokens, 0), sentences(c.Vocab, tokens/2, 1)}
-	var grads, codes [2]*tensor.Set
-	var states [2]train.ModelState
-	var greedy, beam [2][][]int32
-	same := true
-	for i, d := range []kernel.Device{dev, host} {
-		params, e := nmt.Init(c, 1).On(d), nmt.NewEngine(d, c)
-		for j := range repeats {
-			g, err := e.Gradient(params, batches, nmt.Key{Seed: 5})
-			if err != nil {
-				return fmt.Errorf("training step of preset %s on %s: %w", name, d.Name(), err)
-			}
-			if j == 0 {
-				grads[i] = g.Grads.Clone()
-			}
-			if _, differs := grads[i].Difference(g.Grads); differs {
-				same = false
-			}
-			if d == host {
-				break
-			}
-		}
-		delta := train.Quantize(d, grads[i], 8)
-		codes[i] = delta.Q
-		sources := batches[1].Source
-		if greedy[i], _, err = e.Greedy(params, sources, nmt.TwicePlusTen); err == nil {
-			beam[i], _, err = e.Beam(params, sources[:min(8, len(sources))], nmt.TwicePlusTen, 4, 1)
-		}
-		if err != nil {
-			return fmt.Errorf("translation with preset %s on %s: %w", name, d.Name(), err)
-		}
-		states[i] = train.Start(cfg, params)
-		if _, err := train.Combine(d, cfg, train.Position{Steps: 9}, &states[i], []train.Contribution{{Delta: delta}, {Delta: delta}}, 0); err != nil {
-			return fmt.Errorf("optimiser of preset %s on %s: %w", name, d.Name(), err)
-		}
+	got, err := computeModel(dev, c, batches, repeats)
+	if err != nil {
+		return fmt.Errorf("preset %s on %s: %w", name, dev.Name(), err)
 	}
-	tensorName, differs := grads[0].Difference(grads[1])
-	if differs {
+	want, err := computeModel(host, c, batches, 1)
+	if err != nil {
+		return fmt.Errorf("preset %s on %s: %w", name, host.Name(), err)
+	}
+	if tensorName, differs := got.grads.Difference(want.grads); differs {
 		progress("the gradient of %s differs", tensorName)
 	}
-	equal := func(of func(s train.ModelState) *tensor.Set) bool {
-		_, differs := of(states[0]).Difference(of(states[1]))
+	same := func(a, b *tensor.Set) bool {
+		_, differs := a.Difference(b)
 		return !differs
 	}
-	_, coded := codes[0].Difference(codes[1])
-	r.Bits = append(r.Bits,
-		verdict{"gradients, preset " + name, !differs},
-		verdict{"gradients again, preset " + name, same},
-		verdict{"codes, preset " + name, !coded},
-		verdict{"parameters, preset " + name, equal(func(s train.ModelState) *tensor.Set { return s.Params })},
-		verdict{"moments, preset " + name, equal(func(s train.ModelState) *tensor.Set { return s.M }) && equal(func(s train.ModelState) *tensor.Set { return s.V })},
-		verdict{"translation, preset " + name, slices.EqualFunc(greedy[0], greedy[1], slices.Equal)},
-		verdict{"beam, preset " + name, slices.EqualFunc(beam[0], beam[1], slices.Equal)})
+	for _, v := range []verdict{
+		{"gradients", same(got.grads, want.grads)},
+		{"gradients again", got.repeated},
+		{"codes", same(got.codes, want.codes)},
+		{"parameters", same(got.state.Params, want.state.Params)},
+		{"moments", same(got.state.M, want.state.M) && same(got.state.V, want.state.V)},
+		{"translation", slices.EqualFunc(got.greedy, want.greedy, slices.Equal)},
+		{"beam", slices.EqualFunc(got.beam, want.beam, slices.Equal)},
+	} {
+		v.Name += ", preset " + name
+		r.Bits = append(r.Bits, v)
+	}
 	return nil
 }
 
-// sentences is a batch of about so many tokens, 8 to 24 a sentence.
+// computeModel computes a gradient several times, its codes, translations, and a step of the optimiser.
+func computeModel(dev kernel.Device, c nmt.Config, batches []nmt.Batch, times int) (m modelBits, err error) {
+	params, e := nmt.Init(c, 1).On(dev), nmt.NewEngine(dev, c)
+	m.repeated = true
+	for i := range times {
+		g, err := e.Gradient(params, batches, nmt.Key{Seed: 5})
+		if err != nil {
+			return m, fmt.Errorf("gradient: %w", err)
+		}
+		if i == 0 { // the engine's next call overwrites it
+			m.grads = g.Grads.Clone()
+		}
+		if _, differs := m.grads.Difference(g.Grads); differs {
+			m.repeated = false
+		}
+	}
+	delta := train.Quantize(dev, m.grads, 8)
+	m.codes = delta.Q
+	sources := batches[1].Source
+	if m.greedy, _, err = e.Greedy(params, sources, nmt.TwicePlusTen); err == nil {
+		m.beam, _, err = e.Beam(params, sources[:min(8, len(sources))], nmt.TwicePlusTen, 4, 1)
+	}
+	if err != nil {
+		return m, fmt.Errorf("translation: %w", err)
+	}
+	// The optimiser changes params, so it comes last. The preset only gives its rates.
+	cfg, err := train.Preset("tiny")
+	if err != nil {
+		return m, err
+	}
+	m.state = train.Start(cfg, params)
+	from := []train.Contribution{{Delta: delta}, {Delta: delta}}
+	if _, err := train.Combine(dev, cfg, train.Position{Steps: 9}, &m.state, from, 0); err != nil {
+		return m, fmt.Errorf("optimiser: %w", err)
+	}
+	return m, nil
+}
+
+// sentences returns a batch of at most tokens source tokens, 8 to 24 in a sentence. from selects the batch.
 func sentences(vocab, tokens, from int) nmt.Batch {
 	var b nmt.Batch
 	for i := 100 * from; ; i++ {

@@ -1,14 +1,12 @@
 //go:build cuda && linux && (amd64 || arm64)
 
-// Command selftest holds a GPU to the processor's bits and measures it: one
-// file, made by `make cuda-selftest`, for a machine that has a GPU and nothing
-// of ours.
+// Command selftest compares a GPU's results with the processor's, bit by bit, and measures its speed. It is
+// one file, made by `make cuda-selftest`, for a machine that has a GPU and nothing else of ours.
 //
 //	cuda-selftest > report.json
 //
-// It prints one JSON object and exits 0 only when every digest and every bit
-// agrees; without a device it says why, and exits 1. What it does meanwhile
-// goes to standard error.
+// It prints one JSON object. It exits with 0 only if every digest and every bit agrees. Without a device
+// the object has the reason, and the command exits with 1. Progress goes to standard error.
 package main
 
 import (
@@ -22,19 +20,21 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// report is what the command prints.
+// report is the object that the command prints.
 type report struct {
-	Driver      string       `json:"driver"` // the CUDA version it supports
+	Driver      string       `json:"driver"` // the newest CUDA version that it supports
 	Device      *device.Info `json:"device"`
-	Reason      string       `json:"reason,omitempty"` // why nothing, or not all, was tested
+	Reason      string       `json:"reason,omitempty"` // why the tests did not run, or not all of them
 	Conformance []verdict    `json:"conformance"`      // the published cases of every operation
-	Bits        []verdict    `json:"bits"`             // other work, beside the processor's
+	Bits        []verdict    `json:"bits"`             // other work, compared with the processor
 	Mismatches  int          `json:"mismatches"`
-	HostRows    []string     `json:"host_rows,omitempty"` // operations, or shapes of them, that have no kernel: the processor's bits stand for the device's
-	Bench       bench        `json:"bench"`
+	// HostRows is the operations that the processor computed for the device at least once, because
+	// they or their shapes have no kernel. Their comparison says nothing.
+	HostRows []string `json:"host_rows,omitempty"`
+	Bench    bench    `json:"bench"`
 }
 
-// verdict is whether a piece of work gave the bits it must.
+// verdict says whether a piece of work had the expected bits.
 type verdict struct {
 	Name   string `json:"name"`
 	Agrees bool   `json:"agrees"`
@@ -42,10 +42,10 @@ type verdict struct {
 
 func main() {
 	name := flag.String("device", "cuda:0", "the device to test")
-	quick := flag.Bool("quick", false, "leave out what is large, and the measurements")
+	quick := flag.Bool("quick", false, "skip the large tests and the measurements")
 	flag.Parse()
 	if flag.NArg() > 0 {
-		fmt.Fprintln(os.Stderr, "cuda-selftest: takes no arguments; -help lists its flags")
+		fmt.Fprintln(os.Stderr, "cuda-selftest: unexpected arguments; -help lists the flags")
 		os.Exit(2)
 	}
 	r := report{Conformance: []verdict{}, Bits: []verdict{}}
@@ -69,20 +69,21 @@ func main() {
 	}
 }
 
-// run tests and measures. What was found before an error stays in the report.
+// run tests and measures. Results from before an error stay in the report.
 func (r *report) run(name string, quick bool) (err error) {
 	defer kernel.Recover(&err)
 	all, err := device.List()
 	if err != nil {
 		return fmt.Errorf("no CUDA device: %w", err)
 	}
+	// Find the device, and a processor's device to compare with.
 	for i := range all {
 		if all[i].ID == name {
 			r.Device, r.Driver = &all[i], all[i].Driver
 		}
 	}
 	if r.Device == nil {
-		return fmt.Errorf("no device %s: there are %d", name, len(all))
+		return fmt.Errorf("there is no device %s, but %d others", name, len(all))
 	}
 	dev, err := device.Probe(name, runtime.NumCPU())
 	if err != nil {
@@ -93,6 +94,7 @@ func (r *report) run(name string, quick bool) (err error) {
 	if err != nil {
 		return err
 	}
+	// The published cases, then calls and models, then the measurements.
 	progress("conformance")
 	if err := kernel.Compare(dev, func(name string, agrees bool) {
 		r.Conformance = append(r.Conformance, verdict{name, agrees})
