@@ -131,3 +131,38 @@ func TestLibrariesHaveExamples(t *testing.T) {
 		}
 	}
 }
+
+// TestHomeTable: OPERATE.md lists the files of a home that node/home names.
+func TestHomeTable(t *testing.T) {
+	f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "node/home/home.go"), nil, parser.PackageClauseOnly|parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, ok := strings.Cut(f.Doc.Text(), "A home holds:\n\n")
+	if !ok {
+		t.Fatal("node/home's comment has no list of a home's files")
+	}
+	var want []string
+	for line := range strings.Lines(list) {
+		if name, found := strings.CutPrefix(line, "\t"); found {
+			want = append(want, strings.Fields(name)[0])
+		}
+	}
+	page, err := os.ReadFile(filepath.Join(root, "node/OPERATE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "<!-- home -->\n")
+	var got []string
+	for line := range strings.Lines(rest) {
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		if name := strings.Split(line, "`"); len(name) > 1 {
+			got = append(got, name[1])
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("OPERATE.md lists the files\n\t%v\nnode/home has\n\t%v", got, want)
+	}
+}
