@@ -101,7 +101,7 @@ type backend struct {
 func newBenchConformance(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "conformance",
-		Short: "Compute the published cases of every operation with every backend",
+		Short: "Hold every kernel and GPU to the published results",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			r := conformance{surveyBackends(), surveyGPUs(true)}

@@ -23,7 +23,7 @@ func newBenchGemm(a *app) *cobra.Command {
 	var classes []string
 	cmd := &cobra.Command{
 		Use:   "gemm",
-		Short: "Measure matrix products, beside another library's where there is one",
+		Short: "Measure matrix products, beside OpenBLAS where it is installed",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if peer != "" && peer != "openblas" {
@@ -62,8 +62,8 @@ func newBenchGemm(a *app) *cobra.Command {
 	c.flags(cmd)
 	threads := cmd.Flags().Lookup("threads") // the goals are for one
 	c.threads, threads.DefValue = 1, "1"
-	cmd.Flags().StringVar(&peer, "peer", "", "library to measure beside: openblas, where it is installed")
-	cmd.Flags().StringSliceVar(&classes, "class", nil, "measure only these cases: large, small, attention, training")
+	cmd.Flags().StringVar(&peer, "peer", "", "`LIBRARY` to measure beside: openblas, where it is installed")
+	cmd.Flags().StringSliceVar(&classes, "class", nil, "`CASES` to measure, separated by commas: large, small, attention, training (default: all)")
 	return cmd
 }
 

@@ -28,14 +28,14 @@ func newBenchTrain(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Measure training on this machine",
-		Long: `Measure training on this machine: target tokens for a second of processor time,
-the share of the time in matrix products, and the memory it takes.
+		Long: `Measure training on this machine: target tokens per second of processor time,
+the share of the time in matrix products, and the memory.
 
-A step is what one machine alone does for one: a gradient, its quantisation,
-and the combine of a round of one unit, with Adam. Without --corpus sentences
-are made up, of 8 to 24 tokens.
+A step is one gradient, its quantisation, and the combine of a round of one
+unit with Adam. Without --corpus the sentences are made up and have 8 to 24
+tokens.
 
---profile prints the time of each operation and writes a flame graph, which a
+--profile prints the time of each operation, and writes a flame graph that a
 browser shows.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -79,13 +79,13 @@ browser shows.`,
 	threads := cmd.Flags().Lookup("threads") // the goals are for one
 	c.threads, threads.DefValue = 1, "1"
 	f := cmd.Flags()
-	f.StringVar(&o.preset, "preset", "tiny", "size of the model: "+strings.Join(train.Presets(), ", "))
-	f.StringVar(&o.corpus, "corpus", "", "directory of NAME.SRC and NAME.TGT files, or a TSV file (default: sentences made up)")
-	f.StringVar(&o.src, "src", "", "language to translate from, as in the corpus's file names")
-	f.StringVar(&o.tgt, "tgt", "", "language to translate into")
-	f.Uint32Var(&o.batchTokens, "batch-tokens", 0, "most tokens of a batch, on either side (default: the preset's)")
-	f.IntVar(&o.steps, "steps", 30, "steps to measure, after a few that are not")
-	f.StringVar(&o.profile, "profile", "", "write a flame graph to this file, FILE.svg, and print the time of each operation")
+	f.StringVar(&o.preset, "preset", "tiny", "`SIZE` of the model: "+strings.Join(train.Presets(), ", "))
+	f.StringVar(&o.corpus, "corpus", "", "`DIR` with train.SRC and train.TGT, or a TSV file (default: made-up sentences)")
+	f.StringVar(&o.src, "src", "", "`LANGUAGE` to translate from, as in the corpus's file names")
+	f.StringVar(&o.tgt, "tgt", "", "`LANGUAGE` to translate into, as in the corpus's file names")
+	f.Uint32Var(&o.batchTokens, "batch-tokens", 0, "most tokens of a batch, source or target, a `NUMBER` (default: the preset's)")
+	f.IntVar(&o.steps, "steps", 30, "`NUMBER` of steps to measure, after a few to warm up")
+	f.StringVar(&o.profile, "profile", "", "write a flame graph to `FILE`.svg, and print the time of each operation")
 	return cmd
 }
 

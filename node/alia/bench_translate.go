@@ -47,9 +47,9 @@ func newBenchTranslate(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "translate --model PATH|CID --source FILE",
 		Short: "Measure translation on this machine",
-		Long: `Measure translation on this machine: sentences and output tokens for a second of
-processor time. A file is translated once to warm up and then once for the
-figures, sentences of about the same length together.`,
+		Long: `Measure translation on this machine: sentences and output tokens per second of
+processor time. The file is translated once to warm up and once to measure,
+with sentences of about the same length together.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if b.source == "" {
@@ -66,9 +66,10 @@ figures, sentences of about the same length together.`,
 	c.threads, threads.DefValue = 1, "1"
 	f := cmd.Flags()
 	b.decodeFlags.flags(f)
-	f.StringVar(&b.source, "source", "", "file with a sentence on each line")
+	f.StringVar(&b.source, "source", "", "`FILE` with a sentence on each line")
 	b.speed.flags(cmd, "")
-	f.IntVar(&b.batch, "batch", 64, "sentences decoded side by side")
+	f.IntVar(&b.batch, "batch", 64, "`NUMBER` of sentences decoded together")
+	a.completeFrom(cmd, "model", a.models)
 	return cmd
 }
 

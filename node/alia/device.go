@@ -25,9 +25,9 @@ type deviceFlags struct {
 
 func (c *deviceFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&c.device, "device", auto, "where to compute: auto, cpu, kernels of this processor ("+kernelNames()+"), or a GPU such as cuda:0; the result is the same")
-	f.StringVar(&c.kernels, "kernels", auto, "kernels of the processor: auto, "+kernelNames()+"; the same as --device with their name")
-	f.IntVar(&c.threads, "threads", runtime.GOMAXPROCS(0), "processor threads to compute with")
+	f.StringVar(&c.device, "device", auto, "`DEVICE` to compute with: auto, cpu, "+kernelNames()+", or a GPU such as cuda:0; the result is the same on each")
+	f.StringVar(&c.kernels, "kernels", auto, "`KERNELS` of the processor to compute with; the same as --device with their name")
+	f.IntVar(&c.threads, "threads", runtime.GOMAXPROCS(0), "`NUMBER` of processor threads to compute with")
 	devices := append([]string{auto, cpu, "cuda:0"}, kernel.Names()...)
 	complete(cmd, "device", devices)
 	complete(cmd, "kernels", append([]string{auto}, kernel.Names()...))

@@ -29,7 +29,7 @@ type diagnosis struct {
 func newDoctor(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what this machine has to work with, and what is wrong with it",
+		Short: "Check this machine: kernels, GPUs, memory, disk and clock",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			d := diagnosis{

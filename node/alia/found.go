@@ -33,17 +33,19 @@ func newLedgerInit(a *app) *cobra.Command {
 		Long: `Found a network, with this home as its first ledger node, and write the network
 file that every member needs.
 
-The file holds two addresses, which members dial: that of the ledger (--rpc) and
-that of the mesh (--listen). The addresses that are taken when you give none work
-for this machine only. For members elsewhere give a public address or a name.`,
-		Example: `  alia ledger init --name village --rpc 198.51.100.7:26657 --listen /ip4/198.51.100.7/tcp/4001
-  alia ledger init --name village --rpc ledger.example.org:26657 --listen /dns4/ledger.example.org/tcp/4001`,
+The file holds two addresses, which members dial: that of the ledger (--rpc)
+and that of the mesh (--listen). The addresses that are taken when you give
+none work for this machine only. For members elsewhere give a public address or
+a name.`,
+		Example: `  alia ledger init
+  alia ledger init --name village --rpc ledger.example.org:26657 \
+      --listen /dns4/ledger.example.org/tcp/4001`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return f.found(a) },
 	}
-	cmd.Flags().StringVar(&f.name, "name", "testnet", "name of the network, for people; 1 to 50 bytes")
-	cmd.Flags().StringVar(&f.rpc, "rpc", "127.0.0.1:26657", "host:port under which members reach the ledger")
-	cmd.Flags().StringVar(&f.listen, "listen", "/ip4/127.0.0.1/tcp/4001", "multiaddress under which members reach this node's mesh")
+	cmd.Flags().StringVar(&f.name, "name", "testnet", "`NAME` of the network, for people; 1 to 50 bytes")
+	cmd.Flags().StringVar(&f.rpc, "rpc", "127.0.0.1:26657", "`HOST:PORT` under which members reach the ledger")
+	cmd.Flags().StringVar(&f.listen, "listen", "/ip4/127.0.0.1/tcp/4001", "`ADDRESS` (multiaddress) under which members reach this node's mesh")
 	return cmd
 }
 

@@ -40,8 +40,8 @@ func newGC(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "gc",
 		Short: "Delete the blocks that no run, model or job of the home needs",
-		Long: `Delete the blocks that no run, model or job of this home needs: batches of rounds
-that are done, other people's documents, models that were fetched once.
+		Long: `Delete the blocks that no run, model or job of this home needs: batches of
+rounds that are done, other people's documents, models that were fetched once.
 
 A run that is not finished still goes on, and a run still verifies, afterwards.
 No process may use the home meanwhile. --dry-run deletes nothing.

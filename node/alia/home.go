@@ -43,6 +43,10 @@ func (a *app) modelDir(model string) (string, error) {
 	return "", fmt.Errorf("no model %s: neither a directory nor in %s", model, a.home.Models())
 }
 
+// models and runs are the directories whose names --model and --run take.
+func (a *app) models() string { return a.home.Models() }
+func (a *app) runs() string   { return a.home.Runs() }
+
 // openNetwork reads the network file.
 func (a *app) openNetwork() (node.Network, error) {
 	n, err := node.ReadNetwork(a.network)

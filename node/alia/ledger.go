@@ -21,12 +21,12 @@ import (
 )
 
 func newLedger(a *app) *cobra.Command {
-	return group(&cobra.Command{Use: "ledger", Short: "Run a ledger node; query accounts, runs, schedule, supply"},
+	return group(&cobra.Command{Use: "ledger", Short: "Run a ledger node; look up accounts, runs, rates and supply"},
 		newLedgerInit(a), newLedgerStart(a),
-		newQuery(a, "supply", "Print the tokens there are, and the sum of all holdings", noArgs, querySupply),
-		newQuery(a, "account [ACCOUNT]", "Print an account (default: the home's)", someArgs(0, "ACCOUNT"), queryAccount),
-		newQuery(a, "schedule [HEIGHT]", "Print what a height pays (default: the newest)", someArgs(0, "HEIGHT"), querySchedule),
-		newQuery(a, "run CID", "Print a training run", exactArgs("CID"), queryRun),
+		newQuery(a, "supply", "Print how much ALIA exists, and where it is", noArgs, querySupply),
+		newQuery(a, "account [ACCOUNT]", "Print an account's balance and nonce (default: the home's account)", someArgs(0, "ACCOUNT"), queryAccount),
+		newQuery(a, "schedule [HEIGHT]", "Print what a height pays for work (default: the newest height)", someArgs(0, "HEIGHT"), querySchedule),
+		newQuery(a, "run CID", "Print what the ledger has of a training run", exactArgs("CID"), queryRun),
 	)
 }
 
@@ -39,13 +39,13 @@ func newLedgerStart(a *app) *cobra.Command {
 		Use:        "start",
 		SuggestFor: []string{"run", "serve", "up"},
 		Short:      "Run the home's ledger node until it is interrupted",
-		Long: `Run the home's ledger node until it is interrupted. The node makes a height every
-second, answers queries, and is the peer that others meet first. With --json one
-object tells, once the node answers, at which addresses.
+		Long: `Run the home's ledger node until it is interrupted. The node makes a height
+every second, answers queries, and is the peer that others meet first. With
+--json one object tells, once the node answers, at which addresses.
 
 Behind a router the addresses of the network file are not this machine's: then
-give --rpc and --listen with addresses of this machine, such as 0.0.0.0:26657 and
-/ip4/0.0.0.0/tcp/4001.`,
+give --rpc and --listen with addresses of this machine, such as 0.0.0.0:26657
+and /ip4/0.0.0.0/tcp/4001.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return drained(cmd.Context(), startLedger(cmd.Context(), a, &n, chain.Config{
@@ -55,10 +55,10 @@ give --rpc and --listen with addresses of this machine, such as 0.0.0.0:26657 an
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&n.listen, "listen", nil, "multiaddresses to listen at, separated by commas (default: the network file's first)")
-	f.StringVar(&rpc, "rpc", "", "host:port to answer queries at (default: the network file's first)")
-	f.StringVar(&p2p, "p2p", "127.0.0.1:0", "host:port for other ledger nodes")
-	f.DurationVar(&interval, "interval", time.Second, "time between heights")
+	f.StringSliceVar(&n.listen, "listen", nil, "`ADDRESSES` (multiaddresses) to listen at, separated by commas (default: the first of the network file)")
+	f.StringVar(&rpc, "rpc", "", "`HOST:PORT` to answer queries at (default: the first of the network file)")
+	f.StringVar(&p2p, "p2p", "127.0.0.1:0", "`HOST:PORT` for other ledger nodes")
+	f.DurationVar(&interval, "interval", time.Second, "`TIME` between heights")
 	f.BoolVar(&approve, "approve-runs", false, "vote for every proposed run: for a network among friends")
 	a.eventsFlag(cmd)
 	return cmd

@@ -21,7 +21,7 @@ import (
 )
 
 func newMiner(a *app) *cobra.Command {
-	return group(&cobra.Command{Use: "miner", Short: "Join a network and earn"}, newMinerRun(a), newMinerBench(a), newMinerStatus(a))
+	return group(&cobra.Command{Use: "miner", Short: "Compute units of work for a network, and earn"}, newMinerRun(a), newMinerBench(a), newMinerStatus(a))
 }
 
 func newMinerRun(a *app) *cobra.Command {
@@ -29,9 +29,20 @@ func newMinerRun(a *app) *cobra.Command {
 	var n peerFlags
 	var languages, models []string
 	cmd := &cobra.Command{
-		Use:   "run",
-		Short: "Do units of work for whoever offers them, until stopped",
-		Args:  noArgs,
+		Use:        "run",
+		SuggestFor: []string{"start", "up", "mine"},
+		Short:      "Compute units of work until interrupted",
+		Long: `Compute units of work for those who offer it, until interrupted: units of
+training runs, and of documents in the language pairs named. Each finished unit
+and what it earned is printed. With --json one object tells when the miner is
+ready.
+
+A miner finds offers by gossip and from the peers it meets. It needs the
+network file of the network (alia init --network FILE) and an address at which
+others can reach it, if it is to serve models (--hold).`,
+		Example: `  alia miner run --threads 4
+  alia miner run --hold ~/.local/share/alia/models/CID --languages en-de,de-en`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			pairs, err := parsePairs(languages)
 			if err != nil {
@@ -42,8 +53,8 @@ func newMinerRun(a *app) *cobra.Command {
 	}
 	c.flags(cmd)
 	n.flags(cmd)
-	cmd.Flags().StringSliceVar(&languages, "languages", []string{"en-de"}, "pairs of languages whose documents to hear of at once")
-	cmd.Flags().StringSliceVar(&models, "hold", nil, "directories of models to hold for the network: customers buy translations with their CIDs")
+	cmd.Flags().StringSliceVar(&languages, "languages", []string{"en-de"}, "`PAIRS` of languages whose documents to translate, separated by commas")
+	cmd.Flags().StringSliceVar(&models, "hold", nil, "`DIRS` of models to serve to the network, separated by commas; customers name the models by CID")
 	a.eventsFlag(cmd)
 	return cmd
 }
@@ -173,7 +184,7 @@ func newMinerBench(a *app) *cobra.Command {
 	var c deviceFlags
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure the speed that bids would tell",
+		Short: "Measure the speed that the miner's bids tell",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			dev, err := c.open(a)
@@ -198,7 +209,7 @@ func newMinerBench(a *app) *cobra.Command {
 func newMinerStatus(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Say what the home's miner has earned",
+		Short: "Print the home's balance, and whether its miner runs",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()

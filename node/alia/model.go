@@ -20,7 +20,7 @@ import (
 )
 
 func newModel(a *app) *cobra.Command {
-	return group(&cobra.Command{Use: "model", Short: "List, evaluate, score with, shorten, import and export model files"},
+	return group(&cobra.Command{Use: "model", Short: "List, evaluate, import and export models"},
 		newModelList(a), newModelEval(a), newModelScore(a), newModelShortlist(a), newModelImport(a), newModelExport(a))
 }
 
@@ -77,18 +77,19 @@ func listModels(dir string) ([]node.Manifest, error) {
 func newModelExport(a *app) *cobra.Command {
 	var model, to, out string
 	cmd := &cobra.Command{
-		Use:   "export --model PATH|CID [--to huggingface|ctranslate2|marian] --out FILE.alia|DIR",
+		Use:   "export --model PATH|CID [--to FORMAT] --out FILE.alia|DIR",
 		Short: "Write a model as one file, or for another program",
-		Long: `Write a model's directory as one tar file, the same bytes for the same model.
+		Long: `Write a model's directory as one tar file. The same model gives the same bytes.
 
-With --to, write a directory that another program computes the same function
-with, up to the rounding of its sums:
+With --to, write a directory for another program. That program then computes
+the same function, up to the rounding of its sums:
 
-  huggingface  transformers: PegasusForConditionalGeneration, whose Transformer
-               is ours, or MarianMTModel for an imported one
-  ctranslate2  model.bin of binary version 6, config.json, shared_vocabulary.json
-  marian       model.npz, vocab.yml and decoder.yml, of a model that came from
-               Marian: its decoder begins with no token, ours with one
+    huggingface  for transformers: PegasusForConditionalGeneration, which is the
+                 same Transformer, or MarianMTModel for an imported model
+    ctranslate2  model.bin (binary version 6), config.json and
+                 shared_vocabulary.json
+    marian       model.npz, vocab.yml and decoder.yml, for a model that came
+                 from Marian: its decoder begins with no token, others with one
 
 A model that the other program cannot compute is refused, with the reason.`,
 		Args: noArgs,
@@ -119,9 +120,11 @@ A model that the other program cannot compute is refused, with the reason.`,
 			}{out, size}, func(w io.Writer) { fmt.Fprintf(w, "%s: %d bytes\n", out, size) })
 		},
 	}
-	cmd.Flags().StringVar(&model, "model", "", "the model: its directory, or its CID")
-	cmd.Flags().StringVar(&to, "to", "", "write for another program: "+strings.Join(format.Exports, ", "))
-	cmd.Flags().StringVar(&out, "out", "", "file, or with --to directory, to write")
+	cmd.Flags().StringVar(&model, "model", "", "`MODEL` to write: its directory, or its CID")
+	cmd.Flags().StringVar(&to, "to", "", "`FORMAT` of another program: "+strings.Join(format.Exports, ", "))
+	cmd.Flags().StringVar(&out, "out", "", "`FILE` to write, or with --to a directory")
+	complete(cmd, "to", format.Exports)
+	a.completeFrom(cmd, "model", a.models)
 	return cmd
 }
 

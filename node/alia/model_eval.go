@@ -36,13 +36,14 @@ func newModelEval(a *app) *cobra.Command {
 	var c deviceFlags
 	cmd := &cobra.Command{
 		Use:   "eval --model PATH|CID --source FILE --reference FILE",
-		Short: "Translate a file and score it against a reference, line by line",
-		Long: `Translate a file and score it against a reference, line by line: BLEU, BLEU in
-small letters, chrF2 and TER, as sacreBLEU computes them.
+		Short: "Translate a file, and score it against a reference",
+		Long: `Translate a file and score the translation against a reference, line by line:
+BLEU, BLEU without regard to case, chrF2 and TER, as sacreBLEU computes them.
 
-With --against, or one of the flags whose names begin with it, a second model, or the same one
-with another setting, translates too, and a paired bootstrap says how sure the difference is.
-With --report a page shows source, reference and translations side by side.`,
+With --against a second model translates too, and a paired bootstrap tells how
+sure the difference is. --against-beam, --against-int8 and --against-shortlist
+compare the same model with another setting. With --report a page shows source,
+reference and translations side by side.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if x.source == "" || x.reference == "" {
@@ -56,18 +57,20 @@ With --report a page shows source, reference and translations side by side.`,
 	}
 	f := cmd.Flags()
 	x.decodeFlags.flags(f)
-	f.StringVar(&x.source, "source", "", "file with a sentence on each line")
-	f.StringVar(&x.reference, "reference", "", "file with the translation of each on the same line")
-	f.BoolVar(&x.spaces, "tokenized", false, "the reference is cut into tokens by spaces: BLEU is to cut nothing itself")
-	f.StringVar(&x.against.model, "against", "", "a second model to compare with (default, with --against-beam: the same)")
-	f.Uint16Var(&x.against.beam, "against-beam", 0, "its beam (default: the same)")
+	f.StringVar(&x.source, "source", "", "`FILE` with a sentence on each line")
+	f.StringVar(&x.reference, "reference", "", "`FILE` with the translation of each sentence on the same line")
+	f.BoolVar(&x.spaces, "tokenized", false, "the reference is tokenized already: BLEU takes words between spaces for tokens")
+	f.StringVar(&x.against.model, "against", "", "second `MODEL` to compare with (default: the first, with another setting)")
+	f.Uint16Var(&x.against.beam, "against-beam", 0, "`HYPOTHESES` of the second (default: as many as the first)")
 	x.speed.flags(cmd, "")
-	f.BoolVar(&x.faster.int8, "against-int8", false, "the second is computed in int8 (default: as the first)")
-	f.BoolVar(&x.faster.shortlist, "against-shortlist", false, "the second takes its shortlist (default: as the first)")
-	f.IntVar(&x.samples, "samples", 1000, "samples of the paired bootstrap")
-	f.Uint64Var(&x.seed, "seed", 1, "decides the samples")
-	f.StringVar(&x.report, "report", "", "write a page with all translations to this file, FILE.html")
+	f.BoolVar(&x.faster.int8, "against-int8", false, "compute the second in int8 (default: like the first)")
+	f.BoolVar(&x.faster.shortlist, "against-shortlist", false, "give the second its shortlist (default: like the first)")
+	f.IntVar(&x.samples, "samples", 1000, "`NUMBER` of samples of the paired bootstrap")
+	f.Uint64Var(&x.seed, "seed", 1, "`NUMBER` that decides the samples")
+	f.StringVar(&x.report, "report", "", "write a page with all translations to `FILE`.html")
 	c.flags(cmd)
+	a.completeFrom(cmd, "model", a.models)
+	a.completeFrom(cmd, "against", a.models)
 	return cmd
 }
 

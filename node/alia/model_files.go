@@ -28,19 +28,19 @@ func (r written) print(w io.Writer) {
 func newModelImport(a *app) *cobra.Command {
 	var from, out, src, tgt string
 	cmd := &cobra.Command{
-		Use:   "import --from huggingface|marian|ctranslate2 DIR --out DIR",
-		Short: "Make a model of another program's files",
-		Long: `Make a model of this program of the files of another program's.
+		Use:   "import --from FORMAT DIR --out DIR",
+		Short: "Make a model from the files of another program",
+		Long: `Make a model of this program from the model files of another program.
 
-  huggingface  MarianMT, as the public OPUS-MT models have it: config.json,
-               model.safetensors, source.spm, target.spm, vocab.json; or what
-               alia model export --to huggingface wrote
-  marian       model.npz, source.spm, target.spm and vocab.yml, or a vocabulary
-               that is one SentencePiece model, as decoder.yml names them
-  ctranslate2  what alia model export --to ctranslate2 wrote of a model of ours
+    huggingface  MarianMT, such as the public OPUS-MT models: config.json,
+                 model.safetensors, source.spm, target.spm, vocab.json; or the
+                 directory that alia model export --to huggingface wrote
+    marian       model.npz, source.spm, target.spm and vocab.yml, or one
+                 SentencePiece model as vocabulary, as decoder.yml names them
+    ctranslate2  the directory that alia model export --to ctranslate2 wrote
 
-Norms, activation, special tokens and tokenizer stay as they are: the model
-translates as it did, on any device with the same bits.`,
+Normalisation, activation, special tokens and tokenizer stay as they are. The
+model translates as before, with the same bits on every device.`,
 		Args: someArgs(0, "DIR"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if !slices.Contains(format.Imports, from) {
@@ -53,10 +53,11 @@ translates as it did, on any device with the same bits.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&from, "from", "", "format of the files: "+strings.Join(format.Imports, ", "))
-	f.StringVar(&out, "out", "", "directory to write")
-	f.StringVar(&src, "src", "", "source language, where the files do not say it")
-	f.StringVar(&tgt, "tgt", "", "target language, where the files do not say it")
+	f.StringVar(&from, "from", "", "`FORMAT` of the files: "+strings.Join(format.Imports, ", "))
+	f.StringVar(&out, "out", "", "`DIR` to write")
+	f.StringVar(&src, "src", "", "source `LANGUAGE`, where the files do not name it")
+	f.StringVar(&tgt, "tgt", "", "target `LANGUAGE`, where the files do not name it")
+	complete(cmd, "from", format.Imports)
 	return cmd
 }
 

@@ -17,10 +17,10 @@ func newModelScore(a *app) *cobra.Command {
 	var int8 bool
 	cmd := &cobra.Command{
 		Use:   "score --model PATH|CID --source FILE --target FILE",
-		Short: "Give the log-probability of translations, token by token",
-		Long: `Give the log-probability that a model gives to translations, token by token and
-sentence by sentence: forced decoding. Logarithms are natural; the last token
-of a sentence is the end mark.`,
+		Short: "Print the log-probability of translations, token by token",
+		Long: `Print the log-probability that a model gives to translations, for each token
+and each sentence (forced decoding). Logarithms are natural. The last token of
+a sentence is the end-of-sentence token.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if source == "" || target == "" {
@@ -30,11 +30,12 @@ of a sentence is the end mark.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&model, "model", "", "the model: its directory, or its CID")
-	f.StringVar(&source, "source", "", "file with a sentence on each line")
-	f.StringVar(&target, "target", "", "file with a translation of each on the same line")
+	f.StringVar(&model, "model", "", "`MODEL` to use: its directory, or its CID")
+	f.StringVar(&source, "source", "", "`FILE` with a sentence on each line")
+	f.StringVar(&target, "target", "", "`FILE` with a translation of each sentence on the same line")
 	f.BoolVar(&int8, "int8", false, int8Usage)
 	c.flags(cmd)
+	a.completeFrom(cmd, "model", a.models)
 	return cmd
 }
 

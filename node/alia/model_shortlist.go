@@ -23,7 +23,7 @@ import (
 const shortlistFile = "shortlist.bin"
 
 // shortlistUsage is the help of --shortlist.
-const shortlistUsage = "write only tokens that the model's shortlist names; alia model shortlist builds it"
+const shortlistUsage = "consider only the tokens of the model's shortlist, which alia model shortlist learns"
 
 // openShortlist reads the shortlist of a model in dir.
 func openShortlist(dir string, t *model.Translator) (*nmt.Shortlist, error) {
@@ -73,15 +73,15 @@ func newModelShortlist(a *app) *cobra.Command {
 	var c deviceFlags
 	cmd := &cobra.Command{
 		Use:   "shortlist --model PATH|CID --corpus DIR",
-		Short: "Learn which tokens a sentence may be translated with",
+		Short: "Learn which tokens may translate a sentence",
 		Long: `Learn from a corpus which target tokens translate each source token, and write
-them to ` + shortlistFile + ` in the model's directory: with --shortlist a translation
-computes the likelihood of no others. Alignments are those of IBM Model 1, the
-same on every machine.
+them to ` + shortlistFile + ` in the model's directory. A translation with
+--shortlist then computes the probability of these tokens only, which is faster.
+The tokens are aligned by IBM Model 1, with the same result on every machine.
 
-Prints the file's size, how many candidates a sentence has, how many of the
-references' tokens are among them, and BLEU on the corpus's validation and test
-text with and without.`,
+The command prints the size of the file, how many candidates a sentence has, how
+many of the references' tokens are among them, and BLEU on the corpus's
+validation and test text with the shortlist and without it.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if l.each < 1 || l.frequent < 0 {
@@ -92,13 +92,14 @@ text with and without.`,
 	}
 	f := cmd.Flags()
 	l.decodeFlags.flags(f)
-	f.StringVar(&l.text.corpus, "corpus", "", "directory of NAME.SRC and NAME.TGT files, or a TSV file (default: the phrasebook)")
-	f.StringVar(&l.text.src, "src", "", "language to translate from, as in the corpus's file names")
-	f.StringVar(&l.text.tgt, "tgt", "", "language to translate into")
+	f.StringVar(&l.text.corpus, "corpus", "", "`DIR` with train.SRC and train.TGT, val.* and test*.*, or a TSV file (default: a built-in phrasebook)")
+	f.StringVar(&l.text.src, "src", "", "`LANGUAGE` to translate from, as in the corpus's file names")
+	f.StringVar(&l.text.tgt, "tgt", "", "`LANGUAGE` to translate into, as in the corpus's file names")
 	f.BoolVar(&l.int8, "int8", false, int8Usage)
-	f.IntVar(&l.each, "each", 60, "target tokens for each source token, at most")
-	f.IntVar(&l.frequent, "frequent", 400, "target tokens that are always candidates: the most frequent")
+	f.IntVar(&l.each, "each", 60, "most target tokens for a source token, a `NUMBER`")
+	f.IntVar(&l.frequent, "frequent", 400, "`NUMBER` of the most frequent target tokens, which are always candidates")
 	c.flags(cmd)
+	a.completeFrom(cmd, "model", a.models)
 	return cmd
 }
 

@@ -20,7 +20,7 @@ import (
 type peerFlags struct{ listen []string }
 
 func (n *peerFlags) flags(cmd *cobra.Command) {
-	cmd.Flags().StringSliceVar(&n.listen, "listen", []string{"/ip4/0.0.0.0/tcp/0"}, "multiaddresses to take connections at")
+	cmd.Flags().StringSliceVar(&n.listen, "listen", []string{"/ip4/0.0.0.0/tcp/0"}, "`ADDRESSES` (multiaddresses) to listen at, separated by commas")
 }
 
 // join opens the home for a process of the role given, and joins the network as

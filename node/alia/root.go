@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,8 +36,24 @@ type app struct {
 
 func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
-		Use:           "alia",
-		Short:         "Train translation models together, and translate with them",
+		Use:   "alia",
+		Short: "Train translation models together, and translate with them",
+		Long: `Train translation models together, and translate with them. Miners compute
+units of work that anyone can recompute to the same bits, and are paid for
+them.
+
+A value for a flag may also come from the environment (ALIA_THREADS=2 stands
+for --threads 2) or from config.toml in the home (threads = 2). The command
+line counts first, then the environment, then the file.
+
+Results go to standard output, with --json as one JSON object. Messages go to
+standard error. Amounts are in ALIA in texts and flags, and in 1e-8 ALIA in
+JSON. The exit status is 0 when the command is done, 1 when it failed, 2 for
+wrong usage, and 130 when it was interrupted before it was done.`,
+		Example: `  alia swarm                                     try a whole network
+  alia init --network FILE && alia miner run     earn
+  alia translate --local --model DIR letter.txt  translate on this machine`,
+		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -47,16 +66,28 @@ func newRoot(a *app) *cobra.Command {
 	}
 	f := root.PersistentFlags()
 	a.home, _ = home.Default() // settings refuses none
-	f.StringVar((*string)(&a.home), "home", string(a.home), "directory of keys, blocks and models")
-	f.StringVar(&a.network, "network", "", "network file (default: network.json in the home)")
-	f.StringVar(&a.logLevel, "log-level", "warn", "debug, info, warn or error")
+	f.StringVar((*string)(&a.home), "home", string(a.home), "`DIR` of keys, blocks and models")
+	if user, err := os.UserHomeDir(); err == nil {
+		if below, ok := strings.CutPrefix(string(a.home), user+string(filepath.Separator)); ok {
+			f.Lookup("home").DefValue = filepath.Join("~", below)
+		}
+	}
+	f.StringVar(&a.network, "network", "", "network `FILE` (default: network.json in the home)")
+	f.StringVar(&a.logLevel, "log-level", "warn", "least `LEVEL` of log lines: debug, info, warn or error")
 	f.BoolVar(&a.json, "json", false, "print the result as one JSON object")
+	complete(root, "log-level", []string{"debug", "info", "warn", "error"})
 	root.SetFlagErrorFunc(flagError)
+	root.SetVersionTemplate("alia {{.Version}}\n")
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages ", fmt.Sprintf("FlagUsagesWrapped %d ", helpWidth)))
+	root.DisableAutoGenTag = true // a manual page is the same on every day
 	return group(root,
 		newSwarm(a), newInit(a), newMiner(a), newTrain(a), newTranslate(a), newLedger(a),
-		newWallet(a), newVerify(a), newModel(a), newRunCommand(a), newGC(a), newBench(a), newDoctor(a), newVersion(a),
+		newWallet(a), newVerify(a), newModel(a), newRunCommand(a), newGC(a), newBench(a), newDoctor(a), newVersion(a), newMan(a),
 	)
 }
+
+// helpWidth is the columns that --help takes at most.
+const helpWidth = 80
 
 // eventsFlag adds the flag by which a supervisor follows a command.
 func (a *app) eventsFlag(cmd *cobra.Command) {

@@ -96,8 +96,9 @@ func newRunList(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "List the runs whose directories are in the home",
-		Long: `List the training runs that this home coordinated or trained alone. The home may
-be in use. A run that is not finished goes on when its command is given again.`,
+		Long: `List the training runs that this home coordinated or trained alone. The home
+may be in use. A run that is not finished goes on when its command is given
+again.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			blocks, _, err := a.readBlocks()
@@ -129,7 +130,7 @@ be in use. A run that is not finished goes on when its command is given again.`,
 func newRunShow(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show RUN",
-		Short: "Show how far a run is, its last measurements, and the disk it takes",
+		Short: "Show how far a run is, its last scores, and its disk space",
 		Args:  exactArgs("RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, reader, err := a.findRun(cmd.Context(), args[0])
@@ -217,11 +218,12 @@ func newRunDelete(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete RUN",
 		Short: "Delete a run and the blocks that nothing else in the home needs",
-		Long: `Delete a run's directory and its blocks. The model that the run made stays, under
-models/; the run cannot go on, nor be verified, afterwards.
+		Long: `Delete a run's directory and its blocks. The model that the run made stays,
+under models/; the run cannot go on, nor be verified, afterwards.
 
-A run with units that the ledger has not settled is kept, because its journal is
-the only proof that their miners are owed. --force deletes the run all the same.`,
+A run with units that the ledger has not settled is kept, because its journal
+is the only proof that their miners are owed. --force deletes the run all the
+same.`,
 		Args: exactArgs("RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			run, err := runLink(args[0])

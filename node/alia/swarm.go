@@ -35,14 +35,17 @@ func newSwarm(a *app) *cobra.Command {
 	var s swarmFlags
 	cmd := &cobra.Command{
 		Use:   "swarm [--once]",
-		Short: "Run a whole network on this machine: ledger, coordinator, miners, customer",
-		Long: `Run a whole network on this machine, each member a process of its own: a ledger
-node, a coordinator that publishes a training run, and miners that find it,
-do its units and are paid. When the model is trained a miner sells some tokens
-to a customer, who has a document translated.
+		Short: "Run a whole network on this machine, to try it",
+		Long: `Run a whole network on this machine. Each member is a process of its own: a
+ledger node, a coordinator that publishes a training run, and miners that
+compute its units and are paid. When the model is trained, a miner sells some
+ALIA to a customer, who has a document translated. Then the network stays up
+until you interrupt it, unless --once is given.
 
-A fault script kills and starts members: --faults "round 10: kill miner-2;
-round 20: start miner-4; 30s: kill ledger; 60s: start ledger".`,
+A fault script kills and starts members at a round or at a time, such as "round
+10: kill miner-2; round 20: start miner-4; 30s: kill ledger". The members are
+ledger, coordinator, miner-1, miner-2 and so on. A miner with a number above
+--miners joins when the script starts it.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runSwarm(cmd.Context(), a, &l, &s)
@@ -51,12 +54,12 @@ round 20: start miner-4; 30s: kill ledger; 60s: start ledger".`,
 	l.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&s.once, "once", false, "end when the document is translated")
-	f.IntVar(&s.miners, "miners", 3, "miners to begin with")
-	f.StringSliceVar(&s.devices, "device", nil, "devices of the miners in turn, separated by commas: auto, cpu, kernels ("+kernelNames()+"), or a GPU such as cuda:0 (default auto)")
-	f.StringSliceVar(&s.kernels, "kernels", nil, "kernels of the miners in turn, separated by commas: the same as --device with their names")
-	f.StringVar(&s.faults, "faults", "", "fault script")
-	f.StringVar(&s.faultFile, "fault-file", "", "file with a fault script")
-	f.StringVar(&s.document, "document", "", "text the customer has translated (default: a letter)")
+	f.IntVar(&s.miners, "miners", 3, "`NUMBER` of miners to begin with, 1 to 64")
+	f.StringSliceVar(&s.devices, "device", nil, "`DEVICES` of the miners in turn, separated by commas: auto, cpu, "+kernelNames()+", or a GPU such as cuda:0 (default auto)")
+	f.StringSliceVar(&s.kernels, "kernels", nil, "`KERNELS` of the miners in turn; the same as --device with their names (default auto)")
+	f.StringVar(&s.faults, "faults", "", "fault `SCRIPT`")
+	f.StringVar(&s.faultFile, "fault-file", "", "`FILE` with a fault script")
+	f.StringVar(&s.document, "document", "", "`FILE` with the text that the customer has translated (default: a letter)")
 	return cmd
 }
 

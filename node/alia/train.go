@@ -30,11 +30,11 @@ type trainFlags struct {
 
 func (l *trainFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&l.corpus, "corpus", "", "directory of NAME.SRC and NAME.TGT files, or a TSV file (default: the phrasebook)")
-	f.StringVar(&l.src, "src", "", "language to translate from, as in the corpus's file names")
-	f.StringVar(&l.tgt, "tgt", "", "language to translate into")
-	f.StringVar(&l.config, "config", "", "TOML file with options; flags go before it, it goes before the preset")
-	f.StringVar(&l.preset, "preset", "", fmt.Sprintf("size of the model: %s (default: %s)", strings.Join(train.Presets(), ", "), usualPreset))
+	f.StringVar(&l.corpus, "corpus", "", "`DIR` with train.SRC and train.TGT, val.* and test*.*, or a TSV file (default: a built-in phrasebook)")
+	f.StringVar(&l.src, "src", "", "`LANGUAGE` to translate from, as in the corpus's file names")
+	f.StringVar(&l.tgt, "tgt", "", "`LANGUAGE` to translate into, as in the corpus's file names")
+	f.StringVar(&l.config, "config", "", "TOML `FILE` with options; a flag overrides the file, the file overrides the preset")
+	f.StringVar(&l.preset, "preset", "", fmt.Sprintf("`SIZE` of the model and its options: %s (default: %s)", strings.Join(train.Presets(), ", "), usualPreset))
 	l.given = optionFlags(cmd)
 	for flag, words := range map[string][]string{"preset": train.Presets(), "decay": train.Decays(), "batch-tokens": {auto}, "local-steps": {auto}} {
 		complete(cmd, flag, words)
@@ -78,21 +78,25 @@ func newTrain(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train [--local]",
 		Short: "Train a translation model, alone or by a network's miners",
-		Long: `Train a translation model, alone with --local or by the miners of a network.
+		Long: `Train a translation model: on this machine with --local, otherwise by the
+miners of a network.
 
-The model depends on the corpus, the preset and the options given here or in a
-file (--config), and on nothing else: who computes, with what, and how often it
-was stopped leaves no trace in its bits. A stopped run goes on when the same
-command is given again. What is not given is the preset's; --print-config
-prints every option, as such a file.
+The model depends on the corpus, the preset and the options, and on nothing
+else. Who computes, on which device, and how often the run was stopped leaves
+no trace in its bits. A stopped run goes on when the same command is given
+again. An option that you do not give has the preset's value; --print-config
+prints the value of every option, as a file for --config.
 
---batch-tokens auto fits the batches to this machine's memory. --local-steps auto
-gives units more local steps where the network is slow. Both decide once, when
-the run begins.
+--batch-tokens auto fits the batches to this machine's memory. --local-steps
+auto gives units more local steps where the network is slow. Both decide once,
+when the run begins.
 
 The finished model is a directory in the home: model.safetensors,
 tokenizer.json, config.json and manifest.json. The run's own directory has its
 curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
+		Example: `  alia train --local
+  alia train --local --corpus multi30k --src en --tgt de --preset tiny
+  alia train --network network.json --corpus multi30k --src en --tgt de --stay`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if local {
@@ -116,9 +120,9 @@ curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
 	c.flags(cmd)
 	n.flags(cmd)
 	a.eventsFlag(cmd)
-	cmd.Flags().BoolVar(&show, "print-config", false, "print the whole configuration as a file for --config, and do nothing")
-	cmd.Flags().BoolVar(&local, "local", false, "in this process: no network, no ledger, no pay")
-	cmd.Flags().BoolVar(&stay, "stay", false, "go on serving the model to the network when the run is done")
+	cmd.Flags().BoolVar(&show, "print-config", false, "print every option as a file for --config, and train nothing")
+	cmd.Flags().BoolVar(&local, "local", false, "train in this process: no network, no pay")
+	cmd.Flags().BoolVar(&stay, "stay", false, "serve the model to the network when the run is done, until interrupted")
 	return cmd
 }
 

@@ -25,10 +25,10 @@ type decodeFlags struct {
 }
 
 func (o *decodeFlags) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.model, "model", "", "the model: its directory, or its CID")
-	f.Uint16Var(&o.beam, "beam", 1, "hypotheses kept for a sentence; 1 is greedy")
+	f.StringVar(&o.model, "model", "", "`MODEL` to use: its directory, or its CID")
+	f.Uint16Var(&o.beam, "beam", 1, "`HYPOTHESES` of the beam search; 1 is greedy search")
 	o.length = million
-	f.Var(&o.length, "length-penalty", "power of the length that a hypothesis's score is divided by; more makes longer sentences")
+	f.Var(&o.length, "length-penalty", "power of the length by which scores are divided; larger values give longer sentences")
 }
 
 func (o *decodeFlags) decoding() (unit.Decoding, error) {
@@ -42,7 +42,7 @@ func (o *decodeFlags) decoding() (unit.Decoding, error) {
 }
 
 // int8Usage is the help of --int8.
-const int8Usage = "products of 8-bit integers, in exact sums: faster, and nearly the same text, the same on every machine"
+const int8Usage = "multiply 8-bit integers: faster, nearly the same text, and the same on every machine"
 
 func newTranslate(a *app) *cobra.Command {
 	var o decodeFlags
@@ -58,15 +58,15 @@ white space stays where it was. Markup, such as HTML tags, is translated like
 other text; formats such as .docx are refused.
 
 With --local this process computes the translation from a model's directory and
-works as a filter in a pipe. Lines come out in order, each as soon as it is done.
-No line is refused: bytes that are not UTF-8 and control characters are
+works as a filter in a pipe. Lines come out in order, each as soon as it is
+done. No line is refused: bytes that are not UTF-8 and control characters are
 replaced, and sentences too long for the model are cut and joined again. A
-warning at the end counts both. The translation of a line depends neither on the
-lines around it nor on --batch or --threads.
+warning at the end counts both. The translation of a line depends neither on
+the lines around it nor on --batch or --threads.
 
 Without --local the miners of a network compute the translation. This home's
-account pays them: the budget is set aside when the work begins, and what is not
-spent can be taken back by ` + "`alia wallet reclaim`" + ` after about ten minutes. The
+account pays them: the budget is set aside when the work begins, and
+"alia wallet reclaim" takes back what was not spent after about ten minutes. The
 receipt is kept in the home. Amounts are in ALIA; with --json in 1e-8 ALIA.`,
 		Example: `  alia translate --local --model DIR letter.txt > brief.txt
   tail -f log | alia translate --local --model DIR | grep -i fehler`,
@@ -105,10 +105,11 @@ receipt is kept in the home. Amounts are in ALIA; with --json in 1e-8 ALIA.`,
 	}
 	f := cmd.Flags()
 	o.flags(f)
-	f.BoolVar(&here, "local", false, "in this process: no network, no pay")
+	f.BoolVar(&here, "local", false, "translate in this process: no network, no pay")
 	l.flags(cmd)
 	p.flags(cmd)
 	a.eventsFlag(cmd)
+	a.completeFrom(cmd, "model", a.models)
 	return cmd
 }
 
@@ -136,8 +137,8 @@ func (l *local) flags(cmd *cobra.Command) {
 	l.deviceFlags.flags(cmd)
 	l.speed.flags(cmd, "with --local: ")
 	f := cmd.Flags()
-	f.IntVar(&l.batch, "batch", together, "with --local: most sentences translated together; the text is the same")
-	f.BoolVar(&l.whole, "whole-lines", false, "with --local: each line is one sentence, as in test sets")
+	f.IntVar(&l.batch, "batch", together, "with --local: `NUMBER` of sentences translated together at most; the text is the same")
+	f.BoolVar(&l.whole, "whole-lines", false, "with --local: take each line for one sentence, as in test sets")
 }
 
 // translateLocal translates a file, or standard input, line for line.

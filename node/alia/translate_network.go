@@ -31,12 +31,12 @@ var onlyNetwork = []string{"budget", "price", "holder", "listen"}
 func (p *buyFlags) flags(cmd *cobra.Command) {
 	p.peerFlags.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&p.src, "src", "", "language of the text; another than the model's is an error (default: the model's)")
-	f.StringVar(&p.tgt, "tgt", "", "language to translate into (default: the model's)")
+	f.StringVar(&p.src, "src", "", "`LANGUAGE` of the text; another than the model's is an error (default: the model's)")
+	f.StringVar(&p.tgt, "tgt", "", "`LANGUAGE` to translate into (default: the model's)")
 	p.budget, p.price = protocol.Coin/2, client.DefaultPrice
-	f.Var(&p.budget, "budget", "most to pay; it is set aside, and what is not spent comes back; 0 asks for a gift")
-	f.Var(&p.price, "price", "price offered for a GFLOP of work")
-	f.StringSliceVar(&p.holders, "holder", nil, "multiaddresses of peers that hold the model, separated by commas (default: the network is searched)")
+	f.Var(&p.budget, "budget", "most `ALIA` to pay; what is not spent comes back; 0 asks for a gift")
+	f.Var(&p.price, "price", "`ALIA` to pay for a GFLOP of work")
+	f.StringSliceVar(&p.holders, "holder", nil, "`ADDRESSES` (multiaddresses) of peers that hold the model, separated by commas (default: the network is searched)")
 }
 
 // translateNetwork publishes a job, waits for its results, pays, and keeps the

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -23,6 +24,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(fo
 // help, and with a word that names none of them it suggests one.
 func group(cmd *cobra.Command, below ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(below...)
+	cmd.DisableFlagsInUseLine = true
 	cmd.Args = unknownCommand
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return cmd
@@ -136,6 +138,32 @@ func (a *app) goesWith(how string, flags ...string) error {
 		}
 	}
 	return nil
+}
+
+// completeFrom has a shell complete the value of a flag from the names of the
+// directories below one of the home's.
+func (a *app) completeFrom(cmd *cobra.Command, flag string, dir func() string) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, directories(dir)); err != nil {
+		panic(err) // the flag was added before
+	}
+}
+
+// directories completes a word from the names of the directories below one, or as
+// a path.
+func directories(dir func() string) cobra.CompletionFunc {
+	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		entries, err := os.ReadDir(dir())
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveDefault
+		}
+		var names []string
+		for _, e := range entries {
+			if e.IsDir() && e.Name()[0] != '.' {
+				names = append(names, e.Name())
+			}
+		}
+		return names, cobra.ShellCompDirectiveDefault
+	}
 }
 
 // amount is money as the value of a flag, in ALIA.

@@ -28,16 +28,18 @@ func newVerify(a *app) *cobra.Command {
 	var trace, list bool
 	cmd := &cobra.Command{
 		Use:   "verify UNIT|ROUND|RUN|RECEIPT",
-		Short: "Recompute a unit, a round or a run, and say what differs; check a receipt",
-		Long: `Recompute what a run's log claims, and compare CIDs: there is no tolerance.
+		Short: "Recompute a unit, a round or a run; check a receipt",
+		Long: `Recompute the results that a run's log claims, and compare their CIDs. There is
+no tolerance: one different bit is a difference.
 
-UNIT is a unit's CID, ROUND a number counted from 0, RUN a run's CID. The home
-is the one that coordinated the run; it may be in use, nothing in it changes.
-The exit status is 1 when something differs, and the first tensor that differs
-is named where both results are at hand.
+UNIT is the CID of a unit, ROUND a number counted from 0, RUN the CID of a run.
+The home must be the one that coordinated the run; the home may be in use, and
+nothing in it changes. A round is recomputed from the newest checkpoint before
+it. The exit status is 1 when something differs; the command then names the
+first tensor that differs, where both results are at hand.
 
-RECEIPT is a file that a translation left: its signatures and the ledger's
-proof of payment are checked against nothing but the network file.`,
+RECEIPT is the file of a receipt. Its signatures and the ledger's proof of
+payment are checked with the network file alone.`,
 		Args: exactArgs("UNIT, ROUND, RUN or RECEIPT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {
@@ -63,10 +65,12 @@ proof of payment are checked against nothing but the network file.`,
 			return verify(cmd.Context(), a, &c, &work.Overlay{Claims: reader}, t, trace)
 		},
 	}
-	cmd.Flags().StringVar(&run, "run", "", "CID of the run, where the home has several")
-	cmd.Flags().BoolVar(&list, "list", false, "list the units and what the log claims of them, and recompute nothing")
+	cmd.Flags().StringVar(&run, "run", "", "`CID` of the run, where the home has several")
+	cmd.Flags().BoolVar(&list, "list", false, "list the units and their results in the log, and recompute nothing")
 	cmd.Flags().BoolVar(&trace, "trace", false, "list every operation of a gradient unit, by its hashed name")
 	c.flags(cmd)
+	a.completeFrom(cmd, "run", a.runs)
+	cmd.ValidArgsFunction = directories(a.runs)
 	return cmd
 }
 

@@ -26,7 +26,7 @@ type about struct {
 func newVersion(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Say which program this is, and what it can compute with",
+		Short: "Print the version of the program, and its kernels",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := about{version, kernel.Numerics, runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH, kernel.Names()}

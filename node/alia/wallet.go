@@ -19,9 +19,9 @@ import (
 )
 
 func newWallet(a *app) *cobra.Command {
-	return group(&cobra.Command{Use: "wallet", Short: "Keys, balance, transfer"},
+	return group(&cobra.Command{Use: "wallet", Short: "Show the home's account, its balance, and send ALIA"},
 		&cobra.Command{
-			Use: "new", Short: "Make the home's key, which must not be there yet", Args: noArgs,
+			Use: "new", Short: "Make the home's key; a home that has one is refused", Args: noArgs,
 			RunE: func(*cobra.Command, []string) error {
 				if _, err := wallet.Open(a.home.Wallet()); !errors.Is(err, fs.ErrNotExist) {
 					return errors.Join(fmt.Errorf("%s has a wallet", a.home), err)
@@ -39,12 +39,12 @@ func newWallet(a *app) *cobra.Command {
 			},
 		},
 		&cobra.Command{
-			Use: "balance [ACCOUNT]", Short: "Ask the ledger what an account holds (default: the home's)", Args: someArgs(0, "ACCOUNT"),
+			Use: "balance [ACCOUNT]", Short: "Print the balance of an account (default: the home's)", Args: someArgs(0, "ACCOUNT"),
 			RunE: func(cmd *cobra.Command, args []string) error { return a.showBalance(cmd.Context(), args) },
 		},
 		newTransfer(a),
 		&cobra.Command{
-			Use: "reclaim", Short: "Take back what paid translations left unspent, once their time is up", Args: noArgs,
+			Use: "reclaim", Short: "Take back what paid translations did not spend", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.reclaim(cmd.Context()) },
 		},
 	)
@@ -123,9 +123,10 @@ func newTransfer(a *app) *cobra.Command {
 	var memo string
 	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use:   "transfer ACCOUNT AMOUNT",
-		Short: "Send ALIA from the home's account",
-		Args:  exactArgs("ACCOUNT", "AMOUNT"),
+		Use:        "transfer ACCOUNT AMOUNT",
+		SuggestFor: []string{"send", "pay"},
+		Short:      "Send ALIA from the home's account",
+		Args:       exactArgs("ACCOUNT", "AMOUNT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			to, err := parseAccount(args[0])
 			if err != nil {
@@ -140,8 +141,8 @@ func newTransfer(a *app) *cobra.Command {
 			return a.transfer(ctx, ledger.Transfer{To: to, Amount: amount, Memo: memo})
 		},
 	}
-	cmd.Flags().StringVar(&memo, "memo", "", "a line that everyone can read")
-	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "how long to wait for the ledger")
+	cmd.Flags().StringVar(&memo, "memo", "", "`TEXT` that everyone can read")
+	cmd.Flags().DurationVar(&timeout, "timeout", 30*time.Second, "`TIME` to wait for the ledger")
 	return cmd
 }
 
