@@ -77,10 +77,11 @@ func (c *Coordinator) Run(ctx context.Context) (*Outcome, error) {
 		return nil, err
 	}
 	out := &Outcome{Rounds: c.Plan.Rounds(), Head: head}
-	if err := c.count(ctx, head, out); err != nil {
+	done, err := c.count(ctx, head, out)
+	if err != nil {
 		return nil, err
 	}
-	c.Report(Planned{Rounds: out.Rounds, Text: "run " + c.Plan.Link.String()})
+	c.Report(Planned{Round: done, Rounds: out.Rounds, Text: "run " + c.Plan.Link.String()})
 	t := &run.Training{Plan: c.Plan, Store: c.Store, Crew: c.Crew, Home: c.Home, Done: func(r run.Round, l block.Link) error {
 		if err := WriteFile(filepath.Join(c.Dir, home.HeadFile), []byte(l.String()+"\n")); err != nil {
 			return err
@@ -104,14 +105,15 @@ func (c *Coordinator) Run(ctx context.Context) (*Outcome, error) {
 	return out, nil
 }
 
-// count adds up the rounds done before this process began.
-func (c *Coordinator) count(ctx context.Context, head block.Link, out *Outcome) error {
+// count adds up the rounds that were done before this process began, and returns
+// their number.
+func (c *Coordinator) count(ctx context.Context, head block.Link, out *Outcome) (int, error) {
 	if !head.Defined() {
-		return nil
+		return 0, nil
 	}
 	history, err := run.History(ctx, c.Store, head)
 	if err != nil {
-		return fmt.Errorf("resume run: %w", err)
+		return 0, fmt.Errorf("resume run: %w", err)
 	}
 	link := head
 	for i := len(history) - 1; i >= 0; i-- {
@@ -123,7 +125,7 @@ func (c *Coordinator) count(ctx context.Context, head block.Link, out *Outcome) 
 		}
 		link = r.Previous
 	}
-	return nil
+	return len(history), nil
 }
 
 // crewed is the units of a round that its crew did.

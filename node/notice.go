@@ -47,6 +47,7 @@ type Decided struct {
 
 // Planned says that a training run begins, or goes on.
 type Planned struct {
+	Round  int    `json:"round,omitempty"` // rounds done before this process began
 	Rounds int    `json:"rounds,omitempty"`
 	Text   string `json:"text,omitempty"` // names the run
 }
@@ -139,7 +140,13 @@ func (UnitsSettled) Kind() string { return "settled" }
 
 func (n Ready) String() string   { return "ready at " + n.Text }
 func (n Decided) String() string { return n.Text }
-func (n Planned) String() string { return fmt.Sprintf("%s: %d rounds", n.Text, n.Rounds) }
+
+func (n Planned) String() string {
+	if n.Round > 0 {
+		return fmt.Sprintf("%s: %d of %d rounds are done", n.Text, n.Round, n.Rounds)
+	}
+	return fmt.Sprintf("%s: %d rounds", n.Text, n.Rounds)
+}
 
 func (n MinerJoined) String() string {
 	return fmt.Sprintf("miner %s joined, %s; %d connected", n.Miner.Short(), n.Text, n.Miners)

@@ -115,6 +115,9 @@ func (s *swarmFlags) config(ctx context.Context, a *app, l *trainFlags) (swarm.C
 	if cfg.Faults, err = swarm.ParseFaults(s.faults); err != nil {
 		return cfg, usageError{err.Error()}
 	}
+	if err := swarm.CheckFaults(cfg.Faults, s.miners); err != nil {
+		return cfg, usageError{err.Error()}
+	}
 	if s.document != "" {
 		if _, err := readText(s.document, nil); err != nil {
 			return cfg, err
@@ -218,9 +221,9 @@ func (a *app) swarmHome() (string, error) {
 
 // screen shows a swarm on standard error.
 func (a *app) screen() *swarm.Screen {
-	var width func() int
+	var size func() (columns, rows int)
 	if t, ok := onTerminal(a.stderr); ok {
-		width = t.width
+		size = t.size
 	}
-	return swarm.NewScreen(a.stderr, width, os.Getenv("NO_COLOR") == "")
+	return swarm.NewScreen(a.stderr, size, os.Getenv("NO_COLOR") == "")
 }

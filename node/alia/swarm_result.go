@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
-	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/alia-network/alia/node/report"
@@ -21,14 +21,9 @@ func printSwarm(w io.Writer, r *report.SwarmResult) {
 	if !strings.HasSuffix(r.Translation, "\n") {
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "\nReceipt  %s\n         %s ALIA paid to miners, checks offline\n", r.Receipt.Path, protocol.FormatAmount(r.Receipt.Paid))
-	fmt.Fprintf(w, "\n%-12s %-65s %8s %16s %16s\n", "Accounts", "", "units", "earned ALIA", "balance ALIA")
-	for _, m := range append(r.Miners[:len(r.Miners):len(r.Miners)], r.Customer) {
-		fmt.Fprintf(w, "%-12s %-65s %8d %16s %16s\n", m.Name, m.Account, m.Units, protocol.FormatAmount(m.Earned), protocol.FormatAmount(m.Balance))
-	}
-	fmt.Fprintf(w, "%-12s %-65s %8s %16s %16s\n", "escrow", "what the customer set aside and did not use", "", "", protocol.FormatAmount(r.Escrowed))
-	fmt.Fprintf(w, "%-12s %-65s %8s %16s %16s\n", "audit pool", "for those who recompute", "", "", protocol.FormatAmount(r.Pool))
-	fmt.Fprintf(w, "\nSupply   %s ALIA at height %d, every one for work; the first after %.1f s\n", protocol.FormatAmount(r.Supply), r.Height, r.FirstMint)
+	fmt.Fprintf(w, "\nReceipt  %s\n         %s ALIA paid to miners; it can be checked without the network\n", r.Receipt.Path, protocol.FormatAmount(r.Receipt.Paid))
+	printAccounts(w, r)
+	fmt.Fprintf(w, "\nSupply   %s ALIA at height %d, all of it minted for work,\n         the first after %.1f s\n", protocol.FormatAmount(r.Supply), r.Height, r.FirstMint)
 	for _, t := range r.Tests {
 		fmt.Fprintf(w, "Score    %s: BLEU %.2f, chrF2 %.2f on %d held-out sentences\n", t.Name, t.BLEU, t.ChrF, t.Sentences)
 	}
@@ -37,17 +32,35 @@ func printSwarm(w io.Writer, r *report.SwarmResult) {
 	fmt.Fprintf(w, "Homes    %s\n         %.1f s in all\n", r.Home, r.Seconds)
 }
 
-// suggest writes what to try next while the network stays up.
+// printAccounts writes the accounts as a table of less than 80 columns, the address of
+// each below its line.
+func printAccounts(w io.Writer, r *report.SwarmResult) {
+	const row = "%-12s %8s %16s %16s\n"
+	fmt.Fprintf(w, "\n"+row, "Accounts", "units", "earned ALIA", "balance ALIA")
+	for _, m := range append(r.Miners[:len(r.Miners):len(r.Miners)], r.Customer) {
+		fmt.Fprintf(w, row, m.Name, strconv.Itoa(m.Units), protocol.FormatAmount(m.Earned), protocol.FormatAmount(m.Balance))
+		fmt.Fprintf(w, "    %s\n", m.Account)
+	}
+	fmt.Fprintf(w, row, "escrow", "", "", protocol.FormatAmount(r.Escrowed))
+	fmt.Fprintf(w, "    set aside by the customer and not spent\n")
+	fmt.Fprintf(w, row, "audit pool", "", "", protocol.FormatAmount(r.Pool))
+	fmt.Fprintf(w, "    for those who will recompute units\n")
+}
+
+// suggest writes commands to try while the network stays up. Variables of the shell
+// keep the lines short.
 func suggest(w io.Writer, r *report.SwarmResult) {
-	at := func(name string) string { return filepath.Join(r.Home, name) }
 	fmt.Fprintf(w, "\nThe network stays up until Ctrl-C. In another terminal:\n\n")
 	for _, c := range []string{
-		fmt.Sprintf("echo 'Where is the station?' | alia translate --model %s --home %s", r.Model, at(swarm.CustomerName)),
-		fmt.Sprintf("alia translate --local --model %s FILE", r.Path),
-		fmt.Sprintf("alia ledger supply --home %s", at(swarm.LedgerName)),
-		fmt.Sprintf("alia ledger run %s --home %s", r.Run, at(swarm.LedgerName)),
-		fmt.Sprintf("alia miner status --home %s", at(swarm.MinerName(1))),
-		fmt.Sprintf("alia verify 0 --home %s", at(swarm.CoordinatorName)),
+		"H=" + r.Home,
+		"M=" + r.Model,
+		"R=" + r.Run,
+		"echo 'Where is the station?' | alia translate --model $M --home $H/" + swarm.CustomerName,
+		"alia translate --local --model $H/" + swarm.CoordinatorName + "/models/$M FILE",
+		"alia ledger supply --home $H/" + swarm.LedgerName,
+		"alia ledger run $R --home $H/" + swarm.LedgerName,
+		"alia miner status --home $H/" + swarm.MinerName(1),
+		"alia verify 0 --home $H/" + swarm.CoordinatorName,
 	} {
 		fmt.Fprintf(w, "    %s\n", c)
 	}

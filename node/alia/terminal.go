@@ -59,11 +59,17 @@ func (t *terminal) draw(status string) {
 
 // width is the terminal's columns.
 func (t *terminal) width() int {
-	width, _, err := term.GetSize(int(t.file.Fd()))
-	if err != nil || width <= 0 {
-		return 80
+	columns, _ := t.size()
+	return columns
+}
+
+// size is the terminal's columns and rows, 80 and 24 when the system does not tell.
+func (t *terminal) size() (columns, rows int) {
+	columns, rows, err := term.GetSize(int(t.file.Fd()))
+	if err != nil || columns <= 0 || rows <= 0 {
+		return 80, 24
 	}
-	return width
+	return columns, rows
 }
 
 // onTerminal returns the terminal behind w, if w is one.

@@ -9,16 +9,15 @@ import (
 	"time"
 )
 
-// Fault is one step of a fault script: at its time a process is killed, or
-// started again.
+// Fault is one step of a fault script, which kills a process or starts it.
 type Fault struct {
-	Round  int           // due when this many rounds are done; 0 where After counts
-	After  time.Duration // due this long after the swarm began
-	Kill   bool          // SIGKILL; otherwise start
+	Round  int           // due when so many rounds are done; 0 when After counts
+	After  time.Duration // due so long after the swarm began
+	Kill   bool          // kill the process with SIGKILL; otherwise start it
 	Target string        // ledger, coordinator or miner-N
 }
 
-// String writes the fault as a script has it.
+// String writes the fault as a step of a script.
 func (f Fault) String() string {
 	action := "start"
 	if f.Kill {
@@ -36,15 +35,14 @@ const (
 	maxRound  = 1 << 30
 )
 
-// ParseFaults reads a fault script: steps divided by ";" or line ends, each
-// the number of a round or a time since the swarm began, and what happens
-// then.
+// ParseFaults reads a fault script. Steps are separated by ";" or by line ends. A
+// step is a round or a time since the swarm began, and an action:
 //
 //	round 10: kill miner-2; round 20: start miner-4
 //	30s: kill ledger; 60s: start ledger
 //
-// A miner above the number the swarm begins with joins when it is started.
-// Lines that begin with # are comments.
+// A miner that the swarm does not begin with joins when a step starts it. A line that
+// begins with # is a comment.
 func ParseFaults(script string) ([]Fault, error) {
 	var faults []Fault
 	for line := range strings.Lines(script) {
@@ -66,6 +64,22 @@ func ParseFaults(script string) ([]Fault, error) {
 		}
 	}
 	return faults, nil
+}
+
+// CheckFaults refuses a script that kills a miner which never runs: the swarm begins
+// with fewer miners, and no step starts this one.
+func CheckFaults(faults []Fault, miners int) error {
+	for i, f := range faults {
+		n, err := minerNumber(f.Target)
+		if err != nil || n <= miners || !f.Kill {
+			continue
+		}
+		started := slices.ContainsFunc(faults, func(g Fault) bool { return g.Target == f.Target && !g.Kill })
+		if !started {
+			return fmt.Errorf("fault script, step %d, %q: the swarm begins with %d miners, and no step starts %s", i+1, f, miners, f.Target)
+		}
+	}
+	return nil
 }
 
 func parseFault(step string) (Fault, error) {
@@ -102,11 +116,11 @@ func parseWhen(words []string) (Fault, error) {
 	case len(words) == 1:
 		d, err := time.ParseDuration(words[0])
 		if err != nil || d <= 0 {
-			return Fault{}, fmt.Errorf(`time %q: want such as "30s" or "1m30s"`, words[0])
+			return Fault{}, fmt.Errorf(`time %q: want a time such as "30s" or "1m30s"`, words[0])
 		}
 		return Fault{After: d}, nil
 	}
-	return Fault{}, fmt.Errorf(`%q is no time: want "round N" or such as "30s"`, strings.Join(words, " "))
+	return Fault{}, fmt.Errorf(`%q is no time: want "round N", or a time such as "30s"`, strings.Join(words, " "))
 }
 
 // minerNumber reads N of a name miner-N.
@@ -122,11 +136,23 @@ func minerNumber(name string) (int, error) {
 // MinerName is the name of the nth miner, from 1.
 func MinerName(n int) string { return fmt.Sprintf("miner-%d", n) }
 
-// script is the faults still to come.
+// script is the steps that have not happened yet.
 type script struct{ faults []Fault }
 
-// due takes out the faults whose time has come, in the script's order. With
-// the coordinator down no round can come: then its next start is due at once.
+// late removes the steps of rounds above the last one, which never happen.
+func (s *script) late(last int) []Fault {
+	var never []Fault
+	s.faults = slices.DeleteFunc(s.faults, func(f Fault) bool {
+		if f.Round > last {
+			never = append(never, f)
+		}
+		return f.Round > last
+	})
+	return never
+}
+
+// due removes the steps whose time has come, in the sequence of the script. While
+// the coordinator is down no round ends, so its next start is due at once.
 func (s *script) due(round int, elapsed time.Duration, coordinatorDown bool) []Fault {
 	var now []Fault
 	s.faults = slices.DeleteFunc(s.faults, func(f Fault) bool {

@@ -48,6 +48,38 @@ func TestParseFaultsNamesTheStep(t *testing.T) {
 	}
 }
 
+// TestCheckFaults: a step that kills a miner which never runs is refused.
+func TestCheckFaults(t *testing.T) {
+	for script, ok := range map[string]bool{
+		"round 10: kill miner-3":                            true,
+		"round 10: kill miner-4":                            false,
+		"round 10: start miner-4":                           true,
+		"round 10: start miner-4; round 20: kill miner-4":   true,
+		"round 10: kill ledger; round 10: kill coordinator": true,
+	} {
+		faults, err := ParseFaults(script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = CheckFaults(faults, 3)
+		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "no step starts miner-4") {
+			t.Errorf("%q with 3 miners: %v", script, err)
+		}
+	}
+}
+
+// TestLate: the steps of rounds that never come are removed.
+func TestLate(t *testing.T) {
+	faults, err := ParseFaults("round 8: kill miner-1; round 9: kill miner-2; 30s: kill ledger")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := script{faults}
+	if never := s.late(8); len(never) != 1 || never[0].Round != 9 || len(s.faults) != 2 {
+		t.Errorf("late %v, left %v", never, s.faults)
+	}
+}
+
 func FuzzParseFaults(f *testing.F) {
 	f.Add("round 10: kill miner-2; 30s: start ledger")
 	f.Add("# no\n1h2m3.5s: kill coordinator\n;;")

@@ -22,19 +22,19 @@ const (
 	CustomerName    = "customer"
 )
 
-// member is a process's place in the swarm.
+// member is a participant of the swarm: its home, its account and its port.
 type member struct {
 	name    string
 	home    home.Dir
 	account protocol.Account
-	port    int // of its mesh, on loopback
+	port    int // of its mesh, on 127.0.0.1
 }
 
 func (m *member) listen() string { return fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", m.port) }
 
-// settle makes the homes of the named members below dir: keys, and a network
-// file each. What is there from an earlier swarm stays; ports are new.
-func settle(dir string, names []string) (map[string]*member, node.Network, error) {
+// makeHomes makes the homes of the named members below dir, each with a key and a
+// network file. Files of an earlier swarm stay; ports are new.
+func makeHomes(dir string, names []string) (map[string]*member, node.Network, error) {
 	ports, err := freePorts(len(names) + 1)
 	if err != nil {
 		return nil, node.Network{}, err
@@ -42,7 +42,7 @@ func settle(dir string, names []string) (map[string]*member, node.Network, error
 	members := map[string]*member{}
 	for i, name := range names {
 		m := &member{name: name, home: home.Dir(filepath.Join(dir, name)), port: ports[i]}
-		if err := idle(m.home); err != nil {
+		if err := unused(m.home); err != nil {
 			return nil, node.Network{}, fmt.Errorf("home of %s: %w", name, err)
 		}
 		key, err := m.home.Key()
@@ -52,7 +52,7 @@ func settle(dir string, names []string) (map[string]*member, node.Network, error
 		m.account = protocol.AccountOf(key)
 		members[name] = m
 	}
-	network, err := found(dir, members[LedgerName], ports[len(names)])
+	network, err := foundNetwork(dir, members[LedgerName], ports[len(names)])
 	if err != nil {
 		return nil, node.Network{}, err
 	}
@@ -64,8 +64,8 @@ func settle(dir string, names []string) (map[string]*member, node.Network, error
 	return members, network, nil
 }
 
-// found founds the network, or finds it founded.
-func found(swarm string, first *member, rpc int) (node.Network, error) {
+// foundNetwork founds the network, unless an earlier swarm did.
+func foundNetwork(swarm string, first *member, rpc int) (node.Network, error) {
 	dir := first.home.Chain()
 	genesis, err := chain.Init(dir, filepath.Base(swarm), ledger.DefaultParams())
 	if errors.Is(err, fs.ErrExist) {
@@ -85,9 +85,9 @@ func found(swarm string, first *member, rpc int) (node.Network, error) {
 	}, nil
 }
 
-// idle reports an error when a live process has the home's block store open:
-// it belongs to another swarm.
-func idle(h home.Dir) error {
+// unused fails when a live process has the home's block store open, because that
+// process belongs to another swarm.
+func unused(h home.Dir) error {
 	store, err := h.Store()
 	if err != nil {
 		return err
@@ -95,8 +95,8 @@ func idle(h home.Dir) error {
 	return store.Close()
 }
 
-// freePorts finds n ports of loopback that nobody listens at. All are held
-// until all are found, so that they differ.
+// freePorts finds n ports of 127.0.0.1 at which nobody listens. All are open until
+// all are found, so that they differ.
 func freePorts(n int) ([]int, error) {
 	var ports []int
 	for range n {

@@ -18,16 +18,16 @@ import (
 	"github.com/alia-network/alia/node/home"
 )
 
-// message is something a process says or does.
+// message is a line of a process or its end. One of notice, result and exited is set.
 type message struct {
 	from   *process
-	notice node.Notice     // nil: none
-	result json.RawMessage // its last line, when it printed a result
+	notice node.Notice
+	result json.RawMessage // the answer of the command
 	exited bool
 	err    error // of an exited process; nil for status 0
 }
 
-// process is a child of the supervisor. Only the supervisor's loop uses it.
+// process is a child of the supervisor. Only the supervisor's loop uses its fields.
 type process struct {
 	name string
 	home home.Dir
@@ -35,33 +35,31 @@ type process struct {
 
 	cmd      *exec.Cmd // nil when it does not run
 	began    time.Time // of the last start
-	ready    bool      // since the last start
-	met      bool      // ready at least once: it can start here
-	killed   bool      // by the fault script: not to be started again by itself
-	failures int       // failed starts, or short lives, in a row
-	restart  time.Time // when to start it again; zero: not planned
+	wasReady bool      // it was ready once, so that it can start here
+	killed   bool      // by the fault script, which alone starts it again
+	failures int       // ends with an error, one after another
+	restart  time.Time // when to start it again; zero when that is not planned
 }
 
-// crowd starts processes and reports what they say. They die with this
-// process.
-type crowd struct {
+// children starts processes and passes on what they print. The processes end with
+// this one, however this one ends.
+type children struct {
 	program  string
 	messages chan message
-	starts   chan func() // run by the one thread whose death would kill the children
+	starts   chan func() // run by the thread whose end would kill the children
 	ended    chan struct{}
 	readers  sync.WaitGroup
 }
 
-func newCrowd(program string) *crowd {
-	c := &crowd{program: program, messages: make(chan message, 256), starts: make(chan func()), ended: make(chan struct{})}
+func newChildren(program string) *children {
+	c := &children{program: program, messages: make(chan message, 256), starts: make(chan func()), ended: make(chan struct{})}
 	go c.parent()
 	return c
 }
 
-// parent starts all children from one thread that lives as long as the crowd:
-// the kernel's parent-death signal is about the thread that forked, not about
-// its process.
-func (c *crowd) parent() {
+// parent starts all children from one thread, which lives until close: the kernel
+// sends the parent-death signal when the thread that forked ends, not its process.
+func (c *children) parent() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	for {
@@ -74,8 +72,8 @@ func (c *crowd) parent() {
 	}
 }
 
-// start starts p and begins to read what it says.
-func (c *crowd) start(p *process) error {
+// start starts a process and begins to read its lines.
+func (c *children) start(p *process) error {
 	if err := p.home.Make(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
@@ -83,7 +81,7 @@ func (c *crowd) start(p *process) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
-	defer log.Close() // the child has its own
+	defer log.Close() // the child has its own descriptor
 	cmd := exec.Command(c.program, p.args...)
 	cmd.SysProcAttr, cmd.Stderr = attributes(), log
 	out, err := cmd.StdoutPipe()
@@ -95,16 +93,16 @@ func (c *crowd) start(p *process) error {
 	if err := <-done; err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
-	p.cmd, p.began, p.ready, p.killed, p.restart = cmd, time.Now(), false, false, time.Time{}
+	p.cmd, p.began, p.killed, p.restart = cmd, time.Now(), false, time.Time{}
 	c.readers.Go(func() { c.read(p, cmd, out) })
 	return nil
 }
 
-// maxLine bounds a line of a child: a translated document is in one.
+// maxLine bounds a line of a child. A translated document is one line.
 const maxLine = 64 << 20
 
-// read passes on a child's lines, and at the end how it ended.
-func (c *crowd) read(p *process, cmd *exec.Cmd, out io.Reader) {
+// read passes on a child's lines, and then its end.
+func (c *children) read(p *process, cmd *exec.Cmd, out io.Reader) {
 	lines := bufio.NewScanner(out)
 	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
 	for lines.Scan() {
@@ -114,25 +112,25 @@ func (c *crowd) read(p *process, cmd *exec.Cmd, out io.Reader) {
 		} else {
 			var err error
 			if m.notice, err = node.DecodeNotice(lines.Bytes()); err != nil {
-				continue // torn by a kill
+				continue // a kill cut the line
 			}
 		}
 		c.messages <- m
 	}
-	_, drained := io.Copy(io.Discard, out) // a line too long must not block the child
+	_, drained := io.Copy(io.Discard, out) // after a line that is too long, so that the child does not block
 	c.messages <- message{from: p, exited: true, err: errors.Join(cmd.Wait(), lines.Err(), drained)}
 }
 
-// resultPrefix begins a command's last line, its result.
+// resultPrefix begins the last line of a command, which is its answer.
 var resultPrefix = []byte(`{"event":"result",`)
 
-// close waits until every child is gone; they have been told to go.
-func (c *crowd) close() {
+// close waits until every child, all of which were told to end, has ended.
+func (c *children) close() {
 	gone := make(chan struct{})
 	go func() { c.readers.Wait(); close(gone) }()
 	for {
 		select {
-		case <-c.messages: // nobody listens any more
+		case <-c.messages: // nobody reads them now
 		case <-gone:
 			close(c.ended)
 			return
@@ -140,14 +138,14 @@ func (c *crowd) close() {
 	}
 }
 
-// why is the end of a process's log, for the error that it did not start.
+// why returns the error that a process printed last, from its log.
 func (p *process) why() string {
 	data, err := os.ReadFile(p.home.Log())
 	if err != nil {
 		return err.Error()
 	}
 	lines := strings.Split(strings.TrimSpace(string(data)), "\n")
-	for i := len(lines) - 1; i >= 0; i-- { // what alia says last is its error
+	for i := len(lines) - 1; i >= 0; i-- { // alia prints its error last
 		if text, ok := strings.CutPrefix(lines[i], "alia: "); ok {
 			return text
 		}

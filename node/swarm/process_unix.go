@@ -9,13 +9,14 @@ import (
 )
 
 // terminate asks a process to drain.
-func terminate(cmd *exec.Cmd) { signal(cmd, syscall.SIGTERM) }
+func terminate(cmd *exec.Cmd) { signalGroup(cmd, syscall.SIGTERM) }
 
 // kill ends a process and all that it started.
-func kill(cmd *exec.Cmd) { signal(cmd, syscall.SIGKILL) }
+func kill(cmd *exec.Cmd) { signalGroup(cmd, syscall.SIGKILL) }
 
-// signal reaches the child's whole group. That it is gone already is no error.
-func signal(cmd *exec.Cmd, s syscall.Signal) { _ = syscall.Kill(-cmd.Process.Pid, s) }
+// signalGroup signals the whole process group of a child. It ignores that the child
+// has ended already.
+func signalGroup(cmd *exec.Cmd, s syscall.Signal) { _ = syscall.Kill(-cmd.Process.Pid, s) }
 
 // signalled reports whether a process was ended by a signal rather than by
 // itself.

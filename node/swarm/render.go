@@ -10,7 +10,7 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// style is how a part of a line looks: the parameters of an ANSI SGR sequence.
+// style is the look of a part of a line: parameters of an ANSI SGR sequence.
 type style string
 
 const (
@@ -54,37 +54,84 @@ func (l line) fit(width int, colour bool) string {
 	return strings.TrimRight(b.String(), " ")
 }
 
-// shownNotes is the lines of the log in the display.
-const shownNotes = 6
+const (
+	mostNotes  = 6  // lines of notes in the display, where there is room
+	fewNotes   = 2  // where there is not
+	besideBars = 50 // columns beside a bar: its label and its text
+	mostBar    = 60 // columns of the longest bar
+)
 
-// render is the display at a moment, one string a line, none wider than width.
-func render(v *view, elapsed time.Duration, width int, colour bool) []string {
-	barWidth := min(max(width-42, 8), 60)
+// render draws the view as lines, none wider than columns, and not more than rows.
+func render(v *view, elapsed time.Duration, columns, rows int, colour bool) []string {
+	width := min(max(columns-besideBars, 8), mostBar)
 	lines := []line{
 		{{bold, "ALIA "}, {cyan, v.network}, {faint, "  " + v.pair + "  "}, {plain, clock(elapsed) + "  "}, {yellow, v.phase}},
 		{},
-		{{faint, "rounds  "}, {green, bar(v.round, v.rounds, barWidth)}, {plain, "  " + progress(v)}},
-		{{faint, "loss    "}, {cyan, pad(sparkline(v.losses, barWidth), barWidth)}, {plain, "  " + lossText(v)}},
+		{{faint, "rounds  "}, {green, bar(v.round, v.rounds, width)}, {plain, "  " + progress(v)}},
+		{{faint, "loss    "}, {cyan, pad(sparkline(v.losses, width), width)}, {plain, "  " + lossText(v)}},
 		{{faint, "ledger  "}, {plain, ledgerText(v)}},
 		{},
 	}
-	for _, m := range v.miners {
-		lines = append(lines, minerLine(m))
-	}
+	var ends []line
 	for _, name := range []string{CoordinatorName, LedgerName} {
 		if why, isDown := v.down[name]; isDown {
-			lines = append(lines, line{{plain, pad(name, 13)}, {red, "down  " + why}})
+			ends = append(ends, line{{plain, pad(name, 13)}, {red, "down: " + why}})
 		}
 	}
+	// Miners come before notes where the terminal has not enough rows for both.
+	room := max(rows-len(lines)-len(ends)-1, fewNotes+1)
+	notes := min(mostNotes, max(fewNotes, room-len(v.miners)), len(v.notes))
+	lines = append(append(lines, minerLines(v.miners, room-notes)...), ends...)
 	lines = append(lines, line{})
-	for _, n := range v.notes[max(0, len(v.notes)-shownNotes):] {
-		lines = append(lines, line{{faint, clock(n.at) + "  "}, {plain, n.text}})
+	for _, n := range v.notes[len(v.notes)-notes:] {
+		lines = append(lines, line{{faint, clock(n.at) + "  "}, {plain, shortCIDs(n.text)}})
 	}
+	lines = lines[:min(len(lines), max(rows, 1))]
 	out := make([]string, len(lines))
 	for i, l := range lines {
-		out[i] = l.fit(width, colour)
+		out[i] = l.fit(columns, colour)
 	}
 	return out
+}
+
+// minerLines draws the miners in at most rows lines.
+func minerLines(miners []minerView, rows int) []line {
+	var lines []line
+	for i, m := range miners {
+		if hidden := len(miners) - i; hidden > 1 && i == rows-1 {
+			states := map[procState]int{}
+			for _, m := range miners[i:] {
+				states[m.state]++
+			}
+			text := fmt.Sprintf("and %d more:", hidden)
+			for s := starting; s <= later; s++ {
+				if states[s] > 0 {
+					text += fmt.Sprintf(" %d %v,", states[s], s)
+				}
+			}
+			return append(lines, line{{faint, strings.TrimSuffix(text, ",")}})
+		}
+		lines = append(lines, minerLine(m))
+	}
+	return lines
+}
+
+// cidStart begins the CIDs of records, and cidShown is the characters shown of one.
+const (
+	cidStart = "bafy"
+	cidShown = 15
+)
+
+// shortCIDs cuts the CIDs in a text, which are 59 characters long.
+func shortCIDs(text string) string {
+	words := strings.Split(text, " ")
+	for i, w := range words {
+		if strings.HasPrefix(w, cidStart) && len(w) > 2*cidShown {
+			end := w[len(strings.TrimRight(w, ":;,.")):] // punctuation after it
+			words[i] = w[:cidShown] + "…" + end
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // status is the display in one line, for where there is no terminal.
@@ -118,7 +165,10 @@ func lossText(v *view) string {
 	if len(v.losses) == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("%.3f  %.0f tokens/s", v.losses[len(v.losses)-1], v.speed)
+	text := fmt.Sprintf("%.3f", v.losses[len(v.losses)-1])
+	if v.speed > 0 {
+		text += fmt.Sprintf("  %.0f tokens/s", v.speed)
+	}
 	if v.valid > 0 {
 		text += fmt.Sprintf("  validation %.3f", v.valid)
 	}
@@ -132,17 +182,23 @@ func ledgerText(v *view) string {
 	case v.height == 0:
 		return "starting"
 	}
-	return fmt.Sprintf("height %d  minted %s  supply %s ALIA", v.height, protocol.FormatAmount(v.minted), protocol.FormatAmount(v.supply))
+	return fmt.Sprintf("height %d  minted %s  supply %s ALIA", v.height, shortAmount(v.minted), shortAmount(v.supply))
+}
+
+// shortAmount writes an amount in ALIA, cut to four digits after the point, so that
+// amounts stand below each other.
+func shortAmount(amount uint64) string {
+	return fmt.Sprintf("%d.%04d", amount/protocol.Coin, amount%protocol.Coin/(protocol.Coin/10_000))
 }
 
 func minerLine(m minerView) line {
 	style := plain
 	switch m.state {
-	case stateWorking:
+	case working:
 		style = green
-	case stateDown:
+	case down:
 		style = red
-	case stateStarting, stateWaiting, stateLater:
+	case starting, idle, later:
 		style = yellow
 	}
 	text := m.state.String()
@@ -150,8 +206,8 @@ func minerLine(m minerView) line {
 		text += ": " + m.reason
 	}
 	return line{
-		{bold, pad(m.name, 9)}, {faint, pad(m.device, 9)}, {plain, fmt.Sprintf("%6d units  ", m.units)},
-		{plain, fmt.Sprintf("%12s ALIA  ", protocol.FormatAmount(m.balance))}, {style, text},
+		{bold, pad(m.name, 9)}, {faint, pad(m.device, 9)}, {plain, fmt.Sprintf("%4d units", m.units)},
+		{plain, fmt.Sprintf("%9s ALIA  ", shortAmount(m.balance))}, {style, text},
 	}
 }
 
@@ -168,8 +224,8 @@ func bar(done, all, width int) string {
 	return full + strings.Repeat("░", width-utf8.RuneCountInString(full))
 }
 
-// sparkline draws values in at most width columns, each the mean of its share
-// of them, between the least and the greatest of these.
+// sparkline draws values in at most width columns, between the least and the
+// greatest. A column is the mean of its share of the values.
 func sparkline(values []float64, width int) string {
 	n := min(len(values), width)
 	if n == 0 {

@@ -16,7 +16,7 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// saleResult is how the sale and the translation went.
+// saleResult is the outcome of the sale and of the translation.
 type saleResult struct {
 	seller      string
 	amount      uint64
@@ -25,11 +25,11 @@ type saleResult struct {
 	err         error
 }
 
-// saleAmount is what the customer buys, if the seller has twice as much.
+// saleAmount is the amount that the customer buys, if the seller has twice as much.
 const saleAmount = 5 * protocol.Coin
 
-// seller is the miner with the largest balance, and what it sells: there is no
-// token that was not earned, so the customer's come from a miner.
+// seller returns the miner with the largest balance and the amount that it sells. A
+// new network has no tokens but those that miners have earned.
 func (s *swarm) seller() (name string, amount uint64) {
 	var most uint64
 	for _, m := range s.view.miners {
@@ -40,8 +40,8 @@ func (s *swarm) seller() (name string, amount uint64) {
 	return name, min(saleAmount, most/2)
 }
 
-// sell transfers tokens from the seller's home to the customer, and has the
-// customer buy a translation.
+// sell transfers an amount from the seller to the customer, and has the customer buy
+// a translation.
 func (s *swarm) sell(ctx context.Context, seller string, amount uint64) {
 	r := saleResult{seller: seller, amount: amount}
 	r.err = func() error {
@@ -66,7 +66,7 @@ func (s *swarm) sell(ctx context.Context, seller string, amount uint64) {
 	}
 }
 
-// command runs alia once as a member of the swarm and returns what it prints.
+// command runs one alia command as a member of the swarm and returns its answer.
 func (s *swarm) command(ctx context.Context, name string, extra []string, args ...string) ([]byte, error) {
 	m := s.members[name]
 	args = append(args, "--home", string(m.home), "--network", m.home.Network(), "--json")
@@ -76,7 +76,7 @@ func (s *swarm) command(ctx context.Context, name string, extra []string, args .
 	cmd.Cancel = func() error { terminate(cmd); return nil }
 	cmd.WaitDelay = 10 * time.Second
 	done := make(chan error)
-	s.crowd.starts <- func() { done <- cmd.Start() }
+	s.children.starts <- func() { done <- cmd.Start() }
 	if err := <-done; err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (s *swarm) command(ctx context.Context, name string, extra []string, args .
 	return out.Bytes(), nil
 }
 
-// finish puts the result together and hands it on.
+// finish completes the result and passes it on.
 func (s *swarm) finish(sale saleResult) error {
 	if sale.err != nil {
 		return sale.err
@@ -111,8 +111,8 @@ func (s *swarm) finish(sale saleResult) error {
 	r.Customer = report.Member{Name: CustomerName, Account: customer.String(), Balance: balanceOf(sale.listing, customer)}
 	s.view.phase = "done"
 	s.view.note(s.elapsed(), fmt.Sprintf("%s sold the customer %s ALIA, the translation cost %s", sale.seller, protocol.FormatAmount(sale.amount), protocol.FormatAmount(sale.translation.Paid)))
-	s.cfg.Screen.Show(&s.view, s.elapsed())
-	s.cfg.Screen.Close()
+	s.cfg.Screen.show(&s.view, s.elapsed())
+	s.cfg.Screen.close()
 	if err := s.cfg.Done(r); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func (s *swarm) finish(sale saleResult) error {
 	return node.WriteFile(filepath.Join(s.cfg.Home, "result.json"), append(data, '\n'))
 }
 
-// seconds is d to the millisecond.
+// seconds is d in seconds, cut to milliseconds.
 func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
 func balanceOf(l ledger.Listing, a protocol.Account) uint64 {
@@ -135,16 +135,16 @@ func balanceOf(l ledger.Listing, a protocol.Account) uint64 {
 	return 0
 }
 
-// books is what the ledger said, or why it said nothing.
+// books is the answer of the ledger, or the error of asking it.
 type books struct {
 	listing ledger.Listing
 	err     error
 }
 
-// pollEvery is the pause between two questions to the ledger.
+// pollEvery is the pause between two reads of the ledger's books.
 const pollEvery = 500 * time.Millisecond
 
-// poll asks the ledger again and again.
+// poll reads the ledger's books again and again.
 func (s *swarm) poll(ctx context.Context) {
 	for {
 		var b books

@@ -7,39 +7,40 @@ import (
 	"time"
 )
 
-// Screen shows a swarm: redrawn in place on a terminal, in plain lines
-// elsewhere. A nil Screen shows nothing.
+// Screen shows a swarm to a person. On a terminal it draws a display again and
+// again in the same place; elsewhere it prints lines. A nil Screen shows nothing.
 type Screen struct {
 	out    io.Writer
-	width  func() int // nil where there is no terminal
+	size   func() (columns, rows int) // nil where there is no terminal
 	colour bool
 
-	drawn  int           // lines on the terminal now
+	drawn  int           // lines of the last display
 	told   int           // notes printed
 	spoken time.Duration // time of the last status line
 }
 
-// NewScreen returns a screen on out. width gives a terminal's columns, and is
-// nil where out is none.
-func NewScreen(out io.Writer, width func() int, colour bool) *Screen {
-	return &Screen{out: out, width: width, colour: colour}
+// NewScreen returns a screen on out. size returns a terminal's columns and rows; it
+// is nil where out is not a terminal.
+func NewScreen(out io.Writer, size func() (columns, rows int), colour bool) *Screen {
+	return &Screen{out: out, size: size, colour: colour}
 }
 
 // statusEvery is the pause between status lines where there is no terminal.
 const statusEvery = 3 * time.Second
 
-// Show brings what is shown up to date.
-func (s *Screen) Show(v *view, elapsed time.Duration) {
+// show shows the newest state of a swarm.
+func (s *Screen) show(v *view, elapsed time.Duration) {
 	switch {
 	case s == nil:
-	case s.width == nil:
+	case s.size == nil:
 		s.print(v, elapsed)
 	default:
-		s.draw(render(v, elapsed, s.width()-1, s.colour))
+		columns, rows := s.size()
+		s.draw(render(v, elapsed, columns-1, rows-1, s.colour)) // the cursor needs a column and a row
 	}
 }
 
-// print writes the notes not yet told, and now and then the status.
+// print prints the new notes, and a status line from time to time.
 func (s *Screen) print(v *view, elapsed time.Duration) {
 	fresh := min(v.noted-s.told, len(v.notes))
 	for _, n := range v.notes[len(v.notes)-fresh:] {
@@ -52,8 +53,8 @@ func (s *Screen) print(v *view, elapsed time.Duration) {
 	}
 }
 
-// draw replaces the lines drawn before. The whole frame is one write between
-// the marks of a synchronised update, so that no terminal shows half of it.
+// draw replaces the last display. The display is one write between the marks of a
+// synchronised update, so that a terminal never shows half of it.
 func (s *Screen) draw(lines []string) {
 	var b strings.Builder
 	b.WriteString("\x1b[?2026h\x1b[?25l")
@@ -68,10 +69,10 @@ func (s *Screen) draw(lines []string) {
 	s.drawn = len(lines)
 }
 
-// Close leaves what is drawn and gives the terminal its cursor back. Showing
-// again after it begins anew below.
-func (s *Screen) Close() {
-	if s != nil && s.width != nil && s.drawn > 0 {
+// close leaves the last display on the terminal and shows the cursor again. A
+// display after it begins below.
+func (s *Screen) close() {
+	if s != nil && s.size != nil && s.drawn > 0 {
 		fmt.Fprint(s.out, "\x1b[?25h")
 		s.drawn = 0
 	}

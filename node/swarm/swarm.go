@@ -1,15 +1,17 @@
-// Package swarm is a whole network on one machine: a ledger node, a
-// coordinator, miners and a customer, each an operating system's process of
-// its own with its own home and keys, with faults on schedule.
+// Package swarm is a whole network on one machine: a ledger node, a coordinator,
+// miners and a customer, each a process with its own home and key. A fault script
+// can kill and start the processes.
 //
-// [Run] starts the processes, restarts those that die unasked, follows them by
-// the events they print, and asks the ledger what became of their work. When
-// the model is trained, the miner that earned most sells some tokens to the
-// customer, who has a document translated for them.
+// [Run] starts the processes, starts those again that end by themselves, reads the
+// notices that they print, and asks the ledger for the balances. When the model is
+// trained, the miner with the largest balance sells tokens to the customer, who pays
+// for the translation of a document.
 //
-//	result, err := swarm.Run(ctx, swarm.Config{
+//	err := swarm.Run(ctx, swarm.Config{
 //		Program: exe, Home: dir, Miners: 3, Train: []string{"--preset", "demo"}, Once: true,
-//		Screen: swarm.NewScreen(os.Stderr),
+//		Source: "en", Target: "de", Document: "letter.txt", Started: time.Now(),
+//		Screen: swarm.NewScreen(os.Stderr, nil, false),
+//		Done:   func(r *report.SwarmResult) error { fmt.Println(r.Translation); return nil },
 //	})
 package swarm
 
@@ -27,38 +29,37 @@ import (
 	"github.com/alia-network/alia/node/report"
 )
 
-// Config says what to run.
+// Config describes a swarm.
 type Config struct {
 	Program string   // the alia binary
 	Home    string   // the homes of all processes are below it
-	Miners  int      // to begin with
-	Devices []string // one for each miner in turn; empty: each chooses
-	Train   []string // arguments of alia train that decide the model
+	Miners  int      // that the swarm begins with
+	Devices []string // of the miners in turn; empty lets each miner choose
+	Train   []string // arguments of `alia train` that decide the model
 	// Source and Target are the languages of the model.
 	Source, Target string
 	Faults         []Fault
-	Document       string // path of the text the customer has translated
-	Once           bool   // end when the document is translated
-	Started        time.Time
-	Screen         *Screen
-	// Done is told of the result when it is there; without Once the swarm
-	// goes on after that.
+	Document       string    // path of the text that the customer has translated
+	Once           bool      // end when the document is translated
+	Started        time.Time // from which times are counted
+	Screen         *Screen   // nil shows nothing
+	// Done is called with the result. Without Once the swarm goes on after that.
 	Done func(*report.SwarmResult) error
 }
 
 // swarm is a running swarm. Its loop owns it.
 type swarm struct {
-	cfg     Config
-	crowd   *crowd
-	members map[string]*member
-	network node.Network
-	client  *light.Client
-	rpc     string // host:port of the ledger
-	procs   map[string]*process
-	order   []string // of procs, as they are shown
-	script  script
-	view    view
-	units   map[string]bool // accepted, by CID: a resumed run may tell of one twice
+	cfg      Config
+	children *children
+	members  map[string]*member
+	network  node.Network
+	client   *light.Client
+	rpc      string // host:port of the ledger
+	procs    map[string]*process
+	order    []string // of procs, as they are shown
+	script   script
+	view     view
+	units    map[string]bool // accepted, by CID: a restarted coordinator reports some twice
 
 	books     chan books
 	trained   *report.Trained // the coordinator's result
@@ -69,13 +70,13 @@ type swarm struct {
 
 const (
 	tick        = 200 * time.Millisecond
-	settledLife = 30 * time.Second // a process that lived so long has started well
+	settledLife = 30 * time.Second // a process that runs so long has started well
 	maxFailures = 3
 	maxPause    = 30 * time.Second
 )
 
-// Run runs a swarm until ctx ends, or with Once until it is done. It returns
-// when every process is gone.
+// Run runs a swarm until ctx ends or, with Once, until the document is translated. It
+// returns when every process has ended.
 func Run(ctx context.Context, cfg Config) error {
 	s, err := open(ctx, cfg)
 	if err != nil {
@@ -87,7 +88,7 @@ func Run(ctx context.Context, cfg Config) error {
 		go s.poll(ctx)
 		err = s.loop(ctx)
 	}
-	s.cfg.Screen.Close()
+	s.cfg.Screen.close()
 	s.drain()
 	cancel()
 	return err
@@ -96,9 +97,14 @@ func Run(ctx context.Context, cfg Config) error {
 // open makes the homes and plans the processes.
 func open(ctx context.Context, cfg Config) (*swarm, error) {
 	s := &swarm{
-		cfg: cfg, crowd: newCrowd(cfg.Program), procs: map[string]*process{}, script: script{slices.Clone(cfg.Faults)},
+		cfg: cfg, children: newChildren(cfg.Program), procs: map[string]*process{}, script: script{slices.Clone(cfg.Faults)},
 		units: map[string]bool{}, books: make(chan books), sale: make(chan saleResult, 1),
 	}
+	if err := CheckFaults(cfg.Faults, cfg.Miners); err != nil {
+		return nil, err
+	}
+	// The processes: the ledger, the coordinator, the first miners, and those that a
+	// step of the fault script starts.
 	s.order = []string{LedgerName, CoordinatorName}
 	for i := range cfg.Miners {
 		s.order = append(s.order, MinerName(i+1))
@@ -109,7 +115,7 @@ func open(ctx context.Context, cfg Config) (*swarm, error) {
 		}
 	}
 	var err error
-	if s.members, s.network, err = settle(cfg.Home, append([]string{CustomerName}, s.order...)); err != nil {
+	if s.members, s.network, err = makeHomes(cfg.Home, append([]string{CustomerName}, s.order...)); err != nil {
 		return nil, err
 	}
 	s.client, err = light.Dial(ctx, light.Config{Addrs: s.network.Ledger, Genesis: s.network.Genesis})
@@ -144,28 +150,28 @@ func (s *swarm) arguments(name string) []string {
 	return append(args, common...)
 }
 
-// threads shares the processors out among the miners.
+// threads divides the processors among the miners.
 func (s *swarm) threads() string {
 	return strconv.Itoa(max(1, runtime.GOMAXPROCS(0)/max(1, s.cfg.Miners)))
 }
 
-// startAll starts what the swarm begins with. Miners above the number asked
-// for wait for the script.
+// startAll starts the processes that the swarm begins with. The other miners wait for
+// the fault script.
 func (s *swarm) startAll() error {
 	for _, name := range s.order {
 		if n, err := minerNumber(name); err == nil && n > s.cfg.Miners {
-			s.view.state(name, stateLater, "starts by the fault script")
+			s.view.state(name, later, "the fault script starts it")
 			s.procs[name].killed = true
 			continue
 		}
-		if err := s.crowd.start(s.procs[name]); err != nil {
+		if err := s.children.start(s.procs[name]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// loop acts on what the processes say, the clock and the ledger.
+// loop acts on the messages of the processes, on the clock and on the ledger's books.
 func (s *swarm) loop(ctx context.Context) error {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
@@ -174,12 +180,12 @@ func (s *swarm) loop(ctx context.Context) error {
 		case <-ctx.Done():
 			s.view.note(s.elapsed(), "stopping")
 			return ctx.Err()
-		case m := <-s.crowd.messages:
+		case m := <-s.children.messages:
 			if err := s.message(m); err != nil {
 				return err
 			}
 		case b := <-s.books:
-			s.account(b)
+			s.balances(b)
 		case r := <-s.sale:
 			if err := s.finish(r); err != nil || s.cfg.Once {
 				return err
@@ -188,22 +194,22 @@ func (s *swarm) loop(ctx context.Context) error {
 			if err := s.tick(ctx); err != nil {
 				return err
 			}
-			s.cfg.Screen.Show(&s.view, s.elapsed())
+			s.cfg.Screen.show(&s.view, s.elapsed())
 		}
 	}
 }
 
 func (s *swarm) elapsed() time.Duration { return time.Since(s.cfg.Started) }
 
-// tick starts what is to be started, runs the fault script, and begins the
-// sale when the model is there and somebody has tokens.
+// tick starts the processes that are due, runs the fault script, and begins the sale
+// when the model is trained and a miner has tokens.
 func (s *swarm) tick(ctx context.Context) error {
 	now := time.Now()
 	for _, name := range s.order {
 		p := s.procs[name]
 		if p.cmd == nil && !p.restart.IsZero() && now.After(p.restart) {
-			s.view.state(name, stateStarting, "")
-			if err := s.crowd.start(p); err != nil {
+			s.view.state(name, starting, "")
+			if err := s.children.start(p); err != nil {
 				return err
 			}
 		}
@@ -223,7 +229,7 @@ func (s *swarm) tick(ctx context.Context) error {
 	return nil
 }
 
-// faults does the steps of the script whose time has come.
+// faults executes the steps of the fault script that are due.
 func (s *swarm) faults() error {
 	coordinator := s.procs[CoordinatorName]
 	for _, f := range s.script.due(s.view.round, s.elapsed(), coordinator.cmd == nil && coordinator.killed) {
@@ -234,27 +240,27 @@ func (s *swarm) faults() error {
 	return nil
 }
 
-// fault does one step of the script.
+// fault executes one step of the fault script.
 func (s *swarm) fault(f Fault) error {
 	p := s.procs[f.Target]
 	s.view.note(s.elapsed(), "fault script: "+f.String())
 	switch {
 	case f.Kill && p.cmd != nil:
 		p.killed = true
-		s.view.state(p.name, stateDown, "killed by the fault script")
+		s.view.state(p.name, down, "killed by the fault script")
 		kill(p.cmd)
 	case f.Kill:
 		p.killed, p.restart = true, time.Time{}
 	case p.cmd == nil:
-		s.view.state(p.name, stateStarting, "")
-		return s.crowd.start(p)
-	default: // it runs, or dies just now and is to come back
+		s.view.state(p.name, starting, "")
+		return s.children.start(p)
+	default: // it runs, or is ending just now and must start again
 		p.killed = false
 	}
 	return nil
 }
 
-// message takes in what a process said or that it ended.
+// message takes in a message of a process.
 func (s *swarm) message(m message) error {
 	if m.exited {
 		return s.exited(m.from, m.err)
@@ -265,31 +271,40 @@ func (s *swarm) message(m message) error {
 			if err := json.Unmarshal(m.result, s.trained); err != nil {
 				return fmt.Errorf("the coordinator's result: %w", err)
 			}
-			s.view.phase = "the model is trained; selling tokens to the customer"
-			s.view.note(s.elapsed(), "the model is trained")
+			s.view.trained(s.elapsed(), s.trained)
+			s.never(s.trained.Rounds)
 		}
 		return nil
 	}
 	switch n := m.notice.(type) {
 	case node.Ready:
-		m.from.ready, m.from.met = true, true
+		m.from.wasReady = true
+	case node.Planned:
+		s.never(n.Rounds)
 	case node.UnitDone:
 		if m.from.name == CoordinatorName {
-			if s.units[n.Unit] { // told again by a restarted coordinator
+			if s.units[n.Unit] { // a restarted coordinator reports it again
 				return nil
 			}
 			s.units[n.Unit] = true
 		}
 	}
 	s.view.notice(s.elapsed(), m.from.name, m.notice)
-	if _, ok := m.notice.(node.RoundDone); ok {
+	if _, ok := m.notice.(node.RoundDone); ok { // steps may be due
 		return s.faults()
 	}
 	return nil
 }
 
-// exited plans the restart of a process that ended unasked. One that cannot
-// start, or ends with an error again and again, ends the swarm.
+// never drops the steps of the fault script whose round never comes, and says so.
+func (s *swarm) never(last int) {
+	for _, f := range s.script.late(last) {
+		s.view.note(s.elapsed(), fmt.Sprintf("fault script: %q never happens: the run has %d rounds", f, last))
+	}
+}
+
+// exited plans the restart of a process that ended by itself. A process that cannot
+// start, or that ends with an error again and again, ends the swarm.
 func (s *swarm) exited(p *process, err error) error {
 	p.cmd = nil
 	if p.killed {
@@ -298,25 +313,26 @@ func (s *swarm) exited(p *process, err error) error {
 	if !signalled(err) {
 		p.failures++
 	}
-	if (!p.met && !signalled(err)) || p.failures >= maxFailures {
-		return fmt.Errorf("%s: %s (its log is %s)", p.name, p.why(), p.home.Log())
+	// An error at the first start, such as a wrong flag, would only repeat itself.
+	if (!p.wasReady && !signalled(err)) || p.failures >= maxFailures {
+		return fmt.Errorf("%s ended: %s (its log is %s)", p.name, p.why(), p.home.Log())
 	}
 	pause := min(time.Second<<p.failures, maxPause)
 	if signalled(err) {
 		pause = time.Second
 	}
-	reason := "ended"
+	reason := "it ended"
 	if err != nil {
 		reason = err.Error()
 	}
 	p.restart = time.Now().Add(pause)
-	s.view.state(p.name, stateDown, reason)
+	s.view.state(p.name, down, reason)
 	s.view.note(s.elapsed(), fmt.Sprintf("%s: %s; starting it again in %v", p.name, reason, pause))
 	return nil
 }
 
-// drain asks every process to end, those that need others first, and kills
-// what does not.
+// drain asks every process to end, first those that need others, and kills a process
+// that does not.
 func (s *swarm) drain() {
 	miners := []string{}
 	for _, name := range s.order {
@@ -324,13 +340,13 @@ func (s *swarm) drain() {
 			miners = append(miners, name)
 		}
 	}
-	s.end(40*time.Second, CoordinatorName) // it settles what was accepted
+	s.end(40*time.Second, CoordinatorName) // which settles the accepted units
 	s.end(10*time.Second, miners...)
 	s.end(15*time.Second, LedgerName)
-	s.crowd.close()
+	s.children.close()
 }
 
-// end terminates processes and waits for them, or kills them after a while.
+// end asks processes to end and waits for them. It kills them when its patience ends.
 func (s *swarm) end(patience time.Duration, names ...string) {
 	left := 0
 	for _, name := range names {
@@ -342,7 +358,7 @@ func (s *swarm) end(patience time.Duration, names ...string) {
 	timeout := time.After(patience)
 	for left > 0 {
 		select {
-		case m := <-s.crowd.messages:
+		case m := <-s.children.messages:
 			if m.exited {
 				m.from.cmd = nil
 				if slices.Contains(names, m.from.name) {
@@ -360,8 +376,8 @@ func (s *swarm) end(patience time.Duration, names ...string) {
 	}
 }
 
-// account takes in what the ledger says.
-func (s *swarm) account(b books) {
+// balances takes in the ledger's books.
+func (s *swarm) balances(b books) {
 	s.view.ledger(b.listing, b.err)
 	if b.err == nil && s.firstMint == 0 && b.listing.Supply.Minted > 0 {
 		s.firstMint = s.elapsed()

@@ -4,75 +4,79 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 )
 
-// view is what a person sees of a swarm. It changes by events; how it is shown
-// is render's business.
+// view is the state of a swarm as a person sees it. Notices and the ledger's books
+// change it; render draws it.
 type view struct {
 	network string // name and short id
 	pair    string // languages, source to target
 	phase   string
 
-	round, rounds, epoch int
-	losses               []float64 // of every round
-	valid                float64   // the last one
-	speed                float64   // target tokens per second, smoothed
-	paces                []time.Duration
+	round, rounds int
+	losses        []float64       // one for each round that was watched
+	valid         float64         // the newest validation loss
+	speed         float64         // target tokens per second, smoothed
+	roundEnds     []time.Duration // of the last rounds
 
 	miners []minerView
 	down   map[string]string // processes other than miners that do not run, and why
 
 	height         uint64
-	minted, supply uint64
+	minted, supply uint64 // amounts
 	ledgerDown     bool
 
 	notes []note
-	noted int // notes ever made
+	noted int // notes since the start, including those dropped
 }
 
-// minerView is a miner's line.
+// minerView is the line of a miner.
 type minerView struct {
 	name    string
 	account protocol.Account
-	device  string
-	units   int
-	balance uint64
-	state   state
+	device  string // what it computes with, such as avx512
+	units   int    // accepted
+	balance uint64 // amount
+	state   procState
 	reason  string
 }
 
-// note is a line of the log below.
+// note is a line below the miners.
 type note struct {
 	at   time.Duration
 	text string
 }
 
-// state is what a process is doing.
-type state int
+// procState is what a process is doing.
+type procState int
 
 const (
-	stateStarting state = iota
-	stateWaiting
-	stateWorking
-	stateDown
-	stateLater
+	starting procState = iota
+	idle
+	working
+	down
+	later // not started yet
 )
 
-func (s state) String() string {
-	return [...]string{"starting", "waiting", "working", "down", "not yet here"}[s]
+func (s procState) String() string {
+	return [...]string{"starting", "idle", "working", "down", "later"}[s]
 }
 
 const (
 	keepNotes = 100
-	keepPaces = 10 // rounds that the estimate of the end looks back at
+	keepEnds  = 10 // rounds from which the time left is estimated
 )
 
+// newView returns the view of a swarm before anything has happened. order has the
+// names of its processes.
 func newView(n node.Network, cfg Config, members map[string]*member, order []string) view {
 	v := view{
 		network: n.Name + " " + n.Net().Short()[:8], pair: cfg.Source + " to " + cfg.Target,
@@ -92,7 +96,7 @@ func newView(n node.Network, cfg Config, members map[string]*member, order []str
 	return v
 }
 
-// note adds a line to the log.
+// note adds a line.
 func (v *view) note(at time.Duration, text string) {
 	v.notes = append(v.notes, note{at, text})
 	v.noted++
@@ -101,27 +105,35 @@ func (v *view) note(at time.Duration, text string) {
 	}
 }
 
-// state notes what a process is doing.
-func (v *view) state(name string, s state, reason string) {
+// state sets what a process is doing, and why.
+func (v *view) state(name string, s procState, reason string) {
 	for i := range v.miners {
 		if v.miners[i].name == name {
 			v.miners[i].state, v.miners[i].reason = s, reason
 			return
 		}
 	}
-	if s == stateDown {
+	if s == down {
 		v.down[name] = reason
 	} else {
 		delete(v.down, name)
 	}
 }
 
-// nameOf is the miner's name, or an account that is no member's.
-func (v *view) nameOf(a protocol.Account) string {
-	for _, m := range v.miners {
-		if m.account == a {
-			return m.name
+// miner returns the miner of an account, or nil.
+func (v *view) miner(a protocol.Account) *minerView {
+	for i := range v.miners {
+		if v.miners[i].account == a {
+			return &v.miners[i]
 		}
+	}
+	return nil
+}
+
+// nameOf returns a miner's name, or an account that is not a member's.
+func (v *view) nameOf(a protocol.Account) string {
+	if m := v.miner(a); m != nil {
+		return m.name
 	}
 	return a.Short()
 }
@@ -130,28 +142,27 @@ func (v *view) nameOf(a protocol.Account) string {
 func (v *view) notice(at time.Duration, from string, n node.Notice) {
 	switch n := n.(type) {
 	case node.Ready:
-		v.state(from, stateWaiting, "")
+		v.state(from, idle, "")
 	case node.Decided:
 		v.note(at, n.Text)
 	case node.Planned:
-		v.rounds, v.phase = n.Rounds, "training"
-		v.note(at, fmt.Sprintf("%s of %d rounds", n.Text, n.Rounds))
+		v.planned(at, n)
 	case node.RoundDone:
 		v.roundDone(at, n)
 	case node.UnitDone:
-		v.unit(from, n)
+		v.unitDone(from, n)
 	case node.UnitProgress:
-		if n.Miner == (protocol.Account{}) { // the miner's own word
-			v.state(from, stateWorking, fmt.Sprintf("%.0f %% of a %s unit", 100*n.Done, n.Task))
+		if n.Miner == (protocol.Account{}) { // a miner reports its own units without its account
+			v.state(from, working, fmt.Sprintf("%s unit %.0f %%", n.Task, 100*n.Done))
 		}
 	case node.MinerIdle:
-		v.state(from, stateWaiting, n.Text)
+		v.state(from, idle, n.Text)
 	case node.MinerJoined:
-		v.note(at, v.nameOf(n.Miner)+" bids")
+		v.joined(at, n)
 	case node.MinerLeft:
-		v.note(at, fmt.Sprintf("%s has left: %s", v.nameOf(n.Miner), n.Text))
+		v.note(at, fmt.Sprintf("%s left: %s", v.nameOf(n.Miner), n.Text))
 	case node.Refused:
-		if n.Code != protocol.Superseded.String() { // of two miners with one unit, the slower: nothing is wrong
+		if n.Code != protocol.Superseded.String() { // normal: of two miners with one unit one is slower
 			v.note(at, fmt.Sprintf("%s: %s", from, n.Text))
 		}
 	case node.Waiting:
@@ -159,46 +170,72 @@ func (v *view) notice(at time.Duration, from string, n node.Notice) {
 	}
 }
 
-func (v *view) roundDone(at time.Duration, e node.RoundDone) {
-	if e.Round <= v.round { // told again by a restarted coordinator
+// planned begins the run, or goes on with one that an earlier process began.
+func (v *view) planned(at time.Duration, n node.Planned) {
+	v.round, v.rounds, v.phase = max(v.round, n.Round), n.Rounds, "training"
+	v.note(at, n.String())
+}
+
+// joined notes what a miner computes with: the first word of its description.
+func (v *view) joined(at time.Duration, n node.MinerJoined) {
+	device, _, _ := strings.Cut(n.Text, " ")
+	if m := v.miner(n.Miner); m != nil && device != "" {
+		m.device = device
+	}
+	v.note(at, v.nameOf(n.Miner)+" joined")
+}
+
+func (v *view) roundDone(at time.Duration, n node.RoundDone) {
+	if n.Round <= v.round { // a restarted coordinator repeats its last rounds
 		return
 	}
-	v.round, v.rounds, v.epoch = e.Round, e.Rounds, e.Epoch
-	v.losses = append(v.losses, e.Loss)
-	if e.Valid != 0 {
-		v.valid = e.Valid
-		v.note(at, fmt.Sprintf("epoch %d: loss %.3f, validation %.3f, BLEU %.2f", e.Epoch, e.Loss, e.Valid, e.BLEU))
+	v.round, v.rounds = n.Round, n.Rounds
+	v.losses = append(v.losses, n.Loss)
+	if n.Valid != 0 {
+		v.valid = n.Valid
+		v.note(at, fmt.Sprintf("epoch %d: loss %.3f, validation %.3f, BLEU %.2f", n.Epoch, n.Loss, n.Valid, n.BLEU))
 	}
-	if e.Seconds > 0 {
-		speed := float64(e.Tokens) / e.Seconds
+	if n.Seconds > 0 {
+		speed := float64(n.Tokens) / n.Seconds
 		if v.speed > 0 {
 			speed = 0.8*v.speed + 0.2*speed
 		}
 		v.speed = speed
 	}
-	if v.paces = append(v.paces, at); len(v.paces) > keepPaces {
-		v.paces = slices.Delete(v.paces, 0, 1)
+	if v.roundEnds = append(v.roundEnds, at); len(v.roundEnds) > keepEnds {
+		v.roundEnds = slices.Delete(v.roundEnds, 0, 1)
 	}
 	if v.round == v.rounds {
 		v.phase = "translating the held-out pairs"
 	}
 }
 
-// unit counts an accepted unit. The coordinator says whose it was; from a
-// miner's own word only its state is taken.
-func (v *view) unit(from string, e node.UnitDone) {
+// unitDone counts an accepted unit as the coordinator reports it. From a miner's own
+// report only the miner's state is taken.
+func (v *view) unitDone(from string, n node.UnitDone) {
 	for i := range v.miners {
 		m := &v.miners[i]
-		if from == CoordinatorName && m.account == e.Miner {
+		if from == CoordinatorName && m.account == n.Miner {
 			m.units++
 		}
-		if m.name == from && m.state != stateDown {
-			m.state, m.reason = stateWorking, ""
+		if m.name == from && m.state != down {
+			m.state, m.reason = working, ""
 		}
 	}
 }
 
-// ledger takes in the books of a height, or why there are none.
+// trained takes in the coordinator's result. A run that ended early, or in an
+// earlier swarm, had all of its rounds.
+func (v *view) trained(at time.Duration, t *report.Trained) {
+	v.round, v.rounds, v.roundEnds = t.Rounds, t.Rounds, nil
+	if len(v.losses) == 0 {
+		v.losses, v.valid = []float64{t.TrainLoss}, t.ValidLoss
+	}
+	v.phase = "trained; the customer buys tokens"
+	v.note(at, "the model is trained")
+}
+
+// ledger takes in the books of a height, or the error of reading them.
 func (v *view) ledger(l ledger.Listing, err error) {
 	v.ledgerDown = errors.Is(err, light.ErrUnreachable) && v.height > 0
 	if err != nil {
@@ -210,11 +247,11 @@ func (v *view) ledger(l ledger.Listing, err error) {
 	}
 }
 
-// left is the time until the last round, 0 when it cannot be said yet.
+// left estimates the time until the last round ends; 0 means that it is unknown.
 func (v *view) left() time.Duration {
-	n := len(v.paces)
+	n := len(v.roundEnds)
 	if n < 3 {
 		return 0
 	}
-	return (v.paces[n-1] - v.paces[0]) / time.Duration(n-1) * time.Duration(v.rounds-v.round)
+	return (v.roundEnds[n-1] - v.roundEnds[0]) / time.Duration(n-1) * time.Duration(v.rounds-v.round)
 }

@@ -14,13 +14,14 @@ import (
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// busy is the view of a swarm in mid-run: one miner works, one waits, one was
-// killed, one is to come.
+// busy is the view of a swarm in the middle of a run: one miner works, one is idle,
+// one was killed, and one is not started yet.
 func busy() *view {
 	accounts := map[string]*member{}
 	order := []string{LedgerName, CoordinatorName, "miner-1", "miner-2", "miner-3", "miner-4"}
@@ -30,8 +31,8 @@ func busy() *view {
 	v := newView(node.Network{Name: "village", Genesis: []byte("genesis")},
 		Config{Source: "en", Target: "de", Devices: []string{"avx512", "portable"}}, accounts, order)
 	at := func(s int) time.Duration { return time.Duration(s) * time.Second }
-	v.notice(at(1), CoordinatorName, node.Planned{Rounds: 405, Text: "run bafyrun"})
-	v.notice(at(2), CoordinatorName, node.MinerJoined{Miner: accounts["miner-1"].account})
+	v.notice(at(1), CoordinatorName, node.Planned{Rounds: 405, Text: "run bafyreih4ty4jfcvcg7yasgsv74rvggvr6b5d426jlj2t6kiuwfeodmopee"})
+	v.notice(at(2), CoordinatorName, node.MinerJoined{Miner: accounts["miner-1"].account, Text: "avx2 on a processor, 2 threads"})
 	for r := 1; r <= 212; r++ {
 		e := node.RoundDone{Round: r, Rounds: 405, Epoch: 1 + r/100, Loss: 7 / (1 + float64(r)/40), Tokens: 1000, Seconds: 0.5}
 		if r == 100 || r == 200 {
@@ -43,28 +44,56 @@ func busy() *view {
 		v.notice(at(50), CoordinatorName, node.UnitDone{Miner: accounts["miner-1"].account})
 	}
 	v.notice(at(50), "miner-1", node.UnitDone{})
+	v.notice(at(50), "miner-1", node.UnitProgress{Task: "gradient", Done: 0.55})
 	v.notice(at(51), "miner-2", node.MinerIdle{Why: node.Why{Code: "no-open-units", Text: "every open unit is leased"}})
-	v.state("miner-3", stateDown, "killed by the fault script")
-	v.state("miner-4", stateLater, "starts by the fault script")
+	v.state("miner-3", down, "killed by the fault script")
+	v.state("miner-4", later, "the fault script starts it")
 	v.note(at(53), "fault script: round 200: kill miner-3")
 	v.ledger(ledger.Listing{Height: 41, Supply: ledger.Supply{Minted: 231_400_000, Burned: 400_000},
 		Accounts: []ledger.Holding{{Account: accounts["miner-1"].account, Balance: 110_250_000}}}, nil)
 	return &v
 }
 
+// crowded is the view of a swarm of 64 miners.
+func crowded() *view {
+	v := busy()
+	for n := 5; n <= maxMiners; n++ {
+		m := minerView{name: MinerName(n), device: "portable"}
+		if n%3 == 0 {
+			m.state = working
+		}
+		v.miners = append(v.miners, m)
+	}
+	return v
+}
+
+// finished is the view of a swarm that was started again after its run had ended.
+func finished() *view {
+	v := busy()
+	again := newView(node.Network{Name: "village"}, Config{Source: "en", Target: "de"}, nil, nil)
+	again.miners = v.miners[:2]
+	again.notice(time.Second, CoordinatorName, node.Planned{Round: 40, Rounds: 40, Text: "run bafyrun"})
+	again.trained(2*time.Second, &report.Trained{Rounds: 40, TrainLoss: 1.5, ValidLoss: 1.75})
+	return &again
+}
+
 func TestRender(t *testing.T) {
 	v := busy()
-	down := busy()
-	down.ledger(ledger.Listing{}, light.ErrUnreachable)
-	down.state(LedgerName, stateDown, "killed by the fault script")
+	unreachable := busy()
+	unreachable.ledger(ledger.Listing{}, light.ErrUnreachable)
+	unreachable.state(LedgerName, down, "killed by the fault script")
 	early := newView(node.Network{Name: "village"}, Config{Source: "en", Target: "de"}, nil, nil)
 	for name, lines := range map[string][]string{
-		"wide":   render(v, 55*time.Second, 110, false),
-		"narrow": render(v, 55*time.Second, 44, false),
-		"colour": render(v, 55*time.Second, 80, true),
-		"down":   render(down, 61*time.Minute, 90, false),
-		"early":  render(&early, 0, 80, false),
-		"status": {status(v, 55*time.Second), status(&early, 0)},
+		"80x24":    render(v, 55*time.Second, 79, 23, false),
+		"100x30":   render(v, 55*time.Second, 99, 29, false),
+		"160x50":   render(v, 55*time.Second, 159, 49, false),
+		"narrow":   render(v, 55*time.Second, 44, 23, false),
+		"colour":   render(v, 55*time.Second, 80, 23, true),
+		"down":     render(unreachable, 61*time.Minute, 90, 23, false),
+		"crowded":  render(crowded(), 55*time.Second, 79, 23, false),
+		"finished": render(finished(), 2*time.Second, 79, 23, false),
+		"early":    render(&early, 0, 80, 23, false),
+		"status":   {status(v, 55*time.Second), status(&early, 0)},
 	} {
 		got := []byte(strings.ReplaceAll(strings.Join(lines, "\n"), "\x1b", "ESC") + "\n")
 		path := filepath.Join("testdata", name+".golden")
@@ -83,13 +112,20 @@ func TestRender(t *testing.T) {
 	}
 }
 
-// TestRenderFits: no line is wider than the terminal, however narrow.
+// TestRenderFits: no line is wider than the terminal, and there are not more lines
+// than it has rows, however small it is.
 func TestRenderFits(t *testing.T) {
-	v := busy()
-	for width := 1; width < 130; width++ {
-		for i, l := range render(v, time.Hour, width, false) {
-			if n := utf8.RuneCountInString(l); n > width {
-				t.Fatalf("width %d: line %d has %d columns: %q", width, i, n, l)
+	for _, v := range []*view{busy(), crowded(), finished()} {
+		for columns := 1; columns < 130; columns++ {
+			rows := columns/3 + 1
+			lines := render(v, time.Hour, columns, rows, false)
+			if len(lines) > rows {
+				t.Fatalf("%d rows: %d lines", rows, len(lines))
+			}
+			for i, l := range lines {
+				if n := utf8.RuneCountInString(l); n > columns {
+					t.Fatalf("width %d: line %d has %d columns: %q", columns, i, n, l)
+				}
 			}
 		}
 	}
@@ -116,38 +152,38 @@ func TestBarAndSparkline(t *testing.T) {
 	}
 }
 
-// TestScreenDraws: a frame goes back up over the one before, and nothing else
-// moves the cursor up.
+// TestScreenDraws: a display is drawn over the one before, and nothing else moves the
+// cursor up.
 func TestScreenDraws(t *testing.T) {
 	var b bytes.Buffer
-	s := NewScreen(&b, func() int { return 80 }, false)
+	s := NewScreen(&b, func() (int, int) { return 80, 24 }, false)
 	v := busy()
-	s.Show(v, 0)
+	s.show(v, 0)
 	first := b.Len()
 	if strings.Contains(b.String(), "A\r") {
 		t.Error("the first frame moves up")
 	}
-	n := len(render(v, 0, 79, false))
-	s.Show(v, time.Second)
+	n := len(render(v, 0, 79, 23, false))
+	s.show(v, time.Second)
 	if up := "\x1b[" + strconv.Itoa(n) + "A"; !strings.Contains(b.String()[first:], up) {
 		t.Errorf("the second frame does not move up by %d lines", n)
 	}
-	s.Close()
+	s.close()
 	if !strings.HasSuffix(b.String(), "\x1b[?25h") {
-		t.Error("Close does not show the cursor")
+		t.Error("close does not show the cursor")
 	}
 }
 
-// TestScreenPrints: without a terminal each note is told once.
+// TestScreenPrints: without a terminal each note is printed once.
 func TestScreenPrints(t *testing.T) {
 	var b bytes.Buffer
 	s := NewScreen(&b, nil, true)
 	v := busy()
-	s.Show(v, time.Second)
-	s.Show(v, 2*time.Second)
+	s.show(v, time.Second)
+	s.show(v, 2*time.Second)
 	v.note(3*time.Second, "news")
-	s.Show(v, 3*time.Second)
-	for text, want := range map[string]int{"miner-1 bids": 1, "news": 1, "| units:": 1, "\x1b": 0} {
+	s.show(v, 3*time.Second)
+	for text, want := range map[string]int{"miner-1 joined": 1, "news": 1, "| units:": 1, "\x1b": 0} {
 		if got := strings.Count(b.String(), text); got != want {
 			t.Errorf("%q is printed %d times, want %d:\n%s", text, got, want, b.String())
 		}
