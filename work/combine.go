@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -32,7 +33,7 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u unit.Unit) (unit
 	cost := train.CombineCost(s.Params, len(from))
 	step, err := train.Combine(w.dev, record.Config, record.Config.Position(round, int(record.Steps)), &s, from, round)
 	if err != nil {
-		return unit.Result{}, err
+		return unit.Result{}, refused(err, len(u.Inputs)-3, len(from))
 	}
 	// A state with a NaN would have other bits elsewhere, so it is a defect.
 	next := []*tensor.Set{s.Params, s.M, s.V}
@@ -92,20 +93,36 @@ func contributions(ctx context.Context, b block.Blocks, outputs []block.Link, lo
 		return nil, fmt.Errorf("%d outputs of units that give %d each", len(outputs), each)
 	}
 	var from []train.Contribution
+	input := 3 // of the unit, after the state
 	for out := range slices.Chunk(outputs, each) {
 		var c train.Contribution
 		var err error
 		if c.Delta, err = run.GetDelta(ctx, b, out[0]); err != nil {
-			return nil, err
+			return nil, &unit.InputError{Input: input, Err: err}
 		}
 		if local {
 			if c.V, err = state.GetSet(ctx, b, out[1]); err != nil {
-				return nil, fmt.Errorf("second moment: %w", err)
+				return nil, &unit.InputError{Input: input + 1, Err: fmt.Errorf("second moment: %w", err)}
 			}
 		}
 		from = append(from, c)
+		input += each
 	}
 	return from, nil
+}
+
+// refused names the input that has the contribution that a combine refused, of
+// contributions that so many inputs have.
+func refused(err error, inputs, contributions int) error {
+	var c *train.ContributionError
+	if !errors.As(err, &c) {
+		return err
+	}
+	input := 3 + c.Index*(inputs/contributions)
+	if c.Moment {
+		input++
+	}
+	return &unit.InputError{Input: input, Err: err}
 }
 
 // average computes a [unit.Average] unit.

@@ -171,7 +171,7 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 		return nil, err
 	}
 	t := &Translation{Job: j.link, Units: len(j.units)}
-	output, err := c.collect(ctx, layout, outcomes, t)
+	output, err := c.collect(ctx, layout, j.units, outcomes, t)
 	if err != nil {
 		return nil, err
 	}
@@ -258,8 +258,8 @@ func (c *Client) publish(ctx context.Context, j *job) ([]unit.Outcome, error) {
 
 // collect joins the translated sentences to a text, and stores them as the job's
 // output.
-func (c *Client) collect(ctx context.Context, layout text.Layout, outcomes []unit.Outcome, t *Translation) (block.Link, error) {
-	segments, err := model.Segments(ctx, c.Peer.Store, outcomes)
+func (c *Client) collect(ctx context.Context, layout text.Layout, units []unit.Unit, outcomes []unit.Outcome, t *Translation) (block.Link, error) {
+	segments, err := model.Segments(ctx, c.Peer.Store, units, outcomes)
 	if err != nil {
 		return block.Link{}, err
 	}

@@ -2,6 +2,7 @@ package model
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/alia-network/alia/protocol/block"
@@ -50,29 +51,42 @@ func TranslateAll(ctx context.Context, b block.Blocks, crew unit.Crew, owner, mo
 	if err != nil {
 		return nil, nil, err
 	}
-	out, err := Segments(ctx, b, outcomes)
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(out) != len(segments) {
-		return nil, nil, fmt.Errorf("translation: %d segments for %d", len(out), len(segments))
-	}
-	return out, outcomes, nil
+	out, err := Segments(ctx, b, units, outcomes)
+	return out, outcomes, err
 }
 
-// Segments reads the segments that Translate units gave, in sequence. It fails with
-// [unit.ErrDefect] where a unit has a defect.
-func Segments(ctx context.Context, b block.Blocks, outcomes []unit.Outcome) ([]string, error) {
-	var out []string
+// Segments reads the segments that Translate units gave, in sequence. It fails with a
+// [unit.OutputError] that names the unit, and with [unit.ErrDefect] where that has a
+// defect.
+func Segments(ctx context.Context, b block.Blocks, units []unit.Unit, outcomes []unit.Outcome) ([]string, error) {
+	outputs := make([][]block.Link, len(outcomes))
 	for i, o := range outcomes {
-		if o.Result.Defect != 0 || len(o.Result.Outputs) != 1 {
-			return nil, fmt.Errorf("translation %d, unit %s: %w", i, o.Result.Unit, unit.ErrDefect)
+		if o.Result.Defect != 0 {
+			return nil, &unit.OutputError{Unit: units[i], Output: -1, Err: fmt.Errorf("%s: %w", o.Result.Detail, unit.ErrDefect)}
 		}
-		var t unit.Text
-		if err := block.GetNode(ctx, b, o.Result.Outputs[0], &t); err != nil {
-			return nil, fmt.Errorf("translation %d: %w", i, err)
-		}
-		out = append(out, t.Segments...)
+		outputs[i] = o.Result.Outputs
 	}
-	return out, nil
+	return Texts(ctx, b, units, outputs)
+}
+
+// Texts is [Segments] of the units' outputs.
+func Texts(ctx context.Context, b block.Blocks, units []unit.Unit, outputs [][]block.Link) ([]string, error) {
+	var all []string
+	for i, u := range units {
+		var in, out unit.Text
+		if err := block.GetNode(ctx, b, u.Inputs[1], &in); err != nil {
+			return nil, fmt.Errorf("text of translation %d: %w", i, err)
+		}
+		if len(outputs[i]) != 1 {
+			return nil, &unit.OutputError{Unit: u, Output: -1, Proven: true, Err: fmt.Errorf("%d outputs, want 1", len(outputs[i]))}
+		}
+		if err := block.GetNode(ctx, b, outputs[i][0], &out); err != nil {
+			return nil, &unit.OutputError{Unit: u, Proven: !errors.Is(err, block.ErrNotFound), Err: err}
+		}
+		if len(out.Segments) != len(in.Segments) {
+			return nil, &unit.OutputError{Unit: u, Proven: true, Err: fmt.Errorf("%d segments, want %d", len(out.Segments), len(in.Segments))}
+		}
+		all = append(all, out.Segments...)
+	}
+	return all, nil
 }

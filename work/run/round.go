@@ -5,6 +5,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -53,10 +54,11 @@ func (p *Plan) DoRound(ctx context.Context, b block.Blocks, r int, begin Beginni
 	}
 	round.Lines = lines
 	// The outputs of the round's units lead to the next state.
-	if lines, outputs, err = do(ctx, Combining, []unit.Unit{p.Combine(r, begin.State, outputs)}); err != nil {
-		return Round{}, err
+	lines, combined, err := do(ctx, Combining, []unit.Unit{p.Combine(r, begin.State, outputs)})
+	if err != nil {
+		return Round{}, blame(ctx, b, units, outputs, err)
 	}
-	next := outputs[0]
+	next := combined[0]
 	round.Combine = lines[0]
 	round.After = State{Params: next[0], M: next[1], V: next[2], Base: begin.Params, Update: next[3]}
 	if !p.Validates(r) {
@@ -93,7 +95,11 @@ func (p *Plan) validate(ctx context.Context, b block.Blocks, round *Round, do Do
 	if round.Translated, outputs, err = do(ctx, Translating, units); err != nil {
 		return err
 	}
-	round.Scores, err = scores(ctx, b, outputs, references)
+	got, err := model.Texts(ctx, b, units, outputs)
+	if err != nil {
+		return err
+	}
+	round.Scores, err = scores(got, references)
 	return err
 }
 

@@ -31,7 +31,9 @@ type Training struct {
 // Run trains from the round after head, or from the beginning when head is zero,
 // to the end of the plan. It returns the log of the last round. A run may be
 // stopped at any moment: run again from the last log that Done was called with,
-// it ends with the same parameters.
+// it ends with the same parameters. Where it cannot go on with a unit's result, the
+// error is a [unit.OutputError] that names the unit: with that unit done again, run
+// again.
 func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 	from, err := t.Plan.Begin(ctx, t.Store)
 	if err != nil {
@@ -88,10 +90,10 @@ func linesOf(ctx context.Context, crew unit.Crew, units []unit.Unit) ([]Line, []
 	lines, outs := make([]Line, len(units)), make([][]block.Link, len(units))
 	for i, o := range outcomes {
 		if err := o.Result.Err(units[i]); err != nil {
-			return nil, nil, err
+			return nil, nil, &unit.OutputError{Unit: units[i], Output: -1, Err: err}
 		}
 		if err := unit.Fits(units[i], o.Result); err != nil {
-			return nil, nil, err
+			return nil, nil, &unit.OutputError{Unit: units[i], Output: -1, Proven: true, Err: err}
 		}
 		lines[i] = Line{Miner: o.Miner, Effort: o.Effort}.Of(units[i], o.Link, o.Result)
 		outs[i] = o.Result.Outputs

@@ -1,14 +1,11 @@
 package run
 
 import (
-	"context"
-	"fmt"
 	"slices"
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/score"
 	"github.com/alia-network/alia/work/train"
-	"github.com/alia-network/alia/work/unit"
 )
 
 // Validations is the result of a run's validations so far, for early stopping and
@@ -45,16 +42,8 @@ type Scores struct {
 	BLEU, ChrF uint32
 }
 
-// scores measures the texts that Translate units gave against references.
-func scores(ctx context.Context, b block.Blocks, outputs [][]block.Link, references []string) (Scores, error) {
-	var got []string
-	for i, out := range outputs {
-		var t unit.Text
-		if err := block.GetNode(ctx, b, out[0], &t); err != nil {
-			return Scores{}, fmt.Errorf("translation %d: %w", i, err)
-		}
-		got = append(got, t.Segments...)
-	}
+// scores measures translations against references.
+func scores(got, references []string) (Scores, error) {
 	bleu, err := score.NewBLEU(score.Cased, score.Mteval13a).Score(got, references)
 	if err != nil {
 		return Scores{}, err

@@ -33,6 +33,24 @@ type Contribution struct {
 	V *tensor.Set // factored; nil for a gradient
 }
 
+// ContributionError says which contribution [Combine] refused.
+type ContributionError struct {
+	Index  int
+	Moment bool // for its second moment, not its delta
+	Err    error
+}
+
+func (e *ContributionError) Error() string {
+	part := "delta"
+	if e.Moment {
+		part = "second moment"
+	}
+	return fmt.Sprintf("%s %d: %v", part, e.Index, e.Err)
+}
+
+// Unwrap gives the detail.
+func (e *ContributionError) Unwrap() error { return e.Err }
+
 // Combine makes the next state of s and of the contributions of round r, counted
 // from 0, in index order. It writes to the sets of s, and returns the quantised
 // update: next parameters = parameters - update, as in [Advance]. The position at
@@ -48,15 +66,18 @@ func Combine(dev kernel.Device, cfg Config, at Position, s *ModelState, from []C
 	local := cfg.Local(r)
 	// Everything is checked before anything is written.
 	for k, c := range from {
+		refused := func(moment bool, err error) (Delta, error) {
+			return Delta{}, fmt.Errorf("combine round %d: %w", r, &ContributionError{Index: k, Moment: moment, Err: err})
+		}
 		if got := c.codec().bits; got != cfg.DeltaBits {
-			return Delta{}, fmt.Errorf("combine round %d, delta %d: %d bits, want %d", r, k, got, cfg.DeltaBits)
+			return refused(false, fmt.Errorf("%d bits, want %d", got, cfg.DeltaBits))
 		}
 		if err := c.fits(s.Params); err != nil {
-			return Delta{}, fmt.Errorf("combine round %d, delta %d: %w", r, k, err)
+			return refused(false, err)
 		}
 		if local {
 			if err := sameForm(s.V, c.V); err != nil {
-				return Delta{}, fmt.Errorf("combine round %d, second moment %d: %w", r, k, err)
+				return refused(true, err)
 			}
 		}
 	}
