@@ -212,7 +212,7 @@ func (p *primitives) doArgMax(_ *scratch, c *Call, lo, hi int) {
 			continue // no element is larger than -Inf: the answer is 0
 		}
 		i := p.indexOf(&x[0], best, len(x))
-		for x[i] != best { // indexOf finds the vector, not the element
+		for x[i] != best { // indexOf may return the vector's start, or the rest behind whole vectors
 			i++
 		}
 		c.Out[0].I[t] = int32(i)

@@ -41,10 +41,10 @@ func checkSegments(a *Attr, seg *Tensor, tq, tk int, ascending byte) (int, error
 		return 0, errSegments
 	}
 	if seg.Home != nil {
-		return 0, errors.New("the segment table lies in a device's memory, where the host cannot read the shape of scores")
+		return 0, errors.New("the segment table lies in a device's memory: scores take their shape from it on the host")
 	}
 	if a.Heads < 1 {
-		return 0, fmt.Errorf("%d heads", a.Heads)
+		return 0, fmt.Errorf("the number of heads is %d, want at least 1", a.Heads)
 	}
 	scores, end := 0, 0
 	for i := range rows(seg) {

@@ -6,7 +6,8 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// each writes a function of rows of n elements, one vector at a time.
+// each emits a function of rows of n elements. setup loads the arguments and returns the code for vector i of a
+// block.
 func (m *machine) each(name, signature, doc string, setup func() func(i int)) {
 	m.text(name, signature, doc)
 	n := arg("n")
@@ -19,7 +20,9 @@ func (m *machine) each(name, signature, doc string, setup func() func(i int)) {
 	m.end()
 }
 
+// elementwise emits the operations on elements.
 func (m *machine) elementwise() {
+	// Sums, products and activations.
 	m.each("add", "(dst, x, y *float32, n int)", "sets dst = x+y.", func() func(int) {
 		dst, x, y := arg("dst"), arg("x"), arg("y")
 		return func(i int) {
@@ -52,33 +55,42 @@ func (m *machine) elementwise() {
 			m.store(v, dst, i)
 		}
 	})
-	m.each("scaleAdd", "(dst, x, z *float32, factor float32, n int)", "sets dst = fma(x, factor, z).", func() func(int) {
-		dst, x, z, factor := arg("dst"), arg("x"), arg("z"), m.spread("factor")
-		return func(i int) {
-			v := m.load(x, i)
-			VFMADD213PS(m.load(z, i), factor, v)
-			m.store(v, dst, i)
-		}
-	})
-	m.each("gainGrad", "(sum, dy, x *float32, mean, r float32, n int)", "adds a row to LayerNormGainGrad.", func() func(int) {
-		sum, dy, x := arg("sum"), arg("dy"), arg("x")
-		mean, r := m.spread("mean"), m.spread("r")
-		return func(i int) {
-			v := m.load(x, i)
-			VSUBPS(mean, v, v)
-			VMULPS(r, v, v)
-			VFMADD213PS(m.load(sum, i), m.load(dy, i), v)
-			m.store(v, sum, i)
-		}
-	})
+	m.fusedProducts()
+	// Operations with exponentials, and the optimiser.
 	m.crossEntropyGrad()
 	m.swish()
 	m.adam()
 }
 
-// crossEntropyGrad is a row of kernel.CrossEntropyGrad, but for the label.
+// fusedProducts emits operations with a fused product.
+func (m *machine) fusedProducts() {
+	m.each("scaleAdd", "(dst, x, z *float32, factor float32, n int)",
+		"sets dst = fma(x, factor, z).", func() func(int) {
+			dst, x, z, factor := arg("dst"), arg("x"), arg("z"), m.spread("factor")
+			return func(i int) {
+				v := m.load(x, i)
+				VFMADD213PS(m.load(z, i), factor, v)
+				m.store(v, dst, i)
+			}
+		})
+	m.each("gainGrad", "(sum, dy, x *float32, mean, r float32, n int)",
+		"adds a row to LayerNormGainGrad.", func() func(int) {
+			sum, dy, x := arg("sum"), arg("dy"), arg("x")
+			mean, r := m.spread("mean"), m.spread("r")
+			return func(i int) {
+				v := m.load(x, i)
+				VSUBPS(mean, v, v)
+				VMULPS(r, v, v)
+				VFMADD213PS(m.load(sum, i), m.load(dy, i), v)
+				m.store(v, sum, i)
+			}
+		})
+}
+
+// crossEntropyGrad emits kernel.CrossEntropyGrad for one row, without the label's part.
 func (m *machine) crossEntropyGrad() {
-	m.text("crossEntropyGrad", "(dx, x *float32, top, inv, eps, scale float32, n int)", "sets dx = (exp(x-top)*inv-eps)*scale.")
+	m.text("crossEntropyGrad", "(dx, x *float32, top, inv, eps, scale float32, n int)",
+		"sets dx = (exp(x-top)*inv-eps)*scale.")
 	dx, x, n := arg("dx"), arg("x"), arg("n")
 	top, inv, eps, scale := m.spread("top"), m.spread("inv"), m.spread("eps"), m.spread("scale")
 	m.hold()
@@ -99,6 +111,7 @@ func (m *machine) crossEntropyGrad() {
 	m.end()
 }
 
+// swish emits kernel.Swish.
 func (m *machine) swish() {
 	m.text("swish", "(dst, x *float32, n int)", "sets dst = x/(1+exp(-x)).")
 	dst, x, n, zero := arg("dst"), arg("x"), arg("n"), m.zero()
@@ -111,7 +124,7 @@ func (m *machine) swish() {
 			m.exp(v, w)
 			for k, e := range []VecVirtual{v, w} {
 				VADDPS(m.c(cOne), e, e)
-				q := m.load(x, i+k)
+				q := m.load(x, i+k) // again: exp has overwritten the vector
 				VDIVPS(e, q, q)
 				m.store(q, dst, i+k)
 			}
@@ -134,8 +147,7 @@ func (m *machine) selectGreater(x, y, v VecVirtual) {
 	VANDPS(t, v, v)
 }
 
-// adam is kernel.Adam. Its eight factors are read from memory, in the order
-// of the struct adamFactors.
+// adam emits kernel.Adam. Its eight factors are operands in memory, in the sequence of doAdam in package kernel.
 func (m *machine) adam() {
 	m.each("adam", "(u, m1, v1, grad, m0, v0 *float32, factors *[8]float32, n int)", "is Adam.", func() func(int) {
 		u, m1, v1, grad, m0, v0, f := arg("u"), arg("m1"), arg("v1"), arg("grad"), arg("m0"), arg("v0"), arg("factors")
@@ -144,6 +156,7 @@ func (m *machine) adam() {
 			VBROADCASTSS(Mem{Base: f, Disp: 4 * i}, v)
 			return v
 		}
+		// The moments first, then the step from both.
 		return func(i int) {
 			d, a, b := m.load(grad, i), m.load(m0, i), m.load(v0, i)
 			VMULPS(factor(0), a, a)

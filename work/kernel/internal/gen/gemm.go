@@ -8,9 +8,8 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// tileRows are the heights of the micro-kernels: the tallest that keeps its
-// sums, two vectors of B and an element of A in registers, and smaller ones
-// for the rows that are left, so that no row is padded.
+// tileRows is the heights of the micro-kernels. The tallest keeps its sums, two vectors of B and an element of
+// A in registers. Shorter ones compute the remaining rows, so that no row is padded.
 func (m *machine) tileRows() []int {
 	if m.wide {
 		return []int{12, 8, 4, 2, 1}
@@ -18,13 +17,14 @@ func (m *machine) tileRows() []int {
 	return []int{6, 4, 2, 1}
 }
 
-// tile is the micro-kernel: a tile of C, in registers, over a range of k.
-// Element (i,k) of A is at a+i*rowA+k*colA, row k of B at b+k*rowB, and n of
-// the tile's columns are stored. Strides are in bytes.
+// tile emits a micro-kernel, which computes a tile of C in registers over a range of k. Element (i,k) of A is at
+// a+i*rowA+k*colA, row k of B at b+k*rowB. n of the tile's columns are stored. Strides are in bytes.
 func (m *machine) tile(rows, vecs int) {
 	name := fmt.Sprintf("tile%dx%d", rows, vecs*m.width)
 	m.text(name, "(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)",
-		fmt.Sprintf("adds k products to n of %d columns of %d rows of C, from +0 unless resume is not 0.", vecs*m.width, rows))
+		fmt.Sprintf("adds k products to n of %d columns of %d rows of C, from +0 unless resume is not 0.",
+			vecs*m.width, rows))
+	// The sums begin at +0, or at C's present elements to resume a chain.
 	acc := make([][]VecVirtual, rows)
 	for i := range acc {
 		for range vecs {
@@ -50,8 +50,8 @@ func (m *machine) tile(rows, vecs int) {
 	m.end()
 }
 
-// prefetchTile asks for the lines of C, which are written after the products,
-// when those take long enough.
+// prefetchTile prefetches the cache lines of C, which are stored after the products. It does so only if k is
+// large enough for the lines to arrive in time.
 func (m *machine) prefetchTile(rows, vecs int, c, ldc GPVirtual) {
 	p, k := GP64(), arg("k")
 	CMPQ(k, Imm(64))
@@ -66,12 +66,13 @@ func (m *machine) prefetchTile(rows, vecs int, c, ldc GPVirtual) {
 	Label("near")
 }
 
-// products writes the loop over k.
+// products emits the loop over k.
 func (m *machine) products(rows, vecs int, acc [][]VecVirtual) {
 	rowA, colA, rowB := arg("rowA"), arg("colA"), arg("rowB")
 	bases := everyThird(arg("a"), rowA, rows)
 	b, k := arg("b"), arg("k")
 	Label("product")
+	// A row of B stays in registers while each element of a column of A multiplies it.
 	row := make([]VecVirtual, vecs)
 	for v := range row {
 		row[v] = m.vec()
@@ -92,8 +93,8 @@ func (m *machine) products(rows, vecs int, acc [][]VecVirtual) {
 	JNZ(LabelRef("product"))
 }
 
-// everyThird returns pointers to every third of n rows, stride bytes apart;
-// rowAt is row i by them.
+// everyThird returns pointers to every third of n rows that are stride bytes apart. rowAt addresses all rows by
+// them, since an x86 address can add a register times 1 or 2. That saves registers.
 func everyThird(first, stride GPVirtual, n int) []GPVirtual {
 	bases := []GPVirtual{first}
 	for i := 3; i < n; i += 3 {
@@ -105,6 +106,7 @@ func everyThird(first, stride GPVirtual, n int) []GPVirtual {
 	return bases
 }
 
+// rowAt is the address of row i, by the pointers of everyThird.
 func rowAt(bases []GPVirtual, stride GPVirtual, i int) Mem {
 	at := Mem{Base: bases[i/3]}
 	if i%3 > 0 {
@@ -113,12 +115,13 @@ func rowAt(bases []GPVirtual, stride GPVirtual, i int) Mem {
 	return at
 }
 
-// eachRow loads or stores the tile, row after row; c ends after the last.
+// eachRow loads or stores the tile, row after row. c then points behind the last row.
 func (m *machine) eachRow(n GPVirtual, vecs int, c, ldc GPVirtual, acc [][]VecVirtual, store bool) {
 	kind := "load"
 	if store {
 		kind = "store"
 	}
+	// AVX2: whole rows need no mask, whose instructions are slower.
 	if !m.wide {
 		CMPQ(n, U32(uint32(vecs*m.width)))
 		JL(LabelRef(kind + "Part"))
@@ -137,6 +140,7 @@ func (m *machine) eachRow(n GPVirtual, vecs int, c, ldc GPVirtual, acc [][]VecVi
 		Label(kind + "Part")
 		m.mask(n)
 	}
+	// Rows with a mask.
 	masks := make([]VecVirtual, vecs)
 	for v := range masks {
 		if !m.wide {
@@ -162,11 +166,12 @@ func (m *machine) eachRow(n GPVirtual, vecs int, c, ldc GPVirtual, acc [][]VecVi
 	Label(kind + "Done")
 }
 
-// fmas is what the tallest tile does without its loads: as many sums as it has.
+// fmas emits the arithmetic of the tallest tile without its loads, to measure the peak speed.
 func (m *machine) fmas() {
-	const each = 4 // products of a sum in a round, so that the loop costs nothing
+	const each = 4 // products for each sum in a round, so that the loop itself costs little
 	sums := 2 * m.tileRows()[0]
-	m.text("fmas", "(rounds int)", fmt.Sprintf("does %d fma of %d elements a round, on registers alone.", each*sums, m.width))
+	m.text("fmas", "(rounds int)",
+		fmt.Sprintf("does %d fma of %d elements a round, on registers alone.", each*sums, m.width))
 	rounds, x := arg("rounds"), m.zero()
 	var acc []VecVirtual
 	for range sums {
@@ -183,7 +188,7 @@ func (m *machine) fmas() {
 	m.end()
 }
 
-// packRows copies n columns of k rows of B to where rows are adjacent.
+// packRows emits the copy of n columns of k rows of B to a panel, whose rows are adjacent.
 func (m *machine) packRows() {
 	m.text("packRows", "(dst, b *float32, rowB, k, n int)",
 		fmt.Sprintf("copies n of %d columns of k rows, rowB bytes apart, to adjacent rows; the rest is +0.", 2*m.width))
@@ -195,6 +200,7 @@ func (m *machine) packRows() {
 			masks[v] = m.maskVec(v)
 		}
 	}
+	// A row of B. The columns that are missing become +0.
 	Label("row")
 	for v := range masks {
 		x, at := m.vec(), Mem{Base: b, Disp: 4 * m.width * v}
@@ -205,7 +211,7 @@ func (m *machine) packRows() {
 		}
 		VMOVUPS(x, Mem{Base: dst, Disp: 4 * m.width * v})
 	}
-	// The next panel is packed when this one has been used.
+	// Prefetch the next panel, which is packed after this one was used.
 	for line := 0; line < 8*m.width; line += 64 {
 		PREFETCHT1(Mem{Base: b, Disp: 8*m.width + line})
 	}
@@ -216,12 +222,14 @@ func (m *machine) packRows() {
 	m.end()
 }
 
-// packColumns transposes 8 rows of k elements, 8 by 8. When k is no multiple
-// of 8 the last step overlaps the one before, so k is at least 8.
+// packColumns emits the transposition of 8 rows of k elements, 8 by 8. If k is not a multiple of 8, the last
+// step overlaps the one before. So k must be at least 8.
 func (m *machine) packColumns() {
 	m.text("packColumns", "(dst *float32, ld int, src *float32, rowSrc, rows, k int)",
-		"transposes up to 8 rows of k >= 8 elements, rowSrc bytes apart, to 8 columns of rows ld bytes apart; the last row is repeated.")
+		"transposes up to 8 rows of k >= 8 elements, rowSrc bytes apart, to 8 columns of rows ld bytes apart; "+
+			"the last row is repeated.")
 	dst, ld, rowSrc, k := arg("dst"), arg("ld"), arg("rowSrc"), arg("k")
+	// Pointers to the rows. A row that is missing is the last one again.
 	rows := arg("rows")
 	p := []GPVirtual{arg("src")}
 	for i := 1; i < 8; i++ {
@@ -232,6 +240,7 @@ func (m *machine) packColumns() {
 		CMOVQLE(p[i-1], q)
 		p = append(p, q)
 	}
+	// Eight columns at a time. The next step goes on by 8, or to the last 8 columns.
 	Label("block")
 	m.transpose8(p, dst, ld)
 	SUBQ(Imm(8), k)
@@ -254,13 +263,14 @@ func (m *machine) packColumns() {
 	m.end()
 }
 
-// transpose8 writes the 8 by 8 block at the rows p to columns at dst.
+// transpose8 emits the transposition of the 8 by 8 block at the rows p, to rows at dst.
 func (m *machine) transpose8(p []GPVirtual, dst, ld GPVirtual) {
 	var r, s [8]VecVirtual
 	for i := range r {
 		r[i], s[i] = YMM(), nil
 		VMOVUPS(Mem{Base: p[i]}, r[i])
 	}
+	// Interleave pairs of rows, then pairs of pairs, then exchange the halves of registers.
 	for i := 0; i < 8; i += 2 {
 		s[i], s[i+1] = YMM(), YMM()
 		VUNPCKLPS(r[i+1], r[i], s[i])
@@ -285,12 +295,13 @@ func (m *machine) transpose8(p []GPVirtual, dst, ld GPVirtual) {
 	}
 }
 
-// packColumns16 is packColumns of 16 rows at once, 16 by 16; k is at least 16.
+// packColumns16 emits packColumns for 16 rows at once, 16 by 16. k must be at least 16.
 func (m *machine) packColumns16() {
 	m.text("packColumns16", "(dst *float32, ld int, src *float32, rowSrc, k int)",
 		"transposes 16 rows of k >= 16 elements, rowSrc bytes apart, to 16 columns of rows ld bytes apart.")
 	dst, ld, rowSrc, k := arg("dst"), arg("ld"), arg("rowSrc"), arg("k")
 	bases := everyThird(arg("src"), rowSrc, 16)
+	// Sixteen columns at a time, four of them in registers.
 	Label("block")
 	at := GP64()
 	MOVQ(dst, at)
@@ -302,6 +313,7 @@ func (m *machine) packColumns16() {
 			LEAQ(Mem{Base: at, Index: ld, Scale: 2}, at)
 		}
 	}
+	// The next step goes on by 16, or to the last 16 columns.
 	SUBQ(Imm(16), k)
 	JZ(LabelRef("done"))
 	step := GP64()

@@ -11,19 +11,20 @@ import (
 
 const (
 	panel8      = 16 // columns of a panel of Linear8's weight
-	group8      = 4  // codes of a column that lie side by side
+	group8      = 4  // adjacent codes of a column
 	groupBytes8 = panel8 * group8
 )
 
 const linear8Signature = "(y *float32, ldy int, q *int8, ldq, groups int, w *int8, panels int, sx, sw, b *float32)"
 
 func linear8Doc(rows int) string {
-	return fmt.Sprintf("is kernel.Linear8 of %d rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.", rows)
+	return fmt.Sprintf("is kernel.Linear8 of %d rows, ldq bytes apart, of groups times 4 codes, and whole panels; "+
+		"rows of y are ldy bytes apart.", rows)
 }
 
-// linear8 writes kernel.Linear8 for AVX-512 with VNNI. Its instruction takes
-// unsigned times signed bytes: the weight has 128 added, by turning its sign
-// bits, so that a sum starts at -128 times the sum of its row's codes.
+// linear8 emits kernel.Linear8 for AVX-512 with VNNI, whose instruction multiplies unsigned by signed bytes.
+// Flipping the sign bits of the weight adds 128 to each code. To balance that, a sum starts at -128 times the
+// sum of its row's codes.
 func (m *machine) linear8(rows int) {
 	m.text(fmt.Sprintf("linear8x%d", rows), linear8Signature, linear8Doc(rows))
 	l := &linear8Loop{ldq: arg("ldq"), signs: ZMM()}
@@ -35,6 +36,7 @@ func (m *machine) linear8(rows int) {
 	l.y, l.w, l.sw, l.b, l.panels = arg("y"), arg("w"), arg("sw"), arg("b"), arg("panels")
 	l.stride = arg("groups")
 	SHLQ(Imm(6), l.stride)
+	// Several panels at a time, as many as there are registers for, then fewer for the rest.
 	wide := 8
 	if rows > 2 {
 		wide = 4
@@ -54,15 +56,14 @@ func (m *machine) linear8(rows int) {
 
 // linear8Loop is the registers of linear8.
 type linear8Loop struct {
-	q                   []GPVirtual // every third row
-	ldq, stride         GPVirtual   // of a row, of a panel
-	y, w, sw, b, panels GPVirtual   // what is left to do
-	signs               VecVirtual
-	start               []VecVirtual // by row
+	q                   []GPVirtual  // pointers to every third row of codes
+	ldq, stride         GPVirtual    // bytes of a row of codes, and of a panel
+	y, w, sw, b, panels GPVirtual    // the next panel, and the number of panels left
+	signs               VecVirtual   // the sign bit of every byte
+	start               []VecVirtual // by row: the start of its sums
 }
 
-// rowSums makes of each row's codes, in all elements of a vector, -128 times
-// their sum.
+// rowSums computes the start of each row's sums: -128 times the sum of its codes, in all elements of a vector.
 func (m *machine) rowSums(l *linear8Loop, rows int) {
 	for range rows {
 		l.start = append(l.start, m.zero())
@@ -77,6 +78,7 @@ func (m *machine) rowSums(l *linear8Loop, rows int) {
 			dot(v, l.signs, sum)
 		}
 	}
+	// 64 codes at a time, times 128, which is the sign bit read as an unsigned byte.
 	Label("sums")
 	CMPQ(left, Imm(16))
 	JL(LabelRef("sumsTail"))
@@ -84,12 +86,14 @@ func (m *machine) rowSums(l *linear8Loop, rows int) {
 	ADDQ(Imm(groupBytes8), at)
 	SUBQ(Imm(16), left)
 	JMP(LabelRef("sums"))
+	// The remaining groups, under a mask.
 	Label("sumsTail")
 	bits, mask := GP32(), K()
 	MOVL(U32(0xffff), bits)
 	BZHIL(left.As32(), bits, bits)
 	KMOVW(bits, mask)
 	each(func(from Mem, v VecVirtual) { VMOVDQU32_Z(from, mask, v) })
+	// Add the elements of each vector by halves, spread the sum and negate it.
 	for _, s := range l.start {
 		half := YMM()
 		VEXTRACTI64X4(Imm(1), s, half)
@@ -106,7 +110,7 @@ func (m *machine) rowSums(l *linear8Loop, rows int) {
 	}
 }
 
-// linear8Panels computes the next panels, side by side.
+// linear8Panels computes the next panels at the same time.
 func (m *machine) linear8Panels(l *linear8Loop, name string, panels int) {
 	acc := make([][]VecVirtual, panels)
 	for v := range acc {
@@ -116,6 +120,7 @@ func (m *machine) linear8Panels(l *linear8Loop, name string, panels int) {
 			acc[v] = append(acc[v], a)
 		}
 	}
+	// For each group: four codes of every row, times four rows of every panel.
 	w, groups := everyThird(l.w, l.stride, panels), arg("groups")
 	Label(name)
 	x := make([]VecVirtual, len(l.start))
@@ -138,7 +143,9 @@ func (m *machine) linear8Panels(l *linear8Loop, name string, panels int) {
 	}
 	DECQ(groups)
 	JNZ(LabelRef(name))
-	for range panels - 1 { // w itself is at the second panel now
+	// Move the pointers to the next panels, and back to the start of the rows. w has already
+	// advanced by one panel.
+	for range panels - 1 {
 		ADDQ(l.stride, l.w)
 	}
 	back := arg("groups")
@@ -150,7 +157,7 @@ func (m *machine) linear8Panels(l *linear8Loop, name string, panels int) {
 	l.advance(panels)
 }
 
-// linear8Store writes float(sum)*(sx*sw) + b.
+// linear8Store emits y = float(sum)*(sx*sw) + b.
 func (m *machine) linear8Store(l *linear8Loop, acc [][]VecVirtual) {
 	sx, ldy := arg("sx"), arg("ldy")
 	scales := make([]VecVirtual, len(l.start))
@@ -173,8 +180,8 @@ func (m *machine) linear8Store(l *linear8Loop, acc [][]VecVirtual) {
 	}
 }
 
-// dot is VPDPBUSD, which avo does not have: to each element of acc it adds the
-// products of four signed bytes and four unsigned ones.
+// dot emits VPDPBUSD, which avo does not have. It adds to each element of acc the products of four signed bytes
+// and four unsigned bytes.
 func dot(signed, unsigned, acc Op) {
 	Instruction(&ir.Instruction{
 		Opcode: "VPDPBUSD", Operands: []Op{signed, unsigned, acc},
@@ -183,9 +190,8 @@ func dot(signed, unsigned, acc Op) {
 	})
 }
 
-// linear8Words is linear8 for AVX2, and for AVX-512 without VNNI, of up to two
-// rows: bytes are widened to 16 bits, as the sum of two of their products may
-// overflow those.
+// linear8Words emits linear8 for AVX2, and for AVX-512 without VNNI, for one or two rows. It widens bytes to 16
+// bits, and adds products in 32 bits: the sum of two products of bytes may not fit 16 bits.
 func (m *machine) linear8Words(rows int) {
 	m.text(fmt.Sprintf("linear8x%d", rows), linear8Signature, linear8Doc(rows))
 	q, ldq := arg("q"), arg("ldq")
@@ -197,6 +203,7 @@ func (m *machine) linear8Words(rows int) {
 			acc[i][j] = m.zero()
 		}
 	}
+	// For each group: the codes of the rows, times the panel's 16 columns in four vectors.
 	at, groups := GP64(), arg("groups")
 	MOVQ(q, at)
 	Label("product")
@@ -225,13 +232,14 @@ func (m *machine) linear8Words(rows int) {
 	m.end()
 }
 
-// linear8WordsStore writes float(sum)*(sx*sw) + b of a panel and goes on to the
-// next. Sums are in two halves side by side.
+// linear8WordsStore emits y = float(sum)*(sx*sw) + b for a panel, and moves to the next one. Each sum is in two
+// adjacent halves.
 func (m *machine) linear8WordsStore(l *linear8Loop, acc [][4]VecVirtual) {
 	sx, ldy, y := arg("sx"), arg("ldy"), GP64()
 	MOVQ(l.y, y)
 	for i := range acc {
 		for j := 0; j < 4; j += 2 {
+			// Add the halves of eight columns and bring the columns into sequence.
 			sum, scale := acc[i][j], YMM()
 			VPHADDD(acc[i][j+1], sum, sum)
 			VPERMQ(Imm(0xd8), sum, sum)
@@ -247,7 +255,7 @@ func (m *machine) linear8WordsStore(l *linear8Loop, acc [][4]VecVirtual) {
 	l.advance(1)
 }
 
-// advance moves the pointers that columns have past some panels.
+// advance moves the pointers to columns past some panels.
 func (l *linear8Loop) advance(panels int) {
 	for _, p := range []GPVirtual{l.y, l.sw, l.b} {
 		ADDQ(U32(uint32(4*panel8*panels)), p)

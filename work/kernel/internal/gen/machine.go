@@ -10,26 +10,26 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// blockLen is the number of elements of one turn of every loop over a row:
-// the 32 lanes of NUMERICS.md, section 3.
+// blockLen is the number of elements that a loop over a row processes in each turn: the 32 lanes of
+// NUMERICS.md, section 3.
 const blockLen = 32
 
-// machine writes code for one instruction set. Elements are processed in
-// blocks of 32, as vectors of width elements; the last block is masked.
+// machine emits code for one instruction set. Rows are processed in blocks of 32 elements, which are vectors
+// of width elements. The last block of a row may have fewer elements and is masked.
 type machine struct {
 	suffix string
 	wide   bool // AVX-512
-	width  int  // elements of a vector
-	vecs   int  // vectors of a block
+	width  int  // elements in a vector
+	vecs   int  // vectors in a block
 
 	index  GPVirtual               // byte offset of the block in every row
-	masked bool                    // whether the block written now is masked
-	tail   []Op                    // AVX-512: mask register of each vector
-	shift  GPVirtual               // AVX2: byte offset into maskTable
+	masked bool                    // the block being emitted is masked
+	tail   []Op                    // AVX-512: the mask register of each vector
+	shift  GPVirtual               // AVX2: the address of the masks of the block, in masks
 	table  Mem                     // constants
-	held   map[constant]VecVirtual // AVX-512: constants in registers
-	masks  Mem                     // AVX2: 32 times all ones, 32 times zero
-	order  Mem                     // AVX2: the groups of four bytes that packs leave
+	held   map[constant]VecVirtual // AVX-512: constants that are kept in registers
+	masks  Mem                     // AVX2: 32 words of ones, then 32 words of zeros
+	order  Mem                     // AVX2: the sequence in which pack instructions leave groups of four bytes
 }
 
 func newMachine(isa string) *machine {
@@ -43,19 +43,21 @@ func newMachine(isa string) *machine {
 	return nil
 }
 
-// text begins a function.
+// text begins a function. doc is the rest of its comment in Go.
 func (m *machine) text(name, signature, doc string) {
 	TEXT(name+m.suffix, NOSPLIT, "func"+signature)
 	Pragma("noescape")
 	Doc(strings.ReplaceAll(name+m.suffix+" "+doc, "\t", ""))
 }
 
+// end ends a function.
 func (m *machine) end() {
 	m.held = nil
 	VZEROUPPER()
 	RET()
 }
 
+// vec is a new vector register.
 func (m *machine) vec() VecVirtual {
 	if m.wide {
 		return ZMM()
@@ -63,10 +65,10 @@ func (m *machine) vec() VecVirtual {
 	return YMM()
 }
 
-// constant names a row of the table of constants, one vector wide.
+// constant is the index of a vector in the table of constants.
 type constant int
 
-// The constants of kernel.Exp, and a few more.
+// The constants of kernel.Exp and of other primitives.
 const (
 	cExpMin constant = iota
 	cExpMax
@@ -83,7 +85,7 @@ const (
 	cOne
 	cExponent // 127, an integer
 	cNegInf
-	cAbs // all but the sign bit
+	cAbs // all bits except the sign
 	c127
 	cNeg127
 	cSign
@@ -92,11 +94,13 @@ const (
 var constantBits = []uint32{
 	cExpMin: 0xc2d00000, cExpMax: 0x42b20000, cLog2e: 0x3fb8aa3b, cRoundBias: 0x4b400000,
 	cNegLn2Hi: 0xbf318000, cNegLn2Lo: 0x395e8083,
-	cExp0: 0x3f000000, cExp1: 0x3e2aaaaa, cExp2: 0x3d2aa9c1, cExp3: 0x3c088908, cExp4: 0x3ab743ce, cExp5: 0x39506967,
-	cOne: math.Float32bits(1), cExponent: 127, cNegInf: 0xff800000, cAbs: 0x7fffffff,
+	cExp0: 0x3f000000, cExp1: 0x3e2aaaaa, cExp2: 0x3d2aa9c1, cExp3: 0x3c088908, cExp4: 0x3ab743ce,
+	cExp5: 0x39506967,
+	cOne:  math.Float32bits(1), cExponent: 127, cNegInf: 0xff800000, cAbs: 0x7fffffff,
 	c127: math.Float32bits(127), cNeg127: math.Float32bits(-127), cSign: 0x80000000,
 }
 
+// constants emits the tables of constants.
 func (m *machine) constants() {
 	m.table = GLOBL("constants"+m.suffix, RODATA|NOPTR)
 	for i, bits := range constantBits {
@@ -107,6 +111,7 @@ func (m *machine) constants() {
 	if m.wide {
 		return
 	}
+	// AVX2 has no mask registers: masks are read from a sliding window over ones and zeros.
 	m.masks = GLOBL("masks"+m.suffix, RODATA|NOPTR)
 	for l := range 2 * blockLen {
 		ones := uint32(0)
@@ -121,7 +126,7 @@ func (m *machine) constants() {
 	}
 }
 
-// c is a constant as an operand.
+// c is a constant as an operand: a register if it is held there, or else memory.
 func (m *machine) c(k constant) Op {
 	if v, ok := m.held[k]; ok {
 		return v
@@ -129,7 +134,7 @@ func (m *machine) c(k constant) Op {
 	return m.table.Offset(4 * m.width * int(k))
 }
 
-// hold keeps the constants of exp in registers, where there are enough.
+// hold keeps the constants of exp in registers until the function's end, if there are enough registers.
 func (m *machine) hold() {
 	if !m.wide {
 		return
@@ -148,7 +153,7 @@ func (m *machine) constant(k constant) VecVirtual {
 	return v
 }
 
-// inRegister is a constant where an instruction takes no memory operand.
+// inRegister is a constant for an instruction that takes no memory operand.
 func (m *machine) inRegister(k constant) VecVirtual {
 	if v, ok := m.held[k]; ok {
 		return v
@@ -156,10 +161,10 @@ func (m *machine) inRegister(k constant) VecVirtual {
 	return m.constant(k)
 }
 
-// arg loads a pointer or an integer argument.
+// arg loads a pointer or integer argument.
 func arg(name string) GPVirtual { return Load(Param(name), GP64()).(GPVirtual) }
 
-// spread fills a vector with a binary32 argument.
+// spread is a vector whose elements are all a binary32 argument.
 func (m *machine) spread(name string) VecVirtual {
 	v := m.vec()
 	a, err := Param(name).Resolve()
@@ -170,6 +175,7 @@ func (m *machine) spread(name string) VecVirtual {
 	return v
 }
 
+// zero is a vector of zeros.
 func (m *machine) zero() VecVirtual {
 	v := m.vec()
 	if m.wide {
@@ -180,8 +186,8 @@ func (m *machine) zero() VecVirtual {
 	return v
 }
 
-// blocks writes the loop over n elements: body once for whole blocks and once
-// for the masked rest. n is kept.
+// blocks emits the loop over n elements: body once for whole blocks, and once for the masked rest. n keeps
+// its value.
 func (m *machine) blocks(name string, n GPVirtual, body func()) {
 	left := GP64()
 	m.index = GP64()
@@ -194,6 +200,7 @@ func (m *machine) blocks(name string, n GPVirtual, body func()) {
 	ADDQ(Imm(4*blockLen), m.index)
 	SUBQ(Imm(blockLen), left)
 	JMP(LabelRef(name))
+	// The rest, with the same body under a mask.
 	Label(name + "Tail")
 	TESTQ(left, left)
 	JZ(LabelRef(name + "Done"))
@@ -204,9 +211,9 @@ func (m *machine) blocks(name string, n GPVirtual, body func()) {
 	Label(name + "Done")
 }
 
-// mask prepares the masks of the first n elements of a block.
+// mask prepares masks for the first n elements of a block.
 func (m *machine) mask(n GPVirtual) {
-	if !m.wide {
+	if !m.wide { // the window that begins n words of ones before the zeros
 		m.shift = GP64()
 		addr := GP64()
 		MOVQ(U32(4*blockLen), m.shift)
@@ -216,6 +223,7 @@ func (m *machine) mask(n GPVirtual) {
 		ADDQ(addr, m.shift)
 		return
 	}
+	// The low n bits, divided among the mask registers of both vectors.
 	bits := GP32()
 	MOVL(U32(math.MaxUint32), bits)
 	BZHIL(n.As32(), bits, bits)
@@ -226,19 +234,19 @@ func (m *machine) mask(n GPVirtual) {
 	m.tail = []Op{lo, hi}
 }
 
-// maskVec is AVX2's mask of vector i of the block.
+// maskVec loads AVX2's mask for vector i of the block.
 func (m *machine) maskVec(i int) VecVirtual {
 	v := YMM()
 	VMOVUPS(Mem{Base: m.shift, Disp: 32 * i}, v)
 	return v
 }
 
-// at is vector i of the block of the row at p.
+// at is the memory of vector i of the block, in the row at p.
 func (m *machine) at(p GPVirtual, i int) Mem {
 	return Mem{Base: p, Index: m.index, Scale: 1, Disp: 4 * m.width * i}
 }
 
-// load reads vector i of the block; masked elements are +0.
+// load loads vector i of the block. Masked elements are +0.
 func (m *machine) load(p GPVirtual, i int) VecVirtual {
 	v := m.vec()
 	switch {
@@ -252,7 +260,7 @@ func (m *machine) load(p GPVirtual, i int) VecVirtual {
 	return v
 }
 
-// store writes vector i of the block, but for masked elements.
+// store stores vector i of the block, without masked elements.
 func (m *machine) store(v VecVirtual, p GPVirtual, i int) {
 	switch {
 	case !m.masked:
@@ -264,7 +272,7 @@ func (m *machine) store(v VecVirtual, p GPVirtual, i int) {
 	}
 }
 
-// keep writes v to acc, but for masked elements of vector i.
+// keep copies v to acc, without the masked elements of vector i.
 func (m *machine) keep(v, acc VecVirtual, i int) {
 	switch {
 	case !m.masked:
@@ -276,7 +284,7 @@ func (m *machine) keep(v, acc VecVirtual, i int) {
 	}
 }
 
-// accumulators returns the lanes of a reduction, set to a start value.
+// accumulators is the lanes of a reduction, with a start value.
 func (m *machine) accumulators(start func() VecVirtual) []VecVirtual {
 	acc := make([]VecVirtual, m.vecs)
 	for i := range acc {
@@ -285,7 +293,7 @@ func (m *machine) accumulators(start func() VecVirtual) []VecVirtual {
 	return acc
 }
 
-// accumulate sets acc[i] = op(acc[i], x).
+// accumulate sets acc[i] = op(acc[i], x). Masked lanes stay unchanged: adding +0 could change -0.
 func (m *machine) accumulate(acc []VecVirtual, i int, op func(x, acc, dst Op), x VecVirtual) {
 	if !m.masked {
 		op(x, acc[i], acc[i])
@@ -296,7 +304,7 @@ func (m *machine) accumulate(acc []VecVirtual, i int, op func(x, acc, dst Op), x
 	m.keep(t, acc[i], i)
 }
 
-// accumulateFma sets acc[i] = fma(x, y, acc[i]).
+// accumulateFma sets acc[i] = fma(x, y, acc[i]). Masked lanes stay unchanged.
 func (m *machine) accumulateFma(acc []VecVirtual, i int, x, y VecVirtual) {
 	if !m.masked {
 		VFMADD231PS(x, y, acc[i])
@@ -323,6 +331,7 @@ func (m *machine) fold(acc []VecVirtual, op func(x, acc, dst Op)) VecVirtual {
 			op(acc[i+w], acc[i], acc[i])
 		}
 	}
+	// Within a register: the upper half onto the lower one, again and again.
 	a, high := acc[0], YMM()
 	if m.wide {
 		VEXTRACTF64X4(Imm(1), a, high)
@@ -339,15 +348,15 @@ func (m *machine) fold(acc []VecVirtual, op func(x, acc, dst Op)) VecVirtual {
 	return a
 }
 
-// spreadLane fills a vector with lane 0 of v.
+// spreadLane is a vector whose elements are all lane 0 of v.
 func (m *machine) spreadLane(v VecVirtual) VecVirtual {
 	w := m.vec()
 	VBROADCASTSS(v.AsX(), w)
 	return w
 }
 
-// exp is kernel.Exp of each of a few vectors, which are overwritten. Each step
-// waits for the one before, so the vectors take turns.
+// exp replaces each of a few vectors by kernel.Exp of it. Each step needs the result of the one before, so the
+// vectors are interleaved.
 func (m *machine) exp(x ...VecVirtual) {
 	t, n, p := make([]VecVirtual, len(x)), make([]VecVirtual, len(x)), make([]VecVirtual, len(x))
 	each := func(step func(i int)) {
@@ -355,8 +364,10 @@ func (m *machine) exp(x ...VecVirtual) {
 			step(i)
 		}
 	}
+	// Clamp. The sequence of operands lets a NaN pass.
 	each(func(i int) { VMAXPS(x[i], m.inRegister(cExpMin), x[i]) })
 	each(func(i int) { VMINPS(x[i], m.inRegister(cExpMax), x[i]) })
+	// x = n ln 2 + r.
 	each(func(i int) {
 		t[i], n[i] = m.constant(cRoundBias), m.vec()
 		VFMADD231PS(m.c(cLog2e), x[i], t[i])
@@ -364,6 +375,7 @@ func (m *machine) exp(x ...VecVirtual) {
 	each(func(i int) { VSUBPS(m.c(cRoundBias), t[i], n[i]) })
 	each(func(i int) { VFMADD231PS(m.c(cNegLn2Hi), n[i], x[i]) })
 	each(func(i int) { VFMADD231PS(m.c(cNegLn2Lo), n[i], x[i]) })
+	// The polynomial, then 1 + r + r*r*p.
 	each(func(i int) { p[i] = m.constant(cExp5) })
 	for _, k := range []constant{cExp4, cExp3, cExp2, cExp1, cExp0} {
 		each(func(i int) { VFMADD213PS(m.c(k), x[i], p[i]) })
@@ -376,11 +388,12 @@ func (m *machine) exp(x ...VecVirtual) {
 	each(func(i int) { VFMADD213PS(x[i], square[i], p[i]) })
 	each(func(i int) { VADDPS(m.c(cOne), p[i], p[i]) })
 	if m.wide {
-		// The first of the two factors that others multiply by is exact, as p is
-		// about 1, so one multiplication by both rounds the same.
+		// The reference multiplies by two powers of two. The first product is exact, because p
+		// is near 1, so one multiplication by both rounds in the same way.
 		each(func(i int) { VSCALEFPS(n[i], p[i], x[i]) })
 		return
 	}
+	// Times 2^h and 2^(k-h), whose bits are made by integer operations.
 	h := n
 	each(func(i int) { VPSUBD(m.c(cRoundBias), t[i], t[i]) })
 	each(func(i int) { VPSRAD(Imm(1), t[i], h[i]) })
@@ -393,8 +406,7 @@ func (m *machine) exp(x ...VecVirtual) {
 	each(func(i int) { VMULPS(t[i], p[i], x[i]) })
 }
 
-// pairs calls f for two vectors of a block after the other two: as many as exp
-// has registers for.
+// pairs calls f for each two vectors of a block: exp has registers for two at a time.
 func (m *machine) pairs(f func(i, j int)) {
 	for i := 0; i < m.vecs; i += 2 {
 		f(i, i+1)

@@ -1,5 +1,6 @@
-// Command gen writes the assembly of package kernel with avo: the same
-// primitives for AVX-512 and for AVX2, from one description of each.
+// Command gen writes the assembly of package kernel for AVX-512 and AVX2 with avo. Each primitive has one
+// description for both instruction sets. A method of machine emits the instructions of one primitive; the
+// package kernel calls it with the signature that the method declares.
 //
 //	go run . -isa avx512 -out ../../avx512_amd64.s -stubs ../../avx512_amd64.go -pkg kernel
 package main
@@ -18,6 +19,7 @@ func main() {
 	ConstraintExpr("!purego")
 	m.constants()
 
+	// The matrix product.
 	for _, rows := range m.tileRows() {
 		m.tile(rows, 2)
 		m.tile(rows, 1)
@@ -29,12 +31,14 @@ func main() {
 		m.packColumns16()
 	}
 
+	// Single rows and queries, as in decoding.
 	m.rowProduct()
 	m.queryMix()
 	if m.wide {
 		m.queryScores()
 	}
 
+	// Elements and codes. AVX-512 uses AVX2's code for 4 and 2 bits.
 	m.elementwise()
 	m.addQuantized()
 	m.quantize()
@@ -52,6 +56,7 @@ func main() {
 		m.quantize2()
 		m.addQuantized2()
 	}
+	// Dropout, and operations on rows.
 	m.dropout()
 	m.reductions()
 	m.indexOf()

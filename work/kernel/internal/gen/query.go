@@ -8,16 +8,17 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// The functions here are for one row at a time: what a decoder computes of one
-// sentence, where a tile would have one row and wait for each of its products.
+// The functions here compute one row, as a decoder does for one sentence. A tile of one row would have to wait
+// for each of its products.
 
-// rowVecs is the vectors of C that rowProduct sums side by side.
+// rowVecs is the number of vectors of C that rowProduct computes at the same time.
 const rowVecs = 8
 
-// rowProduct is a matrix product of one row of A.
+// rowProduct emits a matrix product whose A has one row.
 func (m *machine) rowProduct() {
 	m.text("rowProduct", "(c, a, b *float32, rowB, k, blocks int)",
-		fmt.Sprintf("is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of %d columns.", rowVecs*m.width))
+		fmt.Sprintf("is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of %d columns.",
+			rowVecs*m.width))
 	const stride = 4 * rowVecs
 	c, b, rowB, blocks := arg("c"), arg("b"), arg("rowB"), arg("blocks")
 	Label("block")
@@ -25,6 +26,7 @@ func (m *machine) rowProduct() {
 	for i := range acc {
 		acc[i] = m.zero()
 	}
+	// Down the rows of B, whose columns of this block stay in registers as sums.
 	a, k, row := arg("a"), arg("k"), GP64()
 	MOVQ(b, row)
 	Label("product")
@@ -33,7 +35,9 @@ func (m *machine) rowProduct() {
 	for i := range acc {
 		VFMADD231PS(Mem{Base: row, Disp: 4 * m.width * i}, x, acc[i])
 	}
-	for line := 0; line < stride*m.width; line += 64 { // of the next block, which no other access is near
+	// Prefetch the same row of the next block, which lies too far away for the processor's own
+	// prefetching.
+	for line := 0; line < stride*m.width; line += 64 {
 		PREFETCHT1(Mem{Base: row, Disp: stride*m.width + line})
 	}
 	ADDQ(Imm(4), a)
@@ -50,17 +54,19 @@ func (m *machine) rowProduct() {
 	m.end()
 }
 
-// queryMix is kernel.AttnMix of one query, its heads one after the other.
+// queryMix emits kernel.AttnMix for one query, head after head.
 func (m *machine) queryMix() {
 	m.text("queryMix", "(y, p, v *float32, rowV, width, heads, keys int)",
 		"mixes rows of V, rowV bytes apart, for one query: width columns for each head.")
-	y, p, v, rowV, width, keys, heads := arg("y"), arg("p"), arg("v"), arg("rowV"), arg("width"), arg("keys"), arg("heads")
+	y, p, v, rowV := arg("y"), arg("p"), arg("v"), arg("rowV")
+	width, keys, heads := arg("width"), arg("keys"), arg("heads")
 	Label("head")
 	m.blocks("columns", width, func() {
 		name := "key"
 		if m.masked {
 			name = "keyTail"
 		}
+		// A block of the head's columns, down all keys.
 		acc := m.accumulators(m.zero)
 		row, share, left := GP64(), GP64(), GP64()
 		MOVQ(v, row)
@@ -80,6 +86,7 @@ func (m *machine) queryMix() {
 			m.store(acc[i], y, i)
 		}
 	})
+	// The next head's columns, and its shares.
 	LEAQ(Mem{Base: y, Index: width, Scale: 4}, y)
 	LEAQ(Mem{Base: v, Index: width, Scale: 4}, v)
 	LEAQ(Mem{Base: p, Index: keys, Scale: 4}, p)
@@ -88,15 +95,18 @@ func (m *machine) queryMix() {
 	m.end()
 }
 
-// queryScores is kernel.AttnScores of one query and 16 keys, for AVX-512.
+// queryScores emits kernel.AttnScores for one query and 16 keys, for AVX-512.
 func (m *machine) queryScores() {
 	m.text("queryScores", "(dst *float32, ld int, q, k *float32, rowK, width, heads, n int)",
-		"scores n of 16 keys, rows of K that are rowK bytes apart: width columns, a multiple of 4, for each head, whose scores are ld bytes apart.")
+		"scores n of 16 keys, rows of K that are rowK bytes apart: width columns, a multiple of 4, "+
+			"for each head, whose scores are ld bytes apart.")
 	n := arg("n")
 	m.mask(n)
-	dst, ld, q, rowK, width, heads := arg("dst"), arg("ld"), arg("q"), arg("rowK"), arg("width"), arg("heads")
+	dst, ld, q, rowK := arg("dst"), arg("ld"), arg("q"), arg("rowK")
+	width, heads := arg("width"), arg("heads")
 	k := everyThird(arg("k"), rowK, 16)
 	Label("head")
+	// Four columns of 16 keys at a time, each times one element of the query: a lane is a key.
 	acc, left := m.zero(), GP64()
 	MOVQ(width, left)
 	Label("columns")
@@ -115,10 +125,10 @@ func (m *machine) queryScores() {
 	m.end()
 }
 
-// transpose4 gives four columns, from column on, of 16 rows.
+// transpose4 returns four columns, from column on, of 16 rows, as vectors.
 func transpose4(bases []GPVirtual, stride GPVirtual, column int) [4]VecVirtual {
-	// Four elements of each row: those of rows i, i+4, i+8 and i+12 in the
-	// quarters of v[i], so that quarters are transposed by themselves.
+	// Load four elements of each row. The quarters of v[i] are rows i, i+4, i+8 and i+12, so
+	// that only the elements within quarters must be transposed.
 	var v, out [4]VecVirtual
 	for i := range v {
 		v[i] = ZMM()

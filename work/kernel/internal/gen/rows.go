@@ -8,23 +8,24 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// reductions writes those that return one number.
+// reductions emits the reductions of a row to one number.
 func (m *machine) reductions() {
 	m.reduce("laneSum", "", "is the lane sum of x.", m.zero, add, nil)
 	m.laneSumSquares()
 	inf := func() VecVirtual { return m.constant(cNegInf) }
 	m.reduce("laneMax", "", "is the lane maximum of x.", inf, maximum, nil)
 	m.reduce("largest", "", "is the largest of x, never a NaN, -Inf if there is none.", inf, largest, nil)
-	m.reduce("absMax", "", "is the largest magnitude of x, never a NaN.", m.zero, largest, func() func(x VecVirtual) VecVirtual {
+	magnitude := func() func(x VecVirtual) VecVirtual {
 		return func(x VecVirtual) VecVirtual {
 			m.and(m.c(cAbs), x, x)
 			return x
 		}
-	})
+	}
+	m.reduce("absMax", "", "is the largest magnitude of x, never a NaN.", m.zero, largest, magnitude)
 	m.laneSumExp()
 }
 
-// laneSumExp is a row of kernel.RowSumExp.
+// laneSumExp emits kernel.RowSumExp for one row.
 func (m *machine) laneSumExp() {
 	m.text("laneSumExp", "(x *float32, top float32, n int) float32", "is the lane sum of exp(x-top).")
 	x, n, top := arg("x"), arg("n"), m.spread("top")
@@ -52,8 +53,11 @@ func (m *machine) and(a, b, dst Op) {
 	}
 }
 
-// reduce writes a reduction of each, a function of one element, by op.
-func (m *machine) reduce(name, params, doc string, start func() VecVirtual, op func(x, acc, dst Op), each func() func(VecVirtual) VecVirtual) {
+// reduce emits a reduction by op, from start. each, if it is not nil, returns a function of the elements.
+func (m *machine) reduce(
+	name, params, doc string, start func() VecVirtual, op func(x, acc, dst Op),
+	each func() func(VecVirtual) VecVirtual,
+) {
 	m.text(name, "(x *float32, "+params+"n int) float32", doc)
 	x, n := arg("x"), arg("n")
 	f := func(x VecVirtual) VecVirtual { return x }
@@ -70,7 +74,7 @@ func (m *machine) reduce(name, params, doc string, start func() VecVirtual, op f
 	m.end()
 }
 
-// laneSumSquares is a row of kernel.RowSumSquares.
+// laneSumSquares emits kernel.RowSumSquares for one row.
 func (m *machine) laneSumSquares() {
 	m.text("laneSumSquares", "(x *float32, n int) float32", "is the lane fma sum of x*x.")
 	x, n := arg("x"), arg("n")
@@ -85,12 +89,13 @@ func (m *machine) laneSumSquares() {
 	m.end()
 }
 
-// layerNorm is a row of kernel.LayerNorm.
+// layerNorm emits kernel.LayerNorm for one row.
 func (m *machine) layerNorm() {
 	m.text("layerNorm", "(y, x, gamma, beta, stats *float32, count, eps float32, n int)",
 		"is a row of LayerNorm; count is n.")
 	y, x, n := arg("y"), arg("x"), arg("n")
 	count := Load(Param("count"), XMM())
+	// The mean.
 	acc := m.accumulators(m.zero)
 	m.blocks("sum", n, func() {
 		for i := range acc {
@@ -101,6 +106,7 @@ func (m *machine) layerNorm() {
 	VDIVSS(count, mean.AsX(), mean.AsX())
 	stats := arg("stats")
 	VMOVSS(mean.AsX(), Mem{Base: stats})
+	// The mean square of deviations, and the inverse root.
 	mean = m.spreadLane(mean)
 	acc = m.accumulators(m.zero)
 	m.blocks("square", n, func() {
@@ -119,6 +125,7 @@ func (m *machine) layerNorm() {
 	VMOVSS(m.table.Offset(4*m.width*int(cOne)), one)
 	VDIVSS(r.AsX(), one, r.AsX())
 	VMOVSS(r.AsX(), Mem{Base: stats, Disp: 4})
+	// The normalised row, with gain and bias.
 	r = m.spreadLane(r)
 	gamma, beta := arg("gamma"), arg("beta")
 	m.blocks("scale", n, func() {
@@ -133,12 +140,13 @@ func (m *machine) layerNorm() {
 	m.end()
 }
 
-// layerNormGrad is a row of kernel.LayerNormGrad.
+// layerNormGrad emits kernel.LayerNormGrad for one row.
 func (m *machine) layerNormGrad() {
 	m.text("layerNormGrad", "(dx, x, gamma, dy *float32, mean, r, count float32, n int)",
 		"is a row of LayerNormGrad; count is n.")
 	dx, x, gamma, dy, n := arg("dx"), arg("x"), arg("gamma"), arg("dy"), arg("n")
 	mean, r := m.spread("mean"), m.spread("r")
+	// load computes dy*gamma and the normalised input again, for both passes.
 	load := func(i int) (u, xh VecVirtual) {
 		u, xh = m.load(dy, i), m.load(x, i)
 		VMULPS(m.load(gamma, i), u, u)
@@ -146,6 +154,7 @@ func (m *machine) layerNormGrad() {
 		VMULPS(r, xh, xh)
 		return u, xh
 	}
+	// The means of u and of u*xh.
 	a, b := m.accumulators(m.zero), m.accumulators(m.zero)
 	m.blocks("sum", n, func() {
 		for i := range a {
@@ -159,6 +168,7 @@ func (m *machine) layerNormGrad() {
 	VDIVSS(count, sum.AsX(), sum.AsX())
 	VDIVSS(count, dot.AsX(), dot.AsX())
 	sum, dot = m.spreadLane(sum), m.spreadLane(dot)
+	// dx = r*((u-sum) - xh*dot).
 	m.blocks("scale", n, func() {
 		for i := range m.vecs {
 			u, xh := load(i)
@@ -172,8 +182,8 @@ func (m *machine) layerNormGrad() {
 	m.end()
 }
 
-// rowsOf writes a loop over rows of ld elements: the first has n elements to
-// see, each further one step more, and no row more than ld.
+// rowsOf emits a loop over rows of ld elements. Of the first row n elements are seen, of each further row step
+// more, but never more than ld.
 func rowsOf(n GPVirtual, pointers []GPVirtual, body func()) {
 	rows, ld, step := arg("rows"), arg("ld"), arg("step")
 	Label("rows")
@@ -188,9 +198,10 @@ func rowsOf(n GPVirtual, pointers []GPVirtual, body func()) {
 	JNZ(LabelRef("rows"))
 }
 
-const rowsDoc = " of rows of ld elements: the first n are seen in the first row, step more in each further one. The others are left alone."
+const rowsDoc = " of rows of ld elements: the first n are seen in the first row, " +
+	"step more in each further one. The others are left alone."
 
-// softmax is kernel.AttnSoftmax of one block of scores.
+// softmax emits kernel.AttnSoftmax for one block of scores.
 func (m *machine) softmax() {
 	m.text("softmax", "(y, x *float32, scale float32, n, step, ld, rows int)", "is the softmax of x*scale"+rowsDoc)
 	y, x, n := arg("y"), arg("x"), arg("n")
@@ -201,6 +212,7 @@ func (m *machine) softmax() {
 		JG(LabelRef("long"))
 		m.softmaxShort(y, x, n, scale)
 		JMP(LabelRef("next"))
+		// A long row: its maximum, its exponentials and their sum, and the division.
 		Label("long")
 		acc := m.accumulators(func() VecVirtual { return m.constant(cNegInf) })
 		m.blocks("max", n, func() {
@@ -239,8 +251,9 @@ func (m *machine) softmax() {
 	m.end()
 }
 
-// softmaxShort is a row of one block, which stays in registers.
+// softmaxShort emits softmax for a row of at most one block, which stays in registers.
 func (m *machine) softmaxShort(y, x, n GPVirtual, scale VecVirtual) {
+	// One masked block at offset 0.
 	count := GP64()
 	MOVQ(n, count)
 	m.mask(count)
@@ -254,6 +267,7 @@ func (m *machine) softmaxShort(y, x, n GPVirtual, scale VecVirtual) {
 		VMULPS(scale, z[i], z[i])
 		m.accumulate(acc, i, maximum, z[i])
 	}
+	// Exponentials of the differences from the maximum, their sum, and the division.
 	top := m.spreadLane(m.fold(acc, maximum))
 	acc = m.accumulators(m.zero)
 	for i := range z {
@@ -271,7 +285,7 @@ func (m *machine) softmaxShort(y, x, n GPVirtual, scale VecVirtual) {
 	m.masked = false
 }
 
-// inverse fills a vector with 1 over lane 0 of v.
+// inverse is a vector whose elements are all 1 divided by lane 0 of v.
 func (m *machine) inverse(v VecVirtual) VecVirtual {
 	inv, w := XMM(), m.vec()
 	VMOVSS(m.table.Offset(4*m.width*int(cOne)), inv)
@@ -280,8 +294,7 @@ func (m *machine) inverse(v VecVirtual) VecVirtual {
 	return w
 }
 
-// indexOf finds a value a vector at a time; the caller does what is left
-// after the last whole vector.
+// indexOf emits the search for a value, one vector at a time. The caller searches behind the last whole vector.
 func (m *machine) indexOf() {
 	m.text("indexOf", "(x *float32, value float32, n int) int",
 		fmt.Sprintf("is where value is found first in x, or else the largest multiple of %d up to n.", m.width))
@@ -292,6 +305,7 @@ func (m *machine) indexOf() {
 	Label("vector")
 	CMPQ(index, n)
 	JGE(LabelRef("done"))
+	// A bit for each element that is equal.
 	at := Mem{Base: x, Index: index, Scale: 4}
 	if m.wide {
 		k := K()
@@ -306,6 +320,7 @@ func (m *machine) indexOf() {
 	JNZ(LabelRef("found"))
 	ADDQ(Imm(uint64(m.width)), index)
 	JMP(LabelRef("vector"))
+	// The lowest bit is the first element.
 	Label("found")
 	TZCNTL(found, found)
 	ADDQ(found.As64(), index)
@@ -314,9 +329,10 @@ func (m *machine) indexOf() {
 	m.end()
 }
 
-// softmaxGrad is kernel.AttnSoftmaxGrad of one block of scores.
+// softmaxGrad emits kernel.AttnSoftmaxGrad for one block of scores.
 func (m *machine) softmaxGrad() {
-	m.text("softmaxGrad", "(ds, p, dp *float32, scale float32, n, step, ld, rows int)", "is the gradient of softmax"+rowsDoc)
+	m.text("softmaxGrad", "(ds, p, dp *float32, scale float32, n, step, ld, rows int)",
+		"is the gradient of softmax"+rowsDoc)
 	ds, p, dp, n := arg("ds"), arg("p"), arg("dp"), arg("n")
 	scale := m.spread("scale")
 	rowsOf(n, []GPVirtual{ds, p, dp}, func() {

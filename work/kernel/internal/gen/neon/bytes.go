@@ -2,10 +2,9 @@ package main
 
 import "math"
 
-// The functions here take whole blocks of 32 elements only: the caller does
-// what is left.
+// The functions here take only whole blocks of 32 elements. The caller computes the rest in Go.
 
-// addQuantized is kernel.AddQuantized of elements that share a scale.
+// addQuantized emits kernel.AddQuantized for elements that share a scale.
 func (m *machine) addQuantized() {
 	m.function("addQuantized", "(dst, x *float32, q *int8, sign, scale float32, n int)",
 		"sets dst = fma(q*sign, scale, x); n is a multiple of 32.", 0)
@@ -14,6 +13,7 @@ func (m *machine) addQuantized() {
 	m.label("half") // 16 elements
 	m.emit("VLD1.P 16(%v), [V0.B16]", q)
 	m.emit("VLD1.P 64(%v), %s", x, list(8, 4))
+	// 16 codes, widened to 16 and to 32 bits.
 	m.op2("SXTL .8H", 0, 1)
 	m.op2("SXTL2 .8H", 0, 2)
 	for i := range vec(2) {
@@ -31,7 +31,7 @@ func (m *machine) addQuantized() {
 	m.end()
 }
 
-// quantize is kernel.Quantize of elements that share a scale.
+// quantize emits kernel.Quantize for elements that share a scale.
 func (m *machine) quantize() {
 	m.function("quantize", "(q *int8, x *float32, inv float32, n int)",
 		"sets q = x*inv, rounded to even and clamped to ±127; n is a multiple of 32.", 0)
@@ -45,6 +45,7 @@ func (m *machine) quantize() {
 		m.op3("FMINNM", i, high, i)
 		m.op2("FCVTNS", i, i)
 	}
+	// Integers narrowed to 16 and to 8 bits.
 	for i := range vec(2) {
 		m.op2("XTN .4H", 2*i, 4+i)
 		m.op2("XTN2 .8H", 2*i+1, 4+i)
@@ -57,11 +58,12 @@ func (m *machine) quantize() {
 	m.end()
 }
 
-// dropout is kernel.Dropout. A register holds one counter of the generator,
-// and its four words are those of four elements.
+// dropout emits kernel.Dropout. A register has one counter of the generator, and its four words decide about four
+// elements.
 func (m *machine) dropout() {
 	m.function("dropout", "(dst, x *float32, keys *[12][4]uint32, drop uint32, factor float32, n int)",
-		"sets dst = word >= drop ? x*factor : +0; n is a multiple of 32. keys holds the multipliers, the first counter and the ten round keys.", 0)
+		"sets dst = word >= drop ? x*factor : +0; n is a multiple of 32. "+
+			"keys holds the multipliers, the first counter and the ten round keys.", 0)
 	dst, x, keys, n := m.arg("dst"), m.arg("x"), m.arg("keys"), m.arg("n")
 	const multipliers, counter, drop, step = vec(16), vec(17), vec(28), vec(29)
 	m.spread("factor", factor)
@@ -73,6 +75,7 @@ func (m *machine) dropout() {
 	m.zero(step)
 	m.emit("MOVD $1, R25")
 	m.emit("VMOV R25, V%d.D[0]", int(step))
+	// The words of one counter, the next counter, and the four elements.
 	m.label("vector")
 	m.copy(counter, 0)
 	for round := range vec(10) {
@@ -89,8 +92,8 @@ func (m *machine) dropout() {
 	m.end()
 }
 
-// philoxRound is one round on words (c0,c1,c2,c3): the products (l0,h0,l1,h1)
-// are reversed to (h1,l1,h0,l0), and c1, c3 and the round key are added.
+// philoxRound emits one round on words (c0,c1,c2,c3). The products (l0,h0,l1,h1) are reversed to (h1,l1,h0,l0),
+// and c1, c3 and the round key are combined with them by exclusive or.
 func (m *machine) philoxRound(w, multipliers, key vec) {
 	const p = vec(1)
 	m.op2("XTN .2S", w, p)

@@ -2,8 +2,8 @@ package main
 
 import "fmt"
 
-// Vector registers by use. A row function has up to 16 sums or 14 constants
-// of exp after 8 sums, temporaries, and two factors.
+// The vector registers by use. A function on a row has 16 sums, or 8 sums and 14 constants of exp; temporaries;
+// and two factors.
 const (
 	sums      vec = 0
 	sums2     vec = 8
@@ -16,8 +16,7 @@ const (
 
 const lanesSize = 4 * blockLen // bytes of the lanes of a reduction in memory
 
-// begin puts cursors on pointers and n in a counter; done gives the
-// registers back.
+// begin copies n to a counter and the pointers to cursors. done frees these registers.
 func (m *machine) begin(n gp, pointers []gp) (left gp, done func()) {
 	free := m.next
 	left = m.reg()
@@ -31,7 +30,7 @@ func (m *machine) begin(n gp, pointers []gp) (left gp, done func()) {
 	return left, func() { m.next = free }
 }
 
-// steps writes a loop while at least n elements are left.
+// steps emits a loop that runs while at least n elements are left.
 func (m *machine) steps(left gp, pointers []gp, n int, body func()) {
 	loop, out := m.name("loop"), m.name("out")
 	m.move = "FMOVQ"
@@ -51,8 +50,7 @@ func (m *machine) steps(left gp, pointers []gp, n int, body func()) {
 	m.label(out)
 }
 
-// blocks writes the loops over n elements: by 32, by 4 and by 1. body(i) is
-// for vector i of a block.
+// blocks emits the loops over n elements: by 32, by 4 and by 1. body(i) emits the code for vector i of a block.
 func (m *machine) blocks(n gp, pointers []gp, body func(i int)) {
 	left, done := m.begin(n, pointers)
 	m.steps(left, pointers, blockLen, func() {
@@ -65,10 +63,9 @@ func (m *machine) blocks(n gp, pointers []gp, body func(i int)) {
 	done()
 }
 
-// reduce writes the loops of reductions into the lanes at each of accs, whose
-// start is all there. The elements after the last block take the first lanes,
-// which wait in memory, 4 lanes or 1 at a time. body(i) adds vector i of a
-// block to register i of the lanes.
+// reduce emits the loops of reductions. accs are the first registers of their lanes, which have start values. The
+// elements behind the last block belong to the first lanes. For them the lanes are stored in the frame, and 4
+// lanes or 1 lane at a time are loaded from there. body(i) adds vector i of a block to register i of the lanes.
 func (m *machine) reduce(n gp, pointers []gp, accs []vec, body func(i int)) {
 	left, done := m.begin(n, pointers)
 	m.steps(left, pointers, blockLen, func() {
@@ -76,6 +73,7 @@ func (m *machine) reduce(n gp, pointers []gp, accs []vec, body func(i int)) {
 			body(i)
 		}
 	})
+	// Without a rest the lanes stay in registers.
 	skip := m.name("folded")
 	m.emit("CBZ %v, %s", left, skip)
 	lane := m.reg()
@@ -91,6 +89,7 @@ func (m *machine) reduce(n gp, pointers []gp, accs []vec, body func(i int)) {
 			}
 		}
 	}
+	// The rest: the lanes in memory advance with the row.
 	address := func() { m.emit("MOVD $lanes-%d(SP), %v", lanesSize*len(accs), lane) }
 	address()
 	home("store", lane.String())
@@ -112,7 +111,7 @@ func (m *machine) reduce(n gp, pointers []gp, accs []vec, body func(i int)) {
 	done()
 }
 
-// fill sets the lanes at acc to v's element.
+// fill sets all lanes at acc to a bit pattern.
 func (m *machine) fill(bits uint32, acc vec) {
 	for i := range vec(vecs) {
 		if bits == 0 {
@@ -123,7 +122,7 @@ func (m *machine) fill(bits uint32, acc vec) {
 	}
 }
 
-// fold combines the 32 lanes at acc in halves; the result is element 0 of acc.
+// fold combines the 32 lanes at acc in halves. The result is element 0 of acc.
 func (m *machine) fold(acc vec, op func(x, acc vec)) vec {
 	for w := vec(vecs / 2); w > 0; w /= 2 {
 		for i := range w {
@@ -137,7 +136,7 @@ func (m *machine) fold(acc vec, op func(x, acc vec)) vec {
 	return acc
 }
 
-// The constants of kernel.Exp, in the order of their registers.
+// expConstants is the constants of kernel.Exp, in the sequence of their registers.
 var expConstants = []uint32{
 	0xc2d00000, 0x42b20000, 0x3fb8aa3b, 0x4b400000, 0xbf318000, 0x395e8083,
 	0x39506967, 0x3ab743ce, 0x3c088908, 0x3d2aa9c1, 0x3e2aaaaa, 0x3f000000,
@@ -149,17 +148,18 @@ const (
 	negativeInf = 0xff800000
 )
 
-// hold loads the constants of exp.
+// hold loads the constants of exp into their registers.
 func (m *machine) hold() {
 	for i, bits := range expConstants {
 		m.constant(bits, exponents+vec(i))
 	}
 }
 
-// exp is kernel.Exp of x, in place. It needs temp+1 to temp+4.
+// exp replaces x by kernel.Exp of it. It uses the registers temp+1 to temp+4.
 func (m *machine) exp(x vec) {
 	c := func(i int) vec { return exponents + vec(i) }
 	t, n, p, q := temp+1, temp+2, temp+3, temp+4
+	// Clamp, and x = n ln 2 + r.
 	m.op3("FMAX", x, c(0), x)
 	m.op3("FMIN", x, c(1), x)
 	m.copy(c(3), t)
@@ -167,6 +167,7 @@ func (m *machine) exp(x vec) {
 	m.sub(t, c(3), n)
 	m.fma(n, c(4), x)
 	m.fma(n, c(5), x)
+	// The polynomial, then 1 + r + r*r*p.
 	m.copy(c(7), p)
 	m.fma(c(6), x, p)
 	for i := 8; i <= 11; i++ {
@@ -177,6 +178,7 @@ func (m *machine) exp(x vec) {
 	m.mul(x, x, n)
 	m.fma(p, n, x)
 	m.add(x, c(12), x)
+	// Times 2^h and 2^(k-h), whose bits are made by integer operations.
 	h := n
 	m.emit("VSUB %s, %s, %s", c(3).s4(), t.s4(), t.s4())
 	m.op2("SSHR #1", t, h)

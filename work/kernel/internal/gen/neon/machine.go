@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	vectorSize = 16 // bytes of a register, 4 elements
-	vecs       = 8  // registers of a block: the 32 lanes of NUMERICS.md, section 3
-	blockLen   = 32
+	vectorSize = 16 // bytes of a register, which are 4 elements
+	vecs       = 8  // registers for a block: the 32 lanes of NUMERICS.md, section 3
+	blockLen   = 32 // elements of a block
 )
 
-// gp is a general register, vec a vector register.
+// gp is a general-purpose register, vec a vector register.
 type (
 	gp  int
 	vec int
@@ -21,48 +21,53 @@ type (
 
 func (r gp) String() string { return fmt.Sprintf("R%d", int(r)) }
 
-// s4 names v as four elements, f as the scalar register of its first bytes.
+// s4 is v's name as a vector of four elements, f its name as a scalar register.
 func (v vec) s4() string { return fmt.Sprintf("V%d.S4", int(v)) }
 func (v vec) f() string  { return fmt.Sprintf("F%d", int(v)) }
 
-// machine writes a file of assembly and one of Go declarations.
+// machine emits a file of assembly and a file of Go declarations.
 type machine struct {
 	code, stubs bytes.Buffer
 
-	offset map[string]int // of the arguments of the function written now
-	next   gp             // the next free general register
-	labels int
-	cursor map[gp]gp // where each pointer is in the loop written now
-	move   string    // the loads and stores of that loop: FMOVQ or FMOVS
+	// Of the function being emitted:
+	offset map[string]int // of each argument
+	next   gp             // the next free general-purpose register
+	labels int            // labels made by name
+	// Of the loop being emitted:
+	cursor map[gp]gp // by pointer: its present position
+	move   string    // the instruction that loads and stores: FMOVQ or FMOVS
 }
 
+// emit emits one instruction.
 func (m *machine) emit(format string, args ...any) {
 	fmt.Fprintf(&m.code, "\t"+format+"\n", args...)
 }
 
 func (m *machine) label(name string) { fmt.Fprintf(&m.code, "%s:\n", name) }
 
-// name makes a label of this function.
+// name makes a new label for this function.
 func (m *machine) name(what string) string {
 	m.labels++
 	return fmt.Sprintf("%s%d", what, m.labels)
 }
 
-// function begins a function with a frame of that many bytes.
+// function begins a function with a frame of the given number of bytes. doc is the rest of its comment in Go.
 func (m *machine) function(name, signature, doc string, frame int) {
 	name += "NEON"
 	m.next, m.labels, m.offset = 0, 0, map[string]int{}
+	// Parse the signature, from the last parameter on: in "x, y int" the type comes last.
 	params, result, _ := strings.Cut(strings.TrimPrefix(signature, "("), ")")
 	size := 0
 	fields := strings.Split(params, ", ")
 	kind := ""
 	kinds := make([]string, len(fields))
-	for i := len(fields) - 1; i >= 0; i-- { // the last of "x, y int" has the type
+	for i := len(fields) - 1; i >= 0; i-- {
 		if n, t, ok := strings.Cut(fields[i], " "); ok {
 			fields[i], kind = n, t
 		}
 		kinds[i] = kind
 	}
+	// Offsets of the arguments, by Go's alignment, and of the result behind them.
 	for i, n := range fields {
 		width := 8
 		if kinds[i] == "float32" || kinds[i] == "uint32" {
@@ -84,10 +89,11 @@ func (m *machine) function(name, signature, doc string, frame int) {
 	fmt.Fprintf(&m.code, "\n// func %s%s\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", name, signature, name, frame, size)
 }
 
+// end ends a function, or one of its paths.
 func (m *machine) end() { m.emit("RET") }
 
-// reg takes a free general register. R18 is the platform's, R25 takes constants,
-// those above are the assembler's and the runtime's.
+// reg takes a free general-purpose register. R18 belongs to the platform, R25 is for constants, and higher ones
+// belong to the assembler and the runtime.
 func (m *machine) reg() gp {
 	if m.next == 18 {
 		m.next++
@@ -99,13 +105,14 @@ func (m *machine) reg() gp {
 	return m.next - 1
 }
 
-// arg loads a pointer or an integer argument.
+// arg loads a pointer or integer argument.
 func (m *machine) arg(name string) gp {
 	r := m.reg()
 	m.emit("MOVD %s+%d(FP), %v", name, m.offset[name], r)
 	return r
 }
 
+// args loads several arguments.
 func (m *machine) args(names ...string) []gp {
 	var rs []gp
 	for _, n := range names {
@@ -120,9 +127,10 @@ func (m *machine) scalar(name string, v vec) vec {
 	return v
 }
 
-// spread fills v with a binary32 argument, spreadLane with its first element.
+// spread fills v with a binary32 argument.
 func (m *machine) spread(name string, v vec) vec { return m.spreadLane(m.scalar(name, v)) }
 
+// spreadLane fills v with its first element.
 func (m *machine) spreadLane(v vec) vec {
 	m.emit("VDUP V%d.S[0], %s", int(v), v.s4())
 	return v
@@ -135,6 +143,7 @@ func (m *machine) constant(bits uint32, v vec) vec {
 	return v
 }
 
+// zero, copy, and, xor emit these operations on whole registers.
 func (m *machine) zero(v vec) vec {
 	m.emit("VEOR V%d.B16, V%d.B16, V%d.B16", int(v), int(v), int(v))
 	return v
@@ -150,8 +159,8 @@ func (m *machine) xor(x, y, dst vec) {
 	m.emit("VEOR V%d.B16, V%d.B16, V%d.B16", int(x), int(y), int(dst))
 }
 
-// The instructions that Go's assembler lacks, by their encodings (Arm
-// Architecture Reference Manual, C7.2) with no registers in them.
+// encodings has the instructions that Go's assembler does not know: their encodings with all registers zero (Arm
+// Architecture Reference Manual, C7.2).
 var encodings = map[string]uint32{
 	"FADD": 0x4e20d400, "FSUB": 0x4ea0d400, "FMUL": 0x6e20dc00, "FDIV": 0x6e20fc00,
 	"FMAX": 0x4e20f400, "FMIN": 0x4ea0f400, "FMAXNM": 0x4e20c400, "FMINNM": 0x4ea0c400,
@@ -165,12 +174,13 @@ var encodings = map[string]uint32{
 	"TRN1": 0x4e802800, "TRN2": 0x4e806800, "TRN1 .2D": 0x4ec02800, "TRN2 .2D": 0x4ec06800,
 }
 
-// op3 is dst = x op y, op2 dst = op x, of four elements where the name says no
-// other arrangement.
+// op3 emits dst = x op y, on four elements unless the name says otherwise.
 func (m *machine) op3(name string, x, y, dst vec) {
-	m.emit("WORD $0x%08x // %s V%d, V%d, V%d", encoding(name)|uint32(y)<<16|uint32(x)<<5|uint32(dst), name, int(dst), int(x), int(y))
+	m.emit("WORD $0x%08x // %s V%d, V%d, V%d", encoding(name)|uint32(y)<<16|uint32(x)<<5|uint32(dst),
+		name, int(dst), int(x), int(y))
 }
 
+// op2 emits dst = op x, on four elements unless the name says otherwise.
 func (m *machine) op2(name string, x, dst vec) {
 	m.emit("WORD $0x%08x // %s V%d, V%d", encoding(name)|uint32(x)<<5|uint32(dst), name, int(dst), int(x))
 }
@@ -187,17 +197,17 @@ func (m *machine) add(x, y, dst vec) { m.op3("FADD", x, y, dst) }
 func (m *machine) sub(x, y, dst vec) { m.op3("FSUB", x, y, dst) }
 func (m *machine) mul(x, y, dst vec) { m.op3("FMUL", x, y, dst) }
 
-// fma sets acc = x*y + acc, rounded once.
+// fma emits acc = x*y + acc, rounded once.
 func (m *machine) fma(x, y, acc vec) { m.emit("VFMLA %s, %s, %s", y.s4(), x.s4(), acc.s4()) }
 
-// maximum sets acc = acc > x ? acc : x. A zero's sign and a NaN are as the
-// select of NUMERICS.md, section 1.4, has them. FMAX would give others.
+// maximum emits acc = acc > x ? acc : x, by a comparison and a selection. NUMERICS.md, section 1.4, requires this
+// for zeros and NaN; FMAX gives different results.
 func (m *machine) maximum(x, acc vec) {
 	m.op3("FCMGT", acc, x, scratch)
 	m.emit("VBIF V%d.B16, V%d.B16, V%d.B16", int(scratch), int(x), int(acc))
 }
 
-// largest sets acc = x > acc ? x : acc, which never chooses a NaN.
+// largest emits acc = x > acc ? x : acc, which never chooses a NaN.
 func (m *machine) largest(x, acc vec) {
 	m.op3("FCMGT", x, acc, scratch)
 	m.emit("VBIT V%d.B16, V%d.B16, V%d.B16", int(scratch), int(x), int(acc))
@@ -205,8 +215,8 @@ func (m *machine) largest(x, acc vec) {
 
 func (m *machine) sum(x, acc vec) { m.add(acc, x, acc) }
 
-// load reads vector i of the block of the row at p, or in the last steps of a
-// loop one vector or one element; the others are then zero.
+// load loads vector i of the block of the row at p. In the last steps of a loop it loads one vector, or one
+// element; the other elements are then zero.
 func (m *machine) load(p gp, i int, v vec) vec {
 	m.emit("%s %d(%v), %s", m.move, vectorSize*i, m.cursor[p], v.f())
 	return v

@@ -1,14 +1,13 @@
 package main
 
-// reductions writes those that return one number.
+// reductions emits the reductions of a row to one number.
 func (m *machine) reductions() {
 	m.returnOne("laneSum", "", "is the lane sum of x.", 0, m.sum, nil)
 	m.laneSumSquares()
 	m.returnOne("laneMax", "", "is the lane maximum of x.", negativeInf, m.maximum, nil)
 	m.returnOne("largest", "", "is the largest of x, never a NaN, -Inf if there is none.", negativeInf, m.largest, nil)
-	m.returnOne("absMax", "", "is the largest magnitude of x, never a NaN.", 0, m.largest, func() func(vec) {
-		return func(x vec) { m.op2("FABS", x, x) }
-	})
+	magnitude := func() func(vec) { return func(x vec) { m.op2("FABS", x, x) } }
+	m.returnOne("absMax", "", "is the largest magnitude of x, never a NaN.", 0, m.largest, magnitude)
 	m.returnOne("laneSumExp", "top float32, ", "is the lane sum of exp(x-top).", 0, m.sum, func() func(vec) {
 		m.spread("top", factor)
 		m.hold()
@@ -19,8 +18,10 @@ func (m *machine) reductions() {
 	})
 }
 
-// returnOne writes a reduction by op of each, a function of one element.
-func (m *machine) returnOne(name, params, doc string, start uint32, op func(x, acc vec), each func() func(vec)) {
+// returnOne emits a reduction by op, from start. each, if it is not nil, returns a function of the elements.
+func (m *machine) returnOne(
+	name, params, doc string, start uint32, op func(x, acc vec), each func() func(vec),
+) {
 	m.function(name, "(x *float32, "+params+"n int) float32", doc, lanesSize)
 	x, n := m.arg("x"), m.arg("n")
 	f := func(vec) {}
@@ -38,7 +39,7 @@ func (m *machine) returnOne(name, params, doc string, start uint32, op func(x, a
 	m.end()
 }
 
-// laneSumSquares is a row of kernel.RowSumSquares.
+// laneSumSquares emits kernel.RowSumSquares for one row.
 func (m *machine) laneSumSquares() {
 	m.function("laneSumSquares", "(x *float32, n int) float32", "is the lane fma sum of x*x.", lanesSize)
 	x, n := m.arg("x"), m.arg("n")
@@ -51,7 +52,7 @@ func (m *machine) laneSumSquares() {
 	m.end()
 }
 
-// layerNorm is a row of kernel.LayerNorm.
+// layerNorm emits kernel.LayerNorm for one row.
 func (m *machine) layerNorm() {
 	m.function("layerNorm", "(y, x, gamma, beta, stats *float32, count, eps float32, n int)",
 		"is a row of LayerNorm; count is n.", lanesSize)
@@ -60,10 +61,12 @@ func (m *machine) layerNorm() {
 	const mean, inv, count, eps = factor, factor2, vec(16), vec(17)
 	m.scalar("count", count)
 	m.scalar("eps", eps)
+	// The mean.
 	m.fill(0, sums)
 	m.reduce(n, []gp{x}, []vec{sums}, func(i int) { m.sum(m.load(x, i, temp), sums+vec(i)) })
 	m.emit("FDIVS %s, %s, %s", count.f(), m.fold(sums, m.sum).f(), mean.f())
 	m.emit("FMOVS %s, (%v)", mean.f(), stats)
+	// The mean square of deviations, and the inverse root.
 	m.spreadLane(mean)
 	m.fill(0, sums)
 	m.reduce(n, []gp{x}, []vec{sums}, func(i int) {
@@ -77,6 +80,7 @@ func (m *machine) layerNorm() {
 	m.emit("FSQRTS %s, %s", v, v)
 	m.inverse(sums, inv)
 	m.emit("FMOVS %s, 4(%v)", inv.f(), stats)
+	// The normalised row, with gain and bias.
 	m.blocks(n, []gp{y, x, gamma, beta}, func(i int) {
 		d, b := m.load(x, i, temp), m.load(beta, i, temp+1)
 		m.sub(d, mean, d)
@@ -87,20 +91,21 @@ func (m *machine) layerNorm() {
 	m.end()
 }
 
-// inverse fills dst with 1 over element 0 of v.
+// inverse fills dst with 1 divided by element 0 of v.
 func (m *machine) inverse(v, dst vec) {
 	m.constant(one, dst)
 	m.emit("FDIVS %s, %s, %s", v.f(), dst.f(), dst.f())
 	m.spreadLane(dst)
 }
 
-// layerNormGrad is a row of kernel.LayerNormGrad.
+// layerNormGrad emits kernel.LayerNormGrad for one row.
 func (m *machine) layerNormGrad() {
 	m.function("layerNormGrad", "(dx, x, gamma, dy *float32, mean, r, count float32, n int)",
 		"is a row of LayerNormGrad; count is n.", 2*lanesSize)
 	regs := m.args("dx", "x", "gamma", "dy", "n")
 	dx, x, gamma, dy, n := regs[0], regs[1], regs[2], regs[3], regs[4]
 	mean, r := m.spread("mean", factor), m.spread("r", factor2)
+	// load computes dy*gamma and the normalised input again, for both passes.
 	load := func(i int) (u, xh vec) {
 		u, xh = m.load(dy, i, temp), m.load(x, i, temp+1)
 		m.mul(u, m.load(gamma, i, temp+2), u)
@@ -108,6 +113,7 @@ func (m *machine) layerNormGrad() {
 		m.mul(xh, r, xh)
 		return u, xh
 	}
+	// The means of u and of u*xh.
 	m.fill(0, sums)
 	m.fill(0, sums2)
 	m.reduce(n, []gp{x, gamma, dy}, []vec{sums, sums2}, func(i int) {
@@ -121,6 +127,7 @@ func (m *machine) layerNormGrad() {
 		m.emit("FDIVS %s, %s, %s", count.f(), v.f(), v.f())
 		m.spreadLane(v)
 	}
+	// dx = r*((u-sum) - xh*dot).
 	m.blocks(n, []gp{dx, x, gamma, dy}, func(i int) {
 		u, xh := load(i)
 		m.sub(u, sum, u)
@@ -132,10 +139,11 @@ func (m *machine) layerNormGrad() {
 	m.end()
 }
 
-const rowsDoc = " of rows of ld elements: the first n are seen in the first row, step more in each further one. The others are left alone."
+const rowsDoc = " of rows of ld elements: the first n are seen in the first row, " +
+	"step more in each further one. The others are left alone."
 
-// rowsOf writes a loop over rows of ld elements: the first has n elements to
-// see, each further one step more, and no row more than ld.
+// rowsOf emits a loop over rows of ld elements. Of the first row n elements are seen, of each further row step
+// more, but never more than ld.
 func (m *machine) rowsOf(n gp, pointers []gp, body func()) {
 	rows, ld, step := m.arg("rows"), m.arg("ld"), m.arg("step")
 	m.label("rows")
@@ -151,14 +159,16 @@ func (m *machine) rowsOf(n gp, pointers []gp, body func()) {
 	m.end()
 }
 
-// softmax is kernel.AttnSoftmax of one block of scores.
+// softmax emits kernel.AttnSoftmax for one block of scores.
 func (m *machine) softmax() {
-	m.function("softmax", "(y, x *float32, scale float32, n, step, ld, rows int)", "is the softmax of x*scale"+rowsDoc, lanesSize)
+	m.function("softmax", "(y, x *float32, scale float32, n, step, ld, rows int)",
+		"is the softmax of x*scale"+rowsDoc, lanesSize)
 	y, x, n := m.arg("y"), m.arg("x"), m.arg("n")
 	m.hold()
 	scale := m.spread("scale", factor)
 	const top = factor2
 	m.rowsOf(n, []gp{y, x}, func() {
+		// The maximum of a row, its exponentials and their sum, and the division.
 		m.fill(negativeInf, sums)
 		m.reduce(n, []gp{x}, []vec{sums}, func(i int) {
 			z := m.load(x, i, temp)
@@ -185,7 +195,7 @@ func (m *machine) softmax() {
 	})
 }
 
-// softmaxGrad is kernel.AttnSoftmaxGrad of one block of scores.
+// softmaxGrad emits kernel.AttnSoftmaxGrad for one block of scores.
 func (m *machine) softmaxGrad() {
 	m.function("softmaxGrad", "(ds, p, dp *float32, scale float32, n, step, ld, rows int)",
 		"is the gradient of softmax"+rowsDoc, lanesSize)
@@ -207,11 +217,12 @@ func (m *machine) softmaxGrad() {
 	})
 }
 
-// indexOf compares four elements at a time; the caller looks for the place
-// among them, and does what is left after the last four.
+// indexOf emits the search for a value, four elements at a time. The caller finds the place among the four, and
+// searches behind the last whole vector.
 func (m *machine) indexOf() {
 	m.function("indexOf", "(x *float32, value float32, n int) int",
-		"is the first multiple of 4 with value among the four elements of x from there, or else the largest multiple of 4 up to n.", 0)
+		"is the first multiple of 4 with value among the four elements of x from there, "+
+			"or else the largest multiple of 4 up to n.", 0)
 	x, n, value := m.arg("x"), m.arg("n"), m.spread("value", factor)
 	index, found := m.reg(), m.reg()
 	m.emit("MOVD $0, %v", index)

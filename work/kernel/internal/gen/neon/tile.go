@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// list names n registers from v, for a load or a store of several.
+// list is n registers from v, in the form for a load or store of several.
 func list(v vec, n int) string {
 	var s []string
 	for i := range vec(n) {
@@ -14,16 +14,16 @@ func list(v vec, n int) string {
 	return "[" + strings.Join(s, ", ") + "]"
 }
 
-// tile is the micro-kernel: a tile of C in registers, over a range of k. 24
-// sums of 6 rows, four vectors of B and four elements of A fill the registers.
-// Element (i,k) of A is at a+i*rowA+k*colA, row k of B at b+k*rowB, and n of
-// the tile's columns are stored. Strides are in bytes.
+// tile emits a micro-kernel, which computes a tile of C in registers over a range of k. The 24 sums of 6 rows,
+// four vectors of B and four elements of A fill the registers. Element (i,k) of A is at a+i*rowA+k*colA, row k of
+// B at b+k*rowB. n of the tile's columns are stored. Strides are in bytes.
 func (m *machine) tile(rows, width int) {
 	cols := 4 * width
 	m.function(fmt.Sprintf("tile%dx%d", rows, cols),
 		"(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)",
 		fmt.Sprintf("adds k products to n of %d columns of %d rows of C, from +0 unless resume is not 0.", cols, rows),
 		vectorSize*width)
+	// The sums begin at +0, or at C's present elements to resume a chain.
 	c, ldc, n, resume := m.arg("c"), m.arg("ldc"), m.arg("n"), m.arg("resume")
 	for i := range vec(rows * width) {
 		m.zero(i)
@@ -37,7 +37,7 @@ func (m *machine) tile(rows, width int) {
 	m.end()
 }
 
-// products writes the loop over k.
+// products emits the loop over k.
 func (m *machine) products(rows, width int) {
 	free := m.next
 	rowA, colA, b, rowB, k := m.arg("rowA"), m.arg("colA"), m.arg("b"), m.arg("rowB"), m.arg("k")
@@ -46,6 +46,7 @@ func (m *machine) products(rows, width int) {
 		a = append(a, m.reg())
 		m.emit("ADD %v, %v, %v", rowA, a[i-1], a[i])
 	}
+	// A row of B stays in four registers while each element of a column of A multiplies it.
 	const panel, element = vec(24), vec(28)
 	m.label("product")
 	m.emit("VLD1.P (%v)(%v), %s", b, rowB, list(panel, width))
@@ -61,8 +62,8 @@ func (m *machine) products(rows, width int) {
 	m.next = free
 }
 
-// tileRows loads or stores the tile, row after row; c ends after the last. A
-// row of fewer columns goes through the frame.
+// tileRows loads or stores the tile, row after row. c then points behind the last row. A row with fewer columns
+// is copied through the frame, because NEON has no masks.
 func (m *machine) tileRows(rows, width int, n, c, ldc gp, store bool) {
 	free := m.next
 	part, done := m.name("part"), m.name("done")
@@ -73,6 +74,7 @@ func (m *machine) tileRows(rows, width int, n, c, ldc gp, store bool) {
 	}
 	m.emit("B %s", done)
 	m.label(part)
+	// Fewer columns: word by word to or from the frame, whole vectors between frame and registers.
 	frame := m.reg()
 	m.emit("MOVD $row-%d(SP), %v", vectorSize*width, frame)
 	for i := range rows {
@@ -90,6 +92,7 @@ func (m *machine) tileRows(rows, width int, n, c, ldc gp, store bool) {
 	m.next = free
 }
 
+// rowOf loads or stores a row of all columns.
 func (m *machine) rowOf(v vec, width int, c, ldc gp, store bool) {
 	if store {
 		m.emit("VST1.P %s, (%v)(%v)", list(v, width), c, ldc)
@@ -98,7 +101,7 @@ func (m *machine) rowOf(v vec, width int, c, ldc gp, store bool) {
 	}
 }
 
-// words copies n elements from src to dst, which are kept.
+// words copies n elements from src to dst. The registers keep their values.
 func (m *machine) words(n, src, dst gp) {
 	free, loop := m.next, m.name("word")
 	s, d, left, x := m.reg(), m.reg(), m.reg(), m.reg()
@@ -113,7 +116,7 @@ func (m *machine) words(n, src, dst gp) {
 	m.next = free
 }
 
-// fmas is what the tallest tile does without its loads.
+// fmas emits the arithmetic of the tallest tile without its loads, to measure the peak speed.
 func (m *machine) fmas() {
 	m.function("fmas", "(rounds int)", "does 24 fma of 4 elements a round, on registers alone.", 0)
 	rounds := m.arg("rounds")
@@ -129,7 +132,7 @@ func (m *machine) fmas() {
 	m.end()
 }
 
-// packRows copies n columns of k rows of B to where rows are adjacent.
+// packRows emits the copy of n columns of k rows of B to a panel, whose rows are adjacent.
 func (m *machine) packRows() {
 	const width = 4
 	m.function("packRows", "(dst, b *float32, rowB, k, n int)",
@@ -143,6 +146,7 @@ func (m *machine) packRows() {
 	m.emit("SUB $1, %v", k)
 	m.emit("CBNZ %v, row", k)
 	m.end()
+	// Fewer columns: zeros first, then the columns over them.
 	m.label("part")
 	for i := range vec(width) {
 		m.zero(i)
@@ -157,11 +161,13 @@ func (m *machine) packRows() {
 	m.end()
 }
 
-// packColumns transposes 8 rows of k elements, 4 columns at a time. When k is
-// no multiple of 4 the last step overlaps the one before, so k is at least 4.
+// packColumns emits the transposition of 8 rows of k elements, 4 columns at a time. If k is not a multiple of 4,
+// the last step overlaps the one before. So k must be at least 4.
 func (m *machine) packColumns() {
 	m.function("packColumns", "(dst *float32, ld int, src *float32, rowSrc, rows, k int)",
-		"transposes up to 8 rows of k >= 8 elements, rowSrc bytes apart, to 8 columns of rows ld bytes apart; the last row is repeated.", 0)
+		"transposes up to 8 rows of k >= 8 elements, rowSrc bytes apart, to 8 columns of rows ld bytes apart; "+
+			"the last row is repeated.", 0)
+	// Pointers to the rows. A row that is missing is the last one again.
 	dst, ld, rowSrc, rows, k := m.arg("dst"), m.arg("ld"), m.arg("rowSrc"), m.arg("rows"), m.arg("k")
 	p := []gp{m.arg("src")}
 	for i := 1; i < 8; i++ {
@@ -176,8 +182,8 @@ func (m *machine) packColumns() {
 	for i, q := range p {
 		m.emit("VLD1 (%v), %s", q, list(vec(i), 1))
 	}
-	// Columns of rows 0 to 3 go to the even registers from 16, those of rows
-	// 4 to 7 to the odd ones.
+	// The columns of rows 0 to 3 go to the even registers from 16 on, those of rows 4 to 7 to
+	// the odd ones.
 	for half := range vec(2) {
 		r, t := 4*half, 8+4*half
 		m.op3("TRN1", r, r+1, t)
@@ -193,6 +199,7 @@ func (m *machine) packColumns() {
 	for i := range vec(4) {
 		m.emit("VST1.P %s, (%v)(%v)", list(16+2*i, 2), at, ld)
 	}
+	// The next step goes on by 4, or to the last 4 columns.
 	m.emit("SUB $4, %v", k)
 	m.emit("CBZ %v, packed", k)
 	m.emit("MOVD $4, %v", step)
