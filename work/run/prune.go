@@ -13,31 +13,14 @@ import (
 )
 
 // prune deletes the blocks that round r made superfluous. These are the state that
-// the round began with, unless it is a checkpoint, one every Config.Checkpoint
-// rounds, and parameters that no longer can be averaged. At a checkpoint prune
-// also deletes the outputs of the units before the last checkpoint. A verifier
-// that misses a state computes it again from the checkpoint before.
+// the round began with, unless it is a checkpoint or the head's, and parameters that
+// no longer can be averaged. At a checkpoint prune also deletes the outputs of the
+// units before the last checkpoint. A verifier that misses a state computes it again
+// from the checkpoint before.
 func (t *Training) prune(ctx context.Context, r Round, begin Beginning) error {
-	// Equal leaves of two sets are one block: a block of a set that stays is kept.
-	kept := map[cid.Cid]bool{}
-	for _, l := range slices.Concat([]block.Link{r.After.Params, r.After.M, r.After.V, r.After.Update, r.Result}, r.Validations.Recent, r.Validations.Kept) {
-		if err := t.blocks(ctx, l, func(c cid.Cid) error { kept[c] = true; return nil }); err != nil {
-			return err
-		}
-	}
-	drop := func(links ...block.Link) error {
-		for _, l := range links {
-			err := t.blocks(ctx, l, func(c cid.Cid) error {
-				if kept[c] {
-					return nil
-				}
-				return t.Store.Delete(c)
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+	drop, err := t.dropper(ctx)
+	if err != nil {
+		return err
 	}
 	for _, l := range slices.Concat(begin.Recent, begin.Kept) {
 		if !r.Validations.needs(l) && l != begin.Params {
@@ -50,6 +33,45 @@ func (t *Training) prune(ctx context.Context, r Round, begin Beginning) error {
 		return drop(begin.Params, begin.M, begin.V, begin.Update)
 	}
 	return t.pruneOutputs(ctx, r, drop)
+}
+
+// pruneHead deletes what only the head before needed: prune left it.
+func (t *Training) pruneHead(ctx context.Context, before Round) error {
+	drop, err := t.dropper(ctx)
+	if err != nil {
+		return err
+	}
+	links := slices.Concat(before.Validations.Recent, before.Validations.Kept)
+	links = slices.DeleteFunc(links, func(l block.Link) bool { return l == before.After.Params })
+	if !t.checkpoint(before) {
+		a := before.After
+		links = append(links, a.Params, a.M, a.V, a.Update)
+	}
+	return drop(links...)
+}
+
+// dropper returns a function that deletes sets, but for the blocks of those that
+// stay with the head or with the last round. Equal leaves of two sets are one block.
+func (t *Training) dropper(ctx context.Context) (func(...block.Link) error, error) {
+	kept, err := t.sets(ctx, slices.Concat(t.head.stays(), t.last.stays())...)
+	if err != nil {
+		return nil, err
+	}
+	return func(links ...block.Link) error {
+		dropped, err := t.sets(ctx, links...)
+		if err != nil {
+			return err
+		}
+		for c := range dropped { // order-free: all are deleted
+			if kept[c] {
+				continue
+			}
+			if err := t.Store.Delete(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
 }
 
 // pruneOutputs drops the outputs of the units between the last two checkpoints
@@ -66,7 +88,9 @@ func (t *Training) pruneOutputs(ctx context.Context, r Round, drop func(...block
 		}
 		for _, line := range old.Lines {
 			data, err := t.Store.Get(ctx, line.Result.Cid)
-			if err != nil {
+			if errors.Is(err, block.ErrNotFound) {
+				continue // results are not made durable: a power cut took this one
+			} else if err != nil {
 				return fmt.Errorf("result of round %d: %w", old.Number, err)
 			}
 			result, err := unit.ParseResult(data)
@@ -81,26 +105,28 @@ func (t *Training) pruneOutputs(ctx context.Context, r Round, drop func(...block
 	return nil
 }
 
-// blocks calls f for the blocks of a set: its record and the leaves that the
-// record names. It does nothing where the record is not in the store.
-func (t *Training) blocks(ctx context.Context, l block.Link, f func(cid.Cid) error) error {
-	if !l.Defined() {
-		return nil
-	}
-	node, err := t.Store.Get(ctx, l.Cid)
-	if errors.Is(err, block.ErrNotFound) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	links, err := block.Links(node)
-	if err != nil {
-		return err
-	}
-	for _, c := range append(links, l.Cid) {
-		if err := f(c); err != nil {
-			return err
+// sets returns the blocks of sets: their records, and the leaves that the records
+// name. A set whose record is not in the store has none.
+func (t *Training) sets(ctx context.Context, links ...block.Link) (map[cid.Cid]bool, error) {
+	blocks := map[cid.Cid]bool{}
+	for _, l := range links {
+		if !l.Defined() || blocks[l.Cid] {
+			continue
+		}
+		node, err := t.Store.Get(ctx, l.Cid)
+		if errors.Is(err, block.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		leaves, err := block.Links(node)
+		if err != nil {
+			return nil, err
+		}
+		blocks[l.Cid] = true
+		for _, c := range leaves {
+			blocks[c] = true
 		}
 	}
-	return nil
+	return blocks, nil
 }

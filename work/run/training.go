@@ -1,8 +1,12 @@
 package run
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/ipfs/go-cid"
 
@@ -16,6 +20,9 @@ type BlockStore interface {
 	Delete(c cid.Cid) error
 }
 
+// cidOrder is an order in which blocks are made durable: any one, always the same.
+func cidOrder(a, b cid.Cid) int { return bytes.Compare(a.Bytes(), b.Bytes()) }
+
 // Training is a training run in progress.
 type Training struct {
 	Plan  *Plan
@@ -23,14 +30,29 @@ type Training struct {
 	// Crew computes the units, but for those that combine and average: Home
 	// computes these, beside the store that has their inputs.
 	Crew, Home unit.Crew
-	// Done is called with each round when the round's log is stored, before the
-	// blocks that it replaces are deleted. An error of Done ends the run.
+	// Done is called with each round when the round's log is stored. An error of
+	// Done ends the run.
 	Done func(Round, block.Link) error
+	// Keep makes blocks durable, and then notes the log of a round as the head of
+	// the run, durably: blocks are what the run needs to go on after that round,
+	// and those logs that no earlier head led to. What the head before needed is
+	// deleted after Keep. An error of Keep ends the run. Keep is nil where nothing
+	// outlives the process.
+	Keep func(ctx context.Context, head block.Link, blocks []cid.Cid) error
+	// Due reports whether the round is to become the head, which takes time; nil
+	// makes every round the head. A round after which a checkpoint stays, the last
+	// round, and the last one before Run returns are made the head in any case.
+	Due func(Round) bool
+
+	head, last Round            // of the newest head and of the newest round
+	link       block.Link       // the log of last
+	logs       []cid.Cid        // of the rounds after head
+	durable    map[cid.Cid]bool // blocks of the head that this Training made durable
 }
 
 // Run trains from the round after head, or from the beginning when head is zero,
 // to the end of the plan. It returns the log of the last round. A run may be
-// stopped at any moment: run again from the last log that Done was called with,
+// stopped at any moment: run again from the last head that Keep was called with,
 // it ends with the same parameters. Where it cannot go on with a unit's result, the
 // error is a [unit.OutputError] that names the unit: with that unit done again, run
 // again.
@@ -40,36 +62,95 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 		return Round{}, fmt.Errorf("begin run: %w", err)
 	}
 	next := 0
-	var last Round
+	t.head, t.last, t.link = Round{}, Round{}, head
 	if head.Defined() {
-		if last, err = ReadRound(ctx, t.Store, head); err != nil {
+		if t.last, err = ReadRound(ctx, t.Store, head); err != nil {
 			return Round{}, fmt.Errorf("resume run: %w", err)
 		}
-		if last.Run != t.Plan.Link {
-			return Round{}, fmt.Errorf("resume run: log %s is of run %s, not %s", head, last.Run, t.Plan.Link)
+		if t.last.Run != t.Plan.Link {
+			return Round{}, fmt.Errorf("resume run: log %s is of run %s, not %s", head, t.last.Run, t.Plan.Link)
 		}
-		from, next = last.After, int(last.Number)+1
+		from, next = t.last.After, int(t.last.Number)+1
+		t.head = t.last
 	}
 	// The last round has the result: patience may end a run before its plan does.
-	for r := next; !last.Result.Defined(); r++ {
-		begin := Beginning{State: from, Validations: last.Validations, Previous: head}
-		round, err := t.Plan.DoRound(ctx, t.Store, r, begin, t.do)
-		if err != nil {
-			return Round{}, fmt.Errorf("round %d: %w", r, err)
+	for r := next; !t.last.Result.Defined(); r++ {
+		if err := t.round(ctx, r, Beginning{State: from, Validations: t.last.Validations, Previous: t.link}); err != nil {
+			// What was done is not done again.
+			return Round{}, errors.Join(fmt.Errorf("round %d: %w", r, err), t.keep(context.WithoutCancel(ctx)))
 		}
-		link, err := block.PutNode(ctx, t.Store, round)
-		if err != nil {
-			return Round{}, fmt.Errorf("round %d: %w", r, err)
-		}
-		if err := t.Done(round, link); err != nil {
-			return Round{}, fmt.Errorf("round %d: %w", r, err)
-		}
-		if err := t.prune(ctx, round, begin); err != nil {
-			return Round{}, fmt.Errorf("round %d: %w", r, err)
-		}
-		last, head, from = round, link, round.After
+		from = t.last.After
 	}
-	return last, nil
+	return t.last, nil
+}
+
+// round trains one round.
+func (t *Training) round(ctx context.Context, r int, begin Beginning) error {
+	round, err := t.Plan.DoRound(ctx, t.Store, r, begin, t.do)
+	if err != nil {
+		return err
+	}
+	link, err := block.PutNode(ctx, t.Store, round)
+	if err != nil {
+		return err
+	}
+	if err := t.Done(round, link); err != nil {
+		return err
+	}
+	t.last, t.link, t.logs = round, link, append(t.logs, link.Cid)
+	if t.Due == nil || round.Result.Defined() || t.checkpoint(round) || t.Due(round) {
+		if err := t.keep(ctx); err != nil {
+			return err
+		}
+	}
+	return t.prune(ctx, round, begin)
+}
+
+// checkpoint reports whether the state that a round leaves is a checkpoint, one
+// every Config.Checkpoint rounds.
+func (t *Training) checkpoint(r Round) bool { return (r.Number+1)%t.Plan.Run.Config.Checkpoint == 0 }
+
+// keep makes the last round the head, unless it is.
+func (t *Training) keep(ctx context.Context) error {
+	if len(t.logs) == 0 {
+		return nil
+	}
+	logs := t.logs
+	t.logs = nil // also where this fails: it is not tried twice
+	if err := t.secure(ctx, t.link, t.last, logs); err != nil {
+		return err
+	}
+	before := t.head
+	t.head = t.last
+	return t.pruneHead(ctx, before)
+}
+
+// secure has Keep make durable what the run needs after a round, and logs, and note
+// the round's log as the head.
+func (t *Training) secure(ctx context.Context, head block.Link, r Round, logs []cid.Cid) error {
+	if t.Keep == nil {
+		return nil
+	}
+	stays, err := t.sets(ctx, r.stays()...)
+	if err != nil {
+		return err
+	}
+	for _, l := range r.Needs() {
+		if !stays[l.Cid] {
+			return fmt.Errorf("set %s, which the run needs after round %d: %w", l, r.Number, block.ErrNotFound)
+		}
+	}
+	blocks := slices.Clone(logs)
+	for _, c := range slices.SortedFunc(maps.Keys(stays), cidOrder) {
+		if !t.durable[c] {
+			blocks = append(blocks, c)
+		}
+	}
+	if err := t.Keep(ctx, head, blocks); err != nil {
+		return err
+	}
+	t.durable = stays
+	return nil
 }
 
 // do has the units of a phase done, by the crew or at home.
