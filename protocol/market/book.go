@@ -179,19 +179,29 @@ func (b *Book) progress(now time.Time, e UnitProgress) error {
 	if err != nil {
 		return err
 	}
-	if e.DonePPM > 1_000_000 {
-		return protocol.Refuse(protocol.Malformed, "progress of %d parts per million, want at most 1000000", e.DonePPM)
+	if e.DonePPM > Computed {
+		return protocol.Refuse(protocol.Malformed, "progress of %d parts per million, want at most %d", e.DonePPM, Computed)
 	}
 	if e.DonePPM <= l.ppm {
 		return nil
 	}
 	l.ppm, l.at = e.DonePPM, now
-	// A miner slower than estimated keeps the unit while it makes progress, but
-	// not for ever: progress is only a claim.
-	if extended := earlier(now.Add(l.left(now)*3/2), l.issued.Add(MaxLease)); extended.After(l.expires) {
-		l.expires = extended
+	if l.ppm == Computed { // the time of the transfer is unknown
+		l.expires = l.issued.Add(MaxLease)
+	}
+	// A miner slower than estimated keeps its units while it makes progress: this
+	// one, and the units that wait behind it.
+	l.extend(now, l.left(now))
+	for i, left := range l.miner.ends(now) {
+		l.miner.leases[i].extend(now, left)
 	}
 	return nil
+}
+
+// extend moves the end of a lease to 1.5 times the time that the miner still
+// needs. The lease does not last for ever, because progress is only a claim.
+func (l *lease) extend(now time.Time, left time.Duration) {
+	l.expires = later(l.expires, earlier(now.Add(left*3/2), l.issued.Add(MaxLease)))
 }
 
 // finish accepts the first result of a unit and cancels the unit's other leases.

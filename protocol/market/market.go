@@ -67,6 +67,10 @@ type UnitProgress struct {
 	DonePPM uint32 // parts per million
 }
 
+// Computed is the DonePPM of a unit whose result is being fetched. Its lease does
+// not expire during the transfer, except by [MaxLease].
+const Computed = 1_000_000
+
 // UnitDone says that a miner's result of a unit was checked and stored. It
 // counts after the lease has expired, too, if the unit is not done yet.
 type UnitDone struct {
