@@ -34,8 +34,9 @@ type Coordinator struct {
 	Report    Reporter
 }
 
-// Outcome of a run: the model, and what its logs say of it.
-type Outcome struct {
+// TrainingResult is the model of a finished training run, and figures from its
+// logs.
+type TrainingResult struct {
 	Model   block.Link
 	Head    block.Link // the last round's log
 	Last    run.Round
@@ -70,13 +71,13 @@ func Head(dir string) (block.Link, error) {
 
 // Run trains to the end of the plan, from where an earlier Run was stopped,
 // and evaluates the model on the corpus's test sets.
-func (c *Coordinator) Run(ctx context.Context) (*Outcome, error) {
+func (c *Coordinator) Run(ctx context.Context) (*TrainingResult, error) {
 	began := time.Now()
 	head, err := Head(c.Dir)
 	if err != nil {
 		return nil, err
 	}
-	out := &Outcome{Rounds: c.Plan.Rounds(), Head: head}
+	out := &TrainingResult{Rounds: c.Plan.Rounds(), Head: head}
 	done, err := c.count(ctx, head, out)
 	if err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func (c *Coordinator) Run(ctx context.Context) (*Outcome, error) {
 
 // count adds up the rounds that were done before this process began, and returns
 // their number.
-func (c *Coordinator) count(ctx context.Context, head block.Link, out *Outcome) (int, error) {
+func (c *Coordinator) count(ctx context.Context, head block.Link, out *TrainingResult) (int, error) {
 	if !head.Defined() {
 		return 0, nil
 	}
@@ -131,7 +132,7 @@ func (c *Coordinator) count(ctx context.Context, head block.Link, out *Outcome) 
 // crewed is the units of a round that its crew did.
 func crewed(r run.Round) int { return len(r.Lines) + len(r.Valid) + len(r.Translated) }
 
-func (c *Coordinator) round(r run.Round, l block.Link, out *Outcome) {
+func (c *Coordinator) round(r run.Round, l block.Link, out *TrainingResult) {
 	out.Units += crewed(r)
 	out.Tokens += run.Tokens(r.Lines)
 	if c.Committed != nil {
@@ -141,7 +142,7 @@ func (c *Coordinator) round(r run.Round, l block.Link, out *Outcome) {
 }
 
 // test translates the corpus's test sets with the crew and scores them.
-func (c *Coordinator) test(ctx context.Context, out *Outcome) error {
+func (c *Coordinator) test(ctx context.Context, out *TrainingResult) error {
 	tok, err := model.Load(ctx, c.Store, out.Model)
 	if err != nil {
 		return err

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -41,21 +40,6 @@ const (
 	// lookUps is the units looked up at a time; each costs the ledger one proof.
 	lookUps = 64
 )
-
-// UnitsPaid says that the ledger has paid this miner for units.
-type UnitsPaid struct {
-	Units  int    `json:"units,omitempty"`
-	Amount uint64 `json:"amount,omitempty"` // for these units
-	Total  uint64 `json:"total,omitempty"`  // amount since the miner started
-}
-
-// Kind is part of the JSON that programs read.
-func (UnitsPaid) Kind() string { return "paid" }
-
-func (n UnitsPaid) String() string {
-	return fmt.Sprintf("paid %s ALIA for %d units, %s ALIA since the start",
-		protocol.FormatAmount(n.Amount), n.Units, protocol.FormatAmount(n.Total))
-}
 
 // Watch notes a unit whose result a publisher has accepted.
 func (e *Earnings) Watch(unit block.Link) {

@@ -129,7 +129,7 @@ func TestMinerEarns(t *testing.T) {
 			t.Errorf("miner: %v", err)
 		}
 	})
-	v.coordinate(coordinator, t.TempDir()) // every unit is settled when it returns
+	v.coordinate(coordinator, t.TempDir(), nil) // every unit is settled when it returns
 	mu.Lock()
 	settled, err := p.Ledger.Settled(t.Context(), accepted)
 	if err != nil || len(settled) != len(accepted) || len(accepted) == 0 {

@@ -63,7 +63,7 @@ func TestSameBitsCoordinatorStops(t *testing.T) {
 			}
 		}
 		combiner := &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}
-		run, err := node.NewRun(p, plan, dir, combiner, report)
+		run, err := node.NewTraining(p, plan, dir, combiner, report)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,13 +93,56 @@ func TestSameBitsMinersComeAndGo(t *testing.T) {
 	leave := v.miner("miner-1", "portable")
 	var crowd sync.WaitGroup
 	defer crowd.Wait()
+	var done tally
 	crowd.Go(func() {
-		time.Sleep(time.Second)
-		leave()
+		if done.wait(t.Context(), 5) {
+			leave()
+		}
 		v.miner("miner-2", "")
 	})
-	if out := v.coordinate(p, t.TempDir()); out.Model != want {
+	if out := v.coordinate(p, t.TempDir(), done.report); out.Model != want {
 		t.Errorf("the swarm's model is %s, a local run's %s", out.Model, want)
+	}
+}
+
+// tally counts the units that are done, so that others can wait for a number.
+type tally struct {
+	mu    sync.Mutex // guards the fields below
+	units int
+	next  chan struct{} // closed when the next unit is done
+}
+
+func (a *tally) report(n node.Notice) {
+	if _, ok := n.(node.UnitDone); !ok {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.units++
+	if a.next != nil {
+		close(a.next)
+		a.next = nil
+	}
+}
+
+// wait waits until n units are done, or reports false when ctx ends.
+func (a *tally) wait(ctx context.Context, n int) bool {
+	for {
+		a.mu.Lock()
+		if a.units >= n {
+			a.mu.Unlock()
+			return true
+		}
+		if a.next == nil {
+			a.next = make(chan struct{})
+		}
+		next := a.next
+		a.mu.Unlock()
+		select {
+		case <-next:
+		case <-ctx.Done():
+			return false
+		}
 	}
 }
 
@@ -126,21 +169,29 @@ func TestSoakAnyCrew(t *testing.T) {
 			p := v.peer("coordinator")
 			var crowd sync.WaitGroup
 			defer crowd.Wait()
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var done tally
 			kernels := kernel.Names()
 			for i := range 1 + r.IntN(5) {
 				name := fmt.Sprint("miner-", i)
-				come, stay := time.Duration(r.IntN(1500))*time.Millisecond, time.Duration(r.IntN(2000))*time.Millisecond
+				come, stay := r.IntN(20), r.IntN(20) // units of all miners
 				k := kernels[r.IntN(len(kernels))]
+				if i == 0 { // one is there all the time, or the run could not end
+					v.miner(name, k)
+					continue
+				}
 				crowd.Go(func() {
-					time.Sleep(come)
+					if !done.wait(ctx, come) {
+						return
+					}
 					leave := v.miner(name, k)
-					if i > 0 { // one stays, or the run could not end
-						time.Sleep(stay)
+					if done.wait(ctx, come+stay) {
 						leave()
 					}
 				})
 			}
-			if out := v.coordinate(p, t.TempDir()); out.Model != want {
+			if out := v.coordinate(p, t.TempDir(), done.report); out.Model != want {
 				t.Errorf("the model is %s, a local run's %s", out.Model, want)
 			}
 		})
@@ -191,8 +242,8 @@ func TestHostileMiners(t *testing.T) {
 		liar := v.peer(name)
 		go liar.Listen(ctx, nil)
 		liars.Go(func() {
-			if got := lie(ctx, liar, a.attack); got != a.want {
-				t.Errorf("%s: refused with %q, want %q", name, got, a.want)
+			if got, err := lie(ctx, liar, a.attack); err != nil || got != a.want {
+				t.Errorf("%s: refused with %q, %v, want %q", name, got, err, a.want)
 			}
 		})
 	}
@@ -200,23 +251,24 @@ func TestHostileMiners(t *testing.T) {
 		liars.Wait()
 		v.miner("honest", "portable")
 	}()
-	if out := v.coordinate(p, t.TempDir()); out.Model != want {
+	if out := v.coordinate(p, t.TempDir(), nil); out.Model != want {
 		t.Errorf("the model is %s, an honest run's %s", out.Model, want)
 	}
 }
 
 // lie bids on the first offer it hears, answers a ticket falsely, and returns
-// why that was refused.
-func lie(ctx context.Context, p *node.Peer, a attack) protocol.Reason {
-	for ctx.Err() == nil {
-		for _, o := range p.Offers.Open(time.Now()) {
-			if r, err := lieTo(ctx, p, o, a); err == nil {
-				return r
-			}
+// the reason for which the answer was refused.
+func lie(ctx context.Context, p *node.Peer, a attack) (protocol.Reason, error) {
+	for {
+		if open := p.Offers.Open(time.Now()); len(open) > 0 {
+			return lieTo(ctx, p, open[0], a)
 		}
-		time.Sleep(20 * time.Millisecond)
+		select {
+		case <-p.Offers.Changed():
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
 	}
-	return protocol.TimedOut
 }
 
 func lieTo(ctx context.Context, p *node.Peer, o node.Offer, a attack) (protocol.Reason, error) {
@@ -304,7 +356,7 @@ func TestBrokenDevices(t *testing.T) {
 	for name, dev := range broken {
 		stops = append(stops, v.minerOn(name, dev, open()))
 	}
-	if out := v.coordinate(p, t.TempDir()); out.Model != want {
+	if out := v.coordinate(p, t.TempDir(), nil); out.Model != want {
 		t.Errorf("the model is %s, a local run's %s", out.Model, want)
 	}
 	for _, stop := range stops {

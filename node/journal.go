@@ -28,7 +28,6 @@ type Journal struct {
 	entries map[block.Link]*Accepted
 	order   []block.Link
 	pending int
-	changed chan struct{} // closed and replaced at every change
 }
 
 // Accepted is a line of the journal.
@@ -59,7 +58,7 @@ func OpenJournal(path string, net protocol.Net) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	j := &Journal{file: f, entries: map[block.Link]*Accepted{}, changed: make(chan struct{})}
+	j := &Journal{file: f, entries: map[block.Link]*Accepted{}}
 	if err := j.load(net); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("journal %s: %w", path, err)
@@ -161,7 +160,6 @@ func (j *Journal) Add(a Accepted) error {
 		return err
 	}
 	j.insert(a)
-	j.notify()
 	return nil
 }
 
@@ -181,13 +179,7 @@ func (j *Journal) Settle(units []block.Link) error {
 	for _, u := range units {
 		j.settle(u)
 	}
-	j.notify()
 	return nil
-}
-
-func (j *Journal) notify() {
-	close(j.changed)
-	j.changed = make(chan struct{})
 }
 
 // write appends lines and syncs. After a failure the file is cut back to what
@@ -264,13 +256,6 @@ func (j *Journal) Counts() (accepted, pending int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return len(j.order), j.pending
-}
-
-// Changed is closed at the next change of the journal.
-func (j *Journal) Changed() <-chan struct{} {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.changed
 }
 
 // Close closes the file.

@@ -162,8 +162,9 @@ func local(t *testing.T) block.Link {
 	return out.Model
 }
 
-// coordinate trains the tiny run over the network.
-func (v *village) coordinate(p *node.Peer, dir string) *node.Outcome {
+// coordinate trains the tiny run over the network. Unless it is nil, watch is
+// told each notice of the coordinator.
+func (v *village) coordinate(p *node.Peer, dir string, watch node.Reporter) *node.TrainingResult {
 	t := v.t
 	t.Helper()
 	c, cfg := tiny(t)
@@ -175,7 +176,12 @@ func (v *village) coordinate(p *node.Peer, dir string) *node.Outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	run, err := node.NewRun(p, plan, dir, &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}, v.report("coordinator"))
+	report := v.report("coordinator")
+	if watch != nil {
+		logged := report
+		report = func(n node.Notice) { logged(n); watch(n) }
+	}
+	run, err := node.NewTraining(p, plan, dir, &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}, report)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +205,7 @@ func TestSameBitsSwarm(t *testing.T) {
 	p := v.peer("coordinator")
 	v.miner("miner-1", "portable")
 	v.miner("miner-2", "")
-	out := v.coordinate(p, t.TempDir())
+	out := v.coordinate(p, t.TempDir(), nil)
 	if out.Model != want {
 		t.Errorf("the swarm's model is %s, a local run's %s", out.Model, want)
 	}
@@ -249,13 +255,20 @@ func TestSameBitsSwarm(t *testing.T) {
 	if proven, err := client.VerifyReceipt(v.network, data); err != nil || proven.Paid != tr.Paid {
 		t.Errorf("receipt shows %+v, want %d paid: %v", proven, tr.Paid, err)
 	}
-	// What the document did not cost comes back.
+	// The part of the budget that the document did not cost comes back after some
+	// heights; each confirmed transfer is one.
 	var back client.Reclaimed
 	for back.Returned == 0 {
-		if back, err = client.Reclaim(t.Context(), customer.Ledger, customer.Key, customer.Home); err != nil {
+		nonce, err := seller.Send(t.Context(), ledger.Transfer{To: protocol.AccountOf(key("nobody")), Amount: 1})
+		if err == nil {
+			err = seller.Confirm(t.Context(), nonce)
+		}
+		if err == nil {
+			back, err = client.Reclaim(t.Context(), customer.Ledger, customer.Key, customer.Home)
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(100 * time.Millisecond)
 	}
 	held, err := customer.Ledger.Account(t.Context(), me)
 	if err != nil {

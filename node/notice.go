@@ -89,6 +89,12 @@ type Waiting struct {
 	Units int `json:"units,omitempty"` // that wait
 }
 
+// Bidding says that this miner bids for a work.
+type Bidding struct {
+	Work string `json:"work,omitempty"`
+	Text string `json:"text,omitempty"` // what is offered
+}
+
 // UnitProgress says which part of a unit a miner has computed.
 type UnitProgress struct {
 	Miner protocol.Account `json:"miner,omitzero"`
@@ -123,6 +129,13 @@ type UnitsSettled struct {
 	Units int `json:"units,omitempty"`
 }
 
+// UnitsPaid says that the ledger has paid this miner for units.
+type UnitsPaid struct {
+	Units  int    `json:"units,omitempty"`
+	Amount uint64 `json:"amount,omitempty"` // for these units
+	Total  uint64 `json:"total,omitempty"`  // amount since the miner started
+}
+
 // The kinds are part of the JSON that programs read.
 
 func (Ready) Kind() string        { return "ready" }
@@ -132,11 +145,13 @@ func (MinerJoined) Kind() string  { return "joined" }
 func (MinerLeft) Kind() string    { return "left" }
 func (RoundDone) Kind() string    { return "round" }
 func (Waiting) Kind() string      { return "waiting" }
+func (Bidding) Kind() string      { return "bid" }
 func (UnitProgress) Kind() string { return "progress" }
 func (UnitDone) Kind() string     { return "unit" }
 func (Refused) Kind() string      { return "refused" }
 func (MinerIdle) Kind() string    { return "idle" }
 func (UnitsSettled) Kind() string { return "settled" }
+func (UnitsPaid) Kind() string    { return "paid" }
 
 func (n Ready) String() string   { return "ready at " + n.Text }
 func (n Decided) String() string { return n.Text }
@@ -167,6 +182,8 @@ func (n Waiting) String() string {
 	return "waiting: " + n.Text
 }
 
+func (n Bidding) String() string { return "bids for " + n.Text }
+
 func (n UnitProgress) String() string {
 	return fmt.Sprintf("%s unit %s%s: %.0f %% done", n.Task, n.Unit, of(n.Miner), 100*n.Done)
 }
@@ -184,6 +201,11 @@ func (n Refused) String() string {
 
 func (n MinerIdle) String() string    { return "idle: " + n.Text }
 func (n UnitsSettled) String() string { return fmt.Sprintf("%d units settled on the ledger", n.Units) }
+
+func (n UnitsPaid) String() string {
+	return fmt.Sprintf("paid %s ALIA for %d units, %s ALIA since the start",
+		protocol.FormatAmount(n.Amount), n.Units, protocol.FormatAmount(n.Total))
+}
 
 // of names a miner, unless it is the reporting one itself.
 func of(miner protocol.Account) string {
@@ -230,11 +252,13 @@ var notices = map[string]func([]byte) (Notice, error){
 	MinerLeft{}.Kind():    decodeAs[MinerLeft],
 	RoundDone{}.Kind():    decodeAs[RoundDone],
 	Waiting{}.Kind():      decodeAs[Waiting],
+	Bidding{}.Kind():      decodeAs[Bidding],
 	UnitProgress{}.Kind(): decodeAs[UnitProgress],
 	UnitDone{}.Kind():     decodeAs[UnitDone],
 	Refused{}.Kind():      decodeAs[Refused],
 	MinerIdle{}.Kind():    decodeAs[MinerIdle],
 	UnitsSettled{}.Kind(): decodeAs[UnitsSettled],
+	UnitsPaid{}.Kind():    decodeAs[UnitsPaid],
 }
 
 func decodeAs[N Notice](data []byte) (Notice, error) {

@@ -26,11 +26,13 @@ func TestNoticesAsJSON(t *testing.T) {
 		{node.RoundDone{Round: 3, Rounds: 40, Epoch: 1, Loss: 4.5, NLL: 4.25, Valid: 4, BLEU: 12.5, ChrF: 33, Tokens: 900, Seconds: 0.5, Time: 7, Units: 4},
 			`{"event":"round","round":3,"rounds":40,"epoch":1,"loss":4.5,"nll":4.25,"valid":4,"bleu":12.5,"chrf":33,"tokens":900,"seconds":0.5,"time":7,"units":4}`},
 		{node.Waiting{Why: why, Units: 3}, `{"event":"waiting","code":"too-slow","text":"other miners are faster","units":3}`},
+		{node.Bidding{Work: "bafy", Text: "training run"}, `{"event":"bid","work":"bafy","text":"training run"}`},
 		{node.UnitProgress{Miner: miner, Unit: "bafy", Task: "steps", Done: 0.25}, `{"event":"progress","miner":"MINER","unit":"bafy","kind":"steps","done":0.25}`},
 		{node.UnitDone{Miner: miner, Unit: "bafy", Task: "gradient", MFLOP: 9, Seconds: 1.5, Price: 2}, `{"event":"unit","miner":"MINER","unit":"bafy","kind":"gradient","mflop":9,"seconds":1.5,"price":2}`},
 		{node.Refused{Why: why, Miner: miner, Unit: "bafy"}, `{"event":"refused","code":"too-slow","text":"other miners are faster","miner":"MINER","unit":"bafy"}`},
 		{node.MinerIdle{Why: why}, `{"event":"idle","code":"too-slow","text":"other miners are faster"}`},
 		{node.UnitsSettled{Units: 5}, `{"event":"settled","units":5}`},
+		{node.UnitsPaid{Units: 2, Amount: 7, Total: 9}, `{"event":"paid","units":2,"amount":7,"total":9}`},
 		{node.UnitsSettled{}, `{"event":"settled"}`},
 	} {
 		want := strings.ReplaceAll(c.want, "MINER", miner.String())

@@ -82,19 +82,18 @@ func (p *Peer) pull(ctx context.Context, from peer.ID) {
 	if err != nil {
 		p.Log.Debug("offers not pulled", "peer", from, "err", err)
 	}
-	for _, o := range offers {
-		if err := p.hear(o.Type, o.Body); err != nil {
+	for _, e := range offers {
+		if p.Offers.Known(e) {
+			continue
+		}
+		offer, err := p.Offers.Parse(e)
+		if err == nil {
+			err = p.Offers.Add(time.Now(), offer)
+		}
+		if err != nil {
 			p.Log.Debug("offer refused", "peer", from, "err", err)
 		}
 	}
-}
-
-func (p *Peer) hear(t protocol.RecordType, body []byte) error {
-	o, err := p.Offers.Parse(t, body)
-	if err != nil {
-		return err
-	}
-	return p.Offers.Add(time.Now(), o)
 }
 
 // pullEvery is the pause between two rounds of asking all connected peers.
@@ -110,7 +109,13 @@ func (p *Peer) Listen(ctx context.Context, pairs [][2]string) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for topic, t := range topics {
-		sub, err := mesh.Subscribe(p.Mesh, topic, func(data []byte) (Offer, error) { return p.Offers.Parse(t, data) })
+		sub, err := mesh.Subscribe(p.Mesh, topic, func(data []byte) (Offer, error) {
+			o, err := p.Offers.Parse(protocol.EncodedOffer{Type: t, Body: data})
+			if err == nil && o.Topic != topic {
+				err = protocol.Refuse(protocol.Malformed, "an offer for the topic %s on %s", o.Topic, topic)
+			}
+			return o, err
+		})
 		if err != nil {
 			return fmt.Errorf("listen for offers: %w", err)
 		}

@@ -33,7 +33,7 @@ type Manifest struct {
 
 // SaveModel writes the outcome's model as a directory below dir, whole or
 // not at all, and returns its path.
-func SaveModel(ctx context.Context, b block.Blocks, dir string, plan *run.Plan, o *Outcome) (string, error) {
+func SaveModel(ctx context.Context, b block.Blocks, dir string, plan *run.Plan, o *TrainingResult) (string, error) {
 	t, err := model.Load(ctx, b, o.Model)
 	if err != nil {
 		return "", err

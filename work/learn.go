@@ -97,6 +97,7 @@ func (w *Worker) localSteps(ctx context.Context, b block.Blocks, u unit.Unit) (u
 		g, err := engine.Gradient(params, batches, in.key(i))
 		sum.Loss, sum.NLL = sum.Loss+g.Loss, sum.NLL+g.NLL
 		sum.Tokens, sum.Cost = sum.Tokens+g.Tokens, sum.Cost+g.Cost
+		w.progress(i+len(batches), len(in.batches))
 		return g.Grads, err
 	})
 	if err != nil {

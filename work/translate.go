@@ -7,6 +7,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -33,13 +34,34 @@ func (w *Worker) translate(ctx context.Context, b block.Blocks, u unit.Unit) (un
 	}
 	out := unit.Text{Version: 1}
 	var r unit.Result
-	out.Segments, r.Tokens, r.Cost, err = model.TranslateSegments(w.decoder(m), tok, params, in.Segments, u.Decoding)
+	out.Segments, r.Tokens, r.Cost, err = model.TranslateSegments(&stepwise{Engine: w.decoder(m), step: func(done int) error {
+		w.progress(done, len(in.Segments))
+		return ctx.Err()
+	}}, tok, params, in.Segments, u.Decoding)
 	if err != nil {
 		return unit.Result{}, err
 	}
 	l, err := block.PutNode(ctx, b, out)
 	r.Outputs = []block.Link{l}
 	return r, err
+}
+
+// stepwise is an engine that calls step after each group of sentences, with the
+// number of sentences decoded so far. An error of step ends the translation.
+type stepwise struct {
+	model.Engine
+	done int
+	step func(done int) error
+}
+
+// Decode decodes one group of sentences.
+func (s *stepwise) Decode(params *tensor.Set, sources [][]int32, d unit.Decoding) ([][]int32, uint64, error) {
+	targets, cost, err := s.Engine.Decode(params, sources, d)
+	if err != nil {
+		return nil, 0, err
+	}
+	s.done += len(sources)
+	return targets, cost, s.step(s.done)
 }
 
 // tokenizer reads the tokenizer of m.

@@ -44,6 +44,10 @@ var tasks = map[unit.Kind]func(w *Worker, ctx context.Context, b block.Blocks, u
 // from one unit to the next, which makes the next one faster and never changes
 // its result. One goroutine at a time may use it.
 type Worker struct {
+	// Progress, unless nil, is told which part of a unit Do has computed, from 0
+	// to 1, after each local step and after each group of sentences.
+	Progress func(done float64)
+
 	dev        kernel.Device
 	sets       []kept[*tensor.Set]     // by CID
 	engines    []kept[*nmt.Engine]     // to train with, by configuration
@@ -56,6 +60,13 @@ func NewWorker(dev kernel.Device) *Worker { return &Worker{dev: dev} }
 
 // Device is the device that the worker computes on.
 func (w *Worker) Device() kernel.Device { return w.dev }
+
+// progress tells that done of all parts of a unit are computed.
+func (w *Worker) progress(done, all int) {
+	if w.Progress != nil {
+		w.Progress(float64(done) / float64(all))
+	}
+}
 
 // Do computes one unit. The result is a function of the unit alone: every
 // device gives the same bits. Do reads inputs from b and puts outputs there.

@@ -49,7 +49,7 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 		return err
 	}
 	home := &work.Local{Worker: work.NewWorker(dev), Blocks: peer.Store, Clock: milliseconds, Account: peer.Account()}
-	run, err := node.NewRun(peer, plan, dir, home, w.report)
+	run, err := node.NewTraining(peer, plan, dir, home, w.report)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 }
 
 // minersOf counts, from the run's logs, who did how many units, by account.
-func minersOf(ctx context.Context, peer *node.Peer, out *node.Outcome) ([]report.MinerUnits, error) {
+func minersOf(ctx context.Context, peer *node.Peer, out *node.TrainingResult) ([]report.MinerUnits, error) {
 	history, err := run.History(ctx, peer.Store, out.Head)
 	if err != nil {
 		return nil, fmt.Errorf("count units: %w", err)

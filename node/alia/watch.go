@@ -131,7 +131,7 @@ func (w *watch) stopped(ctx context.Context, err error) error {
 
 // sum is the run's result. The processor time of a run is known when this
 // process alone computed it.
-func (w *watch) sum(plan *run.Plan, o *node.Outcome, path string) report.Trained {
+func (w *watch) sum(plan *run.Plan, o *node.TrainingResult, path string) report.Trained {
 	t := report.Trained{
 		Model: o.Model.String(), Run: plan.Link.String(), Rounds: o.Rounds, Units: o.Units,
 		TrainLoss: o.Loss, ValidLoss: o.Valid, Tests: o.Tests, Seconds: o.Seconds,

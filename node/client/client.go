@@ -238,18 +238,17 @@ func (j *job) settled() bool {
 // publish offers the job until every unit is done.
 func (c *Client) publish(ctx context.Context, j *job) ([]unit.Outcome, error) {
 	d := j.document
-	p := &node.Publisher{
+	p := node.NewPublisher(node.PublisherConfig{
 		Peer: c.Peer, Journal: j.journal, Work: j.link, Price: d.Price, Hints: d.Holders, Report: c.report,
-		Topic:    protocol.JobTopic(c.Peer.Net, d.Source, d.Target),
 		Estimate: func(u unit.Unit) uint64 { return j.estimates[u.Index] },
 		Offer: func(seq uint64, addrs []string) protocol.Signed {
 			return &protocol.JobOffer{Job: j.link, Seq: seq, Src: d.Source, Dst: d.Target, Model: d.Model, Price: d.Price, Addrs: addrs}
 		},
-	}
+	})
 	var outcomes []unit.Outcome
 	err := node.Together(ctx, func(ctx context.Context) (err error) {
 		if outcomes, err = p.Do(ctx, j.units); err == nil {
-			p.End() // an interrupted job goes on later: miners must not take it for ended
+			p.End(ctx) // an interrupted job goes on later: miners must not take it for ended
 		}
 		return err
 	}, p.Run)

@@ -1,0 +1,24 @@
+package node
+
+import (
+	"time"
+
+	"github.com/alia-network/alia/protocol/market"
+)
+
+// SetClock gives the miner another clock, and another pause between messages of
+// progress.
+func (m *Miner) SetClock(now func() time.Time, progressEvery time.Duration) {
+	m.now, m.progressEvery = now, progressEvery
+}
+
+// SetClock gives the publisher of a training another clock.
+func (t *Training) SetClock(now func() time.Time) { t.publisher.counter.now = now }
+
+// Tick tells the publisher of a training to look at its clock.
+func (t *Training) Tick() {
+	c := t.publisher.counter
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.apply(market.Tick{})
+}

@@ -1,0 +1,98 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/run"
+	"github.com/alia-network/alia/work/unit"
+)
+
+// Training is a training run over a network: a [Coordinator] whose crew is a
+// [Publisher], and a [Relay] that settles the miners' work on the ledger.
+type Training struct {
+	coordinator *Coordinator
+	publisher   *Publisher
+	relay       *Relay
+	journal     *Journal
+}
+
+// drainTime is how long an interrupted training waits for the ledger.
+const drainTime = 30 * time.Second
+
+// NewTraining prepares the training of a plan by p. dir keeps the run's head and
+// journal; here does the combines in this process.
+func NewTraining(p *Peer, plan *run.Plan, dir string, here unit.Crew, report Reporter) (*Training, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("run: %w", err)
+	}
+	journal, err := OpenJournal(filepath.Join(dir, home.JournalFile), p.Net)
+	if err != nil {
+		return nil, err
+	}
+	t := &Training{journal: journal}
+	t.relay = &Relay{
+		Ledger: p.Ledger, Sender: p.Ledger.Sender(p.Key), Journal: journal,
+		Run: plan.Link, Budget: plan.Budget(), Every: time.Second / 2, Report: report, Log: p.Log,
+	}
+	t.publisher = NewPublisher(PublisherConfig{
+		Peer: p, Journal: journal, Work: plan.Link, Estimate: plan.Estimate, Report: report,
+		Offer: func(seq uint64, addrs []string) protocol.Signed {
+			return &protocol.RunOffer{
+				Run: plan.Link, Seq: seq, Rounds: uint32(plan.Rounds()), Units: plan.Run.Config.Units, Addrs: addrs,
+			}
+		},
+	})
+	t.coordinator = &Coordinator{
+		Dir: dir, Store: p.Store, Plan: plan, Crew: t.publisher, Home: here, Committed: t.relay.Committed, Report: report,
+	}
+	return t, nil
+}
+
+// Train trains to the end of the run. If ctx ends sooner, Train still carries
+// the accepted units to the ledger for up to drainTime. A new process can then
+// continue the run.
+func (t *Training) Train(ctx context.Context) (*TrainingResult, error) {
+	var out *TrainingResult
+	err := Together(ctx, func(ctx context.Context) (err error) {
+		out, err = t.coordinator.Run(ctx)
+		if err == nil {
+			t.publisher.End(ctx)
+		}
+		return err
+	}, t.publisher.Run, t.relay.Carry)
+	if err == nil {
+		return out, nil
+	}
+	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if derr := t.relay.Drain(drain); derr != nil {
+		return nil, fmt.Errorf("%w; %w", err, derr)
+	}
+	return nil, err
+}
+
+// Settle carries to the ledger all accepted units and rounds that are not there
+// yet, however long the ledger cannot be reached. If ctx ends sooner, the rest
+// stays in the journal and is settled when the run is started again.
+func (t *Training) Settle(ctx context.Context) error { return t.relay.Drain(ctx) }
+
+// Pin announces the roots of a finished run in the DHT, so that any node finds
+// the peers that have the run and its model.
+func (t *Training) Pin(ctx context.Context, o *TrainingResult) error {
+	var errs []error
+	for _, l := range []block.Link{t.coordinator.Plan.Link, t.coordinator.Plan.Run.Corpus, o.Model, o.Head} {
+		errs = append(errs, t.publisher.peer.Mesh.Provide(ctx, l.Cid))
+	}
+	return errors.Join(errs...)
+}
+
+// Close closes the run's journal.
+func (t *Training) Close() error { return t.journal.Close() }
