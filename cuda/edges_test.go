@@ -28,16 +28,21 @@ func edges(op kernel.Op) (list []*calls.Dice) {
 			}
 		}
 		for i, table := range [][][4]int32{
-			{{0, 1, 0, 1}}, {{0, 1, 0, 1100}}, {{0, 1100, 0, 1}}, {{3, 2, 5, 2049}}, {{0, 65, 0, 3}}, {{1000, 1, 900, 1}, {1001, 1, 1100, 2}, {1500, 3, 1200, 1}}, many, across,
+			{{0, 1, 0, 1}}, {{0, 1, 0, 1100}}, {{0, 1100, 0, 1}}, {{3, 2, 5, 2049}}, {{0, 65, 0, 3}}, {
+				{1000, 1, 900, 1}, {1001, 1, 1100, 2}, {1500, 3, 1200, 1},
+			}, many, across,
 		} {
-			for j, s := range [][]int{{1, 1}, {1, 33}, {7, 1}, {2, 5}, {1, 3}, {1, 129}} { // heads, and the width of each
+			// heads, and the width of each
+			for j, s := range [][]int{{1, 1}, {1, 33}, {7, 1}, {2, 5}, {1, 3}, {1, 129}} {
 				if (i+j)%trials(3, 1) == 0 {
 					list = append(list, &calls.Dice{Given: s, Table: table})
 				}
 			}
 		}
 	default:
-		for _, s := range [][]int{{1, 1}, {1, long}, {long, 1}, {2, long + 1}, {long + 1, 2}, {3, 5}, {33, 3}, {1, 31}, {31, 1}, {5, 129}} {
+		for _, s := range [][]int{
+			{1, 1}, {1, long}, {long, 1}, {2, long + 1}, {long + 1, 2}, {3, 5}, {33, 3}, {1, 31}, {31, 1}, {5, 129},
+		} {
 			for _, v := range []int{1, 3} {
 				list = append(list, &calls.Dice{Given: []int{s[0], s[1], v, s[0], s[1], 5 * v}})
 			}
@@ -65,8 +70,10 @@ func TestEdgesOfProducts(t *testing.T) {
 	dev, ref := newEmulated(t), reference(t)
 	long := trials(1<<12, 1<<16)
 	for i, s := range []sizes{
-		{1, 1, 1, 0, false}, {1, 1, long, 0, false}, {1, 1, long + 1, 1, false}, {1, long, 1, 0, false}, {long, 1, 1, 0, false}, {17, 1, 3, 0, false}, {1, 3, 5, 0, false}, {16, 65, 4, 0, false},
-		{17, 8448, 1, 0, false}, {8448, 1, 2, 0, false}, {8449, 2, 5, 1, false}, {2, 8449, 31, 0, false}, {65, 64, 12, 0, false},
+		{1, 1, 1, 0, false}, {1, 1, long, 0, false}, {1, 1, long + 1, 1, false}, {1, long, 1, 0, false},
+		{long, 1, 1, 0, false}, {17, 1, 3, 0, false}, {1, 3, 5, 0, false}, {16, 65, 4, 0, false},
+		{17, 8448, 1, 0, false}, {8448, 1, 2, 0, false}, {8449, 2, 5, 1, false}, {2, 8449, 31, 0, false},
+		{65, 64, 12, 0, false},
 	} {
 		for trans := range kernel.Trans(3) {
 			c := s.call(trans)
@@ -121,9 +128,11 @@ func TestFar(t *testing.T) {
 	eachRow(t, func(t *testing.T, op kernel.Op) {
 		n := rows
 		switch op {
-		case kernel.MatMul, kernel.AttnScores, kernel.AttnSoftmax, kernel.AttnSoftmaxGrad, kernel.AttnMix, kernel.AttnMixT, kernel.Attend:
+		case kernel.MatMul, kernel.AttnScores, kernel.AttnSoftmax, kernel.AttnSoftmaxGrad, kernel.AttnMix,
+			kernel.AttnMixT, kernel.Attend:
 			return // products are below, and those of attention in TestFarSentences
-		case kernel.ColSum, kernel.LayerNormGainGrad, kernel.ScatterAdd, kernel.Scatter, kernel.Sum, kernel.Linear8, kernel.Dropout:
+		case kernel.ColSum, kernel.LayerNormGainGrad, kernel.ScatterAdd, kernel.Scatter, kernel.Sum,
+			kernel.Linear8, kernel.Dropout:
 			return // a block goes through all rows, or there are fewer, or where elements are matters
 		case kernel.AddBias, kernel.Embed, kernel.Gather, kernel.CrossEntropyGrad, kernel.TopK:
 			n = 1 // a block's
@@ -174,7 +183,10 @@ func TestFar(t *testing.T) {
 
 // farSame runs the last block of far, whose tensors end with c's, or all blocks of
 // a sentence.
-func farSame(t *testing.T, dev *emulated, ref kernel.Device, launcher func(*kernel.Call) ([]Launch, error), c, far *kernel.Call) {
+func farSame(
+	t *testing.T, dev *emulated, ref kernel.Device, launcher func(*kernel.Call) ([]Launch, error),
+	c, far *kernel.Call,
+) {
 	t.Helper()
 	out, err := kernel.Infer(far.Op, far.Attr, far.In)
 	if err != nil {
@@ -193,7 +205,8 @@ func farSame(t *testing.T, dev *emulated, ref kernel.Device, launcher func(*kern
 			base := (first + uint64(i)) << 44
 			for _, p := range tails(&small[i], &large[i]) {
 				from, n := p.at*elementSize(&small[i]), p.n*elementSize(&small[i])
-				if err := mem.Map(base+p.far*uint64(elementSize(&small[i])), encode(&held[i])[from:from+n]); err != nil {
+				if err := mem.Map(base+p.far*uint64(elementSize(&small[i])),
+					encode(&held[i])[from:from+n]); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -260,7 +273,11 @@ func TestFarSentences(t *testing.T) {
 		far  []int // inputs
 		move []int // columns of the table
 	}{
-		{kernel.AttnScores, []int{0, 1}, []int{0, 2}}, {kernel.AttnMix, []int{1}, []int{2}}, {kernel.AttnMixT, []int{1}, []int{0}}, {kernel.Attend, []int{1, 2}, []int{2}},
+		{
+			kernel.AttnScores, []int{0, 1}, []int{0, 2},
+		}, {kernel.AttnMix, []int{1}, []int{2}}, {kernel.AttnMixT, []int{1}, []int{0}}, {
+			kernel.Attend, []int{1, 2}, []int{2},
+		},
 	} {
 		c := (&calls.Dice{Seed: uint32(x.op), Given: []int{1, 5}, Table: [][4]int32{{0, 3, 0, 2}}}).Call(x.op)
 		far := c

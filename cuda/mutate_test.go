@@ -82,10 +82,13 @@ func mutants(module, text string) []mutant {
 // others are opcodes for opcodes, by their first part, and of comparisons.
 var (
 	others = map[string]string{
-		"add": "sub", "sub": "add", "and": "or", "or": "and", "xor": "or", "shl": "shr", "shr": "shl", "min": "max", "max": "min",
+		"add": "sub", "sub": "add", "and": "or", "or": "and", "xor": "or", "shl": "shr", "shr": "shl",
+		"min": "max", "max": "min",
 		"mul": "add", "neg": "mov", "not": "mov", "sqrt": "neg", "popc": "not",
 	}
-	bounds    = map[string]string{"lt": "le", "le": "lt", "gt": "ge", "ge": "gt", "eq": "ne", "ne": "eq", "ltu": "leu", "leu": "ltu"}
+	bounds = map[string]string{
+		"lt": "le", "le": "lt", "gt": "ge", "ge": "gt", "eq": "ne", "ne": "eq", "ltu": "leu", "leu": "ltu",
+	}
 	opposites = map[string]string{"lt": "ge", "le": "gt", "gt": "le", "ge": "lt", "ltu": "ge", "leu": "gt"}
 )
 
@@ -113,7 +116,9 @@ func faults(s statement) []string {
 		add(s.swap(1, 2))
 	case "fma":
 		add(s.swap(2, 3))
-		list = append(list, fmt.Sprintf("{ .reg .f32 tmp; mul.rn.f32 tmp, %s, %s; add.rn.f32 %s, tmp, %s; }", s.args[1], s.args[2], s.args[0], s.args[3]))
+		list = append(list,
+			fmt.Sprintf("{ .reg .f32 tmp; mul.rn.f32 tmp, %s, %s; add.rn.f32 %s, tmp, %s; }", s.args[1], s.args[2],
+				s.args[0], s.args[3]))
 	case "mad":
 		add(s.swap(2, 3))
 	case "cvt":

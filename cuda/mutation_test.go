@@ -37,7 +37,8 @@ func trialsOf(t *testing.T) map[string][]trial {
 	for op := kernel.Op(1); int(op) < len(kernel.Ops); op++ {
 		for i := range 14 {
 			if op != kernel.MatMul && launchers[op] != nil {
-				add((&calls.Dice{Seed: uint32(op)<<16 + uint32(i), Wild: i%4 == 3, Still: i%7 == 6}).Call(op), i%2, Launches)
+				add((&calls.Dice{Seed: uint32(op)<<16 + uint32(i), Wild: i%4 == 3, Still: i%7 == 6}).Call(op), i%2,
+					Launches)
 			}
 		}
 	}
@@ -50,7 +51,8 @@ func trialsOf(t *testing.T) map[string][]trial {
 		}
 	}
 	for _, list := range all { // cheap ones first, since most faults show in any
-		slices.SortStableFunc(list, func(x, y trial) int { return cmp.Compare(kernel.Cost(&x.call), kernel.Cost(&y.call)) })
+		slices.SortStableFunc(list,
+			func(x, y trial) int { return cmp.Compare(kernel.Cost(&x.call), kernel.Cost(&y.call)) })
 	}
 	return all
 }
@@ -64,9 +66,12 @@ var products = func() (list []attempt) {
 		{module: "matmul128", down: 128, across: 128, threads: 256},
 	} {
 		for _, s := range []sizes{
-			{1, 1, 1, 0, false}, {2, 2, 1, 0, false}, {3, 7, 2, 1, false}, {5, 6, 11, 0, true}, {33, 34, 1, 0, false}, {34, 35, 1, 1, false},
-			{35, 37, 1, 0, false}, {66, 67, 1, 0, false}, {67, 65, 1, 1, false}, {69, 70, 1, 0, false}, {98, 97, 1, 1, false}, {99, 98, 1, 0, false},
-			{97, 99, 1, 0, false}, {68, 64, 24, 0, false}, {9, 36, 3, 0, false}, {70, 100, 2, 0, false}, {13, 66, 33, 0, false}, {9, 67, 64, 1, false}, {132, 128, 16, 0, false}, {127, 130, 17, 1, false},
+			{1, 1, 1, 0, false}, {2, 2, 1, 0, false}, {3, 7, 2, 1, false}, {5, 6, 11, 0, true},
+			{33, 34, 1, 0, false}, {34, 35, 1, 1, false},
+			{35, 37, 1, 0, false}, {66, 67, 1, 0, false}, {67, 65, 1, 1, false}, {69, 70, 1, 0, false},
+			{98, 97, 1, 1, false}, {99, 98, 1, 0, false},
+			{97, 99, 1, 0, false}, {68, 64, 24, 0, false}, {9, 36, 3, 0, false}, {70, 100, 2, 0, false},
+			{13, 66, 33, 0, false}, {9, 67, 64, 1, false}, {132, 128, 16, 0, false}, {127, 130, 17, 1, false},
 		} {
 			tiles.sizes = s
 			list = append(list, tiles)
@@ -97,7 +102,9 @@ func (s sizes) call(trans kernel.Trans) kernel.Call {
 	if trans == kernel.NT {
 		b[0], b[1] = b[1], b[0]
 	}
-	c := kernel.Call{Op: kernel.MatMul, Attr: kernel.Attr{Trans: trans}, In: []kernel.Tensor{d.Floats(a...), d.Floats(b...)}}
+	c := kernel.Call{
+		Op: kernel.MatMul, Attr: kernel.Attr{Trans: trans}, In: []kernel.Tensor{d.Floats(a...), d.Floats(b...)},
+	}
 	calls.Allocate(&c)
 	return c
 }
@@ -160,7 +167,8 @@ func TestMutations(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d of %d planted faults caught, %.1f %%", planted-missed, planted, 100*float64(planted-missed)/float64(planted))
+	t.Logf("%d of %d planted faults caught, %.1f %%", planted-missed, planted,
+		100*float64(planted-missed)/float64(planted))
 	if planted < 100 || 10*missed > planted {
 		t.Errorf("%d of %d planted faults are not caught, at most one of ten may be", missed, planted)
 	}

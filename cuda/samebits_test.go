@@ -42,7 +42,10 @@ func TestSameBits(t *testing.T) {
 // on products with ragged edges, and K of a step, of whole ones and of a tail.
 func TestSameBitsTiles(t *testing.T) {
 	dev, ref := newEmulated(t), reference(t)
-	sizes := [][3]int{{1, 1, 1}, {3, 70, 8}, {64, 64, 16}, {65, 63, 9}, {128, 128, 7}, {129, 68, 24}, {130, 132, 33}, {36, 140, 520}}
+	sizes := [][3]int{
+		{1, 1, 1}, {3, 70, 8}, {64, 64, 16}, {65, 63, 9}, {128, 128, 7}, {129, 68, 24}, {130, 132, 33},
+		{36, 140, 520},
+	}
 	for _, tiles := range []struct {
 		module                string
 		down, across, threads int
@@ -60,7 +63,10 @@ func TestSameBitsTiles(t *testing.T) {
 				if trans == kernel.NT {
 					b[0], b[1] = b[1], b[0]
 				}
-				c := kernel.Call{Op: kernel.MatMul, Attr: kernel.Attr{Trans: trans}, In: []kernel.Tensor{d.Floats(a...), d.Floats(b...)}}
+				c := kernel.Call{
+					Op: kernel.MatMul, Attr: kernel.Attr{Trans: trans},
+					In: []kernel.Tensor{d.Floats(a...), d.Floats(b...)},
+				}
 				calls.Allocate(&c)
 				want := calls.Clone(&c, nil)
 				ref.Do(&want)

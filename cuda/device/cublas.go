@@ -94,7 +94,8 @@ func (d *Device) CuBLAS(n int) (library string, gflops float64, err error) {
 		one, zero, size := float32(1), float32(0), int32(n)
 		for range 10 {
 			began := time.Now()
-			if r := f.sgemm(handle, 0, 0, size, size, size, &one, at[0], size, at[1], size, &zero, at[2], size); r != 0 {
+			if r := f.sgemm(handle, 0, 0, size, size, size, &one, at[0], size, at[1], size, &zero, at[2],
+				size); r != 0 {
 				return fmt.Errorf("%s does not multiply: %d", library, r)
 			}
 			if err := cu.Synchronize(); err != nil {

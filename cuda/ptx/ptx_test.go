@@ -79,28 +79,64 @@ func TestTraps(t *testing.T) {
 		blocks, threads uint32
 		want            string
 	}{
-		"beyond an allocation":       {"ld.global.f32 %f1, [%rd4+4];", 1, 32, "thread [31 0 0]: `ld.global.f32 %f1, [%rd4+4]` at"},
-		"before an allocation":       {"st.global.f32 [%rd5+-4], 0f00000000;", 1, 32, "outside of every allocation"},
-		"not aligned":                {"ld.global.f32 %f1, [%rd4+2];", 1, 32, "not aligned to 4 bytes"},
-		"vector not aligned":         {"ld.global.v2.f32 {%f1, %f2}, [%rd4];", 1, 32, "thread [1 0 0]"},
-		"never written":              {"ld.global.f32 %f1, [%rd5];", 1, 32, "reads memory that was never written"},
-		"shared never written":       {"ld.shared.f32 %f1, [%rd7];", 1, 32, "reads memory that was never written"},
-		"beyond shared":              {"st.shared.f32 [%rd7+252], 0f00000000;", 1, 32, "thread [1 0 0]"},
-		"register never written":     {"add.s32 %r3, %r1, %r4;", 1, 32, "reads a register that was never written"},
-		"predicate never written":    {"@%p1 st.global.f32 [%rd5], 0f00000000;", 1, 32, "reads a register that was never written"},
-		"written by some lanes only": {"setp.lt.u32 %p1, %r1, 7; @%p1 mov.u32 %r3, 1; st.global.u32 [%rd5], %r3;", 1, 32, "thread [7 0 0]"},
-		"two threads write":          {"st.global.f32 [%rd2], 0f00000000;", 1, 32, "writes memory that thread 0 of the block wrote, without a barrier"},
-		"two blocks write":           {"st.global.f32 [%rd5], 0f00000000;", 2, 32, "writes memory that another block wrote"},
-		"reads what a block wrote":   {"st.global.f32 [%rd5], 0f00000000; ld.global.f32 %f1, [%rd5];", 2, 32, "another block"},
-		"writes what a block read":   {"ld.global.f32 %f1, [%rd1]; setp.ne.s32 %p1, %r2, 2; @%p1 ret; setp.ne.s32 %p1, %r1, 0; @%p1 ret; st.global.f32 [%rd1], %f1;", 3, 32, "writes memory that another block read"},
-		"missing barrier":            {"st.shared.u32 [%rd7], %r1; and.b32 %r3, %r1, 31; mul.wide.u32 %rd8, %r3, 4; add.s64 %rd9, %rd6, %rd8; ld.shared.u32 %r4, [%rd9];", 1, 64, "reads memory that thread 0 of the block wrote, without a barrier between"},
-		"missing second barrier":     {"st.shared.u32 [%rd7], %r1; bar.sync 0; ld.shared.u32 %r4, [%rd6]; st.shared.u32 [%rd7], %r4;", 1, 64, "without a barrier between"},
-		"barrier of some threads":    {"setp.lt.u32 %p1, %r1, 7; @%p1 bra $L; bar.sync 0; $L: mov.u32 %r3, 1;", 1, 32, "not all threads of the warp reach"},
-		"barrier after a return":     {"setp.lt.u32 %p1, %r1, 7; @%p1 ret; bar.sync 0;", 1, 32, "not all threads of the warp reach"},
-		"barrier of some warps":      {"setp.lt.u32 %p1, %r1, 32; @%p1 bra $L; bar.sync 0; $L: mov.u32 %r3, 1;", 1, 64, "not all warps of the block reach"},
-		"exchange of some lanes":     {"setp.lt.u32 %p1, %r1, 7; @%p1 shfl.sync.down.b32 %r3, %r1, 1, 31, -1;", 1, 32, "not all lanes it names reach"},
-		"vote of some lanes":         {"setp.lt.u32 %p1, %r1, 7; @%p1 vote.sync.ballot.b32 %r3, %p1, -1;", 1, 32, "not all lanes it names reach"},
-		"no end":                     {"$L: add.s32 %r3, %r1, 1; bra $L;", 1, 32, "does not end"},
+		"beyond an allocation": {
+			"ld.global.f32 %f1, [%rd4+4];", 1, 32, "thread [31 0 0]: `ld.global.f32 %f1, [%rd4+4]` at",
+		},
+		"before an allocation":   {"st.global.f32 [%rd5+-4], 0f00000000;", 1, 32, "outside of every allocation"},
+		"not aligned":            {"ld.global.f32 %f1, [%rd4+2];", 1, 32, "not aligned to 4 bytes"},
+		"vector not aligned":     {"ld.global.v2.f32 {%f1, %f2}, [%rd4];", 1, 32, "thread [1 0 0]"},
+		"never written":          {"ld.global.f32 %f1, [%rd5];", 1, 32, "reads memory that was never written"},
+		"shared never written":   {"ld.shared.f32 %f1, [%rd7];", 1, 32, "reads memory that was never written"},
+		"beyond shared":          {"st.shared.f32 [%rd7+252], 0f00000000;", 1, 32, "thread [1 0 0]"},
+		"register never written": {"add.s32 %r3, %r1, %r4;", 1, 32, "reads a register that was never written"},
+		"predicate never written": {
+			"@%p1 st.global.f32 [%rd5], 0f00000000;", 1, 32, "reads a register that was never written",
+		},
+		"written by some lanes only": {
+			"setp.lt.u32 %p1, %r1, 7; @%p1 mov.u32 %r3, 1; st.global.u32 [%rd5], %r3;", 1, 32, "thread [7 0 0]",
+		},
+		"two threads write": {
+			"st.global.f32 [%rd2], 0f00000000;", 1, 32,
+			"writes memory that thread 0 of the block wrote, without a barrier",
+		},
+		"two blocks write": {
+			"st.global.f32 [%rd5], 0f00000000;", 2, 32, "writes memory that another block wrote",
+		},
+		"reads what a block wrote": {
+			"st.global.f32 [%rd5], 0f00000000; ld.global.f32 %f1, [%rd5];", 2, 32, "another block",
+		},
+		"writes what a block read": {
+			"ld.global.f32 %f1, [%rd1]; setp.ne.s32 %p1, %r2, 2; @%p1 ret; setp.ne.s32 %p1, %r1, 0; @%p1 ret; st.global.f32 [%rd1], %f1;",
+			3, 32, "writes memory that another block read",
+		},
+		"missing barrier": {
+			"st.shared.u32 [%rd7], %r1; and.b32 %r3, %r1, 31; mul.wide.u32 %rd8, %r3, 4; add.s64 %rd9, %rd6, %rd8; ld.shared.u32 %r4, [%rd9];",
+			1, 64, "reads memory that thread 0 of the block wrote, without a barrier between",
+		},
+		"missing second barrier": {
+			"st.shared.u32 [%rd7], %r1; bar.sync 0; ld.shared.u32 %r4, [%rd6]; st.shared.u32 [%rd7], %r4;", 1, 64,
+			"without a barrier between",
+		},
+		"barrier of some threads": {
+			"setp.lt.u32 %p1, %r1, 7; @%p1 bra $L; bar.sync 0; $L: mov.u32 %r3, 1;", 1, 32,
+			"not all threads of the warp reach",
+		},
+		"barrier after a return": {
+			"setp.lt.u32 %p1, %r1, 7; @%p1 ret; bar.sync 0;", 1, 32, "not all threads of the warp reach",
+		},
+		"barrier of some warps": {
+			"setp.lt.u32 %p1, %r1, 32; @%p1 bra $L; bar.sync 0; $L: mov.u32 %r3, 1;", 1, 64,
+			"not all warps of the block reach",
+		},
+		"exchange of some lanes": {
+			"setp.lt.u32 %p1, %r1, 7; @%p1 shfl.sync.down.b32 %r3, %r1, 1, 31, -1;", 1, 32,
+			"not all lanes it names reach",
+		},
+		"vote of some lanes": {
+			"setp.lt.u32 %p1, %r1, 7; @%p1 vote.sync.ballot.b32 %r3, %p1, -1;", 1, 32,
+			"not all lanes it names reach",
+		},
+		"no end": {"$L: add.s32 %r3, %r1, 1; bra $L;", 1, 32, "does not end"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := launch(t, c.body, c.blocks, c.threads)
@@ -176,7 +212,8 @@ func TestRuns(t *testing.T) {
 func TestArithmetic(t *testing.T) {
 	nan := uint32(0x7fc00000)
 	for instruction, want := range map[string]uint32{
-		"fma.rn.f32 %f1, 0f3F800001, 0f3F800001, 0fBF800002":                                  0x28800000, // 2^-46, lost by two roundings
+		// 2^-46, lost by two roundings
+		"fma.rn.f32 %f1, 0f3F800001, 0f3F800001, 0fBF800002":                                  0x28800000,
 		"mul.rn.f32 %f1, 0f00800000, 0f3F000000":                                              0x00400000,
 		"add.rn.f32 %f1, 0f00000001, 0f80000001":                                              0,
 		"div.rn.f32 %f1, 0f3F800000, 0f40400000":                                              0x3eaaaaab,
@@ -292,7 +329,8 @@ func TestLaunchBlock(t *testing.T) {
 	if err != nil || binary.LittleEndian.Uint32(b) != math.MaxInt32-1 {
 		t.Errorf("the block was %v, error %v", b, err)
 	}
-	if err := m.Kernel("k").LaunchBlock(mem, grid, block, [3]uint32{0, 1, 0}, params, 0); err == nil || !strings.Contains(err.Error(), "is not in the grid") {
+	if err := m.Kernel("k").LaunchBlock(mem, grid, block, [3]uint32{0, 1, 0}, params, 0); err == nil ||
+		!strings.Contains(err.Error(), "is not in the grid") {
 		t.Errorf("a block beyond the grid: %v", err)
 	}
 }
@@ -359,7 +397,8 @@ func FuzzParse(f *testing.F) {
 				t.Fatal(err)
 			}
 			var fault *Trap
-			if err := k.Launch(mem, [3]uint32{2, 1, 1}, [3]uint32{64, 1, 1}, params, 10000); err != nil && !errors.As(err, &fault) {
+			if err := k.Launch(mem, [3]uint32{2, 1, 1}, [3]uint32{64, 1, 1}, params, 10000); err != nil &&
+				!errors.As(err, &fault) {
 				t.Errorf("launch: %v", err)
 			}
 		}

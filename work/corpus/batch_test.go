@@ -68,7 +68,9 @@ func TestBatchesGolden(t *testing.T) {
 // TestStream compares with the published first outputs of SplitMix64 for the
 // seed 1234567, which is the state a stream starts from.
 func TestStream(t *testing.T) {
-	want := []uint64{6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821}
+	want := []uint64{
+		6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821,
+	}
 	for n, w := range want {
 		if got := mix(1234567 + uint64(n+1)*gamma); got != w {
 			t.Errorf("output %d is %d, want %d", n, got, w)

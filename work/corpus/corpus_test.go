@@ -29,10 +29,13 @@ func TestClean(t *testing.T) {
 	if got, want := report.String(), "10 pairs: 3 kept, 2 empty, 1 too long, 1 lopsided, 2 held out, 1 duplicate"; got != want {
 		t.Errorf("report %q, want %q", got, want)
 	}
-	if want := []Pair{{"One dog", "Ein Hund"}, {"One dog", "ein Hund"}, {"Müde", "müde"}}; !slices.Equal(c.Train, want) {
+	if want := []Pair{
+		{"One dog", "Ein Hund"}, {"One dog", "ein Hund"}, {"Müde", "müde"},
+	}; !slices.Equal(c.Train, want) {
 		t.Errorf("kept %q, want %q", c.Train, want)
 	}
-	if len(c.Valid) != 2 || len(c.Tests[0].Pairs) != 2 || c.Valid[0].Source != "held" || c.Tests[0].Pairs[0].Target != "geprüft" {
+	if len(c.Valid) != 2 || len(c.Tests[0].Pairs) != 2 || c.Valid[0].Source != "held" ||
+		c.Tests[0].Pairs[0].Target != "geprüft" {
 		t.Errorf("held out: %q, %q", c.Valid, c.Tests)
 	}
 	if again := c.Clean(); again.Kept() != 3 {
@@ -68,8 +71,10 @@ func TestRealText(t *testing.T) {
 			tests = append(tests, s.Name)
 		}
 		report := corpus.Clean().String()
-		if corpus.Target != "de" || len(corpus.Valid) != c.valid || !slices.Equal(tests, c.tests) || report != c.report {
-			t.Errorf("%s: into %s, %d validation pairs, tests %v, %s", c.name, corpus.Target, len(corpus.Valid), tests, report)
+		if corpus.Target != "de" || len(corpus.Valid) != c.valid || !slices.Equal(tests, c.tests) ||
+			report != c.report {
+			t.Errorf("%s: into %s, %d validation pairs, tests %v, %s", c.name, corpus.Target, len(corpus.Valid),
+				tests, report)
 		}
 		tok, err := text.Train(Lines(corpus.Train), 6000)
 		if err != nil {

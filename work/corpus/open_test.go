@@ -53,8 +53,10 @@ func TestOpenDirectory(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got.Source != "en" || got.Target != "de" ||
-			!slices.Equal(got.Train, []Pair{{"one", "eins"}, {"two", "zwei"}}) || !slices.Equal(got.Valid, []Pair{{"three", "drei"}}) ||
-			len(got.Tests) != 2 || got.Tests[0].Name != "test_a" || !slices.Equal(got.Tests[1].Pairs, []Pair{{"four", "vier"}}) {
+			!slices.Equal(got.Train,
+				[]Pair{{"one", "eins"}, {"two", "zwei"}}) || !slices.Equal(got.Valid, []Pair{{"three", "drei"}}) ||
+			len(got.Tests) != 2 || got.Tests[0].Name != "test_a" || !slices.Equal(got.Tests[1].Pairs,
+			[]Pair{{"four", "vier"}}) {
 			t.Errorf("%v: got %q", c, got)
 		}
 	}
@@ -93,32 +95,86 @@ func TestOpenErrors(t *testing.T) {
 		src, tgt      string
 		want, another string
 	}{
-		"missing":   {nil, "absent", "en", "de", "no such file", "absent"},
-		"nothing":   {nil, "", "en", "de", "has no train.LANGUAGE and no train.LANGUAGE.gz", ""},
-		"empty":     {map[string]string{"train.en": "", "train.de": ""}, "", "en", "de", "train.en and ", "are empty"},
-		"counts":    {map[string]string{"train.en": "a\nb\n", "train.de": "a\n"}, "", "en", "de", "train.en has 2 lines", "train.de has 1"},
-		"utf8":      {map[string]string{"train.en": "a\nb\xff\n", "train.de": "a\nb\n"}, "", "en", "de", "train.en: line 2 is not UTF-8", ""},
-		"long":      {map[string]string{"train.en": "a\n" + long, "train.de": "a\nb\n"}, "", "en", "de", "train.en: line 2 is longer than 65536 bytes", ""},
-		"longer":    {map[string]string{"train.en": "a\n" + long + long, "train.de": "a\nb\n"}, "", "en", "de", "line 2 is longer than 65536 bytes", ""},
-		"cut":       {map[string]string{"train.en.gz": "raw " + string(cut[:len(cut)/2]), "train.de": "a\n"}, "", "en", "de", "train.en.gz: the file is cut short", ""},
-		"no gzip":   {map[string]string{"train.en.gz": "raw plain text", "train.de": "a\n"}, "", "en", "de", "train.en.gz: gzip: invalid header", ""},
-		"gz0":       {map[string]string{"train.en.gz": "raw ", "train.de": "a\n"}, "", "en", "de", "train.en.gz: the file is cut short", ""},
-		"sum":       {map[string]string{"train.en.gz": "raw " + string(broken), "train.de": "a\n"}, "", "en", "de", "train.en.gz: gzip: invalid checksum", ""},
-		"twice":     {map[string]string{"train.en": "a\n", "train.en.gz": "a\n", "train.de": "a\n"}, "", "en", "de", "delete one of them", "train.en.gz"},
-		"neither":   {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "", "", "has the languages de, en: name the source and the target language", ""},
-		"three":     {map[string]string{"train.en": "a\n", "train.de": "a\n", "train.fr": "a\n"}, "", "en", "", "has the languages de, en, fr: name the", ""},
-		"unknown":   {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "fr", "has no train.fr: its languages are de, en", ""},
-		"same":      {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "en", "source and target language are both en", ""},
-		"one":       {map[string]string{"train.en": "a\n"}, "", "en", "", "has the languages en: name the", ""},
-		"test":      {map[string]string{"train.en": "a\n", "train.de": "a\n", "test.en": "a\n"}, "", "en", "de", "must have both test.en and test.de", ""},
-		"few":       {map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "de", "has no training pair left after 1 were held out", ""},
-		"columns":   {map[string]string{"x.en-de.tsv": "a\tb\nc\n"}, "x.en-de.tsv", "", "", "x.en-de.tsv: line 2 is not two columns", ""},
-		"3 cols":    {map[string]string{"x.en-de.tsv": "a\tb\tc\n"}, "x.en-de.tsv", "", "", "line 1 is not two columns", ""},
-		"tsv lang":  {map[string]string{"x.tsv": "a\tb\n"}, "x.tsv", "en", "", "x.tsv: name the source and the target language", ""},
+		"missing": {nil, "absent", "en", "de", "no such file", "absent"},
+		"nothing": {nil, "", "en", "de", "has no train.LANGUAGE and no train.LANGUAGE.gz", ""},
+		"empty":   {map[string]string{"train.en": "", "train.de": ""}, "", "en", "de", "train.en and ", "are empty"},
+		"counts": {
+			map[string]string{"train.en": "a\nb\n", "train.de": "a\n"}, "", "en", "de", "train.en has 2 lines",
+			"train.de has 1",
+		},
+		"utf8": {
+			map[string]string{"train.en": "a\nb\xff\n", "train.de": "a\nb\n"}, "", "en", "de",
+			"train.en: line 2 is not UTF-8", "",
+		},
+		"long": {
+			map[string]string{"train.en": "a\n" + long, "train.de": "a\nb\n"}, "", "en", "de",
+			"train.en: line 2 is longer than 65536 bytes", "",
+		},
+		"longer": {
+			map[string]string{"train.en": "a\n" + long + long, "train.de": "a\nb\n"}, "", "en", "de",
+			"line 2 is longer than 65536 bytes", "",
+		},
+		"cut": {
+			map[string]string{"train.en.gz": "raw " + string(cut[:len(cut)/2]), "train.de": "a\n"}, "", "en", "de",
+			"train.en.gz: the file is cut short", "",
+		},
+		"no gzip": {
+			map[string]string{"train.en.gz": "raw plain text", "train.de": "a\n"}, "", "en", "de",
+			"train.en.gz: gzip: invalid header", "",
+		},
+		"gz0": {
+			map[string]string{"train.en.gz": "raw ", "train.de": "a\n"}, "", "en", "de",
+			"train.en.gz: the file is cut short", "",
+		},
+		"sum": {
+			map[string]string{"train.en.gz": "raw " + string(broken), "train.de": "a\n"}, "", "en", "de",
+			"train.en.gz: gzip: invalid checksum", "",
+		},
+		"twice": {
+			map[string]string{"train.en": "a\n", "train.en.gz": "a\n", "train.de": "a\n"}, "", "en", "de",
+			"delete one of them", "train.en.gz",
+		},
+		"neither": {
+			map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "", "",
+			"has the languages de, en: name the source and the target language", "",
+		},
+		"three": {
+			map[string]string{"train.en": "a\n", "train.de": "a\n", "train.fr": "a\n"}, "", "en", "",
+			"has the languages de, en, fr: name the", "",
+		},
+		"unknown": {
+			map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "fr",
+			"has no train.fr: its languages are de, en", "",
+		},
+		"same": {
+			map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "en",
+			"source and target language are both en", "",
+		},
+		"one": {map[string]string{"train.en": "a\n"}, "", "en", "", "has the languages en: name the", ""},
+		"test": {
+			map[string]string{"train.en": "a\n", "train.de": "a\n", "test.en": "a\n"}, "", "en", "de",
+			"must have both test.en and test.de", "",
+		},
+		"few": {
+			map[string]string{"train.en": "a\n", "train.de": "a\n"}, "", "en", "de",
+			"has no training pair left after 1 were held out", "",
+		},
+		"columns": {
+			map[string]string{"x.en-de.tsv": "a\tb\nc\n"}, "x.en-de.tsv", "", "",
+			"x.en-de.tsv: line 2 is not two columns", "",
+		},
+		"3 cols": {
+			map[string]string{"x.en-de.tsv": "a\tb\tc\n"}, "x.en-de.tsv", "", "", "line 1 is not two columns", "",
+		},
+		"tsv lang": {
+			map[string]string{"x.tsv": "a\tb\n"}, "x.tsv", "en", "",
+			"x.tsv: name the source and the target language", "",
+		},
 		"tsv empty": {map[string]string{"x.en-de.tsv": ""}, "x.en-de.tsv", "", "", "x.en-de.tsv is empty", ""},
 	} {
 		_, err := Open(filepath.Join(write(t, c.files), c.open), c.src, c.tgt)
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.another) || !strings.HasPrefix(err.Error(), "open corpus: ") {
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.another) ||
+			!strings.HasPrefix(err.Error(), "open corpus: ") {
 			t.Errorf("%s: got error %v, want %q and %q in it", name, err, c.want, c.another)
 		}
 	}
@@ -149,7 +205,8 @@ func TestBombs(t *testing.T) {
 			t.Errorf("%q without end: %v", c.line, err)
 		}
 	}
-	if _, err := scan(&endless{line: "x"}, MaxLines, MaxFile); err == nil || err.Error() != "line 1 is longer than 65536 bytes" {
+	if _, err := scan(&endless{line: "x"}, MaxLines, MaxFile); err == nil ||
+		err.Error() != "line 1 is longer than 65536 bytes" {
 		t.Errorf("an endless line: %v", err)
 	}
 	if lines, err := scan(strings.NewReader("a\nb\n"), 2, 4); err != nil || len(lines) != 2 {

@@ -56,7 +56,8 @@ func TestPhrasebookText(t *testing.T) {
 		}
 		for _, s := range []string{p.Source, p.Target} {
 			n := len(strings.Fields(s))
-			if n < 1 || n > 20 || text.Normalize(s) != s || strings.ContainsAny(s, "{}|+/") || !strings.ContainsAny(s[:2], "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜ") {
+			if n < 1 || n > 20 || text.Normalize(s) != s || strings.ContainsAny(s, "{}|+/") ||
+				!strings.ContainsAny(s[:2], "ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÜ") {
 				t.Errorf("bad sentence %q", s)
 			}
 			if i < len(c.Train) {
@@ -113,15 +114,27 @@ func TestGerman(t *testing.T) {
 		{"der old x", station, "der alte Bahnhof"}, {"den old x", station, "den alten Bahnhof"},
 		{"dem old x", station, "dem alten Bahnhof"}, {"des old x", station, "des alten Bahnhofs"},
 		{"ein old x", station, "ein alter Bahnhof"}, {"einen old x", station, "einen alten Bahnhof"},
-		{"nom old x", station, "alter Bahnhof"}, {"zum x", station, "zum Bahnhof"}, {"ins x", station, "in den Bahnhof"},
-		{"der old x", bank, "die alte Bank"}, {"den old x", bank, "die alte Bank"}, {"dem old x", bank, "der alten Bank"},
+		{
+			"nom old x", station, "alter Bahnhof",
+		}, {"zum x", station, "zum Bahnhof"}, {"ins x", station, "in den Bahnhof"},
+		{"der old x", bank, "die alte Bank"}, {"den old x", bank, "die alte Bank"}, {
+			"dem old x", bank, "der alten Bank",
+		},
 		{"ein old x", bank, "eine alte Bank"}, {"einem old x", bank, "einer alten Bank"}, {"zum x", bank, "zur Bank"},
 		{"vom x", bank, "von der Bank"}, {"am x", bank, "an der Bank"}, {"im x", bank, "in der Bank"}, {"des x", bank, "der Bank"},
 		{"der old x", house, "das alte Krankenhaus"}, {"einen old x", house, "ein altes Krankenhaus"},
-		{"akk old x", house, "altes Krankenhaus"}, {"des x", house, "des Krankenhauses"}, {"ins x", house, "ins Krankenhaus"},
-		{"dem+ old x", house, "den alten Krankenhäusern"}, {"dat+ x", bank, "Banken"}, {"den+ old x", station, "die alten Bahnhöfe"},
-		{"keinen+ x", house, "keine Krankenhäuser"}, {"akk+ old x", station, "alte Bahnhöfe"}, {"Ihren x", bank, "Ihre Bank"},
-		{"dieser x", house, "dieses Krankenhaus"}, {"welchen x", station, "welchen Bahnhof"}, {"zum+ x", house, "zu den Krankenhäusern"},
+		{
+			"akk old x", house, "altes Krankenhaus",
+		}, {"des x", house, "des Krankenhauses"}, {"ins x", house, "ins Krankenhaus"},
+		{
+			"dem+ old x", house, "den alten Krankenhäusern",
+		}, {"dat+ x", bank, "Banken"}, {"den+ old x", station, "die alten Bahnhöfe"},
+		{
+			"keinen+ x", house, "keine Krankenhäuser",
+		}, {"akk+ old x", station, "alte Bahnhöfe"}, {"Ihren x", bank, "Ihre Bank"},
+		{"dieser x", house, "dieses Krankenhaus"}, {"welchen x", station, "welchen Bahnhof"}, {
+			"zum+ x", house, "zu den Krankenhäusern",
+		},
 	} {
 		if got := german(newSlot(c.slot), c.noun, word{target: "alt"}); got != c.want {
 			t.Errorf("%s: %s, want %s", c.slot, got, c.want)

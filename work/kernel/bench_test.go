@@ -17,7 +17,9 @@ func eachDevice(b *testing.B, f func(b *testing.B, dev Device)) {
 }
 
 func BenchmarkMatMul(b *testing.B) {
-	for _, d := range [][3]int{{1024, 128, 128}, {1024, 512, 128}, {1024, 6000, 128}, {1024, 128, 6000}, {16, 6000, 128}, {16, 128, 128}} {
+	for _, d := range [][3]int{
+		{1024, 128, 128}, {1024, 512, 128}, {1024, 6000, 128}, {1024, 128, 6000}, {16, 6000, 128}, {16, 128, 128},
+	} {
 		for tr, name := range []string{"NN", "NT", "TN"} {
 			// The three products of a layer Y = X W: forward, dX, dW.
 			m, n, k := d[0], d[1], d[2]
@@ -39,7 +41,9 @@ func BenchmarkMatMul(b *testing.B) {
 
 // BenchmarkLinear8 is BenchmarkMatMul of codes.
 func BenchmarkLinear8(b *testing.B) {
-	for _, d := range [][3]int{{1024, 128, 128}, {64, 128, 128}, {1, 128, 128}, {64, 6000, 128}, {1, 6000, 128}, {64, 128, 256}} {
+	for _, d := range [][3]int{
+		{1024, 128, 128}, {64, 128, 128}, {1, 128, 128}, {64, 6000, 128}, {1, 6000, 128}, {64, 128, 256},
+	} {
 		b.Run(fmt.Sprintf("%dx%dx%d", d[0], d[1], d[2]), func(b *testing.B) {
 			c := (&source{}).linear8(d[0], d[1], d[2])
 			eachDevice(b, func(b *testing.B, dev Device) { measure(b, dev, Linear8, c) })
@@ -49,7 +53,9 @@ func BenchmarkLinear8(b *testing.B) {
 
 // BenchmarkThreads measures products on one worker and on two.
 func BenchmarkThreads(b *testing.B) {
-	for _, d := range [][3]int{{1024, 512, 512}, {1024, 512, 128}, {1024, 128, 128}, {128, 6000, 1024}, {128, 128, 128}} {
+	for _, d := range [][3]int{
+		{1024, 512, 512}, {1024, 512, 128}, {1024, 128, 128}, {128, 6000, 1024}, {128, 128, 128},
+	} {
 		m, n, k := d[0], d[1], d[2]
 		s := &source{}
 		c := call(Attr{}, s.smooth(m, k), s.smooth(k, n))

@@ -26,7 +26,7 @@ func TestPublished(t *testing.T) {
 		return
 	}
 	if !bytes.Equal(b.Bytes(), published) {
-		t.Error("conformance.txt is not what the reference gives; rerun with -update if the change of consensus is meant")
+		t.Error("conformance.txt differs from the reference; rerun with -update if the new bits are intended")
 	}
 }
 

@@ -15,7 +15,9 @@ func ulps(got float32, exact float64) float64 {
 
 // worst returns the largest error of f over every step-th binary32 number
 // from lo to hi, of one sign.
-func worst(f func(float32) float32, exact func(float64) float64, lo, hi float32, step uint32) (at float32, err float64) {
+func worst(
+	f func(float32) float32, exact func(float64) float64, lo, hi float32, step uint32,
+) (at float32, err float64) {
 	for b := math.Float32bits(lo); b <= math.Float32bits(hi); b += step {
 		x := math.Float32frombits(b)
 		if e := ulps(f(x), exact(float64(x))); e > err {

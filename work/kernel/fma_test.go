@@ -62,7 +62,10 @@ func TestFmaAgainstBig(t *testing.T) {
 		"subnormal": func() (x, y, z float32) {
 			return near(-70 - r.IntN(12)), near(-70 + r.IntN(12)), math.Float32frombits(r.Uint32() & 0x80ffffff)
 		},
-		"overflow": func() (x, y, z float32) { return near(63 + r.IntN(2)), near(62 + r.IntN(3)), -near(120 + r.IntN(8)) },
+		"overflow": func() (x, y, z float32) {
+			return near(63 + r.IntN(2)), near(62 + r.IntN(3)),
+				-near(120 + r.IntN(8))
+		},
 	}
 	for name, make := range makers { // order-free: independent subtests
 		t.Run(name, func(t *testing.T) {

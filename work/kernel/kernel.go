@@ -154,15 +154,15 @@ const (
 	AddQuantized4
 	// Quantize2: X [..., m] (n elements) -> Q I32 [b,8], scales [b], where b = n/m*ceil(m/128): each row is
 	// divided into blocks of 128. Per block: r=sqrt(lanefma(x*x)/elements); s=r*0.151; q=±3, or ±10 where
-	// |x| > r*0.98, with the sign bit's sign; s=0 where r*0.151 is subnormal or infinite. The levels are near the best four for a
-	// normal distribution (Max 1960). Element j of a block is bits 2*(j%16) of word j/16: the low bit is set for 10,
-	// the high bit for minus; the bits of elements beyond the row are 0.
+	// |x| > r*0.98, with the sign bit's sign; s=0 where r*0.151 is subnormal or infinite. The levels are near the
+	// best four for a normal distribution (Max 1960). Element j of a block is bits 2*(j%16) of word j/16: the low
+	// bit is set for 10, the high bit for minus; the bits of elements beyond the row are 0.
 	Quantize2
 	// AddQuantized2: base, Q, scales -> base with x := fma(q*Scale', s, x), as AddQuantized, of Quantize2's form.
 	AddQuantized2
 	// QuantizeRows: X [T,K] -> Q I8 [T,K], scales [T]. Per row: a=max|x|; s=a/127;
-	// q=clamp(roundeven(x*(1/s)),-127,127). Where 1/s would be subnormal or infinite, q=0 and s=0. Where a is infinite, q=0 and s is infinite, so that
-	// Linear8's result is not finite either.
+	// q=clamp(roundeven(x*(1/s)),-127,127). Where 1/s would be subnormal or infinite, q=0 and s=0. Where a is
+	// infinite, q=0 and s is infinite, so that Linear8's result is not finite either.
 	QuantizeRows
 	// Linear8: Q I8 [T,K], sx [T], W I8 [P,G,64], sw [N], b [N] -> Y [T,N], a product of codes; P=ceil(N/16),
 	// G=ceil(K/4), K at most 2^17, so that no sum of codes within ±127 overflows (other sums wrap). W has the code

@@ -193,7 +193,8 @@ func TestSameBits(t *testing.T) {
 						poison(c.Out)
 						dev.Do(&c)
 						if d := diff(c.Out, want); d != "" {
-							t.Fatalf("%s with %d threads, trial %d, %+v, inputs %v: %s", b.name, threads, trial, c.Attr, inputShapes(&c), d)
+							t.Fatalf("%s with %d threads, trial %d, %+v, inputs %v: %s", b.name, threads, trial,
+								c.Attr, inputShapes(&c), d)
 						}
 					}
 				}

@@ -72,7 +72,10 @@ func TestInferRejectsAttributes(t *testing.T) {
 		{"unknown transposition", Call{Op: MatMul, Attr: Attr{Trans: 3}, In: []Tensor{x, x}}},
 		{"inner dimensions", Call{Op: MatMul, In: []Tensor{x, x}}},
 		{"rate of one", Call{Op: Dropout, Attr: Attr{Rate: 1}, In: []Tensor{x, New(I32, 4)}}},
-		{"rate that is no number", Call{Op: Dropout, Attr: Attr{Rate: float32(math.NaN())}, In: []Tensor{x, New(I32, 4)}}},
+		{
+			"rate that is no number",
+			Call{Op: Dropout, Attr: Attr{Rate: float32(math.NaN())}, In: []Tensor{x, New(I32, 4)}},
+		},
 		{"scale of two", Call{Op: AddQuantized, Attr: Attr{Scale: 2}, In: []Tensor{x, New(I8, 6, 8), New(F32, 1)}}},
 		{"no heads", Call{Op: AttnScores, In: []Tensor{x, x, seg(0, 6, 0, 6)}}},
 		{"heads that do not divide", Call{Op: AttnScores, Attr: Attr{Heads: 3}, In: []Tensor{x, x, seg(0, 6, 0, 6)}}},
@@ -80,8 +83,14 @@ func TestInferRejectsAttributes(t *testing.T) {
 		{"keys past the end", Call{Op: AttnScores, Attr: Attr{Heads: 2}, In: []Tensor{x, x, seg(0, 6, 1, 6)}}},
 		{"a negative start", Call{Op: AttnScores, Attr: Attr{Heads: 2}, In: []Tensor{x, x, seg(-1, 6, 0, 6)}}},
 		{"an empty segment", Call{Op: AttnScores, Attr: Attr{Heads: 2}, In: []Tensor{x, x, seg(0, 0, 0, 6)}}},
-		{"seg without data", Call{Op: AttnScores, Attr: Attr{Heads: 2}, In: []Tensor{x, x, {Type: I32, Shape: []int{1, 4}}}}},
-		{"overlapping queries", Call{Op: AttnMix, Attr: Attr{Heads: 1}, In: []Tensor{p, x, seg(0, 2, 0, 2, 1, 2, 2, 2)}}},
+		{
+			"seg without data",
+			Call{Op: AttnScores, Attr: Attr{Heads: 2}, In: []Tensor{x, x, {Type: I32, Shape: []int{1, 4}}}},
+		},
+		{
+			"overlapping queries",
+			Call{Op: AttnMix, Attr: Attr{Heads: 1}, In: []Tensor{p, x, seg(0, 2, 0, 2, 1, 2, 2, 2)}},
+		},
 		{"overlapping keys", Call{Op: AttnMixT, Attr: Attr{Heads: 1}, In: []Tensor{p, x, seg(0, 2, 0, 2, 2, 2, 1, 2)}}},
 		{"scores of another size", Call{Op: AttnMix, Attr: Attr{Heads: 2}, In: []Tensor{p, x, seg(0, 2, 0, 6)}}},
 		{"more ids than rows", Call{Op: Scatter, In: []Tensor{x, New(I32, 3), New(F32, 2, 8)}}},
@@ -100,14 +109,21 @@ func TestInferRejectsAttributes(t *testing.T) {
 func TestDoPanicsOnBrokenCall(t *testing.T) {
 	x := New(F32, 2, 3)
 	for what, c := range map[string]Call{ // order-free: independent cases
-		"no output":       {Op: Relu, In: []Tensor{x}},
-		"wrong shape":     {Op: Relu, In: []Tensor{x}, Out: []Tensor{New(F32, 3, 2)}},
-		"wrong type":      {Op: ArgMax, In: []Tensor{x}, Out: []Tensor{New(F32, 2)}},
-		"wrong ids":       {Op: TopK, Attr: Attr{Rows: 2}, In: []Tensor{x}, Out: []Tensor{New(F32, 2, 2), New(I32, 2, 3)}},
-		"input storage":   {Op: Relu, In: []Tensor{{Type: F32, Shape: []int{2, 3}}}, Out: []Tensor{x}},
-		"output storage":  {Op: Relu, In: []Tensor{x}, Out: []Tensor{{Type: F32, Shape: []int{2, 3}}}},
-		"index too large": {Op: Gather, In: []Tensor{x, {Type: I32, Shape: []int{1}, I: []int32{2}}}, Out: []Tensor{New(F32, 1, 3)}},
-		"negative index":  {Op: Scatter, In: []Tensor{x, {Type: I32, Shape: []int{1}, I: []int32{-1}}, New(F32, 1, 3)}, Out: []Tensor{New(F32, 2, 3)}},
+		"no output":   {Op: Relu, In: []Tensor{x}},
+		"wrong shape": {Op: Relu, In: []Tensor{x}, Out: []Tensor{New(F32, 3, 2)}},
+		"wrong type":  {Op: ArgMax, In: []Tensor{x}, Out: []Tensor{New(F32, 2)}},
+		"wrong ids": {
+			Op: TopK, Attr: Attr{Rows: 2}, In: []Tensor{x}, Out: []Tensor{New(F32, 2, 2), New(I32, 2, 3)},
+		},
+		"input storage":  {Op: Relu, In: []Tensor{{Type: F32, Shape: []int{2, 3}}}, Out: []Tensor{x}},
+		"output storage": {Op: Relu, In: []Tensor{x}, Out: []Tensor{{Type: F32, Shape: []int{2, 3}}}},
+		"index too large": {
+			Op: Gather, In: []Tensor{x, {Type: I32, Shape: []int{1}, I: []int32{2}}}, Out: []Tensor{New(F32, 1, 3)},
+		},
+		"negative index": {
+			Op: Scatter, In: []Tensor{x, {Type: I32, Shape: []int{1}, I: []int32{-1}}, New(F32, 1, 3)},
+			Out: []Tensor{New(F32, 2, 3)},
+		},
 	} {
 		for _, b := range backends() {
 			func() {
@@ -169,7 +185,8 @@ func TestGenerated(t *testing.T) {
 		dir := t.TempDir()
 		files := []string{c.name + ".s", c.name + ".go"}
 		args := append([]string{"run", "-C", "internal/gen"}, c.args...)
-		cmd := exec.Command("go", append(args, "-out", filepath.Join(dir, files[0]), "-stubs", filepath.Join(dir, files[1]))...)
+		cmd := exec.Command("go", append(args, "-out", filepath.Join(dir, files[0]), "-stubs",
+			filepath.Join(dir, files[1]))...)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("the generator: %v\n%s", err, out)
 		}

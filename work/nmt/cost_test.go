@@ -12,12 +12,14 @@ import (
 func drawConfig(t *rapid.T) Config {
 	heads := rapid.SampledFrom([]int{1, 2, 3}).Draw(t, "heads")
 	return Config{
-		Vocab: rapid.IntRange(4, 40).Draw(t, "vocab"), Dim: 4 * heads, FFN: rapid.IntRange(1, 20).Draw(t, "ffn"), Heads: heads,
+		Vocab: rapid.IntRange(4, 40).Draw(t, "vocab"), Dim: 4 * heads, FFN: rapid.IntRange(1, 20).Draw(t, "ffn"),
+		Heads:   heads,
 		Encoder: rapid.IntRange(1, 3).Draw(t, "encoder"), Decoder: rapid.IntRange(1, 3).Draw(t, "decoder"),
 		Dropout:   rapid.SampledFrom([]float32{0, 0.3}).Draw(t, "dropout"),
 		Smoothing: rapid.SampledFrom([]float32{0, 0.1}).Draw(t, "smoothing"),
 		Form: Form{
-			PostNorm: rapid.Bool().Draw(t, "post norm"), Activation: Activation(rapid.IntRange(0, 1).Draw(t, "activation")),
+			PostNorm:   rapid.Bool().Draw(t, "post norm"),
+			Activation: Activation(rapid.IntRange(0, 1).Draw(t, "activation")),
 			OutputBias: rapid.Bool().Draw(t, "output bias"), Unscaled: rapid.Bool().Draw(t, "unscaled"),
 		},
 	}

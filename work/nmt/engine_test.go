@@ -98,7 +98,8 @@ func TestGradientOfBatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	if g.Loss != loss || g.NLL != nll || g.Tokens != tokens || g.Cost != cost {
-		t.Errorf("loss %v, nll %v, %d tokens, cost %d; want %v, %v, %d, %d", g.Loss, g.NLL, g.Tokens, g.Cost, loss, nll, tokens, cost)
+		t.Errorf("loss %v, nll %v, %d tokens, cost %d; want %v, %v, %d, %d", g.Loss, g.NLL, g.Tokens, g.Cost, loss,
+			nll, tokens, cost)
 	}
 	for j := range want.Len() {
 		for k, x := range g.Grads.At(j).F {

@@ -18,7 +18,10 @@ var forms = map[string]Form{
 	"timescales":  {Positions: Timescales},
 	"epsilon":     {NormEps: 1e-2},
 	"marks":       {Marks: Marks{Pad: 10, BOS: 10, EOS: 0}},
-	"MarianMT":    {PostNorm: true, Activation: Swish, OutputBias: true, Positions: Halves, Marks: Marks{Pad: 10, BOS: 10, EOS: 0}},
+	"MarianMT": {
+		PostNorm: true, Activation: Swish, OutputBias: true, Positions: Halves,
+		Marks: Marks{Pad: 10, BOS: 10, EOS: 0},
+	},
 }
 
 // formed is the toy in a form, with parameters of which none is zero.
@@ -139,7 +142,8 @@ func TestFormGradients(t *testing.T) {
 // TestFormGolden holds the bits of a gradient in forms of other programs, the
 // same on every device.
 func TestFormGolden(t *testing.T) {
-	for name, want := range map[string]string{"MarianMT": "a775db8fca639b6f", "timescales": "1e1cfd3bee0b5622"} { // order-free: independent
+	// order-free: independent
+	for name, want := range map[string]string{"MarianMT": "a775db8fca639b6f", "timescales": "1e1cfd3bee0b5622"} {
 		c, p := formed(forms[name])
 		for _, dev := range devices(t) {
 			g, err := NewEngine(dev, c).Gradient(p, []Batch{pairs()}, Key{Seed: 1})
@@ -166,7 +170,8 @@ func TestPositions(t *testing.T) {
 				angle := float64(p) * frequency(float64(i))
 				sin, cos := table[p*dim+i], table[p*dim+dim/2+i]
 				if math.Abs(float64(sin)-math.Sin(angle)) > 1e-6 || math.Abs(float64(cos)-math.Cos(angle)) > 1e-6 {
-					t.Errorf("layout %d, position %d, frequency %d: %v and %v for the angle %v", layout, p, i, sin, cos, angle)
+					t.Errorf("layout %d, position %d, frequency %d: %v and %v for the angle %v", layout, p, i, sin,
+						cos, angle)
 				}
 			}
 		}

@@ -90,7 +90,8 @@ func testGreedyBatch(t *testing.T, e *Engine, p *tensor.Set, limit int) {
 			for i := range part {
 				s := from + len(part) - 1 - i
 				if !equal(out[i], tokens[s]) {
-					t.Errorf("%s, batches of %d: sentence %d gives %v, with all %v", e.dev.Name(), size, s, out[i], tokens[s])
+					t.Errorf("%s, batches of %d: sentence %d gives %v, with all %v", e.dev.Name(), size, s, out[i],
+						tokens[s])
 				}
 				if !slices.EqualFunc(got[i], want[s], sameBits) {
 					t.Errorf("%s, batches of %d: sentence %d has other logits", e.dev.Name(), size, s)
@@ -128,7 +129,8 @@ func testStepEqualsForward(t *testing.T, e *Engine, p *tensor.Set) {
 		want := plan.Result(logits)
 		for i, row := range got {
 			if w := want.F[i*toy.Vocab:][:toy.Vocab]; !sameBits(row[EOS:], w[EOS:]) {
-				t.Errorf("%s, layout %d: position %d has logits %v, the forward pass %v", e.dev.Name(), e.layout, i, row, w)
+				t.Errorf("%s, layout %d: position %d has logits %v, the forward pass %v", e.dev.Name(), e.layout, i,
+					row, w)
 			}
 		}
 	}

@@ -56,8 +56,10 @@ func TestLogProbs(t *testing.T) {
 		for id := int32(EOS + 1); id < int32(c.Vocab); id++ {
 			other := slices.Clone(s)
 			other[0] = id
-			if got, err := e.LogProbs(p, Batch{Source: sources[i : i+1], Target: [][]int32{other}}); err != nil || got[0][0] > best[0][0] {
-				t.Errorf("source %d: first token %d has %v, %v, the one written, %d, %v", i, id, got, err, s[0], best[0][0])
+			if got, err := e.LogProbs(p, Batch{Source: sources[i : i+1], Target: [][]int32{other}}); err != nil ||
+				got[0][0] > best[0][0] {
+				t.Errorf("source %d: first token %d has %v, %v, the one written, %d, %v", i, id, got, err, s[0],
+					best[0][0])
 			}
 		}
 	}

@@ -66,7 +66,8 @@ func TestTranslationGolden(t *testing.T) {
 				}
 				for _, batch := range batches {
 					if got := translationDigest(t, NewEngine(dev, c), p, src, batch); got != want {
-						t.Errorf("layout %d, %s, %d threads, batches of %d: %s, want %s", l, name, threads, batch, got, want)
+						t.Errorf("layout %d, %s, %d threads, batches of %d: %s, want %s", l, name, threads, batch,
+							got, want)
 					}
 				}
 			}

@@ -83,7 +83,8 @@ func TestShortlistBatch(t *testing.T) {
 				}
 				want := first[key]
 				if !slices.EqualFunc(translate(src), want, equal) {
-					t.Errorf("%s, layout %d, beam %d: other tokens than the first device's", dev.Name(), e.layout, width)
+					t.Errorf("%s, layout %d, beam %d: other tokens than the first device's", dev.Name(), e.layout,
+						width)
 				}
 				for _, size := range []int{1, 7} {
 					var got [][]int32
@@ -91,7 +92,8 @@ func TestShortlistBatch(t *testing.T) {
 						got = append(got, translate(part)...)
 					}
 					if !slices.EqualFunc(got, want, equal) {
-						t.Errorf("%s, layout %d, beam %d: batches of %d give other tokens than all", dev.Name(), e.layout, width, size)
+						t.Errorf("%s, layout %d, beam %d: batches of %d give other tokens than all", dev.Name(),
+							e.layout, width, size)
 					}
 				}
 				for i, out := range want {

@@ -37,7 +37,8 @@ func TestSmall(t *testing.T) {
 	}
 	// 5/6, 3/5, 1/4, and no 4-gram of 3: 1/2 of one.
 	want := "37.99 [83.33 60.00 25.00 16.67] 1.00 6 6"
-	if got := fmt.Sprintf("%.2f %.2f %.2f %d %d", b.Score, b.Precisions, b.Brevity, b.Hypothesis, b.Reference); got != want {
+	if got := fmt.Sprintf("%.2f %.2f %.2f %d %d", b.Score, b.Precisions, b.Brevity, b.Hypothesis,
+		b.Reference); got != want {
 		t.Errorf("BLEU %s, want %s", got, want)
 	}
 	for _, c := range []struct{ hyp, ref, bleu, chrf string }{
@@ -63,7 +64,8 @@ func TestSmall(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	if _, err := BLEU([]string{"a"}, nil, Cased, Mteval13a); err == nil || err.Error() != "score BLEU: there are 1 translations for 0 references" {
+	if _, err := BLEU([]string{"a"}, nil, Cased, Mteval13a); err == nil ||
+		err.Error() != "score BLEU: there are 1 translations for 0 references" {
 		t.Errorf("got error %v", err)
 	}
 	if _, err := ChrF.Score(nil, nil); err == nil || err.Error() != "score chrF2: there are no translations" {

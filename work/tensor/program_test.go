@@ -50,7 +50,9 @@ func drawGraph(t *rapid.T) (*Graph, []Value) {
 	w := g.Leaf(Param, "w", random(1, width, width))
 	b := g.Leaf(Param, "b", random(2, width))
 	gain := g.Leaf(Param, "gain", random(3, width))
-	values := []Value{g.Leaf(Param, "x", random(4, rows, width), split...), g.Leaf(Param, "y", random(5, rows, width), split...)}
+	values := []Value{
+		g.Leaf(Param, "x", random(4, rows, width), split...), g.Leaf(Param, "y", random(5, rows, width), split...),
+	}
 	pick := func() Value { return rapid.SampledFrom(values).Draw(t, "value") }
 	for range rapid.IntRange(1, 20).Draw(t, "operations") {
 		x := pick()
@@ -81,7 +83,8 @@ func drawGraph(t *rapid.T) (*Graph, []Value) {
 	m := g.Do(kernel.RowMax, kernel.Attr{}, x)
 	s := g.Do(kernel.RowSumExp, kernel.Attr{}, x, m)
 	r := g.Do(kernel.RowSum, kernel.Attr{}, x)
-	ce := g.Do(kernel.CrossEntropy, kernel.Attr{Eps: 0.1}, x, m, s, r, g.Leaf(Input, "labels", ints(0, 1, 0, 1, 0), split...))
+	ce := g.Do(kernel.CrossEntropy, kernel.Attr{Eps: 0.1}, x, m, s, r,
+		g.Leaf(Input, "labels", ints(0, 1, 0, 1, 0), split...))
 	loss := g.Do(kernel.Sum, kernel.Attr{}, ce)
 	outputs := []Value{loss, pick()}
 	for _, v := range g.Grad(loss, g.Leaf(Input, "seed", vector(0.25)), values[0], values[1], w, b, gain) {

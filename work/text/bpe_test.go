@@ -199,7 +199,8 @@ func TestParse(t *testing.T) {
 		{edit(`"merges": [`, `"merges": ["`+first+`",`), "makes a piece that exists already"},
 		{edit(`"merges": [`, `"merges": ["< s","<s >",`), "the name of a special piece"},
 		{edit(`"merges": [`, `"merges": ["x x","xx xx","xxxx xxxx","xxxxxxxx xxxxxxxx","xxxxxxxxxxxxxxxx xxxxxxxxxxxxxxxx",`+
-			`"`+strings.Repeat("x", 32)+" "+strings.Repeat("x", 32)+`","`+strings.Repeat("x", 64)+" "+strings.Repeat("x", 64)+`","`+
+			`"`+strings.Repeat("x", 32)+" "+strings.Repeat("x", 32)+`","`+strings.Repeat("x", 64)+" "+
+			strings.Repeat("x", 64)+`","`+
 			strings.Repeat("x", 128)+" "+strings.Repeat("x", 128)+`",`), "the limit is 132"},
 		{make([]byte, maxJSON+1), "the limit is"},
 	} {

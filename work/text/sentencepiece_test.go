@@ -68,7 +68,8 @@ func TestSentencePieceDamaged(t *testing.T) {
 			t.Errorf("a model cut to %d bytes was read", cut)
 		}
 	}
-	if _, err := ParseSentencePiece([]byte("not a model at all")); err == nil || !strings.Contains(err.Error(), "sentencepiece model: ") {
+	if _, err := ParseSentencePiece([]byte("not a model at all")); err == nil ||
+		!strings.Contains(err.Error(), "sentencepiece model: ") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -33,7 +33,8 @@ func TestLengths(t *testing.T) {
 					t.Fatalf("%q of %d tokens: lengths %d to %d, %v", s, len(ids), least, most, ok)
 				}
 				if len(s) > len(ids)*tok.Longest() {
-					t.Fatalf("%q of %d tokens: %d bytes, the longest token gives %d", s, len(ids), len(s), tok.Longest())
+					t.Fatalf("%q of %d tokens: %d bytes, the longest token gives %d", s, len(ids), len(s),
+						tok.Longest())
 				}
 				if ok && least > 0 {
 					if _, _, ok := tok.Lengths(s, least-1); ok {

@@ -42,7 +42,10 @@ func TestSplit(t *testing.T) {
 		{"„Kommen Sie?“ „Ja.“ Sie lachte.", []string{"„Kommen Sie?“", "„Ja.“", "Sie lachte."}},
 		{"Wait... what? (Really.) Yes.", []string{"Wait... what?", "(Really.)", "Yes."}},
 		{"z. B. Obst", []string{"z. B. Obst"}},
-		{strings.Repeat("word ", 300), []string{strings.TrimSpace(strings.Repeat("word ", 205)), strings.TrimSpace(strings.Repeat("word ", 95))}},
+		{
+			strings.Repeat("word ", 300),
+			[]string{strings.TrimSpace(strings.Repeat("word ", 205)), strings.TrimSpace(strings.Repeat("word ", 95))},
+		},
 		{strings.Repeat("ü", 600), []string{strings.Repeat("ü", 512), strings.Repeat("ü", 88)}},
 	} {
 		l := Split(c.in)
@@ -61,7 +64,8 @@ func TestJoin(t *testing.T) {
 	if want := "  Erstens. Zwei tens.\n\nDrittens.\n"; err != nil || got != want {
 		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
-	if _, err := l.Join([]string{"Erstens."}); err == nil || err.Error() != "join text: 1 translations for 3 sentences" {
+	if _, err := l.Join([]string{"Erstens."}); err == nil ||
+		err.Error() != "join text: 1 translations for 3 sentences" {
 		t.Errorf("got error %v", err)
 	}
 	if got, err := (Layout{}).Join(nil); err != nil || got != "" {
@@ -96,7 +100,9 @@ func TestFit(t *testing.T) {
 }
 
 func TestWhole(t *testing.T) {
-	for in, want := range map[string][]string{"": nil, " \t": nil, "One. Two.": {"One. Two."}, " One. Two.\r": {"One. Two."}} {
+	for in, want := range map[string][]string{
+		"": nil, " \t": nil, "One. Two.": {"One. Two."}, " One. Two.\r": {"One. Two."},
+	} {
 		l := Whole(in)
 		if got, err := l.Join(l.Sentences); err != nil || got != in || !slices.Equal(l.Sentences, want) {
 			t.Errorf("Whole(%q) = %q, joins to %q, %v", in, l.Sentences, got, err)
@@ -107,7 +113,8 @@ func TestWhole(t *testing.T) {
 // TestSplitPart: a long line taken apart in windows has the sentences it has
 // in one piece, wherever the windows end.
 func TestSplitPart(t *testing.T) {
-	line := "Grüße! " + strings.Repeat("„Kommen Sie?“ Dr. Weber ging am 3. Mai. ", 90) + strings.Repeat("wörter ", 400) + "Ende. 👩‍👩‍👧 (So.)   "
+	line := "Grüße! " + strings.Repeat("„Kommen Sie?“ Dr. Weber ging am 3. Mai. ",
+		90) + strings.Repeat("wörter ", 400) + "Ende. 👩‍👩‍👧 (So.)   "
 	want := Split(line)
 	for _, window := range []int{1500, 1501, 2000, 2003, 4099} {
 		var got, joined []string
@@ -127,7 +134,8 @@ func TestSplitPart(t *testing.T) {
 			got, joined, cuts, rest = append(got, l.Sentences...), append(joined, s), cuts+l.Cuts, rest[n:]
 		}
 		if !slices.Equal(got, want.Sentences) || cuts != want.Cuts || strings.Join(joined, "") != line {
-			t.Errorf("window %d: %d sentences and %d cuts, want %d and %d", window, len(got), cuts, len(want.Sentences), want.Cuts)
+			t.Errorf("window %d: %d sentences and %d cuts, want %d and %d", window, len(got), cuts,
+				len(want.Sentences), want.Cuts)
 		}
 	}
 	for _, s := range []string{"", " ", "one", strings.Repeat("x", 1024), "\xff\xff\xff", "a\xe2\x80"} {
