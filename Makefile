@@ -103,7 +103,7 @@ fuzz: ## every fuzz target for FUZZTIME
 picture: build ## .github/swarm.svg, which README shows: the screen of `make demo` while it runs; it needs tmux
 	@if command -v tmux >/dev/null 2>&1; then \
 		home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && \
-		ALIA_HOME="$$home/village" $(GO) run ./node/swarm/picture -out .github/swarm.svg -until 'epoch 3' bin/alia swarm --once; \
+		ALIA_HOME="$$home/village" $(GO) run ./node/swarm/picture -out .github/swarm.svg -until '(?s)working.*epoch 3' bin/alia swarm --once; \
 	else echo "picture: skipped, there is no tmux"; fi
 
 generate: ## assembly from its generator
