@@ -27,7 +27,7 @@ func step(t *testing.T, dev kernel.Device) (grads *tensor.Set, loss float32, out
 		return all
 	}
 	p, e := nmt.Init(c, 5), nmt.NewEngine(dev, c)
-	g, err := e.Gradient(p, []nmt.Batch{{Source: sentences(6), Target: sentences(6)}}, nmt.Key{Seed: 3, Step: 4})
+	g, err := e.Gradient(p, []nmt.Batch{{Source: sentences(6), Target: sentences(6)}}, nmt.DropoutKey{Seed: 3, Step: 4})
 	if err != nil {
 		t.Fatal(err)
 	}

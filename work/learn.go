@@ -55,9 +55,9 @@ func (w *Worker) lossInputs(ctx context.Context, b block.Blocks, u unit.Unit) (l
 
 // key gives the dropout masks of batch i and those after it: a function of the
 // run's seed and of the number of the batch in the run.
-func (in lossInputs) key(i int) nmt.Key {
+func (in lossInputs) key(i int) nmt.DropoutKey {
 	first := in.record.Config.Batch(int(in.unit.Round), int(in.unit.Index))
-	return nmt.Key{Seed: in.record.Config.Seed, Step: uint32(first + i)}
+	return nmt.DropoutKey{Seed: in.record.Config.Seed, Step: uint32(first + i)}
 }
 
 // gradient computes a [unit.Gradient] unit.

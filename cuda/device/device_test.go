@@ -107,11 +107,11 @@ func TestOperations(t *testing.T) {
 	var said [2]string
 	for i, dev := range []kernel.Device{host, sound(t, nil)} {
 		e := nmt.NewEngine(dev, config)
-		if err := e.Trace(sane.On(dev), batches, nmt.Key{},
+		if err := e.Trace(sane.On(dev), batches, nmt.DropoutKey{},
 			func(s tensor.Step) { steps[i] = append(steps[i], s) }); err != nil {
 			t.Fatal(err)
 		}
-		_, err := e.Gradient(large.On(dev), batches, nmt.Key{})
+		_, err := e.Gradient(large.On(dev), batches, nmt.DropoutKey{})
 		if !errors.Is(err, nmt.ErrNonFinite) {
 			t.Fatal(err)
 		}
@@ -184,7 +184,7 @@ func TestTrainingStep(t *testing.T) {
 	compute := func(t *testing.T, dev kernel.Device) (r results) {
 		t.Helper()
 		e, on := nmt.NewEngine(dev, config), params.Clone().On(dev)
-		g, err := e.Gradient(on, batches, nmt.Key{Seed: 7})
+		g, err := e.Gradient(on, batches, nmt.DropoutKey{Seed: 7})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -154,7 +154,7 @@ type trainer struct {
 func (t *trainer) step(i int) error {
 	at := time.Now()
 	batch := sentences(int(t.cfg.Pieces), int(t.cfg.BatchTokens), i%4)
-	g, err := t.engine.Gradient(t.state.Params, []nmt.Batch{batch}, nmt.Key{Seed: 1, Step: uint32(i)})
+	g, err := t.engine.Gradient(t.state.Params, []nmt.Batch{batch}, nmt.DropoutKey{Seed: 1, Step: uint32(i)})
 	if err != nil {
 		return err
 	}

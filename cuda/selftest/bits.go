@@ -206,7 +206,7 @@ func computeModel(dev kernel.Device, c nmt.Config, batches []nmt.Batch, times in
 	params, e := nmt.Init(c, 1).On(dev), nmt.NewEngine(dev, c)
 	m.repeated = true
 	for i := range times {
-		g, err := e.Gradient(params, batches, nmt.Key{Seed: 5})
+		g, err := e.Gradient(params, batches, nmt.DropoutKey{Seed: 5})
 		if err != nil {
 			return m, fmt.Errorf("gradient: %w", err)
 		}

@@ -314,7 +314,7 @@ type trainee struct {
 func (t *trainee) step() (int, error) {
 	cfg := t.bench.config
 	batch := t.bench.batches[t.taken%len(t.bench.batches)]
-	g, err := t.engine.Gradient(t.state.Params, []nmt.Batch{batch}, nmt.Key{Seed: cfg.Seed, Step: uint32(t.taken)})
+	g, err := t.engine.Gradient(t.state.Params, []nmt.Batch{batch}, nmt.DropoutKey{Seed: cfg.Seed, Step: uint32(t.taken)})
 	if err != nil {
 		return 0, err
 	}

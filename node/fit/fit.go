@@ -186,7 +186,7 @@ func (s *Sizing) timeStep(dev kernel.Device) (float64, error) {
 	var took time.Duration
 	for range 2 { // the first one finds the memory cold
 		began := time.Now()
-		if _, err := e.Gradient(params, []nmt.Batch{batch}, nmt.Key{Seed: s.Config.Seed}); err != nil {
+		if _, err := e.Gradient(params, []nmt.Batch{batch}, nmt.DropoutKey{Seed: s.Config.Seed}); err != nil {
 			return 0, fmt.Errorf("local_steps = auto: %w", err)
 		}
 		took = time.Since(began)

@@ -292,7 +292,7 @@ func TestPresets(t *testing.T) {
 				}
 				batches, sizes = append(batches, b), append(sizes, s)
 			}
-			g, err := e.Gradient(p, batches, nmt.Key{})
+			g, err := e.Gradient(p, batches, nmt.DropoutKey{})
 			if err != nil {
 				rt.Fatal(err)
 			}

@@ -73,14 +73,14 @@ func BenchmarkGradient(b *testing.B) { each(b, benchmarkGradient) }
 func benchmarkGradient(b *testing.B, s *stopwatch) {
 	e, p := NewEngine(s, tiny), Init(tiny, 1)
 	batch := Batch{Source: fixed(1, tiny.Vocab, 73, 13), Target: fixed(2, tiny.Vocab, 73, 13)}
-	if _, err := e.Gradient(p, []Batch{batch}, Key{}); err != nil {
+	if _, err := e.Gradient(p, []Batch{batch}, DropoutKey{}); err != nil {
 		b.Fatal(err)
 	}
 	clear(s.spent)
 	b.ReportAllocs()
 	var cost uint64
 	for b.Loop() {
-		g, err := e.Gradient(p, []Batch{batch}, Key{})
+		g, err := e.Gradient(p, []Batch{batch}, DropoutKey{})
 		if err != nil {
 			b.Fatal(err)
 		}

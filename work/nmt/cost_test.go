@@ -49,7 +49,7 @@ func TestMeter(t *testing.T) {
 			}
 			batches, sizes = append(batches, b), append(sizes, s)
 		}
-		g, err := e.Gradient(p, batches, Key{})
+		g, err := e.Gradient(p, batches, DropoutKey{})
 		if err != nil {
 			t.Fatal(err)
 		}

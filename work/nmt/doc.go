@@ -16,7 +16,7 @@
 //
 //	e := nmt.NewEngine(dev, config)
 //	p := nmt.Init(config, seed)
-//	g, err := e.Gradient(p, []nmt.Batch{{Source: src, Target: tgt}}, nmt.Key{Seed: seed, Step: 1})
+//	g, err := e.Gradient(p, []nmt.Batch{{Source: src, Target: tgt}}, nmt.DropoutKey{Seed: seed, Step: 1})
 //	if err != nil {
 //		return err
 //	}

@@ -26,9 +26,9 @@ func (e *NonFiniteError) Error() string {
 // Is makes errors.Is(e, ErrNonFinite) true.
 func (e *NonFiniteError) Is(target error) bool { return target == ErrNonFinite }
 
-// Key selects the dropout masks of a gradient. Every batch of a training run needs a Step of
+// DropoutKey selects the dropout masks of a gradient. Every batch of a training run needs a Step of
 // its own. The Step MaxUint32 is [Init]'s.
-type Key struct {
+type DropoutKey struct {
 	Seed uint64
 	Step uint32
 }
@@ -97,7 +97,7 @@ type Gradient struct {
 // batches. Contributions are added in the sequence of the batches, and so are the losses.
 // Batch i uses the dropout masks of key with i added to its Step. Gradient returns an error
 // for batches or parameters that do not fit the configuration, and a [NonFiniteError].
-func (e *Engine) Gradient(p *tensor.Set, batches []Batch, key Key) (Gradient, error) {
+func (e *Engine) Gradient(p *tensor.Set, batches []Batch, key DropoutKey) (Gradient, error) {
 	var g Gradient
 	for i, b := range batches {
 		t, err := e.prepareGradient(p, batches, i, key)
@@ -184,7 +184,7 @@ func (e *Engine) each(op kernel.Op, attr kernel.Attr, out *tensor.Set, in ...*te
 
 // locate computes a gradient that is not finite again, one operation after the other, and
 // returns the place where the first NaN or infinity appeared.
-func (e *Engine) locate(p *tensor.Set, batches []Batch, key Key) error {
+func (e *Engine) locate(p *tensor.Set, batches []Batch, key DropoutKey) error {
 	for i := range batches {
 		t, err := e.prepareGradient(p, batches, i, key)
 		if err != nil {
@@ -255,7 +255,7 @@ func (e *Engine) LogProbs(p *tensor.Set, b Batch) ([][]float32, error) {
 
 // Trace computes each batch as [Engine.Gradient] does, and reports the hashed name and the
 // digests of every operation in sequence.
-func (e *Engine) Trace(p *tensor.Set, batches []Batch, key Key, report func(tensor.Step)) error {
+func (e *Engine) Trace(p *tensor.Set, batches []Batch, key DropoutKey, report func(tensor.Step)) error {
 	for i := range batches {
 		t, err := e.prepareGradient(p, batches, i, key)
 		if err != nil {
@@ -320,7 +320,7 @@ func (t *training) prepare() {
 }
 
 // prepareGradient packs batch i and makes the program of its gradient ready to run.
-func (e *Engine) prepareGradient(p *tensor.Set, batches []Batch, i int, key Key) (*training, error) {
+func (e *Engine) prepareGradient(p *tensor.Set, batches []Batch, i int, key DropoutKey) (*training, error) {
 	if layoutOf(p) != trained {
 		return nil, errors.New("nmt: parameters prepared for translation have no gradient: use the trained ones")
 	}

@@ -49,7 +49,7 @@ func TestGradientGolden(t *testing.T) {
 	for _, dev := range devices(t) {
 		e := NewEngine(dev, c)
 		for range 2 { // the second time with the arena of the first
-			g, err := e.Gradient(p, []Batch{b}, Key{Seed: 3, Step: 4})
+			g, err := e.Gradient(p, []Batch{b}, DropoutKey{Seed: 3, Step: 4})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -77,12 +77,12 @@ func TestGradientOfBatches(t *testing.T) {
 		b := Batch{Source: sentences(i, toy.Vocab, 3, 4), Target: sentences(9-i, toy.Vocab, 3, 4)}
 		batches, tokens = append(batches, b), tokens+b.Tokens()
 	}
-	key := Key{Seed: 3, Step: 7}
+	key := DropoutKey{Seed: 3, Step: 7}
 	want := p.Zeros()
 	var loss, nll float32
 	cost := uint64(2 * p.Elements()) // two batches are added to the first
 	for i, b := range batches {
-		g, err := e.Gradient(p, []Batch{b}, Key{Seed: 3, Step: 7 + uint32(i)})
+		g, err := e.Gradient(p, []Batch{b}, DropoutKey{Seed: 3, Step: 7 + uint32(i)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +153,7 @@ func TestStages(t *testing.T) {
 				if threads == 0 {
 					dev = callByCall{dev}
 				}
-				g, err := NewEngine(dev, c).Gradient(p, []Batch{b}, Key{Seed: 3, Step: 4})
+				g, err := NewEngine(dev, c).Gradient(p, []Batch{b}, DropoutKey{Seed: 3, Step: 4})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -181,7 +181,7 @@ func TestGradientAllocatesNothing(t *testing.T) {
 	steps := [][]Batch{{large}, {small}, {small, large}}
 	run := func() {
 		for _, batches := range steps {
-			if _, err := e.Gradient(p, batches, Key{}); err != nil {
+			if _, err := e.Gradient(p, batches, DropoutKey{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -198,7 +198,7 @@ func TestGradientOfTheModel(t *testing.T) {
 	p := Init(toy, 1)
 	b := Batch{Source: sentences(1, toy.Vocab, 3, 4), Target: sentences(2, toy.Vocab, 3, 4)}
 	e := NewEngine(open(t, ""), toy)
-	key := Key{Seed: 1, Step: 2}
+	key := DropoutKey{Seed: 1, Step: 2}
 	g, err := e.Gradient(p, []Batch{b}, key)
 	if err != nil {
 		t.Fatal(err)
@@ -234,15 +234,15 @@ func TestDropoutKey(t *testing.T) {
 	p := Init(toy, 1)
 	b := Batch{Source: sentences(1, toy.Vocab, 3, 4), Target: sentences(2, toy.Vocab, 3, 4)}
 	e := NewEngine(open(t, ""), toy)
-	gradient := func(k Key) string {
+	gradient := func(k DropoutKey) string {
 		g, err := e.Gradient(p, []Batch{b}, k)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return digest(g.Grads)
 	}
-	seen := map[string]Key{}
-	for _, k := range []Key{{1, 1}, {1, 2}, {2, 1}, {1 + 1<<32, 1}} {
+	seen := map[string]DropoutKey{}
+	for _, k := range []DropoutKey{{1, 1}, {1, 2}, {2, 1}, {1 + 1<<32, 1}} {
 		d := gradient(k)
 		if other, ok := seen[d]; ok {
 			t.Errorf("keys %v and %v have the same masks", k, other)
@@ -257,7 +257,7 @@ func TestDropoutKey(t *testing.T) {
 	}
 	plain := toy
 	plain.Dropout = 0
-	g, err := NewEngine(open(t, ""), plain).Gradient(p, []Batch{b}, Key{})
+	g, err := NewEngine(open(t, ""), plain).Gradient(p, []Batch{b}, DropoutKey{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +301,7 @@ func TestOverfit(t *testing.T) {
 	hyper := floats([]float32{0.01, 1, 1}, 3)
 	var first, last float32
 	for step := range 120 {
-		g, err := e.Gradient(p, []Batch{b}, Key{Step: uint32(step)})
+		g, err := e.Gradient(p, []Batch{b}, DropoutKey{Step: uint32(step)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -346,7 +346,7 @@ func TestBadBatches(t *testing.T) {
 		"large":    {Source: [][]int32{{int32(toy.Vocab)}}, Target: good},
 		"long":     {Source: [][]int32{make([]int32, MaxLength)}, Target: good},
 	} {
-		if _, err := e.Gradient(p, []Batch{b}, Key{}); err == nil {
+		if _, err := e.Gradient(p, []Batch{b}, DropoutKey{}); err == nil {
 			t.Errorf("%s: gradient without error", what)
 		}
 		if _, err := e.Loss(p, b); err == nil {
@@ -360,7 +360,7 @@ func TestBadBatches(t *testing.T) {
 	}
 	other := toy
 	other.FFN++
-	if _, err := e.Gradient(Init(other, 1), []Batch{{Source: good, Target: good}}, Key{}); err == nil {
+	if _, err := e.Gradient(Init(other, 1), []Batch{{Source: good, Target: good}}, DropoutKey{}); err == nil {
 		t.Error("parameters of another shape: gradient without error")
 	}
 }
@@ -373,7 +373,7 @@ func TestNonFinite(t *testing.T) {
 		for i := range w.F {
 			w.F[i] = x
 		}
-		if _, err := e.Gradient(p, []Batch{b}, Key{}); !errors.Is(err, ErrNonFinite) {
+		if _, err := e.Gradient(p, []Batch{b}, DropoutKey{}); !errors.Is(err, ErrNonFinite) {
 			t.Errorf("%v: the gradient's error is %v", x, err)
 		}
 		if x == math.MaxFloat32 {
@@ -413,7 +413,7 @@ func TestNonFiniteNames(t *testing.T) {
 	} {
 		p, e := Init(c, 1), NewEngine(open(t, ""), c)
 		x.spoil(p)
-		_, err := e.Gradient(p, []Batch{fine, odd}, Key{})
+		_, err := e.Gradient(p, []Batch{fine, odd}, DropoutKey{})
 		var got *NonFiniteError
 		if !errors.As(err, &got) || *got != x.want || !errors.Is(err, ErrNonFinite) {
 			t.Errorf("%s: %v, want %v", what, err, &x.want)
@@ -431,12 +431,12 @@ func fill(p *tensor.Set, name string, at int, x float32) {
 func TestTrace(t *testing.T) {
 	p, e := Init(toy, 1), NewEngine(open(t, ""), toy)
 	b := Batch{Source: [][]int32{{3, 4}}, Target: [][]int32{{5}}}
-	g, err := e.Gradient(p, []Batch{b}, Key{1, 2})
+	g, err := e.Gradient(p, []Batch{b}, DropoutKey{1, 2})
 	if err != nil {
 		t.Fatal(err)
 	}
 	digests, names := map[[32]byte]bool{}, map[tensor.Name]bool{}
-	err = e.Trace(p, []Batch{b}, Key{1, 2}, func(s tensor.Step) {
+	err = e.Trace(p, []Batch{b}, DropoutKey{1, 2}, func(s tensor.Step) {
 		names[s.Name] = true
 		for _, d := range s.Digests {
 			digests[d] = true

@@ -23,7 +23,7 @@ func ExampleEngine() {
 	sentences := [][]int32{{5, 9, 7}}
 	batches := []nmt.Batch{{Source: sentences, Target: sentences}}
 	for step := range uint32(60) {
-		g, err := e.Gradient(p, batches, nmt.Key{Seed: 1, Step: step})
+		g, err := e.Gradient(p, batches, nmt.DropoutKey{Seed: 1, Step: step})
 		if err != nil {
 			fmt.Println(err)
 			return

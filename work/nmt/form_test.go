@@ -105,7 +105,7 @@ func TestFormGradients(t *testing.T) {
 			f.Activation = Swish
 			c, p := formed(f)
 			e := NewEngine(open(t, ""), c)
-			g, err := e.Gradient(p, []Batch{b}, Key{Seed: 1})
+			g, err := e.Gradient(p, []Batch{b}, DropoutKey{Seed: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -146,7 +146,7 @@ func TestFormGolden(t *testing.T) {
 	for name, want := range map[string]string{"MarianMT": "a775db8fca639b6f", "timescales": "1e1cfd3bee0b5622"} {
 		c, p := formed(forms[name])
 		for _, dev := range devices(t) {
-			g, err := NewEngine(dev, c).Gradient(p, []Batch{pairs()}, Key{Seed: 1})
+			g, err := NewEngine(dev, c).Gradient(p, []Batch{pairs()}, DropoutKey{Seed: 1})
 			if err != nil {
 				t.Fatal(err)
 			}

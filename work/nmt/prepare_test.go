@@ -138,7 +138,7 @@ func TestPrepareRejects(t *testing.T) {
 	p := sharp()
 	b := []Batch{{Source: [][]int32{{5}}, Target: [][]int32{{7}}}}
 	for _, l := range []layout{transposed, coded} {
-		if _, err := NewEngine(open(t, ""), toy).Gradient(prepared(t, toy, p, l), b, Key{}); err == nil {
+		if _, err := NewEngine(open(t, ""), toy).Gradient(prepared(t, toy, p, l), b, DropoutKey{}); err == nil {
 			t.Errorf("layout %d has a gradient", l)
 		}
 	}
