@@ -36,7 +36,8 @@ func (l Listing) Check() error {
 		sum += h.Balance
 	}
 	if sum != l.Supply.Total() {
-		return fmt.Errorf("at height %d the supply is %s, but accounts, escrows and the pool hold %s", l.Height, alia(l.Supply.Total()), alia(sum))
+		return fmt.Errorf("at height %d the supply is %s, but accounts, escrows and the pool hold %s",
+			l.Height, alia(l.Supply.Total()), alia(sum))
 	}
 	return nil
 }

@@ -57,6 +57,7 @@ func (RunVote) Kind() TxKind { return KindRunVote }
 func (b RunVote) check() error { return need("run", b.Run) }
 
 func (b RunVote) apply(d *draft, tx *Tx) error {
+	// Only a validator votes, and once, while the run is proposed.
 	validators := d.base.genesis.Validators
 	if !slices.Contains(validators, tx.Account) {
 		return NotValidator
@@ -73,6 +74,7 @@ func (b RunVote) apply(d *draft, tx *Tx) error {
 	} else {
 		r.No = append(slices.Clone(r.No), tx.Account)
 	}
+	// The vote that decides takes the run off the list of proposals.
 	switch {
 	case 3*len(r.Yes) > 2*len(validators):
 		r.Status, r.Active = Approved, d.height

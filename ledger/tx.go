@@ -109,6 +109,7 @@ func ParseTx(data []byte, net protocol.Net) (*Tx, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The signature is over the envelope with an empty signature.
 	sig := e.Sig
 	e.Sig = nil
 	if len(sig) != ed25519.SignatureSize ||

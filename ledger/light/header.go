@@ -67,8 +67,8 @@ func (t *trust) verify(h *types.SignedHeader) error {
 	return nil
 }
 
-// Head is a proven height of the ledger.
-type Head struct {
+// ChainHead is a proven height of the ledger.
+type ChainHead struct {
 	Height  uint64
 	Time    time.Time // by the validators' clocks
 	BlockID [32]byte
@@ -76,14 +76,14 @@ type Head struct {
 }
 
 // Head returns the newest height.
-func (c *Client) Head(ctx context.Context) (Head, error) {
-	var head Head
+func (c *Client) Head(ctx context.Context) (ChainHead, error) {
+	var head ChainHead
 	err := c.each(ctx, func(s server) error {
 		h, err := c.fetchHeader(ctx, s, 0)
 		if err != nil {
 			return err
 		}
-		head = Head{
+		head = ChainHead{
 			Height:  uint64(h.Height),
 			Time:    h.Time,
 			BlockID: [32]byte(h.Commit.BlockID.Hash),
@@ -92,7 +92,7 @@ func (c *Client) Head(ctx context.Context) (Head, error) {
 		return nil
 	})
 	if err != nil {
-		return Head{}, fmt.Errorf("read head: %w", err)
+		return ChainHead{}, fmt.Errorf("read head: %w", err)
 	}
 	return head, nil
 }

@@ -15,9 +15,9 @@ import (
 // track writes the curves of a run, round after round.
 type track struct {
 	plan  *run.Plan
-	at    []float64     // by round: the passes over the corpus before it
-	files *curves.Files // nil when they are closed
-	done  int           // rounds that were done before this process began
+	at    []float64      // by round: the passes over the corpus before it
+	files *curves.Writer // nil when they are closed
+	done  int            // rounds that were done before this process began
 }
 
 // openTrack writes the curves of the rounds done so far, from their logs.

@@ -130,7 +130,50 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	began := time.Now()
-	// Everything that can be refused is refused before there is a job or an escrow.
+	j, err := c.prepare(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	// The journal has the units of an earlier call for the same job.
+	if err := os.MkdirAll(c.Peer.Home.Jobs(), 0o755); err != nil {
+		return nil, fmt.Errorf("journal of the job: %w", err)
+	}
+	if j.journal, err = node.OpenJournal(c.Peer.Home.Job(j.link), c.Peer.Net); err != nil {
+		return nil, err
+	}
+	defer j.journal.Close()
+	paid := j.document.Budget > 0
+	if paid && !j.settled() {
+		if err := c.openEscrow(ctx, j); err != nil {
+			return nil, err
+		}
+	}
+	// The work, then the payment, then the receipt over both.
+	outcomes, err := c.publish(ctx, j)
+	if err != nil {
+		return nil, err
+	}
+	t := &Translation{Job: j.link, Units: len(j.units)}
+	output, err := c.collect(ctx, j, outcomes, t)
+	if err != nil {
+		return nil, err
+	}
+	var settlement []byte
+	if paid {
+		if t.Paid, settlement, err = c.settle(ctx, j); err != nil {
+			return nil, err
+		}
+	}
+	if err := c.keepReceipt(j, output, settlement, t); err != nil {
+		return nil, err
+	}
+	t.Seconds = time.Since(began).Seconds()
+	return t, nil
+}
+
+// prepare makes the job of a document. It refuses everything that can be refused
+// before there is an escrow.
+func (c *Client) prepare(ctx context.Context, d Document) (*job, error) {
 	if err := d.complete(); err != nil {
 		return nil, err
 	}
@@ -145,52 +188,17 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 	if len(layout.Sentences) == 0 {
 		return nil, errors.New("the document has no text")
 	}
-	j, err := c.newJob(ctx, d, m, layout.Sentences)
+	j, err := c.newJob(ctx, d, m, layout)
 	if err != nil {
 		return nil, err
 	}
-	if err := j.affordable(); err != nil {
-		return nil, err
-	}
-	// The journal has the units of an earlier call for the same job.
-	if err := os.MkdirAll(c.Peer.Home.Jobs(), 0o755); err != nil {
-		return nil, fmt.Errorf("journal of the job: %w", err)
-	}
-	if j.journal, err = node.OpenJournal(c.Peer.Home.Job(j.link), c.Peer.Net); err != nil {
-		return nil, err
-	}
-	defer j.journal.Close()
-	if d.Budget > 0 && !j.settled() {
-		if err := c.openEscrow(ctx, j); err != nil {
-			return nil, err
-		}
-	}
-	// The work, then the payment, then the receipt over both.
-	outcomes, err := c.publish(ctx, j)
-	if err != nil {
-		return nil, err
-	}
-	t := &Translation{Job: j.link, Units: len(j.units)}
-	output, err := c.collect(ctx, layout, j.units, outcomes, t)
-	if err != nil {
-		return nil, err
-	}
-	var settlement []byte
-	if d.Budget > 0 {
-		if t.Paid, settlement, err = c.settle(ctx, j); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.keepReceipt(j, output, settlement, t); err != nil {
-		return nil, err
-	}
-	t.Seconds = time.Since(began).Seconds()
-	return t, nil
+	return j, j.affordable()
 }
 
 // job is a document that is ready to be published.
 type job struct {
 	document  Document
+	layout    text.Layout
 	link      block.Link
 	input     block.Link // all sentences
 	most      uint64     // amount, the most that the job can cost
@@ -200,8 +208,9 @@ type job struct {
 }
 
 // newJob stores the job's record and the inputs of its units.
-func (c *Client) newJob(ctx context.Context, d Document, m *model.Head, sentences []string) (*job, error) {
-	j := &job{document: d, most: max(1, d.cost(m.Most(sentences, d.Decoding)))}
+func (c *Client) newJob(ctx context.Context, d Document, m *model.Head, layout text.Layout) (*job, error) {
+	sentences := layout.Sentences
+	j := &job{document: d, layout: layout, most: max(1, d.cost(m.Most(sentences, d.Decoding)))}
 	var err error
 	if j.input, err = block.PutNode(ctx, c.Peer.Store, unit.Text{Version: 1, Segments: sentences}); err != nil {
 		return nil, fmt.Errorf("store document: %w", err)
@@ -257,12 +266,12 @@ func (c *Client) publish(ctx context.Context, j *job) ([]unit.Outcome, error) {
 
 // collect joins the translated sentences to a text, and stores them as the job's
 // output.
-func (c *Client) collect(ctx context.Context, layout text.Layout, units []unit.Unit, outcomes []unit.Outcome, t *Translation) (block.Link, error) {
-	segments, err := model.Segments(ctx, c.Peer.Store, units, outcomes)
+func (c *Client) collect(ctx context.Context, j *job, outcomes []unit.Outcome, t *Translation) (block.Link, error) {
+	segments, err := model.Segments(ctx, c.Peer.Store, j.units, outcomes)
 	if err != nil {
 		return block.Link{}, err
 	}
-	if t.Text, err = layout.Join(segments); err != nil {
+	if t.Text, err = j.layout.Join(segments); err != nil {
 		return block.Link{}, err
 	}
 	output, err := block.PutNode(ctx, c.Peer.Store, unit.Text{Version: 1, Segments: segments})

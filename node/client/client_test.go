@@ -25,7 +25,7 @@ func link(name string) block.Link { return block.Link{Cid: block.Sum(block.CBOR,
 // world is a network for one test.
 type world struct {
 	*testing.T
-	*testnet.Network
+	*testnet.Cluster
 	ctx context.Context
 }
 

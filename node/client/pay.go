@@ -74,7 +74,8 @@ func (j *job) affordable() error {
 	if d.Budget == 0 || most <= d.Budget {
 		return nil
 	}
-	return fmt.Errorf("the document may cost up to %s ALIA at %s ALIA a GFLOP, but Document.Budget (--budget) is %s ALIA: raise it; what is not spent comes back",
+	return fmt.Errorf("the document may cost up to %s ALIA at %s ALIA a GFLOP, but Document.Budget (--budget) is %s ALIA: "+
+		"raise the budget; what is not spent comes back",
 		protocol.FormatAmount(most), protocol.FormatAmount(d.Price), protocol.FormatAmount(d.Budget))
 }
 

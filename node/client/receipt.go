@@ -60,7 +60,8 @@ func VerifyReceipt(n node.Network, receipt []byte) (Proven, error) {
 	seen := map[block.Link]bool{}
 	for i, a := range r.Attestations {
 		b := r.Accepts[i]
-		if a.Work != r.Job || b.Work != r.Job || a.Unit != b.Unit || a.Result != b.Result || a.Cost != b.Cost || a.Account != b.Miner || b.Account != r.Account {
+		if a.Work != r.Job || b.Work != r.Job || a.Unit != b.Unit || a.Result != b.Result || a.Cost != b.Cost ||
+			a.Account != b.Miner || b.Account != r.Account {
 			return Proven{}, fmt.Errorf("receipt: attestation and accept %d do not agree", i)
 		}
 		if seen[a.Unit] {
@@ -85,7 +86,8 @@ func verifySettlements(n node.Network, r *protocol.Receipt) (paid uint64, err er
 		return 0, fmt.Errorf("receipt: settlement: %w", err)
 	}
 	if all.Version != 1 || len(all.Units) != len(r.Attestations) {
-		return 0, fmt.Errorf("receipt: settlement of version %d with %d proofs, want version 1 with %d", all.Version, len(all.Units), len(r.Attestations))
+		return 0, fmt.Errorf("receipt: settlement of version %d with %d proofs, want version 1 with %d",
+			all.Version, len(all.Units), len(r.Attestations))
 	}
 	for i, a := range r.Attestations {
 		s, err := light.VerifyProof(n.Genesis, all.Units[i], a.Unit)

@@ -10,29 +10,29 @@ import (
 	"strings"
 )
 
-// The chart, in pixels: two panels, one above the other, that share their
-// horizontal axis.
+// Sizes of the chart, in pixels. Two panels stand one above the other and have the
+// same horizontal axis.
 const (
 	chartWidth  = 760
 	panelLeft   = 64
 	panelRight  = chartWidth - 24
 	panelHeight = 220
-	headHeight  = 56 // of the chart, with the title
+	headHeight  = 56 // the title
 	legendSpace = 36 // above a panel
 	axisSpace   = 48 // below a panel
 )
 
-// mostPoints is the most points of a line; of more, as many means are drawn.
+// mostPoints bounds the points of a line. More points are drawn as so many means.
 const mostPoints = 300
 
-// Styles of the lines, which are classes of the style sheet.
+// Styles of the lines. They are classes of the style sheet.
 const (
 	styleLoss  = "a"
 	styleValid = "b"
 	styleFaint = "c"
 )
 
-// styleSheet has colours for a light and for a dark page.
+// styleSheet has colours for light and for dark pages.
 const styleSheet = `
 svg{background:#fff}
 text{font:13px system-ui,sans-serif;fill:#444}
@@ -51,25 +51,25 @@ circle.a{fill:#6aa9ff}circle.b{fill:#ff9a62}circle.c{fill:#48617f}
 }
 `
 
-// xy is a place in a panel's own numbers: epochs, and a loss or a score.
+// xy is a point of a line: x in epochs, y a loss or a score.
 type xy struct{ x, y float64 }
 
 // series is one line of a panel.
 type series struct {
 	name, style string
-	marked      bool // a dot at each point, unless they are too many
+	marked      bool // draw a dot at each point, unless there are too many
 	points      []xy
 }
 
 // panel is one pair of axes.
 type panel struct {
 	label  string // of the vertical axis
-	zero   bool   // that axis begins at 0
+	zero   bool   // the vertical axis begins at 0
 	series []series
 }
 
-// chart draws the curves of a run as SVG: the losses and, where there are
-// validations, BLEU and chrF, against the passes over the corpus.
+// chart draws the curves of a run as SVG: the losses and, when there are validations,
+// BLEU and chrF, over the passes through the corpus.
 func chart(title string, points []Point) []byte {
 	panels := panelsOf(points)
 	end := 0.0
@@ -92,7 +92,7 @@ func chart(title string, points []Point) []byte {
 	return c.Bytes()
 }
 
-// panelsOf sorts what the points have into panels.
+// panelsOf makes the panels of the points.
 func panelsOf(points []Point) []panel {
 	smoothed := series{name: "training, label-smoothed", style: styleFaint}
 	train := series{name: "training", style: styleLoss}
@@ -119,7 +119,7 @@ func panelsOf(points []Point) []panel {
 	return []panel{loss, {label: "score of the validation pairs", zero: true, series: []series{bleu, chrf}}}
 }
 
-// canvas is a drawing in progress; xs is the horizontal axis of its panels.
+// canvas collects the text of the SVG. xs is the horizontal axis of all panels.
 type canvas struct {
 	bytes.Buffer
 	xs axis
@@ -150,7 +150,7 @@ func (c *canvas) panel(p panel, top int) {
 	}
 }
 
-// legend names the lines and says where each has come to.
+// legend writes the name and the last value of each line.
 func (c *canvas) legend(all []series, y int) {
 	x := panelLeft
 	for _, s := range all {
@@ -181,7 +181,7 @@ func (c *canvas) line(s series, ys axis) {
 	}
 }
 
-// means is at most mostPoints points, each the mean of its share of the given.
+// means returns at most mostPoints points. Each is the mean of its share of the points.
 func means(points []xy) []xy {
 	n := min(len(points), mostPoints)
 	out := make([]xy, n)
@@ -223,8 +223,8 @@ func axisOf(p panel, start, end int) axis {
 	return axis{math.Floor(lo/step) * step, math.Ceil(hi/step) * step, float64(start), float64(end)}
 }
 
-// stepOf is the distance, 1, 2 or 5 times a power of ten, of at most about n
-// ticks in a span.
+// stepOf returns a distance between ticks, 1, 2 or 5 times a power of ten, for at most
+// about n ticks in a span.
 func stepOf(span float64, n int) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(span/float64(n))))
 	for _, m := range []float64{1, 2, 5} {
@@ -235,7 +235,7 @@ func stepOf(span float64, n int) float64 {
 	return 10 * power
 }
 
-// ticks is the round numbers on the axis, about n of them.
+// ticks returns about n round numbers on the axis.
 func (a axis) ticks(n int) []float64 {
 	step := stepOf(a.hi-a.lo, n)
 	var ts []float64
@@ -248,7 +248,7 @@ func (a axis) ticks(n int) []float64 {
 // pixel writes a coordinate, to a tenth of a pixel.
 func pixel(v float64) string { return short(math.Round(v*10) / 10) }
 
-// short writes a number with as few digits as say it, at most four after the point.
+// short writes a number with as few digits as possible, at most four after the point.
 func short(v float64) string {
 	s := strings.TrimRight(strings.TrimRight(strconv.FormatFloat(v, 'f', 4, 64), "0"), ".")
 	if s == "-0" {

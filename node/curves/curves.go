@@ -1,14 +1,14 @@
-// Package curves keeps the learning curves of a training run as files that
-// other programs read: metrics.jsonl, a line of JSON for each round; an event
-// file for TensorBoard; and curves.svg, a chart that a browser shows.
+// Package curves writes the learning curves of a training run as files for other
+// programs: metrics.jsonl has a line of JSON for each round, an event file is for
+// TensorBoard, and curves.svg is a chart for a browser.
 //
-// The files are a function of the run's log. [Open] writes them anew from the
-// rounds that are done and [Files.Add] adds one round after another, so a run
-// that was killed and started again has no line twice and none missing.
+// The files are a function of the run's log. [Open] writes them from the rounds that
+// are done, and [Writer.Add] adds one round after another. The files of a run that was
+// killed and started again therefore have every round once.
 //
-//	f, err := curves.Open(dir, "en to de", points)
-//	err = f.Add(point)
-//	err = f.Close()
+//	w, err := curves.Open(dir, "en to de", points)
+//	err = w.Add(point)
+//	err = w.Close()
 package curves
 
 import (
@@ -21,50 +21,50 @@ import (
 	"github.com/alia-network/alia/node"
 )
 
-// Names of the files in a run's directory. TensorBoard reads every file whose
-// name has "tfevents" in it.
+// Names of the files in a run's directory. TensorBoard reads files whose names contain
+// "tfevents".
 const (
 	MetricsFile = "metrics.jsonl"
 	EventsFile  = "events.out.tfevents.alia"
 	ChartFile   = "curves.svg"
 )
 
-// Point is what one round gave. Losses are means over target tokens, in nats.
+// Point is the outcome of one round. Losses are means over target tokens, in nats.
 type Point struct {
 	Round        int     `json:"round"` // from 1
-	Step         int     `json:"step"`  // steps that each worker has taken so far
+	Step         int     `json:"step"`  // optimiser steps so far, counted as one unit of each round took them
 	Epoch        float64 `json:"epoch"` // passes over the corpus so far
 	Loss         float64 `json:"loss"`  // of training, label smoothing included
 	NLL          float64 `json:"nll"`   // of training
 	LearningRate float64 `json:"learning_rate"`
 	Tokens       uint64  `json:"tokens"`  // target tokens of the round
-	Seconds      float64 `json:"seconds"` // that the round took
-	Time         uint64  `json:"time"`    // when it ended, in milliseconds since the Unix epoch
-	// Validation is nil after a round that measured none.
+	Seconds      float64 `json:"seconds"` // duration of the round
+	Time         uint64  `json:"time"`    // end of the round, in milliseconds since the Unix epoch
+	// Validation is nil for a round without a validation.
 	*Validation
 }
 
-// Validation is what the model scored on the validation pairs.
+// Validation is the loss and the scores of the model on the validation pairs.
 type Validation struct {
 	NLL  float64 `json:"valid_nll"` // mean over target tokens, in nats
 	BLEU float64 `json:"bleu"`
 	ChrF float64 `json:"chrf"`
 }
 
-// Files are the curves of one run. They are not safe for concurrent use.
-type Files struct {
+// Writer writes the curves of one run. It is not safe for concurrent use.
+type Writer struct {
 	dir, title      string
 	points          []Point
 	metrics, events *os.File
 }
 
-// Open replaces the files in dir by those of the points, which are the rounds
-// done so far in order, and keeps them open for more.
-func Open(dir, title string, points []Point) (_ *Files, err error) {
-	f := &Files{dir: dir, title: title, points: points}
+// Open replaces the files in dir by those of the points, which are the rounds that are
+// done, in sequence. The files stay open for the next rounds.
+func Open(dir, title string, points []Point) (_ *Writer, err error) {
+	w := &Writer{dir: dir, title: title, points: points}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("curves: %w", err), f.closeFiles())
+			err = errors.Join(fmt.Errorf("curves: %w", err), w.closeFiles())
 		}
 	}()
 	var metrics, events []byte
@@ -75,16 +75,16 @@ func Open(dir, title string, points []Point) (_ *Files, err error) {
 		}
 		metrics, events = append(metrics, line...), append(events, eventRecords(p, i == 0)...)
 	}
-	if f.metrics, err = replace(filepath.Join(dir, MetricsFile), metrics); err != nil {
+	if w.metrics, err = replace(filepath.Join(dir, MetricsFile), metrics); err != nil {
 		return nil, err
 	}
-	if f.events, err = replace(filepath.Join(dir, EventsFile), events); err != nil {
+	if w.events, err = replace(filepath.Join(dir, EventsFile), events); err != nil {
 		return nil, err
 	}
-	return f, f.draw()
+	return w, w.draw()
 }
 
-// replace writes a file and opens it to append.
+// replace writes a file and opens it for appending.
 func replace(path string, data []byte) (*os.File, error) {
 	if err := node.WriteFile(path, data); err != nil {
 		return nil, err
@@ -100,36 +100,36 @@ func metricsLine(p Point) ([]byte, error) {
 	return append(line, '\n'), nil
 }
 
-// Add adds a round. The chart, which is written whole, is drawn again after a
-// validation only.
-func (f *Files) Add(p Point) error {
+// Add adds a round. It draws the chart again only after a validation, because the
+// chart is written as a whole.
+func (w *Writer) Add(p Point) error {
 	line, err := metricsLine(p)
 	if err != nil {
 		return fmt.Errorf("curves: %w", err)
 	}
-	if _, err := f.metrics.Write(line); err != nil {
+	if _, err := w.metrics.Write(line); err != nil {
 		return fmt.Errorf("curves: %w", err)
 	}
-	if _, err := f.events.Write(eventRecords(p, len(f.points) == 0)); err != nil {
+	if _, err := w.events.Write(eventRecords(p, len(w.points) == 0)); err != nil {
 		return fmt.Errorf("curves: %w", err)
 	}
-	f.points = append(f.points, p)
+	w.points = append(w.points, p)
 	if p.Validation == nil {
 		return nil
 	}
-	return f.draw()
+	return w.draw()
 }
 
-func (f *Files) draw() error {
-	return node.WriteFile(filepath.Join(f.dir, ChartFile), chart(f.title, f.points))
+func (w *Writer) draw() error {
+	return node.WriteFile(filepath.Join(w.dir, ChartFile), chart(w.title, w.points))
 }
 
 // Close draws the chart a last time and closes the files.
-func (f *Files) Close() error { return errors.Join(f.draw(), f.closeFiles()) }
+func (w *Writer) Close() error { return errors.Join(w.draw(), w.closeFiles()) }
 
-func (f *Files) closeFiles() error {
+func (w *Writer) closeFiles() error {
 	var errs []error
-	for _, file := range []*os.File{f.metrics, f.events} {
+	for _, file := range []*os.File{w.metrics, w.events} {
 		if file != nil {
 			errs = append(errs, file.Close())
 		}

@@ -15,9 +15,8 @@ import (
 //	data                an Event (tensorflow/core/util/event.proto)
 //	its masked CRC      4 bytes
 //
-// An Event has a wall time in seconds, a step, and either the version of the
-// file or a Summary of values, each a tag and a number. The step of ours is
-// the round.
+// An Event has a wall time in seconds, a step, and either the version of the file or a
+// Summary of values, each a tag and a number. The step is the round here.
 const (
 	eventTime    protowire.Number = 1 // double
 	eventStep    protowire.Number = 2 // int64
@@ -29,16 +28,16 @@ const (
 	valueNumber  protowire.Number = 2 // float
 )
 
-// fileVersion is what the first event of a file says.
+// fileVersion is the version in the first event of a file.
 const fileVersion = "brain.Event:2"
 
-// scalar is a number under a tag.
+// scalar is a tag and a number.
 type scalar struct {
 	tag   string
 	value float64
 }
 
-// scalars is what TensorBoard shows of a round.
+// scalars returns the numbers of a round that TensorBoard shows.
 func scalars(p Point) []scalar {
 	s := []scalar{{"loss/train", p.Loss}, {"nll/train", p.NLL}, {"learning_rate", p.LearningRate}}
 	if p.Seconds > 0 {
@@ -50,8 +49,8 @@ func scalars(p Point) []scalar {
 	return s
 }
 
-// eventRecords is the record of a round, after that of the version in front of
-// the first one.
+// eventRecords returns the record of a round. Before the first round it puts the record
+// of the version.
 func eventRecords(p Point, first bool) []byte {
 	var b []byte
 	if first {
@@ -66,13 +65,14 @@ func eventRecords(p Point, first bool) []byte {
 	return append(b, record(protowire.AppendBytes(protowire.AppendTag(eventHead(p.Time, p.Round), eventSummary, protowire.BytesType), summary))...)
 }
 
-// eventHead is the time, given in milliseconds, and the step of an event.
+// eventHead returns the first fields of an event: the time, given in milliseconds, and
+// the step.
 func eventHead(time uint64, step int) []byte {
 	b := protowire.AppendFixed64(protowire.AppendTag(nil, eventTime, protowire.Fixed64Type), math.Float64bits(float64(time)/1000))
 	return protowire.AppendVarint(protowire.AppendTag(b, eventStep, protowire.VarintType), uint64(step))
 }
 
-// record frames an event.
+// record puts length and checksums around an event.
 func record(data []byte) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(data)))
 	b = binary.LittleEndian.AppendUint32(b, masked(b))
@@ -82,8 +82,8 @@ func record(data []byte) []byte {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// masked is the CRC-32C of data, rotated and shifted by a constant so that a
-// CRC of data that holds CRCs does not degenerate (tensorflow/core/lib/hash/crc32c.h).
+// masked returns the CRC-32C of data, rotated and shifted by a constant, because the
+// CRC of data that contains CRCs is weak (tensorflow/core/lib/hash/crc32c.h).
 func masked(data []byte) uint32 {
 	crc := crc32.Checksum(data, castagnoli)
 	return (crc>>15 | crc<<17) + 0xa282ead8

@@ -46,11 +46,13 @@ func (s *swarm) sell(ctx context.Context, seller string, amount uint64) {
 	r := saleResult{seller: seller, amount: amount}
 	r.err = func() error {
 		to := s.members[CustomerName].account.String()
-		if _, err := s.command(ctx, seller, nil, "wallet", "transfer", to, protocol.FormatAmount(amount), "--memo", "for a translation"); err != nil {
+		price := protocol.FormatAmount(amount)
+		if _, err := s.command(ctx, seller, "wallet", "transfer", to, price, "--memo", "for a translation"); err != nil {
 			return fmt.Errorf("sale: %w", err)
 		}
-		out, err := s.command(ctx, CustomerName, []string{"--listen", s.members[CustomerName].listen()},
-			"translate", s.cfg.Document, "--model", s.trained.Model, "--src", s.cfg.Source, "--tgt", s.cfg.Target, "--budget", protocol.FormatAmount(max(1, amount/2)))
+		out, err := s.command(ctx, CustomerName, "translate", s.cfg.Document, "--model", s.trained.Model,
+			"--src", s.cfg.Source, "--tgt", s.cfg.Target, "--budget", protocol.FormatAmount(max(1, amount/2)),
+			"--listen", s.members[CustomerName].listen())
 		if err != nil {
 			return fmt.Errorf("translation: %w", err)
 		}
@@ -67,10 +69,10 @@ func (s *swarm) sell(ctx context.Context, seller string, amount uint64) {
 }
 
 // command runs one alia command as a member of the swarm and returns its answer.
-func (s *swarm) command(ctx context.Context, name string, extra []string, args ...string) ([]byte, error) {
+func (s *swarm) command(ctx context.Context, name string, args ...string) ([]byte, error) {
 	m := s.members[name]
 	args = append(args, "--home", string(m.home), "--network", m.home.Network(), "--json")
-	cmd := exec.CommandContext(ctx, s.cfg.Program, append(args, extra...)...)
+	cmd := exec.CommandContext(ctx, s.cfg.Program, args...)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = &out, &errs, attributes()
 	cmd.Cancel = func() error { terminate(cmd); return nil }
@@ -92,6 +94,7 @@ func (s *swarm) finish(sale saleResult) error {
 	if sale.err != nil {
 		return sale.err
 	}
+	// The books of one height, and what the processes reported.
 	r := &report.SwarmResult{Trained: *s.trained, Home: s.cfg.Home}
 	s.view.ledger(sale.listing, nil)
 	r.Height, r.Supply = sale.listing.Height, sale.listing.Supply.Total()
@@ -100,6 +103,7 @@ func (s *swarm) finish(sale saleResult) error {
 	r.Units = len(s.units) + sale.translation.Units
 	r.Translation = sale.translation.Translation
 	r.Receipt = report.SwarmReceipt{Path: sale.translation.Receipt, Job: sale.translation.Job, Paid: sale.translation.Paid}
+	// A miner's balance is what it earned, less what the seller sold.
 	for _, m := range s.view.miners {
 		e := report.Member{Name: m.name, Account: s.members[m.name].account.String(), Units: m.units, Earned: m.balance, Balance: m.balance}
 		if m.name == sale.seller {
@@ -109,8 +113,10 @@ func (s *swarm) finish(sale saleResult) error {
 	}
 	customer := s.members[CustomerName].account
 	r.Customer = report.Member{Name: CustomerName, Account: customer.String(), Balance: balanceOf(sale.listing, customer)}
+	// The last display, then the result below it.
 	s.view.phase = "done"
-	s.view.note(s.elapsed(), fmt.Sprintf("%s sold the customer %s ALIA, the translation cost %s", sale.seller, protocol.FormatAmount(sale.amount), protocol.FormatAmount(sale.translation.Paid)))
+	s.view.note(s.elapsed(), fmt.Sprintf("%s sold the customer %s ALIA, the translation cost %s", sale.seller,
+		protocol.FormatAmount(sale.amount), protocol.FormatAmount(sale.translation.Paid)))
 	s.cfg.Screen.show(&s.view, s.elapsed())
 	s.cfg.Screen.close()
 	if err := s.cfg.Done(r); err != nil {

@@ -33,8 +33,8 @@ import (
 	"github.com/alia-network/alia/work/text"
 )
 
-// Network is a running network.
-type Network struct {
+// Cluster is a running network.
+type Cluster struct {
 	File node.Network
 	// Holder is the peer that others meet first. It holds the model.
 	Holder *node.Peer
@@ -50,8 +50,8 @@ type Network struct {
 const heightTime = 100 * time.Millisecond
 
 // Start founds a network whose homes are below dir. Close ends it.
-func Start(ctx context.Context, dir string) (n *Network, err error) {
-	n = &Network{dir: dir}
+func Start(ctx context.Context, dir string) (n *Cluster, err error) {
+	n = &Cluster{dir: dir}
 	defer func() {
 		if err != nil {
 			n.Close()
@@ -87,7 +87,7 @@ func Start(ctx context.Context, dir string) (n *Network, err error) {
 }
 
 // Close ends everything that the network started.
-func (n *Network) Close() {
+func (n *Cluster) Close() {
 	for _, closer := range slices.Backward(n.closers) {
 		closer()
 	}
@@ -115,7 +115,7 @@ func untrained() (*model.Translator, error) {
 }
 
 // Peer opens a peer with the key and the home of a name. It ends with the network.
-func (n *Network) Peer(ctx context.Context, name string) (*node.Peer, error) {
+func (n *Cluster) Peer(ctx context.Context, name string) (*node.Peer, error) {
 	p, err := node.OpenPeer(ctx, node.PeerConfig{
 		Home: home.Dir(filepath.Join(n.dir, name)), Network: n.File, Key: Key(name), Listen: []string{"/ip4/127.0.0.1/tcp/0"},
 	})
@@ -127,7 +127,7 @@ func (n *Network) Peer(ctx context.Context, name string) (*node.Peer, error) {
 }
 
 // Mine starts a miner on the portable kernels. It ends with the network.
-func (n *Network) Mine(name string) error {
+func (n *Cluster) Mine(name string) error {
 	p, err := n.Peer(context.Background(), name)
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (n *Network) Mine(name string) error {
 }
 
 // Customer makes the home of a customer: a key, a network file, and an ALIA.
-func (n *Network) Customer(ctx context.Context, name string) (home.Dir, error) {
+func (n *Cluster) Customer(ctx context.Context, name string) (home.Dir, error) {
 	dir := home.Dir(filepath.Join(n.dir, name))
 	w, err := wallet.Create(dir.Wallet())
 	if err != nil {
@@ -170,7 +170,7 @@ const fund = 1_000_000
 
 // Fund mints about an ALIA for the account of a key, which stands for a miner: it
 // settles a unit of a run that the holder coordinates.
-func (n *Network) Fund(ctx context.Context, miner ed25519.PrivateKey) error {
+func (n *Cluster) Fund(ctx context.Context, miner ed25519.PrivateKey) error {
 	account := protocol.AccountOf(miner)
 	link := func(what string) block.Link {
 		return block.Link{Cid: block.Sum(block.CBOR, []byte(what+account.String()))}
