@@ -86,6 +86,7 @@ func Launches(c *kernel.Call) ([]Launch, error) {
 // fits returns an error for a launch beyond the limits of compute capability 7.5 and later, or
 // with a size that its kernel cannot count to.
 func (l *Launch) fits() error {
+	// CUDA C++ Programming Guide, "Technical specifications per compute capability".
 	limits := [3]uint32{math.MaxInt32, math.MaxUint16, math.MaxUint16}
 	for i, n := range l.Grid {
 		if n == 0 || n > limits[i] {

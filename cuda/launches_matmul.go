@@ -17,7 +17,7 @@ const few = 16
 func launchMatMul(c *kernel.Call) []Launch {
 	m, n := rows(&c.Out[0]), cols(&c.Out[0])
 	switch {
-	case m <= few:
+	case m <= few: // tiles of 8 rows, below
 	case min(m, n) > 64 && up(m, 128)*up(n, 128) >= busy:
 		return one(product("matmul128", 128, 128, 256, c))
 	case up(m, 64)*up(n, 64) >= busy, min(m, n) > 128 && up(m, 64)*up(n, 64) >= busy/4:

@@ -50,6 +50,7 @@ func (d *Dice) size(limit int) int {
 		d.Given = d.Given[1:]
 		return n
 	}
+	// One element to either side of powers of two, and numbers that divide nothing.
 	sizes := []int{
 		1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 37, 63, 64, 65, 67, 100, 127, 128, 129, 131, 200,
 		255, 256, 257, 300, 511, 512, 513, 530, 1023, 1024, 1025, 1100,
@@ -67,7 +68,7 @@ func (d *Dice) uniform() float32 { return float32(int32(d.word())>>8) / (1 << 22
 // number returns mostly uniform numbers. Others are zeros of both signs, subnormal, tiny or large numbers,
 // the negative of last, or, where d is Wild, the largest numbers, infinities and NaN.
 func (d *Dice) number(last float32) float32 {
-	switch kind := d.Below(24); {
+	switch kind := d.Below(24); { // three of four are uniform
 	case kind == 0 || d.Still && kind < 12:
 		return 0
 	case kind == 1 || d.Still:
@@ -167,6 +168,7 @@ func (d *Dice) codes(shape ...int) kernel.Tensor {
 // segments returns a segment table with gaps, and the numbers of queries, of keys, and of the scores of one
 // head.
 func (d *Dice) segments() (seg kernel.Tensor, tq, tk, scores int) {
+	// A table that was given.
 	if d.Table != nil {
 		seg = kernel.New(kernel.I32, len(d.Table), 4)
 		for i, s := range d.Table {
@@ -180,7 +182,7 @@ func (d *Dice) segments() (seg kernel.Tensor, tq, tk, scores int) {
 	n, limit := kind[0], kind[1]
 	seg = kernel.New(kernel.I32, n, 4)
 	for i := range n {
-		tq, tk = tq+d.Below(2)*d.Below(4), tk+d.Below(2)*d.Below(4)
+		tq, tk = tq+d.Below(2)*d.Below(4), tk+d.Below(2)*d.Below(4) // a gap in front, or none
 		nq, nk := 1+d.Below(limit), 1+d.Below(limit)
 		copy(seg.I[4*i:], []int32{int32(tq), int32(nq), int32(tk), int32(nk)})
 		tq, tk, scores = tq+nq, tk+nk, scores+nq*nk
@@ -193,6 +195,7 @@ func (d *Dice) Call(op kernel.Op) kernel.Call {
 	c := kernel.Call{Op: op}
 	switch op {
 	case kernel.MatMul:
+		// Small enough for the reference, with several tiles in each direction.
 		m, n, k := d.size(140), d.size(260), d.size(530)
 		c.Attr.Trans = kernel.Trans(d.Below(3))
 		a, b := [2]int{m, k}, [2]int{k, n}
@@ -229,13 +232,13 @@ func (d *Dice) attention(c *kernel.Call) {
 	c.Attr = kernel.Attr{Heads: heads, Scale: 16 * d.uniform(), Causal: d.Below(2) == 0}
 	switch c.Op {
 	case kernel.AttnScores:
-		c.In = []kernel.Tensor{d.Floats(tq+1, width), d.Floats(tk+1, width), seg}
+		c.In = []kernel.Tensor{d.Floats(tq+1, width), d.Floats(tk+1, width), seg} // a row that no segment uses
 	case kernel.AttnSoftmax:
 		c.In = []kernel.Tensor{d.Floats(heads * n), seg}
 	case kernel.AttnSoftmaxGrad:
 		c.In = []kernel.Tensor{d.Floats(heads * n), d.Floats(heads * n), seg}
 	case kernel.AttnMix:
-		c.Attr.Rows = tq + d.Below(3)
+		c.Attr.Rows = tq + d.Below(3) // rows of zeros behind the last segment
 		c.In = []kernel.Tensor{d.Floats(heads * n), d.Floats(tk, width), seg}
 	case kernel.Attend:
 		c.Attr.Causal = false
@@ -258,7 +261,7 @@ func (d *Dice) entropy(c *kernel.Call) {
 		t, v = v, 1+d.Below(3)
 	}
 	x, m, s := d.spread(t, v), d.Floats(t), d.Positive(t)
-	if d.Wild || d.Below(2) == 0 {
+	if d.Wild || d.Below(2) == 0 { // sums that no exponentials have: zero, negative
 		s = d.Floats(t)
 	}
 	c.Attr.Eps = 0.1
@@ -286,7 +289,7 @@ func (d *Dice) quantized(c *kernel.Call) {
 	x := d.Floats(d.size(9), d.size(1100))
 	up := func(n, by int) int { return (n + by - 1) / by }
 	n, blocks := x.Len(), x.Shape[0]*up(x.Shape[1], 128)
-	c.Attr.Scale = float32(1 - 2*d.Below(2))
+	c.Attr.Scale = float32(1 - 2*d.Below(2)) // a sign
 	switch c.Op {
 	case kernel.AddQuantized:
 		c.In = []kernel.Tensor{x, d.codes(x.Shape...), d.Floats(up(n, 1024))}
@@ -302,7 +305,7 @@ func (d *Dice) quantized(c *kernel.Call) {
 // rowwise fills in a call of an operation on elements, rows or columns.
 func (d *Dice) rowwise(c *kernel.Call) {
 	t, n, v := d.size(70), d.size(530), d.size(70)
-	if c.Op == kernel.ColSum || c.Op == kernel.LayerNormGainGrad {
+	if c.Op == kernel.ColSum || c.Op == kernel.LayerNormGainGrad { // sums down columns: more rows
 		t, n = d.size(300), d.size(100)
 	}
 	// x is the input of most operations, same another one of its shape.
@@ -399,7 +402,7 @@ var InPlace = map[kernel.Op][][]int{
 func Differ(got, want []kernel.Tensor) string {
 	for i := range want {
 		for j, x := range want[i].F {
-			y := got[i].F[j]
+			y := got[i].F[j] // a NaN's bits may differ between processors
 			if math.Float32bits(x) != math.Float32bits(y) && (x == x || y == y) {
 				return fmt.Sprintf("output %d of shape %v, element %d is %x, want %x", i, want[i].Shape, j, y, x)
 			}

@@ -104,6 +104,7 @@ func Probe(name string, threads int) (_ *Device, err error) {
 	if !ok || err != nil || i < 0 {
 		return nil, fmt.Errorf("the name of a device is cuda: and a number, such as cuda:0")
 	}
+	// The driver, the device's number, and the processor for what the device cannot compute.
 	if err := driver.Open(); err != nil {
 		return nil, err
 	}
@@ -194,7 +195,7 @@ func (d *Device) streams() []*stream {
 // Close releases the device. Tensors in its memory must not be used afterwards.
 func (d *Device) Close() error {
 	err := d.on(func() error {
-		for b := range d.blocks {
+		for b := range d.blocks { // also blocks that tensors still refer to
 			d.release(b)
 		}
 		err := d.drain()

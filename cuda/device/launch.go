@@ -66,7 +66,7 @@ func (d *Device) choose(after dependency) (*stream, error) {
 			return nil, err
 		}
 	}
-	s := &d.side[d.turn]
+	s := &d.side[d.turn] // of a free call
 	d.turn = (d.turn + 1) % len(d.side)
 	// A busy stream waits for the fork already.
 	if s.busy {
@@ -221,7 +221,7 @@ func (d *Device) function(l *cuda.Launch) (cu.Function, error) {
 		return f, nil
 	}
 	m, ok := d.modules[l.Module]
-	if !ok {
+	if !ok { // its first kernel: the driver compiles all of them
 		text, err := cuda.PTX(l.Module)
 		if err != nil {
 			return cu.Function{}, err

@@ -25,6 +25,7 @@ func List() ([]Info, error) {
 		return nil, fmt.Errorf("the driver knows no device")
 	}
 	var all []Info
+	// The names count from 0, in the driver's sequence.
 	for i := range n {
 		dev, err := cu.GetDevice(i)
 		if err != nil {
@@ -61,6 +62,7 @@ func describe(dev cu.Device) Info {
 	i.Capability = fmt.Sprintf("%d.%d", major, minor)
 	v := cu.Version()
 	i.Driver = fmt.Sprintf("%d.%d", v/1000, v%1000/10)
+	// Only the first reason is kept.
 	if have := 10*major + minor; i.Reason == "" && have < leastCapability {
 		i.Reason = fmt.Sprintf("its compute capability is %s, the kernels need %d.%d",
 			i.Capability, leastCapability/10, leastCapability%10)

@@ -48,6 +48,7 @@ func (d *Device) Alloc(t kernel.DType, n int) (kernel.Tensor, bool) {
 		d.given = 0
 		runtime.GC() // which does not know of this memory, and would collect too seldom
 	}
+	// A full device may hold tensors that are garbage: collect and try again.
 	err := d.on(func() error { return d.allocate(b) })
 	for try := 0; try < collections && errors.Is(err, cu.OutOfMemory); try++ {
 		runtime.GC()
@@ -65,6 +66,7 @@ const collections = 3
 
 // allocate finds memory for b, and fills it with zeros before the calls that follow.
 func (d *Device) allocate(b *block) error {
+	// Spare memory of other sizes goes back to the driver only when it is needed.
 	d.sweep()
 	var err error
 	if b.at, err = d.take(b.size); errors.Is(err, cu.OutOfMemory) {
@@ -98,6 +100,7 @@ func (d *Device) fits(bytes int64) bool { return d.used+d.spared+d.bound.held+by
 
 // tensor returns a block as a tensor, and arranges that the block is freed when no tensor refers to it.
 func (d *Device) tensor(b *block, t kernel.DType, n int) kernel.Tensor {
+	// The cleanup runs on another goroutine, so it only notes the block.
 	h := &home{d, b}
 	runtime.AddCleanup(h, func(b *block) {
 		d.mu.Lock()
@@ -177,6 +180,7 @@ func (d *Device) move(to, from *kernel.Tensor) error {
 	dst, n := span(to)
 	src, _ := span(from)
 	at, stream := func(p unsafe.Pointer) cu.DevicePtr { return cu.DevicePtr(uintptr(p)) }, d.main.Stream
+	// Within the device a copy is one more piece of work on the main stream.
 	if d.mine(to) && d.mine(from) {
 		return cu.MemcpyDtoDAsync(at(dst), at(src), int64(n), stream)
 	}

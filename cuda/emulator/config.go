@@ -42,7 +42,7 @@ func parse(text string) (Config, error) {
 			"devices": &c.Devices, "capability": &c.Capability, "driver": &c.Driver, "init": &c.Init,
 			"lost": &c.Lost, "early": &c.Early,
 		}
-		n, err := strconv.Atoi(value)
+		n, err := strconv.Atoi(value) // its error counts only for numbers
 		switch {
 		case texts[name] != nil:
 			*texts[name], err = value, nil

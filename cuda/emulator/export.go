@@ -145,10 +145,11 @@ func emu_cuCtxSynchronize() C.CUresult {
 func emu_cuModuleLoadData(module *C.CUmodule, image unsafe.Pointer) C.CUresult {
 	text := C.GoString((*C.char)(image))
 	return inContext(func(m *machine) int {
+		// A module that the driver's compiler does not accept.
 		if m.Refused != "" && strings.Contains(text, ".entry "+m.Refused+"(") {
 			return invalidPTX
 		}
-		mod, err := ptx.Parse(text)
+		mod, err := ptx.Parse(text) // our own list of instructions is stricter than the driver's
 		if err != nil {
 			return m.complain(invalidPTX, err)
 		}
@@ -199,7 +200,7 @@ func emu_cuLaunchKernel(
 		sizes := k.ParamSizes()
 		var b []byte
 		for i, p := range unsafe.Slice(params, len(sizes)) {
-			for len(b)%sizes[i] != 0 {
+			for len(b)%sizes[i] != 0 { // alignment
 				b = append(b, 0)
 			}
 			b = append(b, unsafe.Slice((*byte)(p), sizes[i])...)
@@ -238,7 +239,7 @@ func emu_cuMemAlloc(p *C.CUdeviceptr, n C.size_t) C.CUresult {
 		if n == 0 {
 			return invalidValue
 		}
-		if m.used+int64(n) > m.Memory {
+		if m.used+int64(n) > m.Memory { // without fragmentation: memory is full to the byte
 			return outOfMemory
 		}
 		addr := m.memory.Alloc(int(n))
@@ -319,7 +320,7 @@ func emu_cuMemcpyDtoHAsync(dst unsafe.Pointer, src C.CUdeviceptr, n C.size_t, s 
 func emu_cuStreamCreate(s *C.CUstream, _ C.uint) C.CUresult {
 	return inContext(func(m *machine) int {
 		h := m.handle()
-		m.streams[h] = &stream{early: m.Early>>len(m.streams)&1 == 1}
+		m.streams[h] = &stream{early: m.Early>>len(m.streams)&1 == 1} // by the stream's number
 		*(*uintptr)(unsafe.Pointer(s)) = h
 		return success
 	})
@@ -345,7 +346,7 @@ func emu_cuStreamWaitEvent(s C.CUstream, e C.CUevent, _ C.uint) C.CUresult {
 			return invalidHandle
 		}
 		if at.of == nil {
-			return success // never recorded
+			return success // an event that was never recorded holds up nothing
 		}
 		return m.later(s, func() int { return m.until(at.of, at.at) })
 	})

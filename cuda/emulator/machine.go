@@ -82,7 +82,7 @@ func (m *machine) handle() uintptr {
 // until runs a stream's work up to number at. After an error nothing runs any more.
 func (m *machine) until(s *stream, at int) int {
 	for ; s.done < at; s.done++ {
-		if m.sticky == success {
+		if m.sticky == success { // work after an error is dropped
 			m.sticky = s.work[s.done-s.base]()
 		}
 	}

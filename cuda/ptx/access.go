@@ -191,7 +191,7 @@ func (m *move) load(w *warp, l, i int, from []byte) {
 	case 8:
 		v = binary.LittleEndian.Uint64(from)
 	}
-	if m.signed {
+	if m.signed { // shift the sign bit to the top, and back
 		unused := 64 - 8*m.width
 		v = uint64(int64(v<<unused) >> unused)
 	}

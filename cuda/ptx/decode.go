@@ -234,6 +234,7 @@ func (b *body) constant64(v uint64) int {
 // there is a special register of that name.
 func (b *body) special(name string) (int, bool) {
 	base, axis, _ := strings.Cut(name, ".")
+	// %tid.x to %nctaid.z.
 	switch base {
 	case "%tid", "%ntid", "%ctaid", "%nctaid":
 	default:
@@ -279,6 +280,7 @@ func want(ops []operand, n int) error {
 
 // refusal is the error of an opcode that is not on the list, with the reason.
 func refusal(op string) error {
+	// The most specific reason first.
 	parts := strings.Split(op, ".")
 	has := func(word string) bool {
 		for _, p := range parts {

@@ -164,6 +164,7 @@ func (b *body) logic(f func(x, y uint32) uint32, two bool, o []operand) (exec, e
 			return unwritten(bad)
 		}
 		known[r[0]] |= mask
+		// All lanes at once, by operations on words.
 		w.p[r[0]] = w.p[r[0]]&^mask | f(w.p[r[1]], w.p[r[2]])&mask
 		return nil
 	}, err
@@ -227,7 +228,7 @@ func (b *body) selp(op, t string, o []operand) (exec, error) {
 	return func(w *warp, mask uint32) error {
 		// Only the operand that a lane selects must have been written.
 		known, p := w.known[file], w.p[r[3]]
-		bad := mask &^ w.known[inPred][r[3]]
+		bad := mask &^ w.known[inPred][r[3]] // lanes that read a register without a value
 		bad |= mask & p &^ known[r[1]]
 		bad |= mask &^ p &^ known[r[2]]
 		if bad != 0 {

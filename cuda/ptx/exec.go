@@ -116,7 +116,7 @@ func (w *warp) reset(k *Kernel, first uint32) {
 		w.r32, w.r64, w.p = make([]reg32, f.n32), make([]reg64, f.n64), make([]uint32, f.preds)
 		w.known = [3][]uint32{make([]uint32, f.n32), make([]uint32, f.n64), make([]uint32, f.preds)}
 	}
-	for _, known := range w.known {
+	for _, known := range w.known { // values of the block before are no values
 		clear(known)
 	}
 	for _, c := range f.const32 {
@@ -183,7 +183,7 @@ func (w *warp) step(p *path, in *instr) error {
 		return in.exec(w, mask)
 	case branch:
 		w.branch(p, in, mask)
-	case barrier:
+	case barrier: // diverged threads would wait for ever
 		if mask != ^uint32(0) {
 			return &laneError{bits.TrailingZeros32(mask), "is a barrier that not all threads of the warp reach"}
 		}

@@ -28,7 +28,7 @@ func (k *Kernel) Launch(m *AddressSpace, grid, block [3]uint32, params []byte, b
 	if err != nil {
 		return err
 	}
-	for z := range grid[2] {
+	for z := range grid[2] { // any sequence of blocks must give the same result
 		for y := range grid[1] {
 			for x := range grid[0] {
 				r.block = [3]uint32{x, y, z}
@@ -120,6 +120,7 @@ func (r *run) runBlock(warps []warp) error {
 
 // release lets the warps go on after a barrier. All must wait at the same instruction.
 func (r *run) release(warps []warp) error {
+	// Some warp waits; all others must wait at the same barrier.
 	var waiting *warp
 	for i := range warps {
 		w := &warps[i]

@@ -16,7 +16,7 @@ func lex(src string) ([]token, error) {
 	var ts []token
 	line := 1
 	for i := 0; i < len(src); {
-		switch c := src[i]; {
+		switch c := src[i]; { // white space, comments, words, punctuation
 		case c == '\n':
 			line++
 			i++

@@ -74,6 +74,7 @@ func (m *AddressSpace) Read(addr uint64, n int) ([]byte, error) {
 	if s == nil || n < 0 || off+n > len(s.data) {
 		return nil, fmt.Errorf("read %d bytes at %#x: they are not within an allocation", n, addr)
 	}
+	// The host must not read bytes that no kernel has written.
 	for i, known := range s.known[off : off+n] {
 		if known == 0 {
 			return nil, fmt.Errorf("read %d bytes at %#x: byte %d was never written", n, addr, i)
@@ -202,6 +203,7 @@ func (x *cell) write(c *clock, thread uint32) string {
 		return "writes memory that another block wrote"
 	case x.wrote == c.now && x.writer != thread:
 		return fmt.Sprintf("writes memory that thread %d of the block wrote, without a barrier between", x.writer)
+	// The last read may be this block's own while another block has read before it.
 	case x.read >= c.launch && x.read < c.block || x.before >= c.launch:
 		return "writes memory that another block read"
 	case x.read == c.now && x.reader != thread:
@@ -220,7 +222,7 @@ func (x *cell) load(c *clock, thread uint32) string {
 		return fmt.Sprintf("reads memory that thread %d of the block wrote, without a barrier between", x.writer)
 	}
 	switch {
-	case x.read != c.now:
+	case x.read != c.now: // the first read since the last barrier
 		if x.read >= c.launch && x.read < c.block {
 			x.before = x.read
 		}

@@ -197,6 +197,7 @@ func (p *parser) kernel() (*Kernel, error) {
 	if err := p.expect("("); err != nil {
 		return nil, err
 	}
+	// Parameters, separated by commas.
 	for !p.take(")") {
 		if len(b.k.params) > 0 {
 			if err := p.expect(","); err != nil {
@@ -297,6 +298,7 @@ func (b *body) statement() error {
 	case "":
 		return b.errorf("the text ends inside a kernel")
 	}
+	// A label is a word and a colon.
 	if b.at+1 < len(b.tokens) && b.tokens[b.at+1].text == ":" {
 		name := b.next()
 		if _, twice := b.labels[name]; twice {
@@ -315,7 +317,7 @@ func (b *body) scope() error {
 		return b.errorf("a scope of braces is inside another")
 	}
 	b.nested = true
-	outer := len(b.groups)
+	outer := len(b.groups) // registers declared so far
 	for !b.take("}") {
 		if err := b.statement(); err != nil {
 			return err
@@ -379,6 +381,7 @@ func (p *parser) sharedVariable(v *variables) error {
 	if err != nil {
 		return err
 	}
+	// Variables lie one behind the other, aligned as declared.
 	at := (v.size + align - 1) / align * align
 	if v.size = at + n; v.size > maxShared {
 		return p.errorf("there are more than %d bytes of shared memory", maxShared)
@@ -390,6 +393,7 @@ func (p *parser) sharedVariable(v *variables) error {
 // finish finds the targets and joins of branches, when all labels are known.
 func (b *body) finish() error {
 	b.k.shared = b.vars.size
+	// Control must not run past the last instruction.
 	if n := len(b.k.code); n == 0 || b.k.code[n-1].kind == plain || b.k.code[n-1].guard >= 0 {
 		return b.errorf("the last instruction does not end the kernel")
 	}

@@ -193,7 +193,7 @@ func readAligned(source, target string) ([]Pair, error) {
 	if len(a) == 0 {
 		return nil, fmt.Errorf("%s and %s are empty", source, target)
 	}
-	pairs := make([]Pair, len(a))
+	pairs := make([]Pair, len(a)) // line i of one file translates line i of the other
 	for i := range a {
 		pairs[i] = Pair{a[i], b[i]}
 	}
@@ -237,7 +237,7 @@ func readLines(path string) ([]string, error) {
 	}
 	defer f.Close()
 	var r io.Reader = f
-	if strings.HasSuffix(path, ".gz") {
+	if strings.HasSuffix(path, ".gz") { // decompressed while it is read
 		if r, err = gzip.NewReader(f); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, damage(err))
 		}

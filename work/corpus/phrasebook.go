@@ -96,7 +96,7 @@ func patterns() []pattern {
 func parts(s string) []part {
 	var out []part
 	for s != "" {
-		before, rest, _ := strings.Cut(s, "{")
+		before, rest, _ := strings.Cut(s, "{") // literal text in front of a slot
 		if before != "" {
 			out = append(out, part{literal: before})
 		}
@@ -165,7 +165,7 @@ type deck struct {
 }
 
 func (d *deck) deal(draw *stream) word {
-	if d.dealt%len(d.words) == 0 {
+	if d.dealt%len(d.words) == 0 { // the deck is used up
 		shuffle(d.words, draw)
 	}
 	d.dealt++
@@ -232,7 +232,7 @@ func (l lexicon) words(variable string) []word {
 // the person 1 (I), 3 (he, she) or 6 (we, they) of a subject. The stem of an adjective is given if
 // its endings do not simply follow the word.
 func newLexicon() lexicon {
-	n := numbers()
+	n := numbers() // classes of numbers are ranges: 2 to 99, 20 to 99, ...
 	l := lexicon{"number": n, "age": n[18:], "minutes": n[:58], "degrees": n[:34], "couple": n[:4]}
 	class := ""
 	for line := range strings.Lines(vocabulary) {

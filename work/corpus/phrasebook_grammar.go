@@ -105,6 +105,7 @@ func german(s part, noun, adjective word) string {
 		words = append(words, d.stem+d.endings[g][c])
 	}
 	if s.adjective != "" {
+		// An adjective's stem follows a slash where it differs.
 		stem := adjective.target[strings.IndexByte(adjective.target, '/')+1:]
 		words = append(words, stem+d.adjective[g][c])
 	}

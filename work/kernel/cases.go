@@ -15,7 +15,7 @@ type source struct {
 // word returns the next random word. The four words of a counter are used from the first
 // to the last.
 func (s *source) word() uint32 {
-	if s.left == 0 {
+	if s.left == 0 { // a counter gives four words
 		s.words = Philox([4]uint32{s.counter}, s.key)
 		s.counter++
 		s.left = 4
@@ -119,7 +119,7 @@ func (s *source) segs(n, limit int) (seg Tensor, tq, tk int) {
 		nq, nk := 1+s.below(limit), 1+s.below(limit)
 		copy(seg.I[4*i:], []int32{int32(tq), int32(nq), int32(tk), int32(nk)})
 		tq, tk = tq+nq, tk+nk
-		if i == 0 {
+		if i == 0 { // rows that no segment has
 			tq, tk = tq+1, tk+2
 		}
 	}
@@ -187,7 +187,7 @@ func normInputs(s *source, t, d int) (x, stats, gamma, dy Tensor) {
 
 func casesLayerNorm(s *source) []Call {
 	a := Attr{Eps: 1e-5}
-	flat := New(F32, 2, 40) // no variance
+	flat := New(F32, 2, 40) // zeros: the variance is 0, and only Eps is under the root
 	return []Call{
 		call(a, s.smooth(4, 7), s.smooth(7), s.smooth(7)),
 		call(a, s.floats(9, 101), s.floats(101), s.floats(101)),
@@ -347,7 +347,7 @@ func casesMixT(s *source) []Call {
 func (s *source) logits(t, v int) (x, m, sum Tensor) {
 	x, m, sum = s.smooth(t, v), New(F32, t), New(F32, t)
 	for i := range x.F {
-		x.F[i] *= float32(1 + s.below(40))
+		x.F[i] *= float32(1 + s.below(40)) // some exponentials underflow
 	}
 	refRowMax(&Call{In: []Tensor{x}, Out: []Tensor{m}}, 0, t)
 	refRowSumExp(&Call{In: []Tensor{x, m}, Out: []Tensor{sum}}, 0, t)

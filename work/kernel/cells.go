@@ -58,6 +58,7 @@ func rowAt(x *Tensor, t int) *float32 { return &row(x, t)[0] }
 // doAddBias adds the bias to several short rows at once, because a call of assembly costs
 // as much as a short row. The bias is repeated for that.
 func (p *primitives) doAddBias(s *scratch, c *Call, lo, hi int) {
+	// About 1024 elements for each call of assembly.
 	bias, few := c.In[1].F, max(min(1024/len(c.In[1].F), hi-lo), 1)
 	if few > 1 {
 		repeated := s.panel(few * len(bias))
@@ -121,6 +122,7 @@ func (p *primitives) doGainGrad(_ *scratch, c *Call, lo, hi int) {
 // with 1 rounds as an addition does. Elements of one column of long rows lie too far from
 // one another for that, so long rows are added one by one.
 func (p *primitives) doColSum(s *scratch, c *Call, lo, hi int) {
+	// A product over the rows, with a row of ones of stride 0.
 	sum := c.Out[0].F[lo:hi]
 	if d := cols(&c.In[0]); d <= 1024 {
 		p.product(s, &product{

@@ -33,6 +33,7 @@ func Check(dev Device) (err error) {
 		return fmt.Errorf("check %s: the processor flushes subnormal numbers to zero: %w", dev.Name(), ErrConformance)
 	}
 	want := bufio.NewScanner(bytes.NewReader(published))
+	// Line by line, so that the first wrong case ends the check.
 	return eachCase(dev, func(line string) error {
 		if !want.Scan() || want.Text() != line {
 			op, _, _ := strings.Cut(line, " ")

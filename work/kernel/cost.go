@@ -22,7 +22,7 @@ func flopScatterAdd(c *Call) uint64 { return 2 * uint64(c.In[2].Len()) }
 func flopScatter(c *Call) uint64 { return uint64(c.In[2].Len()) }
 
 func flopScores(c *Call) uint64 {
-	heads := uint64(c.Attr.Heads)
+	heads := uint64(c.Attr.Heads) // 2 operations for each score and column of a head
 	return 2 * uint64(scoresBefore(&c.In[2], 1, rows(&c.In[2]))) * heads * (uint64(cols(&c.In[0])) / heads)
 }
 

@@ -138,7 +138,7 @@ func (q *queue) take(d *device) (c *Call, lo, hi int) {
 	// fourth of the thread's share in this call alone.
 	share := int(min(uint64(parts), q.left/uint64(q.threads)*uint64(parts)/effort))
 	n := max(share, parts/(4*q.threads), 1)
-	if n > splitAlign {
+	if n > splitAlign { // small shares would round to nothing
 		n = n / splitAlign * splitAlign
 	}
 	hi = min(lo+n, parts)

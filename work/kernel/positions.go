@@ -57,7 +57,7 @@ func exp64(x float64) float64 {
 func sincos64(x float64) (sin, cos float64) {
 	q := float64(x * x)
 	sin, cos = 1, 1
-	for n := 20.0; n >= 2; n -= 2 {
+	for n := 20.0; n >= 2; n -= 2 { // Horner's scheme, from the smallest term
 		cos = 1 - float64(cos*(q/float64(n*(n-1))))
 		sin = 1 - float64(sin*(q/float64(n*(n+1))))
 	}

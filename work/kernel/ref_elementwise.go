@@ -186,6 +186,7 @@ func refQuantize4(c *Call, lo, hi int) {
 		block := x[b*quantum4 : min((b+1)*quantum4, len(x))]
 		s, inv := quantScale(absMax(block), 7)
 		scales[b] = s
+		// Eight codes in a word; the clear words are the codes of a block without scale.
 		words := q[b*quantum4/8 : (b+1)*quantum4/8]
 		clear(words)
 		if s == 0 {
@@ -212,7 +213,7 @@ func refAddQuantized4(c *Call, lo, hi int) {
 // add4 sets out to x plus the values of the 4-bit codes, for elements i to end-1.
 func add4(out, x []float32, q []int32, sign, s float32, i, end int) {
 	for ; i < end; i++ {
-		code := q[i/8] << (28 - 4*(i%8)) >> 28 // sign-extended
+		code := q[i/8] << (28 - 4*(i%8)) >> 28 // shifted to the top, and back with its sign
 		out[i] = Fma(float32(float32(code)*sign), s, x[i])
 	}
 }

@@ -108,6 +108,7 @@ func shapeSame(n int) func(*Attr, []Tensor) (results, error) {
 // productDims returns the sizes of a matrix product C [m,n] over k, and kb, the inner
 // dimension according to B.
 func productDims(t Trans, a, b *Tensor) (m, n, k, kb int) {
+	// As for NN; a transposed operand exchanges its two.
 	m, k, kb, n = a.Shape[0], a.Shape[1], b.Shape[0], b.Shape[1]
 	if t == TN {
 		m, k = k, m
@@ -209,7 +210,7 @@ func shapeTopK(a *Attr, in []Tensor) (results, error) {
 	if err := need(in, matrix); err != nil {
 		return results{}, err
 	}
-	t, v, k := rows(&in[0]), cols(&in[0]), a.Rows
+	t, v, k := rows(&in[0]), cols(&in[0]), a.Rows // Rows is K here
 	if k < 1 || k > v {
 		return results{}, fmt.Errorf("K is %d, want 1 to the row's length, %d", k, v)
 	}
