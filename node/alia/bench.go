@@ -20,7 +20,7 @@ func newBench(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure kernels, training and translation on this machine",
-		Args:  noArgs,
+		Args:  unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return undone(cmd.Context(), bench(cmd.Context(), a, &c), "the measurements are not complete")
 		},

@@ -32,7 +32,9 @@ func openText(name string, stdin io.Reader) (*source, error) {
 		s.name = "standard input"
 	} else {
 		f, err := os.Open(name)
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("there is no text %s: check the name of the file", name)
+		} else if err != nil {
 			return nil, fmt.Errorf("read text: %w", err)
 		}
 		s.Reader, s.file = f, f

@@ -29,7 +29,7 @@ func (a *app) runDir(run block.Link) (string, error) {
 // modelDir is where a model is: a directory, or a CID in the home's models.
 func (a *app) modelDir(model string) (string, error) {
 	if model == "" {
-		return "", usagef("--model: give a model's directory or its CID")
+		return "", usagef("--model is missing: give a model's directory or its CID")
 	}
 	if info, err := os.Stat(model); err == nil && info.IsDir() {
 		return model, nil
@@ -40,7 +40,7 @@ func (a *app) modelDir(model string) (string, error) {
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("no model %s: neither a directory nor in %s", model, a.home.Models())
+	return "", fmt.Errorf("no model %s: it is neither a directory nor the CID of a model in %s; `alia model list` prints those", model, a.home.Models())
 }
 
 // models and runs are the directories whose names --model and --run take.

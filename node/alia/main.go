@@ -32,6 +32,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/work/kernel"
 )
 
@@ -59,12 +60,23 @@ func runProcess(started time.Time) int {
 		a.interrupted(cmd, err)
 		return exitInterrupted
 	case !a.began || errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "alia: %v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
+		fmt.Fprintf(a.stderr, "alia: %v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
 		return exitUsage
 	default:
-		fmt.Fprintf(os.Stderr, "alia: %v\n", err)
+		fmt.Fprintf(a.stderr, "alia: %v%s\n", err, remedy(err))
 		return exitFailed
 	}
+}
+
+// remedy says what to do about an error of the system that may meet any command.
+func remedy(err error) string {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return ": free some disk space, such as with `alia gc`"
+	case errors.Is(err, light.ErrUnreachable):
+		return ": is a ledger node running (alia ledger start), and does the network file have its address?"
+	}
+	return ""
 }
 
 // execute runs the command. A device that breaks down is its error.

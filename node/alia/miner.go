@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/report"
@@ -217,19 +219,11 @@ func newMinerStatus(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			c, err := a.dialLedger(ctx)
-			if err != nil {
-				return err
-			}
-			head, err := c.Head(ctx)
-			if err != nil {
-				return err
-			}
-			record, err := c.Account(ctx, account)
-			if err != nil {
-				return err
-			}
 			running, g := a.home.Running(), surveyGPUs(false)
+			head, record, err := a.holdings(ctx, account)
+			if err != nil {
+				return fmt.Errorf("%s; its balance is not known: %w", minerState(running), err)
+			}
 			return a.result(struct {
 				report.MinerStatus
 				gpus
@@ -252,4 +246,17 @@ func minerState(running home.Role) string {
 		return "the miner is not running"
 	}
 	return fmt.Sprintf("the miner is not running: a %s has this home open", running)
+}
+
+// holdings asks the ledger for its newest header and what it has of an account.
+func (a *app) holdings(ctx context.Context, account protocol.Account) (head light.Head, record ledger.AccountState, err error) {
+	c, err := a.dialLedger(ctx)
+	if err != nil {
+		return head, record, err
+	}
+	if head, err = c.Head(ctx); err != nil {
+		return head, record, err
+	}
+	record, err = c.Account(ctx, account)
+	return head, record, err
 }

@@ -122,7 +122,7 @@ func (x *evalFlags) run(ctx context.Context, a *app, c *deviceFlags) error {
 		return err
 	}
 	if len(sources) != len(references) {
-		return fmt.Errorf("%s has %d lines, %s has %d", x.source, len(sources), x.reference, len(references))
+		return fmt.Errorf("%s has %d lines, %s has %d: line N of one must belong to line N of the other", x.source, len(sources), x.reference, len(references))
 	}
 	dev, err := c.open(a)
 	if err != nil {

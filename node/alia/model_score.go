@@ -63,7 +63,7 @@ func scoreModel(ctx context.Context, a *app, c *deviceFlags, model, source, targ
 		return err
 	}
 	if len(sources) != len(targets) {
-		return fmt.Errorf("%s has %d lines, %s has %d", source, len(sources), target, len(targets))
+		return fmt.Errorf("%s has %d lines, %s has %d: line N of one must belong to line N of the other", source, len(sources), target, len(targets))
 	}
 	t, err := node.OpenModel(dir)
 	if err != nil {

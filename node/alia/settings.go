@@ -27,6 +27,9 @@ func (a *app) settings(cmd *cobra.Command) error {
 		_, err := home.Default()
 		return usageError{err.Error()}
 	}
+	if info, err := os.Stat(string(a.home)); err == nil && !info.IsDir() {
+		return usagef("--home %s: it is a file: choose a directory", a.home)
+	}
 	if err := a.fromFile(cmd); err != nil {
 		return err
 	}

@@ -56,7 +56,20 @@ func (l *trainFlags) open(a *app) (*sizing, error) {
 		return nil, usageError{err.Error()}
 	}
 	a.note("corpus %s to %s: %v", c.Corpus.Source, c.Corpus.Target, c.Corpus.Clean())
+	if n := copies(c.Corpus); n > len(c.Corpus.Train)/2 {
+		a.note("in %d of %d pairs the translation is the source itself: is this the right corpus?", n, len(c.Corpus.Train))
+	}
 	return &c, nil
+}
+
+// copies counts the training pairs whose translation is their source.
+func copies(c *corpus.Corpus) (n int) {
+	for _, p := range c.Train {
+		if p.Source == p.Target {
+			n++
+		}
+	}
+	return n
 }
 
 func (l *trainFlags) read() (*corpus.Corpus, error) {
@@ -128,11 +141,11 @@ curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
 
 // trainLocal runs the coordinator with one worker of this process as its crew.
 func trainLocal(ctx context.Context, a *app, l *trainFlags, c *deviceFlags) (err error) {
-	dev, err := c.open(a)
+	size, err := l.open(a)
 	if err != nil {
 		return err
 	}
-	size, err := l.open(a)
+	dev, err := c.open(a)
 	if err != nil {
 		return err
 	}

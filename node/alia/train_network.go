@@ -19,6 +19,10 @@ import (
 // and a relay carries the attestations to the ledger. With stay it then serves
 // the model until it is stopped.
 func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n *peerFlags, stay bool) (err error) {
+	size, err := l.open(a) // a mistake in it is told before the network is joined
+	if err != nil {
+		return err
+	}
 	dev, err := c.open(a)
 	if err != nil {
 		return err
@@ -28,10 +32,6 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 		return err
 	}
 	defer func() { err = errors.Join(err, peer.Close()) }()
-	size, err := l.open(a)
-	if err != nil {
-		return err
-	}
 	if err := size.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
 		return err
 	}

@@ -111,7 +111,7 @@ func (d Dir) at(name string) string { return filepath.Join(string(d), name) }
 // Make makes the home's directory, unless it is there.
 func (d Dir) Make() error {
 	if err := os.MkdirAll(string(d), 0o755); err != nil {
-		return fmt.Errorf("home: %w", err)
+		return fmt.Errorf("the home cannot be made: %w: choose another with --home DIR", err)
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func Open(path, src, tgt string) (*Corpus, error) {
 		c.holdOut()
 	}
 	if len(c.Train) == 0 {
-		return nil, fmt.Errorf("open corpus: %s has no training pair left after %d were held out for validation",
+		return nil, fmt.Errorf("open corpus: %s has no training pair left after %d were held out for validation: give more pairs, or validation pairs (val.*)",
 			path, len(c.Valid))
 	}
 	return c, nil
@@ -158,17 +158,17 @@ func direction(dir string, languages []string, src, tgt string) (string, string,
 	has := strings.Join(languages, ", ")
 	for _, l := range []string{src, tgt} {
 		if l != "" && !slices.Contains(languages, l) {
-			return "", "", fmt.Errorf("%s has no train.%s: its languages are %s", dir, l, has)
+			return "", "", fmt.Errorf("%s has no train.%s: its languages are %s, name two of them (--src and --tgt)", dir, l, has)
 		}
 	}
 	// A language that is not named is the only other one.
 	others := slices.DeleteFunc(slices.Clone(languages), func(l string) bool { return l == src || l == tgt })
 	switch {
 	case src != "" && src == tgt:
-		return "", "", fmt.Errorf("%s: source and target language are both %s", dir, src)
+		return "", "", fmt.Errorf("%s: source and target language are both %s: name two languages", dir, src)
 	case src != "" && tgt != "":
 	case len(others) != 1 || src == "" && tgt == "":
-		return "", "", fmt.Errorf("%s has the languages %s: name the source and the target language", dir, has)
+		return "", "", fmt.Errorf("%s has the languages %s: name the source and the target language (--src and --tgt)", dir, has)
 	case src == "":
 		src = others[0]
 	default:
@@ -188,10 +188,10 @@ func readAligned(source, target string) ([]Pair, error) {
 		return nil, err
 	}
 	if len(a) != len(b) {
-		return nil, fmt.Errorf("%s has %d lines and %s has %d", source, len(a), target, len(b))
+		return nil, fmt.Errorf("%s has %d lines and %s has %d: line N of one must be the translation of line N of the other", source, len(a), target, len(b))
 	}
 	if len(a) == 0 {
-		return nil, fmt.Errorf("%s and %s are empty", source, target)
+		return nil, fmt.Errorf("%s and %s are empty: put one sentence on each line", source, target)
 	}
 	pairs := make([]Pair, len(a)) // line i of one file translates line i of the other
 	for i := range a {
@@ -209,20 +209,20 @@ func openTSV(path, src, tgt string) (*Corpus, error) {
 		src, tgt = from, to
 	}
 	if src == "" || tgt == "" || src == tgt {
-		return nil, fmt.Errorf("%s: name the source and the target language", path)
+		return nil, fmt.Errorf("%s: name the source and the target language (--src and --tgt)", path)
 	}
 	lines, err := readLines(path)
 	if err != nil {
 		return nil, err
 	}
 	if len(lines) == 0 {
-		return nil, fmt.Errorf("%s is empty", path)
+		return nil, fmt.Errorf("%s is empty: put a sentence, a tab and its translation on each line", path)
 	}
 	c := &Corpus{Source: src, Target: tgt, Train: make([]Pair, len(lines))}
 	for i, line := range lines {
 		var ok bool
 		if c.Train[i], ok = cutTab(line); !ok {
-			return nil, fmt.Errorf("%s: line %d is not two columns separated by a tab", path, i+1)
+			return nil, fmt.Errorf("%s: line %d is not two columns separated by a tab: put a sentence, a tab and its translation on it", path, i+1)
 		}
 	}
 	return c, nil
@@ -252,7 +252,7 @@ func readLines(path string) ([]string, error) {
 // damage replaces the error of a file that ends too early by one in plain words.
 func damage(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return errors.New("the file is cut short")
+		return errors.New("the file is cut short: get the file again")
 	}
 	return err
 }
@@ -277,7 +277,7 @@ func scan(r io.Reader, maxLines int, maxBytes int64) ([]string, error) {
 			return nil, fmt.Errorf("line %d is longer than %d bytes", n, MaxLine)
 		}
 		if !utf8.Valid(line) {
-			return nil, fmt.Errorf("line %d is not UTF-8", n)
+			return nil, fmt.Errorf("line %d is not UTF-8: convert the file, such as with iconv -t UTF-8", n)
 		}
 		lines = append(lines, string(line))
 	}

@@ -312,7 +312,7 @@ func marianParams(c nmt.Config, arrays map[string]array) (*tensor.Set, error) {
 func exportMarian(t *model.Translator) (map[string][]byte, error) {
 	c := t.Model.Config()
 	if t.Model.Version != model.VersionMarian {
-		return nil, errors.New("export to marian: its decoder begins with an embedding of zero, this model's with that of <s>: no file of Marian's computes the same")
+		return nil, errors.New("export to marian: its decoder begins with an embedding of zero, this model's with that of <s>: no file of Marian's computes the same; export to huggingface or ctranslate2 instead")
 	}
 	embedding, _ := t.Params.Get("embedding.weight")
 	bias, _ := t.Params.Get("output.bias")
@@ -323,7 +323,7 @@ func exportMarian(t *model.Translator) (map[string][]byte, error) {
 	case !c.OutputBias || c.Unscaled || c.Marks.EOS != 0 || pad != c.Vocab-1:
 		return nil, errors.New("export to marian: it adds a bias to logits, scales embeddings, and begins its vocabulary with </s>; this model does not")
 	case slices.ContainsFunc(embedding.F[pad*c.Dim:], func(x float32) bool { return x != 0 }) || bias.F[pad] != impossible:
-		return nil, errors.New("export to marian: its decoder begins with an embedding of zero and no token of it, this model's with <pad>")
+		return nil, errors.New("export to marian: its decoder begins with an embedding of zero and no token of it, this model's with <pad>; export to huggingface instead")
 	}
 	// <pad> leaves the embedding and the bias.
 	set, err := scatter(c, t.Params, marianParam(c))
