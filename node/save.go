@@ -98,8 +98,8 @@ func OpenModel(dir string) (*model.Translator, error) {
 		return nil, fmt.Errorf("model %s: %w", dir, err)
 	}
 	var m Manifest
-	if err := json.Unmarshal(data, &m); err != nil {
-		return nil, fmt.Errorf("model %s: %s: %w", dir, ManifestFile, err)
+	if json.Unmarshal(data, &m) != nil {
+		return nil, fmt.Errorf("model %s: %s is not JSON, or damaged: get the model again", dir, ManifestFile)
 	}
 	if id := t.ID().String(); id != m.Model {
 		return nil, fmt.Errorf("model %s: its files are of model %s, %s says %s: they were changed or damaged", dir, id, ManifestFile, m.Model)

@@ -61,13 +61,13 @@ func listModels(dir string) ([]node.Manifest, error) {
 		if strings.HasPrefix(e.Name(), ".") {
 			continue // one that is being written, or was
 		}
-		data, err := os.ReadFile(filepath.Join(dir, e.Name(), "manifest.json"))
+		data, err := os.ReadFile(filepath.Join(dir, e.Name(), node.ManifestFile))
 		if err != nil {
 			return nil, fmt.Errorf("list models: %w", err)
 		}
 		var m node.Manifest
-		if err := json.Unmarshal(data, &m); err != nil {
-			return nil, fmt.Errorf("list models: %s: %w", e.Name(), err)
+		if json.Unmarshal(data, &m) != nil {
+			return nil, fmt.Errorf("list models: the %s of %s is not JSON, or damaged", node.ManifestFile, filepath.Join(dir, e.Name()))
 		}
 		models = append(models, m)
 	}

@@ -112,8 +112,8 @@ func importHuggingFace(read ReadFile) (*model.Translator, error) {
 		return nil, err
 	}
 	c := hfConfig{ModelType: "none", Activation: "gelu"} // as the programs' own defaults
-	if err := json.Unmarshal(data, &c); err != nil {
-		return nil, fmt.Errorf("%s: %w", hfConfigFile, err)
+	if json.Unmarshal(data, &c) != nil {
+		return nil, fmt.Errorf("%s: the file is not JSON, or has a value of the wrong kind", hfConfigFile)
 	}
 	shape, err := c.shape()
 	if err != nil {
@@ -247,8 +247,8 @@ func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, read ReadFil
 	m := model.Model{Vocab: uint32(shape.Vocab), Shape: shape.Shape(), Form: shape.Form}
 	if data, err := read(hfTokenizerFile); err == nil {
 		var t hfTokenizer
-		if err := json.Unmarshal(data, &t); err != nil {
-			return nil, fmt.Errorf("%s: %w", hfTokenizerFile, err)
+		if json.Unmarshal(data, &t) != nil {
+			return nil, fmt.Errorf("%s: the file is not JSON, or has a value of the wrong kind", hfTokenizerFile)
 		}
 		if t.Two {
 			return nil, fmt.Errorf("%s: separate_vocabs is true: this program reads models of one vocabulary", hfTokenizerFile)

@@ -2,6 +2,7 @@ package model
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -136,8 +137,8 @@ func Parse(read func(name string) ([]byte, error)) (*Translator, error) {
 // and its family.
 func parseConfig(data []byte) (Model, *family, error) {
 	var c modelConfig
-	if err := json.Unmarshal(data, &c); err != nil {
-		return Model{}, nil, err
+	if json.Unmarshal(data, &c) != nil {
+		return Model{}, nil, errors.New("the file is not the JSON of a model, or it is damaged")
 	}
 	f, err := familyNamed(c.Architecture, c.Form != nil)
 	if err != nil {

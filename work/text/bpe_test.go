@@ -192,7 +192,7 @@ func TestParse(t *testing.T) {
 		data []byte
 		want string
 	}{
-		{nil, "unexpected end of JSON input"},
+		{nil, "it is damaged"},
 		{append(slices.Clone(data), ' '), "not those that this program writes"},
 		{edit("NFC", "NFD"), "not those that this program writes"},
 		{edit(`"merges": [`, `"merges": ["qq x",`), "does not name two earlier pieces"},

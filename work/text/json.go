@@ -3,6 +3,7 @@ package text
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -115,8 +116,8 @@ func Parse(data []byte) (*BPE, error) {
 	var file struct {
 		Model struct{ Merges []string }
 	}
-	if err := json.Unmarshal(data, &file); err != nil {
-		return nil, fmt.Errorf("parse tokenizer: %w", err)
+	if json.Unmarshal(data, &file) != nil {
+		return nil, errors.New("parse tokenizer: the file is not the JSON of a tokenizer, or it is damaged")
 	}
 	// The merges alone determine the tokenizer; the rest of the file is compared at the end.
 	t := newBPE()
