@@ -76,7 +76,8 @@ func (c *sizing) decideLocalSteps(ctx context.Context, a *app, dev kernel.Device
 		a.decided("local_steps = 1: a run on one machine transfers nothing")
 		return nil
 	}
-	why, err := c.ChooseLocalSteps(dev, fit.Measure(ctx, peer.Mesh, a.log))
+	link, peers := fit.Measure(ctx, peer.Mesh, a.log)
+	why, err := c.ChooseLocalSteps(dev, link, peers)
 	for _, line := range why {
 		a.decided("%s", line)
 	}

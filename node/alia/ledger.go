@@ -167,7 +167,7 @@ func queryAccount(ctx context.Context, a *app, c *light.Client, args []string) e
 	if err != nil {
 		return err
 	}
-	h := report.Holding{Account: account.String(), Balance: r.Balance, Nonce: r.Nonce}
+	h := report.Balance{Account: account.String(), Balance: r.Balance, Nonce: r.Nonce}
 	return a.result(h, func(w io.Writer) {
 		fmt.Fprintf(w, "%s\n%s ALIA\nnonce %d, which its next transaction must exceed\n", h.Account, protocol.FormatAmount(h.Balance), h.Nonce)
 	})

@@ -249,7 +249,7 @@ func minerState(running home.Role) string {
 }
 
 // holdings asks the ledger for its newest header and what it has of an account.
-func (a *app) holdings(ctx context.Context, account protocol.Account) (head light.Head, record ledger.AccountState, err error) {
+func (a *app) holdings(ctx context.Context, account protocol.Account) (head light.ChainHead, record ledger.AccountState, err error) {
 	c, err := a.dialLedger(ctx)
 	if err != nil {
 		return head, record, err

@@ -115,7 +115,7 @@ func (a *app) showBalance(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	h := report.Holding{Account: account.String(), Balance: record.Balance, Nonce: record.Nonce}
+	h := report.Balance{Account: account.String(), Balance: record.Balance, Nonce: record.Nonce}
 	return a.result(h, func(w io.Writer) { fmt.Fprintf(w, "%s  %s ALIA\n", h.Account, protocol.FormatAmount(h.Balance)) })
 }
 

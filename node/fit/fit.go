@@ -3,8 +3,8 @@
 //
 //	s := fit.Sizing{Config: cfg, Preset: "tiny", Corpus: data}
 //	why, err := s.ChooseBatch(free)            // sets s.Config.BatchTokens
-//	link := fit.Measure(ctx, peer.Mesh, log)
-//	why, err := s.ChooseLocalSteps(dev, link)  // sets s.Config.LocalSteps and what goes with them
+//	link, peers := fit.Measure(ctx, peer.Mesh, log)
+//	why, err := s.ChooseLocalSteps(dev, link, peers)  // sets s.Config.LocalSteps and what goes with them
 package fit
 
 import (
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/alia-network/alia/node/machine"
+	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
@@ -112,10 +113,10 @@ const transferShare = 5
 
 // ChooseLocalSteps takes the fewest local steps with which a unit computes
 // several times as long as its transfers take. It returns the reasons for a
-// person. Without a link, units have one step.
-func (s *Sizing) ChooseLocalSteps(dev kernel.Device, link Link) (why []string, err error) {
+// person. Without peers that were measured, units have one step.
+func (s *Sizing) ChooseLocalSteps(dev kernel.Device, link mesh.LinkSpeed, peers int) (why []string, err error) {
 	s.Config.LocalSteps = 1
-	if link.Peers == 0 {
+	if peers == 0 {
 		return []string{"local_steps = 1: no peer is connected whose link could be measured"}, nil
 	}
 	if err := s.measure(); err != nil {
@@ -131,7 +132,7 @@ func (s *Sizing) ChooseLocalSteps(dev kernel.Device, link Link) (why []string, e
 	}
 	c := s.Config
 	why = append(why, fmt.Sprintf("local_steps = %d: a step takes %.2f s here, and the transfers of a unit %.2f s: %.2f MB up at %.2f MB/s, %.2f MB down at %.2f MB/s (median, peers: %d)",
-		c.LocalSteps, step, up/link.Up+down/link.Down, up/1e6, link.Up/1e6, down/1e6, link.Down/1e6, link.Peers))
+		c.LocalSteps, step, up/link.Up+down/link.Down, up/1e6, link.Up/1e6, down/1e6, link.Down/1e6, peers))
 	if c.LocalSteps > 1 {
 		why = append(why, fmt.Sprintf("with several local steps, unless you set them: delta_bits = %d, update_bits = %d, learning_rate = %v, decay = %s",
 			c.DeltaBits, c.UpdateBits, float64(c.RatePPM)/1e6, c.Decay))
@@ -142,7 +143,7 @@ func (s *Sizing) ChooseLocalSteps(dev kernel.Device, link Link) (why []string, e
 // spread sets the fewest of the local steps tried that compute transferShare
 // times as long as a unit's transfers, or the most. A step takes so many
 // seconds; up and down are the bytes that a unit then transfers.
-func (s *Sizing) spread(parameters int, step float64, link Link) (up, down float64, err error) {
+func (s *Sizing) spread(parameters int, step float64, link mesh.LinkSpeed) (up, down float64, err error) {
 	for _, steps := range localStepsTried {
 		if err := s.SetLocalSteps(steps); err != nil {
 			return 0, 0, err

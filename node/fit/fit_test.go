@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/train"
@@ -86,7 +87,7 @@ func TestChooseBatch(t *testing.T) {
 // TestChooseLocalSteps: the reason names what was measured.
 func TestChooseLocalSteps(t *testing.T) {
 	s := phrasebook(t, "demo")
-	why, err := s.ChooseLocalSteps(nil, Link{})
+	why, err := s.ChooseLocalSteps(nil, mesh.LinkSpeed{}, 0)
 	if err != nil || s.Config.LocalSteps != 1 || len(why) != 1 || !strings.Contains(why[0], "no peer") {
 		t.Errorf("without a peer: %d steps, %q, %v", s.Config.LocalSteps, why, err)
 	}
@@ -94,11 +95,11 @@ func TestChooseLocalSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	why, err = s.ChooseLocalSteps(dev, Link{Up: 1, Down: 1, Peers: 3})
+	why, err = s.ChooseLocalSteps(dev, mesh.LinkSpeed{Up: 1, Down: 1}, 3)
 	if err != nil || s.Config.LocalSteps != 100 || len(why) != 2 || !strings.Contains(why[0], "local_steps = 100") || !strings.Contains(why[0], "peers: 3") {
 		t.Errorf("over a link of a byte a second: %d steps, %q, %v", s.Config.LocalSteps, why, err)
 	}
-	if _, err := s.ChooseLocalSteps(dev, Link{Up: 1e12, Down: 1e12, Peers: 1}); err != nil || s.Config.LocalSteps != 1 {
+	if _, err := s.ChooseLocalSteps(dev, mesh.LinkSpeed{Up: 1e12, Down: 1e12}, 1); err != nil || s.Config.LocalSteps != 1 {
 		t.Errorf("over a fast link: %d steps, %v", s.Config.LocalSteps, err)
 	}
 }
@@ -116,7 +117,7 @@ func TestSpread(t *testing.T) {
 	}{{1e9, 1}, {22, 1}, {20, 10}, {1, 10}, {0.8, 20}, {0.4, 50}, {0.1, 100}, {0.001, 100}} {
 		s := Sizing{Config: preset, Preset: "tiny"}
 		s.Config.WarmUp = 77
-		if _, _, err := s.spread(2_000_000, 1, Link{Up: c.megabytes * 1e6, Down: c.megabytes * 1e6, Peers: 1}); err != nil {
+		if _, _, err := s.spread(2_000_000, 1, mesh.LinkSpeed{Up: c.megabytes * 1e6, Down: c.megabytes * 1e6}); err != nil {
 			t.Fatal(err)
 		}
 		got := s.Config
@@ -129,7 +130,7 @@ func TestSpread(t *testing.T) {
 	}
 	s := Sizing{Config: preset, Preset: "tiny"}
 	s.Config.DeltaBits = 4
-	if _, _, err := s.spread(2_000_000, 1, Link{Up: 1e6, Down: 1e6, Peers: 1}); err != nil || s.Config.DeltaBits != 4 || s.Config.UpdateBits != 4 {
+	if _, _, err := s.spread(2_000_000, 1, mesh.LinkSpeed{Up: 1e6, Down: 1e6}); err != nil || s.Config.DeltaBits != 4 || s.Config.UpdateBits != 4 {
 		t.Errorf("%v: deltas of %d bits, set to 4; updates of %d", err, s.Config.DeltaBits, s.Config.UpdateBits)
 	}
 }

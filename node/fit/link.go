@@ -9,12 +9,6 @@ import (
 	"github.com/alia-network/alia/protocol/mesh"
 )
 
-// Link is the median speed of the links to some peers.
-type Link struct {
-	Up, Down float64 // bytes a second
-	Peers    int     // that were measured; 0 where none was
-}
-
 // probeBytes travels each way over a link that is measured: enough to get over
 // a connection's slow start, little enough for a slow line.
 const probeBytes = 1 << 20
@@ -26,13 +20,14 @@ const (
 	lookAgain   = 200 * time.Millisecond
 )
 
-// Measure measures the links of m to the peers that are connected. It waits a
-// while for the first one.
-func Measure(ctx context.Context, m *mesh.Mesh, log *slog.Logger) Link {
+// Measure measures the links of m to the peers that are connected, and returns
+// the median speed and how many peers were measured. It waits a while for the
+// first peer.
+func Measure(ctx context.Context, m *mesh.Mesh, log *slog.Logger) (link mesh.LinkSpeed, peers int) {
 	for begin := time.Now(); len(m.Peers()) == 0 && time.Since(begin) < peersWithin; {
 		select {
 		case <-ctx.Done():
-			return Link{}
+			return mesh.LinkSpeed{}, 0
 		case <-time.After(lookAgain):
 		}
 	}
@@ -49,9 +44,9 @@ func Measure(ctx context.Context, m *mesh.Mesh, log *slog.Logger) Link {
 		up, down = append(up, l.Up), append(down, l.Down)
 	}
 	if len(up) == 0 {
-		return Link{}
+		return mesh.LinkSpeed{}, 0
 	}
 	slices.Sort(up)
 	slices.Sort(down)
-	return Link{Up: up[len(up)/2], Down: down[len(down)/2], Peers: len(up)}
+	return mesh.LinkSpeed{Up: up[len(up)/2], Down: down[len(down)/2]}, len(up)
 }

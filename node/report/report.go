@@ -91,8 +91,8 @@ type Serving struct {
 	MFLOPS    uint64   `json:"mflops,omitempty"` // of a miner
 }
 
-// Holding is what the ledger has of an account.
-type Holding struct {
+// Balance is what the ledger has of an account.
+type Balance struct {
 	Account string `json:"account"`
 	Balance uint64 `json:"balance"`
 	Nonce   uint64 `json:"nonce"`

@@ -18,7 +18,7 @@ func TestKeys(t *testing.T) {
 	var got bytes.Buffer
 	for _, answer := range []any{
 		report.Trained{CPUSeconds: 1, TokensPerCPUSecond: 1, Miners: make([]report.MinerUnits, 1)}, report.Translated{}, report.CheckedReceipt{},
-		report.Membership{}, report.Founded{}, report.Serving{RPC: "r", MFLOPS: 1}, report.Holding{}, report.Identity{}, report.Transferred{},
+		report.Membership{}, report.Founded{}, report.Serving{RPC: "r", MFLOPS: 1}, report.Balance{}, report.Identity{}, report.Transferred{},
 		report.Books{}, report.Rates{}, report.LedgerRun{}, report.MinerStatus{Process: "miner"},
 		report.SwarmResult{Miners: make([]report.Member, 1)}, report.Interrupted{},
 	} {
