@@ -2,67 +2,121 @@ package node
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
+	"github.com/ipfs/go-cid"
+
 	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/mesh"
+	"github.com/alia-network/alia/work/check"
 	"github.com/alia-network/alia/work/unit"
 )
 
-// acceptance decides whether a miner's result is taken: it fetches the result,
-// checks what can be checked without computing, and writes the journal.
+// acceptance decides whether a miner's result is taken: it holds the result to
+// what is known of the unit before anyone computes it, and writes the journal.
 type acceptance struct {
 	peer    *Peer
 	journal *Journal
+	checker *check.Checker
+	// confirm computes units again whose results are said to be not finite; nil
+	// where this process has no worker.
+	confirm unit.Crew
 }
 
 // earlier finds the outcome of a unit that was accepted before, in this process
-// or an earlier one. It reports false if a block of the outcome is missing.
-func (a acceptance) earlier(ctx context.Context, u unit.Unit) (unit.Outcome, bool) {
-	entry, ok := a.journal.Get(u.ID())
+// or an earlier one. It reports false if a block of the outcome is missing, or if
+// the outcome is not what is expected of the unit: then the unit is done again.
+func (a acceptance) earlier(ctx context.Context, e *check.Expectation) (unit.Outcome, bool) {
+	entry, ok := a.journal.Get(e.Unit)
 	if !ok {
 		return unit.Outcome{}, false
 	}
-	data, err := a.peer.Store.Get(ctx, entry.Attestation.Result.Cid)
-	if err != nil {
+	r, err := e.Receive(ctx, entry.Attestation.Result, check.Held{Blocks: a.peer.Store})
+	if err != nil || r.MFLOP() != entry.Attestation.Cost {
+		a.peer.Log.Warn("an accepted result does not count any more", "unit", e.Unit, "miner", entry.Attestation.Account, "err", err)
 		return unit.Outcome{}, false
-	}
-	r, err := unit.ParseResult(data)
-	if err != nil {
-		return unit.Outcome{}, false
-	}
-	for _, l := range r.Outputs {
-		if !whole(ctx, a.peer.Store, l.Cid) {
-			return unit.Outcome{}, false
-		}
 	}
 	return entry.outcome(r), true
 }
 
 // fetch brings an attested result and its outputs from the holder into the
-// store, and checks their form. It returns the bytes fetched.
-func (a acceptance) fetch(ctx context.Context, u unit.Unit, at protocol.Attestation, holder string) (unit.Result, uint64, error) {
+// store, as far as they are what is expected of the unit. It returns the bytes
+// fetched. A result with a defect is returned only if this process finds it too.
+func (a acceptance) fetch(ctx context.Context, w *pending, at protocol.Attestation, holder string) (unit.Result, uint64, error) {
+	if most := w.expect.MFLOP(); at.Cost > most {
+		return unit.Result{}, 0, protocol.Refuse(protocol.CostMismatch, "the attestation says %d MFLOP, the unit costs at most %d", at.Cost, most)
+	}
 	blocks := &remote{store: a.peer.Store, mesh: a.peer.Mesh, hints: []string{holder}}
-	data, err := blocks.one(ctx, at.Result.Cid)
-	if err != nil {
-		return unit.Result{}, 0, protocol.Refuse(protocol.ResultUnavailable, "%w", err)
-	}
-	r, err := unit.ParseResult(data)
-	if err != nil {
-		return unit.Result{}, 0, protocol.Refuse(protocol.Malformed, "%w", err)
-	}
-	if err := unit.Fits(u, r); err != nil {
-		return unit.Result{}, 0, protocol.Refuse(protocol.ResultMismatch, "%w", err)
-	}
-	if r.MFLOP() != at.Cost {
+	r, err := w.expect.Receive(ctx, at.Result, bounded{blocks})
+	var bad *check.Error
+	switch {
+	case errors.As(err, &bad) && bad.Reason == check.Defect:
+		return r, blocks.in, a.confirmed(ctx, w.unit, at.Result)
+	case err != nil:
+		return unit.Result{}, 0, refusal(err)
+	case r.MFLOP() != at.Cost:
 		return unit.Result{}, 0, protocol.Refuse(protocol.CostMismatch, "the result says %d MFLOP, the attestation %d", r.MFLOP(), at.Cost)
-	}
-	for _, l := range r.Outputs {
-		if _, err := blocks.Get(ctx, l.Cid); err != nil {
-			return unit.Result{}, 0, protocol.Refuse(protocol.ResultUnavailable, "%w", err)
-		}
 	}
 	return r, blocks.in, nil
 }
+
+// confirmed computes a unit here, and refuses a result that is not the same.
+func (a acceptance) confirmed(ctx context.Context, u unit.Unit, claimed block.Link) error {
+	if a.confirm == nil {
+		return protocol.Refuse(protocol.ResultMismatch, "%w, says the miner, and nobody here can confirm that", unit.ErrDefect)
+	}
+	mine, err := a.confirm.Do(ctx, []unit.Unit{u})
+	if err != nil {
+		return err
+	}
+	if mine[0].Link != claimed {
+		return protocol.Refuse(protocol.ResultMismatch, "the result is said to hold a NaN or an infinity; computed here it is %s", mine[0].Link)
+	}
+	return nil
+}
+
+// refusal is the refusal of a result for what a check found.
+func refusal(err error) error {
+	var bad *check.Error
+	if !errors.As(err, &bad) {
+		return err
+	}
+	code := protocol.ResultMismatch
+	switch bad.Reason {
+	case check.Malformed, check.Codec:
+		code = protocol.Malformed
+	case check.Size:
+		code = protocol.TooLarge
+	case check.Cost:
+		code = protocol.CostMismatch
+	case check.Unavailable:
+		code = protocol.ResultUnavailable
+	}
+	return protocol.Refuse(code, "%w", err)
+}
+
+// bounded is the blocks of a result: each is fetched within the bytes that it may
+// have, and brings no others with it.
+type bounded struct{ *remote }
+
+// Fetch implements [check.Blocks].
+func (b bounded) Fetch(ctx context.Context, wants []check.Want) error {
+	within := make([]mesh.Want, len(wants))
+	for i, w := range wants {
+		within[i] = mesh.Want{CID: w.CID, Most: w.Most}
+	}
+	err := b.fetchWithin(ctx, within)
+	if errors.Is(err, mesh.ErrTooLarge) {
+		err = fmt.Errorf("%w: %w", check.ErrTooLarge, err)
+	}
+	return err
+}
+
+// Get implements [check.Blocks].
+func (b bounded) Get(ctx context.Context, c cid.Cid) ([]byte, error) { return b.one(ctx, c) }
 
 // accept signs the acceptance of an attestation and writes both to the journal.
 // It returns the journal's entry and the bytes of the acceptance.

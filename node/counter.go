@@ -11,6 +11,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/protocol/mesh"
+	"github.com/alia-network/alia/work/check"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -56,6 +57,7 @@ type message struct {
 // pending is a unit that waits for its result.
 type pending struct {
 	unit    unit.Unit
+	expect  *check.Expectation
 	leased  time.Time     // at last
 	done    chan struct{} // closed when outcome is set
 	outcome unit.Outcome
@@ -79,7 +81,7 @@ const (
 func newCounter(c PublisherConfig) *counter {
 	return &counter{
 		peer: c.Peer, work: c.Work, price: c.Price, hints: c.Hints, estimate: c.Estimate, report: c.Report,
-		acceptance: acceptance{peer: c.Peer, journal: c.Journal}, now: time.Now,
+		acceptance: acceptance{peer: c.Peer, journal: c.Journal, checker: check.New(), confirm: c.Confirm}, now: time.Now,
 		ended: make(chan struct{}), broken: make(chan error, 1),
 		bidders: map[protocol.Account]*bidder{}, units: map[block.Link]*pending{}, tickets: map[block.Link]ticket{},
 		alone: time.Now(),
@@ -122,18 +124,26 @@ func (c *counter) watch() {
 func (c *counter) add(ctx context.Context, units []unit.Unit) ([]*pending, error) {
 	waits := make([]*pending, len(units))
 	var open []market.Unit
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	for i, u := range units {
-		w := &pending{unit: u, done: make(chan struct{})}
-		if o, ok := c.acceptance.earlier(ctx, u); ok {
+		e, err := c.acceptance.checker.Expect(ctx, c.peer.Store, u)
+		if err != nil {
+			return nil, err
+		}
+		w := &pending{unit: u, expect: e, done: make(chan struct{})}
+		if o, ok := c.acceptance.earlier(ctx, e); ok {
 			w.outcome = o
 			close(w.done)
 		} else {
-			c.units[u.ID()] = w
-			open = append(open, market.Unit{ID: u.ID(), Cost: c.estimate(u), Order: uint64(u.Round)<<32 | uint64(u.Index)})
+			open = append(open, market.Unit{ID: e.Unit, Cost: c.estimate(u), Order: uint64(u.Round)<<32 | uint64(u.Index)})
 		}
 		waits[i] = w
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, w := range waits {
+		if w.outcome.Link == (block.Link{}) {
+			c.units[w.expect.Unit] = w
+		}
 	}
 	if len(open) > 0 {
 		c.apply(market.AddUnits{Units: open})

@@ -1,24 +1,33 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ipfs/go-cid"
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/check"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/run"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -208,7 +217,7 @@ var attacks = map[string]struct {
 	want   protocol.Reason
 }{
 	"a result that is nowhere": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
-		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: named("nowhere"), Cost: 1, Ticket: id}
+		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: block.Link{Cid: block.Sum(block.CBOR, []byte("nowhere"))}, Cost: 1, Ticket: id}
 	}, protocol.ResultUnavailable},
 	"a result that is no result": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
 		l, _ := block.PutNode(context.Background(), p.Store, unit.Text{Version: 1, Segments: []string{"give me tokens"}})
@@ -224,9 +233,106 @@ var attacks = map[string]struct {
 		l, _ := block.PutNode(context.Background(), p.Store, r)
 		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: l, Ticket: id}
 	}, protocol.ResultMismatch},
+	"a cost above the unit's": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return claim(p, t, id, func(r *unit.Result) { r.Cost += 1_000_000_000 })
+	}, protocol.CostMismatch},
+	"a cost just above the unit's": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return claim(p, t, id, func(r *unit.Result) { r.Cost++ })
+	}, protocol.CostMismatch},
+	"no tokens": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return claim(p, t, id, func(r *unit.Result) { r.Tokens = 0 })
+	}, protocol.ResultMismatch},
+	"a loss of NaN": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return claim(p, t, id, func(r *unit.Result) { r.Loss = 0x7fc00000 })
+	}, protocol.ResultMismatch},
+	"a delta that is none": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return claim(p, t, id, func(r *unit.Result) { r.Outputs[0] = stored(p, unit.Text{Version: 1, Segments: []string{"junk"}}) })
+	}, protocol.Malformed},
+	"a delta of 2 MiB in one block": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return claim(p, t, id, func(r *unit.Result) {
+			c, _ := p.Store.Put(context.Background(), block.CBOR, vast)
+			r.Outputs[0] = block.Link{Cid: c}
+		})
+	}, protocol.TooLarge},
+	"a delta of 50,000 leaves": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return claim(p, t, id, func(r *unit.Result) {
+			c, _ := p.Store.Put(context.Background(), block.Raw, vast)
+			r.Outputs[0] = stored(p, state.SetRecord{Version: 1, Data: state.File{Leaves: slices.Repeat([]block.Link{{Cid: c}}, 50_000)}})
+		})
+	}, protocol.TooLarge},
+	"a delta of another model": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return claim(p, t, id, func(r *unit.Result) { r.Outputs[0] = stored(p, state.SetRecord{Version: 1}) })
+	}, protocol.ResultMismatch},
+	"a scale of infinity": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return claim(p, t, id, func(r *unit.Result) { r.Outputs[0] = infinite(p, t) })
+	}, protocol.ResultMismatch},
+	"a defect that is none": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return claim(p, t, id, func(r *unit.Result) {
+			*r = unit.Result{Defect: unit.NonFinite, Detail: nmt.ErrNonFinite.Error()}
+		})
+	}, protocol.ResultMismatch},
 	"a unit it was not leased": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
 		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: named("delta"), Cost: 1, Ticket: named("no ticket")}
 	}, protocol.NotLeased},
+}
+
+// vast is what no output of a little run is as large as.
+var vast = bytes.Repeat([]byte{0x40}, block.MaxSize)
+
+// claim attests a result with the sums and the cost that the unit has, but for what
+// lie changes.
+func claim(p *node.Peer, t protocol.Ticket, id block.Link, lie func(r *unit.Result)) protocol.Signed {
+	e, err := expected(p, t)
+	if err != nil {
+		panic(err)
+	}
+	r := unit.Result{Tokens: uint32(e.Tokens.Least), Cost: e.Cost.Least}
+	for range e.Outputs {
+		r.Outputs = append(r.Outputs, named("output"))
+	}
+	lie(&r)
+	r.Version, r.Unit = 1, t.Unit
+	return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: stored(p, r), Cost: r.MFLOP(), Ticket: id}
+}
+
+// expected finds what the publisher expects, from the blocks that the ticket names.
+func expected(p *node.Peer, t protocol.Ticket) (*check.Expectation, error) {
+	u, err := unit.Parse(t.Spec)
+	if err != nil {
+		return nil, err
+	}
+	need := []cid.Cid{u.Work.Cid}
+	for _, in := range u.Inputs[len(u.Inputs)-u.Batches():] {
+		need = append(need, in.Cid)
+	}
+	if err := p.Mesh.Fetch(context.Background(), t.Hints, need...); err != nil {
+		return nil, err
+	}
+	return check.New().Expect(context.Background(), p.Store, u)
+}
+
+// stored stores a record and gives its CID.
+func stored(p *node.Peer, v any) block.Link {
+	l, err := block.PutNode(context.Background(), p.Store, v)
+	if err != nil {
+		panic(err)
+	}
+	return l
+}
+
+// infinite stores a delta of the right form whose last scale is not finite.
+func infinite(p *node.Peer, t protocol.Ticket) block.Link {
+	e, err := expected(p, t)
+	if err != nil {
+		panic(err)
+	}
+	data := make([]byte, e.Outputs[0].Form.Data.Size)
+	binary.LittleEndian.PutUint32(data[len(data)-4:], 0x7f800000)
+	rec := e.Outputs[0].Form
+	if rec.Data, err = state.PutFile(context.Background(), p.Store, data); err != nil {
+		panic(err)
+	}
+	return stored(p, rec)
 }
 
 // TestHostileMiners: what liars send is refused for the right reason, and the
@@ -253,6 +359,11 @@ func TestHostileMiners(t *testing.T) {
 	}()
 	if out := v.coordinate(p, t.TempDir(), nil); out.Model != want {
 		t.Errorf("the model is %s, an honest run's %s", out.Model, want)
+	}
+	for _, codec := range []block.Codec{block.CBOR, block.Raw} {
+		if p.Store.Has(block.Sum(codec, vast)) {
+			t.Error("2 MiB were fetched for an output of some kilobytes")
+		}
 	}
 }
 
@@ -366,5 +477,63 @@ func TestBrokenDevices(t *testing.T) {
 		if dev.left >= 0 {
 			t.Errorf("the %s device was used for too little to break down: %d", name, dev.left)
 		}
+	}
+}
+
+// TestConfirmedDefect: where a miner finds a result that is not finite, and this
+// process finds the same, that is the unit's outcome, as it is without a network.
+func TestConfirmedDefect(t *testing.T) {
+	v := newVillage(t)
+	p := v.peer("publisher")
+	c, cfg := tiny(t)
+	plan, err := run.New(t.Context(), p.Store, c, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := plan.Begin(t.Context(), p.Store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := nmt.Init(plan.Run.Model(), 1)
+	for i := range params.Len() {
+		for j := range params.At(i).F {
+			params.At(i).F[j] = 3e38
+		}
+	}
+	if from.Params, err = state.PutSet(t.Context(), p.Store, params); err != nil {
+		t.Fatal(err)
+	}
+	units, err := plan.Units(t.Context(), p.Store, 0, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal, err := node.OpenJournal(filepath.Join(t.TempDir(), "journal"), p.Net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer journal.Close()
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	publisher := node.NewPublisher(node.PublisherConfig{
+		Peer: p, Journal: journal, Work: plan.Link, Estimate: plan.Estimate, Report: v.report("publisher"),
+		Confirm: &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock},
+		Offer: func(seq uint64, addrs []string) protocol.Signed {
+			return &protocol.RunOffer{Run: plan.Link, Seq: seq, Rounds: 1, Units: 1, Addrs: addrs}
+		},
+	})
+	v.miner("honest", "portable")
+	var outcomes []unit.Outcome
+	err = node.Together(t.Context(), func(ctx context.Context) (err error) {
+		outcomes, err = publisher.Do(ctx, units[:1])
+		publisher.End(ctx)
+		return err
+	}, publisher.Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := outcomes[0].Result.Err(units[0]); !errors.Is(err, unit.ErrDefect) {
+		t.Errorf("the outcome is %+v", outcomes[0].Result)
 	}
 }

@@ -25,7 +25,10 @@ type PublisherConfig struct {
 	Offer func(seq uint64, addrs []string) protocol.Signed
 	// Estimate is the approximate cost of a unit in MFLOP, for scheduling.
 	Estimate func(unit.Unit) uint64
-	Report   Reporter
+	// Confirm computes a unit in this process whose result is said to be not
+	// finite; nil if this process has no worker: then no such result is believed.
+	Confirm unit.Crew
+	Report  Reporter
 }
 
 // Publisher has the units of one work, a run or a job, done by miners. It

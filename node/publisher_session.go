@@ -236,7 +236,7 @@ func (c *counter) attested(ctx context.Context, b *bidder, a protocol.Attestatio
 	if err != nil {
 		return err
 	}
-	r, in, err := c.acceptance.fetch(ctx, w.unit, a, b.session.Addr())
+	r, in, err := c.acceptance.fetch(ctx, w, a, b.session.Addr())
 	if err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()

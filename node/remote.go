@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"slices"
 
 	"github.com/ipfs/go-cid"
 
@@ -55,14 +56,29 @@ func (r *remote) one(ctx context.Context, c cid.Cid) ([]byte, error) {
 }
 
 func (r *remote) fetch(ctx context.Context, cs ...cid.Cid) error {
+	missing := r.missing(cs)
+	if len(missing) == 0 {
+		return nil
+	}
+	return r.mesh.FetchPart(ctx, r.hints, r.root, missing...)
+}
+
+// fetchWithin is fetch with a bound on the bytes of each block.
+func (r *remote) fetchWithin(ctx context.Context, wants []mesh.Want) error {
+	wants = slices.DeleteFunc(wants, func(w mesh.Want) bool { return len(r.missing([]cid.Cid{w.CID})) == 0 })
+	if len(wants) == 0 {
+		return nil
+	}
+	return r.mesh.FetchWithin(ctx, r.hints, wants...)
+}
+
+// missing is the blocks that are not here, which the caller is about to fetch.
+func (r *remote) missing(cs []cid.Cid) []cid.Cid {
 	var missing []cid.Cid
 	for _, c := range cs {
 		if !r.store.Has(c) {
 			missing = append(missing, c)
 		}
-	}
-	if len(missing) == 0 {
-		return nil
 	}
 	if r.fresh == nil {
 		r.fresh = map[cid.Cid]struct{}{}
@@ -71,7 +87,7 @@ func (r *remote) fetch(ctx context.Context, cs ...cid.Cid) error {
 		r.fresh[c] = struct{}{}
 	}
 	r.made = append(r.made, missing...)
-	return r.mesh.FetchPart(ctx, r.hints, r.root, missing...)
+	return missing
 }
 
 // Put stores a block the unit made.
@@ -81,23 +97,4 @@ func (r *remote) Put(ctx context.Context, codec block.Codec, data []byte) (cid.C
 		r.made = append(r.made, c)
 	}
 	return c, err
-}
-
-// whole reports whether a set or a text, its leaves included, is in the local
-// store. It fetches nothing.
-func whole(ctx context.Context, store *block.Store, c cid.Cid) bool {
-	data, err := store.Get(ctx, c)
-	if err != nil {
-		return false
-	}
-	links, err := block.Links(data)
-	if err != nil {
-		return false
-	}
-	for _, l := range links {
-		if _, err := store.Get(ctx, l); err != nil {
-			return false
-		}
-	}
-	return true
 }

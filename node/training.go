@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/alia-network/alia/node/home"
@@ -37,13 +38,14 @@ func NewTraining(p *Peer, plan *run.Plan, dir string, here unit.Crew, report Rep
 	if err != nil {
 		return nil, err
 	}
+	here = &turns{crew: here}
 	t := &Training{journal: journal}
 	t.relay = &Relay{
 		Ledger: p.Ledger, Sender: p.Ledger.Sender(p.Key), Journal: journal,
 		Run: plan.Link, Budget: plan.Budget(), Every: time.Second / 2, Report: report, Log: p.Log,
 	}
 	t.publisher = NewPublisher(PublisherConfig{
-		Peer: p, Journal: journal, Work: plan.Link, Estimate: plan.Estimate, Report: report,
+		Peer: p, Journal: journal, Work: plan.Link, Estimate: plan.Estimate, Confirm: here, Report: report,
 		Offer: func(seq uint64, addrs []string) protocol.Signed {
 			return &protocol.RunOffer{
 				Run: plan.Link, Seq: seq, Rounds: uint32(plan.Rounds()), Units: plan.Run.Config.Units, Addrs: addrs,
@@ -54,6 +56,20 @@ func NewTraining(p *Peer, plan *run.Plan, dir string, here unit.Crew, report Rep
 		Dir: dir, Store: p.Store, Plan: plan, Crew: t.publisher, Home: here, Committed: t.relay.Committed, Report: report,
 	}
 	return t, nil
+}
+
+// turns is a crew of one worker, which several goroutines ask in turn: to combine,
+// and to confirm what miners say.
+type turns struct {
+	mu   sync.Mutex // guards the crew
+	crew unit.Crew
+}
+
+// Do implements [unit.Crew].
+func (t *turns) Do(ctx context.Context, units []unit.Unit) ([]unit.Outcome, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.crew.Do(ctx, units)
 }
 
 // Train trains to the end of the run. If ctx ends sooner, Train still carries

@@ -119,8 +119,8 @@ func (m *Mesh) answerBlock(ctx context.Context, s network.Stream, c cid.Cid) err
 
 // fetchFrom asks one peer for the blocks and stores the blocks that the peer
 // has. It returns the CIDs of the other blocks, and an error if the session
-// ended early.
-func (m *Mesh) fetchFrom(ctx context.Context, from peer.AddrInfo, wants []cid.Cid) ([]cid.Cid, error) {
+// ended early. A block may have the bytes that most says, or else [block.MaxSize].
+func (m *Mesh) fetchFrom(ctx context.Context, from peer.AddrInfo, wants []cid.Cid, most map[cid.Cid]int) ([]cid.Cid, error) {
 	if err := m.connect(ctx, from); err != nil {
 		return wants, err
 	}
@@ -139,7 +139,11 @@ func (m *Mesh) fetchFrom(ctx context.Context, from peer.AddrInfo, wants []cid.Ci
 			return append(missing, wants...), err
 		}
 		for _, c := range batch {
-			held, err := m.receive(ctx, s, r, &buf, c)
+			limit, ok := most[c]
+			if !ok {
+				limit = block.MaxSize
+			}
+			held, err := m.receive(ctx, s, r, &buf, c, limit)
 			if err != nil {
 				_ = s.Reset()
 				return append(missing, wants...), err
@@ -168,8 +172,8 @@ func writeWants(s network.Stream, wants []cid.Cid) error {
 
 // receive reads the answer for c and stores the block. It reports whether the
 // peer has the block. A block that does not match its CID is counted, and ends
-// the session.
-func (m *Mesh) receive(ctx context.Context, s network.Stream, r io.Reader, buf *[]byte, c cid.Cid) (bool, error) {
+// the session. So does one of more bytes than most.
+func (m *Mesh) receive(ctx context.Context, s network.Stream, r io.Reader, buf *[]byte, c cid.Cid, most int) (bool, error) {
 	if err := s.SetReadDeadline(time.Now().Add(blockTimeout)); err != nil {
 		return false, err
 	}
@@ -184,6 +188,9 @@ func (m *Mesh) receive(ctx context.Context, s network.Stream, r io.Reader, buf *
 	if n > block.MaxSize {
 		m.counters.reject(protocol.TooLarge)
 		return false, protocol.Refuse(protocol.TooLarge, "block %s of %d bytes", c, n)
+	}
+	if int(n) > most {
+		return false, fmt.Errorf("block %s of %d bytes, want at most %d: %w", c, n, most, ErrTooLarge)
 	}
 	if cap(*buf) < int(n) {
 		*buf = make([]byte, n)

@@ -36,6 +36,28 @@ func (m *Mesh) FetchPart(ctx context.Context, holders []string, root cid.Cid, ci
 	return f.fetch(ctx, cids)
 }
 
+// Want is a block, and the most bytes that it may have.
+type Want struct {
+	CID  cid.Cid
+	Most int
+}
+
+// ErrTooLarge is wrapped by the error of FetchWithin for a block of more bytes than
+// wanted.
+var ErrTooLarge = errors.New("the block has more bytes than wanted")
+
+// FetchWithin is [Mesh.Fetch] with a bound on each block. A peer that announces
+// more bytes is not read further.
+func (m *Mesh) FetchWithin(ctx context.Context, holders []string, wants ...Want) error {
+	f := m.newFetch(holders)
+	f.most = make(map[cid.Cid]int, len(wants))
+	cids := make([]cid.Cid, len(wants))
+	for i, w := range wants {
+		cids[i], f.most[w.CID] = w.CID, w.Most
+	}
+	return f.fetch(ctx, cids)
+}
+
 // FetchTree brings root and all blocks below it into the local store, level by
 // level. The links of CBOR blocks lead from one level to the next.
 func (m *Mesh) FetchTree(ctx context.Context, holders []string, root cid.Cid) error {
@@ -80,9 +102,11 @@ func (m *Mesh) FetchTree(ctx context.Context, holders []string, root cid.Cid) er
 type fetcher struct {
 	*Mesh
 	holders []peer.AddrInfo
-	root    cid.Cid // of a tree: its providers have all blocks of the tree
+	root    cid.Cid         // of a tree: its providers have all blocks of the tree
+	most    map[cid.Cid]int // the most bytes of some blocks
 	skip    map[peer.ID]struct{}
 	failed  []error // of the skipped peers
+	large   bool    // a peer had more bytes of a block than wanted
 }
 
 // newFetch parses the holders. Invalid addresses and this node are left out.
@@ -142,7 +166,11 @@ func (f *fetcher) notFound(missing []cid.Cid, all int) error {
 	case len(causes) < len(f.holders):
 		causes = append(causes, fmt.Sprintf("%d peers do not have the block", len(f.holders)-len(causes)))
 	}
-	return fmt.Errorf("fetch %d of %d blocks, the first %s: %w: %s", len(missing), all, missing[0], block.ErrNotFound, strings.Join(causes, "; "))
+	why := block.ErrNotFound
+	if f.large {
+		why = ErrTooLarge
+	}
+	return fmt.Errorf("fetch %d of %d blocks, the first %s: %w: %s", len(missing), all, missing[0], why, strings.Join(causes, "; "))
 }
 
 // claim reserves for this fetch the blocks that are neither in the store nor
@@ -202,7 +230,7 @@ func (f *fetcher) ask(ctx context.Context, peers []peer.AddrInfo, wants []cid.Ci
 			continue
 		}
 		var err error
-		wants, err = f.fetchFrom(ctx, p, wants)
+		wants, err = f.fetchFrom(ctx, p, wants, f.most)
 		if ctx.Err() != nil {
 			return wants, ctx.Err()
 		}
@@ -212,6 +240,7 @@ func (f *fetcher) ask(ctx context.Context, peers []peer.AddrInfo, wants []cid.Ci
 		}
 		if err != nil {
 			f.skip[p.ID] = struct{}{}
+			f.large = f.large || errors.Is(err, ErrTooLarge)
 			f.failed = append(f.failed, fmt.Errorf("peer %s: %w", p.ID, plain(ctx, err)))
 			f.log.Debug("holder skipped", "peer", p.ID, "err", err)
 		}
