@@ -44,7 +44,11 @@ func bench(ctx context.Context, a *app, c *deviceFlags) error {
 	measures := []measure{}
 	add := func(dev kernel.Device, threads int, name string, value float64, unit string) {
 		measures = append(measures, measure{name, dev.Name(), threads, value, unit})
-		a.note("%-28s %-9s %d threads  %12.2f %s", name, dev.Name(), threads, value, unit)
+		out := a.stdout
+		if a.json {
+			out = a.stderr
+		}
+		fmt.Fprintf(out, "%-28s %-9s %d threads  %12.2f %s\n", name, dev.Name(), threads, value, unit)
 	}
 	for _, name := range kernel.Names() {
 		if err := ctx.Err(); err != nil {
@@ -140,11 +144,11 @@ func surveyBackends() []backend {
 func (c *conformance) err() error {
 	for _, b := range c.Backends {
 		if b.wrong {
-			return fmt.Errorf("%s gives other bits than the published ones", b.Name)
+			return fmt.Errorf("%s gives other bits than the published ones: choose another device with --device", b.Name)
 		}
 	}
 	if c.wrong != "" {
-		return fmt.Errorf("%s gives other bits than the published ones", c.wrong)
+		return fmt.Errorf("%s gives other bits than the published ones: choose another device with --device", c.wrong)
 	}
 	return nil
 }

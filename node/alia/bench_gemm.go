@@ -27,7 +27,7 @@ func newBenchGemm(a *app) *cobra.Command {
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if peer != "" && peer != "openblas" {
-				return usagef("--peer %s: the one peer is openblas", peer)
+				return usagef("--peer %s: give openblas, the only library to measure beside", peer)
 			}
 			cases := gemmCases()
 			if len(classes) > 0 {
@@ -46,7 +46,7 @@ func newBenchGemm(a *app) *cobra.Command {
 			b := gemmBench{dev: dev, threads: c.threads, rounds: 7, sample: 25 * time.Millisecond}
 			if peer != "" {
 				if b.peer, err = gemmpeer.Start(cmd.Context()); err != nil {
-					a.note("no peer, so no ratios: %v", err)
+					a.note("OpenBLAS cannot be measured, so there are no ratios: %v", err)
 				} else {
 					defer b.peer.Close()
 					a.note("peer: %s on its %s kernels, %s", b.peer.Library, b.peer.Core, b.peer.Config)

@@ -222,7 +222,7 @@ func (b *trainBench) read(a *app, o *trainBenchOptions) error {
 		b.batches = append(b.batches, batch)
 	}
 	if len(b.batches) == 0 {
-		return fmt.Errorf("corpus %s: no pair fits a batch of %d tokens", o.corpus, cfg.BatchTokens)
+		return fmt.Errorf("corpus %s: no pair fits into a batch of %d tokens: give a larger --batch-tokens", o.corpus, cfg.BatchTokens)
 	}
 	return nil
 }

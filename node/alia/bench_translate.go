@@ -53,7 +53,7 @@ with sentences of about the same length together.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if b.source == "" {
-				return usagef("give the sentences to translate: --source FILE")
+				return usagef("--source is missing: give a file with a sentence on each line")
 			}
 			if b.batch < 1 {
 				return usagef("--batch %d: give 1 or more", b.batch)
@@ -101,7 +101,7 @@ func (b *translateBench) run(ctx context.Context, a *app, c *deviceFlags) error 
 		}
 	}
 	if len(sources) == 0 {
-		return fmt.Errorf("%s has no sentence", b.source)
+		return fmt.Errorf("%s has no sentence: put one on each line", b.source)
 	}
 	slices.SortStableFunc(sources, func(x, y []int32) int { return len(x) - len(y) })
 	if err := t.Prepare(b.int8); err != nil {
@@ -133,7 +133,7 @@ func (b *translateBench) run(ctx context.Context, a *app, c *deviceFlags) error 
 		if r.Int8 {
 			numbers = "int8"
 		}
-		fmt.Fprintf(w, "%d sentences, beam %d, %d side by side, %s, %s kernels, %d threads\n", r.Sentences, r.Beam, r.Batch, numbers, r.Kernels, r.Threads)
+		fmt.Fprintf(w, "%d sentences, beam %d, %d together, %s, %s kernels, %d threads\n", r.Sentences, r.Beam, r.Batch, numbers, r.Kernels, r.Threads)
 		fmt.Fprintf(w, "%10.1f sentences per CPU-second\n%10.1f sentences per second\n%10.0f output tokens per CPU-second\n%10.0f MB of memory at most\n",
 			r.PerCPUSecond, r.PerSecond, r.TokensPerCPU, float64(r.PeakRSS)/1e6)
 	})

@@ -162,7 +162,7 @@ func openCPU(a *app, name string, threads int) (kernel.Device, error) {
 		a.log.Info("kernels passed over", "why", r)
 	}
 	if dev == nil {
-		return nil, fmt.Errorf("no kernels pass their conformance check: %q", reasons)
+		return nil, fmt.Errorf("no kernels of this processor give the published results: %q", reasons)
 	}
 	return dev, nil
 }
@@ -200,7 +200,15 @@ func surveyGPUs(check bool) gpus {
 	return g
 }
 
-// text lists the GPUs for people, a line each.
+// found lists the GPUs for people, and nothing where there are none.
+func (g gpus) found() string {
+	if len(g.Devices) == 0 {
+		return ""
+	}
+	return g.text()
+}
+
+// text lists the GPUs for people, a line each, or says why there are none.
 func (g gpus) text() string {
 	if g.Reason != "" {
 		return fmt.Sprintf("no CUDA device: %s\n", g.Reason)

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/work/kernel"
 )
@@ -20,18 +25,57 @@ type diagnosis struct {
 	Processors int    `json:"processors"` // threads that this process may use
 	conformance
 	Home       string    `json:"home"`
+	Writable   bool      `json:"home_writable"`
+	why        error     // the home is not writable
 	FreeMemory *uint64   `json:"free_memory_bytes"`
 	FreeDisk   *uint64   `json:"free_disk_bytes"` // where the home is, or will be
 	Clock      time.Time `json:"clock"`
 	ClockSet   *bool     `json:"clock_synchronised"`
+	// Network is null where the home belongs to none.
+	Network *networkHealth `json:"network"`
 }
+
+// networkHealth is what `alia doctor` finds of the home's network.
+type networkHealth struct {
+	Name   string `json:"name"`
+	Height uint64 `json:"height"`           // of the ledger, 0 where it is not reachable
+	Reason string `json:"reason,omitempty"` // why not
+}
+
+// checkNetwork asks the ledger of the home's network for its height.
+func (a *app) checkNetwork(ctx context.Context) *networkHealth {
+	n, err := node.ReadNetwork(a.network)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return &networkHealth{Reason: err.Error()}
+	}
+	h := &networkHealth{Name: n.Name}
+	l, err := a.dialLedger(ctx)
+	if err == nil {
+		var head light.ChainHead
+		head, err = l.Head(ctx)
+		h.Height = head.Height
+	}
+	if err != nil {
+		h.Reason = err.Error()
+	}
+	return h
+}
+
+// littleDisk is less than a miner needs for the blocks of a small run.
+const littleDisk = 1 << 30
 
 func newDoctor(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Check this machine: kernels, GPUs, memory, disk and clock",
-		Args:  noArgs,
-		RunE: func(*cobra.Command, []string) error {
+		Short: "Check this machine, the home and the ledger of its network",
+		Long: `Check this machine: its kernels and GPUs against the published results, memory,
+disk and clock; whether the home can be written; and whether the ledger of the
+home's network answers. The exit status is 1 when a device gives other bits, or
+when the home cannot be written.`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := diagnosis{
 				Version: version, Numerics: kernel.Numerics, Platform: runtime.GOOS + "/" + runtime.GOARCH,
 				Processors: runtime.GOMAXPROCS(0), conformance: conformance{surveyBackends(), surveyGPUs(true)},
@@ -46,8 +90,13 @@ func newDoctor(a *app) *cobra.Command {
 			if set, err := machine.ClockSynchronised(); err == nil {
 				d.ClockSet = &set
 			}
+			d.why = machine.Writable(d.Home)
+			d.Writable, d.Network = d.why == nil, a.checkNetwork(cmd.Context())
 			if err := a.result(d, d.print); err != nil {
 				return err
+			}
+			if d.why != nil {
+				return fmt.Errorf("the home %s cannot be written: %w: choose another with --home DIR", d.Home, d.why)
 			}
 			return d.err()
 		},
@@ -61,14 +110,26 @@ func (d *diagnosis) print(w io.Writer) {
 		fmt.Fprintf(w, "%s of memory free\n", machine.MiB(*d.FreeMemory))
 	}
 	if d.FreeDisk != nil {
-		fmt.Fprintf(w, "%s of disk free for %s\n", machine.MiB(*d.FreeDisk), d.Home)
+		fmt.Fprintf(w, "%s of disk free for %s", machine.MiB(*d.FreeDisk), d.Home)
+		if *d.FreeDisk < littleDisk {
+			fmt.Fprint(w, ", which is little: `alia gc` deletes what the home does not need")
+		}
+		fmt.Fprintln(w)
+	}
+	switch n := d.Network; {
+	case n == nil:
+		fmt.Fprintln(w, "the home belongs to no network: `alia init --network FILE` joins one")
+	case n.Reason != "":
+		fmt.Fprintf(w, "network %s: %s\n", n.Name, n.Reason)
+	default:
+		fmt.Fprintf(w, "network %s: its ledger answers at height %d\n", n.Name, n.Height)
 	}
 	switch {
 	case d.ClockSet == nil:
 		fmt.Fprintf(w, "clock %s\n", d.Clock.Format(time.RFC3339))
 	case *d.ClockSet:
-		fmt.Fprintf(w, "clock %s, kept by a time service\n", d.Clock.Format(time.RFC3339))
+		fmt.Fprintf(w, "clock %s, set by a time service\n", d.Clock.Format(time.RFC3339))
 	default:
-		fmt.Fprintf(w, "clock %s, which no time service keeps: offers and tickets expire by it\n", d.Clock.Format(time.RFC3339))
+		fmt.Fprintf(w, "clock %s, which no time service sets: offers and leases end by the clock, so start one\n", d.Clock.Format(time.RFC3339))
 	}
 }

@@ -178,33 +178,33 @@ func querySchedule(ctx context.Context, a *app, c *light.Client, args []string) 
 	if len(args) == 1 {
 		var err error
 		if height, err = strconv.ParseUint(args[0], 10, 64); err != nil {
-			return usagef("height %q is not a number", args[0])
+			return usagef("%q is no height: give a whole number, or nothing for the newest height", args[0])
 		}
 	}
 	s, ok, err := c.Schedule(ctx, height)
 	if err != nil {
 		return err
 	} else if !ok {
-		return fmt.Errorf("no schedule is kept for height %d", height)
+		return fmt.Errorf("the ledger keeps no rates for height %d: they are kept for recent heights only", height)
 	}
 	r := report.Rates{Height: s.Height, Training: s.Training, Translation: s.Translation, Budget: s.Budget, Cap: s.Cap}
 	return a.result(r, func(w io.Writer) {
-		fmt.Fprintf(w, "height %d pays for a TFLOP of training %s ALIA, and at most %s on top of a TFLOP of translation\n",
+		fmt.Fprintf(w, "height %d pays %s ALIA for a TFLOP of training, and a bonus of at most %s ALIA for a TFLOP of translation\n",
 			r.Height, protocol.FormatAmount(r.Training/1000), protocol.FormatAmount(r.Translation/1000))
-		fmt.Fprintf(w, "a height should mint %s ALIA and can mint %s\n", protocol.FormatAmount(r.Budget), protocol.FormatAmount(r.Cap))
+		fmt.Fprintf(w, "a height aims to mint %s ALIA, and can mint %s ALIA\n", protocol.FormatAmount(r.Budget), protocol.FormatAmount(r.Cap))
 	})
 }
 
 func queryRun(ctx context.Context, a *app, c *light.Client, args []string) error {
 	link, err := block.ParseLink(args[0])
 	if err != nil {
-		return usagef("run %q is not a CID", args[0])
+		return usagef("%q is not the CID of a run; `alia run list` prints the runs of a home", args[0])
 	}
 	run, ok, err := c.Run(ctx, link)
 	if err != nil {
 		return err
 	} else if !ok {
-		return fmt.Errorf("the ledger knows no run %s", link)
+		return fmt.Errorf("the ledger knows no run %s: a run is known once a coordinator has proposed it", link)
 	}
 	params := ""
 	if run.Params.Defined() {

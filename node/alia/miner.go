@@ -113,7 +113,7 @@ func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, pairs [][2]
 		}
 	}}
 	m.Replace = func(broken *work.Worker, why error) (*work.Worker, error) {
-		a.note("%v; the processor goes on in its place", why)
+		a.note("%v: the processor computes in its place", why)
 		dev, err := openCPU(a, cpu, c.threads)
 		return work.NewWorker(dev), err
 	}
@@ -151,7 +151,7 @@ func hold(ctx context.Context, a *app, peer *node.Peer, dir string) error {
 	if err := peer.Mesh.Provide(ctx, link.Cid); err != nil {
 		return fmt.Errorf("hold %s: %w", dir, err)
 	}
-	a.note("holds model %s, %s to %s", link, t.Model.Source, t.Model.Target)
+	a.note("serves model %s, %s to %s", link, t.Model.Source, t.Model.Target)
 	return nil
 }
 
@@ -231,7 +231,7 @@ func newMinerStatus(a *app) *cobra.Command {
 				Account: account.String(), Running: running == home.Miner, Process: string(running), Balance: record.Balance, Height: head.Height,
 			}, g}, func(w io.Writer) {
 				fmt.Fprintf(w, "%s\n%s ALIA at height %d\n%s\n%s", account.String(), protocol.FormatAmount(record.Balance),
-					head.Height, minerState(running), g.text())
+					head.Height, minerState(running), g.found())
 			})
 		},
 	}

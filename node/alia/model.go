@@ -95,10 +95,10 @@ A model that the other program cannot compute is refused, with the reason.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if out == "" {
-				return usagef("--out: give the name of the file or directory to write")
+				return usagef("--out is missing: give the file to write, or with --to the directory")
 			}
 			if to != "" && !slices.Contains(format.Exports, to) {
-				return usagef("--to %q: give %s", to, strings.Join(format.Exports, ", "))
+				return usagef("--to %q: give one of %s", to, strings.Join(format.Exports, ", "))
 			}
 			dir, err := a.modelDir(model)
 			if err != nil {

@@ -47,7 +47,7 @@ reference and translations side by side.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if x.source == "" || x.reference == "" {
-				return usagef("give both --source and --reference")
+				return usagef("give both --source and --reference, two files with a sentence on each line")
 			}
 			if x.samples < 1 {
 				return usagef("--samples %d: give 1 or more", x.samples)
@@ -198,7 +198,7 @@ func (x *evalFlags) evaluate(ctx context.Context, a *app, dev kernel.Device, o d
 		}
 	}
 	if cut > 0 {
-		a.note("%d lines were longer than a sentence may be, and were cut", cut)
+		a.note("%d lines are longer than the model takes, and were cut", cut)
 	}
 	into := []*float64{&r.BLEU, &r.BLEULower, &r.ChrF, &r.TER}
 	for i, m := range x.metrics() {

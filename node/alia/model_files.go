@@ -44,10 +44,10 @@ model translates as before, with the same bits on every device.`,
 		Args: someArgs(0, "DIR"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if !slices.Contains(format.Imports, from) {
-				return usagef("--from %q: give %s", from, strings.Join(format.Imports, " or "))
+				return usagef("--from %q: give one of %s", from, strings.Join(format.Imports, ", "))
 			}
 			if len(args) != 1 || out == "" {
-				return usagef("give the directory to read, and --out and the one to write")
+				return usagef("give the directory to read, and the directory to write with --out")
 			}
 			return importModel(a, from, args[0], out, src, tgt)
 		},

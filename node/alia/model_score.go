@@ -24,7 +24,7 @@ a sentence is the end-of-sentence token.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if source == "" || target == "" {
-				return usagef("give both --source and --target")
+				return usagef("give both --source and --target, two files with a sentence on each line")
 			}
 			return undone(cmd.Context(), scoreModel(cmd.Context(), a, &c, model, source, target, int8), "nothing is scored")
 		},
@@ -108,7 +108,7 @@ func scoreModel(ctx context.Context, a *app, c *deviceFlags, model, source, targ
 		}
 	}
 	if cut > 0 {
-		a.note("%d lines have more than %d tokens: what is beyond was left out", cut, nmt.MaxLength-1)
+		a.note("%d lines have more than %d tokens, and were cut there", cut, nmt.MaxLength-1)
 	}
 	return a.result(struct {
 		Sentences []scored `json:"sentences"`

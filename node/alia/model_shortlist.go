@@ -85,7 +85,7 @@ validation and test text with the shortlist and without it.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if l.each < 1 || l.frequent < 0 {
-				return usagef("--each %d --frequent %d: give 1 or more, and 0 or more", l.each, l.frequent)
+				return usagef("--each %d and --frequent %d: give 1 or more for --each, and 0 or more for --frequent", l.each, l.frequent)
 			}
 			return undone(cmd.Context(), l.run(cmd.Context(), a, &c), "no shortlist is written")
 		},
@@ -139,7 +139,7 @@ func (l *shortlistFlags) run(ctx context.Context, a *app, c *deviceFlags) error 
 		return err
 	}
 	if m := t.Model; data.Source != m.Source || data.Target != m.Target {
-		return fmt.Errorf("the corpus is %s to %s, the model %s to %s", data.Source, data.Target, m.Source, m.Target)
+		return fmt.Errorf("the corpus is %s to %s, the model %s to %s: choose a corpus of the model's languages with --corpus, --src and --tgt", data.Source, data.Target, m.Source, m.Target)
 	}
 	data.Clean()
 	dev, err := c.open(a)

@@ -183,7 +183,7 @@ func (f *fraction) Set(text string) error {
 	whole, part, _ := strings.Cut(text, ".")
 	part = strings.TrimRight(part, "0")
 	if len(part) > 6 {
-		return errors.New("want at most 6 digits after the point: it is kept in parts per million")
+		return errors.New("want at most 6 digits after the point")
 	}
 	if whole == "" || strings.Trim(whole+part, "0123456789") != "" {
 		return errors.New("want a decimal number that is not negative, such as 0.1")

@@ -78,7 +78,7 @@ func (l *trainFlags) read() (*corpus.Corpus, error) {
 	}
 	c := corpus.Phrasebook()
 	if l.src != "" && l.src != c.Source || l.tgt != "" && l.tgt != c.Target {
-		return nil, usagef("the phrasebook is %s to %s: for other languages give a --corpus", c.Source, c.Target)
+		return nil, usagef("the built-in phrasebook is %s to %s: for other languages give a corpus with --corpus", c.Source, c.Target)
 	}
 	return c, nil
 }

@@ -73,8 +73,12 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 	if t.Miners, err = minersOf(ctx, peer, out); err != nil {
 		return err
 	}
-	if err := a.trained(t); err != nil || !stay {
+	if err := a.trained(t); err != nil {
 		return err
+	}
+	if !stay {
+		a.note("nobody serves the model now: `alia miner run --hold %s` does, and so would --stay have", path)
+		return nil
 	}
 	a.note("serving the model; Ctrl-C ends")
 	<-ctx.Done()

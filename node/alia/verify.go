@@ -105,7 +105,7 @@ type operation struct {
 
 func verify(ctx context.Context, a *app, c *deviceFlags, b *work.Overlay, target target, trace bool) error {
 	if trace && !target.unit.Defined() {
-		return usagef("--trace: give the CID of a gradient unit")
+		return usagef("--trace: give the CID of a gradient unit; --list prints the units of a round")
 	}
 	dev, err := c.open(a)
 	if err != nil {
@@ -179,7 +179,7 @@ func (a *app) findTarget(ctx context.Context, b block.Blocks, run, what string) 
 	link, linkErr := block.ParseLink(what)
 	number, numberErr := strconv.Atoi(what)
 	if linkErr != nil && numberErr != nil {
-		return target{}, usagef("%q is neither a CID nor the number of a round", what)
+		return target{}, usagef("%q is neither a CID, nor the number of a round, nor the file of a receipt", what)
 	}
 	histories, err := a.histories(ctx, b, run)
 	if err != nil {
@@ -187,7 +187,7 @@ func (a *app) findTarget(ctx context.Context, b block.Blocks, run, what string) 
 	}
 	if numberErr == nil {
 		if len(histories) != 1 {
-			return target{}, usagef("the home has %d runs: say which with --run", len(histories))
+			return target{}, usagef("the home has %d runs: name one with --run; `alia run list` prints them", len(histories))
 		}
 		return target{history: histories[0], first: number, last: number}, nil
 	}
@@ -201,7 +201,7 @@ func (a *app) findTarget(ctx context.Context, b block.Blocks, run, what string) 
 			}
 		}
 	}
-	return target{}, fmt.Errorf("%s is neither a run of this home nor a unit of one", what)
+	return target{}, fmt.Errorf("%s is neither a run of this home nor a unit of one: the home must be the one that coordinated the run", what)
 }
 
 // claimed is a line of a round's log.
@@ -217,7 +217,7 @@ type claimed struct {
 // listUnits prints the units of the target's rounds.
 func (a *app) listUnits(t target) error {
 	if t.first < 0 || t.last >= len(t.history) {
-		return fmt.Errorf("round %d: the log has 0 to %d", t.first, len(t.history)-1)
+		return fmt.Errorf("round %d: the log has the rounds 0 to %d", t.first, len(t.history)-1)
 	}
 	units := []claimed{}
 	for _, r := range t.history[t.first : t.last+1] {
@@ -269,7 +269,10 @@ func (a *app) histories(ctx context.Context, b block.Blocks, record string) ([][
 		all = append(all, h)
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("%s holds no log of a run %s", a.home, record)
+		if record != "" {
+			return nil, fmt.Errorf("%s has no log of run %s: the home must be the one that coordinated the run", a.home, record)
+		}
+		return nil, fmt.Errorf("%s has no log of a run: the home must be one that coordinated a run", a.home)
 	}
 	return all, nil
 }
@@ -306,7 +309,7 @@ func (t target) verifyUnit(ctx context.Context, v *work.Verifier, b *work.Overla
 		return v.Trace(ctx, u, func(s tensor.Step) { r.Trace = append(r.Trace, traced(s)) })
 	}
 	if trace {
-		return usagef("--trace: %s is no gradient unit: the others have no graph", t.unit)
+		return usagef("--trace: %s is no gradient unit, and only those have operations to list", t.unit)
 	}
 	return v.Rounds(ctx, t.history, t.first, t.last)
 }

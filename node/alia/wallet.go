@@ -24,7 +24,7 @@ func newWallet(a *app) *cobra.Command {
 			Use: "new", Short: "Make the home's key; a home that has one is refused", Args: noArgs,
 			RunE: func(*cobra.Command, []string) error {
 				if _, err := wallet.Open(a.home.Wallet()); !errors.Is(err, fs.ErrNotExist) {
-					return errors.Join(fmt.Errorf("%s has a wallet", a.home), err)
+					return errors.Join(fmt.Errorf("the home %s has a wallet: `alia wallet show` prints its account; for another choose another --home", a.home), err)
 				}
 				return a.showAccount()
 			},
@@ -67,7 +67,7 @@ func (a *app) reclaim(ctx context.Context) error {
 	return a.result(r, func(w io.Writer) {
 		fmt.Fprintf(w, "%s ALIA came back\n", protocol.FormatAmount(r.Returned))
 		if r.Held > 0 {
-			fmt.Fprintf(w, "%s ALIA are held in escrow; more can be taken back from height %d\n", protocol.FormatAmount(r.Held), r.Due)
+			fmt.Fprintf(w, "%s ALIA are still in escrow; some of it comes back from height %d on\n", protocol.FormatAmount(r.Held), r.Due)
 		}
 	})
 }

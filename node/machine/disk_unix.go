@@ -2,13 +2,7 @@
 
 package machine
 
-import (
-	"errors"
-	"os"
-	"path/filepath"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // FreeDisk is the bytes that this user can still write where path is or would
 // be made.
@@ -18,14 +12,4 @@ func FreeDisk(path string) (uint64, error) {
 		return 0, err
 	}
 	return s.Bavail * uint64(s.Bsize), nil
-}
-
-// existing is path, or the nearest directory above it that exists.
-func existing(path string) string {
-	for {
-		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) || filepath.Dir(path) == path {
-			return path
-		}
-		path = filepath.Dir(path)
-	}
 }

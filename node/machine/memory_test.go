@@ -59,6 +59,12 @@ func TestTells(t *testing.T) {
 	if free, err := FreeDisk(filepath.Join(t.TempDir(), "not", "there")); err != nil || free == 0 {
 		t.Errorf("free disk: %d bytes, %v", free, err)
 	}
+	if err := Writable(filepath.Join(t.TempDir(), "not", "there")); err != nil {
+		t.Errorf("a new directory cannot be made: %v", err)
+	}
+	if err := Writable("/proc"); err == nil {
+		t.Error("files can be made in /proc")
+	}
 	cpu, thread := CPUSeconds(), ThreadTime()
 	sum := 0
 	for began := time.Now(); time.Since(began) < 20*time.Millisecond; {
