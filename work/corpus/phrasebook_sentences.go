@@ -1,8 +1,7 @@
 package corpus
 
-// sentences are the phrasebook's sentence patterns; patterns says how to read
-// them, part what a slot may be. German nouns are declined by the determiner
-// of their slot, named in its masculine form.
+// sentences is the phrasebook's sentence patterns. The function patterns reads them; newSlot lists the forms of a
+// slot. The determiner of a slot, named in its masculine form, declines the German noun.
 const sentences = `
 # People
 This is my {family}. = Das ist {mein family}.

@@ -148,9 +148,8 @@ func (g *Graph) inputs(n *node, room []kernel.Tensor) []kernel.Tensor {
 	return room
 }
 
-// Cost is the integer cost of a [Program] that computes outputs from the tensors
-// that the leaves have now. Cost computes and places nothing: leaves need
-// no storage, but for segment tables, which fix the shapes of scores.
+// Cost returns the integer cost of a [Program] that computes outputs from the leaves' present tensors. It computes
+// no tensors, so leaves need no storage, except segment tables, from which the shapes of scores follow.
 func (g *Graph) Cost(outputs ...Value) uint64 {
 	room := g.reshape(nil)
 	live, sum := g.live(outputs), uint64(0)

@@ -7,15 +7,16 @@ import (
 	"unicode/utf8"
 )
 
-// Lengths gives the fewest and the most tokens, limit at most, of which Decode
-// makes s. It is not ok where no limit tokens or fewer give s. Of a text that holds
-// U+FFFD, which may stand for any bytes that are not UTF-8, least is a lower bound
-// and most an upper one.
+// Lengths returns the smallest and the largest number of tokens, at most limit, from which Decode makes s. ok
+// is false if limit tokens or fewer cannot give s.
+//
+// A text with U+FFFD is special, because Decode writes U+FFFD for any bytes that are not UTF-8. For it, least
+// is a lower bound and most an upper bound.
 func (t *BPE) Lengths(s string, limit int) (least, most int, ok bool) {
 	t.once.Do(func() { t.spelling = newBPESpelling(t.pieces) })
 	spelt, at := s, anywhere
 	if strings.HasPrefix(s, " ") {
-		spelt = " " + s // of the two spaces Decode took one away
+		spelt = " " + s // Decode has removed one of two spaces
 	} else {
 		at |= first
 	}
@@ -25,27 +26,25 @@ func (t *BPE) Lengths(s string, limit int) (least, most int, ok bool) {
 	if strings.ContainsRune(s, unicode.ReplacementChar) {
 		return least, limit, true
 	}
-	return least, min(len(s)+1, limit), true // each token gives a byte or more
+	return least, min(len(s)+1, limit), true // each token writes at least one byte
 }
 
-// Lengths gives the fewest tokens of which Decode makes s, and limit as the most:
-// tokens that stand for no text may be among them. It is not ok where no limit
-// tokens or fewer give s. Of a text that holds U+FFFD, which may stand for any bytes
-// that are not UTF-8, least is a lower bound.
+// Lengths returns the smallest number of tokens from which Decode makes s. The largest number is limit, because
+// tokens without text may be among them. ok is false if limit tokens or fewer cannot give s. For a text with
+// U+FFFD, which Decode writes for any bytes that are not UTF-8, least is a lower bound.
 func (m *Marian) Lengths(s string, limit int) (least, most int, ok bool) {
 	m.once.Do(func() { m.spelling = newMarianSpelling(m.written) })
 	least, ok = m.spelling.fewest(s, anywhere|first|last|only, limit)
 	return least, limit, ok
 }
 
-// Longest is the most bytes that one token gives to a text.
+// Longest returns the largest number of bytes that one token adds to a text.
 func (t *BPE) Longest() int { return longest(t.pieces) }
 
-// Longest is the most bytes that one token gives to a text.
+// Longest returns the largest number of bytes that one token adds to a text.
 func (m *Marian) Longest() int { return longest(m.written) }
 
-// longest counts three bytes for each that is not ASCII: such a byte may become
-// a U+FFFD.
+// longest counts three bytes for each byte that is not ASCII, since it may become a U+FFFD.
 func longest(pieces []string) int {
 	most := 0
 	for _, p := range pieces {
@@ -60,7 +59,7 @@ func longest(pieces []string) int {
 	return most
 }
 
-// places says where in a text a piece may stand.
+// places is the set of places in a text where a piece may be.
 type places uint8
 
 const (
@@ -70,13 +69,14 @@ const (
 	only            // as the whole
 )
 
-// spelling finds how few pieces a text can be put together from.
+// spelling finds the smallest number of pieces that make a text.
 type spelling struct {
 	pieces  map[string]places
-	longest [256]int // by first byte: the bytes of the longest piece
-	most    int      // of longest
+	longest [256]int // by first byte: the length of the longest piece
+	most    int      // the largest of longest
 }
 
+// add allows a piece at the given places.
 func (s *spelling) add(piece string, at places) {
 	if piece == "" {
 		return
@@ -89,8 +89,7 @@ func (s *spelling) add(piece string, at places) {
 	s.most = max(s.most, len(piece))
 }
 
-// newBPESpelling knows the pieces of a BPE, and that Decode takes away one space
-// at the beginning.
+// newBPESpelling returns the spelling of a BPE, whose Decode removes one space at the beginning.
 func newBPESpelling(pieces []string) *spelling {
 	s := &spelling{}
 	for _, p := range pieces {
@@ -102,8 +101,8 @@ func newBPESpelling(pieces []string) *spelling {
 	return s
 }
 
-// newMarianSpelling knows what the tokens of a Marian vocabulary write, and that
-// Decode takes away white space at both ends.
+// newMarianSpelling returns the spelling of a Marian vocabulary, whose Decode removes white space at both ends.
+// written is the text of each token.
 func newMarianSpelling(written []string) *spelling {
 	s := &spelling{}
 	for _, w := range written {
@@ -115,20 +114,21 @@ func newMarianSpelling(written []string) *spelling {
 	return s
 }
 
-// fewest gives the fewest pieces that make s, each at one of the places in at where
-// s.pieces allows it. It is not ok where more than limit are needed.
+// fewest returns the smallest number of pieces that make text. Each piece must be at a place that s.pieces allows
+// and that is in at. ok is false if more than limit pieces are needed.
 func (s *spelling) fewest(text string, at places, limit int) (n int, ok bool) {
 	const fffd = "\uFFFD"
 	if n := strings.Count(text, fffd); n > 0 {
-		// Bytes that are not UTF-8 may lie within a piece, beside the text's own.
+		// One piece may have bytes that are not UTF-8 and bytes of the text itself. Only the
+		// latter give a bound.
 		own := len(text) - n*len(fffd)
 		least := max(1, (own+s.most-1)/s.most)
 		return least, least <= limit
 	}
-	if len(text)/max(s.most, 1) > limit {
+	if len(text)/max(s.most, 1) > limit { // too long even for the longest pieces
 		return 0, false
 	}
-	// few[i] is the fewest pieces that make the first i bytes.
+	// few[i] is the smallest number of pieces that make the first i bytes.
 	few := make([]int32, len(text)+1)
 	for i := range few[1:] {
 		few[1+i] = math.MaxInt32
@@ -140,7 +140,7 @@ func (s *spelling) fewest(text string, at places, limit int) (n int, ok bool) {
 	return n, n <= limit
 }
 
-// extend sets few after each piece that may begin at byte i.
+// extend updates few at the end of each piece that may begin at byte i.
 func (s *spelling) extend(text string, i int, at places, few []int32) {
 	if few[i] == math.MaxInt32 {
 		return
