@@ -11,8 +11,8 @@ import (
 // bare is a tensor without storage.
 func bare(shape ...int) kernel.Tensor { return kernel.Tensor{Type: kernel.F32, Shape: shape} }
 
-// TestPlanTiles is which tiles a product is cut in.
-func TestPlanTiles(t *testing.T) {
+// TestLaunchesTiles is which tiles a product is cut in.
+func TestLaunchesTiles(t *testing.T) {
 	for _, c := range []struct {
 		m, n, k int
 		kernel  string
@@ -38,9 +38,9 @@ func TestPlanTiles(t *testing.T) {
 	}
 }
 
-// TestPlanScatter is that a launch which may have nothing to copy stays small
+// TestLaunchesScatter is that a launch which may have nothing to copy stays small
 // where a few elements of many are written.
-func TestPlanScatter(t *testing.T) {
+func TestLaunchesScatter(t *testing.T) {
 	for _, c := range []struct{ rows, n, d, copying int }{
 		{2_000_000, 128, 1, 1024},
 		{64 * 200, 64, 512, 1024},
@@ -57,8 +57,8 @@ func TestPlanScatter(t *testing.T) {
 	}
 }
 
-// TestPlanRefuses gives what no grid can hold, and no kernel computes.
-func TestPlanRefuses(t *testing.T) {
+// TestLaunchesRefuses gives what no grid can hold, and no kernel computes.
+func TestLaunchesRefuses(t *testing.T) {
 	huge := 1 << 42
 	seg := kernel.Tensor{Type: kernel.I32, Shape: []int{1, 4}}
 	for _, c := range []struct {
@@ -98,9 +98,9 @@ func TestPlanRefuses(t *testing.T) {
 	}
 }
 
-// TestPlanCounts gives sizes that a grid can hold and a counter of 32 bits
+// TestLaunchesCounts gives sizes that a grid can hold and a counter of 32 bits
 // cannot: cut to 32 bits, each would be a small one.
-func TestPlanCounts(t *testing.T) {
+func TestLaunchesCounts(t *testing.T) {
 	type tensors = []kernel.Tensor
 	typed := func(t kernel.DType, shape ...int) kernel.Tensor { return kernel.Tensor{Type: t, Shape: shape} }
 	for _, n := range []int{1<<32 + 1, 1 << 31, math.MaxInt32} {
