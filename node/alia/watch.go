@@ -90,7 +90,7 @@ func (w *watch) round(e node.RoundDone) {
 	p := &w.progress
 	p.done, p.text = e.Round, fmt.Sprintf("epoch %d, loss %.3f", e.Epoch, e.Loss)
 	if w.screen != nil {
-		defer func() { w.screen.draw(p.line(time.Now(), w.screen.width())) }()
+		defer func() { w.screen.draw(p.line(time.Now(), w.screen.width()-len("^C"))) }()
 	}
 	if e.Valid == 0 && (w.screen != nil || time.Since(w.spoken) < every) {
 		return
