@@ -93,6 +93,33 @@ func TestPoisonSecondMoment(t *testing.T) {
 	t.Fatal("the run had no unit of local steps")
 }
 
+// TestPoisonScale: local steps cannot move a parameter further than their learning
+// rates allow, so that no unit can throw a round's parameters away.
+func TestPoisonScale(t *testing.T) {
+	for _, d := range trainRun(t, device(t, ""), variants["local steps without decay"]).all {
+		if d.unit.Kind != unit.LocalSteps {
+			continue
+		}
+		s, err := state.GetSet(t.Context(), d.store, d.result.Outputs[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range s.Len() {
+			if run.IsScale(s.At(i).Name) {
+				name := s.At(i).Name
+				s.At(i).F[0] = 1 // 127 for the largest of the block
+				l, err := state.PutSet(t.Context(), d.store, s)
+				if err != nil {
+					t.Fatal(err)
+				}
+				caught(t, d, d.lied(0, l), check.Error{Reason: check.Value, Output: 0, Tensor: name})
+				return
+			}
+		}
+	}
+	t.Fatal("the run had no unit of local steps")
+}
+
 // TestManyLeaves: what is checked of an output of several leaves, for its first leaf
 // and for its last.
 func TestManyLeaves(t *testing.T) {

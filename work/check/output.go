@@ -26,14 +26,18 @@ type Output struct {
 	rules []rule // by tensor
 }
 
-// rule says what the elements of a tensor may be.
-type rule uint8
+// rule says what the elements of a tensor may be. Except for the two rules below,
+// the numbers are not negative, and a rule is the bits of the largest.
+type rule uint32
 
 const (
-	any32       rule = iota // whatever it holds
-	finite                  // no NaN and no infinity
-	nonNegative             // that, and no sign either, not even a zero's
+	nonNegative rule = 0x7f7fffff     // up to the largest finite number
+	finite      rule = math.MaxUint32 // no NaN and no infinity
+	any32       rule = finite - 1     // whatever it holds
 )
+
+// within is the numbers from +0 to most.
+func within(most float32) rule { return min(rule(math.Float32bits(most)), nonNegative) }
 
 // The parts of a binary32 number.
 const (
@@ -215,9 +219,14 @@ func (s *scanner) numbers(data []byte, r rule) error {
 	return nil
 }
 
+// number checks the bits of a number. As integers, those of numbers that are not
+// negative are in the order of the numbers.
 func number(bits uint32, r rule) error {
-	if bits&exponent == exponent || r == nonNegative && bits&sign != 0 {
-		return fmt.Errorf("holds %v", math.Float32frombits(bits))
+	if r == finite && bits&exponent != exponent || bits <= uint32(r) && r <= nonNegative {
+		return nil
 	}
-	return nil
+	if x := math.Float32frombits(bits); bits&exponent != exponent && bits&sign == 0 {
+		return fmt.Errorf("holds %v, want at most %v", x, math.Float32frombits(uint32(r)))
+	}
+	return fmt.Errorf("holds %v", math.Float32frombits(bits))
 }

@@ -104,7 +104,18 @@ func (c *Checker) gradient(ctx context.Context, b block.Blocks, u unit.Unit, e *
 		cost += t.meter.Gradient(step...) + t.step
 	}
 	e.Cost = exactly(cost)
-	e.Outputs = []Output{t.delta, t.factored}
+	delta := t.delta
+	cfg := t.run.Config
+	steps := (len(sizes) + int(cfg.Accumulate) - 1) / int(cfg.Accumulate)
+	if most, ok := cfg.MaxScale(cfg.Position(int(u.Round), int(t.run.Steps)), steps); ok {
+		delta.rules = slices.Clone(delta.rules)
+		for i, r := range delta.rules {
+			if r == nonNegative { // scales
+				delta.rules[i] = within(most)
+			}
+		}
+	}
+	e.Outputs = []Output{delta, t.factored}
 	return nil
 }
 
