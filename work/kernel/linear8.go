@@ -29,7 +29,7 @@ func shapeLinear8(_ *Attr, in []Tensor) (results, error) {
 	q, sx, w, sw, b := &in[0], &in[1], &in[2], &in[3], &in[4]
 	k, n := cols(q), rows(sw)
 	if k > maxDepth8 {
-		return results{}, fmt.Errorf("K is %d, at most %d: a longer sum of products may overflow", k, maxDepth8)
+		return results{}, fmt.Errorf("the depth K is %d, at most %d: a longer sum of products may overflow", k, maxDepth8)
 	}
 	fits := rows(w) == ceil(n, panel8) && w.Shape[1] == ceil(k, group8) && w.Shape[2] == panel8*group8
 	if !fits || rows(sx) != rows(q) || rows(b) != n {

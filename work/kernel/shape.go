@@ -212,7 +212,7 @@ func shapeTopK(a *Attr, in []Tensor) (results, error) {
 	}
 	t, v, k := rows(&in[0]), cols(&in[0]), a.Rows // Rows is K here
 	if k < 1 || k > v {
-		return results{}, fmt.Errorf("K is %d, want 1 to the row's length, %d", k, v)
+		return results{}, fmt.Errorf("the number K of the largest is %d, want 1 to the length of a row, %d", k, v)
 	}
 	return outputs(matrixOf(F32, t, k), matrixOf(I32, t, k))
 }
@@ -410,5 +410,5 @@ func shapeAdam(_ *Attr, in []Tensor) (results, error) {
 
 var (
 	errSegments = errors.New("the segment table has no storage")
-	errCausal   = errors.New("Attend is never causal: unset Attr.Causal")
+	errCausal   = errors.New("attention by Attend is never causal: unset Attr.Causal")
 )
