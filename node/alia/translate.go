@@ -65,9 +65,11 @@ warning at the end counts both. The translation of a line depends neither on
 the lines around it nor on --batch or --threads.
 
 Without --local the miners of a network compute the translation. This home's
-account pays them: the budget is set aside when the work begins, and
-"alia wallet reclaim" takes back what was not spent after about ten minutes. The
-receipt is kept in the home. Amounts are in ALIA; with --json in 1e-8 ALIA.`,
+account pays them. The most that the text can cost is set aside when the work
+begins; "alia wallet reclaim" takes back what was not spent, after about ten
+minutes. The receipt is kept in the home. A job that was interrupted goes on
+when the same command is given again. Amounts are in ALIA; with --json in 1e-8
+ALIA.`,
 		Example: `  alia translate --local --model DIR letter.txt > brief.txt
   tail -f log | alia translate --local --model DIR | grep -i fehler`,
 		Args: someArgs(0, "FILE"),

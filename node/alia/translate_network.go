@@ -34,7 +34,7 @@ func (p *buyFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&p.src, "src", "", "`LANGUAGE` of the text; another than the model's is an error (default: the model's)")
 	f.StringVar(&p.tgt, "tgt", "", "`LANGUAGE` to translate into (default: the model's)")
 	p.budget, p.price = protocol.Coin/2, client.DefaultPrice
-	f.Var(&p.budget, "budget", "most `ALIA` to pay; what is not spent comes back; 0 asks for a gift")
+	f.Var(&p.budget, "budget", "most `ALIA` to pay; a text that may cost more is refused; 0 asks for a gift")
 	f.Var(&p.price, "price", "`ALIA` to pay for a GFLOP of work")
 	f.StringSliceVar(&p.holders, "holder", nil, "`ADDRESSES` (multiaddresses) of peers that hold the model, separated by commas (default: the network is searched)")
 }
@@ -60,7 +60,7 @@ func translateNetwork(ctx context.Context, a *app, o decodeFlags, d unit.Decodin
 		Budget: uint64(p.budget), Price: uint64(p.price),
 	})
 	if errors.Is(err, ledger.InsufficientFunds) {
-		return fmt.Errorf("%w: get ALIA (a miner earns it, `alia wallet transfer` sends it), or set less aside with --budget", err)
+		return fmt.Errorf("%w: get ALIA (a miner earns it, `alia wallet transfer` sends it), translate less at once, or ask for a gift with --budget 0", err)
 	} else if err != nil {
 		return undone(ctx, err, "the text is not translated; the same command goes on, and `alia wallet reclaim` takes back what is not spent")
 	}
