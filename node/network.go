@@ -111,7 +111,7 @@ func (n Network) Check() error {
 	case len(n.Ledger) == 0:
 		return errors.New("it names no ledger node: its key ledger needs an address such as http://198.51.100.7:26657")
 	case len(n.Bootstrap) == 0:
-		return errors.New("it names no node to meet first: its key bootstrap needs an address such as /ip4/198.51.100.7/tcp/4001/p2p/12D3...")
+		return errors.New("it names no node to meet first: its key bootstrap needs an address such as /ip4/198.51.100.7/tcp/4001/p2p/ID, where ID is a peer id")
 	}
 	if err := light.CheckGenesis(n.Genesis); err != nil {
 		return err

@@ -40,39 +40,7 @@ browser shows.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			defer func() { err = undone(cmd.Context(), err, "nothing is measured") }()
-			if o.steps < 1 {
-				return usagef("--steps %d: give 1 or more", o.steps)
-			}
-			if o.corpus == "" {
-				if err := a.goesWith("with --corpus", "src", "tgt"); err != nil {
-					return err
-				}
-			}
-			b := trainBench{steps: o.steps}
-			if err := b.configure(&o); err != nil {
-				return err
-			}
-			dev, err := c.open(a)
-			if err != nil {
-				return err
-			}
-			b.dev, b.threads = dev, c.threads
-			if o.corpus == "" {
-				b.synthesise()
-			} else if err := b.read(a, &o); err != nil {
-				return err
-			}
-			r, err := b.run(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if o.profile != "" {
-				if err := b.writeProfile(o.profile, o.preset); err != nil {
-					return err
-				}
-				r.Operations = b.profile.Operations(b.watched)
-			}
-			return a.result(r, r.print)
+			return o.bench(cmd.Context(), a, &c)
 		},
 	}
 	c.flags(cmd)
@@ -94,6 +62,45 @@ type trainBenchOptions struct {
 	preset, corpus, src, tgt, profile string
 	batchTokens                       uint32
 	steps                             int
+}
+
+// bench checks the flags, measures, and prints what it measured.
+func (o *trainBenchOptions) bench(ctx context.Context, a *app, c *deviceFlags) error {
+	if o.steps < 1 {
+		return usagef("--steps %d: give 1 or more", o.steps)
+	}
+	if o.corpus == "" {
+		if err := a.goesWith("with --corpus", "src", "tgt"); err != nil {
+			return err
+		}
+	}
+	// Everything that can be wrong with the flags is told before any measurement.
+	b := trainBench{steps: o.steps}
+	if err := b.configure(o); err != nil {
+		return err
+	}
+	dev, err := c.open(a)
+	if err != nil {
+		return err
+	}
+	b.dev, b.threads = dev, c.threads
+	if o.corpus == "" {
+		b.synthesise()
+	} else if err := b.read(a, o); err != nil {
+		return err
+	}
+	r, err := b.run(ctx)
+	if err != nil {
+		return err
+	}
+	// The profile is of the same steps that were measured.
+	if o.profile != "" {
+		if err := b.writeProfile(o.profile, o.preset); err != nil {
+			return err
+		}
+		r.Operations = b.profile.Operations(b.watched)
+	}
+	return a.result(r, r.print)
 }
 
 // trainReport is what alia bench train prints. CPU seconds are of the whole

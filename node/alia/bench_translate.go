@@ -103,6 +103,7 @@ func (b *translateBench) run(ctx context.Context, a *app, c *deviceFlags) error 
 	if len(sources) == 0 {
 		return fmt.Errorf("%s has no sentence: put one on each line", b.source)
 	}
+	// Sentences of about one length go together, as a translator would batch them.
 	slices.SortStableFunc(sources, func(x, y []int32) int { return len(x) - len(y) })
 	if err := t.Prepare(b.int8); err != nil {
 		return err
@@ -112,6 +113,7 @@ func (b *translateBench) run(ctx context.Context, a *app, c *deviceFlags) error 
 	if err != nil {
 		return err
 	}
+	// The first pass warms up: it compiles programs and fills caches.
 	if _, err := b.translate(ctx, engine, t, sources, d); err != nil {
 		return err
 	}
@@ -128,15 +130,17 @@ func (b *translateBench) run(ctx context.Context, a *app, c *deviceFlags) error 
 	if used > 0 {
 		r.PerCPUSecond, r.TokensPerCPU = float64(len(sources))/used, float64(tokens)/used
 	}
-	return a.result(r, func(w io.Writer) {
-		numbers := "binary32"
-		if r.Int8 {
-			numbers = "int8"
-		}
-		fmt.Fprintf(w, "%d sentences, beam %d, %d together, %s, %s kernels, %d threads\n", r.Sentences, r.Beam, r.Batch, numbers, r.Kernels, r.Threads)
-		fmt.Fprintf(w, "%10.1f sentences per CPU-second\n%10.1f sentences per second\n%10.0f output tokens per CPU-second\n%10.0f MB of memory at most\n",
-			r.PerCPUSecond, r.PerSecond, r.TokensPerCPU, float64(r.PeakRSS)/1e6)
-	})
+	return a.result(r, r.print)
+}
+
+func (r translateReport) print(w io.Writer) {
+	numbers := "binary32"
+	if r.Int8 {
+		numbers = "int8"
+	}
+	fmt.Fprintf(w, "%d sentences, beam %d, %d together, %s, %s kernels, %d threads\n", r.Sentences, r.Beam, r.Batch, numbers, r.Kernels, r.Threads)
+	fmt.Fprintf(w, "%10.1f sentences per CPU-second\n%10.1f sentences per second\n%10.0f output tokens per CPU-second\n%10.0f MB of memory at most\n",
+		r.PerCPUSecond, r.PerSecond, r.TokensPerCPU, float64(r.PeakRSS)/1e6)
 }
 
 // translate decodes sentences, some at a time, and counts the tokens.

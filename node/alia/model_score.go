@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 )
 
@@ -49,8 +51,8 @@ type scored struct {
 // scoredTogether is the pairs whose probabilities are computed side by side.
 const scoredTogether = 32
 
-func scoreModel(ctx context.Context, a *app, c *deviceFlags, model, source, target string, int8 bool) error {
-	dir, err := a.modelDir(model)
+func scoreModel(ctx context.Context, a *app, c *deviceFlags, name, source, target string, int8 bool) error {
+	dir, err := a.modelDir(name)
 	if err != nil {
 		return err
 	}
@@ -76,36 +78,10 @@ func scoreModel(ctx context.Context, a *app, c *deviceFlags, model, source, targ
 	if err := t.Prepare(int8); err != nil {
 		return err
 	}
-	cut := 0
-	cutAt := func(ids []int32) []int32 {
-		if len(ids) >= nmt.MaxLength {
-			cut++
-			ids = ids[:nmt.MaxLength-1]
-		}
-		return ids
-	}
 	t.On(dev)
-	e := nmt.NewEngine(dev, t.Model.Config())
-	sentences := []scored{}
-	for at := 0; at < len(sources); at += scoredTogether {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		var b nmt.Batch
-		for i := at; i < min(at+scoredTogether, len(sources)); i++ {
-			b.Source, b.Target = append(b.Source, cutAt(t.Tokenizer.Source(sources[i]))), append(b.Target, cutAt(t.Tokenizer.Target(targets[i])))
-		}
-		probs, err := e.LogProbs(t.Prepared(), b)
-		if err != nil {
-			return fmt.Errorf("lines %d to %d: %w", at+1, at+len(b.Source), err)
-		}
-		for i, p := range probs {
-			s := scored{Tokens: append(b.Target[i], t.Model.Config().Tokens().EOS), LogProbs: p}
-			for _, x := range p {
-				s.LogProb += float64(x)
-			}
-			sentences = append(sentences, s)
-		}
+	sentences, cut, err := scoreSentences(ctx, t, dev, sources, targets)
+	if err != nil {
+		return err
 	}
 	if cut > 0 {
 		a.note("%d lines have more than %d tokens, and were cut there", cut, nmt.MaxLength-1)
@@ -117,4 +93,39 @@ func scoreModel(ctx context.Context, a *app, c *deviceFlags, model, source, targ
 			fmt.Fprintf(w, "%.4f\t%d tokens\n", s.LogProb, len(s.Tokens))
 		}
 	})
+}
+
+// scoreSentences gives the log-probability of each token of the targets, and
+// how many lines were longer than the model takes and were cut.
+func scoreSentences(ctx context.Context, t *model.Translator, dev kernel.Device, sources, targets []string) (sentences []scored, cut int, err error) {
+	cutAt := func(ids []int32) []int32 {
+		if len(ids) >= nmt.MaxLength {
+			cut++
+			ids = ids[:nmt.MaxLength-1]
+		}
+		return ids
+	}
+	e := nmt.NewEngine(dev, t.Model.Config())
+	sentences = []scored{} // not nil: JSON has a list
+	for at := 0; at < len(sources); at += scoredTogether {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
+		var b nmt.Batch
+		for i := at; i < min(at+scoredTogether, len(sources)); i++ {
+			b.Source, b.Target = append(b.Source, cutAt(t.Tokenizer.Source(sources[i]))), append(b.Target, cutAt(t.Tokenizer.Target(targets[i])))
+		}
+		probs, err := e.LogProbs(t.Prepared(), b)
+		if err != nil {
+			return nil, 0, fmt.Errorf("lines %d to %d: %w", at+1, at+len(b.Source), err)
+		}
+		for i, p := range probs {
+			s := scored{Tokens: append(b.Target[i], t.Model.Config().Tokens().EOS), LogProbs: p}
+			for _, x := range p {
+				s.LogProb += float64(x)
+			}
+			sentences = append(sentences, s)
+		}
+	}
+	return sentences, cut, nil
 }

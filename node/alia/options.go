@@ -32,9 +32,6 @@ type option struct {
 	old []string
 }
 
-// flag is the name of the option's flag.
-func (o option) flag() string { return hyphens(o.key) }
-
 func hyphens(key string) string { return strings.ReplaceAll(key, "_", "-") }
 
 // field reads and writes one field of a configuration. Its Type is the word for

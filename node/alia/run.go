@@ -50,7 +50,7 @@ type runDetails struct {
 	Metrics   string    `json:"metrics"`
 }
 
-func (a *app) runInfo(r retention.Run) runInfo {
+func (a *app) runInfo(r retention.HomeRun) runInfo {
 	info := runInfo{
 		Run: r.Link.String(), Source: r.Record.Config.Source, Target: r.Record.Config.Target,
 		Rounds: r.Rounds(), Finished: r.Last.Result.Defined(), Directory: a.home.Run(r.Link),
@@ -192,25 +192,25 @@ func runLink(text string) (block.Link, error) {
 
 // findRun finds a run of the home by its CID. The reader is nil where the home
 // has no blocks.
-func (a *app) findRun(ctx context.Context, text string) (retention.Run, *block.Reader, error) {
+func (a *app) findRun(ctx context.Context, text string) (retention.HomeRun, *block.Reader, error) {
 	link, err := runLink(text)
 	if err != nil {
-		return retention.Run{}, nil, err
+		return retention.HomeRun{}, nil, err
 	}
 	blocks, reader, err := a.readBlocks()
 	if err != nil {
-		return retention.Run{}, nil, err
+		return retention.HomeRun{}, nil, err
 	}
 	runs, err := retention.Runs(ctx, a.home, blocks)
 	if err != nil {
-		return retention.Run{}, nil, err
+		return retention.HomeRun{}, nil, err
 	}
 	for _, r := range runs {
 		if r.Link == link {
 			return r, reader, nil
 		}
 	}
-	return retention.Run{}, nil, fmt.Errorf("run %s is not in %s: `alia run list` shows the runs that are", link, a.home)
+	return retention.HomeRun{}, nil, fmt.Errorf("run %s is not in %s: `alia run list` shows the runs that are", link, a.home)
 }
 
 func newRunDelete(a *app) *cobra.Command {

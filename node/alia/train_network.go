@@ -62,11 +62,12 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 	if err != nil {
 		return err
 	}
+	// The model is saved. What fails from here on is told and costs nothing.
 	if err := run.Pin(ctx, out); err != nil {
 		a.log.Warn("model not announced", "err", err) // it can be fetched from here all the same
 	}
 	if err := run.Settle(ctx); err != nil {
-		a.log.Warn("not everything is settled", "err", err) // the model is saved, and the journal keeps the rest
+		a.log.Warn("not everything is settled", "err", err) // the journal keeps the rest
 	}
 	w.close()
 	t := w.sum(plan, out, path)
@@ -76,13 +77,18 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 	if err := a.trained(t); err != nil {
 		return err
 	}
+	a.serve(ctx, path, stay)
+	return nil
+}
+
+// serve serves the model of a finished run until ctx ends, or says who could.
+func (a *app) serve(ctx context.Context, path string, stay bool) {
 	if !stay {
 		a.note("nobody serves the model now: `alia miner run --hold %s` does, and so would --stay have", path)
-		return nil
+		return
 	}
 	a.note("serving the model; Ctrl-C ends")
 	<-ctx.Done()
-	return nil
 }
 
 // minersOf counts, from the run's logs, who did how many units, by account.

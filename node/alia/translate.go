@@ -44,15 +44,8 @@ func (o *decodeFlags) decoding() (unit.Decoding, error) {
 // int8Usage is the help of --int8.
 const int8Usage = "multiply 8-bit integers: faster, nearly the same text, and the same on every machine"
 
-func newTranslate(a *app) *cobra.Command {
-	var o decodeFlags
-	var l local
-	var p buyFlags
-	var here bool
-	cmd := &cobra.Command{
-		Use:   "translate [--local] --model PATH|CID [FILE]",
-		Short: "Translate a text, alone or through a network",
-		Long: `Translate plain text, from a file or from standard input, and print the
+// translateHelp is the long help of alia translate.
+const translateHelp = `Translate plain text, from a file or from standard input, and print the
 translation line for line. The sentences of a line are translated one by one;
 white space stays where it was. Markup, such as HTML tags, is translated like
 other text; formats such as .docx are refused.
@@ -69,7 +62,17 @@ account pays them. The most that the text can cost is set aside when the work
 begins; "alia wallet reclaim" takes back what was not spent, after about ten
 minutes. The receipt is kept in the home. A job that was interrupted goes on
 when the same command is given again. Amounts are in ALIA; with --json in 1e-8
-ALIA.`,
+ALIA.`
+
+func newTranslate(a *app) *cobra.Command {
+	var o decodeFlags
+	var l local
+	var p buyFlags
+	var here bool
+	cmd := &cobra.Command{
+		Use:   "translate [--local] --model PATH|CID [FILE]",
+		Short: "Translate a text, alone or through a network",
+		Long:  translateHelp,
 		Example: `  alia translate --local --model DIR letter.txt > brief.txt
   tail -f log | alia translate --local --model DIR | grep -i fehler`,
 		Args: someArgs(0, "FILE"),
@@ -88,6 +91,7 @@ ALIA.`,
 			if err := checkFormat(a, name); err != nil {
 				return err
 			}
+			// An option of the other way to translate is refused, never ignored.
 			if here {
 				if err := a.goesWith("without --local: this process pays nobody", onlyNetwork...); err != nil {
 					return err

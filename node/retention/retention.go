@@ -32,8 +32,8 @@ import (
 	"github.com/alia-network/alia/work/run"
 )
 
-// Run is a training run whose directory is in a home.
-type Run struct {
+// HomeRun is a training run whose directory is in a home.
+type HomeRun struct {
 	Link block.Link
 	// Record is the run's record. It is zero when the record is not held, for
 	// example because the home's blocks were deleted by hand.
@@ -50,7 +50,7 @@ type Run struct {
 }
 
 // Rounds is how many rounds are done.
-func (r Run) Rounds() int {
+func (r HomeRun) Rounds() int {
 	if !r.Head.Defined() {
 		return 0
 	}
@@ -59,12 +59,12 @@ func (r Run) Rounds() int {
 
 // Runs lists the runs of a home, in the order of their CIDs. blocks
 // are those of the home; a process may have them in use.
-func Runs(ctx context.Context, dir home.Dir, blocks block.Blocks) ([]Run, error) {
+func Runs(ctx context.Context, dir home.Dir, blocks block.Blocks) ([]HomeRun, error) {
 	links, err := named(dir.Runs())
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
-	var runs []Run
+	var runs []HomeRun
 	for _, l := range links {
 		r, err := read(ctx, dir, blocks, l)
 		if ctx.Err() != nil {
@@ -77,8 +77,8 @@ func Runs(ctx context.Context, dir home.Dir, blocks block.Blocks) ([]Run, error)
 }
 
 // read reads what the home has of a run.
-func read(ctx context.Context, dir home.Dir, blocks block.Blocks, l block.Link) (Run, error) {
-	r := Run{Link: l}
+func read(ctx context.Context, dir home.Dir, blocks block.Blocks, l block.Link) (HomeRun, error) {
+	r := HomeRun{Link: l}
 	var err error
 	if r.Record, err = run.Read(ctx, blocks, l); err != nil && !errors.Is(err, block.ErrNotFound) {
 		return r, err
