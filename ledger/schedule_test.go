@@ -63,7 +63,7 @@ func TestControllerLeavesTheFloor(t *testing.T) {
 	}
 }
 
-// Beyond the cap every claim of a block gets the same part.
+// When the claims of a height exceed the cap, each is reduced in the same proportion.
 func TestCapIsProRata(t *testing.T) {
 	p := DefaultParams()
 	p.Budget = 1000

@@ -114,33 +114,33 @@ func (t *tree) get(key []byte) ([]byte, bool) {
 // update returns the tree after the changes. It hashes only the buckets that
 // changed and the paths above them.
 func (t *tree) update(changes []Change) *tree {
-	type place struct{ page, bucket int }
+	type bucketID struct{ page, bucket int }
 	// Changes of one bucket go together; buckets of one page follow each other.
-	byBucket := make(map[place][]Change)
-	var order []place
+	byBucket := make(map[bucketID][]Change)
+	var touched []bucketID
 	for _, c := range changes {
 		pi, bi := bucketOf(c.Key)
-		at := place{pi, bi}
+		at := bucketID{pi, bi}
 		if _, seen := byBucket[at]; !seen {
-			order = append(order, at)
+			touched = append(touched, at)
 		}
 		byBucket[at] = append(byBucket[at], c)
 	}
-	slices.SortFunc(order, func(a, b place) int {
+	slices.SortFunc(touched, func(a, b bucketID) int {
 		return cmp.Or(cmp.Compare(a.page, b.page), cmp.Compare(a.bucket, b.bucket))
 	})
 	// Each page is copied before its first bucket changes, and its root enters the
 	// upper tree after its last.
 	next := *t
-	for i, at := range order {
-		if i == 0 || order[i-1].page != at.page {
+	for i, at := range touched {
+		if i == 0 || touched[i-1].page != at.page {
 			fresh := *next.pages[at.page]
 			next.pages[at.page] = &fresh
 		}
 		p := next.pages[at.page]
 		p.buckets[at.bucket] = merge(p.buckets[at.bucket], byBucket[at])
 		rehash(&p.nodes, at.bucket, leafHash(encodeBucket(p.buckets[at.bucket])))
-		if i == len(order)-1 || order[i+1].page != at.page {
+		if i == len(touched)-1 || touched[i+1].page != at.page {
 			rehash(&next.nodes, at.page, p.nodes[1])
 		}
 	}

@@ -71,6 +71,8 @@ var rooms = map[string][]string{
 	"node/alia/gemmpeer":          {},
 	"node/alia/gemmpeer/openblas": {"node/alia/gemmpeer"},
 	"node/swarm/picture":          {},
+	"examples/mine":               {"ledger/wallet", "node", "node/home", "protocol", "work", "work/kernel"},
+	"examples/train":              {"node", "node/home", "work", "work/corpus", "work/kernel", "work/run", "work/train", "work/unit"},
 	"examples/translate":          {"node", "node/client", "node/home", "protocol", "protocol/block"},
 	"cuda":                        {"work/kernel"},
 	"cuda/calls":                  {"work/kernel"},

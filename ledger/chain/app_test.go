@@ -25,7 +25,8 @@ func TestFailureHalts(t *testing.T) {
 	}
 }
 
-// What is no transaction is kept out of the mempool, of proposals and of blocks.
+// Bytes that are not a transaction enter neither the mempool nor a proposal nor a
+// height.
 func TestRefusesNonsense(t *testing.T) {
 	home, net := initHome(t)
 	n, err := Start(t.Context(), quick(home))

@@ -115,8 +115,8 @@ func entry(t *testing.T, net protocol.Net, run, unit block.Link) ledger.SettleEn
 	return e
 }
 
-// A node killed at any moment resumes; what it said was in a block is there
-// once, and the books balance.
+// A node that is killed at any moment resumes. What it had settled is there once, and
+// the books balance.
 func TestKillAndRestart(t *testing.T) {
 	home, net := initHome(t)
 	run := link("run")

@@ -57,7 +57,7 @@ type Sender struct {
 	client *Client
 	key    ed25519.PrivateKey
 
-	mu   sync.Mutex // held while sending, so that nonces arrive in order
+	mu   sync.Mutex // locked while sending, so that nonces arrive in sequence
 	last uint64     // the last nonce used
 }
 
