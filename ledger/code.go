@@ -35,7 +35,7 @@ const (
 	BadAmount              // an amount or a price is zero
 	BadDeadline            // not in the future, or too far ahead
 	NotDue                 // the escrow's deadline has not passed
-	Mismatch               // attestation and accept speak of different things
+	Mismatch               // attestation and accept do not agree
 	TooLarge               // more entries or bytes than allowed
 	Busy                   // too many proposals are open
 )
@@ -77,9 +77,9 @@ func (c Code) String() string {
 // Error makes a Code an error.
 func (c Code) Error() string { return c.String() }
 
-// Peers refuse each other's records for a [protocol.Reason], the ledger refuses
-// transactions with a Code. The table has the pairs that mean the same; both
-// translations below read it.
+// codeReasons has the pairs of a Code and a [protocol.Reason] that mean the same.
+// Peers refuse each other's records with a Reason; the ledger refuses transactions
+// with a Code. Both functions below read the table.
 var codeReasons = map[Code]protocol.Reason{
 	Malformed:    protocol.Malformed,
 	WrongNetwork: protocol.WrongNetwork,
@@ -90,8 +90,8 @@ var codeReasons = map[Code]protocol.Reason{
 	OverBudget:   protocol.OverBudget,
 }
 
-// ReasonOf returns the reason that means the same as the Code in err's chain,
-// and [protocol.Unspecified] when there is neither.
+// ReasonOf returns the reason that means the same as the Code in err's chain. It
+// returns [protocol.Unspecified] if err has no Code, or no reason means the same.
 func ReasonOf(err error) protocol.Reason {
 	var c Code
 	if !errors.As(err, &c) {
@@ -100,8 +100,8 @@ func ReasonOf(err error) protocol.Reason {
 	return codeReasons[c] // the zero Reason is Unspecified
 }
 
-// codeOf returns the Code that an error wraps; else the Code that means the same
-// as the error's reason, and Malformed where there is none.
+// codeOf returns the Code that an error wraps. For an error without a Code it
+// returns the Code that means the same as the error's reason, or else Malformed.
 func codeOf(err error) Code {
 	var c Code
 	if err == nil || errors.As(err, &c) {
@@ -116,7 +116,8 @@ func codeOf(err error) Code {
 	return Malformed
 }
 
-// Refusal is an error that wraps a Code and whose text is already whole.
+// Refusal is an error that wraps a Code. Its text is complete without the text of
+// the Code.
 type Refusal struct {
 	Code Code
 	Text string

@@ -10,7 +10,7 @@ import (
 )
 
 // The keys of the state (LEDGER.md, section 3.1). A record that exists many times has a prefix that
-// ends in "/" and is followed by what tells the records apart; a record that
+// ends in "/", and the rest of the key identifies the record; a record that
 // exists once has a whole key.
 const (
 	accountPrefix  = "a/"
@@ -24,7 +24,7 @@ const (
 	proposalsKey   = "m/proposals"
 )
 
-// recordKind is what the package knows of the records under one prefix or key.
+// recordKind describes the records under one prefix or key.
 type recordKind struct {
 	key   string
 	query string // path of a query for such a record, see [QueryKey]; "" for none

@@ -139,7 +139,7 @@ func (d *draft) settleTranslation(e *SettleEntry, key []byte, escrow Escrow) err
 	if fee > escrow.Left {
 		return fmt.Errorf("%w: the unit costs %s, the escrow holds %s", InsufficientFunds, alia(fee), alia(escrow.Left))
 	}
-	// What is left over by rounding is burned too, so that the parts add up.
+	// The remainder of the rounding is burned too, so that the parts add up.
 	miner, pool := mulDiv(fee, minerShare, 100), mulDiv(fee, poolShare, 100)
 	burned := fee - miner - pool
 	escrow.Left -= fee

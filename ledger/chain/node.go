@@ -7,7 +7,7 @@
 // a single write. A node that is killed at any moment therefore resumes from its
 // last height, and CometBFT replays the heights after it.
 //
-//	genesis, err := chain.Init(home, "village", ledger.DefaultParams())
+//	genesis, err := chain.Init(home, "example", ledger.DefaultParams())
 //	n, err := chain.Start(ctx, chain.Config{Home: home, RPCListen: "127.0.0.1:26657", ApproveRuns: true})
 //	defer n.Close()
 //	err = n.Wait() // until Close, or a failure that halts the chain

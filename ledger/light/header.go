@@ -22,7 +22,7 @@ type trust struct {
 	validators *types.ValidatorSet
 }
 
-// CheckGenesis says what is wrong with a genesis document, if anything.
+// CheckGenesis returns an error if a genesis document is not valid.
 func CheckGenesis(genesis []byte) error {
 	_, err := newTrust(genesis)
 	return err
