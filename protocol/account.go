@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Account is an Ed25519 public key. It names whoever signs with it, and is the
-// identity of its node in the mesh.
+// Account is an Ed25519 public key. It names the owner of the private
+// key, and is the identity of the owner's node in the mesh.
 type Account [ed25519.PublicKeySize]byte
 
 // AccountOf returns the account of a private key.

@@ -76,7 +76,7 @@ var reasons = map[Reason][2]string{
 	NotLeased:         {"not-leased", "the unit is not leased to this miner"},
 	LeaseExpired:      {"lease-expired", "the lease expired before the result came"},
 	Superseded:        {"superseded", "another miner's result came first"},
-	CostMismatch:      {"cost-mismatch", "the cost is not the cost of the cost table"},
+	CostMismatch:      {"cost-mismatch", "the cost differs from the cost that the cost table gives"},
 	PriceTooHigh:      {"price-too-high", "the price is above the offer's price"},
 	WrongSoftware:     {"wrong-software", "the miner's arithmetic follows another specification"},
 	UnitFailed:        {"unit-failed", "the unit could not be computed"},
@@ -93,7 +93,7 @@ var reasons = map[Reason][2]string{
 	WorkEnded:         {"work-ended", "the run or job is finished"},
 	NoOffer:           {"no-offer", "no offer is open"},
 	NoMiner:           {"no-miner", "no miner is connected"},
-	ChainUnreachable:  {"chain-unreachable", "the ledger cannot be reached; it is retried"},
+	ChainUnreachable:  {"chain-unreachable", "the ledger cannot be reached; the program tries again"},
 	NotApproved:       {"not-approved", "the run is not approved for minting"},
 	OverBudget:        {"over-budget", "the budget of the run or job is spent"},
 }

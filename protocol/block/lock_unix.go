@@ -12,7 +12,7 @@ import (
 )
 
 // lockFile locks the file at path for this process and writes its number into
-// it. The system lets go of the lock when the process ends, however it ends.
+// it. The system releases the lock when the process ends, however it ends.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -35,6 +35,6 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// unlockFile lets go of the lock. The file stays: removing it would let two
+// unlockFile releases the lock. The file stays: removing it would let two
 // processes lock two files of one name.
 func unlockFile(f *os.File) error { return f.Close() }

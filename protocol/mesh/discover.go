@@ -29,7 +29,7 @@ const (
 	redialMax     = time.Minute
 	lookupTimeout = 10 * time.Second
 	reprovide     = 22 * time.Hour // provider records of the DHT expire after 48 hours
-	wantPeers     = 32             // with so many peers, no more are searched
+	wantPeers     = 32             // with this number of peers the search ends
 	keptPeers     = 64             // in the file
 )
 

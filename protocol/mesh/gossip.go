@@ -22,7 +22,8 @@ import (
 const gossipQueue = 4096
 
 // newPubSub starts GossipSub. Its messages carry no author and no signature: the
-// records in them are signed by their accounts, whoever forwards them.
+// records in them are signed by their accounts, and a peer that forwards a message
+// cannot change them.
 func newPubSub(ctx context.Context, h host.Host, name libp2pprotocol.ID, log *slog.Logger) (*pubsub.PubSub, error) {
 	features := func(f pubsub.GossipSubFeature, _ libp2pprotocol.ID) bool {
 		return pubsub.GossipSubDefaultFeatures(f, pubsub.GossipSubID_v12)

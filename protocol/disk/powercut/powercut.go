@@ -38,7 +38,7 @@ type Disk struct {
 
 	mu    sync.Mutex // guards what follows
 	files map[uint64][]byte
-	open  map[uint64]int // file descriptors, so that no inode is used again
+	open  map[uint64]int               // file descriptors, so that no inode is used again
 	names map[uint64]map[string]uint64 // of synced directories: the inodes by name
 	steps int
 	at    int // the step of the cut; 0: none
@@ -124,7 +124,7 @@ func (d *Disk) note(f *os.File) error {
 	return err
 }
 
-// Close lets go of the files.
+// Close closes the files.
 func (d *Disk) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
