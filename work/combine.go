@@ -111,8 +111,8 @@ func contributions(ctx context.Context, b block.Blocks, outputs []block.Link, lo
 	return from, nil
 }
 
-// refused names the input that has the contribution that a combine refused, of
-// contributions that so many inputs have.
+// refused names the input whose contribution a combine refused. The combine had
+// contributions contributions from inputs inputs.
 func refused(err error, inputs, contributions int) error {
 	var c *train.ContributionError
 	if !errors.As(err, &c) {

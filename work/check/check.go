@@ -1,10 +1,10 @@
-// Package check holds results to what can be known without computing them.
+// Package check checks the form of results without computing them.
 //
 // An [Expectation] says what the result of a unit costs, how many tokens it counts,
 // and the names, types, shapes and most bytes of every output. It follows from the
 // unit's inputs, in microseconds to a few milliseconds. A result that a peer
-// claims is checked in the order of what the check costs: first the record of the
-// result, then the record of each output, and only then the outputs' elements.
+// claims is checked by the cheapest check first: the record of the result, then the
+// record of each output, and only then the outputs' elements.
 //
 // A result that passes can still be wrong in its values: only computing the unit
 // again shows that. A result that does not pass is wrong for certain, except where

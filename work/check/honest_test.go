@@ -56,7 +56,7 @@ var variants = map[string]func(*train.Config){
 	"plain":                        func(*train.Config) {},
 	"accumulated, without dropout": func(c *train.Config) { c.Accumulate, c.DropoutPPM, c.DeltaBits = 2, 0, 4 },
 	"without smoothing, clipped":   func(c *train.Config) { c.SmoothingPPM, c.ClipPPM, c.UpdateBits = 0, 100_000, 2 },
-	"local steps without decay": func(c *train.Config) { c.LocalSteps, c.Epochs, c.DeltaBits = 3, 3, 8 },
+	"local steps without decay":    func(c *train.Config) { c.LocalSteps, c.Epochs, c.DeltaBits = 3, 3, 8 },
 	"local steps after a lead": func(c *train.Config) {
 		c.LocalSteps, c.Lead, c.Epochs, c.Accumulate, c.DeltaBits, c.UpdateBits, c.WeightDecayPPM = 2, 1, 3, 2, 2, 4, 10_000
 	},

@@ -132,7 +132,7 @@ func whyNot(err error) Reason {
 	return Unavailable
 }
 
-// get fetches the block of output i, of so many bytes at most.
+// get fetches the block of output i, which may have at most most bytes.
 func get(ctx context.Context, i int, l block.Link, most int, b Blocks) ([]byte, error) {
 	if err := b.Fetch(ctx, []Want{{l.Cid, most}}); err != nil {
 		return nil, wrong(whyNot(err), i, "%w", err)

@@ -88,8 +88,8 @@ func (c *Checker) translate(ctx context.Context, b block.Blocks, u unit.Unit, e 
 	return nil
 }
 
-// cost is the least and the most that the translation of so many source tokens into
-// length tokens costs.
+// cost is the least and the most cost of a translation from source tokens into
+// length tokens.
 func (t *texts) cost(source, length int) (least, most uint64) {
 	from, to := nmt.Steps(length, model.MostTokens(source), t.width)
 	return t.meter.Translation(source+1, from, t.meter.Width(t.width)), t.meter.Translation(source+1, to, t.width)
@@ -97,8 +97,8 @@ func (t *texts) cost(source, length int) (least, most uint64) {
 
 // Published is what the translation of a Translate unit into segments costs where
 // each segment counts the tokens that the tokenizer cuts it into, at most as many
-// as are allowed, and a search ends with its output. It is a function of the
-// input and the output, which whoever has both can compute.
+// as are allowed, and a search ends with its output. Everyone who has the input
+// and the output can compute it.
 func (e *Expectation) Published(segments []string) (cost uint64) {
 	t := e.texts
 	for i, n := range t.source[:min(len(t.source), len(segments))] {
@@ -164,11 +164,12 @@ func (t *texts) written(segments []string) ([]sentence, error) {
 	return all, nil
 }
 
-// sentence is a segment of so many source tokens, translated into least to most
-// tokens of the limit.
+// sentence is a segment. It has source tokens, and its translation has least to
+// most tokens; the search stops at limit.
 type sentence struct{ source, least, most, limit int }
 
-// costs is the range of what sentences cost that have so many tokens together.
+// costs is the range of the cost of sentences whose translations have tokens tokens
+// in all.
 func (t *texts) costs(all []sentence, tokens int) (r Range) {
 	// A search takes a step for each token and one for EOS, which does not follow an
 	// output of the limit.
@@ -195,10 +196,10 @@ func (t *texts) costs(all []sentence, tokens int) (r Range) {
 // sentence of source tokens, EOS included.
 type span struct{ source, from, to int }
 
-// cheapest is the least that searches cost which take so many steps together, or
-// more where they cannot take so few. The steps of one search rise in price. So
-// the least cost is that of the cheapest steps of all searches, up to a price that
-// bisection finds.
+// cheapest is the least cost of searches that take the given number of steps in
+// all, or more where they cannot take so few. In one search each step costs more
+// than the step before. So the least cost is that of the cheapest steps of all
+// searches, up to a price that bisection finds.
 func (t *texts) cheapest(spans []span, steps int) (cost uint64) {
 	width := t.meter.Width(t.width)
 	// until is the last step of a search of which no step costs more than price.
@@ -226,8 +227,8 @@ func (t *texts) cheapest(spans []span, steps int) (cost uint64) {
 	return cost + uint64(max(0, steps))*uint64(price)
 }
 
-// dearest is the most that searches cost which take so many steps together, or
-// fewer. It counts the further steps of each search at the mean price of all of
+// dearest is the greatest cost of searches that take the given number of steps in
+// all, or fewer. It counts the further steps of each search at the mean price of all of
 // them, which is no less than that of the first of them, and takes the dearest
 // searches first.
 func (t *texts) dearest(spans []span, steps int) (cost uint64) {

@@ -8,10 +8,10 @@ import (
 )
 
 // blockRows is the largest number of rows, of all partitions together, that a thread
-// takes through a stage at a time. So few that the rows one call writes are still in a
-// cache when the next call reads them, and so many that packing a product's other
-// operand, which happens for each block, costs little beside the product. Smaller
-// blocks for the calls between products were not faster.
+// takes through a stage at a time. It is small enough that the rows written by one
+// call are still in a cache when the next call reads them. It is large enough that
+// packing a product's other operand, once for each block, costs little beside the
+// product. Smaller blocks for the calls between products were not faster.
 const blockRows = 2048
 
 // Stage computes calls in sequence on each item of a batch, and the free calls at any
@@ -130,7 +130,7 @@ func (d *device) rows(thread int, c *Call, lo, hi, n int) {
 	y := narrowed(&s.y, &c.Out[0], lo, hi)
 	s.in, s.out = [2]Tensor{x, c.In[1]}, [1]Tensor{y}
 	s.call = Call{Op: c.Op, Attr: c.Attr, In: s.in[:], Out: s.out[:]}
-	// The watcher hears of c, not of the part, whose label and shapes are its own.
+	// The watcher gets c and not the part, which has another label and other shapes.
 	if d.watch != nil {
 		share := float64(hi-lo) / float64(n)
 		d.watch(thread, c, share, true)

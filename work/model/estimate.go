@@ -8,8 +8,8 @@ import (
 // What is known of a cost before the work is done. Schedules and budgets are
 // made of these numbers; what is paid is the exact cost in a unit's result.
 
-// Estimate is about what a unit of kind k costs, in MFLOP, that puts tokens
-// through a model whose parameters have so many elements. It is at least 1.
+// Estimate is the approximate cost, in MFLOP, of a unit of kind k that computes
+// tokens with a model of elements parameters. It is at least 1.
 func Estimate(k unit.Kind, elements, tokens uint64) uint64 {
 	return max(1, k.FLOP()*elements*tokens/1_000_000)
 }
@@ -40,8 +40,8 @@ func (h *Head) Most(segments []string, d unit.Decoding) uint64 {
 	return (flop+999_999)/1_000_000 + uint64(len(segments))
 }
 
-// mostTransformer gives the greatest cost, in FLOP, of decoding a source of so many
-// tokens with the engine of m.
+// mostTransformer returns a function from the number of source tokens to the
+// greatest cost, in FLOP, of decoding such a source with the engine of m.
 func mostTransformer(m Model, d unit.Decoding) func(source int) uint64 {
 	meter, width := nmt.NewMeter(m.Config()), int(d.Beam)
 	if d.Beam == 1 {
@@ -56,5 +56,5 @@ func SourceTokens(tok Tokenizer, segment string) int {
 	return min(len(tok.Source(segment)), maxSource)
 }
 
-// MostTokens is the most tokens of a translation of so many source tokens.
+// MostTokens is the most tokens of a translation of source tokens.
 func MostTokens(source int) int { return min(nmt.TwicePlusTen(source), nmt.MaxLength-1) }

@@ -62,8 +62,8 @@ type family struct {
 	get      func(ctx context.Context, b block.Blocks, m Model) (Tokenizer, error)
 	complete func(ctx context.Context, b block.Blocks, m *Model) error
 
-	// engine makes an engine for models of the shape of m. most gives the greatest
-	// cost, in FLOP, of decoding a source of so many tokens with it.
+	// engine makes an engine for models of the shape of m. most returns a function
+	// from the number of source tokens to the greatest cost of decoding, in FLOP.
 	engine func(dev kernel.Device, m Model) Engine
 	most   func(m Model, d unit.Decoding) func(source int) uint64
 }

@@ -18,8 +18,8 @@ import (
 )
 
 // Model is the record of a trained model (PROTOCOL.md, section 8.6); its CID
-// is the model's name. It names no run: the same bits are the same model,
-// whoever trained them.
+// is the model's name. It names no run: two runs that end with the same bits give
+// the same model.
 type Model struct {
 	_              struct{} `cbor:",toarray"`
 	Version        uint16

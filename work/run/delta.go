@@ -34,8 +34,8 @@ func deltaSet(d train.Delta) (*tensor.Set, error) {
 	return tensor.NewSet(items)
 }
 
-// DeltaForm is the names, types and shapes of a delta of so many bits as it is
-// stored, for parameters of params' form. No tensor needs storage.
+// DeltaForm is the names, types and shapes of a stored delta, whose codes have the
+// given number of bits, for parameters of params' form. No tensor needs storage.
 func DeltaForm(params *tensor.Set, bits uint32) (*tensor.Set, error) {
 	return deltaSet(train.DeltaForm(params, bits))
 }

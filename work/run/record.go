@@ -2,8 +2,8 @@
 //
 // A [Record] names a corpus, a tokenizer and a configuration; the [Plan] of a
 // run follows from them. A [Training] has the units of each round done by a
-// crew and writes the log of the round, a [Round]. Whoever verifies a run makes
-// the same rounds by [Plan.Conduct] and compares.
+// crew and writes the log of the round, a [Round]. A verifier makes the same rounds
+// by [Plan.Conduct] and compares the results.
 //
 //	plan, err := run.New(ctx, blocks, corpus, config)
 //	t := &run.Training{Plan: plan, Store: blocks, Crew: crew, Home: crew, Done: done}

@@ -2,9 +2,9 @@ package train
 
 import "math"
 
-// MaxScale is a bound on the scales of the delta of a unit that takes so many local
-// steps from a position. It is not ok where weight decay moves parameters by their
-// own size, which bounds nothing.
+// MaxScale is a bound on the scales of a unit's delta, for a number of local steps
+// from a position. ok is false with weight decay, which moves a parameter by a
+// share of its own size, so that no bound exists.
 //
 // A step of Adam with beta1 = 0 is u = rate*g / (sqrt(v*c) + eps), where c is the
 // correction of the second moment and v is at least (1-beta2)*g^2. So u is at most

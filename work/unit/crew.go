@@ -8,7 +8,7 @@ import (
 
 // Crew does units: a worker in this process, or the miners of a network.
 type Crew interface {
-	// Do has every unit done and gives their outcomes in the order of units.
+	// Do has every unit computed, and returns the outcomes in the sequence of units.
 	// The blocks of every result's outputs are then in the run's store.
 	Do(ctx context.Context, units []Unit) ([]Outcome, error)
 }

@@ -1,10 +1,11 @@
-// Package unit is what is asked of a machine, and what came out, as bytes.
+// Package unit defines a unit of work and its result as records.
 //
 // A [Unit] names its inputs by their CIDs, and its own CID is its name. A
 // [Result] names its outputs. Both are records in canonical CBOR ([Parse],
 // [ParseResult]), so every machine that computes a unit names the same result.
-// [Kind] says what a unit computes, and the table of kinds what is known of it
-// before. A [Crew] does units: a worker in this process, or a network's miners.
+// [Kind] says what a unit computes; the table of kinds has its number of inputs and
+// outputs, and its approximate cost. A [Crew] does units: a worker in this process,
+// or a network's miners.
 //
 //	u, err := unit.Parse(spec)
 //	outcomes, err := crew.Do(ctx, []unit.Unit{u})
