@@ -105,7 +105,7 @@ type backend struct {
 func newBenchConformance(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "conformance",
-		Short: "Hold every kernel and GPU to the published results",
+		Short: "Compare every kernel and GPU with the published results",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			r := conformance{surveyBackends(), surveyGPUs(true)}

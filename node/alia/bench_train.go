@@ -114,7 +114,7 @@ type trainReport struct {
 	TargetTokens int                 `json:"target_tokens"`
 	CPUSeconds   float64             `json:"cpu_seconds"`
 	Seconds      float64             `json:"seconds"`
-	PerCPUSecond float64             `json:"target_tokens_per_cpu_second"` // the median step's; 0 where no processor time is told
+	PerCPUSecond float64             `json:"target_tokens_per_cpu_second"` // of the median step; 0 where the system does not measure processor time
 	PerSecond    float64             `json:"target_tokens_per_second"`
 	GemmShare    float64             `json:"gemm_share"` // of the time in operations: matrix products, attention's too
 	PeakRSS      int64               `json:"peak_rss_bytes"`

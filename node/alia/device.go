@@ -129,7 +129,8 @@ func (c *deviceFlags) openAll(a *app) ([]kernel.Device, error) {
 // maxGPUs is more than a machine has.
 const maxGPUs = 64
 
-// openGPUs returns at most so many GPUs that can be used, and why others cannot.
+// openGPUs returns at most most GPUs that can be used. The error says why others
+// cannot be used.
 func openGPUs(a *app, threads, most int) (devs []kernel.Device, err error) {
 	all, err := device.List()
 	for _, g := range all {
@@ -175,8 +176,8 @@ type gpus struct {
 	wrong   string        // a device that gives other bits
 }
 
-// surveyGPUs lists the GPUs. With check each that could be used is opened, and
-// what is wrong with it found.
+// surveyGPUs lists the GPUs. With check it opens each GPU and tests it, and the
+// list has the reason for each GPU that cannot be used.
 func surveyGPUs(check bool) gpus {
 	g := gpus{Devices: []device.Info{}}
 	all, err := device.List()

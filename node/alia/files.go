@@ -33,7 +33,7 @@ func openText(name string, stdin io.Reader) (*source, error) {
 	} else {
 		f, err := os.Open(name)
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("there is no text %s: check the name of the file", name)
+			return nil, fmt.Errorf("the file %s does not exist: check its name", name)
 		} else if err != nil {
 			return nil, fmt.Errorf("read text: %w", err)
 		}

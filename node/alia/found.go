@@ -29,16 +29,15 @@ func newLedgerInit(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "init",
 		SuggestFor: []string{"new", "create", "found"},
-		Short:      "Found a network, with this home as its first ledger node",
-		Long: `Found a network, with this home as its first ledger node, and write the network
+		Short:      "Create a network, with this home as its first ledger node",
+		Long: `Create a network, with this home as its first ledger node, and write the network
 file that every member needs.
 
-The file holds two addresses, which members dial: that of the ledger (--rpc)
-and that of the mesh (--listen). The addresses that are taken when you give
-none work for this machine only. For members elsewhere give a public address or
-a name.`,
+The file has two addresses that members dial: the ledger's (--rpc) and the
+mesh's (--listen). The default addresses work on this machine only. For members
+on other machines give a public address or a DNS name.`,
 		Example: `  alia ledger init
-  alia ledger init --name village --rpc ledger.example.org:26657 \
+  alia ledger init --name example --rpc ledger.example.org:26657 \
       --listen /dns4/ledger.example.org/tcp/4001`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return f.found(a) },
@@ -114,7 +113,7 @@ func (f *foundFlags) checkAddresses() (here bool, err error) {
 		return false, usagef("--listen %s: the address names no TCP port: want one such as %s", f.listen, example)
 	}
 	if _, err := m.ValueForProtocol(multiaddr.P_P2P); err == nil {
-		return false, usagef("--listen %s: leave out /p2p/: the home's own name is put there", f.listen)
+		return false, usagef("--listen %s: leave out /p2p/: the command adds it, with the peer id of this home", f.listen)
 	}
 	if manet.IsIPUnspecified(m) {
 		return false, usagef("--listen %s: members cannot dial this address: give the one under which they reach this machine (`alia ledger start --listen %s` listens at every address)", f.listen, f.listen)

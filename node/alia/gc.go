@@ -43,11 +43,11 @@ func newGC(a *app) *cobra.Command {
 		Long: `Delete the blocks that no run, model or job of this home needs: batches of
 rounds that are done, other people's documents, models that were fetched once.
 
-A run that is not finished still goes on, and a run still verifies, afterwards.
-No process may use the home meanwhile. --dry-run deletes nothing.
+Afterwards an unfinished run can still continue, and every run can be verified.
+No other process may use the home at the same time. --dry-run deletes nothing.
 
 With --swarms, delete instead the homes that "alia swarm" and "make demo" left
-below this home, except those of swarms that run.`,
+in this home, except those of running swarms.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {

@@ -51,7 +51,7 @@ func (a *app) interrupted(cmd *cobra.Command, err error) {
 	}
 	data, err := json.Marshal(report.Interrupted{Interrupted: true, Command: cmd.CommandPath(), Text: text})
 	if err != nil {
-		a.log.Error("interrupt not told", "err", err)
+		a.log.Error("interrupt not reported", "err", err)
 		return
 	}
 	a.line(data)

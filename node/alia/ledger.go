@@ -25,8 +25,8 @@ func newLedger(a *app) *cobra.Command {
 		newLedgerInit(a), newLedgerStart(a),
 		newQuery(a, "supply", "Print how much ALIA exists, and where it is", noArgs, querySupply),
 		newQuery(a, "account [ACCOUNT]", "Print an account's balance and nonce (default: the home's account)", someArgs(0, "ACCOUNT"), queryAccount),
-		newQuery(a, "schedule [HEIGHT]", "Print what a height pays for work (default: the newest height)", someArgs(0, "HEIGHT"), querySchedule),
-		newQuery(a, "run CID", "Print what the ledger has of a training run", exactArgs("CID"), queryRun),
+		newQuery(a, "schedule [HEIGHT]", "Print the rates of pay at a height (default: the newest height)", someArgs(0, "HEIGHT"), querySchedule),
+		newQuery(a, "run CID", "Print the ledger's record of a training run", exactArgs("CID"), queryRun),
 	)
 }
 
@@ -40,12 +40,13 @@ func newLedgerStart(a *app) *cobra.Command {
 		SuggestFor: []string{"run", "serve", "up"},
 		Short:      "Run the home's ledger node until it is interrupted",
 		Long: `Run the home's ledger node until it is interrupted. The node makes a height
-every second, answers queries, and is the peer that others meet first. With
---json one object tells, once the node answers, at which addresses.
+every second, answers queries, and is the first peer that other nodes connect
+to. With --json one object with the node's addresses is printed as soon as the
+node answers.
 
-Behind a router the addresses of the network file are not this machine's: then
-give --rpc and --listen with addresses of this machine, such as 0.0.0.0:26657
-and /ip4/0.0.0.0/tcp/4001.`,
+Behind a router the addresses in the network file are not addresses of this
+machine. Then give --rpc and --listen with addresses of this machine, such as
+0.0.0.0:26657 and /ip4/0.0.0.0/tcp/4001.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return drained(cmd.Context(), startLedger(cmd.Context(), a, &n, chain.Config{

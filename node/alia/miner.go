@@ -34,14 +34,13 @@ func newMinerRun(a *app) *cobra.Command {
 		Use:        "run",
 		SuggestFor: []string{"start", "up", "mine"},
 		Short:      "Compute units of work until interrupted",
-		Long: `Compute units of work for those who offer it, until interrupted: units of
-training runs, and of documents in the language pairs named. Each finished unit
-and what it earned is printed. With --json one object tells when the miner is
-ready.
+		Long: `Compute the units of work that peers offer, until interrupted: units of training
+runs, and of documents in the language pairs named. Each finished unit and its
+pay are printed. With --json one object is printed when the miner is ready.
 
-A miner finds offers by gossip and from the peers it meets. It needs the
-network file of the network (alia init --network FILE) and an address at which
-others can reach it, if it is to serve models (--hold).`,
+A miner finds offers by gossip, and asks the peers that it is connected to. It
+needs the network file of the network (alia init --network FILE). To serve
+models (--hold) it also needs an address at which other peers can reach it.`,
 		Example: `  alia miner run --threads 4
   alia miner run --hold ~/.local/share/alia/models/CID --languages en-de,de-en`,
 		Args: noArgs,
@@ -163,7 +162,7 @@ func capabilityOf(dev kernel.Device, threads int) protocol.Capability {
 	}
 }
 
-// probe is the speed that bids tell, in FLOP/s: that of a square product, for
+// probe measures the speed that bids state, in FLOP/s: that of a square product, for
 // long enough to be past the first wake-up of the processor. A GPU is given
 // larger ones, up to one that takes it so long that what it takes to begin does
 // not matter.
@@ -186,7 +185,7 @@ func newMinerBench(a *app) *cobra.Command {
 	var c deviceFlags
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure the speed that the miner's bids tell",
+		Short: "Measure the speed that the miner states in its bids",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			dev, err := c.open(a)

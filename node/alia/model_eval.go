@@ -40,7 +40,7 @@ func newModelEval(a *app) *cobra.Command {
 		Long: `Translate a file and score the translation against a reference, line by line:
 BLEU, BLEU without regard to case, chrF2 and TER, as sacreBLEU computes them.
 
-With --against a second model translates too, and a paired bootstrap tells how
+With --against a second model translates too, and a paired bootstrap shows how
 sure the difference is. --against-beam, --against-int8 and --against-shortlist
 compare the same model with another setting. With --report a page shows source,
 reference and translations side by side.`,

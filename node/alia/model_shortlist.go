@@ -41,7 +41,7 @@ func openShortlist(dir string, t *model.Translator) (*nmt.Shortlist, error) {
 	return s, nil
 }
 
-// speed is the flags of what is given up for speed.
+// speed is the flags that trade quality for speed.
 type speed struct{ int8, shortlist bool }
 
 func (s *speed) flags(cmd *cobra.Command, prefix string) {

@@ -47,7 +47,7 @@ type section struct {
 	options []option
 }
 
-// sections is the options of c, in the order of a file.
+// sections is the options of c, in the sequence of a configuration file.
 func sections(c *train.Config) []section {
 	return []section{
 		{"The model. Source, target and output share one embedding matrix (tied embeddings).", []option{
@@ -61,7 +61,7 @@ func sections(c *train.Config) []section {
 		{"Regularisation.", []option{
 			{key: "dropout", about: "share of the activations dropped", field: (*fraction)(&c.DropoutPPM), flagged: true},
 			{key: "label_smoothing", about: "share of each target spread over all pieces", field: (*fraction)(&c.SmoothingPPM), flagged: true},
-			{key: "weight_decay", about: "AdamW's: a step takes this part, times the learning rate, off each weight", field: (*fraction)(&c.WeightDecayPPM), flagged: true},
+			{key: "weight_decay", about: "weight decay of AdamW: a step reduces each weight by this share times the learning rate", field: (*fraction)(&c.WeightDecayPPM), flagged: true},
 		}},
 		{"A step: the gradient of some batches, then Adam.", []option{
 			{key: "batch_tokens", about: "most tokens of a batch, source or target; auto fits the batch to the free memory", field: (*count)(&c.BatchTokens), auto: true, flagged: true},
@@ -78,7 +78,7 @@ func sections(c *train.Config) []section {
 			{key: "local_steps", about: "optimiser steps inside one unit (DiLoCo); auto takes more where the network is slow", field: (*count)(&c.LocalSteps), auto: true, flagged: true, old: []string{"steps", "sync"}},
 			{key: "delta_bits", about: "bits of each number in a unit's result: 8, 4 or 2", field: (*count)(&c.DeltaBits), flagged: true},
 			{key: "update_bits", about: "bits of each number in the update of a round: 8, 4 or 2", field: (*count)(&c.UpdateBits), flagged: true},
-			{key: "lead", about: "first rounds of a run, whose units have one local step", field: (*count)(&c.Lead), flagged: true},
+			{key: "lead", about: "number of first rounds whose units have one local step", field: (*count)(&c.Lead), flagged: true},
 			{key: "outer_rate", about: "learning rate of the outer optimiser, with several local steps", field: (*fraction)(&c.OuterRatePPM)},
 			{key: "outer_momentum", about: "momentum of the outer optimiser, with several local steps", field: (*fraction)(&c.OuterMomentumPPM)},
 		}},
@@ -131,8 +131,8 @@ func (n *count) Set(text string) error {
 	return nil
 }
 
-// seed is a whole number of which every value is as good as another. TOML has
-// no integers above 2^63-1.
+// seed is a whole number. All values are equally good. TOML has no integers above
+// 2^63-1.
 type seed uint64
 
 func (n *seed) Type() string   { return "number" }

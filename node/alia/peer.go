@@ -70,8 +70,8 @@ func newInit(a *app) *cobra.Command {
 		Long: `Make a home: the key of a node, and the network it belongs to. The network file
 comes from the person who founded the network (alia ledger init writes it). A
 home belongs to one network; for another network choose another --home.`,
-		Example: `  alia init --network village.json
-  alia init --network village.json --home /srv/alia`,
+		Example: `  alia init --network network.json
+  alia init --network network.json --home /srv/alia`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			network, err := a.openNetwork()

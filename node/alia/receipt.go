@@ -35,7 +35,7 @@ func verifyReceipt(a *app, path string) error {
 	return a.result(out, func(w io.Writer) {
 		fmt.Fprintf(w, "the receipt is good\ncustomer %s\njob      %s\nmodel    %s\noutput   %s\n", out.Customer, out.Job, out.Model, out.Output)
 		if !out.Settled {
-			fmt.Fprintf(w, "%d units of work, done as a gift: there is no payment to prove\n", out.Units)
+			fmt.Fprintf(w, "%d units of unpaid work: there is no payment to prove\n", out.Units)
 			return
 		}
 		fmt.Fprintf(w, "%d units of work, %s ALIA paid to miners, settled on the ledger of %s\n", out.Units, protocol.FormatAmount(out.Paid), network.Name)

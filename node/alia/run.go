@@ -218,12 +218,12 @@ func newRunDelete(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete RUN",
 		Short: "Delete a run and the blocks that nothing else in the home needs",
-		Long: `Delete a run's directory and its blocks. The model that the run made stays,
-under models/; the run cannot go on, nor be verified, afterwards.
+		Long: `Delete a run's directory and its blocks. The model that the run made stays in
+models/. Afterwards the run can neither continue nor be verified.
 
 A run with units that the ledger has not settled is kept, because its journal
-is the only proof that their miners are owed. --force deletes the run all the
-same.`,
+is the only proof of the miners' claim to pay. --force deletes the run
+nevertheless.`,
 		Args: exactArgs("RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			run, err := runLink(args[0])

@@ -20,8 +20,8 @@ import (
 	"github.com/alia-network/alia/work/train"
 )
 
-// trainFlags is the flags that decide a training run: with the same corpus and
-// the same lesson every run ends in the same model.
+// trainFlags is the flags that decide a training run: with the same flags and the
+// same corpus every run gives the same model.
 type trainFlags struct {
 	corpus, src, tgt string
 	config, preset   string

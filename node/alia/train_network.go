@@ -19,7 +19,7 @@ import (
 // and a relay carries the attestations to the ledger. With stay it then serves
 // the model until it is stopped.
 func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n *peerFlags, stay bool) (err error) {
-	size, err := l.open(a) // a mistake in it is told before the network is joined
+	size, err := l.open(a) // reports a mistake in the flags before the network is joined
 	if err != nil {
 		return err
 	}

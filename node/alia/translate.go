@@ -58,11 +58,10 @@ warning at the end counts both. The translation of a line depends neither on
 the lines around it nor on --batch or --threads.
 
 Without --local the miners of a network compute the translation. This home's
-account pays them. The most that the text can cost is set aside when the work
-begins; "alia wallet reclaim" takes back what was not spent, after about ten
-minutes. The receipt is kept in the home. A job that was interrupted goes on
-when the same command is given again. Amounts are in ALIA; with --json in 1e-8
-ALIA.`
+account pays them. When the work begins, the ledger sets aside the most that the
+text can cost. About ten minutes later "alia wallet reclaim" can take back the
+unspent part. The receipt is kept in the home. To continue an interrupted job,
+give the same command again. Amounts are in ALIA; with --json in 1e-8 ALIA.`
 
 func newTranslate(a *app) *cobra.Command {
 	var o decodeFlags

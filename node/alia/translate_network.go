@@ -34,7 +34,7 @@ func (p *buyFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&p.src, "src", "", "`LANGUAGE` of the text; another than the model's is an error (default: the model's)")
 	f.StringVar(&p.tgt, "tgt", "", "`LANGUAGE` to translate into (default: the model's)")
 	p.budget, p.price = protocol.Coin/2, client.DefaultPrice
-	f.Var(&p.budget, "budget", "most `ALIA` to pay; a text that may cost more is refused; 0 asks for a gift")
+	f.Var(&p.budget, "budget", "most `ALIA` to pay; a text that may cost more is refused; 0 asks for unpaid work")
 	f.Var(&p.price, "price", "`ALIA` to pay for a GFLOP of work")
 	f.StringSliceVar(&p.holders, "holder", nil, "`ADDRESSES` (multiaddresses) of peers that hold the model, separated by commas (default: the network is searched)")
 }
@@ -47,7 +47,7 @@ func translateNetwork(ctx context.Context, a *app, o decodeFlags, d unit.Decodin
 		return usagef("--model %q: miners need the CID of a model that their network holds; a directory goes with --local", o.model)
 	}
 	if p.budget > 0 && p.price == 0 {
-		return usagef("--price 0: give a price above 0, or --budget 0 to ask for the work as a gift")
+		return usagef("--price 0: give a price above 0, or --budget 0 to ask for unpaid work")
 	}
 	peer, err := p.join(ctx, a, home.Customer)
 	if err != nil {
@@ -60,9 +60,9 @@ func translateNetwork(ctx context.Context, a *app, o decodeFlags, d unit.Decodin
 		Budget: uint64(p.budget), Price: uint64(p.price),
 	})
 	if errors.Is(err, ledger.InsufficientFunds) {
-		return fmt.Errorf("%w: get ALIA (a miner earns it, `alia wallet transfer` sends it), translate less at once, or ask for a gift with --budget 0", err)
+		return fmt.Errorf("%w: get ALIA (a miner earns it, `alia wallet transfer` sends it), translate less at once, or ask for unpaid work with --budget 0", err)
 	} else if err != nil {
-		return undone(ctx, err, "the text is not translated; the same command goes on, and `alia wallet reclaim` takes back what is not spent")
+		return undone(ctx, err, "the text is not translated; the same command continues, and `alia wallet reclaim` takes back the unspent part")
 	}
 	r := report.Translated{
 		Model: model.String(), Job: t.Job.String(), Translation: t.Text, Receipt: t.ReceiptFile,

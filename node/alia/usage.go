@@ -79,8 +79,8 @@ func someArgs(least int, names ...string) cobra.PositionalArgs {
 	}
 }
 
-// flagError puts a mistake in a flag into words of ours: what was given, and
-// what is wanted.
+// flagError writes the error of a flag in this program's words: the value given,
+// and the values that the flag takes.
 func flagError(cmd *cobra.Command, err error) error {
 	var value *pflag.InvalidValueError
 	var unknown *pflag.NotExistError
@@ -101,7 +101,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usageError{err.Error()}
 }
 
-// wanted says what values a flag takes. Flags of ours say it in their error.
+// wanted says which values a flag takes. The flags of this program say it in
+// their error.
 func wanted(f *pflag.Flag, err error) string {
 	switch f.Value.Type() {
 	case "int":

@@ -36,7 +36,7 @@ UNIT is the CID of a unit, ROUND a number counted from 0, RUN the CID of a run.
 The home must be the one that coordinated the run; the home may be in use, and
 nothing in it changes. A round is recomputed from the newest checkpoint before
 it. The exit status is 1 when something differs; the command then names the
-first tensor that differs, where both results are at hand.
+first tensor that differs, if this home has the blocks of both results.
 
 RECEIPT is the file of a receipt. Its signatures and the ledger's proof of
 payment are checked with the network file alone.`,
@@ -67,7 +67,7 @@ payment are checked with the network file alone.`,
 	}
 	cmd.Flags().StringVar(&run, "run", "", "`CID` of the run, where the home has several")
 	cmd.Flags().BoolVar(&list, "list", false, "list the units and their results in the log, and recompute nothing")
-	cmd.Flags().BoolVar(&trace, "trace", false, "list every operation of a gradient unit, by its hashed name")
+	cmd.Flags().BoolVar(&trace, "trace", false, "list every operation of a gradient unit, with the hash that names it")
 	c.flags(cmd)
 	a.completeFrom(cmd, "run", a.runs)
 	cmd.ValidArgsFunction = directories(a.runs)
@@ -165,7 +165,7 @@ func (r *verified) print(w io.Writer) {
 	}
 }
 
-// target is what is to be verified: rounds first to last of a history, or one
+// target says which results to verify: rounds first to last of a history, or one
 // unit of round first.
 type target struct {
 	history     []run.Round
@@ -277,9 +277,9 @@ func (a *app) histories(ctx context.Context, b block.Blocks, record string) ([][
 	return all, nil
 }
 
-// verifyUnit recomputes one unit. A gradient needs the state its round began
-// with, which is recomputed when it was let go; of the other kinds the whole
-// round is done, because they need its results.
+// verifyUnit recomputes one unit. A gradient needs only the state at the start of
+// its round, which is recomputed if its blocks were deleted. For the other kinds
+// the whole round is recomputed, because they need its results.
 func (t target) verifyUnit(ctx context.Context, v *work.Verifier, b *work.Overlay, trace bool, r *verified) error {
 	plan, err := run.Open(ctx, b, t.history[0].Run)
 	if err != nil {

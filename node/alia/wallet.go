@@ -44,7 +44,7 @@ func newWallet(a *app) *cobra.Command {
 		},
 		newTransfer(a),
 		&cobra.Command{
-			Use: "reclaim", Short: "Take back what paid translations did not spend", Args: noArgs,
+			Use: "reclaim", Short: "Take back the unspent budgets of translations", Args: noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return a.reclaim(cmd.Context()) },
 		},
 	)

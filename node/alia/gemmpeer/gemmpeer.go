@@ -1,5 +1,5 @@
 // Package gemmpeer talks to the program that times another library's matrix
-// products beside ours. That is a program of its own so that alia stays one
+// products for comparison. It is a separate program, so that alia stays one
 // static binary.
 //
 // The program writes one JSON object a line: first a [Hello], then a [Reply]
@@ -34,8 +34,9 @@ type Hello struct {
 	Call    float64 `json:"call_seconds,omitempty"` // of an empty call from Go, taken off each product's time
 }
 
-// Request is batch products C [m,n] = A B over k, each on its own matrices,
-// done repeats times by so many threads. Variant is NN, NT (B is [n,k]) or TN (A is [k,m]).
+// Request asks for Batch products C [m,n] = A B over k, each on its own matrices.
+// They are computed Repeats times, by Threads threads. Variant is NN, NT (B is
+// [n,k]) or TN (A is [k,m]).
 type Request struct {
 	Variant string `json:"variant"`
 	M       int    `json:"m"`

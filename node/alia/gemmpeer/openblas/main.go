@@ -48,7 +48,7 @@ func main() {
 type blas struct {
 	sgemm   uintptr
 	threads uintptr // sets their number
-	empty   uintptr // a function that does nothing to speak of
+	empty   uintptr // a function that does almost nothing
 	call    time.Duration
 
 	operands [3][]float32 // A, B and C of the last request
