@@ -15,8 +15,9 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// acceptance decides whether a miner's result is taken: it holds the result to
-// what is known of the unit before anyone computes it, and writes the journal.
+// acceptance decides whether the publisher accepts a miner's result. It compares
+// the form of the result with the form expected of the unit ([check.Expectation]),
+// and writes the accepted result to the journal.
 type acceptance struct {
 	peer    *Peer
 	journal *Journal
@@ -26,9 +27,10 @@ type acceptance struct {
 	confirm unit.Crew
 }
 
-// earlier finds the outcome of a unit that was accepted before, in this process
-// or an earlier one. It reports false if a block of the outcome is missing, or if
-// the outcome is not what is expected of the unit: then the unit is done again.
+// earlier finds the outcome of a unit that was accepted before, by this process
+// or by an earlier one. It reports false if a block of the outcome is missing, or
+// if the outcome does not have the form expected of the unit. Then the unit is
+// done again.
 func (a acceptance) earlier(ctx context.Context, e *check.Expectation) (unit.Outcome, bool) {
 	entry, ok := a.journal.Get(e.Unit)
 	if !ok {
@@ -43,8 +45,9 @@ func (a acceptance) earlier(ctx context.Context, e *check.Expectation) (unit.Out
 }
 
 // fetch brings an attested result and its outputs from the holder into the
-// store, as far as they are what is expected of the unit. It returns the bytes
-// fetched. A result with a defect is returned only if this process finds it too.
+// store, if they have the form expected of the unit. It returns the number of
+// bytes fetched. A result with a defect is returned only if this process
+// recomputes the unit and finds the same defect.
 func (a acceptance) fetch(ctx context.Context, w *pending, at protocol.Attestation, holder string) (unit.Result, uint64, error) {
 	if most := w.expect.MFLOP(); at.Cost > most {
 		return unit.Result{}, 0, protocol.Refuse(protocol.CostMismatch, "the attestation says %d MFLOP, the unit costs at most %d", at.Cost, most)
@@ -66,14 +69,14 @@ func (a acceptance) fetch(ctx context.Context, w *pending, at protocol.Attestati
 // confirmed computes a unit here, and refuses a result that is not the same.
 func (a acceptance) confirmed(ctx context.Context, u unit.Unit, claimed block.Link) error {
 	if a.confirm == nil {
-		return protocol.Refuse(protocol.ResultMismatch, "%w, says the miner, and nobody here can confirm that", unit.ErrDefect)
+		return protocol.Refuse(protocol.ResultMismatch, "the miner reports a defect, which this node cannot confirm: %w", unit.ErrDefect)
 	}
 	mine, err := a.confirm.Do(ctx, []unit.Unit{u})
 	if err != nil {
 		return err
 	}
 	if mine[0].Link != claimed {
-		return protocol.Refuse(protocol.ResultMismatch, "the result is said to hold a NaN or an infinity; computed here it is %s", mine[0].Link)
+		return protocol.Refuse(protocol.ResultMismatch, "the miner reports a NaN or an infinity, but this node computes the result %s", mine[0].Link)
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ type Coordinator struct {
 	Plan  *run.Plan
 	// Crew does the units; Home, in this process, the combines.
 	Crew, Home unit.Crew
-	// Committed is told of every round whose log is safe; nil when no ledger cares.
+	// Committed is called after the log of each round is on disk; nil without a ledger.
 	Committed func(run.Round, block.Link)
 	Report    Reporter
 }

@@ -169,7 +169,7 @@ func (c *counter) end() <-chan struct{} {
 	return c.empty
 }
 
-// close waits for the sessions, which have been told to end. No new session
+// close waits for the sessions, whose contexts are cancelled. No new session
 // begins.
 func (c *counter) close() {
 	c.mu.Lock()

@@ -309,8 +309,8 @@ type pacer struct {
 	ppm   uint32    // in the last message
 }
 
-// due reports whether progress is to be sent now, and notes that it is. The end
-// of a unit is told by the attestation.
+// due reports whether progress is to be sent now, and remembers the time. The end
+// of a unit needs no progress: the attestation reports it.
 func (p *pacer) due(now time.Time, ppm uint32) bool {
 	if now.Sub(p.at) < p.every || ppm < p.ppm+progressStep || ppm >= 1e6 {
 		return false

@@ -1,11 +1,15 @@
 // Package node is a running peer and its roles: miner, coordinator, relay.
 //
-// A role is a struct wired by hand with what it needs (a mesh, a block store,
-// a worker, a ledger) and a Run(ctx) that owns its goroutines. A [Publisher]
-// leases units to miners and is the crew of a training run; a [Coordinator]
-// is a training run with a publisher and a [Relay]; a [Miner] does units for
-// whoever offers them; the relay carries signed attestations to the ledger
-// from a journal, at least once, and reconciles with what the ledger says.
+// A role is a struct wired by hand with its dependencies (a mesh, a block store,
+// a worker, a ledger) and a Run(ctx) that owns its goroutines.
+//
+//   - A [Publisher] leases units to miners. It is the crew of a training run.
+//   - A [Coordinator] is a training run with a publisher and a [Relay].
+//   - A [Miner] computes the units that publishers offer.
+//   - A [Relay] sends signed attestations from a journal to the ledger, at least
+//     once each, and marks the units that the ledger has settled.
+//
+// A miner, for example:
 //
 //	m := &node.Miner{Mesh: mesh, Blocks: store, Workers: []*work.Worker{work.NewWorker(dev)}, ...}
 //	err := m.Run(ctx)

@@ -99,9 +99,9 @@ func (p *Peer) pull(ctx context.Context, from peer.ID) {
 // pullEvery is the pause between two rounds of asking all connected peers.
 const pullEvery = 3 * time.Second
 
-// Listen hears offers: those of training runs, and of documents between the
-// pairs of languages given, from gossip and from the peers it meets, until
-// ctx ends.
+// Listen collects open offers until ctx ends: offers of training runs, and offers
+// of documents in the given pairs of languages. Offers come by gossip, and from
+// the connected peers, which Listen asks.
 func (p *Peer) Listen(ctx context.Context, pairs [][2]string) error {
 	topics := map[string]protocol.RecordType{protocol.RunTopic(p.Net): protocol.TypeRunOffer}
 	for _, l := range pairs {

@@ -64,7 +64,7 @@ func (p *Publisher) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Do has units done by miners, and returns their outcomes in the order of units.
+// Do has units computed by miners, and returns the outcomes in the sequence of units.
 // Units that were accepted before, in this process or an earlier one, are not
 // done again.
 func (p *Publisher) Do(ctx context.Context, units []unit.Unit) ([]unit.Outcome, error) {

@@ -18,7 +18,7 @@ type remote struct {
 	hints []string
 	root  cid.Cid              // when defined, its providers are asked for what the hints lack
 	in    uint64               // bytes fetched
-	made  []cid.Cid            // blocks this unit fetched or put, to be let go of later
+	made  []cid.Cid            // blocks that this unit fetched or put, to be released later
 	fresh map[cid.Cid]struct{} // fetched, and not yet counted
 }
 

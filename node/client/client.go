@@ -42,7 +42,7 @@ import (
 // peer's. It is safe for concurrent use; one document is translated at a time.
 type Client struct {
 	Peer *node.Peer
-	// Report is told what happens; nil is told nothing.
+	// Report receives every notice; nil receives none.
 	Report node.Reporter
 	// Patience is how long Translate looks for a peer that has the model; 0 is
 	// DefaultPatience.
@@ -90,14 +90,14 @@ type Document struct {
 	// Decoding is how miners search for a translation; zero is [unit.Greedy].
 	Decoding unit.Decoding
 	// Budget is the most to pay, as an amount. Translate fails when the document
-	// may cost more. 0 asks for the translation as a gift.
+	// may cost more. 0 asks for an unpaid translation.
 	Budget uint64
 	// Price is the amount paid for a GFLOP; 0 is DefaultPrice.
 	Price uint64
 	// Hold is the number of heights for which miners can rely on the escrow; 0 is
-	// DefaultHold. [Reclaim] then takes back what was not spent.
+	// DefaultHold. [Reclaim] then takes back the unspent part.
 	Hold uint64
-	// Sequence tells apart equal documents of one customer. A document with the
+	// Sequence distinguishes equal documents of one customer. A document with the
 	// same fields and Sequence as before is the same job: its finished units are
 	// neither done nor paid again.
 	Sequence uint64

@@ -75,7 +75,7 @@ func (j *job) affordable() error {
 		return nil
 	}
 	return fmt.Errorf("the document may cost up to %s ALIA at %s ALIA a GFLOP, but Document.Budget (--budget) is %s ALIA: "+
-		"raise the budget; what is not spent comes back",
+		"raise the budget; the unspent part comes back",
 		protocol.FormatAmount(most), protocol.FormatAmount(d.Price), protocol.FormatAmount(d.Budget))
 }
 

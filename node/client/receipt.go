@@ -41,14 +41,14 @@ func (c *Client) keepReceipt(j *job, output block.Link, settlement []byte, t *Tr
 type Proven struct {
 	Receipt *protocol.Receipt
 	// Settled says that the receipt has the ledger's proof for every unit. A
-	// translation that was a gift has none.
+	// unpaid translation has none.
 	Settled bool
 	Paid    uint64 // amount, to miners; proven by the ledger
 }
 
-// VerifyReceipt checks a receipt without the network: the signatures, that the
-// parts speak of the same units of one job, each once, and the ledger's proof that
-// each unit was paid as attested.
+// VerifyReceipt checks a receipt without the network. It checks the signatures. It
+// checks that all parts are about the same units of one job, and that each unit
+// occurs once. It checks the ledger's proof that each unit was paid as attested.
 func VerifyReceipt(n node.Network, receipt []byte) (Proven, error) {
 	var r protocol.Receipt
 	if err := protocol.Parse(receipt, n.Net(), &r); err != nil {

@@ -23,7 +23,7 @@ type Reclaimed struct {
 }
 
 // Reclaim closes the escrows of a home's jobs whose deadline has passed, so that
-// what was not spent comes back to the account of the key.
+// the unspent part comes back to the account of the key.
 func Reclaim(ctx context.Context, l *light.Client, key ed25519.PrivateKey, dir home.Dir) (Reclaimed, error) {
 	var out Reclaimed
 	jobs, err := jobsIn(dir.Jobs())
@@ -36,7 +36,7 @@ func Reclaim(ctx context.Context, l *light.Client, key ed25519.PrivateKey, dir h
 	}
 	sender := l.Sender(key)
 	for _, job := range jobs {
-		// A job without an open escrow was a gift, or its escrow was closed before.
+		// A job without an open escrow was unpaid, or its escrow was closed before.
 		e, open, err := l.Escrow(ctx, job, protocol.AccountOf(key))
 		if err != nil {
 			return out, fmt.Errorf("reclaim job %s: %w", job, err)

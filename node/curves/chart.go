@@ -22,7 +22,8 @@ const (
 	axisSpace   = 48 // below a panel
 )
 
-// mostPoints bounds the points of a line. More points are drawn as so many means.
+// mostPoints is the most points of a line. A line with more points is drawn as
+// mostPoints means of neighbouring points.
 const mostPoints = 300
 
 // Styles of the lines. They are classes of the style sheet.

@@ -54,9 +54,9 @@ func (s *Sizing) CheckMemory(free uint64) error {
 	return nil
 }
 
-// ChooseBatch takes the largest batch of 1,024 tokens times a power of two
-// that needs at most free bytes, and of which an epoch has enough for a step
-// to be a small part of the epoch. It returns the reason for a person.
+// ChooseBatch takes the largest batch of 1,024 tokens times a power of two that
+// meets two conditions: training needs at most free bytes, and a step is a small
+// part of an epoch. It returns the reason of the choice, for people.
 func (s *Sizing) ChooseBatch(free uint64) (why string, err error) {
 	if err := s.measure(); err != nil {
 		return "", err
@@ -140,9 +140,10 @@ func (s *Sizing) ChooseLocalSteps(dev kernel.Device, link mesh.LinkSpeed, peers 
 	return why, s.Config.Validate()
 }
 
-// spread sets the fewest of the local steps tried that compute transferShare
-// times as long as a unit's transfers, or the most. A step takes so many
-// seconds; up and down are the bytes that a unit then transfers.
+// spread sets the number of local steps: the fewest that compute for transferShare
+// times the duration of a unit's transfers, or the most that are tried. step is
+// the duration of a step in seconds. up and down are the bytes that a unit then
+// transfers.
 func (s *Sizing) spread(parameters int, step float64, link mesh.LinkSpeed) (up, down float64, err error) {
 	for _, steps := range localStepsTried {
 		if err := s.SetLocalSteps(steps); err != nil {

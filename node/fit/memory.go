@@ -3,8 +3,8 @@ package fit
 import "github.com/alia-network/alia/work/nmt"
 
 // TrainingMemory estimates the bytes of memory that a process needs to compute
-// gradients of batches of tokens, in sentences of so many tokens on average,
-// and to combine them.
+// gradients of batches, and to combine them. tokens is the size of a batch, and
+// the mean length of its sentences is given in tokens too.
 //
 // For each token the estimate counts these binary32 numbers: the logits; in
 // each layer, the activations that the backward pass reads again (around each

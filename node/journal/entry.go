@@ -128,9 +128,9 @@ func (l *list) remove(it *item) {
 	l.n--
 }
 
-// after is the state of an entry after a record of a kind. known is false for an
-// entry of which the journal has no record; ok is false where the record changes
-// nothing, because it ends an entry that is not known.
+// after returns the state of an entry after a record of a kind. known says whether
+// the journal already has a record of the entry. ok is false if the record changes
+// nothing: it ends an entry that is not known.
 func after(s State, known bool, k kind) (next State, ok bool) {
 	switch k {
 	case kindIssued, kindTask, kindDone:
@@ -186,8 +186,8 @@ func (x *index) forget(it *item) {
 	delete(x.items, it.key)
 }
 
-// drop forgets the records in the segments before one. What is left of an entry is
-// what a reading of the other segments would find: of a settled entry, nothing.
+// drop forgets the records in the segments before one. Afterwards the index is the
+// same as after reading only the other segments: a settled entry is gone.
 func (x *index) drop(before uint32) {
 	for _, it := range x.items {
 		if it.refs[0].segment >= before {
@@ -200,7 +200,7 @@ func (x *index) drop(before uint32) {
 			x.forget(it)
 			continue
 		}
-		it.refs = slices.Clone(it.refs[begin:]) // the longer array is let go
+		it.refs = slices.Clone(it.refs[begin:]) // so that the longer array can be freed
 	}
 }
 

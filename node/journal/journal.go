@@ -18,9 +18,9 @@
 // error, [Damage]: a changed bit, missing bytes, a missing file.
 //
 // Signatures are not verified when a journal is opened. The journal is a file of
-// this node: whoever appends a record has verified it before, and the checksums
-// say that these are the bytes that were appended. They do not protect against
-// somebody who writes to the node's files, who could take the node's key as well.
+// this node. The code that appends a record has verified it before, and checksums
+// show that the bytes did not change. They do not protect against an attacker who
+// can write the node's files: such an attacker could also take the node's key.
 package journal
 
 import (

@@ -49,9 +49,9 @@ type usage struct {
 	flop, bytes float64
 }
 
-// New returns an empty profile of a device with so many threads. clock tells
-// the time of the thread that calls it: [machine.ThreadTime] for a processor,
-// the time since any moment for a device that is waited for.
+// New returns an empty profile of a device with the given number of threads. clock
+// returns the time of the thread that calls it: [machine.ThreadTime] for a
+// processor, wall-clock time for a device that computes while the thread waits.
 func New(threads int, clock func() time.Duration) *Profile {
 	p := &Profile{threads: make([]threadProfile, threads), clock: clock}
 	p.Reset()
@@ -114,8 +114,8 @@ func traffic(c *kernel.Call) int {
 	return n
 }
 
-// sum adds up the threads' parts by what key makes of a site, in the order of
-// the keys.
+// sum adds up the parts of all threads for each key of their sites, and returns
+// the keys sorted.
 func (p *Profile) sum(key func(site) string) (keys []string, sums map[string]usage) {
 	sums = map[string]usage{}
 	for i := range p.threads {
@@ -187,7 +187,7 @@ func Print(w io.Writer, ops []Operation) {
 	t.Flush()
 }
 
-// WriteFlames writes the profile of so many steps as a flame graph, an SVG file.
+// WriteFlames writes the profile of a number of steps as a flame graph, an SVG file.
 func (p *Profile) WriteFlames(w io.Writer, title string, steps int) error {
 	return p.flames(title, steps).writeSVG(w)
 }

@@ -11,8 +11,8 @@ import (
 
 // Fault is one step of a fault script, which kills a process or starts it.
 type Fault struct {
-	Round  int           // due when so many rounds are done; 0 when After counts
-	After  time.Duration // due so long after the swarm began
+	Round  int           // due when this number of rounds is done; 0 when After counts
+	After  time.Duration // due this long after the swarm began
 	Kill   bool          // kill the process with SIGKILL; otherwise start it
 	Target string        // ledger, coordinator or miner-N
 }

@@ -36,7 +36,7 @@ import (
 // Cluster is a running network.
 type Cluster struct {
 	File node.Network
-	// Holder is the peer that others meet first. It holds the model.
+	// Holder is the bootstrap peer of the network. It has the model.
 	Holder *node.Peer
 	// Model is untrained: its translations from English to German are nonsense, but
 	// the same nonsense on every machine. Params are its parameters.
@@ -60,7 +60,7 @@ func Start(ctx context.Context, dir string) (n *Cluster, err error) {
 	}()
 	// The ledger node, which approves every run.
 	chainDir := home.Dir(filepath.Join(dir, "ledger")).Chain()
-	genesis, err := chain.Init(chainDir, "village", ledger.DefaultParams())
+	genesis, err := chain.Init(chainDir, "testnet", ledger.DefaultParams())
 	if err != nil {
 		return n, err
 	}
@@ -69,8 +69,8 @@ func Start(ctx context.Context, dir string) (n *Cluster, err error) {
 		return n, err
 	}
 	n.closers = append(n.closers, func() { c.Close() })
-	// The peer that others meet first, and its model.
-	n.File = node.Network{Name: "village", Genesis: genesis, Ledger: []string{c.RPC()}}
+	// The bootstrap peer, and its model.
+	n.File = node.Network{Name: "testnet", Genesis: genesis, Ledger: []string{c.RPC()}}
 	if n.Holder, err = n.Peer(ctx, "holder"); err != nil {
 		return n, err
 	}

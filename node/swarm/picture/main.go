@@ -115,7 +115,7 @@ func (s *style) set(numbers string) {
 	}
 }
 
-// draw makes the SVG of a screen with escape sequences, of so many columns.
+// draw makes an SVG of a screen. The screen is text with escape sequences.
 func draw(screen, title string, columns int) string {
 	lines := strings.Split(strings.TrimRight(screen, "\n "), "\n")
 	width, height := float64(columns)*cell+2*margin, head+len(lines)*line+margin
