@@ -136,7 +136,7 @@ func gemmCases() []gemmCase {
 type gemmBench struct {
 	dev     kernel.Device
 	threads int
-	peer    *gemmpeer.Peer
+	peer    *gemmpeer.Baseline
 	rounds  int           // of a case: ours, the peer's and the peak, by turns
 	sample  time.Duration // the least time of one measurement
 }

@@ -54,8 +54,8 @@ type Reply struct {
 	Wall  float64 `json:"wall_seconds"`
 }
 
-// Peer is a running program.
-type Peer struct {
+// Baseline is a running program with another library, to compare with.
+type Baseline struct {
 	Hello
 
 	cmd *exec.Cmd
@@ -68,12 +68,12 @@ var ErrNoLibrary = errors.New("no OpenBLAS to load")
 
 // Start runs the program and waits for its hello. The error says what to
 // install where the program or the library is missing.
-func Start(ctx context.Context) (*Peer, error) {
+func Start(ctx context.Context) (*Baseline, error) {
 	path, err := find()
 	if err != nil {
 		return nil, err
 	}
-	p := &Peer{cmd: exec.CommandContext(ctx, path)}
+	p := &Baseline{cmd: exec.CommandContext(ctx, path)}
 	p.cmd.Stderr = os.Stderr
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", path, err)
@@ -112,7 +112,7 @@ func find() (string, error) {
 }
 
 // Time has the program do q.
-func (p *Peer) Time(q Request) (Reply, error) {
+func (p *Baseline) Time(q Request) (Reply, error) {
 	var r Reply
 	if err := json.NewEncoder(p.in).Encode(q); err != nil {
 		return r, fmt.Errorf("ask %s: %w", Program, err)
@@ -127,7 +127,7 @@ func (p *Peer) Time(q Request) (Reply, error) {
 }
 
 // receive reads the next line.
-func (p *Peer) receive(to any) error {
+func (p *Baseline) receive(to any) error {
 	if !p.out.Scan() {
 		return fmt.Errorf("%s ended: %w", Program, errors.Join(p.out.Err(), io.ErrUnexpectedEOF))
 	}
@@ -139,7 +139,7 @@ func (p *Peer) receive(to any) error {
 
 // Close ends the program's input, at which it exits, and waits for it. That it
 // found no library is no error here.
-func (p *Peer) Close() error {
+func (p *Baseline) Close() error {
 	err := p.in.Close()
 	var exit *exec.ExitError
 	if werr := p.cmd.Wait(); werr != nil && !errors.As(werr, &exit) {

@@ -1,0 +1,96 @@
+package node_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sharedNames are the exported type names that stand in several packages, with
+// the reason why a reader is not misled. A name that means two things gets two
+// names instead.
+var sharedNames = map[string]string{
+	"Accepted":     "one journal: node's is being replaced by node/journal's",
+	"Blocks":       "the blocks that a package needs: each caller names the methods it uses",
+	"Client":       "one who asks: a ledger's light client, a customer's",
+	"Config":       "each package's own settings",
+	"Device":       "what computes: kernel's interface and the CUDA device behind it",
+	"Engine":       "what computes a model: model's interface and nmt's implementation",
+	"Error":        "an error with a reason for programs, of the protocol or of a check",
+	"Journal":      "one journal: node's is being replaced by node/journal's",
+	"Line":         "a line of a log: of a round's, of a journal's",
+	"MinerJoined":  "the market's event, and the notice that a node gives of it",
+	"MinerLeft":    "the market's event, and the notice that a node gives of it",
+	"Reason":       "why something is refused, by the protocol or by a check",
+	"Record":       "what is encoded and kept: a message, a run's, a journal's",
+	"Sender":       "what submits an account's transactions: light's, and node's interface to it",
+	"Settled":      "what the ledger says of a unit, and the journal's note of it",
+	"State":        "what a step begins with: of the ledger, of a round, of a journal's entry",
+	"Training":     "a training run in progress: run's, and node's over a network",
+	"Unit":         "work leased to a miner: the unit, and what the market needs of it",
+	"UnitDone":     "the market's event, and the notice that a node gives of it",
+	"UnitProgress": "the market's event, and the notice that a node gives of it",
+	"Want":         "a block to fetch and its greatest size, of the mesh and of a check",
+}
+
+// TestNames: no exported type name stands in two packages, but those above.
+func TestNames(t *testing.T) {
+	packages := map[string]map[string]bool{} // by name
+	err := filepath.WalkDir("..", func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if e.IsDir() {
+			_, nested := os.Stat(filepath.Join(path, "go.mod"))
+			if name := e.Name(); path != ".." && (name[0] == '.' || name == "testdata" || nested == nil) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		for _, d := range f.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.TYPE {
+				continue
+			}
+			for _, s := range g.Specs {
+				name := s.(*ast.TypeSpec).Name.Name
+				if !ast.IsExported(name) {
+					continue
+				}
+				if packages[name] == nil {
+					packages[name] = map[string]bool{}
+				}
+				packages[name][filepath.ToSlash(filepath.Dir(strings.TrimPrefix(path, "../")))] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, in := range packages {
+		if len(in) > 1 && sharedNames[name] == "" {
+			t.Errorf("%s is a type in %s: give each meaning a name of its own, or say above why they mean the same",
+				name, strings.Join(slices.Sorted(maps.Keys(in)), ", "))
+		}
+	}
+	for name := range sharedNames {
+		if len(packages[name]) < 2 {
+			t.Errorf("%s stands in one package or in none: take it off the table above", name)
+		}
+	}
+}
