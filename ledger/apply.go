@@ -12,15 +12,15 @@ import (
 // TxResult is what became of a transaction.
 type TxResult struct {
 	Code    Code
-	Detail  string    // for people; not part of consensus
-	Entries []Settled // of a [Settle], in its order
+	Detail  string        // for people; not part of consensus
+	Entries []EntryResult // of a [Settle], in its order
 }
 
 // results is the canonical form of TxResult.Entries.
 type results struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
-	Entries []Settled
+	Entries []EntryResult
 }
 
 // Data returns the canonical bytes of the entries, on which validators agree.
@@ -33,7 +33,7 @@ func (r TxResult) Data() []byte {
 }
 
 // ParseEntries reads what Data returned.
-func ParseEntries(data []byte) ([]Settled, error) {
+func ParseEntries(data []byte) ([]EntryResult, error) {
 	if len(data) == 0 {
 		return nil, nil
 	}
@@ -54,7 +54,7 @@ type draft struct {
 	done     map[string][]byte // writes of the transactions before; nil is a deletion
 	writes   map[string][]byte // writes of the current transaction
 	index    int               // the current transaction
-	entries  []Settled         // of the current transaction
+	entries  []EntryResult     // of the current transaction
 	claims   []claim
 }
 

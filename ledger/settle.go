@@ -34,8 +34,8 @@ type Settle struct {
 	Entries []SettleEntry
 }
 
-// Settled is what became of an entry.
-type Settled struct {
+// EntryResult is the result of one entry.
+type EntryResult struct {
 	_    struct{} `cbor:",toarray"`
 	Unit block.Link
 	Code Code
@@ -92,7 +92,7 @@ func (b Settle) apply(d *draft, tx *Tx) error {
 		if refusal == nil {
 			refusal = fmt.Errorf("unit %s: %w", b.Entries[i].Attestation.Unit, err)
 		}
-		d.entries = append(d.entries, Settled{Unit: b.Entries[i].Attestation.Unit, Code: codeOf(err)})
+		d.entries = append(d.entries, EntryResult{Unit: b.Entries[i].Attestation.Unit, Code: codeOf(err)})
 	}
 	if taken == 0 {
 		return refusal
@@ -171,5 +171,5 @@ func (d *draft) record(e *SettleEntry, paid, mint uint64) {
 	d.claims = append(d.claims, claim{
 		tx: d.index, entry: len(d.entries), unit: at.Unit, amount: min(mint, d.schedule.Cap),
 	})
-	d.entries = append(d.entries, Settled{Unit: at.Unit, Code: OK, Paid: paid})
+	d.entries = append(d.entries, EntryResult{Unit: at.Unit, Code: OK, Paid: paid})
 }
