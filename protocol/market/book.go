@@ -36,13 +36,13 @@ type miner struct {
 	pace     uint64 // picoseconds per MFLOP: as bid, until a unit is observed
 	bid      uint64 // pace of the bid
 	observed bool
-	forgiven time.Time // when its pace was last eased
-	last     time.Time // when it last finished or lost the unit it computed
-	leases   []*lease  // live leases, oldest first: the miner computes in this order
-	done     uint64    // units
-	failures uint64    // in a row
-	until    time.Time // no unit is leased to it before
-	told     protocol.Reason
+	forgiven time.Time       // when its pace was last eased
+	last     time.Time       // when it last finished or lost the unit it computed
+	leases   []*lease        // live leases, oldest first: the miner computes in this order
+	done     uint64          // units
+	failures uint64          // in a row
+	until    time.Time       // no unit is leased to it before
+	idleCode protocol.Reason // why the miner has no unit, as it was last sent to the miner
 }
 
 // lease is a unit given to a miner until a time.
@@ -52,7 +52,7 @@ type lease struct {
 	issued  time.Time
 	expires time.Time
 	ppm     uint32    // progress in parts per million
-	at      time.Time // when the progress was told
+	at      time.Time // when the progress was reported
 }
 
 // Apply takes an event and the time at which it happened, and returns the
@@ -153,7 +153,7 @@ func (b *Book) join(e MinerJoined) error {
 		m.pace = m.bid
 	}
 	m.here, m.inFlight = true, e.InFlight
-	m.told = protocol.Unspecified
+	m.idleCode = protocol.Unspecified
 	return nil
 }
 
@@ -275,7 +275,7 @@ func (b *Book) tellIdle() []Action {
 	var actions []Action
 	for _, m := range b.miners {
 		if !m.here || len(m.leases) > 0 {
-			m.told = protocol.Unspecified
+			m.idleCode = protocol.Unspecified
 			continue
 		}
 		code := b.refusal(m)
@@ -284,8 +284,8 @@ func (b *Book) tellIdle() []Action {
 		} else if code == protocol.Unspecified {
 			code = protocol.NoOpenUnits
 		}
-		if code != m.told {
-			m.told = code
+		if code != m.idleCode {
+			m.idleCode = code
 			actions = append(actions, TellIdle{Miner: m.account, Code: code})
 		}
 	}
