@@ -90,7 +90,7 @@ func contributions(ctx context.Context, b block.Blocks, outputs []block.Link, lo
 		each = unit.LocalSteps.Outputs()
 	}
 	if len(outputs)%each != 0 {
-		return nil, fmt.Errorf("%d outputs of units that give %d each", len(outputs), each)
+		return nil, fmt.Errorf("%d outputs, want a multiple of %d, the outputs of each unit", len(outputs), each)
 	}
 	var from []train.Contribution
 	input := 3 // of the unit, after the state

@@ -43,7 +43,7 @@ func (v *Verifier) compareOutput(ctx context.Context, b block.Blocks, mine, thei
 	raw, err := v.Claims.Inspect(theirs.Cid)
 	if err != nil {
 		if mine != theirs {
-			return "", fmt.Sprintf("is %s, claimed %s, which is not at hand", mine, theirs)
+			return "", fmt.Sprintf("is %s, claimed %s, whose blocks are missing", mine, theirs)
 		}
 		return "", "" // deleted since: the CIDs decide
 	}

@@ -22,7 +22,8 @@ type Finding struct {
 	Claimed      block.Link // CID of the result in the log
 	Computed     block.Link // CID of the result here
 	Same         bool
-	// Tensor names the first tensor that differs, where both are at hand.
+	// Tensor names the first tensor that differs, if the blocks of both results
+	// are available.
 	Tensor string
 	// Detail says in words what differs; empty when nothing does.
 	Detail string

@@ -1,12 +1,12 @@
-// Package work does units and checks those who did them.
+// Package work computes units and verifies the results of others.
 //
 // A [Worker] computes a unit on one device, and gives a result whose CID every
 // other machine would give too. [Local] is a crew of one worker. A [Verifier]
 // computes again the units that the log of a run claims to be done, and names
 // the first difference.
 //
-// The table tasks has one row for each kind of unit. What is known of a kind
-// before a unit is computed stands in the table of package unit.
+// The table tasks has the function that computes each kind of unit. The table of
+// package unit has the properties of each kind, such as its number of inputs.
 //
 //	w := work.NewWorker(device)
 //	result, err := w.Do(ctx, blocks, u) // a miner, an auditor, a test
@@ -44,7 +44,7 @@ var tasks = map[unit.Kind]func(w *Worker, ctx context.Context, b block.Blocks, u
 // from one unit to the next, which makes the next one faster and never changes
 // its result. One goroutine at a time may use it.
 type Worker struct {
-	// Progress, unless nil, is told which part of a unit Do has computed, from 0
+	// Progress, unless nil, is called with the part of a unit computed by Do, from 0
 	// to 1, after each local step and after each group of sentences.
 	Progress func(done float64)
 

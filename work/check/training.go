@@ -163,7 +163,7 @@ func (c *Checker) combine(ctx context.Context, b block.Blocks, u unit.Unit, e *E
 	}
 	given := len(u.Inputs) - 3
 	if given%each != 0 {
-		return fmt.Errorf("%d outputs of units that give %d each", given, each)
+		return fmt.Errorf("%d outputs, want a multiple of %d, the outputs of each unit", given, each)
 	}
 	second := t.second
 	if cfg.Local(round) || cfg.Local(round+1) { // or the next round's units take several steps

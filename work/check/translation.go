@@ -95,8 +95,8 @@ func (t *texts) cost(source, length int) (least, most uint64) {
 	return t.meter.Translation(source+1, from, t.meter.Width(t.width)), t.meter.Translation(source+1, to, t.width)
 }
 
-// Published is what the translation of a Translate unit into segments costs where
-// each segment counts the tokens that the tokenizer cuts it into, at most as many
+// Published is the cost of a Translate unit whose translation is segments. It counts, for
+// each segment, the tokens that the tokenizer cuts it into, at most as many
 // as are allowed, and a search ends with its output. Everyone who has the input
 // and the output can compute it.
 func (e *Expectation) Published(segments []string) (cost uint64) {

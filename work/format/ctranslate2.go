@@ -211,7 +211,7 @@ type ctReader struct {
 // take gives the next n bytes, or zeros after an error.
 func (r *ctReader) take(n int) []byte {
 	if r.err == nil && n > len(r.data) {
-		r.err = fmt.Errorf("%d bytes are due, %d are left: it is cut short", n, len(r.data))
+		r.err = fmt.Errorf("want %d more bytes, have %d: the file is cut short", n, len(r.data))
 	}
 	if r.err != nil {
 		return make([]byte, min(n, 4))
@@ -228,7 +228,7 @@ func (r *ctReader) u32() int { return int(binary.LittleEndian.Uint32(r.take(4)))
 func (r *ctReader) str() string {
 	b := r.take(int(binary.LittleEndian.Uint16(r.take(2))))
 	if r.err == nil && (len(b) == 0 || bytes.IndexByte(b, 0) != len(b)-1) {
-		r.err = errors.New("a name does not end in its only NUL")
+		r.err = errors.New("want a name that ends with a NUL byte and has no other one")
 	}
 	return string(bytes.TrimRight(b, "\x00"))
 }
@@ -329,7 +329,7 @@ func importCTranslate2(read ReadFile) (*model.Translator, error) {
 	// The vocabulary file repeats the tokenizer's pieces.
 	var names []string
 	if err := json.Unmarshal(data, &names); err != nil || !slices.Equal(names, tok.Names()) {
-		return nil, fmt.Errorf("%s is not that of %s (%v)", ctVocabFile, text.TokenizerFile, err)
+		return nil, fmt.Errorf("%s does not have the pieces of %s (%v)", ctVocabFile, text.TokenizerFile, err)
 	}
 	m, err := ctModel(all, tok.Pieces())
 	if err != nil {
@@ -363,12 +363,12 @@ func ctModel(all map[string]ctVariable, pieces int) (model.Model, error) {
 	}
 	for _, want := range ctScalars(c) {
 		if got := all[want.name]; got.kind != want.kind || got.i != want.i {
-			return model.Model{}, fmt.Errorf("variable %q is %d, that of a model of this program's %d", want.name, got.i, want.i)
+			return model.Model{}, fmt.Errorf("variable %q is %d, want %d as in a model of this program", want.name, got.i, want.i)
 		}
 		delete(all, want.name)
 	}
 	if got := all[ctPositions]; !slices.Equal(got.dims, []int{nmt.MaxLength, c.Dim}) || !slices.Equal(got.f, c.PositionTable(nmt.MaxLength)) {
-		return model.Model{}, fmt.Errorf("variable %q is not the sinusoids of a model of this program's", ctPositions)
+		return model.Model{}, fmt.Errorf("variable %q does not have the sinusoids of a model of this program", ctPositions)
 	}
 	delete(all, ctPositions)
 	return m, nil
@@ -403,7 +403,7 @@ func ctParams(c nmt.Config, all map[string]ctVariable) (*tensor.Set, error) {
 	if len(used) != len(all) {
 		for _, name := range slices.Sorted(maps.Keys(all)) {
 			if !used[name] {
-				return nil, fmt.Errorf("variable %q is none of a model of this program's", name)
+				return nil, fmt.Errorf("variable %q does not belong to a model of this program", name)
 			}
 		}
 	}

@@ -122,7 +122,7 @@ func importHuggingFace(read ReadFile) (*model.Translator, error) {
 	// Older models have a pickle only, which this program does not read.
 	if data, err = read(hfWeightsFile); errors.Is(err, fs.ErrNotExist) {
 		if _, pickled := read(hfPickleFile); !errors.Is(pickled, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s is a pickle, which can run programs of its author's: "+
+			return nil, fmt.Errorf("%s is a pickle, which can run code of its author: "+
 				"save the model with save_pretrained(..., safe_serialization=True) and import that", hfPickleFile)
 		}
 	}
@@ -232,7 +232,7 @@ func (c *hfConfig) checkConstants(w *tensor.Set, shape nmt.Config) error {
 		}
 		for i, want := range shape.PositionTable(x.Shape[0]) {
 			if d := x.F[i] - want; !(d < close && d > -close) {
-				return fmt.Errorf("tensor %q: position %d is not the sinusoids': the model's positions are learned", name, i/shape.Dim)
+				return fmt.Errorf("tensor %q: position %d is not sinusoidal: models with learned positions are not supported", name, i/shape.Dim)
 			}
 		}
 	}
@@ -271,7 +271,7 @@ func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, read ReadFil
 // columns back.
 func ourModel(m model.Model, params *tensor.Set, read ReadFile) (*model.Translator, error) {
 	if want := (nmt.Form{Positions: nmt.Halves, Marks: nmt.Marks{Pad: nmt.Pad, BOS: nmt.BOS, EOS: nmt.EOS}}); m.Form != want {
-		return nil, fmt.Errorf("%s: a %s of which this program has no tokenizer: it reads those it has written", hfConfigFile, hfPegasus)
+		return nil, fmt.Errorf("%s: this program cannot read the tokenizer of this %s model: it reads only models that it exported", hfConfigFile, hfPegasus)
 	}
 	data, err := read(text.TokenizerFile)
 	if err != nil {
@@ -381,7 +381,7 @@ func asPegasus(t *model.Translator, shape *nmt.Config, _ *hfConfig, words *hfTok
 // asMarian adapts a model that came from MarianMT.
 func asMarian(t *model.Translator, shape *nmt.Config, c *hfConfig, words *hfTokenizer, _ map[string][]byte) (*tensor.Set, error) {
 	if !shape.PostNorm || !shape.OutputBias || shape.Positions != nmt.Halves || shape.NormEps != 0 {
-		return nil, fmt.Errorf("export to huggingface: no architecture of it has this model's norms, output and positions")
+		return nil, fmt.Errorf("export to huggingface: transformers has no architecture with this model's norms, output and positions")
 	}
 	c.BOS, c.ShareEmbedding = nil, ref(true)
 	words.Unknown = t.Tokenizer.Unknown()
@@ -406,7 +406,7 @@ func exportHuggingFace(t *model.Translator) (map[string][]byte, error) {
 	words := hfTokenizer{Source: t.Model.Source, Target: t.Model.Target, Pad: "<pad>", EOS: "</s>", Most: nmt.MaxLength}
 	as, ok := hfArchitectures[t.Model.Version]
 	if !ok {
-		return nil, fmt.Errorf("export to huggingface: it has no architecture for models of version %d", t.Model.Version)
+		return nil, fmt.Errorf("export to huggingface: transformers has no architecture for models of version %d", t.Model.Version)
 	}
 	c.ModelType, c.Architectures, words.Class = as.modelType, []string{as.class}, as.tokenizer
 	params, err := as.adapt(t, &shape, &c, &words, files)

@@ -231,7 +231,7 @@ func marianTokenizer(file string, data []byte, size int, read ReadFile) (model.T
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	if names[0] != text.MarianEOS || slices.Contains(names, text.MarianPad) {
-		return nil, fmt.Errorf("%s: piece 0 is %q, want %s, and none %s", file, names[0], text.MarianEOS, text.MarianPad)
+		return nil, fmt.Errorf("%s: piece 0 is %q, want %s, and no piece %s", file, names[0], text.MarianEOS, text.MarianPad)
 	}
 	return model.ParseMarian(func(name string) ([]byte, error) {
 		switch {
@@ -312,18 +312,18 @@ func marianParams(c nmt.Config, arrays map[string]array) (*tensor.Set, error) {
 func exportMarian(t *model.Translator) (map[string][]byte, error) {
 	c := t.Model.Config()
 	if t.Model.Version != model.VersionMarian {
-		return nil, errors.New("export to marian: its decoder begins with an embedding of zero, this model's with that of <s>: no file of Marian's computes the same; export to huggingface or ctranslate2 instead")
+		return nil, errors.New("export to marian: its decoder begins with an embedding of zero, but this model's decoder begins with the token <s>: export to huggingface or ctranslate2 instead")
 	}
 	embedding, _ := t.Params.Get("embedding.weight")
 	bias, _ := t.Params.Get("output.bias")
 	pad := int(c.Marks.Pad)
 	switch {
 	case c.Positions != nmt.Timescales || c.NormEps != marianEps:
-		return nil, fmt.Errorf("export to marian: its sinusoids have timescales and its norms add %v, this model's are other ones", marianEps)
+		return nil, fmt.Errorf("export to marian: its sinusoids have timescales and its norms add %v, but this model has others", marianEps)
 	case !c.OutputBias || c.Unscaled || c.Marks.EOS != 0 || pad != c.Vocab-1:
 		return nil, errors.New("export to marian: it adds a bias to logits, scales embeddings, and begins its vocabulary with </s>; this model does not")
 	case slices.ContainsFunc(embedding.F[pad*c.Dim:], func(x float32) bool { return x != 0 }) || bias.F[pad] != impossible:
-		return nil, errors.New("export to marian: its decoder begins with an embedding of zero and no token of it, this model's with <pad>; export to huggingface instead")
+		return nil, errors.New("export to marian: its decoder begins with an embedding of zero, but this model's decoder begins with the token <pad>: export to huggingface instead")
 	}
 	// <pad> leaves the embedding and the bias.
 	set, err := scatter(c, t.Params, marianParam(c))

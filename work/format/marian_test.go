@@ -134,9 +134,9 @@ func TestNotForMarian(t *testing.T) {
 	e, _ := start.Params.Get("embedding.weight")
 	e.F[len(e.F)-1] = 1
 	for says, tr := range map[string]*model.Translator{
-		"embedding of zero, this model's with that of <s>": ours(t),
+		"this model's decoder begins with the token <s>":   ours(t),
 		"sinusoids have timescales":                        mt,
-		"this model's with <pad>":                          start,
+		"this model's decoder begins with the token <pad>": start,
 	} {
 		if _, err := Export("marian", tr); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want it to say %s", err, says)

@@ -35,7 +35,7 @@ func readNPZ(data []byte) (map[string]array, error) {
 	for _, f := range z.File {
 		name, ok := strings.CutSuffix(f.Name, ".npy")
 		if _, twice := arrays[name]; !ok || twice {
-			return nil, fmt.Errorf("npz: file %q: no array's name, or there already", f.Name)
+			return nil, fmt.Errorf("npz: file %q: it is not the name of an array, or it occurs twice", f.Name)
 		}
 		if f.Method != zip.Store || f.CompressedSize64 != f.UncompressedSize64 {
 			return nil, fmt.Errorf("npz: array %q is compressed: save it with numpy.savez", name)
@@ -52,7 +52,7 @@ func readNPZ(data []byte) (map[string]array, error) {
 		left -= n
 		part := data[at : uint64(at)+n]
 		if crc32.ChecksumIEEE(part) != f.CRC32 {
-			return nil, fmt.Errorf("npz: array %q is damaged: its checksum is another", name)
+			return nil, fmt.Errorf("npz: array %q is damaged: its checksum is wrong", name)
 		}
 		a, err := readNPY(part)
 		if err != nil {
@@ -83,7 +83,7 @@ func readNPY(data []byte) (array, error) {
 	}
 	m := npyHead.FindSubmatch(rest[:size])
 	if m == nil {
-		return array{}, fmt.Errorf("header %.80q: not one of rows in C's order", rest[:size])
+		return array{}, fmt.Errorf("header %.80q: want an array in C order (fortran_order False)", rest[:size])
 	}
 	rest = rest[size:]
 	// A shape must not ask for more elements than there are bytes.

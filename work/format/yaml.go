@@ -14,7 +14,7 @@ func readYAML(data []byte) (map[string][]string, error) {
 	for s := range strings.Lines(strings.TrimRight(string(data), "\x00")) {
 		line++
 		s = strings.TrimRight(s, "\r\n ")
-		bad := func() error { return fmt.Errorf("line %d, %.60q: not what Marian writes", line, s) }
+		bad := func() error { return fmt.Errorf("line %d, %.60q: not the YAML that Marian writes", line, s) }
 		if s == "" || s[0] == '#' || s == "---" {
 			continue
 		}
@@ -111,7 +111,7 @@ func quoted(s string) (value, rest string, err error) {
 		}
 		r, err := strconv.ParseUint(s[i+1:i+1+digits], 16, 21)
 		if err != nil {
-			return "", "", fmt.Errorf("an escape of no character")
+			return "", "", fmt.Errorf("an escape that names no character")
 		}
 		b.WriteRune(rune(r))
 		i += digits

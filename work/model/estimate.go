@@ -17,7 +17,7 @@ func Estimate(k unit.Kind, elements, tokens uint64) uint64 {
 // Elements is the number of elements of the model's parameters.
 func (h *Head) Elements() uint64 { return h.Model.Config().Elements() }
 
-// Estimate is about what the translation of segments costs, in MFLOP.
+// Estimate is the approximate cost of a translation of segments, in MFLOP.
 func (h *Head) Estimate(segments []string, d unit.Decoding) uint64 {
 	var tokens uint64
 	for _, s := range segments {
@@ -50,7 +50,7 @@ func mostTransformer(m Model, d unit.Decoding) func(source int) uint64 {
 	return func(source int) uint64 { return meter.Translation(source+1, MostTokens(source), width) }
 }
 
-// SourceTokens is how many tokens of a segment are translated. A segment of none
+// SourceTokens is the number of tokens of a segment that are translated. A segment without tokens
 // stays empty.
 func SourceTokens(tok Tokenizer, segment string) int {
 	return min(len(tok.Source(segment)), maxSource)

@@ -25,10 +25,10 @@ type Tokenizer interface {
 	// Unknown is the piece that stands for characters outside the vocabulary;
 	// "" where every character has pieces.
 	Unknown() string
-	// Lengths gives the fewest and the most tokens, limit at most, of which Decode
-	// makes s. It is not ok where no limit tokens or fewer give s.
+	// Lengths returns the fewest and the most tokens that Decode turns into s, of
+	// at most limit tokens. ok is false if no such tokens give s.
 	Lengths(s string, limit int) (least, most int, ok bool)
-	// Longest is the most bytes that one token gives to a text.
+	// Longest is the most bytes that one token adds to a text.
 	Longest() int
 	// Files are the tokenizer's files in a model's directory, by name.
 	Files() map[string][]byte
@@ -52,7 +52,7 @@ type family struct {
 	files []string
 	// parse reads the tokenizer from these files, which read gives by name.
 	parse func(read func(name string) ([]byte, error)) (Tokenizer, error)
-	// fits says why a tokenizer is not that of m, if it is not.
+	// fits returns an error if a tokenizer does not fit m.
 	fits func(m Model, tok Tokenizer) error
 
 	// put stores the tokenizer, and the fields of m that its record does not
@@ -124,7 +124,7 @@ func familyWith(tok Tokenizer) (*family, error) {
 			return f, nil
 		}
 	}
-	return nil, fmt.Errorf("no architecture has a tokenizer of %d such files", len(files))
+	return nil, fmt.Errorf("no architecture has a tokenizer with these %d files", len(files))
 }
 
 // family is the row of m, whose version [Read] or [NewTranslator] has checked.

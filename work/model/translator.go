@@ -111,7 +111,7 @@ func (t *Translator) Prepare(int8 bool) (err error) {
 // after Prepare.
 func (t *Translator) On(dev kernel.Device) { t.prepared = t.Prepared().On(dev) }
 
-// Prepared is the parameters to translate with: those of Prepare and On, or
+// Prepared returns the parameters to translate with: those of Prepare and On, or
 // Params.
 func (t *Translator) Prepared() *tensor.Set {
 	if t.prepared != nil {

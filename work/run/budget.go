@@ -5,7 +5,7 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Estimate is about what a unit of the run costs, in MFLOP, known before the
+// Estimate is the approximate cost of a unit of the run, in MFLOP, known before the
 // unit is computed; see [model.Estimate]. What is paid is the exact cost, which
 // the result has. A unit without inputs stands for a full one of its kind.
 func (p *Plan) Estimate(u unit.Unit) uint64 {

@@ -35,7 +35,7 @@ func deltaSet(d train.Delta) (*tensor.Set, error) {
 }
 
 // DeltaForm is the names, types and shapes of a stored delta, whose codes have the
-// given number of bits, for parameters of params' form. No tensor needs storage.
+// given number of bits, for parameters of params' form. The tensors may have no storage.
 func DeltaForm(params *tensor.Set, bits uint32) (*tensor.Set, error) {
 	return deltaSet(train.DeltaForm(params, bits))
 }

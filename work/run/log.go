@@ -20,7 +20,7 @@ type Round struct {
 	Number  uint32 // from 0
 	Lines   []Line // gradients or local steps, in index order
 	Combine Line
-	// Valid, Translated and Scores are there where the plan validates after the
+	// Valid, Translated and Scores are set only if the plan validates after the
 	// round. They measure the parameters that the round left: their loss on the
 	// validation pairs, and the greedy translations of the validation sources.
 	Valid, Translated []Line
@@ -55,7 +55,7 @@ func (l Line) Of(u unit.Unit, result block.Link, r unit.Result) Line {
 	return l
 }
 
-// All is all lines of the log, in the sequence in which the units were done.
+// All returns all lines of the log, in the sequence in which the units were done.
 func (r Round) All() []Line {
 	return slices.Concat(r.Lines, []Line{r.Combine}, r.Valid, r.Translated, r.Final)
 }
@@ -76,7 +76,7 @@ func mean(lines []Line, sum func(Line) uint32) float64 {
 	return total / float64(Tokens(lines))
 }
 
-// Tokens is the target tokens of the lines together.
+// Tokens is the sum of the target tokens of the lines.
 func Tokens(lines []Line) uint64 {
 	var n uint64
 	for _, l := range lines {

@@ -62,11 +62,11 @@ func isWhole(ctx context.Context, b block.Blocks, l block.Link) (bool, error) {
 	return err == nil, err
 }
 
-// Restore computes sets again that the last round of a history needs and the store
-// no longer has, from the nearest state before them that the store has. It uses the
-// results that the logs name, and has units computed again only where a result is
-// missing. Every set gets the CID that the logs say. Then Restore calls Keep with the
-// log of the last round, head.
+// Restore computes the missing sets again: sets that the last round of a history
+// needs and the store has lost. It starts from the nearest earlier state in the
+// store. It uses the results that the logs name, and has a unit computed again only
+// if its result is missing. Every set gets the CID that the logs say. Then Restore
+// calls Keep with the log of the last round, head.
 func (t *Training) Restore(ctx context.Context, head block.Link, history []Round, missing []block.Link) error {
 	last := history[len(history)-1]
 	t.head, t.last = last, last // what the last round needs is not deleted

@@ -26,11 +26,11 @@ func (p Phase) Lines(r Round) []Line {
 	return [][]Line{r.Lines, {r.Combine}, r.Valid, r.Translated, r.Final}[p]
 }
 
-// Do has the units of a phase done. It gives, for each unit in sequence, its line
+// Do has the units of a phase computed. It returns, for each unit in sequence, its line
 // of the log and its outputs.
 type Do func(ctx context.Context, p Phase, units []unit.Unit) ([]Line, [][]block.Link, error)
 
-// Beginning is what a round begins with: zero Validations and Previous are those
+// Beginning is the state before a round: zero Validations and Previous are those
 // of round 0.
 type Beginning struct {
 	State

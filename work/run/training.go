@@ -33,11 +33,11 @@ type Training struct {
 	// Done is called with each round when the round's log is stored. An error of
 	// Done ends the run.
 	Done func(Round, block.Link) error
-	// Keep makes blocks durable, and then notes the log of a round as the head of
-	// the run, durably: blocks are what the run needs to go on after that round,
-	// and those logs that no earlier head led to. What the head before needed is
-	// deleted after Keep. An error of Keep ends the run. Keep is nil where nothing
-	// outlives the process.
+	// Keep makes blocks durable, and then records the log of a round as the head of
+	// the run, durably. The blocks are those that the run needs to continue after
+	// that round, and the logs since the last head. After Keep, blocks that only the
+	// last head needed are deleted. An error of Keep ends the run. Keep is nil for a
+	// run that need not survive the process.
 	Keep func(ctx context.Context, head block.Link, blocks []cid.Cid) error
 	// Due reports whether the round is to become the head, which takes time; nil
 	// makes every round the head. A round after which a checkpoint stays, the last
@@ -52,10 +52,10 @@ type Training struct {
 
 // Run trains from the round after head, or from the beginning when head is zero,
 // to the end of the plan. It returns the log of the last round. A run may be
-// stopped at any moment: run again from the last head that Keep was called with,
-// it ends with the same parameters. Where it cannot go on with a unit's result, the
-// error is a [unit.OutputError] that names the unit: with that unit done again, run
-// again.
+// stopped at any moment: call Run again with the last head that Keep received, and
+// the run ends with the same parameters. If a unit's result stops the run, the error
+// is a [unit.OutputError] that names the unit: have that unit computed again, and
+// call Run again.
 func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 	from, err := t.Plan.Begin(ctx, t.Store)
 	if err != nil {

@@ -2,7 +2,7 @@ package unit
 
 import "fmt"
 
-// InputError says which input of a unit a worker could not use. Whoever gave that
+// InputError says which input of a unit a worker could not use. The source of that
 // input is asked again.
 type InputError struct {
 	Input int
@@ -14,15 +14,15 @@ func (e *InputError) Error() string { return fmt.Sprintf("input %d: %v", e.Input
 // Unwrap gives the detail.
 func (e *InputError) Unwrap() error { return e.Err }
 
-// OutputError says whose result the work cannot go on with: a later unit failed on
-// an output of it, or the result has a defect. The unit is done again, by someone
-// else.
+// OutputError names a unit whose result stops the run or job: a later unit failed
+// on one of its outputs, or the result has a defect. Another miner then computes
+// the unit again.
 type OutputError struct {
 	Unit   Unit
 	Output int // which of its outputs; -1 for the result itself
-	// Proven is set where no honest result is like that. Else the result may be
-	// right: its blocks are gone, or its numbers are the largest of those that
-	// overflowed together.
+	// Proven is set if no honest miner can give such a result. Otherwise the result
+	// may be right: for example its blocks are gone, or its numbers were the largest
+	// in a sum that overflowed.
 	Proven bool
 	Err    error
 }

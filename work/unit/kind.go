@@ -26,28 +26,28 @@ const (
 	Average
 )
 
-// maxMany bounds what a unit from outside may have many of: batches, sets, and
-// the units that one combine reads.
+// maxMany is the most batches, sets of parameters, or units to combine that a unit
+// may have.
 const maxMany = 4096
 
-// kinds is the table of kinds: what every unit of a kind has in common. Package
-// work has a table with a row for each of these kinds too, with the function that
-// computes a unit, and package work/check one with the function that finds what to
-// expect of its result. A new kind is a row in each of them.
+// kinds is the table of kinds: the properties that all units of a kind share. Package
+// work has a table of the same kinds, with the function that computes a unit. Package
+// work/check has one with the function that finds the expected form of a result. A
+// new kind needs a row in each table.
 var kinds = [...]struct {
 	kind        Kind
 	name        string // in reports and logs
 	least, most int    // inputs
 	outputs     int    // of a result without a defect
 	batches     int    // inputs before the batches, where the unit has batches
-	flop        uint64 // about, for each parameter and token
+	flop        uint64 // approximate cost for each parameter and token
 	decodes     bool   // it has a Decoding
 }{
 	// A token costs two operations for each parameter forward, and four backward.
 	{kind: Gradient, name: "gradient", least: 2, most: 1 + maxMany, outputs: 1, batches: 1, flop: 6},
 	{kind: Combine, name: "combine", least: 4, most: 3 + 2*maxMany, outputs: 4, flop: 1},
 	{kind: Evaluate, name: "evaluate", least: 2, most: 2, flop: 2},
-	// About as many tokens are written as read.
+	// The output has about as many tokens as the input.
 	{kind: Translate, name: "translate", least: 2, most: 2, outputs: 1, flop: 4, decodes: true},
 	{kind: LocalSteps, name: "steps", least: 3, most: 2 + maxMany, outputs: 2, batches: 2, flop: 6},
 	{kind: Average, name: "average", least: 1, most: maxMany, outputs: 1, flop: 1},
@@ -76,11 +76,11 @@ func (k Kind) String() string {
 // Outputs is how many outputs a result of kind k has when it has no defect.
 func (k Kind) Outputs() int { return kinds[k-1].outputs }
 
-// FLOP is about what a unit of kind k costs for each parameter of the model and
+// FLOP is the approximate cost of a unit of kind k for each parameter of the model and
 // each token, in FLOP. It is for estimates: what is paid is Result.Cost.
 func (k Kind) FLOP() uint64 { return kinds[k-1].flop }
 
-// Batches are the inputs of u that are batches: none, unless it is a [Gradient]
+// Batches is the number of inputs of u that are batches: 0, unless it is a [Gradient]
 // or [LocalSteps] unit.
 func (u Unit) Batches() int {
 	row := kinds[u.Kind-1]

@@ -79,11 +79,11 @@ func Fits(u Unit, r Result) error {
 	return nil
 }
 
-// ErrDefect is wrapped where a result has a defect. Every machine would find
-// the defect again, so the run or job cannot go on as configured.
+// ErrDefect is wrapped by the error of a result that has a defect. Every machine
+// would find the same defect, so the run or job cannot continue as configured.
 var ErrDefect = errors.New("the result holds a NaN or an infinity")
 
-// Err is nil for a result of a run's unit u without a defect, and else an
+// Err is nil for a result without a defect. For a defect it is an
 // [ErrDefect] that says where in the run, and where in the unit, the defect arose.
 func (r Result) Err(u Unit) error {
 	if r.Defect == 0 {

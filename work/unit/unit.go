@@ -19,17 +19,16 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// Unit is what is leased to a miner: a pure function of content-addressed
+// Unit is a piece of work that is leased to a miner: a pure function of content-addressed
 // inputs. Its CID is its name. It names no miner, no publisher and no time.
 type Unit struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
 	Kind    Kind
-	// Work is what the unit belongs to: the record of a training run, or the
-	// [Job] of a customer.
+	// Work is the record of the training run, or the [Job] of the customer, that the
+	// unit belongs to.
 	Work block.Link
-	// Round and Index tell the units of a run apart. In a document Index counts
-	// its units.
+	// Round and Index identify a unit of a run. In a document Index counts the units.
 	Round, Index uint32
 	// Inputs are those that Kind says, in that order.
 	Inputs []block.Link
@@ -83,7 +82,7 @@ func (u Unit) Validate() error {
 }
 
 // CheckVersion refuses a record whose version is not 1, the only one there is.
-// What names the record in the error.
+// what is the name of the record in the error.
 func CheckVersion(what string, version uint16) error {
 	if version != 1 {
 		return fmt.Errorf("%s: version %d, this program knows version 1", what, version)
