@@ -192,8 +192,8 @@ func (b *gemmBench) run(ctx context.Context, cases []gemmCase) (*gemmReport, err
 	return r, nil
 }
 
-// measure takes a case's speeds, in rounds so that what else the machine does
-// disturbs ours and the peer's alike, and returns the peak in GFLOP/s, 0 where it is not measured.
+// measure takes the speeds of a case. It alternates between this program and the peer, so that other load on
+// the machine slows both alike. It returns the peak in GFLOP/s, or 0 if the peak is not measured.
 func (b *gemmBench) measure(c *gemmCase) (peak float64, err error) {
 	call := gemmCall(b.dev, c)
 	b.dev.Do(&call)

@@ -74,7 +74,7 @@ func (o *trainBenchOptions) bench(ctx context.Context, a *app, c *deviceFlags) e
 			return err
 		}
 	}
-	// Everything that can be wrong with the flags is told before any measurement.
+	// Mistakes in the flags are reported before any measurement.
 	b := trainBench{steps: o.steps}
 	if err := b.configure(o); err != nil {
 		return err

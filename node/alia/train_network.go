@@ -62,7 +62,7 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 	if err != nil {
 		return err
 	}
-	// The model is saved. What fails from here on is told and costs nothing.
+	// The model is saved. A failure from here on is reported and loses nothing.
 	if err := run.Pin(ctx, out); err != nil {
 		a.log.Warn("model not announced", "err", err) // it can be fetched from here all the same
 	}
