@@ -20,8 +20,8 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Coordinator brings a training run to its end: with a [Publisher] as its
-// crew over a network, or with a worker of its own, alone.
+// Coordinator computes a training run to its end. Its crew is a [Publisher] in a
+// network, or a worker in this process.
 type Coordinator struct {
 	// Dir keeps what must survive a crash: the run's head and its journal.
 	Dir   string

@@ -116,7 +116,7 @@ func (c *counter) watch() {
 	}
 	if now.Sub(c.alone) >= aloneAfter {
 		c.alone = now
-		c.report(Waiting{Units: len(c.units), Why: because(protocol.NoMiner, "")})
+		c.report(Waiting{Units: len(c.units), Why: newWhy(protocol.NoMiner, "")})
 	}
 }
 

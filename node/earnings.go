@@ -11,7 +11,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// Earnings tells a miner what the ledger paid for the units that it did. A
+// Earnings reports to a miner the ledger's payments for its units. A
 // publisher's acceptance is only a promise: the pay comes when a relay has
 // carried the acceptance to the ledger, seconds or hours later.
 type Earnings struct {
@@ -27,7 +27,7 @@ type Earnings struct {
 	paid uint64 // amount; Run alone uses it
 }
 
-// Settlements is what Earnings needs of the ledger.
+// Settlements is the part of the ledger that Earnings uses.
 type Settlements interface {
 	// Settled returns the settlements of those units that have one.
 	Settled(ctx context.Context, units []block.Link) (map[block.Link]ledger.Settlement, error)

@@ -91,7 +91,7 @@ func (m *Miner) seek(ctx context.Context) error {
 	for {
 		open := m.Peer.Offers.Open(time.Now())
 		if len(open) == 0 && !waiting {
-			m.idles(block.Link{}, because(protocol.NoOffer, "waiting for one"))
+			m.idles(block.Link{}, newWhy(protocol.NoOffer, "waiting for one"))
 		}
 		waiting = len(open) == 0
 		for _, o := range open {
@@ -140,7 +140,7 @@ func (m *Miner) serve(ctx context.Context, o Offer) {
 	switch code {
 	case protocol.WorkEnded:
 		m.Peer.Offers.End(o.Work)
-		m.idles(o.Work, because(code, ""))
+		m.idles(o.Work, newWhy(code, ""))
 		return
 	case protocol.Unspecified, protocol.TimedOut: // a publisher that restarts needs a moment
 		pause = bidAfterLoss

@@ -24,9 +24,9 @@ type minerSession struct {
 	offer  Offer
 	stream *mesh.Session
 
-	mu     sync.Mutex // guards the fields below
-	leases map[block.Link]*lease
-	told   time.Time // when progress was sent last
+	mu       sync.Mutex // guards the fields below
+	leases   map[block.Link]*lease
+	reported time.Time // when progress was sent last
 }
 
 // lease is a unit leased to this miner, until the publisher's answer to its
@@ -94,7 +94,7 @@ func (s *minerSession) message(ctx context.Context, typ protocol.RecordType, bod
 			l.end(errCancelled)
 			m.Peer.Log.Debug("lease cancelled", "unit", l.unit.ID(), "reason", c.Code)
 			if c.Code == protocol.LeaseExpired { // the user's machine was too slow; other reasons are nobody's fault
-				m.Report(Refused{Unit: l.unit.ID().String(), Why: because(c.Code, c.Detail)})
+				m.Report(Refused{Unit: l.unit.ID().String(), Why: newWhy(c.Code, c.Detail)})
 			}
 		}
 	case protocol.TypeAccept:
@@ -115,7 +115,7 @@ func (s *minerSession) message(ctx context.Context, typ protocol.RecordType, bod
 		if !r.Ticket.Defined() { // the bid is refused
 			return protocol.Refuse(r.Code, "%s", r.Detail)
 		}
-		why := because(r.Code, r.Detail)
+		why := newWhy(r.Code, r.Detail)
 		if l := s.remove(func(l *lease) bool { return l.id == r.Ticket }); l != nil {
 			m.Report(Refused{Unit: l.ticket.Unit.String(), Why: why})
 		}
@@ -127,7 +127,7 @@ func (s *minerSession) message(ctx context.Context, typ protocol.RecordType, bod
 		if i.Code == protocol.WorkEnded {
 			return protocol.Refuse(protocol.WorkEnded, "%s", s.offer.Work)
 		}
-		m.idles(s.offer.Work, because(i.Code, ""))
+		m.idles(s.offer.Work, newWhy(i.Code, ""))
 	default:
 		return protocol.Refuse(protocol.Malformed, "a publisher does not send a %s", typ)
 	}
@@ -221,7 +221,7 @@ func (s *minerSession) do(ctx context.Context, w *work.Worker, l *lease) error {
 func (s *minerSession) expired(l *lease, now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return now.Sub(l.taken) >= time.Duration(l.ticket.LeaseSeconds)*time.Second && !s.told.After(l.taken)
+	return now.Sub(l.taken) >= time.Duration(l.ticket.LeaseSeconds)*time.Second && !s.reported.After(l.taken)
 }
 
 // attest computes a unit and returns the signed attestation of its result.
@@ -262,7 +262,7 @@ func (s *minerSession) giveUp(l *lease, why error) {
 		code = protocol.UnitFailed
 	}
 	s.remove(func(o *lease) bool { return o == l })
-	s.miner.Report(Refused{Unit: l.ticket.Unit.String(), Why: because(code, text)})
+	s.miner.Report(Refused{Unit: l.ticket.Unit.String(), Why: newWhy(code, text)})
 	c := &protocol.Cancel{Version: protocol.Version, Ticket: l.id, Code: code, Detail: text[:min(len(text), maxDetail)]}
 	if err := s.say(c); err != nil {
 		s.miner.Peer.Log.Debug("cancel not sent", "err", err)
@@ -272,7 +272,7 @@ func (s *minerSession) giveUp(l *lease, why error) {
 // progress tells the publisher, and the user, how far a unit is.
 func (s *minerSession) progress(l *lease, ppm uint32) {
 	s.mu.Lock()
-	s.told = s.miner.now()
+	s.reported = s.miner.now()
 	s.mu.Unlock()
 	s.miner.Report(UnitProgress{Unit: l.ticket.Unit.String(), Task: l.unit.Kind.String(), Done: float64(ppm) / 1e6})
 	if err := s.say(&protocol.Progress{Version: protocol.Version, Ticket: l.id, DonePPM: ppm}); err != nil {

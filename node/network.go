@@ -40,7 +40,7 @@ type Network struct {
 	// Genesis is the bytes of the ledger's first document; their SHA-256
 	// names the network.
 	Genesis []byte `json:"genesis"`
-	// Bootstrap are multiaddresses, with peer ids, of nodes to meet first.
+	// Bootstrap are multiaddresses, with peer ids, of the first nodes to connect to.
 	Bootstrap []string `json:"bootstrap"`
 	// Ledger are addresses of ledger nodes' RPC, such as tcp://127.0.0.1:26657.
 	Ledger []string `json:"ledger"`

@@ -25,8 +25,8 @@ type Why struct {
 	Text string `json:"text,omitempty"`
 }
 
-// because is a reason of the protocol with a detail, which may be empty.
-func because(r protocol.Reason, detail string) Why {
+// newWhy returns the Why of a reason of the protocol. detail may be empty.
+func newWhy(r protocol.Reason, detail string) Why {
 	w := Why{Code: r.String(), Text: r.Text()}
 	if detail != "" {
 		w.Text += ": " + detail
@@ -40,7 +40,7 @@ type Ready struct {
 	Text  string           `json:"text,omitempty"` // the address
 }
 
-// Decided says which value the program chose for an option left to it.
+// Decided says which value the program chose for an option set to auto.
 type Decided struct {
 	Text string `json:"text,omitempty"`
 }

@@ -32,7 +32,7 @@ type Offer struct {
 	Text      string // what is to be done, for people
 	Encoded   protocol.EncodedOffer
 	id        block.Link // of Encoded.Body
-	heard     time.Time
+	lastSeen  time.Time
 }
 
 // offerOf returns the offer in a record whose canonical bytes are body.
@@ -111,7 +111,7 @@ func (o *Offers) Add(now time.Time, of Offer) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	old, ok := o.board[of.Work]
-	open := ok && now.Sub(old.heard) < offerLife
+	open := ok && now.Sub(old.lastSeen) < offerLife
 	_, ended := o.ended[of.Work]
 	switch {
 	case ended:
@@ -123,7 +123,7 @@ func (o *Offers) Add(now time.Time, of Offer) error {
 	case old.id == of.id:
 		return nil // only a repetition, which has a higher number, keeps an offer open
 	}
-	of.heard = now
+	of.lastSeen = now
 	delete(o.ids, old.id)
 	o.ids[of.id] = struct{}{}
 	o.board[of.Work] = of
@@ -156,7 +156,7 @@ func (o *Offers) Open(now time.Time) []Offer {
 	defer o.mu.Unlock()
 	var out []Offer
 	for work, of := range o.board {
-		switch age := now.Sub(of.heard); {
+		switch age := now.Sub(of.lastSeen); {
 		case age >= forgetAfter:
 			o.remove(work)
 		case age < offerLife:

@@ -18,7 +18,7 @@ import (
 	"github.com/alia-network/alia/protocol/mesh"
 )
 
-// Peer is what every role of a process stands on: an identity in a network, a
+// Peer has the parts that every role of a process needs: an identity in a network, a
 // block store, a mesh, the board of open offers, and a ledger client.
 type Peer struct {
 	Net protocol.Net
@@ -33,7 +33,7 @@ type Peer struct {
 	Log     *slog.Logger
 }
 
-// PeerConfig says where a peer lives.
+// PeerConfig has the home, the network and the addresses of a peer.
 type PeerConfig struct {
 	Home    home.Dir
 	Network Network

@@ -25,8 +25,8 @@ type PublisherConfig struct {
 	Offer func(seq uint64, addrs []string) protocol.Signed
 	// Estimate is the approximate cost of a unit in MFLOP, for scheduling.
 	Estimate func(unit.Unit) uint64
-	// Confirm computes a unit in this process whose result is said to be not
-	// finite; nil if this process has no worker: then no such result is believed.
+	// Confirm computes a unit in this process if its miner reports that the result is not
+	// finite. It is nil if this process has no worker; then no such result is accepted.
 	Confirm unit.Crew
 	Report  Reporter
 }

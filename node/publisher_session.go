@@ -131,11 +131,11 @@ func gone(err error) Why {
 	code := protocol.ReasonOf(err)
 	switch {
 	case err == io.EOF:
-		return because(protocol.PeerGone, "the other side closed the session")
+		return newWhy(protocol.PeerGone, "the peer closed the session")
 	case code == protocol.Unspecified:
 		code = protocol.PeerGone
 	}
-	return because(code, err.Error())
+	return newWhy(code, err.Error())
 }
 
 // drop takes a miner and its leases from the book. The caller holds mu.
@@ -153,7 +153,7 @@ func (c *counter) refuse(ctx context.Context, s *mesh.Session, ticket block.Link
 		c.peer.Log.Debug("session ended", "miner", s.Peer, "err", err)
 		return
 	}
-	c.report(Refused{Miner: s.Peer, Why: because(code, text)})
+	c.report(Refused{Miner: s.Peer, Why: newWhy(code, text)})
 	var r protocol.Record = &protocol.Reject{Version: protocol.Version, Ticket: ticket, Code: code, Detail: text[:min(len(text), maxDetail)]}
 	if code == protocol.WorkEnded {
 		r = &protocol.Idle{Version: protocol.Version, Code: code}
@@ -195,7 +195,7 @@ func (c *counter) listen(ctx context.Context, b *bidder) error {
 			if err := protocol.Parse(body, c.peer.Net, &cancel); err != nil {
 				return err
 			}
-			c.failed(s.Peer, cancel.Ticket, because(cancel.Code, cancel.Detail))
+			c.failed(s.Peer, cancel.Ticket, newWhy(cancel.Code, cancel.Detail))
 		default:
 			return protocol.Refuse(protocol.Malformed, "a miner does not send a %s", t)
 		}

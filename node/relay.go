@@ -15,7 +15,7 @@ import (
 	"github.com/alia-network/alia/work/run"
 )
 
-// Ledger is what a relay needs of the ledger.
+// Ledger is the part of the ledger that a relay uses.
 type Ledger interface {
 	Run(ctx context.Context, run block.Link) (ledger.RunState, bool, error)
 	Settled(ctx context.Context, units []block.Link) (map[block.Link]ledger.Settlement, error)
@@ -43,7 +43,7 @@ type Relay struct {
 	Report Reporter
 	Log    *slog.Logger
 
-	told protocol.Reason // why it waits, as last reported; Carry and Drain do not run together
+	reported protocol.Reason // why it waits, as last reported; Carry and Drain do not run together
 
 	mu     sync.Mutex          // guards the rest
 	rounds []ledger.RoundRoots // in order, from round first
@@ -71,7 +71,7 @@ func (r *Relay) Committed(round run.Round, log block.Link) {
 	}
 }
 
-// Carry carries until ctx ends.
+// Carry sends accepted work to the ledger until ctx ends.
 func (r *Relay) Carry(ctx context.Context) error {
 	for {
 		err := r.step(ctx)
@@ -90,12 +90,12 @@ func (r *Relay) Carry(ctx context.Context) error {
 // tell reports why the relay waits, once for each change of the reason.
 func (r *Relay) tell(err error) {
 	code, detail := reasonOf(err)
-	if code != r.told && code != protocol.Unspecified {
-		r.Report(Waiting{Why: because(code, detail)})
+	if code != r.reported && code != protocol.Unspecified {
+		r.Report(Waiting{Why: newWhy(code, detail)})
 	} else if err != nil && code == protocol.Unspecified {
 		r.Log.Warn("relay", "err", err)
 	}
-	r.told = code
+	r.reported = code
 }
 
 // reasonOf says why the relay waits, if it is for something that passes.
@@ -134,8 +134,8 @@ func final(err error) bool {
 // errNotApproved is returned while a run may not mint.
 var errNotApproved = errors.New("nothing is minted for the run until the validators approve it")
 
-// Drain carries until nothing is left to carry, the ledger refuses for good
-// what is left, or ctx ends.
+// Drain sends accepted work to the ledger until all of it is settled, the ledger
+// refuses the rest for good, or ctx ends.
 func (r *Relay) Drain(ctx context.Context) error {
 	for {
 		err := r.step(ctx)

@@ -19,7 +19,7 @@ import (
 // ManifestFile binds a model's directory to the run that made it.
 const ManifestFile = "manifest.json"
 
-// Manifest is what manifest.json says: the model's CID and where it comes from.
+// Manifest is the content of manifest.json: the model's CID and its origin.
 type Manifest struct {
 	Model     string      `json:"model"`
 	Run       string      `json:"run"`
@@ -110,8 +110,8 @@ func OpenModel(dir string) (*model.Translator, error) {
 // maxPart bounds the files of a model that are not its parameters.
 const maxPart = 64 << 20
 
-// ReadPart reads a file of a model, or maps one that is too large for that:
-// then nobody may write to the bytes.
+// ReadPart reads a file of a model. It maps a file that is too large to read; the
+// caller must not write to mapped bytes.
 func ReadPart(path string, mapped bool) ([]byte, error) {
 	info, err := os.Stat(path) // before it is opened, which may take for ever
 	switch {

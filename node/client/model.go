@@ -27,7 +27,7 @@ var errNobody = errors.New("no peer that was found has the model: ask a miner to
 // peer that has just joined knows nobody, so findModel looks again for a while.
 func (c *Client) findModel(ctx context.Context, d Document) (*model.Head, error) {
 	blocks := &modelBlocks{peer: c.Peer, holders: d.Holders, root: d.Model.Cid}
-	told := false
+	reported := false
 	for began := time.Now(); ; {
 		m, err := model.ReadHead(ctx, blocks, d.Model)
 		if !errors.Is(err, block.ErrNotFound) {
@@ -37,11 +37,11 @@ func (c *Client) findModel(ctx context.Context, d Document) (*model.Head, error)
 			c.Peer.Log.Debug("model not found", "model", d.Model, "err", err)
 			return nil, fmt.Errorf("model %s: %w", d.Model, errNobody)
 		}
-		if !told {
+		if !reported {
 			c.report(node.Waiting{Why: node.Why{
 				Code: protocol.InputUnavailable.String(), Text: fmt.Sprintf("no peer that was found has model %s yet", d.Model),
 			}})
-			told = true
+			reported = true
 		}
 		select {
 		case <-ctx.Done():

@@ -204,8 +204,9 @@ func (x *index) drop(before uint32) {
 	}
 }
 
-// needed returns the entries that are not final, or became final above a height, by
-// the segment of their first record, and the bytes of their records together.
+// needed returns the entries that are not final or became final above a height, and
+// the sum of their records' bytes. The entries are grouped by the segment of their
+// first record.
 func (x *index) needed(past uint64) (by map[uint32][]*item, bytes int64) {
 	by = map[uint32][]*item{}
 	for s := range x.lists {

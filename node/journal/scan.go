@@ -304,8 +304,9 @@ func (s *segment) readRecord(f io.ReaderAt, at ref) (frame, []byte, error) {
 	return head, buf[frameSize:][:head.length], nil
 }
 
-// indexRecord checks a record as far as the index reads it, and gives its key and
-// the height that it has, or of a kindFirst the number of the oldest segment.
+// indexRecord checks the part of a record that the index reads. It returns the
+// record's key and height. For a kindFirst it returns the number of the oldest
+// segment instead.
 func indexRecord(f frame, body []byte) (key keyBytes, height uint64, oldest uint32, err error) {
 	if f.kind == 0 || f.kind >= kindsEnd || f.version != recordVersion {
 		return key, 0, 0, fmt.Errorf("type %d with version %d is unknown: use a newer version of the program", f.kind, f.version)

@@ -2,9 +2,9 @@ package swarm
 
 import "syscall"
 
-// attributes put a child into a process group of its own, so that a terminal's
-// interrupt reaches the supervisor alone, and have it killed when the
-// supervisor dies, however that dies.
+// attributes gives a child its own process group, so that an interrupt from the
+// terminal reaches only the supervisor. The kernel kills the child when the
+// supervisor ends, even by SIGKILL.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

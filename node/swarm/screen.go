@@ -14,9 +14,9 @@ type Screen struct {
 	size   func() (columns, rows int) // nil where there is no terminal
 	colour bool
 
-	drawn  int           // lines of the last display
-	told   int           // notes printed
-	spoken time.Duration // time of the last status line
+	drawn   int           // lines of the last display
+	printed int           // notes printed
+	spoken  time.Duration // time of the last status line
 }
 
 // NewScreen returns a screen on out. size returns a terminal's columns and rows; it
@@ -42,11 +42,11 @@ func (s *Screen) show(v *view, elapsed time.Duration) {
 
 // print prints the new notes, and a status line from time to time.
 func (s *Screen) print(v *view, elapsed time.Duration) {
-	fresh := min(v.noted-s.told, len(v.notes))
+	fresh := min(v.noted-s.printed, len(v.notes))
 	for _, n := range v.notes[len(v.notes)-fresh:] {
 		fmt.Fprintf(s.out, "%s | %s\n", clock(n.at), n.text)
 	}
-	s.told = v.noted
+	s.printed = v.noted
 	if elapsed-s.spoken >= statusEvery {
 		s.spoken = elapsed
 		fmt.Fprintln(s.out, status(v, elapsed))
