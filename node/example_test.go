@@ -12,6 +12,9 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/testnet"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
 )
 
@@ -47,4 +50,44 @@ func ExampleOpenPeer() {
 	}
 	fmt.Printf("a model from %s to %s, %d layers\n", m.Source, m.Target, m.Encoder+m.Decoder)
 	// Output: a model from en to de, 2 layers
+}
+
+// A miner joins a network and says why it has no unit: nobody offers work.
+func ExampleMiner() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	dir, err := os.MkdirTemp("", "network")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	network, err := testnet.Start(ctx, dir)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer network.Close()
+
+	peer, err := network.Peer(ctx, "miner")
+	if err != nil {
+		log.Fatal(err)
+	}
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	miner := &node.Miner{
+		Peer: peer, Workers: []*work.Worker{work.NewWorker(dev)},
+		Capability: protocol.Capability{Kernel: dev.Name(), Threads: 1, MFLOPS: 1000},
+		Report: func(n node.Notice) {
+			fmt.Println(n)
+			cancel()
+		},
+	}
+	err = node.Together(ctx, miner.Run, func(ctx context.Context) error {
+		return peer.Listen(ctx, [][2]string{{"en", "de"}})
+	})
+	fmt.Println(err)
+	// Output:
+	// idle: no offer is open: waiting for one
+	// <nil>
 }

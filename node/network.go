@@ -1,18 +1,3 @@
-// Package node is a running peer and its roles: miner, coordinator, relay.
-//
-// A role is a struct wired by hand with its dependencies (a mesh, a block store,
-// a worker, a ledger) and a Run(ctx) that owns its goroutines.
-//
-//   - A [Publisher] leases units to miners. It is the crew of a training run.
-//   - A [Coordinator] is a training run with a publisher and a [Relay].
-//   - A [Miner] computes the units that publishers offer.
-//   - A [Relay] sends signed attestations from a journal to the ledger, at least
-//     once each, and marks the units that the ledger has settled.
-//
-// A miner, for example:
-//
-//	m := &node.Miner{Mesh: mesh, Blocks: store, Workers: []*work.Worker{work.NewWorker(dev)}, ...}
-//	err := m.Run(ctx)
 package node
 
 import (
@@ -33,16 +18,16 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// Network is what a node must know to join a network: a JSON file handed
-// from one person to another.
+// Network is the content of a network file, a JSON file with everything that a
+// node needs to join a network.
 type Network struct {
 	Name string `json:"name"`
-	// Genesis is the bytes of the ledger's first document; their SHA-256
-	// names the network.
+	// Genesis is the bytes of the ledger's genesis document. Their SHA-256 names
+	// the network.
 	Genesis []byte `json:"genesis"`
 	// Bootstrap are multiaddresses, with peer ids, of the first nodes to connect to.
 	Bootstrap []string `json:"bootstrap"`
-	// Ledger are addresses of ledger nodes' RPC, such as tcp://127.0.0.1:26657.
+	// Ledger are the RPC addresses of ledger nodes, such as http://198.51.100.7:26657.
 	Ledger []string `json:"ledger"`
 }
 
