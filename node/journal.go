@@ -15,22 +15,22 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Journal is the write-ahead log of accepted work: for each unit the miner's
-// attestation and the publisher's acceptance, and later that the ledger has
-// settled it. A publisher reads from it, after a crash, which units need no
-// second doing; the relay, what it still has to carry to the ledger.
+// Journal is the write-ahead log of accepted units. It has the miner's attestation
+// and the publisher's acceptance of each unit, and later that the ledger has
+// settled it. After a crash a publisher reads from the journal which units are
+// done, and a relay which units are not settled.
 //
-// On disk: records of length (4 bytes, big endian), CRC-32C (4 bytes), body.
-// A torn record at the end, which only a crash leaves, is cut off.
+// On disk a record is its length (4 bytes, big endian), its CRC-32C (4 bytes) and
+// its body. A torn record at the end, which only a crash leaves, is cut off.
 type Journal struct {
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex // guards the fields below
 	file    *os.File
 	entries map[block.Link]*Accepted
 	order   []block.Link
 	pending int
 }
 
-// Accepted is a line of the journal.
+// Accepted is an entry of the journal.
 type Accepted struct {
 	Attestation protocol.Attestation
 	Accept      protocol.Accept
@@ -52,7 +52,7 @@ const maxLine = 1 << 16
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// OpenJournal opens the journal at path, which it makes if there is none.
+// OpenJournal opens the journal at path, and creates it if there is none.
 func OpenJournal(path string, net protocol.Net) (*Journal, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
