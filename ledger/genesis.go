@@ -33,7 +33,7 @@ func DefaultParams() Params {
 	}
 }
 
-// Check reports what is wrong with the parameters.
+// Check returns an error if the parameters are not valid.
 func (p Params) Check() error {
 	const most = 1 << 40 // keeps rates times four million, and the sum of a height's claims, below 2^64
 	switch {
@@ -82,7 +82,7 @@ func ParseGenesis(data []byte) (Genesis, error) {
 	return g, g.Check()
 }
 
-// Check reports what is wrong with the genesis.
+// Check returns an error if the genesis is not valid.
 func (g Genesis) Check() error {
 	if g.Version != 1 {
 		return fmt.Errorf("genesis: version %d, want 1", g.Version)

@@ -12,7 +12,7 @@ type Totals struct {
 	Height   uint64
 	Supply   Supply
 	Balances uint64 // amount, the sum of all accounts
-	Escrows  uint64 // amount, the sum of what is left in all escrows
+	Escrows  uint64 // amount, the sum of all open escrows
 	Accounts int
 	Units    int // units of work that were settled
 }
@@ -140,7 +140,7 @@ func (w *weight) add(v weight) {
 	w.escrow += v.escrow
 }
 
-// weigh decodes a record, checks it alone and returns what it holds.
+// weigh decodes a record, checks it alone and returns its amounts.
 func weigh(key, value []byte) (weight, error) {
 	kind, err := kindOf(key)
 	if err != nil {

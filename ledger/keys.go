@@ -28,7 +28,7 @@ const (
 type recordKind struct {
 	key   string
 	query string // path of a query for such a record, see [QueryKey]; "" for none
-	// weigh decodes a record, checks it alone and returns what it holds.
+	// weigh decodes a record, checks it alone and returns its amounts.
 	weigh func(key, value []byte) (weight, error)
 	// follow, when set, checks a change of the record: old is present, and
 	// value is nil when the record is deleted.

@@ -139,7 +139,7 @@ func (s *State) Settlement(unit block.Link) (Settlement, bool) {
 	return decode[Settlement](s.tree.get(UnitKey(unit)))
 }
 
-// Schedule returns what a height pays. The state has the schedules of about a
+// Schedule returns the rates of pay at a height. The state has the schedules of about a
 // day's heights, the last of them for Height()+1.
 func (s *State) Schedule(height uint64) (Schedule, bool) {
 	return decode[Schedule](s.tree.get(ScheduleKey(height)))

@@ -116,7 +116,7 @@ type Supply struct {
 // Total returns the amount of all tokens that exist.
 func (s Supply) Total() uint64 { return s.Minted - s.Burned }
 
-// Schedule is what a height pays: key s/<height>. The height before writes it.
+// Schedule is the rates of pay at a height: key s/<height>. The height before writes it.
 type Schedule struct {
 	_           struct{} `cbor:",toarray"`
 	Version     uint16

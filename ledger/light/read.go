@@ -137,7 +137,7 @@ func (c *Client) Settled(ctx context.Context, units []block.Link) (map[block.Lin
 	return settled, nil
 }
 
-// Schedule returns what a height pays, and false if its schedule is not published
+// Schedule returns the rates of pay at a height, and false if its schedule is not published
 // yet or no longer kept. Height 0 stands for the newest height.
 func (c *Client) Schedule(ctx context.Context, height uint64) (ledger.Schedule, bool, error) {
 	if height == 0 {
