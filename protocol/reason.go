@@ -128,7 +128,7 @@ func (r Reason) Misbehaviour() bool {
 // Error is an error with a reason that a peer may be told.
 type Error struct {
 	Reason Reason
-	Err    error // what was refused, and how
+	Err    error // the detail: what was refused, and where
 }
 
 // Error returns the reason's code and the detail.

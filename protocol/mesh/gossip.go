@@ -126,7 +126,7 @@ func (m *Mesh) topic(name string) (*pubsub.Topic, error) {
 // Publish sends data, at most [protocol.MaxGossip] bytes, to the subscribers of
 // a topic. Gossip is lossy: nothing may depend on a message arriving. The same
 // bytes on the same topic are one message, and for ten minutes sent only once:
-// what is repeated for the sake of peers that join must differ.
+// a message that is repeated for new peers must therefore differ each time.
 func (m *Mesh) Publish(ctx context.Context, topic string, data []byte) error {
 	if len(data) > protocol.MaxGossip {
 		return protocol.Refuse(protocol.TooLarge, "publish on %s: %d bytes, the limit is %d", topic, len(data), protocol.MaxGossip)

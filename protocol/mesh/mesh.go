@@ -44,7 +44,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// Blocks is what the mesh serves from and fetches into.
+// Blocks is the store that the mesh serves from and fetches into.
 type Blocks interface {
 	block.Blocks
 	Has(c cid.Cid) bool

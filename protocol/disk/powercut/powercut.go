@@ -105,7 +105,7 @@ func (d *Disk) Sync(f *os.File) error {
 	return d.note(f)
 }
 
-// note remembers what a file or a directory holds.
+// note remembers the content of a file or a directory.
 func (d *Disk) note(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil {
