@@ -14,7 +14,7 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Finding is what the recomputation of one unit showed.
+// Finding is the result of recomputing one unit.
 type Finding struct {
 	Kind         unit.Kind
 	Round, Index uint32

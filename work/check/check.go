@@ -34,7 +34,7 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Reason says what is wrong with a result, for programs.
+// Reason names the error in a result, for programs.
 type Reason string
 
 // The reasons, in the order in which they are looked for.
@@ -55,7 +55,7 @@ const (
 	Text        Reason = "text"        // a segment that the model cannot have written
 )
 
-// Error says what is wrong with a result.
+// Error describes an error in a result.
 type Error struct {
 	Reason Reason
 	Output int    // the index of the output; -1 where it is the result itself
@@ -124,14 +124,14 @@ func (r Range) String() string {
 	return fmt.Sprintf("%d to %d", r.Least, r.Most)
 }
 
-// Expectation is what is known of a unit's result before the unit is computed.
+// Expectation is the expected form of a unit's result, known before the unit is computed.
 type Expectation struct {
 	Unit block.Link
 	Kind unit.Kind
 	// Read is the tokens of the batches' targets, or for Translate of the segments,
 	// EOS included.
 	Read uint64
-	// Tokens and Cost, in FLOP, are what the result may say. They are exact but for
+	// Tokens and Cost, in FLOP, are the ranges of these fields in the result. They are exact but for
 	// Translate, where they depend on what is written.
 	Tokens, Cost Range
 	Outputs      []Output
@@ -153,7 +153,7 @@ func (e *Expectation) Bytes() (n uint64) {
 	return n
 }
 
-// Checker finds what is to be expected of units. It keeps what it read of runs, models and
+// Checker finds the expected form of results. It keeps what it read of runs, models and
 // tokenizers, which changes how fast it is and nothing else. It is safe for
 // concurrent use.
 type Checker struct {
@@ -216,7 +216,7 @@ var expect = map[unit.Kind]func(*Checker, context.Context, block.Blocks, unit.Un
 	unit.Translate:  (*Checker).translate,
 }
 
-// Expect finds what is to be expected of a unit's result. It reads from b the
+// Expect finds the expected form of a unit's result. It reads from b the
 // records that the unit names, its batches, its text and its tokenizer, but no
 // parameters. It takes no memory that these do not fill. It fails where a
 // worker could not do the unit either.
@@ -231,7 +231,7 @@ func (c *Checker) Expect(ctx context.Context, b block.Blocks, u unit.Unit) (*Exp
 	return e, nil
 }
 
-// Check holds a result to what was expected: [Expectation.CheckRecord], and
+// Check compares a result with the expectation: [Expectation.CheckRecord], and
 // then its outputs, whose blocks it has fetched as far as they are worth it.
 func (e *Expectation) Check(ctx context.Context, r unit.Result, b Blocks) error {
 	err := e.CheckRecord(r)
@@ -276,7 +276,7 @@ func (e *Expectation) receive(ctx context.Context, l block.Link, b Blocks) (unit
 	return r, nil
 }
 
-// CheckRecord holds the record of a result to what was expected, without its
+// CheckRecord compares the record of a result with the expectation, without its
 // outputs. A well-formed claim that the result is not finite is an error of the
 // reason [Defect] and a [unit.ErrDefect].
 func (e *Expectation) CheckRecord(r unit.Result) error {

@@ -14,7 +14,7 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// Output is what is known of one output: of a set of tensors everything but its
+// Output is the expected form of one output: of a set of tensors everything but its
 // elements.
 type Output struct {
 	Name string // what it is, such as "delta"
@@ -26,7 +26,7 @@ type Output struct {
 	rules []rule // by tensor
 }
 
-// rule says what the elements of a tensor may be. Except for the two rules below,
+// rule says which elements a tensor may have. Except for the two rules below,
 // the numbers are not negative, and a rule is the bits of the largest.
 type rule uint32
 

@@ -26,7 +26,7 @@ import (
 // claimed number of tokens allow. [Expectation.Published] is the function of the
 // texts alone that a later version of the protocol can pay by.
 
-// texts is what is known of a Translate unit.
+// texts is the expected form of a Translate unit's result.
 type texts struct {
 	tokenizer model.Tokenizer
 	meter     *nmt.Meter

@@ -207,7 +207,7 @@ type Call struct {
 // Device computes calls with the reference's bits. One goroutine at a time may use
 // it. A device that has memory of its own is an [Accelerator] too.
 type Device interface {
-	// Name is what the flag --kernels takes: portable, avx2, avx512, neon, cuda:0.
+	// Name is the value of the flag --kernels or --device: portable, avx2, avx512, neon, cuda:0.
 	Name() string
 	// Host reports whether the device is this machine's processor, which computes
 	// in the host's memory. A device that is not is an [Accelerator].

@@ -27,7 +27,7 @@ func need(in []Tensor, want ...operand) error {
 	return nil
 }
 
-// operand is what a rule wants of an input.
+// operand is the type and rank that a rule wants of an input.
 type operand struct {
 	t    DType
 	rank int // number of dimensions; 0 for any

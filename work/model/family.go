@@ -41,7 +41,7 @@ type Engine interface {
 	Decode(params *tensor.Set, sources [][]int32, d unit.Decoding) (targets [][]int32, cost uint64, err error)
 }
 
-// family is what the models of one architecture have in common.
+// family has the functions for the models of one architecture.
 type family struct {
 	version      uint16 // of a model's record
 	architecture string // in config.json

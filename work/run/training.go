@@ -14,7 +14,7 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// BlockStore is what a run needs of a block store. It deletes old states.
+// BlockStore is the part of a block store that a run uses. The run deletes old states.
 type BlockStore interface {
 	block.Blocks
 	Delete(c cid.Cid) error

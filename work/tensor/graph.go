@@ -8,7 +8,7 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// LeafKind says what a leaf holds. It is part of the leaf's hashed name.
+// LeafKind says which data a leaf has. It is part of the leaf's hashed name.
 type LeafKind uint8
 
 const (

@@ -8,7 +8,7 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// ModelState is what a run keeps from one round to the next: the parameters and
+// ModelState is the state that a run keeps between rounds: the parameters and
 // two sets of moments. The moments depend on the units of the next round. For
 // gradients they are Adam's first and second moment, with the parameters' names and
 // shapes. For local steps, M is the outer momentum, and V the second moment that
@@ -26,7 +26,7 @@ func Start(cfg Config, params *tensor.Set) ModelState {
 	return s
 }
 
-// Contribution is what one unit of a round gives: its gradient, or for local steps
+// Contribution is the output of one unit of a round: its gradient, or for local steps
 // the distance that it went from the round's parameters, and its second moment.
 type Contribution struct {
 	Delta

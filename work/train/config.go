@@ -1,5 +1,5 @@
 // Package train is the arithmetic of a training run: which batches the units of a
-// round read, and the model that follows from what the units give.
+// round read, and the model that follows from their results.
 //
 // A run is a function of a corpus and a [Config], whatever the number of machines.
 // The training pairs are cut into batches for each epoch and dealt to the units of
@@ -120,7 +120,7 @@ const (
 // ppm is a number kept in parts per million.
 func ppm(n uint32) float64 { return float64(n) / 1e6 }
 
-// Validate says what is wrong with c, if anything.
+// Validate returns an error if c is not valid.
 func (c Config) Validate() error {
 	// The upper bounds keep a stranger's run from taking all of a machine.
 	switch {

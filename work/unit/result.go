@@ -17,7 +17,7 @@ const (
 	NonFinite Defect = iota + 1
 )
 
-// Result is what a unit gives: PROTOCOL.md, section 8.2. An attestation signs
+// Result is the result of a unit: PROTOCOL.md, section 8.2. An attestation signs
 // its CID.
 type Result struct {
 	_       struct{} `cbor:",toarray"`

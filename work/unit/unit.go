@@ -50,7 +50,7 @@ func Parse(spec []byte) (Unit, error) {
 	return u, u.Validate()
 }
 
-// Validate says what is wrong with u, if anything.
+// Validate returns an error if u is not valid.
 func (u Unit) Validate() error {
 	if err := CheckVersion("unit", u.Version); err != nil {
 		return err
@@ -82,10 +82,10 @@ func (u Unit) Validate() error {
 }
 
 // CheckVersion refuses a record whose version is not 1, the only one there is.
-// what is the name of the record in the error.
-func CheckVersion(what string, version uint16) error {
+// name names the record in the error.
+func CheckVersion(name string, version uint16) error {
 	if version != 1 {
-		return fmt.Errorf("%s: version %d, this program knows version 1", what, version)
+		return fmt.Errorf("%s: version %d, this program knows version 1", name, version)
 	}
 	return nil
 }
