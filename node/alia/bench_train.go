@@ -64,7 +64,7 @@ type trainBenchOptions struct {
 	steps                             int
 }
 
-// bench checks the flags, measures, and prints what it measured.
+// bench checks the flags, measures, and prints the measurement.
 func (o *trainBenchOptions) bench(ctx context.Context, a *app, c *deviceFlags) error {
 	if o.steps < 1 {
 		return usagef("--steps %d: give 1 or more", o.steps)
@@ -147,7 +147,7 @@ type trainBench struct {
 	watched int // steps that profile is of
 }
 
-// configure takes the preset, and what the options say otherwise.
+// configure takes the preset, and replaces the values that the options give.
 func (b *trainBench) configure(o *trainBenchOptions) error {
 	cfg, err := train.Preset(o.preset)
 	if err != nil {

@@ -102,14 +102,14 @@ func memoryUsage(err error) error {
 	return err
 }
 
-// decided says what was decided and why.
+// decided reports a decision and its reason.
 func (a *app) decided(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	a.event(node.Decided{Text: text})
 	a.note("%s", text)
 }
 
-// decisionFile is the file, below dir, of what was decided for this corpus and
+// decisionFile is the file, below dir, of the decisions for this corpus and
 // this configuration.
 func (c *sizing) decisionFile(dir string) string {
 	h := sha256.New()
@@ -118,7 +118,7 @@ func (c *sizing) decisionFile(dir string) string {
 	return filepath.Join(dir, fmt.Sprintf("%x.toml", h.Sum(nil)[:16]))
 }
 
-// recall takes over what was decided before.
+// recall takes over earlier decisions.
 func (c *sizing) recall(a *app, path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return err

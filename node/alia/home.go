@@ -10,7 +10,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// note tells a person what goes on, unless a program listens.
+// note prints a message for people, unless a program reads the output.
 func (a *app) note(format string, args ...any) {
 	if !a.events {
 		fmt.Fprintf(a.stderr, format+"\n", args...)

@@ -12,7 +12,7 @@ import (
 )
 
 // interruption is the error of a command that an interrupt ended before it was
-// done. Its text says what was not done, and how to go on.
+// done. Its text says which work is unfinished, and how to continue.
 type interruption struct{ text string }
 
 func (e interruption) Error() string { return e.text }

@@ -247,7 +247,7 @@ func minerState(running home.Role) string {
 	return fmt.Sprintf("the miner is not running: a %s has this home open", running)
 }
 
-// holdings asks the ledger for its newest header and what it has of an account.
+// holdings asks the ledger for its newest header and the balance of an account.
 func (a *app) holdings(ctx context.Context, account protocol.Account) (head light.ChainHead, record ledger.AccountState, err error) {
 	c, err := a.dialLedger(ctx)
 	if err != nil {

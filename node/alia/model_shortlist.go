@@ -111,7 +111,7 @@ type learned struct {
 	Splits []learnedEffect `json:"splits"`
 }
 
-// learnedEffect is what a shortlist does to a part of the corpus.
+// learnedEffect is the effect of a shortlist on a part of the corpus.
 type learnedEffect struct {
 	Name       string  `json:"name"`
 	Sentences  int     `json:"sentences"`

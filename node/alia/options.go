@@ -324,7 +324,7 @@ func (l *trainFlags) configure(a *app) (cfg train.Config, preset string, undecid
 	return cfg, preset, undecided, nil
 }
 
-// apply sets what the settings say, later ones over earlier ones.
+// apply applies the settings; later ones replace earlier ones.
 func apply(cfg train.Config, all []setting) (train.Config, map[string]bool, error) {
 	opts, undecided := options(&cfg), map[string]bool{}
 	for _, s := range all {

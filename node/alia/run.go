@@ -25,7 +25,7 @@ func newRunCommand(a *app) *cobra.Command {
 	return group(&cobra.Command{Use: "run", Short: "List, show and delete the training runs of a home"}, newRunList(a), newRunShow(a), newRunDelete(a))
 }
 
-// runInfo is what the run commands tell of a run.
+// runInfo is the answer of the run commands about one run.
 type runInfo struct {
 	Run       string `json:"run"`
 	Source    string `json:"source"`

@@ -78,7 +78,7 @@ func onTerminal(w io.Writer) (t *terminal, ok bool) {
 	return t, ok && t.file != nil
 }
 
-// progress is how far a run is: what its status line says.
+// progress is the progress of a run, for its status line.
 type progress struct {
 	began       time.Time // when this process began with the run
 	first       int       // rounds that were done then

@@ -64,7 +64,7 @@ func passes(plan *run.Plan) []float64 {
 	return at
 }
 
-// point is what the curves have of a round.
+// point is a round as a point of the curves.
 func (t *track) point(e node.RoundDone) curves.Point {
 	run := t.plan.Run
 	place := run.Config.Position(e.Round, int(run.Steps)) // of the step after the round

@@ -25,7 +25,7 @@ import (
 // Program is the name of the program, which lies beside alia or in the PATH.
 const Program = "gemm-peer"
 
-// Hello says which library was opened and what it runs on, or why none was.
+// Hello names the library that was opened and its processor, or the reason why none was opened.
 type Hello struct {
 	Error   string  `json:"error,omitempty"`
 	Library string  `json:"library,omitempty"`

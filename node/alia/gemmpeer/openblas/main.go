@@ -164,7 +164,7 @@ func (b *blas) measure(q gemmpeer.Request) (gemmpeer.Reply, error) {
 
 func address[T any](p *T) uintptr { return uintptr(unsafe.Pointer(p)) }
 
-// processorTime is what this process has taken.
+// processorTime is the processor time of this process.
 func processorTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
