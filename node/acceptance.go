@@ -81,7 +81,7 @@ func (a acceptance) confirmed(ctx context.Context, u unit.Unit, claimed block.Li
 	return nil
 }
 
-// refusal is the refusal of a result for what a check found.
+// refusal returns the refusal of a result that failed a check.
 func refusal(err error) error {
 	var bad *check.Error
 	if !errors.As(err, &bad) {
@@ -141,7 +141,7 @@ func (a Accepted) outcome(r unit.Result) unit.Outcome {
 	return unit.Outcome{Link: a.Attestation.Result, Result: r, Miner: a.Attestation.Account, Effort: a.Effort}
 }
 
-// effort is what a unit took from its lease until now, and the bytes it moved.
+// effort is the time from the unit's lease until now, and the bytes that it moved.
 func effort(leased, now time.Time, in, out uint64) unit.Effort {
 	return unit.Effort{
 		Started: uint64(leased.UnixMilli()), Took: uint64(now.Sub(leased).Milliseconds()), BytesIn: in, BytesOut: out,

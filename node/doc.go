@@ -3,16 +3,16 @@
 //
 // [OpenPeer] joins a network. A [Peer] has an account, a block store, a mesh, a
 // board of open offers and a client of the ledger. Each role is a struct that a
-// caller makes from a peer and whatever else the role needs. Its Run owns its
+// caller makes from a peer and the other parts that the role needs. Its Run owns its
 // goroutines and ends with its context.
 //
 // A [Miner] bids on open offers, computes the units leased to it, and signs the
-// results. A [Publisher] is the other side: it offers one work, leases units to
-// miners, and journals the results that it accepts ([Journal]). A [Coordinator]
-// trains a model by the units that a crew does. A [Relay] carries journalled
+// results. A [Publisher] offers one work, leases its units to miners, and writes the
+// results that it accepts to a [Journal]. A [Coordinator]
+// trains a model: a crew computes its units. A [Relay] carries journalled
 // results to the ledger, which pays for them. A [Training] is a coordinator with
-// a publisher as its crew and a relay. Roles tell their user what happens by a
-// [Notice].
+// a publisher as its crew and a relay. Roles report to
+// their user by a [Notice].
 //
 //	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: dir, Network: network, Key: key, Listen: listen})
 //	defer peer.Close()

@@ -64,7 +64,7 @@ func ParseNetwork(data []byte) (Network, error) {
 	return n, n.Check()
 }
 
-// inWords says what is wrong with the JSON of a network file.
+// inWords explains an error in the JSON of a network file.
 func inWords(data []byte, err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
@@ -90,7 +90,7 @@ func inWords(data []byte, err error) error {
 	return err
 }
 
-// Check says what is wrong with n, if anything.
+// Check returns an error if n is not valid.
 func (n Network) Check() error {
 	switch {
 	case len(n.Genesis) == 0:

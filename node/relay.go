@@ -115,7 +115,7 @@ func reasonOf(err error) (code protocol.Reason, detail string) {
 // errRefused is returned when the validators have voted against a run.
 var errRefused = errors.New("the validators have refused the run: nothing is ever minted for it")
 
-// final reports whether the ledger will refuse again what it refused.
+// final reports whether the ledger would refuse the same transaction again.
 func final(err error) bool {
 	if errors.Is(err, errRefused) {
 		return true
@@ -158,7 +158,7 @@ func (r *Relay) Drain(ctx context.Context) error {
 	}
 }
 
-// step brings the ledger one step nearer to what the journal says.
+// step brings the ledger one step nearer to the state of the journal.
 func (r *Relay) step(ctx context.Context) error {
 	if r.Run.Defined() {
 		if err := r.propose(ctx); err != nil {

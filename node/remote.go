@@ -16,7 +16,7 @@ type remote struct {
 	store *block.Store
 	mesh  *mesh.Mesh
 	hints []string
-	root  cid.Cid              // when defined, its providers are asked for what the hints lack
+	root  cid.Cid              // when defined, its providers are asked for the blocks that the hints lack
 	in    uint64               // bytes fetched
 	made  []cid.Cid            // blocks that this unit fetched or put, to be released later
 	fresh map[cid.Cid]struct{} // fetched, and not yet counted
@@ -42,7 +42,7 @@ func (r *remote) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	return data, r.fetch(ctx, leaves...)
 }
 
-// one returns a block without what it links to.
+// one returns a block without the blocks that it links to.
 func (r *remote) one(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if err := r.fetch(ctx, c); err != nil {
 		return nil, err

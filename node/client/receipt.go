@@ -37,7 +37,7 @@ func (c *Client) keepReceipt(j *job, output block.Link, settlement []byte, t *Tr
 	return node.WriteFile(t.ReceiptFile, data)
 }
 
-// Proven is what a receipt shows.
+// Proven is the content of a checked receipt.
 type Proven struct {
 	Receipt *protocol.Receipt
 	// Settled says that the receipt has the ledger's proof for every unit. A

@@ -4,7 +4,7 @@
 //	s := fit.Sizing{Config: cfg, Preset: "tiny", Corpus: data}
 //	why, err := s.ChooseBatch(free)            // sets s.Config.BatchTokens
 //	link, peers := fit.Measure(ctx, peer.Mesh, log)
-//	why, err := s.ChooseLocalSteps(dev, link, peers)  // sets s.Config.LocalSteps and what goes with them
+//	why, err := s.ChooseLocalSteps(dev, link, peers)  // sets s.Config.LocalSteps and the options that depend on it
 package fit
 
 import (

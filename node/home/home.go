@@ -81,7 +81,7 @@ func (d Dir) Models() string { return d.at("models") }
 // Model is the directory of a finished model.
 func (d Dir) Model(model block.Link) string { return filepath.Join(d.Models(), model.String()) }
 
-// Decisions is the directory of what the program chose for runs.
+// Decisions is the directory of the program's choices for runs with an option on auto.
 func (d Dir) Decisions() string { return d.at("decisions") }
 
 // Jobs is the directory of the journals of translation jobs.
@@ -140,7 +140,7 @@ func (d Dir) Store() (*block.Store, error) {
 	return block.Open(d.Blocks())
 }
 
-// Role says what the process that has a home's block store open does there.
+// Role returns the role of the process that has a home's block store open.
 type Role string
 
 // Roles of a process.

@@ -72,7 +72,7 @@ func (e *Entry) add(r Record) {
 	}
 }
 
-// item is an entry in memory: where its records are, not what they hold. The
+// item is an entry in memory: the places of its records, not their content. The
 // items of a state form a list in the order in which they came to the state.
 type item struct {
 	key        keyBytes
@@ -223,7 +223,7 @@ func (x *index) needed(past uint64) (by map[uint32][]*item, bytes int64) {
 	return by, bytes
 }
 
-// fits reports whether a record may follow what an entry holds, and whether it
+// fits reports whether a record may follow the records of an entry, and whether it
 // adds anything. last returns the body of the entry's last record of a kind.
 func fits(s State, known bool, k kind, body []byte, last func(kind) ([]byte, error)) (bool, error) {
 	switch k {

@@ -68,7 +68,7 @@ func newHeader(net protocol.Net, number, before uint32) []byte {
 	return append(h, padding, padding, padding, padding)
 }
 
-// errHeader is wrapped by the errors of a header that is not what was written.
+// errHeader is wrapped by the errors of a damaged header.
 var errHeader = errors.New("the header")
 
 // readHeader checks a header and returns the sum of the segment before and the

@@ -23,7 +23,7 @@ type Key struct {
 // String is the unit and the slot, for people.
 func (k Key) String() string { return fmt.Sprintf("%s slot %d", k.Unit, k.Slot) }
 
-// A Record is what is written about an entry: [Issued], [Accepted], [Voided] or
+// A Record is one line about an entry: [Issued], [Accepted], [Voided] or
 // [Settled] by a publisher, [Task], [Done], [Taken], [Voided] or [Settled] by a
 // miner.
 type Record interface {
@@ -64,7 +64,7 @@ type Accepted struct {
 	// Started is when the unit was leased, in milliseconds since the Unix epoch,
 	// and Took is how long its result took to come, in milliseconds.
 	Started, Took uint64
-	// BytesIn and BytesOut are what the unit moved over the network.
+	// BytesIn and BytesOut are the bytes that the unit moved over the network.
 	BytesIn, BytesOut uint64
 }
 

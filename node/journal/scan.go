@@ -23,7 +23,7 @@ type Damage struct {
 	Missing bool
 }
 
-// Error says what is damaged, where, and what to do.
+// Error names the damage, its place, and the remedy.
 func (d *Damage) Error() string {
 	what := "is damaged in its header: " + d.Why
 	if d.Missing {

@@ -123,7 +123,7 @@ func (j *Journal) drop(n int) error {
 	return j.remove(n)
 }
 
-// remove deletes the files of the n oldest segments and forgets what is in them.
+// remove deletes the files of the n oldest segments and forgets their records.
 func (j *Journal) remove(n int) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()

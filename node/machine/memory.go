@@ -1,4 +1,4 @@
-// Package machine tells what this machine has and what this process has taken:
+// Package machine measures the resources of this machine and their use by this process:
 // memory, disk, processor time, and whether a time service keeps the clock.
 package machine
 
@@ -50,7 +50,7 @@ func linuxMemory(root string) (uint64, error) {
 	return free, nil
 }
 
-// meminfo reads what the kernel says is available, in bytes.
+// meminfo reads the kernel's figure of available memory, in bytes.
 func meminfo(path string) (uint64, error) {
 	f, err := os.Open(path)
 	if err != nil {

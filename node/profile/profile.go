@@ -42,7 +42,7 @@ type site struct {
 	op    string
 }
 
-// usage is what was done at a site.
+// usage is the work done at a site.
 type usage struct {
 	time        time.Duration // of processors, or of the GPU
 	calls       float64       // whole calls; threads do shares
@@ -146,7 +146,7 @@ func (p *Profile) GemmShare() float64 {
 	return gemm / max(all, 1e-9)
 }
 
-// Operation is what one step spends in an operation.
+// Operation is the time and cost of an operation in one step.
 type Operation struct {
 	Name   string  `json:"name"`
 	Calls  float64 `json:"calls"`

@@ -91,7 +91,7 @@ type Serving struct {
 	MFLOPS    uint64   `json:"mflops,omitempty"` // of a miner
 }
 
-// Balance is what the ledger has of an account.
+// Balance is the ledger's record of an account.
 type Balance struct {
 	Account string `json:"account"`
 	Balance uint64 `json:"balance"`
@@ -125,7 +125,7 @@ type Books struct {
 	Pool          uint64 `json:"pool"` // for audits
 }
 
-// Rates is the answer of `alia ledger schedule`: what a height pays.
+// Rates is the answer of `alia ledger schedule`: the rates of pay at a height.
 type Rates struct {
 	Height      uint64 `json:"height"`
 	Training    uint64 `json:"training"`    // in 1e-14 ALIA a GFLOP
@@ -183,7 +183,7 @@ type Member struct {
 	Balance uint64 `json:"balance"`
 }
 
-// SwarmReceipt is where the customer's receipt is, and what it says.
+// SwarmReceipt is the file of the customer's receipt, and its content.
 type SwarmReceipt struct {
 	Path string `json:"path"`
 	Job  string `json:"job"`

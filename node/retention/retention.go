@@ -76,7 +76,7 @@ func Runs(ctx context.Context, dir home.Dir, blocks block.Blocks) ([]HomeRun, er
 	return runs, nil
 }
 
-// read reads what the home has of a run.
+// read reads the home's files of a run.
 func read(ctx context.Context, dir home.Dir, blocks block.Blocks, l block.Link) (HomeRun, error) {
 	r := HomeRun{Link: l}
 	var err error

@@ -52,7 +52,7 @@ type Filter struct {
 	begun     bool              // the line being written is not at its end
 }
 
-// Bounds of what a filter holds in memory.
+// Bounds of the memory of a filter.
 const (
 	MaxBatch = 1 << 10 // sentences
 	maxParts = 1 << 10 // of the input, read and not written
@@ -68,7 +68,7 @@ type Findings struct {
 	First   int `json:"-"`                  // line of the first finding; 0 where there is none
 }
 
-// Warning says what was found. It is empty where nothing was.
+// Warning describes the replacements and cuts. It is empty if there was none.
 func (f Findings) Warning() string {
 	var all []string
 	say := func(what string, n int) {

@@ -41,7 +41,7 @@ type process struct {
 	restart  time.Time // when to start it again; zero when that is not planned
 }
 
-// children starts processes and passes on what they print. The processes end with
+// children starts processes and passes on their output. The processes end with
 // this one, however this one ends.
 type children struct {
 	program  string

@@ -103,7 +103,7 @@ func (s *swarm) finish(sale saleResult) error {
 	r.Units = len(s.units) + sale.translation.Units
 	r.Translation = sale.translation.Translation
 	r.Receipt = report.SwarmReceipt{Path: sale.translation.Receipt, Job: sale.translation.Job, Paid: sale.translation.Paid}
-	// A miner's balance is what it earned, less what the seller sold.
+	// A miner's balance is its pay, less the amount that the seller sold.
 	for _, m := range s.view.miners {
 		e := report.Member{Name: m.name, Account: s.members[m.name].account.String(), Units: m.units, Earned: m.balance, Balance: m.balance}
 		if m.name == sale.seller {

@@ -55,7 +55,7 @@ type note struct {
 	text string
 }
 
-// procState is what a process is doing.
+// procState is the state of a process.
 type procState int
 
 const (
@@ -105,7 +105,7 @@ func (v *view) note(at time.Duration, text string) {
 	}
 }
 
-// state sets what a process is doing, and why.
+// state sets the state of a process, and its reason.
 func (v *view) state(name string, s procState, reason string) {
 	for i := range v.miners {
 		if v.miners[i].name == name {
