@@ -31,7 +31,6 @@ var sharedNames = map[string]string{
 	"Reason":       "why something is refused, by the protocol or by a check",
 	"Record":       "what is encoded and kept: a message, a run's, a journal's",
 	"Sender":       "what submits an account's transactions: light's, and node's interface to it",
-	"Settled":      "what the ledger says of a unit, and the journal's note of it",
 	"State":        "what a step begins with: of the ledger, of a round, of a journal's entry",
 	"Training":     "a training run in progress: run's, and node's over a network",
 	"Unit":         "work leased to a miner: the unit, and what the market needs of it",
