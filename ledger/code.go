@@ -21,7 +21,7 @@ const (
 	BadNonce               // not above the nonce of the account's last transaction
 	BadExpiry              // expired, or expiring too far ahead
 	FeeTooLow              // below the network's least fee
-	InsufficientFunds      // the account or the escrow holds less
+	InsufficientFunds      // the account or the escrow has less
 	Already                // done before; nothing to do
 	UnknownRun             // the run was never proposed
 	UnknownEscrow          // the sender has no escrow for the job

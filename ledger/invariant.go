@@ -129,7 +129,7 @@ func followAccount(key, old, value []byte) error {
 
 func followUnit(key, _, _ []byte) error { return fmt.Errorf("settlement %x is written twice", key) }
 
-// weight is what records hold.
+// weight is the amounts in records.
 type weight struct {
 	balance, escrow uint64 // amounts
 	accounts, units int
