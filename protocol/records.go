@@ -35,7 +35,7 @@ type Seal struct {
 func (s *Seal) seal() *Seal { return s }
 
 // RunOffer announces a training run that seeks miners. The account is the run's
-// coordinator. Of two offers for one run the higher Seq holds.
+// coordinator. Of two offers for one run the one with the higher Seq counts.
 type RunOffer struct {
 	_ struct{} `cbor:",toarray"`
 	Header
@@ -48,7 +48,7 @@ type RunOffer struct {
 }
 
 // JobOffer announces a document to be translated. The account is the customer.
-// Of two offers for one job the higher Seq holds.
+// Of two offers for one job the one with the higher Seq counts.
 type JobOffer struct {
 	_ struct{} `cbor:",toarray"`
 	Header

@@ -16,8 +16,8 @@ type Swept struct {
 }
 
 // Reachable returns the CIDs of the roots and of every block that a chain of
-// links leads to from a root. Blocks that are not held end a chain: a training
-// run deletes old states on purpose, while its logs go on naming them. Raw
+// links leads to from a root. Blocks that are not in the store end a chain: a training
+// run deletes old states on purpose, while its logs still name them. Raw
 // blocks hold no links and are not read, so a CID in the answer need not be
 // held.
 //
@@ -54,7 +54,7 @@ func (r *Reader) Reachable(ctx context.Context, roots []cid.Cid) (map[cid.Cid]st
 	return seen, nil
 }
 
-// Bytes returns the sum of the sizes of those blocks of the set that are held.
+// Bytes returns the sum of the sizes of those blocks of the set that are in the store.
 func (r *Reader) Bytes(set map[cid.Cid]struct{}) (int64, error) {
 	var sum int64
 	err := r.store.each(func(c cid.Cid, size int64) error {
