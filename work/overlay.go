@@ -8,7 +8,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// Claims is where a verifier reads what others say they computed.
+// Claims is the store from which a verifier reads the results that others claim.
 type Claims interface {
 	block.Blocks
 	// Inspect returns a block's bytes as they are, whether or not they match its CID.

@@ -61,7 +61,7 @@ func NewWorker(dev kernel.Device) *Worker { return &Worker{dev: dev} }
 // Device is the device that the worker computes on.
 func (w *Worker) Device() kernel.Device { return w.dev }
 
-// progress tells that done of all parts of a unit are computed.
+// progress reports that done of all parts of a unit are computed.
 func (w *Worker) progress(done, all int) {
 	if w.Progress != nil {
 		w.Progress(float64(done) / float64(all))

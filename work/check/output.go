@@ -147,7 +147,7 @@ func get(ctx context.Context, i int, l block.Link, most int, b Blocks) ([]byte, 
 	return data, nil
 }
 
-// fits holds the record of output i to the form.
+// fits compares the record of output i with the form.
 func (o Output) fits(i int, rec state.SetRecord) error {
 	if rec.Version != o.Form.Version || len(rec.Tensors) != len(o.Form.Tensors) {
 		return wrong(Form, i, "a set of version %d with %d tensors, want version %d with %d", rec.Version, len(rec.Tensors), o.Form.Version, len(o.Form.Tensors))

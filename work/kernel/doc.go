@@ -1,4 +1,4 @@
-// Package kernel holds every numeric operation of ALIA: its exact rounding, its
+// Package kernel has every numeric operation of ALIA: its exact rounding, its
 // reference in plain Go, and its assembly.
 //
 // The specification is NUMERICS.md in this folder. The table [Ops] lists each

@@ -12,7 +12,7 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Needs returns the sets that a run needs to go on after the round: the state that
+// Needs returns the sets that a run needs to continue after the round: the state that
 // the round left, and the parameters that may be averaged. After its last round a
 // run needs only its result.
 func (r Round) Needs() []block.Link {

@@ -27,7 +27,7 @@ import (
 	"github.com/alia-network/alia/work/text"
 )
 
-// Config is everything that decides a run besides its corpus. It holds no
+// Config is the settings that decide a run, together with its corpus. It holds no
 // floating point: fractions are parts per million (ppm).
 type Config struct {
 	_ struct{} `cbor:",toarray"`

@@ -73,7 +73,7 @@ func (k Kind) String() string {
 	return kinds[k-1].name
 }
 
-// Outputs is how many outputs a result of kind k has when it has no defect.
+// Outputs is the number of outputs of a result of kind k without a defect.
 func (k Kind) Outputs() int { return kinds[k-1].outputs }
 
 // FLOP is the approximate cost of a unit of kind k for each parameter of the model and

@@ -15,14 +15,14 @@ type Job struct {
 	_        struct{} `cbor:",toarray"`
 	Version  uint16
 	Customer [32]byte
-	// Sequence tells a customer's jobs apart.
+	// Sequence distinguishes equal documents of one customer.
 	Sequence uint64
 	Model    block.Link
 	Input    block.Link // Text: every segment of the document
 	Decoding Decoding
 }
 
-// Decoding is how a text is decoded.
+// Decoding is the settings of the search for a translation.
 type Decoding struct {
 	_ struct{} `cbor:",toarray"`
 	// Beam is the hypotheses kept for a sentence, at most [MaxBeam]; 1 is greedy.

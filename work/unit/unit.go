@@ -37,7 +37,7 @@ type Unit struct {
 	// has Base fetches Update, a quarter of the bytes or less. Both ways must
 	// give the same CID.
 	Base, Update block.Link
-	// Decoding is how Translate decodes; zero for the other kinds.
+	// Decoding is the search of Translate; zero for the other kinds.
 	Decoding Decoding
 }
 
