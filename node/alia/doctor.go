@@ -17,7 +17,7 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// diagnosis is what `alia doctor` finds. What the system does not tell is null.
+// diagnosis is the answer of `alia doctor`. A value that the system does not report is null.
 type diagnosis struct {
 	Version    string `json:"version"`
 	Numerics   string `json:"numerics"`

@@ -64,7 +64,7 @@ in this home, except those of running swarms.`,
 	return cmd
 }
 
-// foresee returns the blocks that a collection would delete.
+// foresee reports the blocks that a collection would delete.
 func (a *app) foresee(ctx context.Context) error {
 	store, err := a.home.Store()
 	if err != nil {

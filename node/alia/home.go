@@ -26,7 +26,7 @@ func (a *app) runDir(run block.Link) (string, error) {
 	return dir, nil
 }
 
-// modelDir is where a model is: a directory, or a CID in the home's models.
+// modelDir is the directory of a model, given as a directory or as a CID in the home's models.
 func (a *app) modelDir(model string) (string, error) {
 	if model == "" {
 		return "", usagef("--model is missing: give a model's directory or its CID")

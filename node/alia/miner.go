@@ -129,7 +129,7 @@ func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, pairs [][2]
 	return node.Together(ctx, m.Run, pay.Run, func(ctx context.Context) error { return peer.Listen(ctx, pairs) })
 }
 
-// checkGPU holds a GPU to the published digests again.
+// checkGPU compares a GPU with the published digests again.
 func checkGPU(dev kernel.Device) error {
 	if dev.Host() {
 		return nil

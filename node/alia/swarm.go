@@ -17,7 +17,7 @@ import (
 )
 
 // letter is the document the customer has translated when none is given: a
-// copy of the one in examples/travel, which a test holds to it.
+// copy of the one in examples/travel, and a test compares the two.
 //
 //go:embed letter.en.txt
 var letter []byte

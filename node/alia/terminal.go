@@ -12,7 +12,7 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal is standard error: lines of text and, while a run goes on, one status
+// terminal is standard error: lines of text and, during a run, one status
 // line below them that is drawn again and again. Text never lands on the status
 // line: the line is cleared first and drawn again after the text.
 type terminal struct {

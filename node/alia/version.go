@@ -11,7 +11,7 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-// version is this program's, as miners tell publishers.
+// version is the version of this program, which miners send to publishers.
 const version = "0.1.0"
 
 // about is what `alia version` says.
