@@ -15,7 +15,7 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// counter is where a publisher deals with miners: it has the book of the work,
+// counter is the part of a publisher that deals with miners: it has the book of the work,
 // a session with each miner, and the tickets that are out.
 type counter struct {
 	peer       *Peer
@@ -28,7 +28,7 @@ type counter struct {
 	now        func() time.Time // time.Now; tests have a clock of their own
 	sessions   sync.WaitGroup
 	ended      chan struct{} // closed by end
-	broken     chan error    // of capacity 1: why the publisher cannot go on
+	broken     chan error    // of capacity 1: why the publisher cannot continue
 
 	mu      sync.Mutex // guards the fields below
 	book    market.Book

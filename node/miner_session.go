@@ -269,7 +269,7 @@ func (s *minerSession) giveUp(l *lease, why error) {
 	}
 }
 
-// progress tells the publisher, and the user, how far a unit is.
+// progress reports the progress of a unit to the publisher and to the user.
 func (s *minerSession) progress(l *lease, ppm uint32) {
 	s.mu.Lock()
 	s.reported = s.miner.now()

@@ -9,7 +9,7 @@ import (
 	"github.com/alia-network/alia/work/run"
 )
 
-// A Notice is something that a node tells its user. Each kind of notice is a
+// A Notice is a message of a node to its user. Each kind of notice is a
 // struct of this file. String is one sentence for people.
 type Notice interface {
 	Kind() string // names the kind in JSON, such as "round"
@@ -45,7 +45,7 @@ type Decided struct {
 	Text string `json:"text,omitempty"`
 }
 
-// Planned says that a training run begins, or goes on.
+// Planned says that a training run begins or continues.
 type Planned struct {
 	Round  int    `json:"round,omitempty"` // rounds done before this process began
 	Rounds int    `json:"rounds,omitempty"`
@@ -83,7 +83,7 @@ type RoundDone struct {
 	Units   int     `json:"units,omitempty"`
 }
 
-// Waiting says that work cannot go on now, and why.
+// Waiting says that the work cannot continue now, and why.
 type Waiting struct {
 	Why
 	Units int `json:"units,omitempty"` // that wait

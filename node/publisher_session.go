@@ -126,7 +126,7 @@ func (c *counter) leave(run context.Context, b *bidder, err error) {
 	}
 }
 
-// gone is why a session ended.
+// gone returns the reason why a session ended.
 func gone(err error) Why {
 	code := protocol.ReasonOf(err)
 	switch {
@@ -202,7 +202,7 @@ func (c *counter) listen(ctx context.Context, b *bidder) error {
 	}
 }
 
-// progress tells the book, and the user, how far a miner is. Progress of a lease
+// progress reports a miner's progress to the book and to the user. Progress of a lease
 // that has ended crossed the Cancel on its way, and is ignored.
 func (c *counter) progress(miner protocol.Account, p protocol.Progress) {
 	c.mu.Lock()

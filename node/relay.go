@@ -48,7 +48,7 @@ type Relay struct {
 	mu     sync.Mutex          // guards the rest
 	rounds []ledger.RoundRoots // in order, from round first
 	first  uint64
-	known  uint64 // rounds the ledger was seen to hold
+	known  uint64 // rounds that the ledger is known to have
 }
 
 // settleBatch is the entries of one transaction.
@@ -60,7 +60,7 @@ func (r *Relay) Committed(round run.Round, log block.Link) {
 	defer r.mu.Unlock()
 	roots := ledger.RoundRoots{Params: round.After.Params, Log: log}
 	number := uint64(round.Number)
-	// A resumed run tells of its past from the last round to the first.
+	// A resumed run reports its past rounds from the last to the first.
 	switch {
 	case len(r.rounds) == 0:
 		r.rounds, r.first = []ledger.RoundRoots{roots}, number
@@ -212,7 +212,7 @@ func (r *Relay) commit(ctx context.Context) error {
 	return nil
 }
 
-// uncommitted is the rounds the ledger was not seen to hold.
+// uncommitted is the number of rounds that the ledger is not known to have.
 func (r *Relay) uncommitted() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()

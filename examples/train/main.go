@@ -39,7 +39,7 @@ func main() {
 }
 
 // trainModel trains on a corpus, saves the model below dir and prints translations. A
-// run that was interrupted goes on from its last round.
+// run that was interrupted continues from its last round.
 func trainModel(ctx context.Context, dir home.Dir, pairs *corpus.Corpus, rounds int, out io.Writer) error {
 	config, err := train.Preset("demo")
 	if err != nil {

@@ -87,7 +87,7 @@ type Document struct {
 	// Holders are addresses of peers that have the model. Without them the
 	// network's directory is asked.
 	Holders []string
-	// Decoding is how miners search for a translation; zero is [unit.Greedy].
+	// Decoding sets the search for a translation; zero is [unit.Greedy].
 	Decoding unit.Decoding
 	// Budget is the most to pay, as an amount. Translate fails when the document
 	// may cost more. 0 asks for an unpaid translation.
@@ -125,7 +125,7 @@ type Translation struct {
 
 // Translate publishes a document, waits until miners have translated it, pays them
 // and keeps the receipt in the home. When ctx ends before, the finished units stay
-// in the home, and the same call goes on from there.
+// in the home, and the same call continues from there.
 func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -257,7 +257,7 @@ func (c *Client) publish(ctx context.Context, j *job) ([]unit.Outcome, error) {
 	var outcomes []unit.Outcome
 	err := node.Together(ctx, func(ctx context.Context) (err error) {
 		if outcomes, err = p.Do(ctx, j.units); err == nil {
-			p.End(ctx) // an interrupted job goes on later: miners must not take it for ended
+			p.End(ctx) // an interrupted job continues later: miners must not think that it has ended
 		}
 		return err
 	}, p.Run)

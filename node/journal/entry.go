@@ -7,7 +7,7 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// State is how far an entry is.
+// State is the progress of an entry.
 type State uint8
 
 // The states of an entry.
@@ -25,7 +25,7 @@ func (s State) String() string { return [...]string{"unaccepted", "pending", "pa
 // final reports whether nothing more is to be done about an entry.
 func (s State) final() bool { return s == Paid || s == Void }
 
-// Entry is all that the journal holds about a unit's slot.
+// Entry is the content of the journal about a unit's slot.
 type Entry struct {
 	Key
 	State State
@@ -82,7 +82,7 @@ type item struct {
 	prev, next *item
 }
 
-// ref is where a record is.
+// ref is the place of a record.
 type ref struct {
 	segment uint32
 	offset  uint32

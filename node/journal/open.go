@@ -125,7 +125,7 @@ func (j *Journal) files() ([]uint32, error) {
 	return numbers, nil
 }
 
-// compare holds the segment files to the number of the oldest: it misses a segment
+// compare checks the segment files against the number of the oldest: it misses a segment
 // that was not deleted, and deletes the remains of a Trim.
 func (j *Journal) compare(oldest uint32) error {
 	next, remains := oldest, 0

@@ -96,7 +96,7 @@ type Done struct {
 	Attestation protocol.Attestation
 }
 
-// Taken says that a miner holds the publisher's acceptance of its result.
+// Taken says that a miner has the publisher's acceptance of its result.
 type Taken struct {
 	_      struct{} `cbor:",toarray"`
 	Accept protocol.Accept

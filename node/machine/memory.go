@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// errMemoryUnknown says that this system does not tell how much memory it has.
+// errMemoryUnknown says that this system does not report its memory.
 var errMemoryUnknown = errors.New("this system does not say how much memory is free")
 
 // linuxMemory is the bytes that a process can still take: what the kernel says

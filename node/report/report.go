@@ -21,7 +21,7 @@ type Trained struct {
 	BLEU      float64          `json:"bleu"` // of the first test set
 	ChrF      float64          `json:"chrf"`
 	Tests     []node.TestScore `json:"tests"`
-	// TargetTokens are those that this process trained on, in Seconds.
+	// TargetTokens are the tokens that this process trained on, in Seconds.
 	TargetTokens    uint64  `json:"target_tokens"`
 	Seconds         float64 `json:"seconds"`
 	TokensPerSecond float64 `json:"target_tokens_per_second"`
@@ -36,7 +36,7 @@ type Trained struct {
 	Miners             []MinerUnits `json:"miners,omitempty"`
 }
 
-// MinerUnits is how many units of a run a miner did.
+// MinerUnits is the number of units of a run that a miner did.
 type MinerUnits struct {
 	Account string `json:"account"`
 	Units   int    `json:"units"`

@@ -35,7 +35,7 @@ import (
 // HomeRun is a training run whose directory is in a home.
 type HomeRun struct {
 	Link block.Link
-	// Record is the run's record. It is zero when the record is not held, for
+	// Record is the run's record. It is zero when the record is not in the home, for
 	// example because the home's blocks were deleted by hand.
 	Record run.Record
 	// Head is the newest round log, and Last its contents. Both are zero before
@@ -45,11 +45,11 @@ type HomeRun struct {
 	// Model is the model that the run ended in; zero while the run is unfinished.
 	Model block.Link
 	// Damage is why the run cannot be read, for example because its newest round
-	// log is not held. The fields above it are then incomplete.
+	// log is not in the home. The fields above it are then incomplete.
 	Damage error
 }
 
-// Rounds is how many rounds are done.
+// Rounds is the number of rounds done.
 func (r HomeRun) Rounds() int {
 	if !r.Head.Defined() {
 		return 0
@@ -102,7 +102,7 @@ func read(ctx context.Context, dir home.Dir, blocks block.Blocks, l block.Link) 
 // Roots returns the blocks that the home needs for themselves, not
 // because another block links to them. The caller must have the block store
 // open, so that no other process changes the home. The newest round log of a
-// run must be held: without it the run's whole history would look unneeded.
+// run must be in the home: without it the run's whole history would look unneeded.
 func Roots(dir home.Dir, net protocol.Net, store *block.Store) ([]cid.Cid, error) {
 	var roots []cid.Cid
 	runs, err := named(dir.Runs())
@@ -172,7 +172,7 @@ func accepted(path string, net protocol.Net) ([]cid.Cid, error) {
 var ErrUnsettled = errors.New("units are not settled on the ledger")
 
 // DeleteRun deletes the directory of a run: its head, its journal and its
-// curves. The run cannot go on, nor be verified, afterwards; the model that it
+// curves. Afterwards the run can neither continue nor be verified; the model that it
 // made stays. The caller must have the home's block store open. A run whose
 // journal holds units that the ledger has not settled is not deleted, unless
 // force is set: the journal is the only proof that their miners are owed.

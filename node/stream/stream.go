@@ -32,7 +32,7 @@ type Filter struct {
 	// Fits reports whether a sentence is short enough for the model.
 	Fits func(sentence string) bool
 	Out  io.Writer
-	// Batch is how many sentences are translated together, at least 1.
+	// Batch is the number of sentences translated together, at least 1.
 	Batch int
 	// Full waits for input until a batch is full. Without it, what has arrived
 	// is translated at once.
@@ -40,7 +40,7 @@ type Filter struct {
 	// Whole takes each line for one sentence.
 	Whole bool
 
-	// Findings and Sentences tell what Run has read and written.
+	// Findings and Sentences count the text that Run has read and written.
 	Findings
 	Sentences int
 
@@ -137,7 +137,7 @@ type part struct {
 }
 
 // split reads lines, cuts them into sentences, and hands them to emit, which
-// reports whether to go on. A line longer than [corpus.MaxLine] comes in
+// reports whether to continue. A line longer than [corpus.MaxLine] comes in
 // several parts, so that no line takes more memory than that.
 func (f *Filter) split(r io.Reader, emit func(part) bool) error {
 	in := bufio.NewReaderSize(r, corpus.MaxLine)

@@ -43,7 +43,7 @@ type Config struct {
 	Once           bool      // end when the document is translated
 	Started        time.Time // from which times are counted
 	Screen         *Screen   // nil shows nothing
-	// Done is called with the result. Without Once the swarm goes on after that.
+	// Done is called with the result. Without Once the swarm continues after that.
 	Done func(*report.SwarmResult) error
 }
 

@@ -170,7 +170,7 @@ func (v *view) notice(at time.Duration, from string, n node.Notice) {
 	}
 }
 
-// planned begins the run, or goes on with one that an earlier process began.
+// planned begins the run, or continues one that an earlier process began.
 func (v *view) planned(at time.Duration, n node.Planned) {
 	v.round, v.rounds, v.phase = max(v.round, n.Round), n.Rounds, "training"
 	v.note(at, n.String())

@@ -1,5 +1,5 @@
 // Package testnet is a network in one process, for tests and examples: a ledger
-// node, a peer that holds a model, miners and customers, all on loopback. Package
+// node, a peer that has a model, miners and customers, all on loopback. Package
 // node/swarm is the same with a process for each.
 //
 //	n, err := testnet.Start(ctx, dir)
