@@ -60,11 +60,12 @@ var rooms = map[string][]string{
 	"node/machine":           {},
 	"node/stream":            {"work/corpus", "work/text"},
 	"node/profile":           {"work/kernel"},
+	"node/options":           {"work/train"},
 	"node/fit":               {"node/machine", "protocol/mesh", "work/corpus", "work/kernel", "work/nmt", "work/text", "work/train"},
 	"node/alia": {
 		"cuda/device",
 		"ledger", "ledger/chain", "ledger/light", "ledger/wallet",
-		"node", "node/alia/gemmpeer", "node/client", "node/curves", "node/fit", "node/home", "node/machine", "node/profile", "node/report", "node/retention", "node/stream", "node/swarm",
+		"node", "node/alia/gemmpeer", "node/client", "node/curves", "node/fit", "node/home", "node/machine", "node/options", "node/profile", "node/report", "node/retention", "node/stream", "node/swarm",
 		"protocol", "protocol/block", "protocol/mesh",
 		"work", "work/corpus", "work/format", "work/kernel", "work/model", "work/nmt", "work/run", "work/score", "work/state", "work/tensor", "work/text", "work/train", "work/unit",
 	},

@@ -13,6 +13,7 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/fit"
 	"github.com/alia-network/alia/node/machine"
+	"github.com/alia-network/alia/node/options"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
 )
@@ -50,7 +51,7 @@ func (c *sizing) decide(ctx context.Context, a *app, dir string, dev kernel.Devi
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("decisions: %w", err)
 	}
-	if err := node.WriteFile(path, []byte(printConfig(c.Config, c.Preset, nil))); err != nil {
+	if err := node.WriteFile(path, []byte(options.Print(c.Config, c.Preset, nil))); err != nil {
 		return err
 	}
 	c.undecided = nil
@@ -113,7 +114,7 @@ func (a *app) decided(format string, args ...any) {
 // this configuration.
 func (c *sizing) decisionFile(dir string) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\n%s\n%s\n", c.Corpus.Source, c.Corpus.Target, printConfig(c.Config, "", c.undecided))
+	fmt.Fprintf(h, "%s\n%s\n%s\n", c.Corpus.Source, c.Corpus.Target, options.Print(c.Config, "", c.undecided))
 	h.Write(corpus.Marshal(c.Corpus.Train))
 	return filepath.Join(dir, fmt.Sprintf("%x.toml", h.Sum(nil)[:16]))
 }
@@ -127,12 +128,12 @@ func (c *sizing) recall(a *app, path string) error {
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(s setting) bool { return !c.undecided[s.key] })
-	if c.Config, _, err = apply(c.Config, all); err != nil {
-		return err
+	all = slices.DeleteFunc(all, func(s options.Setting) bool { return !c.undecided[s.Key] })
+	if c.Config, _, err = options.Apply(c.Config, all); err != nil {
+		return usageError{err.Error()}
 	}
 	for _, s := range all {
-		a.decided("%s = %s, as decided before (%s)", s.key, s.text, path)
+		a.decided("%s = %s, as decided before (%s)", s.Key, s.Text, path)
 	}
 	if c.undecided["local_steps"] {
 		if err := c.SetLocalSteps(c.Config.LocalSteps); err != nil {

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -13,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/options"
 )
 
 // settings fills the flags that the command line left out, from ALIA_NAME in
@@ -69,10 +72,10 @@ func taken(flags *pflag.FlagSet, f *pflag.Flag) bool {
 	if f.Changed {
 		return true
 	}
-	former := formerKeys()
+	former := options.FormerKeys()
 	today := func(name string) string {
 		if key := former[name]; key != "" {
-			return hyphens(key)
+			return options.FlagName(key)
 		}
 		return name
 	}
@@ -94,9 +97,9 @@ func (a *app) fromFile(cmd *cobra.Command) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	known := flagNames(cmd.Root())
-	for _, name := range sortedKeys(values) {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if !known[name] || name == "home" {
-			return usagef("%s: no flag is called %q%s", path, name, didYouMean(name, sortedKeys(known)))
+			return usagef("%s: no flag is called %q%s", path, name, options.DidYouMean(name, slices.Sorted(maps.Keys(known))))
 		}
 		f := cmd.Flags().Lookup(name)
 		if f == nil || taken(cmd.Flags(), f) {

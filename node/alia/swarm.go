@@ -12,6 +12,7 @@ import (
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/options"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/node/swarm"
 )
@@ -183,7 +184,7 @@ func (s *swarmFlags) plan(ctx context.Context, a *app, l *trainFlags, cfg *swarm
 		return err
 	}
 	path := filepath.Join(cfg.Home, runFile)
-	if err := node.WriteFile(path, []byte(printConfig(c.Config, c.Preset, later))); err != nil {
+	if err := node.WriteFile(path, []byte(options.Print(c.Config, c.Preset, later))); err != nil {
 		return err
 	}
 	cfg.Train = []string{"--config", path}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/options"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/corpus"
@@ -25,7 +26,7 @@ import (
 type trainFlags struct {
 	corpus, src, tgt string
 	config, preset   string
-	given            []*given // flags of options
+	given            []*options.Flag // flags of options
 }
 
 func (l *trainFlags) flags(cmd *cobra.Command) {
@@ -34,7 +35,7 @@ func (l *trainFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&l.src, "src", "", "`LANGUAGE` to translate from, as in the corpus's file names")
 	f.StringVar(&l.tgt, "tgt", "", "`LANGUAGE` to translate into, as in the corpus's file names")
 	f.StringVar(&l.config, "config", "", "TOML `FILE` with options; a flag overrides the file, the file overrides the preset")
-	f.StringVar(&l.preset, "preset", "", fmt.Sprintf("`SIZE` of the model and its options: %s (default: %s)", strings.Join(train.Presets(), ", "), usualPreset))
+	f.StringVar(&l.preset, "preset", "", fmt.Sprintf("`SIZE` of the model and its options: %s (default: %s)", strings.Join(train.Presets(), ", "), options.UsualPreset))
 	l.given = optionFlags(cmd)
 	for flag, words := range map[string][]string{"preset": train.Presets(), "decay": train.Decays(), "batch-tokens": {auto}, "local-steps": {auto}} {
 		complete(cmd, flag, words)
@@ -228,6 +229,6 @@ func showConfig(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n *p
 	if err := size.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
 		return err
 	}
-	_, err = io.WriteString(a.stdout, printConfig(size.Config, size.Preset, nil))
+	_, err = io.WriteString(a.stdout, options.Print(size.Config, size.Preset, nil))
 	return err
 }

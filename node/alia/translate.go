@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/options"
 	"github.com/alia-network/alia/node/stream"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
@@ -21,13 +22,13 @@ import (
 type decodeFlags struct {
 	model  string
 	beam   uint16
-	length fraction
+	length options.Fraction
 }
 
 func (o *decodeFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.model, "model", "", "`MODEL` to use: its directory, or its CID")
 	f.Uint16Var(&o.beam, "beam", 1, "`HYPOTHESES` of the beam search; 1 is greedy search")
-	o.length = million
+	o.length = options.Million
 	f.Var(&o.length, "length-penalty", "power of the length by which scores are divided; larger values give longer sentences")
 }
 
@@ -36,7 +37,7 @@ func (o *decodeFlags) decoding() (unit.Decoding, error) {
 		return unit.Decoding{}, usagef("--beam %d: give 1 to %d", o.beam, unit.MaxBeam)
 	}
 	if o.length > unit.MaxLengthPPM {
-		return unit.Decoding{}, usagef("--length-penalty %v: give 0 to %d", &o.length, unit.MaxLengthPPM/million)
+		return unit.Decoding{}, usagef("--length-penalty %v: give 0 to %d", &o.length, unit.MaxLengthPPM/options.Million)
 	}
 	return unit.Decoding{Beam: o.beam, LengthPPM: uint32(o.length)}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/alia-network/alia/node/options"
 	"github.com/alia-network/alia/protocol"
 )
 
@@ -41,7 +42,7 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 			names = append(names, c.Name())
 		}
 	}
-	suggestion := nearest(args[0], names)
+	suggestion := options.Nearest(args[0], names)
 	for _, c := range cmd.Commands() { // words of other programs, such as send
 		if slices.Contains(c.SuggestFor, args[0]) {
 			suggestion = c.Name()
@@ -124,7 +125,7 @@ func didYouMeanFlag(cmd *cobra.Command, name string) string {
 			names = append(names, f.Name)
 		}
 	})
-	if best := nearest(name, names); best != "" {
+	if best := options.Nearest(name, names); best != "" {
 		return ", did you mean --" + best + "?"
 	}
 	return ""

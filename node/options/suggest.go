@@ -1,22 +1,22 @@
-package main
+package options
 
 import (
 	"fmt"
 	"strings"
 )
 
-// didYouMean is ", did you mean X?" for the word of known that is nearest to a
+// DidYouMean is ", did you mean X?" for the word of known that is nearest to a
 // misspelt one, or "" where none is near.
-func didYouMean(word string, known []string) string {
-	if best := nearest(word, known); best != "" {
+func DidYouMean(word string, known []string) string {
+	if best := Nearest(word, known); best != "" {
 		return fmt.Sprintf(", did you mean %s?", best)
 	}
 	return ""
 }
 
-// nearest is the word of known with the smallest edit distance to a misspelt
+// Nearest is the word of known with the smallest edit distance to a misspelt
 // one, "" where a third of the letters and more would have to change.
-func nearest(word string, known []string) string {
+func Nearest(word string, known []string) string {
 	best, least := "", max(1, (len(word)+1)/3)+1
 	for _, k := range known {
 		if d := distance(strings.ToLower(word), k); d < least {

@@ -1,4 +1,4 @@
-package main
+package options
 
 import "testing"
 
@@ -8,7 +8,7 @@ func TestDidYouMean(t *testing.T) {
 		"dropuot": ", did you mean dropout?", "DROPOUT": ", did you mean dropout?", "delta-bits": ", did you mean delta_bits?",
 		"sed": ", did you mean seed?", "colour": "", "": "", "x": "",
 	} {
-		if got := didYouMean(word, known); got != want {
+		if got := DidYouMean(word, known); got != want {
 			t.Errorf("%q: %q, want %q", word, got, want)
 		}
 	}
