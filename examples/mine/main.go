@@ -1,4 +1,4 @@
-// Command mine is a miner in one page: it does units of work for whoever offers them
+// Command mine is a miner in one page: it computes the units that publishers offer,
 // and is paid for the accepted ones.
 //
 // It needs a home with a key and a network file, which `alia init` makes:
