@@ -50,8 +50,12 @@ const (
 func runProcess(started time.Time) int {
 	ctx, stop := drainOnSignal()
 	defer stop()
-	a := &app{started: started, stdout: os.Stdout, stderr: newTerminal(os.Stderr)}
+	out := &output{to: os.Stdout}
+	a := &app{started: started, stdout: out, stderr: newTerminal(os.Stderr)}
 	cmd, err := execute(ctx, a)
+	if err == nil {
+		err = out.failed()
+	}
 	var usage usageError
 	switch {
 	case err == nil:

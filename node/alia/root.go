@@ -80,10 +80,12 @@ wrong usage, and 130 when it was interrupted before it was done.`,
 	root.SetVersionTemplate("alia {{.Version}}\n")
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages ", fmt.Sprintf("FlagUsagesWrapped %d ", helpWidth)))
 	root.DisableAutoGenTag = true // a manual page is the same on every day
-	return group(root,
+	group(root,
 		newSwarm(a), newInit(a), newMiner(a), newTrain(a), newTranslate(a), newLedger(a),
 		newWallet(a), newVerify(a), newModel(a), newRunCommand(a), newGC(a), newBench(a), newDoctor(a), newVersion(a), newMan(a),
 	)
+	strictHelp(root)
+	return root
 }
 
 // helpWidth is the columns that --help takes at most.
@@ -117,12 +119,11 @@ func (a *app) event(n node.Notice) {
 	a.line(data)
 }
 
+// line prints a line. The process ends in an error if a line is lost, see [output].
 func (a *app) line(data []byte) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, err := a.stdout.Write(append(data, '\n')); err != nil {
-		a.log.Error("standard output", "err", err)
-	}
+	a.stdout.Write(append(data, '\n'))
 }
 
 // ready prints, with --json, that a process that runs until it is interrupted

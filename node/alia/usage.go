@@ -55,6 +55,30 @@ func unknownCommand(cmd *cobra.Command, args []string) error {
 	return usagef("%s: give one of %s", text, strings.Join(names, ", "))
 }
 
+// strictHelp adds the commands help and completion to the root, and has both
+// refuse a word that is no command, in place of printing help for it.
+func strictHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Args = func(_ *cobra.Command, args []string) error {
+				named, rest, err := root.Find(args)
+				if err != nil {
+					return err
+				}
+				if named.HasAvailableSubCommands() {
+					return unknownCommand(named, rest)
+				}
+				return noArgs(named, rest)
+			}
+		case "completion":
+			group(c)
+		}
+	}
+}
+
 // noArgs refuses arguments.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
