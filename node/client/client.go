@@ -142,8 +142,11 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 		return nil, err
 	}
 	defer j.journal.Close()
-	paid := j.document.Budget > 0
-	if paid && !j.settled() {
+	settled := j.settled()
+	// A job that was paid before has its proof of payment in its receipt, also
+	// when the customer asks for the same document as a gift now.
+	paid := j.document.Budget > 0 || settled
+	if paid && !settled {
 		if err := c.openEscrow(ctx, j); err != nil {
 			return nil, err
 		}

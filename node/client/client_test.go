@@ -119,6 +119,19 @@ func TestTranslate(t *testing.T) {
 	if again.Text != first.Text || again.Job != first.Job || w.balance(c) != balance {
 		t.Errorf("the same document again: %+v, balance %d after %d", again, w.balance(c), balance)
 	}
+	// Asked for as a gift, the document is still paid, and its receipt proves it.
+	gift := d
+	gift.Budget = 0
+	again, err = c.Translate(w.ctx, gift)
+	w.check(err)
+	if again.Job != first.Job || again.Paid != first.Paid || w.balance(c) != balance {
+		t.Errorf("the same document as a gift: %+v, balance %d after %d", again, w.balance(c), balance)
+	}
+	data, err = os.ReadFile(first.ReceiptFile)
+	w.check(err)
+	if proven, err := client.VerifyReceipt(w.File, data); err != nil || !proven.Settled || proven.Paid != first.Paid {
+		t.Errorf("after the gift the kept receipt shows %+v, %v", proven, err)
+	}
 	// After the deadline the rest comes back.
 	var back client.Reclaimed
 	for back.Returned == 0 {
