@@ -26,7 +26,8 @@ type minerSession struct {
 
 	mu       sync.Mutex // guards the fields below
 	leases   map[block.Link]*lease
-	reported time.Time // when progress was sent last
+	reported time.Time                           // when progress was sent last
+	said     map[block.Link]protocol.Attestation // not accepted yet, by unit
 }
 
 // lease is a unit leased to this miner, until the publisher's answer to its
@@ -67,7 +68,7 @@ func (m *Miner) session(ctx context.Context, o Offer) error {
 	m.Report(Bidding{Work: o.Work.String(), Text: o.Text})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the computation of all leases
-	s := &minerSession{miner: m, offer: o, stream: stream, leases: map[block.Link]*lease{}}
+	s := &minerSession{miner: m, offer: o, stream: stream, leases: map[block.Link]*lease{}, said: map[block.Link]protocol.Attestation{}}
 	for {
 		typ, body, err := stream.Recv(ctx)
 		if err != nil {
@@ -102,6 +103,9 @@ func (s *minerSession) message(ctx context.Context, typ protocol.RecordType, bod
 		if err := protocol.Parse(body, m.Peer.Net, &a); err != nil {
 			return err
 		}
+		if err := s.accepted(a); err != nil {
+			return err
+		}
 		if l := s.remove(func(l *lease) bool { return l.ticket.Unit == a.Unit }); l != nil {
 			m.Report(UnitDone{
 				Unit: a.Unit.String(), Task: l.unit.Kind.String(), MFLOP: a.Cost, Seconds: l.took.Seconds(), Price: s.offer.Price,
@@ -131,6 +135,19 @@ func (s *minerSession) message(ctx context.Context, typ protocol.RecordType, bod
 	default:
 		return protocol.Refuse(protocol.Malformed, "a publisher does not send a %s", typ)
 	}
+	return nil
+}
+
+// accepted checks that the publisher accepts what this miner attested. Otherwise a
+// publisher could make the miner tell of units and pay that never were.
+func (s *minerSession) accepted(a protocol.Accept) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok := s.said[a.Unit]
+	if !ok || a.Account != s.offer.Publisher || a.Miner != at.Account || a.Work != at.Work || a.Result != at.Result || a.Cost != at.Cost {
+		return protocol.Refuse(protocol.ResultMismatch, "the publisher accepts a result of unit %s that this miner did not send", a.Unit)
+	}
+	delete(s.said, a.Unit)
 	return nil
 }
 
@@ -225,7 +242,7 @@ func (s *minerSession) expired(l *lease, now time.Time) bool {
 }
 
 // attest computes a unit and returns the signed attestation of its result.
-func (s *minerSession) attest(ctx context.Context, w *work.Worker, l *lease, blocks *remote) ([]byte, error) {
+func (s *minerSession) attest(ctx context.Context, w *work.Worker, l *lease, blocks *remote) (body []byte, err error) {
 	m := s.miner
 	pace := &pacer{every: m.progressEvery, at: m.now()}
 	w.Progress = func(done float64) {
@@ -249,9 +266,14 @@ func (s *minerSession) attest(ctx context.Context, w *work.Worker, l *lease, blo
 	if err != nil {
 		return nil, err
 	}
-	return protocol.Sign(m.Peer.Key, m.Peer.Net, &protocol.Attestation{
-		Work: l.ticket.Work, Unit: l.ticket.Unit, Result: result, Cost: r.MFLOP(), Ticket: l.id,
-	})
+	at := protocol.Attestation{Work: l.ticket.Work, Unit: l.ticket.Unit, Result: result, Cost: r.MFLOP(), Ticket: l.id}
+	if body, err = protocol.Sign(m.Peer.Key, m.Peer.Net, &at); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.said[at.Unit] = at
+	s.mu.Unlock()
+	return body, nil
 }
 
 // giveUp tells the publisher, and the user, that the miner does not compute a
