@@ -254,6 +254,9 @@ func (a *app) collect(ctx context.Context, before func(protocol.Net) error) (err
 	if err := before(net); err != nil {
 		return err
 	}
+	if err := retention.FinishDeletions(a.home); err != nil {
+		return err
+	}
 	roots, err := retention.Roots(a.home, net, store)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"github.com/alia-network/alia/node/options"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/node/swarm"
+	"github.com/alia-network/alia/protocol/block"
 )
 
 // letter is the document the customer has translated when none is given: a
@@ -29,6 +30,7 @@ type swarmFlags struct {
 	miners                      int
 	devices, kernels            []string
 	faults, faultFile, document string
+	lock                        *block.Store // of the swarm's home, see config
 }
 
 func newSwarm(a *app) *cobra.Command {
@@ -66,6 +68,9 @@ ledger, coordinator, miner-1, miner-2 and so on. A miner with a number above
 
 func runSwarm(ctx context.Context, a *app, l *trainFlags, s *swarmFlags) error {
 	cfg, err := s.config(ctx, a, l)
+	if s.lock != nil {
+		defer s.lock.Close()
+	}
 	if err != nil {
 		return err
 	}
@@ -128,6 +133,11 @@ func (s *swarmFlags) config(ctx context.Context, a *app, l *trainFlags) (swarm.C
 		}
 	}
 	if cfg.Home, err = a.swarmHome(); err != nil {
+		return cfg, err
+	}
+	// The members have homes of their own. The store of the swarm's home says that
+	// the swarm runs, before its members do: alia gc --swarms leaves it alone.
+	if s.lock, err = home.Dir(cfg.Home).Store(); err != nil {
 		return cfg, err
 	}
 	if err := s.plan(ctx, a, l, &cfg); err != nil {

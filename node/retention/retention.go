@@ -212,6 +212,26 @@ func DeleteRun(dir home.Dir, net protocol.Net, run block.Link, force bool) error
 // deleted begins the name of a directory that is being deleted.
 const deleted = ".deleted-"
 
+// FinishDeletions deletes what an interrupted [DeleteRun] left of runs. The
+// caller must have the home's block store open.
+func FinishDeletions(dir home.Dir) error {
+	entries, err := os.ReadDir(dir.Runs())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return fmt.Errorf("delete run: %w", err)
+	}
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), deleted) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir.Runs(), e.Name())); err != nil {
+			return fmt.Errorf("delete run: %w", err)
+		}
+	}
+	return nil
+}
+
 // named lists the CIDs that name the entries of a directory. Other entries, such
 // as a directory that is being written, are left out.
 func named(dir string) ([]block.Link, error) {

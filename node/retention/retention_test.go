@@ -126,7 +126,12 @@ func TestSwarms(t *testing.T) {
 	if err := os.WriteFile(dead.Log(), []byte("four"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	want := retention.Swarms{Running: 1, Deleted: 1, Bytes: 4}
+	begins, err := home.Dir(filepath.Join(dir.Swarms(), "begins")).Store() // and has no members yet
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer begins.Close()
+	want := retention.Swarms{Running: 2, Deleted: 1, Bytes: 4}
 	for _, dry := range []bool{true, false} {
 		if got, err := retention.DeleteSwarms(dir, dry); err != nil || got != want {
 			t.Errorf("DeleteSwarms, dry %t: %+v, %v; want %+v", dry, got, err, want)
@@ -135,7 +140,7 @@ func TestSwarms(t *testing.T) {
 	if _, err := os.Stat(string(live)); err != nil {
 		t.Error("the home of a running swarm is gone")
 	}
-	if got, err := retention.DeleteSwarms(dir, false); err != nil || got != (retention.Swarms{Running: 1}) {
+	if got, err := retention.DeleteSwarms(dir, false); err != nil || got != (retention.Swarms{Running: 2}) {
 		t.Errorf("DeleteSwarms again: %+v, %v", got, err)
 	}
 }

@@ -28,6 +28,9 @@ func DeleteSwarms(dir home.Dir, dry bool) (Swarms, error) {
 		return out, fmt.Errorf("list swarms: %w", err)
 	}
 	for _, s := range swarms {
+		if !s.IsDir() {
+			continue // what a file manager left, such as .DS_Store
+		}
 		path := filepath.Join(dir.Swarms(), s.Name())
 		size, running, err := survey(path)
 		if err != nil {
@@ -51,6 +54,9 @@ func DeleteSwarms(dir home.Dir, dry bool) (Swarms, error) {
 // survey adds up the files of a swarm, and says whether a process of the swarm
 // has its home open.
 func survey(path string) (size int64, running bool, err error) {
+	if home.Dir(path).Running() != "" { // it begins, and has no members yet
+		return 0, true, nil
+	}
 	members, err := os.ReadDir(path)
 	if err != nil {
 		return 0, false, err
