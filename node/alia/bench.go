@@ -9,9 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/alia-network/alia/node/machine"
+	"github.com/alia-network/alia/node/bench"
 	"github.com/alia-network/alia/work/kernel"
-	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/train"
 )
 
@@ -22,7 +21,7 @@ func newBench(a *app) *cobra.Command {
 		Short: "Measure kernels, training and translation on this machine",
 		Args:  unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return undone(cmd.Context(), bench(cmd.Context(), a, &c), "the measurements are not complete")
+			return undone(cmd.Context(), measureAll(cmd.Context(), a, &c), "the measurements are not complete")
 		},
 	}
 	c.flags(cmd)
@@ -39,8 +38,8 @@ type measure struct {
 	Unit    string  `json:"unit"`
 }
 
-// bench measures some of everything.
-func bench(ctx context.Context, a *app, c *deviceFlags) error {
+// measureAll measures some of everything.
+func measureAll(ctx context.Context, a *app, c *deviceFlags) error {
 	measures := []measure{}
 	add := func(dev kernel.Device, threads int, name string, value float64, unit string) {
 		measures = append(measures, measure{name, dev.Name(), threads, value, unit})
@@ -65,24 +64,24 @@ func bench(ctx context.Context, a *app, c *deviceFlags) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range matmulShapes {
+	for _, s := range bench.MatmulShapes {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		add(dev, c.threads, fmt.Sprintf("matmul %dx%dx%d", s[0], s[1], s[2]), matmulRate(dev, s, 300*time.Millisecond)/1e9, "GFLOP/s")
+		add(dev, c.threads, fmt.Sprintf("matmul %dx%dx%d", s[0], s[1], s[2]), bench.MatmulRate(dev, s, 300*time.Millisecond)/1e9, "GFLOP/s")
 	}
 	for _, name := range train.Presets() {
-		b := trainBench{dev: dev, threads: c.threads, steps: 4}
-		if err := b.configure(&trainBenchOptions{preset: name}); err != nil {
+		b := bench.Train{Device: dev, Threads: c.threads, Steps: 4}
+		if err := b.Configure(name, 0); err != nil {
 			return err
 		}
-		b.synthesise()
-		r, err := b.run(ctx)
+		b.Synthesise()
+		r, err := b.Run(ctx)
 		if err != nil {
 			return err
 		}
 		add(dev, c.threads, "train "+name, r.PerCPUSecond, "target tokens/CPU-s")
-		tokens, err := translateRate(ctx, dev, name)
+		tokens, err := bench.TranslateRate(ctx, dev, name)
 		if err != nil {
 			return err
 		}
@@ -161,35 +160,4 @@ func (c *conformance) print(w io.Writer) {
 		fmt.Fprintf(w, "%-9s %-64s %s\n", b.Name, b.Digest, b.Reason)
 	}
 	fmt.Fprint(w, c.gpus.text())
-}
-
-// benchTime is the least processor time of a measurement, in seconds.
-const benchTime = 1.0
-
-// translateRate is the target tokens that greedy decoding gives out, for a
-// second of processor time. The model is untrained, so sentences run to their
-// limit; the tokens count, not the sentences.
-func translateRate(ctx context.Context, dev kernel.Device, preset string) (float64, error) {
-	cfg, err := train.Preset(preset)
-	if err != nil {
-		return 0, err
-	}
-	shape, batch := cfg.Model(int(cfg.Pieces)), syntheticBatch(int32(cfg.Pieces), int(cfg.BatchTokens), 0)
-	engine, params := nmt.NewEngine(dev, shape), nmt.Init(shape, 1).On(dev)
-	tokens, began := 0, machine.CPUSeconds()
-	for {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		out, _, err := engine.Greedy(params, batch.Source, nmt.TwicePlusTen)
-		if err != nil {
-			return 0, err
-		}
-		for _, s := range out {
-			tokens += len(s)
-		}
-		if took := machine.CPUSeconds() - began; took >= benchTime || took == 0 {
-			return float64(tokens) / took, nil
-		}
-	}
 }

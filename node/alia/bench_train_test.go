@@ -4,51 +4,11 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/alia-network/alia/node/machine"
-	"github.com/alia-network/alia/work/kernel"
 )
-
-// TestBenchTrain takes a few small steps on two threads and checks what they
-// add up to.
-func TestBenchTrain(t *testing.T) {
-	dev, err := kernel.Open("", 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := trainBench{dev: dev, threads: 2, steps: 2}
-	if err := b.configure(&trainBenchOptions{preset: "demo", batchTokens: 200}); err != nil {
-		t.Fatal(err)
-	}
-	b.synthesise()
-	r, err := b.run(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.Steps != 2 || r.TargetTokens < 250 || r.TargetTokens > 400 || r.Params < 100_000 {
-		t.Errorf("the report is %+v", r)
-	}
-	if r.PerSecond <= 0 || r.GemmShare <= 0 || r.GemmShare >= 1 {
-		t.Errorf("the report is %+v", r)
-	}
-	if machine.CPUSeconds() > 0 && (r.PerCPUSecond <= 0 || r.PeakRSS < 1<<20) {
-		t.Errorf("the report is %+v", r)
-	}
-	share, calls := 0.0, map[string]float64{}
-	for _, o := range b.profile.Operations(b.watched) {
-		share += o.Share
-		calls[o.Name] = o.Calls
-	}
-	// demo has 2 layers a side; whatever the workers share is whole calls.
-	if math.Abs(share-1) > 1e-9 || math.Abs(calls["AttnScores"]-12) > 1e-9 || math.Abs(calls["MatMul NN"]-33) > 1e-9 {
-		t.Errorf("shares add up to %v, calls are %v", share, calls)
-	}
-}
 
 // TestBenchTrainCommand runs the command with a corpus and a profile.
 func TestBenchTrainCommand(t *testing.T) {

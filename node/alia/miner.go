@@ -14,6 +14,7 @@ import (
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/bench"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
@@ -169,12 +170,12 @@ func capabilityOf(dev kernel.Device, threads int) protocol.Capability {
 func probe(dev kernel.Device) float64 {
 	const n, most = 256, 4096
 	const long = 2 * time.Millisecond
-	rate := matmulRate(dev, [3]int{n, n, n}, probeTime)
+	rate := bench.MatmulRate(dev, [3]int{n, n, n}, probeTime)
 	for n := 2 * n; !dev.Host() && n <= most; n *= 2 {
 		if before := float64(n) * float64(n) * float64(n) / 4; before/rate > long.Seconds() {
 			break
 		}
-		rate = matmulRate(dev, [3]int{n, n, n}, probeTime/10)
+		rate = bench.MatmulRate(dev, [3]int{n, n, n}, probeTime/10)
 	}
 	return rate
 }

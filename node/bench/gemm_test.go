@@ -1,4 +1,4 @@
-package main
+package bench
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 )
 
-var smallGemms = []gemmCase{
+var smallGemms = []GemmCase{
 	{Class: "large", Variant: "NN", M: 3, N: 5, K: 7, Batch: 1},
 	{Class: "large", Variant: "NT", M: 3, N: 5, K: 7, Batch: 1},
 	{Class: "large", Variant: "TN", M: 3, N: 5, K: 7, Batch: 1},
@@ -32,7 +32,7 @@ func TestGemmCalls(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range slices.Concat(smallGemms, gemmCases()) {
+	for _, c := range slices.Concat(smallGemms, GemmCases()) {
 		call := gemmCall(dev, &c)
 		if got := float64(kernel.Cost(&call)); got != c.flop() || call.Out[0].Len() != c.M*c.N*c.Batch {
 			t.Errorf("%+v: the call costs %v and gives %v elements", c, got, call.Out[0].Len())
@@ -46,8 +46,8 @@ func TestGemmReport(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b := gemmBench{dev: dev, threads: 1, rounds: 2, sample: time.Millisecond}
-		r, err := b.run(context.Background(), slices.Clone(smallGemms))
+		b := Gemm{Device: dev, Threads: 1, Rounds: 2, Sample: time.Millisecond}
+		r, err := b.Run(context.Background(), slices.Clone(smallGemms))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestGemmPeer(t *testing.T) {
 		t.Skip("there is no peer for this platform")
 	}
 	dir := t.TempDir()
-	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, gemmpeer.Program), "./gemmpeer/openblas").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-o", filepath.Join(dir, gemmpeer.Program), "../alia/gemmpeer/openblas").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Setenv("PATH", dir)
@@ -87,8 +87,8 @@ func TestGemmPeer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := gemmBench{dev: dev, threads: 1, peer: peer, rounds: 2, sample: time.Millisecond}
-	r, err := b.run(t.Context(), slices.Clone(smallGemms))
+	b := Gemm{Device: dev, Threads: 1, Peer: peer, Rounds: 2, Sample: time.Millisecond}
+	r, err := b.Run(t.Context(), slices.Clone(smallGemms))
 	if err != nil {
 		t.Fatal(err)
 	}
