@@ -68,6 +68,7 @@ type pending struct {
 type ticket struct {
 	unit  block.Link
 	miner protocol.Account
+	told  time.Time // when progress was last taken
 }
 
 const (
@@ -75,7 +76,12 @@ const (
 	tickEvery  = 250 * time.Millisecond
 	aloneAfter = 3 * time.Second
 	outQueue   = 256 // messages
-	maxDetail  = 200 // bytes of a refusal's detail
+
+	// progressAtMost is the least time between two messages of progress that count
+	// for a lease. It is shorter than progressEvery, because messages that a miner
+	// sends in time may arrive one close behind the other.
+	progressAtMost = progressEvery / 4
+	maxDetail      = 200 // bytes of a refusal's detail
 )
 
 func newCounter(c PublisherConfig) *counter {
@@ -239,7 +245,7 @@ func (c *counter) issue(now time.Time, l market.IssueTicket) error {
 	if err != nil {
 		return err
 	}
-	c.tickets[protocol.ID(body)] = ticket{l.Unit, l.Miner}
+	c.tickets[protocol.ID(body)] = ticket{unit: l.Unit, miner: l.Miner}
 	w.leased = now
 	c.send(b, message{protocol.TypeTicket, body})
 	return nil

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -70,4 +71,87 @@ func TestHostilePublisher(t *testing.T) {
 	if want := protocol.ResultMismatch.String(); why != want {
 		t.Errorf("the session ends for %q, want %q", why, want)
 	}
+}
+
+// TestProgressFlood: of thousands of messages of progress that a miner sends at
+// once, the publisher takes a few; the run ends in the model of an honest one.
+func TestProgressFlood(t *testing.T) {
+	want := local(t)
+	v := newVillage(t)
+	p, flooder := v.peer("coordinator"), v.peer("flooder")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	go flooder.Listen(ctx, nil)
+	go func() { // the honest miner comes when all is sent
+		err := flood(ctx, flooder)
+		if err != nil {
+			t.Errorf("flood: %v", err)
+		}
+		v.miner("honest", "portable")
+	}()
+	var taken atomic.Int32
+	out := v.coordinate(p, t.TempDir(), func(n node.Notice) {
+		if n, ok := n.(node.UnitProgress); ok && n.Miner == flooder.Account() {
+			taken.Add(1)
+		}
+	})
+	if n := taken.Load(); n == 0 || n > floods/10 {
+		t.Errorf("%d of %d messages of progress were taken", n, floods)
+	}
+	if out.Model != want {
+		t.Errorf("the model is %s, an honest run's %s", out.Model, want)
+	}
+}
+
+const floods = 5000 // messages
+
+// flood bids on the first offer, and sends progress of its unit, as much as it
+// can. It returns when the publisher has read all of it.
+func flood(ctx context.Context, p *node.Peer) error {
+	var open []node.Offer
+	for open = p.Offers.Open(time.Now()); len(open) == 0; open = p.Offers.Open(time.Now()) {
+		select {
+		case <-p.Offers.Changed():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	s, err := p.Mesh.OpenMarket(ctx, open[0].Publisher, open[0].Addrs)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	able := protocol.Capability{Numerics: kernel.Numerics, Kernel: "floods", Threads: 1, MFLOPS: 1000}
+	bid := &protocol.Bid{Work: open[0].Work, InFlight: 1, Capability: able}
+	body, err := protocol.Sign(p.Key, p.Net, bid)
+	if err == nil {
+		err = s.Send(ctx, bid.Type(), body)
+	}
+	for err == nil {
+		var typ protocol.RecordType
+		if typ, body, err = s.Recv(ctx); err != nil || typ != protocol.TypeTicket {
+			continue
+		}
+		id := protocol.ID(body)
+		for i := range floods {
+			r := &protocol.Progress{Version: protocol.Version, Ticket: id, DonePPM: uint32(i + 1)}
+			if body, err = protocol.Encode(r); err != nil {
+				return err
+			}
+			if err = s.Send(ctx, r.Type(), body); err != nil {
+				return err
+			}
+		}
+		c := &protocol.Cancel{Version: protocol.Version, Ticket: id, Code: protocol.UnitFailed}
+		if body, err = protocol.Encode(c); err != nil {
+			return err
+		}
+		// The publisher reads in sequence: what it sends next follows the last message.
+		if err = s.Send(ctx, c.Type(), body); err != nil {
+			return err
+		}
+		_, _, err = s.Recv(ctx)
+		return err
+	}
+	return err
 }

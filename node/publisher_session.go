@@ -211,6 +211,14 @@ func (c *counter) progress(miner protocol.Account, p protocol.Progress) {
 	if !ok || t.miner != miner {
 		return
 	}
+	// Each message has the book make its schedule again, while every other miner
+	// waits: a miner that sends thousands must not stop the run.
+	now := c.now()
+	if now.Sub(t.told) < progressAtMost {
+		return
+	}
+	t.told = now
+	c.tickets[p.Ticket] = t
 	// Only an attestation makes a unit count as computed.
 	c.apply(market.UnitProgress{Miner: miner, Unit: t.unit, DonePPM: min(p.DonePPM, market.Computed-1)})
 	c.report(UnitProgress{Miner: miner, Unit: t.unit.String(), Task: c.units[t.unit].unit.Kind.String(), Done: float64(p.DonePPM) / 1e6})
