@@ -53,7 +53,7 @@ var rooms = map[string][]string{
 	"node":                   {"node/home", "protocol", "protocol/block", "protocol/disk", "protocol/market", "protocol/mesh", "work", "work/check", "work/unit", "work/model", "work/run", "work/kernel", "work/corpus", "work/score", "ledger", "ledger/light"},
 	"node/client":            {"node", "node/home", "protocol", "protocol/block", "work/unit", "work/model", "work/text", "ledger", "ledger/light", "ledger/wallet"},
 	"node/testnet":           {"node", "node/home", "protocol", "protocol/block", "work", "work/kernel", "work/model", "work/nmt", "work/text", "ledger", "ledger/chain", "ledger/wallet"},
-	"node/curves":            {"node"},
+	"node/curves":            {"node", "protocol/block", "work/run"},
 	"node/retention":         {"node", "node/home", "protocol", "protocol/block", "work/run"},
 	"node/report":            {"node"},
 	"node/swarm":             {"node", "node/report", "node/home", "protocol", "protocol/mesh", "ledger", "ledger/chain", "ledger/light"},

@@ -26,10 +26,10 @@ type watch struct {
 	progress    progress
 	stopping    bool // after an interrupt, when connections break
 	tokens      uint64
-	cpu, cpuEnd float64   // seconds of this process, at the plan and at the last round
-	spoken      time.Time // of the last plain line
-	track       *track    // nil where no run is trained
-	dir         string    // of that run
+	cpu, cpuEnd float64       // seconds of this process, at the plan and at the last round
+	spoken      time.Time     // of the last plain line
+	track       *curves.Track // nil where no run is trained
+	dir         string        // of that run
 }
 
 // newWatch returns a watch. Once ctx ends it tells of no miner any more: their
@@ -50,7 +50,7 @@ func newWatch(ctx context.Context, a *app, kernels string) *watch {
 // draw has the watch write the curves of a plan's run into the run's directory.
 func (w *watch) draw(ctx context.Context, store block.Blocks, plan *run.Plan, dir string) (err error) {
 	w.dir = dir
-	w.track, err = openTrack(ctx, store, plan, dir)
+	w.track, err = curves.OpenTrack(ctx, store, plan, dir)
 	return err
 }
 
@@ -63,7 +63,7 @@ func (w *watch) report(n node.Notice) {
 	case node.Planned:
 		w.progress = progress{began: time.Now(), total: e.Rounds, text: "starting"}
 		if w.track != nil {
-			w.progress.first, w.progress.done = w.track.done, w.track.done
+			w.progress.first, w.progress.done = w.track.Done, w.track.Done
 		}
 		w.cpu = machine.CPUSeconds()
 		w.cpuEnd = w.cpu
@@ -71,7 +71,7 @@ func (w *watch) report(n node.Notice) {
 	case node.RoundDone:
 		w.tokens, w.cpuEnd = w.tokens+e.Tokens, machine.CPUSeconds()
 		w.round(e)
-		if err := w.track.add(e); err != nil { // the model does not depend on it
+		if err := w.track.Add(e); err != nil { // the model does not depend on it
 			w.app.log.Warn("curves not written", "err", err)
 		}
 	case node.Waiting, node.MinerJoined, node.MinerLeft, node.Refused:
@@ -111,7 +111,7 @@ func (w *watch) round(e node.RoundDone) {
 func (w *watch) close() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.track.close(); err != nil {
+	if err := w.track.Close(); err != nil {
 		w.app.log.Warn("curves not written", "err", err)
 	}
 	if w.screen != nil {

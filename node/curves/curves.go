@@ -9,6 +9,13 @@
 //	w, err := curves.Open(dir, "en to de", points)
 //	err = w.Add(point)
 //	err = w.Close()
+//
+// [OpenTrack] makes the points itself, from the rounds that a run's directory names and
+// from the notices of new rounds.
+//
+//	t, err := curves.OpenTrack(ctx, store, plan, dir)
+//	err = t.Add(notice) // a node.RoundDone
+//	err = t.Close()
 package curves
 
 import (

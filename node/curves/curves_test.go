@@ -19,8 +19,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// run is the points of n rounds, with a validation after every tenth.
-func run(n int) []Point {
+// rounds is the points of n rounds, with a validation after every tenth.
+func rounds(n int) []Point {
 	var points []Point
 	for i := 1; i <= n; i++ {
 		x := float64(i) / float64(n)
@@ -65,7 +65,7 @@ func read(t *testing.T, dir, name string) []byte {
 // TestResume: a run that was killed in the middle of a line, and lost others,
 // has the same files in the end as one that was not.
 func TestResume(t *testing.T) {
-	points := run(40)
+	points := rounds(40)
 	whole, killed := t.TempDir(), t.TempDir()
 	files(t, whole, points, 0)
 	files(t, killed, points[:20], 0)
@@ -85,7 +85,7 @@ func TestResume(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	dir := t.TempDir()
-	points := run(10)
+	points := rounds(10)
 	files(t, dir, points, 4)
 	lines := bytes.Split(bytes.TrimSuffix(read(t, dir, MetricsFile), []byte("\n")), []byte("\n"))
 	if len(lines) != len(points) {
@@ -116,7 +116,7 @@ type event struct {
 // TestEvents reads the event file back as TensorBoard does, CRCs included.
 func TestEvents(t *testing.T) {
 	dir := t.TempDir()
-	points := run(10)
+	points := rounds(10)
 	files(t, dir, points, 3)
 	events, err := readEvents(read(t, dir, EventsFile))
 	if err != nil {
@@ -249,7 +249,7 @@ func fields(b []byte, f func(n protowire.Number, v uint64, bytes []byte) error) 
 // the one in testdata, which was looked at.
 func TestChart(t *testing.T) {
 	for _, n := range []int{0, 1, 9, 10, 1000, 20000} {
-		svg := chart("en <to> de & back", run(n))
+		svg := chart("en <to> de & back", rounds(n))
 		for d := xml.NewDecoder(bytes.NewReader(svg)); ; {
 			if _, err := d.Token(); err == io.EOF {
 				break
@@ -265,7 +265,7 @@ func TestChart(t *testing.T) {
 		}
 	}
 	golden := filepath.Join("testdata", "small.svg")
-	got := chart("en to de", run(30))
+	got := chart("en to de", rounds(30))
 	if *update {
 		if err := os.WriteFile(golden, got, 0o644); err != nil {
 			t.Fatal(err)

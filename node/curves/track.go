@@ -1,4 +1,4 @@
-package main
+package curves
 
 import (
 	"context"
@@ -7,21 +7,21 @@ import (
 	"strconv"
 
 	"github.com/alia-network/alia/node"
-	"github.com/alia-network/alia/node/curves"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/run"
 )
 
-// track writes the curves of a run, round after round.
-type track struct {
+// Track writes the curves of a run, round after round, from the notices of its
+// rounds. A Track is not safe for concurrent use.
+type Track struct {
 	plan  *run.Plan
-	at    []float64      // by round: the passes over the corpus before it
-	files *curves.Writer // nil when they are closed
-	done  int            // rounds that were done before this process began
+	at    []float64 // by round: the passes over the corpus before it
+	files *Writer   // nil when they are closed
+	Done  int       // rounds that were done before this process began
 }
 
-// openTrack writes the curves of the rounds done so far, from their logs.
-func openTrack(ctx context.Context, store block.Blocks, plan *run.Plan, dir string) (*track, error) {
+// OpenTrack writes the curves of the rounds done so far, from their logs.
+func OpenTrack(ctx context.Context, store block.Blocks, plan *run.Plan, dir string) (*Track, error) {
 	head, err := node.Head(dir)
 	if err != nil {
 		return nil, err
@@ -32,13 +32,13 @@ func openTrack(ctx context.Context, store block.Blocks, plan *run.Plan, dir stri
 			return nil, fmt.Errorf("curves: %w", err)
 		}
 	}
-	t := &track{plan: plan, at: passes(plan), done: len(history)}
-	var points []curves.Point
+	t := &Track{plan: plan, at: passes(plan), Done: len(history)}
+	var points []Point
 	for _, r := range history {
 		points = append(points, t.point(node.RoundNotice(plan, r)))
 	}
 	c := plan.Run.Config
-	t.files, err = curves.Open(dir, fmt.Sprintf("Training run, %s to %s", c.Source, c.Target), points)
+	t.files, err = Open(dir, fmt.Sprintf("Training run, %s to %s", c.Source, c.Target), points)
 	return t, err
 }
 
@@ -64,19 +64,19 @@ func passes(plan *run.Plan) []float64 {
 	return at
 }
 
-// point is a round as a point of the curves.
-func (t *track) point(e node.RoundDone) curves.Point {
+// point is a round as a point of the
+func (t *Track) point(e node.RoundDone) Point {
 	run := t.plan.Run
 	place := run.Config.Position(e.Round, int(run.Steps)) // of the step after the round
 	place.Step = min(place.Step, place.Steps)
-	p := curves.Point{
+	p := Point{
 		Round: e.Round, Step: place.Step, Epoch: t.at[e.Round], Loss: e.Loss, NLL: e.NLL,
 		Tokens: e.Tokens, Seconds: e.Seconds, Time: e.Time,
 	}
 	place.Step-- // the round's last
 	p.LearningRate = decimal(run.Config.Rate(place))
 	if e.Valid != 0 {
-		p.Validation = &curves.Validation{NLL: e.Valid, BLEU: e.BLEU, ChrF: e.ChrF}
+		p.Validation = &Validation{NLL: e.Valid, BLEU: e.BLEU, ChrF: e.ChrF}
 	}
 	return p
 }
@@ -90,11 +90,11 @@ func decimal(x float32) float64 {
 	return v
 }
 
-// add adds a round that is done.
-func (t *track) add(e node.RoundDone) error { return t.files.Add(t.point(e)) }
+// Add adds a round that is done.
+func (t *Track) Add(e node.RoundDone) error { return t.files.Add(t.point(e)) }
 
-// close finishes the files, if there are any. It may be called more than once.
-func (t *track) close() error {
+// Close finishes the files, if there are any. It may be called more than once.
+func (t *Track) Close() error {
 	if t == nil || t.files == nil {
 		return nil
 	}
