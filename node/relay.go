@@ -151,8 +151,11 @@ func (r *Relay) Drain(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			_, pending := r.Journal.Counts()
-			return fmt.Errorf("%d units and %d rounds are not settled; they are kept, and settle when this run is started again: %w",
-				pending, r.uncommitted(), errors.Join(ctx.Err(), err))
+			if err == nil {
+				err = errors.New("the ledger has not settled them yet")
+			}
+			return fmt.Errorf("%d units and %d rounds are not settled; the journal keeps them, and the same command settles them later: %w (%w)",
+				pending, r.uncommitted(), err, ctx.Err())
 		case <-time.After(r.Every):
 		}
 	}
