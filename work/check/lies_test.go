@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -57,7 +58,8 @@ func caught(t *testing.T, d done, lie unit.Result, want check.Error) {
 	}
 }
 
-// samples is an honest unit of each kind and form.
+// samples is an honest unit of each kind and form. A kind that no run plans is computed
+// here by crew.Do, which compares the honest result with its expectation too.
 func samples(t *testing.T) map[string]done {
 	t.Helper()
 	all := map[string]done{}
@@ -76,6 +78,12 @@ func samples(t *testing.T) map[string]done {
 	c := newCrew(t, dev)
 	m, _ := translator(t, c.store, 1)
 	all["translate with a beam"], _ = c.translate(m, 4, []string{"one two", "", "three"})
+	for _, k := range unit.Kinds() {
+		has := func(d done) bool { return d.unit.Kind == k }
+		if !slices.ContainsFunc(slices.Collect(maps.Values(all)), has) {
+			t.Errorf("no sample is of the kind %q: add one to the map of this function", k)
+		}
+	}
 	return all
 }
 
@@ -251,8 +259,9 @@ var lyingSets = map[string]struct {
 		return ""
 	}, check.Form},
 	"other name": {func(r *state.SetRecord) string {
-		name := r.Tensors[1].Name
-		r.Tensors[1].Name = strings.ToUpper(name)
+		t := &r.Tensors[len(r.Tensors)-1]
+		name := t.Name
+		t.Name = strings.ToUpper(name)
 		return name
 	}, check.Form},
 	"tensors in another sequence": {func(r *state.SetRecord) string {
@@ -318,6 +327,9 @@ func TestLiesInSets(t *testing.T) {
 					if err := block.GetNode(t.Context(), d.store, l, &rec); err != nil {
 						t.Fatal(err)
 					}
+					if name == "tensors in another sequence" && len(rec.Tensors) < 2 {
+						t.Skip("one tensor has only one sequence")
+					}
 					tensor := lie.tell(&rec)
 					caught(t, d, d.lied(i, put(t, d.store, rec)), check.Error{Reason: lie.want, Output: i, Tensor: tensor})
 				})
@@ -354,10 +366,11 @@ func TestLiesInLeaves(t *testing.T) {
 					lie := slices.Clone(leaf)
 					binary.LittleEndian.PutUint32(lie[end-4:], bits)
 					r := d.lied(i, d.withLeaf(t, rec, lie))
-					if o.Name == "second moment" || strings.HasSuffix(tensor.Name, "#scale") || bits&0x7f800000 == 0x7f800000 {
+					if nonNegative[o.Name] || strings.HasSuffix(tensor.Name, "#scale") || bits&0x7f800000 == 0x7f800000 {
 						caught(t, d, r, check.Error{Reason: check.Value, Output: i, Tensor: tensor.Name})
 					} else if err := d.expect.Check(t.Context(), r, check.Held{Blocks: d.store}); err != nil {
-						t.Errorf("%v in %s: %v", math.Float32frombits(bits), o.Name, err)
+						t.Errorf("%v in the output %q: %v; if no honest output has this number, list the output in nonNegative",
+							math.Float32frombits(bits), o.Name, err)
 					}
 				}
 				at = end
@@ -365,6 +378,9 @@ func TestLiesInLeaves(t *testing.T) {
 		}
 	})
 }
+
+// nonNegative has the names of the outputs without a negative number.
+var nonNegative = map[string]bool{"second moment": true}
 
 // wrongNumbers are the bits of what no scale and no second moment is: a NaN of each
 // sort, both infinities, a negative number and a negative zero. The last two stand

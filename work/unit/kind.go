@@ -35,7 +35,6 @@ const maxMany = 4096
 // work/check has one with the function that finds the expected form of a result. A
 // new kind needs a row in each table.
 var kinds = [...]struct {
-	kind        Kind
 	name        string // in reports and logs
 	least, most int    // inputs
 	outputs     int    // of a result without a defect
@@ -44,46 +43,48 @@ var kinds = [...]struct {
 	decodes     bool   // it has a Decoding
 }{
 	// A token costs two operations for each parameter forward, and four backward.
-	{kind: Gradient, name: "gradient", least: 2, most: 1 + maxMany, outputs: 1, batches: 1, flop: 6},
-	{kind: Combine, name: "combine", least: 4, most: 3 + 2*maxMany, outputs: 4, flop: 1},
-	{kind: Evaluate, name: "evaluate", least: 2, most: 2, flop: 2},
+	Gradient: {name: "gradient", least: 2, most: 1 + maxMany, outputs: 1, batches: 1, flop: 6},
+	Combine:  {name: "combine", least: 4, most: 3 + 2*maxMany, outputs: 4, flop: 1},
+	Evaluate: {name: "evaluate", least: 2, most: 2, flop: 2},
 	// The output has about as many tokens as the input.
-	{kind: Translate, name: "translate", least: 2, most: 2, outputs: 1, flop: 4, decodes: true},
-	{kind: LocalSteps, name: "steps", least: 3, most: 2 + maxMany, outputs: 2, batches: 2, flop: 6},
-	{kind: Average, name: "average", least: 1, most: maxMany, outputs: 1, flop: 1},
+	Translate:  {name: "translate", least: 2, most: 2, outputs: 1, flop: 4, decodes: true},
+	LocalSteps: {name: "steps", least: 3, most: 2 + maxMany, outputs: 2, batches: 2, flop: 6},
+	Average:    {name: "average", least: 1, most: maxMany, outputs: 1, flop: 1},
 }
 
 // Kinds lists the kinds, in ascending order.
 func Kinds() []Kind {
-	all := make([]Kind, len(kinds))
-	for i, row := range kinds {
-		all[i] = row.kind
+	var all []Kind
+	for k := range kinds {
+		if Kind(k).known() {
+			all = append(all, Kind(k))
+		}
 	}
 	return all
 }
 
-// known reports whether k is in the table: row k-1 is that of kind k.
-func (k Kind) known() bool { return k >= 1 && int(k) <= len(kinds) }
+// known reports whether k has a row in the table.
+func (k Kind) known() bool { return int(k) < len(kinds) && kinds[k].name != "" }
 
 // String gives the kind's name in reports and logs.
 func (k Kind) String() string {
 	if !k.known() {
 		return fmt.Sprintf("kind %d", uint16(k))
 	}
-	return kinds[k-1].name
+	return kinds[k].name
 }
 
 // Outputs is the number of outputs of a result of kind k without a defect.
-func (k Kind) Outputs() int { return kinds[k-1].outputs }
+func (k Kind) Outputs() int { return kinds[k].outputs }
 
 // FLOP is the approximate cost of a unit of kind k for each parameter of the model and
 // each token, in FLOP. It is for estimates: what is paid is Result.Cost.
-func (k Kind) FLOP() uint64 { return kinds[k-1].flop }
+func (k Kind) FLOP() uint64 { return kinds[k].flop }
 
 // Batches is the number of inputs of u that are batches: 0, unless it is a [Gradient]
 // or [LocalSteps] unit.
 func (u Unit) Batches() int {
-	row := kinds[u.Kind-1]
+	row := kinds[u.Kind]
 	if row.batches == 0 {
 		return 0
 	}

@@ -58,7 +58,7 @@ func (u Unit) Validate() error {
 	if !u.Kind.known() {
 		return fmt.Errorf("unit: %s is unknown", u.Kind)
 	}
-	row := kinds[u.Kind-1]
+	row := kinds[u.Kind]
 	switch {
 	case len(u.Inputs) < row.least || len(u.Inputs) > row.most:
 		return fmt.Errorf("unit: %d inputs for kind %s, want %d to %d", len(u.Inputs), u.Kind, row.least, row.most)
