@@ -86,7 +86,7 @@ func TestSameBitsTiles(t *testing.T) {
 func TestInPlace(t *testing.T) {
 	dev, ref := newEmulated(t), reference(t)
 	eachRow(t, func(t *testing.T, op kernel.Op) {
-		for i, shared := range calls.InPlace[op] {
+		for i, shared := range kernel.InPlace[op] {
 			c := (&calls.Dice{Seed: uint32(op)<<16 + uint32(i)}).Call(op)
 			want, got := calls.Clone(&c, nil), calls.Clone(&c, shared)
 			ref.Do(&want)

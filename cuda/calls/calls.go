@@ -371,7 +371,8 @@ func Allocate(c *kernel.Call) {
 	}
 }
 
-// Clone copies c and its tensors. With shared, output i then uses the storage of input shared[i].
+// Clone copies c and its tensors. With shared, a way of [kernel.InPlace], output i then uses the storage of
+// input shared[i].
 func Clone(c *kernel.Call, shared []int) kernel.Call {
 	y := *c
 	y.In, y.Out = slices.Clone(c.In), slices.Clone(c.Out)
@@ -385,17 +386,6 @@ func Clone(c *kernel.Call, shared []int) kernel.Call {
 		y.Out[i] = y.In[from]
 	}
 	return y
-}
-
-// InPlace lists, for the operations that allow it, the inputs whose storage the outputs may use, in the form
-// that [Clone] takes.
-var InPlace = map[kernel.Op][][]int{
-	kernel.AddBias: {{0}}, kernel.Add: {{0}, {1}}, kernel.Relu: {{0}}, kernel.ReluGrad: {{0}, {1}},
-	kernel.Dropout: {{0}}, kernel.Scale: {{0}}, kernel.AttnSoftmax: {{0}},
-	kernel.AttnSoftmaxGrad: {{0}, {1}}, kernel.CrossEntropyGrad: {{0}},
-	kernel.AddQuantized: {{0}}, kernel.AddQuantized4: {{0}}, kernel.AddQuantized2: {{0}},
-	kernel.Adam: {{0, 1, 2}, {1, 2, 0}, {2, 0, 1}}, kernel.ScatterAdd: {{0}},
-	kernel.Swish: {{0}}, kernel.SwishGrad: {{0}, {1}}, kernel.Scatter: {{0}},
 }
 
 // Differ returns the first place where tensors differ in a bit, or "" if they do not. All NaN count as equal.

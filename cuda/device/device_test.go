@@ -370,7 +370,7 @@ func TestPieces(t *testing.T) {
 		for trial := range uint32(2) {
 			c := (&calls.Dice{Seed: uint32(op)<<8 + trial}).Call(op)
 			var over []int
-			if ways := calls.InPlace[op]; len(ways) > 0 && trial == 1 {
+			if ways := kernel.InPlace[op]; len(ways) > 0 && trial == 1 {
 				over = ways[0]
 			}
 			want, got := calls.Clone(&c, over), calls.Clone(&c, over)

@@ -75,7 +75,7 @@ func (r *report) rows(dev, host kernel.Device, trials int) {
 			// Every third trial has infinities and NaN, every second works in place if it
 			// can, every fourth stays in the host's memory.
 			var over []int
-			if ways := calls.InPlace[op]; len(ways) > 0 && trial%2 == 1 {
+			if ways := kernel.InPlace[op]; len(ways) > 0 && trial%2 == 1 {
 				over = ways[trial/2%len(ways)]
 			}
 			want, got := calls.Clone(&c, over), calls.Clone(&c, over)

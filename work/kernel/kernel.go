@@ -188,11 +188,7 @@ const (
 // Call is one operation applied to tensors. In and Out have the number, types and
 // shapes that the operation's shape rule gives: see [Infer].
 //
-// An output may use an input's storage only where both begin at the same element
-// and have the same shape, and only in an element-wise operation (AddBias, Add,
-// Relu, ReluGrad, Dropout, Scale, AttnSoftmax, AttnSoftmaxGrad, CrossEntropyGrad,
-// AddQuantized, AddQuantized4, AddQuantized2, Adam, Swish, SwishGrad) or for the
-// base of ScatterAdd and Scatter.
+// An output may use an input's storage only as [InPlace] lists.
 type Call struct {
 	Op   Op
 	Attr Attr

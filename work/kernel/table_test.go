@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -29,6 +30,32 @@ func TestTableIsComplete(t *testing.T) {
 	}
 	if got := Op(200).String(); got != "Op(200)" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// TestLocalsAndInPlace compares the two tables of optional properties with the calls of
+// the operations: one letter or one entry for each input and output.
+func TestLocalsAndInPlace(t *testing.T) {
+	for op, letters := range Locals { // order-free: independent rows
+		c := calls(op)[0]
+		in, out, _ := strings.Cut(letters, ">")
+		if len(in) != len(c.In) || len(out) != len(c.Out) || strings.Trim(in+out, "wrtqks") != "" {
+			t.Errorf("Locals says %q of %v, which has %d inputs and %d outputs", letters, op, len(c.In), len(c.Out))
+		}
+	}
+	for op, ways := range InPlace { // order-free: independent rows
+		for _, c := range calls(op) {
+			for _, way := range ways {
+				if len(way) != len(c.Out) {
+					t.Fatalf("InPlace says %v of %v, which has %d outputs", way, op, len(c.Out))
+				}
+				for o, i := range way {
+					if !slices.Equal(c.In[i].Shape, c.Out[o].Shape) || c.In[i].Type != c.Out[o].Type {
+						t.Errorf("InPlace says %v of %v, whose input %d has another shape than output %d", way, op, i, o)
+					}
+				}
+			}
+		}
 	}
 }
 

@@ -41,25 +41,6 @@ const align = 16
 // forever is the last use of an output of the program.
 const forever = math.MaxInt
 
-// overwrites lists, for the operations that allow it, which output may take the storage of
-// which input: pairs of output and input. See [kernel.Call].
-var overwrites = map[kernel.Op][][2]int{
-	kernel.AddBias:          {{0, 0}},
-	kernel.Add:              {{0, 0}, {0, 1}},
-	kernel.Relu:             {{0, 0}},
-	kernel.ReluGrad:         {{0, 1}, {0, 0}},
-	kernel.Swish:            {{0, 0}},
-	kernel.SwishGrad:        {{0, 1}, {0, 0}},
-	kernel.ScatterAdd:       {{0, 0}},
-	kernel.Dropout:          {{0, 0}},
-	kernel.AttnSoftmax:      {{0, 0}},
-	kernel.AttnSoftmaxGrad:  {{0, 1}, {0, 0}},
-	kernel.CrossEntropyGrad: {{0, 0}},
-	kernel.AddQuantized:     {{0, 0}},
-	kernel.Scale:            {{0, 0}},
-	kernel.Adam:             {{0, 0}, {1, 1}, {2, 2}},
-}
-
 // newLayout finds the operations that outputs need, puts them in sequence, and lets
 // results share buffers.
 func newLayout(g *Graph, outputs []Value) *layout {
@@ -175,13 +156,16 @@ func (l *layout) retire(idle map[class][]int, at int, n *node, i int) {
 }
 
 // overwritten returns the buffer that output o of n, the operation at position at of step
-// s, takes over from an input. Operations that overwrite have outputs of the input's
-// shape. A free call may overwrite an input only if no other call of the step reads it,
-// since they run at the same time.
+// s, takes over from an input, as [kernel.InPlace] allows. A free call may overwrite an
+// input only if no other call of the step reads it, since they run at the same time.
 func (l *layout) overwritten(s step, at int, n *node, o int) (id int, ok bool) {
-	for _, pair := range overwrites[n.op] {
-		v := n.in[pair[1]]
-		if pair[0] != o || l.g.node(v).op == 0 || l.lastUse[v.node-1][v.out] != at {
+	ways := kernel.InPlace[n.op]
+	if len(n.out) > 1 && len(ways) > 1 {
+		ways = ways[:1] // outputs that go different ways could take over one buffer twice
+	}
+	for _, way := range ways {
+		v := n.in[way[o]]
+		if l.g.node(v).op == 0 || l.lastUse[v.node-1][v.out] != at {
 			continue
 		}
 		if at >= s.free && l.reads(s, at, v) {
