@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -420,6 +421,42 @@ func lieTo(ctx context.Context, p *node.Peer, o node.Offer, a attack) (protocol.
 			}
 			return r.Code, nil
 		}
+	}
+}
+
+// TestPublisherIsGone: a miner whose bids nobody answers says so once, and does
+// not say that it bids.
+func TestPublisherIsGone(t *testing.T) {
+	v := newVillage(t)
+	stopped, p := v.peer("stopped"), v.peer("miner")
+	body, err := protocol.Sign(stopped.Key, stopped.Net, &protocol.RunOffer{Run: named("run"), Seq: 1, Addrs: stopped.Mesh.Addrs()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	offer, err := stopped.Offers.Parse(protocol.EncodedOffer{Type: protocol.TypeRunOffer, Body: body})
+	if err == nil {
+		err = stopped.Offers.Add(time.Now(), offer)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var said []node.Notice // by one goroutine: there is one offer
+	m := &node.Miner{Peer: p, Workers: []*work.Worker{work.NewWorker(dev)}, Capability: protocol.Capability{MFLOPS: 1}, Report: func(n node.Notice) {
+		if idle, ok := n.(node.MinerIdle); !ok || idle.Code != protocol.NoOffer.String() {
+			said = append(said, n)
+			cancel()
+		}
+	}}
+	if err := node.Together(ctx, m.Run, func(ctx context.Context) error { return p.Listen(ctx, nil) }); err != nil {
+		t.Fatal(err)
+	}
+	if idle, ok := said[0].(node.MinerIdle); len(said) != 1 || !ok || idle.Code != protocol.PeerGone.String() || strings.Contains(idle.Text, "\n") {
+		t.Errorf("the miner says %v, want that the connection is lost", said)
 	}
 }
 

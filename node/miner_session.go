@@ -65,14 +65,16 @@ func (m *Miner) session(ctx context.Context, o Offer) error {
 	if err := stream.Send(ctx, bid.Type(), body); err != nil {
 		return err
 	}
-	m.Report(Bidding{Work: o.Work.String(), Text: o.Text})
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the computation of all leases
 	s := &minerSession{miner: m, offer: o, stream: stream, leases: map[block.Link]*lease{}, said: map[block.Link]protocol.Attestation{}}
-	for {
+	for answered := false; ; answered = true {
 		typ, body, err := stream.Recv(ctx)
 		if err != nil {
 			return err
+		}
+		if !answered { // told late: a publisher that has stopped is asked again and again
+			m.Report(Bidding{Work: o.Work.String(), Text: o.Text})
 		}
 		if err := s.message(ctx, typ, body); err != nil {
 			return err
