@@ -49,7 +49,9 @@ payment are checked with the network file alone.`,
 				return verifyReceipt(a, args[0])
 			}
 			reader, err := block.OpenReadOnly(a.home.Blocks())
-			if err != nil {
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("the home %s has no blocks: name the home that coordinated the run with --home", a.home)
+			} else if err != nil {
 				return err
 			}
 			t, err := a.findTarget(cmd.Context(), reader, run, args[0])

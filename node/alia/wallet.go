@@ -32,7 +32,7 @@ func newWallet(a *app) *cobra.Command {
 		&cobra.Command{
 			Use: "show", Short: "Print the home's account", Args: noArgs,
 			RunE: func(*cobra.Command, []string) error {
-				if _, err := wallet.Open(a.home.Wallet()); err != nil {
+				if _, err := a.openWallet(); err != nil {
 					return err
 				}
 				return a.showAccount()
@@ -81,12 +81,21 @@ func (a *app) showAccount() error {
 	return a.result(report.Identity{Account: account.String(), Key: hex.EncodeToString(account[:])}, func(w io.Writer) { fmt.Fprintln(w, account.String()) })
 }
 
+// openWallet opens the home's wallet, which must be there.
+func (a *app) openWallet() (*wallet.Wallet, error) {
+	w, err := wallet.Open(a.home.Wallet())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the home %s has no wallet: `alia init` or `alia wallet new` makes one, or name another home with --home", a.home)
+	}
+	return w, err
+}
+
 // accountOr is the account named by the first argument, or the home's.
 func (a *app) accountOr(args []string) (protocol.Account, error) {
 	if len(args) > 0 {
 		return parseAccount(args[0])
 	}
-	w, err := wallet.Open(a.home.Wallet())
+	w, err := a.openWallet()
 	if err != nil {
 		return protocol.Account{}, err
 	}
@@ -147,7 +156,7 @@ func newTransfer(a *app) *cobra.Command {
 }
 
 func (a *app) transfer(ctx context.Context, t ledger.Transfer) error {
-	w, err := wallet.Open(a.home.Wallet())
+	w, err := a.openWallet()
 	if err != nil {
 		return err
 	}

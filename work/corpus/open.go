@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,7 +40,9 @@ const (
 // MaxLines or MaxFile, and a damaged gzip file.
 func Open(path, src, tgt string) (*Corpus, error) {
 	info, err := os.Stat(path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open corpus: %s does not exist: give a directory with training files, or a file of pairs", path)
+	} else if err != nil {
 		return nil, fmt.Errorf("open corpus: %w", err)
 	}
 	var c *Corpus

@@ -95,7 +95,7 @@ func TestOpenErrors(t *testing.T) {
 		src, tgt      string
 		want, another string
 	}{
-		"missing": {nil, "absent", "en", "de", "no such file", "absent"},
+		"missing": {nil, "absent", "en", "de", "does not exist", "absent"},
 		"nothing": {nil, "", "en", "de", "has no train.LANGUAGE and no train.LANGUAGE.gz", ""},
 		"empty":   {map[string]string{"train.en": "", "train.de": ""}, "", "en", "de", "train.en and ", "are empty"},
 		"counts": {
