@@ -1,0 +1,132 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"testing"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/run"
+	"github.com/alia-network/alia/work/state"
+	"github.com/alia-network/alia/work/unit"
+)
+
+// failing is a device that works for left stages. Then it breaks down, or, if it
+// is quiet, begins to give wrong bits.
+type failing struct {
+	kernel.Device
+	left  int
+	quiet bool
+}
+
+func (f *failing) Do(c *kernel.Call) { f.Stage(nil, nil, nil, []kernel.Call{*c}) }
+
+func (f *failing) Group(calls []kernel.Call) { f.Stage(nil, nil, nil, calls) }
+
+func (f *failing) Stage(calls []kernel.Call, sides []uint8, cuts [][]int32, free []kernel.Call) {
+	f.left--
+	if f.left < 0 && !f.quiet {
+		panic(&kernel.DeviceError{Device: f.Name(), Err: errors.New("it fell off the bus")})
+	}
+	f.Device.Stage(calls, sides, cuts, free)
+	for i := range free {
+		if out := free[i].Out[0].F; f.left < 0 && len(out) > 0 {
+			out[0] += out[0] / 1024
+		}
+	}
+}
+
+// TestBrokenDevices: a miner's device breaks down in the middle of a unit, and
+// another's gives wrong bits without a word. Their units go back unharmed, the
+// miners go on with the processor, and the model is that of a local run.
+func TestBrokenDevices(t *testing.T) {
+	want := local(t)
+	v := newVillage(t)
+	p := v.peer("coordinator")
+	open := func() kernel.Device {
+		dev, err := kernel.Open("auto", 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dev
+	}
+	broken := map[string]*failing{"loud": {Device: open(), left: 300}, "quiet": {Device: open(), left: 300, quiet: true}}
+	var stops []func()
+	for name, dev := range broken {
+		stops = append(stops, v.minerOn(name, dev, open()))
+	}
+	if out := v.coordinate(p, t.TempDir(), nil); out.Model != want {
+		t.Errorf("the model is %s, a local run's %s", out.Model, want)
+	}
+	for _, stop := range stops {
+		stop()
+	}
+	for name, dev := range broken {
+		if dev.left >= 0 {
+			t.Errorf("the %s device was used for too little to break down: %d", name, dev.left)
+		}
+	}
+}
+
+// TestConfirmedDefect: where a miner finds a result that is not finite, and this
+// process finds the same, that is the unit's outcome, as it is without a network.
+func TestConfirmedDefect(t *testing.T) {
+	v := newVillage(t)
+	p := v.peer("publisher")
+	c, cfg := tiny(t)
+	plan, err := run.New(t.Context(), p.Store, c, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := plan.Begin(t.Context(), p.Store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := nmt.Init(plan.Run.Model(), 1)
+	for i := range params.Len() {
+		for j := range params.At(i).F {
+			params.At(i).F[j] = 3e38
+		}
+	}
+	if from.Params, err = state.PutSet(t.Context(), p.Store, params); err != nil {
+		t.Fatal(err)
+	}
+	units, err := plan.Units(t.Context(), p.Store, 0, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal, err := node.OpenJournal(filepath.Join(t.TempDir(), "journal"), p.Net)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer journal.Close()
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	publisher := node.NewPublisher(node.PublisherConfig{
+		Peer: p, Journal: journal, Work: plan.Link, Estimate: plan.Estimate, Report: v.report("publisher"),
+		Confirm: &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock},
+		Offer: func(seq uint64, addrs []string) protocol.Signed {
+			return &protocol.RunOffer{Run: plan.Link, Seq: seq, Rounds: 1, Units: 1, Addrs: addrs}
+		},
+	})
+	v.miner("honest", "portable")
+	var outcomes []unit.Outcome
+	err = node.Together(t.Context(), func(ctx context.Context) (err error) {
+		outcomes, err = publisher.Do(ctx, units[:1])
+		publisher.End(ctx)
+		return err
+	}, publisher.Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := outcomes[0].Result.Err(units[0]); !errors.Is(err, unit.ErrDefect) {
+		t.Errorf("the outcome is %+v", outcomes[0].Result)
+	}
+}
