@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
+	"github.com/ipfs/go-cid"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/disk"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/run"
@@ -23,15 +22,17 @@ import (
 // Coordinator computes a training run to its end. Its crew is a [Publisher] in a
 // network, or a worker in this process.
 type Coordinator struct {
-	// Dir keeps what must survive a crash: the run's head and its journal.
+	// Dir keeps what must survive a crash: the run's heads and its journal.
 	Dir   string
-	Store run.BlockStore
+	Store RunStore
 	Plan  *run.Plan
 	// Crew does the units; Home, in this process, the combines.
 	Crew, Home unit.Crew
-	// Committed is called after the log of each round is on disk; nil without a ledger.
+	// Committed is called with each round when its log is durable; nil without a ledger.
 	Committed func(run.Round, block.Link)
 	Report    Reporter
+	// Disk makes the head file durable; nil is the operating system.
+	Disk disk.Syncer
 }
 
 // TrainingResult is the model of a finished training run, and figures from its
@@ -58,39 +59,18 @@ type TestScore struct {
 	Sentences int     `json:"sentences"`
 }
 
-// Head reads the head of the run in dir; it is zero when there is none yet.
-func Head(dir string) (block.Link, error) {
-	data, err := os.ReadFile(filepath.Join(dir, home.HeadFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return block.Link{}, nil
-	} else if err != nil {
-		return block.Link{}, fmt.Errorf("run's head: %w", err)
-	}
-	return block.ParseLink(strings.TrimSpace(string(data)))
-}
-
 // Run trains to the end of the plan, from where an earlier Run was stopped,
 // and evaluates the model on the corpus's test sets.
 func (c *Coordinator) Run(ctx context.Context) (*TrainingResult, error) {
 	began := time.Now()
-	head, err := Head(c.Dir)
+	out := &TrainingResult{Rounds: c.Plan.Rounds()}
+	t := c.training(out)
+	head, history, err := c.resume(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	out := &TrainingResult{Rounds: c.Plan.Rounds(), Head: head}
-	done, err := c.count(ctx, head, out)
-	if err != nil {
-		return nil, err
-	}
-	c.Report(Planned{Round: done, Rounds: out.Rounds, Text: "run " + c.Plan.Link.String()})
-	t := &run.Training{Plan: c.Plan, Store: c.Store, Crew: c.Crew, Home: c.Home, Done: func(r run.Round, l block.Link) error {
-		if err := WriteFile(filepath.Join(c.Dir, home.HeadFile), []byte(l.String()+"\n")); err != nil {
-			return err
-		}
-		out.Head = l
-		c.round(r, l, out)
-		return nil
-	}}
+	c.count(head, history, out)
+	c.Report(Planned{Round: len(history), Rounds: out.Rounds, Text: "run " + c.Plan.Link.String()})
 	if out.Last, err = t.Run(ctx, head); err != nil {
 		return nil, err
 	}
@@ -106,19 +86,51 @@ func (c *Coordinator) Run(ctx context.Context) (*TrainingResult, error) {
 	return out, nil
 }
 
-// count adds up the rounds that were done before this process began, and returns
-// their number.
-func (c *Coordinator) count(ctx context.Context, head block.Link, out *TrainingResult) (int, error) {
-	if !head.Defined() {
-		return 0, nil
+// training returns the training of the run, which adds its rounds to out.
+func (c *Coordinator) training(out *TrainingResult) *run.Training {
+	type logged struct {
+		run.Round
+		log block.Link
 	}
-	history, err := run.History(ctx, c.Store, head)
-	if err != nil {
-		return 0, fmt.Errorf("resume run: %w", err)
+	var fresh []logged // rounds after the newest head: their logs are not durable
+	var heads pace
+	return &run.Training{
+		Plan: c.Plan, Store: c.Store, Crew: c.Crew, Home: c.Home, Due: heads.due,
+		Done: func(r run.Round, l block.Link) error {
+			fresh = append(fresh, logged{r, l})
+			out.Units += crewed(r)
+			out.Tokens += run.Tokens(r.Lines)
+			c.Report(RoundNotice(c.Plan, r))
+			return nil
+		},
+		Keep: func(ctx context.Context, head block.Link, blocks []cid.Cid) error {
+			err := heads.measure(func() error {
+				if err := c.Store.Sync(ctx, blocks); err != nil {
+					return err
+				}
+				return noteHead(disk.Or(c.Disk), c.Dir, head)
+			})
+			if err != nil {
+				return err
+			}
+			// A power cut may change the log of a round until the round is the head, or
+			// before it. So the ledger is told of it now.
+			for _, r := range fresh {
+				if c.Committed != nil {
+					c.Committed(r.Round, r.log)
+				}
+			}
+			out.Head, fresh = head, nil
+			return nil
+		},
 	}
+}
+
+// count adds up the rounds that were done before this process began.
+func (c *Coordinator) count(head block.Link, history []run.Round, out *TrainingResult) {
+	out.Head = head
 	link := head
-	for i := len(history) - 1; i >= 0; i-- {
-		r := history[i]
+	for _, r := range slices.Backward(history) {
 		out.Units += crewed(r)
 		out.Tokens += run.Tokens(r.Lines)
 		if c.Committed != nil {
@@ -126,20 +138,10 @@ func (c *Coordinator) count(ctx context.Context, head block.Link, out *TrainingR
 		}
 		link = r.Previous
 	}
-	return len(history), nil
 }
 
 // crewed is the units of a round that its crew did.
 func crewed(r run.Round) int { return len(r.Lines) + len(r.Valid) + len(r.Translated) }
-
-func (c *Coordinator) round(r run.Round, l block.Link, out *TrainingResult) {
-	out.Units += crewed(r)
-	out.Tokens += run.Tokens(r.Lines)
-	if c.Committed != nil {
-		c.Committed(r, l)
-	}
-	c.Report(RoundNotice(c.Plan, r))
-}
 
 // test translates the corpus's test sets with the crew and scores them.
 func (c *Coordinator) test(ctx context.Context, out *TrainingResult) error {

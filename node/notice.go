@@ -52,6 +52,12 @@ type Planned struct {
 	Text   string `json:"text,omitempty"` // names the run
 }
 
+// Resumed says from where a run goes on that is not quite as it was left, and why.
+type Resumed struct {
+	Round int    `json:"round,omitempty"` // rounds done
+	Text  string `json:"text,omitempty"`
+}
+
 // MinerJoined says that a miner has bid for the work.
 type MinerJoined struct {
 	Miner  protocol.Account `json:"miner,omitzero"`
@@ -141,6 +147,7 @@ type UnitsPaid struct {
 func (Ready) Kind() string        { return "ready" }
 func (Decided) Kind() string      { return "decided" }
 func (Planned) Kind() string      { return "planned" }
+func (Resumed) Kind() string      { return "resumed" }
 func (MinerJoined) Kind() string  { return "joined" }
 func (MinerLeft) Kind() string    { return "left" }
 func (RoundDone) Kind() string    { return "round" }
@@ -162,6 +169,8 @@ func (n Planned) String() string {
 	}
 	return fmt.Sprintf("%s: %d rounds", n.Text, n.Rounds)
 }
+
+func (n Resumed) String() string { return n.Text }
 
 func (n MinerJoined) String() string {
 	return fmt.Sprintf("miner %s joined, %s; %d connected", n.Miner.Short(), n.Text, n.Miners)
@@ -248,6 +257,7 @@ var notices = map[string]func([]byte) (Notice, error){
 	Ready{}.Kind():        decodeAs[Ready],
 	Decided{}.Kind():      decodeAs[Decided],
 	Planned{}.Kind():      decodeAs[Planned],
+	Resumed{}.Kind():      decodeAs[Resumed],
 	MinerJoined{}.Kind():  decodeAs[MinerJoined],
 	MinerLeft{}.Kind():    decodeAs[MinerLeft],
 	RoundDone{}.Kind():    decodeAs[RoundDone],

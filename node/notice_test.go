@@ -21,6 +21,7 @@ func TestNoticesAsJSON(t *testing.T) {
 		{node.Ready{Miner: miner, Text: "/ip4/127.0.0.1/tcp/1"}, `{"event":"ready","miner":"MINER","text":"/ip4/127.0.0.1/tcp/1"}`},
 		{node.Decided{Text: "batches of 2048 tokens"}, `{"event":"decided","text":"batches of 2048 tokens"}`},
 		{node.Planned{Rounds: 40, Text: "run bafy"}, `{"event":"planned","rounds":40,"text":"run bafy"}`},
+		{node.Resumed{Round: 7, Text: "the run goes on"}, `{"event":"resumed","round":7,"text":"the run goes on"}`},
 		{node.MinerJoined{Miner: miner, Miners: 2, MFLOP: 5000, Text: "avx2"}, `{"event":"joined","miner":"MINER","miners":2,"mflop":5000,"text":"avx2"}`},
 		{node.MinerLeft{Why: why, Miner: miner}, `{"event":"left","code":"too-slow","text":"other miners are faster","miner":"MINER"}`},
 		{node.RoundDone{Round: 3, Rounds: 40, Epoch: 1, Loss: 4.5, NLL: 4.25, Valid: 4, BLEU: 12.5, ChrF: 33, Tokens: 900, Seconds: 0.5, Time: 7, Units: 4},

@@ -257,18 +257,13 @@ func (a *app) histories(ctx context.Context, b block.Blocks, record string) ([][
 		if record != "" && d.Name() != record {
 			continue
 		}
-		head, err := node.Head(filepath.Join(a.home.Runs(), d.Name()))
+		head, h, err := node.History(ctx, b, filepath.Join(a.home.Runs(), d.Name()))
 		if err != nil {
 			return nil, err
 		}
-		if !head.Defined() {
-			continue // its first round is not done
+		if head.Defined() { // its first round is done
+			all = append(all, h)
 		}
-		h, err := run.History(ctx, b, head)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, h)
 	}
 	if len(all) == 0 {
 		if record != "" {

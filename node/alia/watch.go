@@ -74,6 +74,8 @@ func (w *watch) report(n node.Notice) {
 		if err := w.track.Add(e); err != nil { // the model does not depend on it
 			w.app.log.Warn("curves not written", "err", err)
 		}
+	case node.Resumed:
+		w.app.note("%v", n)
 	case node.Waiting, node.MinerJoined, node.MinerLeft, node.Refused:
 		if !w.stopping {
 			w.app.note("%v", n)

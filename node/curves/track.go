@@ -22,15 +22,9 @@ type Track struct {
 
 // OpenTrack writes the curves of the rounds done so far, from their logs.
 func OpenTrack(ctx context.Context, store block.Blocks, plan *run.Plan, dir string) (*Track, error) {
-	head, err := node.Head(dir)
+	_, history, err := node.History(ctx, store, dir)
 	if err != nil {
-		return nil, err
-	}
-	var history []run.Round
-	if head.Defined() {
-		if history, err = run.History(ctx, store, head); err != nil {
-			return nil, fmt.Errorf("curves: %w", err)
-		}
+		return nil, fmt.Errorf("curves: %w", err)
 	}
 	t := &Track{plan: plan, at: passes(plan), Done: len(history)}
 	var points []Point

@@ -37,7 +37,7 @@ type Dir string
 
 // Names of files below a run's directory.
 const (
-	HeadFile    = "head"    // the CID of a run's newest round log
+	HeadFile    = "head"    // the CIDs of the newest round logs that a run can go on after
 	JournalFile = "journal" // accepted work of a run
 )
 

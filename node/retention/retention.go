@@ -101,8 +101,8 @@ func read(ctx context.Context, dir home.Dir, blocks block.Blocks, l block.Link) 
 
 // Roots returns the blocks that the home needs for themselves, not
 // because another block links to them. The caller must have the block store
-// open, so that no other process changes the home. The newest round log of a
-// run must be in the home: without it the run's whole history would look unneeded.
+// open, so that no other process changes the home. One of the newest round logs of
+// a run must be in the home: without it the run's whole history would look unneeded.
 func Roots(dir home.Dir, net protocol.Net, store *block.Store) ([]cid.Cid, error) {
 	var roots []cid.Cid
 	runs, err := named(dir.Runs())
@@ -111,16 +111,17 @@ func Roots(dir home.Dir, net protocol.Net, store *block.Store) ([]cid.Cid, error
 	}
 	for _, run := range runs {
 		runDir := dir.Run(run)
-		head, err := node.Head(runDir)
+		heads, err := node.Heads(runDir)
 		if err != nil {
 			return nil, fmt.Errorf("blocks in use: run %s: %w", run, err)
 		}
 		roots = append(roots, run.Cid)
-		if head.Defined() {
-			if !store.Has(head.Cid) {
-				return nil, fmt.Errorf("blocks in use: run %s: its newest round log %s is not in %s: restore the home from a backup, or delete the run with `alia run delete %s`",
-					run, head, dir.Blocks(), run)
-			}
+		held := slices.DeleteFunc(slices.Clone(heads), func(l block.Link) bool { return !store.Has(l.Cid) })
+		if len(heads) > 0 && len(held) == 0 {
+			return nil, fmt.Errorf("blocks in use: run %s: its newest round log %s is not in %s: restore the home from a backup, or delete the run with `alia run delete %s`",
+				run, heads[0], dir.Blocks(), run)
+		}
+		for _, head := range held {
 			roots = append(roots, head.Cid)
 		}
 		results, err := accepted(filepath.Join(runDir, home.JournalFile), net)

@@ -147,6 +147,8 @@ func (v *view) notice(at time.Duration, from string, n node.Notice) {
 		v.note(at, n.Text)
 	case node.Planned:
 		v.planned(at, n)
+	case node.Resumed:
+		v.note(at, n.Text)
 	case node.RoundDone:
 		v.roundDone(at, n)
 	case node.UnitDone:

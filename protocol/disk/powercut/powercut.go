@@ -113,10 +113,9 @@ func (d *Disk) note(f *os.File) error {
 	}
 	if info.IsDir() {
 		d.names[inode(info)], err = list(f.Name())
-		return err
+	} else {
+		d.files[inode(info)], err = io.ReadAll(io.NewSectionReader(f, 0, info.Size()))
 	}
-	data, err := io.ReadAll(io.NewSectionReader(f, 0, info.Size()))
-	d.files[inode(info)] = data
 	if _, held := d.open[inode(info)]; held || err != nil {
 		return err
 	}
