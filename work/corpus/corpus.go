@@ -72,10 +72,18 @@ func (r Report) Kept() int {
 	return r.Pairs - r.Empty - r.Long - r.Lopsided - r.HeldOut - r.Duplicate
 }
 
-// String writes the report as one line.
+// String writes the report as one line, with the reasons for which pairs were dropped.
 func (r Report) String() string {
-	return fmt.Sprintf("%d pairs: %d kept, %d empty, %d too long, %d lopsided, %d held out, %d duplicate",
-		r.Pairs, r.Kept(), r.Empty, r.Long, r.Lopsided, r.HeldOut, r.Duplicate)
+	line := fmt.Sprintf("%d pairs: %d kept", r.Pairs, r.Kept())
+	for _, dropped := range []struct {
+		pairs int
+		why   string
+	}{{r.Empty, "empty"}, {r.Long, "too long"}, {r.Lopsided, "lopsided"}, {r.HeldOut, "held out"}, {r.Duplicate, "duplicate"}} {
+		if dropped.pairs > 0 {
+			line += fmt.Sprintf(", %d %s", dropped.pairs, dropped.why)
+		}
+	}
+	return line
 }
 
 // Clean normalises every pair (see [text.Normalize]). It drops training pairs that are empty, too

@@ -38,7 +38,7 @@ func ExampleOpen() {
 	fmt.Println(c.Train[0])
 	// Output:
 	// en to de
-	// 38 pairs: 37 kept, 1 empty, 0 too long, 0 lopsided, 0 held out, 0 duplicate
+	// 38 pairs: 37 kept, 1 empty
 	// 3 pairs for validation
 	// {The train leaves at 0. Der Zug fährt um 0.}
 }
