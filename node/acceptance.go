@@ -8,6 +8,7 @@ import (
 
 	"github.com/ipfs/go-cid"
 
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/mesh"
@@ -20,7 +21,7 @@ import (
 // and writes the accepted result to the journal.
 type acceptance struct {
 	peer    *Peer
-	journal *Journal
+	journal *journal.Journal
 	checker *check.Checker
 	// confirm computes units again whose results are said to be not finite; nil
 	// where this process has no worker.
@@ -30,18 +31,24 @@ type acceptance struct {
 // earlier finds the outcome of a unit that was accepted before, by this process
 // or by an earlier one. It reports false if a block of the outcome is missing, or
 // if the outcome does not have the form expected of the unit. Then the unit is
-// done again.
-func (a acceptance) earlier(ctx context.Context, e *check.Expectation) (unit.Outcome, bool) {
-	entry, ok := a.journal.Get(e.Unit)
-	if !ok {
-		return unit.Outcome{}, false
+// done again. An error is the journal's.
+func (a acceptance) earlier(ctx context.Context, e *check.Expectation) (unit.Outcome, bool, error) {
+	entries, err := a.journal.Slots(e.Unit)
+	if err != nil {
+		return unit.Outcome{}, false, err
 	}
-	r, err := e.Receive(ctx, entry.Attestation.Result, check.Held{Blocks: a.peer.Store})
-	if err != nil || r.MFLOP() != entry.Attestation.Cost {
-		a.peer.Log.Warn("an accepted result does not count any more", "unit", e.Unit, "miner", entry.Attestation.Account, "err", err)
-		return unit.Outcome{}, false
+	for _, entry := range entries {
+		if entry.Accepted == nil {
+			continue
+		}
+		at := entry.Accepted.Attestation
+		r, err := e.Receive(ctx, at.Result, check.Held{Blocks: a.peer.Store})
+		if err == nil && r.MFLOP() == at.Cost {
+			return outcome(*entry.Accepted, r), true, nil
+		}
+		a.peer.Log.Warn("an accepted result does not count any more", "unit", e.Unit, "miner", at.Account, "err", err)
 	}
-	return entry.outcome(r), true
+	return unit.Outcome{}, false, nil
 }
 
 // fetch brings an attested result and its outputs from the holder into the
@@ -51,6 +58,9 @@ func (a acceptance) earlier(ctx context.Context, e *check.Expectation) (unit.Out
 func (a acceptance) fetch(ctx context.Context, w *pending, at protocol.Attestation, holder string) (unit.Result, uint64, error) {
 	if most := w.expect.MFLOP(); at.Cost > most {
 		return unit.Result{}, 0, protocol.Refuse(protocol.CostMismatch, "the attestation says %d MFLOP, the unit costs at most %d", at.Cost, most)
+	}
+	if err := a.trusts(at); err != nil {
+		return unit.Result{}, 0, err
 	}
 	blocks := &remote{store: a.peer.Store, mesh: a.peer.Mesh, hints: []string{holder}}
 	r, err := w.expect.Receive(ctx, at.Result, bounded{blocks})
@@ -121,24 +131,82 @@ func (b bounded) Fetch(ctx context.Context, wants []check.Want) error {
 // Get implements [check.Blocks].
 func (b bounded) Get(ctx context.Context, c cid.Cid) ([]byte, error) { return b.one(ctx, c) }
 
-// accept signs the acceptance of an attestation and writes both to the journal.
-// It returns the journal's entry and the bytes of the acceptance.
-func (a acceptance) accept(at protocol.Attestation, e unit.Effort) (Accepted, []byte, error) {
-	entry := Accepted{
-		Attestation: at,
-		Accept:      protocol.Accept{Work: at.Work, Unit: at.Unit, Miner: at.Account, Result: at.Result, Cost: at.Cost},
-		Effort:      e,
-	}
-	body, err := protocol.Sign(a.peer.Key, a.peer.Net, &entry.Accept)
+// trusts refuses a second result of a unit by a miner whose first one was voided.
+func (a acceptance) trusts(at protocol.Attestation) error {
+	entries, err := a.journal.Slots(at.Unit)
 	if err != nil {
-		return Accepted{}, nil, err
+		return err
 	}
-	return entry, body, a.journal.Add(entry)
+	for _, e := range entries {
+		for _, v := range e.Voided {
+			if v.Accepted != nil && v.Accepted.Attestation.Account == at.Account {
+				return protocol.Refuse(protocol.ResultMismatch, "an earlier result of this miner for the unit was wrong: %s", v.Text)
+			}
+		}
+	}
+	return nil
 }
 
-// outcome is the entry's outcome, with the result that it names.
-func (a Accepted) outcome(r unit.Result) unit.Outcome {
-	return unit.Outcome{Link: a.Attestation.Result, Result: r, Miner: a.Attestation.Account, Effort: a.Effort}
+// secure makes the blocks of a result durable, before the journal names it. A
+// power cut then never leaves an accepted unit whose result is gone.
+func (a acceptance) secure(ctx context.Context, result block.Link, r unit.Result) error {
+	blocks := []cid.Cid{result.Cid}
+	for _, l := range r.Outputs {
+		data, err := a.peer.Store.Get(ctx, l.Cid)
+		if err != nil {
+			return err
+		}
+		links, err := block.Links(data)
+		if err != nil {
+			return err
+		}
+		blocks = append(append(blocks, l.Cid), links...)
+	}
+	return a.peer.Store.Sync(ctx, blocks)
+}
+
+// accept signs the acceptance of an attestation and writes both to the journal.
+// It returns the journal's record and the bytes of the acceptance.
+func (a acceptance) accept(at protocol.Attestation, e unit.Effort) (journal.Accepted, []byte, error) {
+	record := journal.Accepted{
+		Attestation: at,
+		Accept:      protocol.Accept{Work: at.Work, Unit: at.Unit, Miner: at.Account, Result: at.Result, Cost: at.Cost},
+		Started:     e.Started, Took: e.Took, BytesIn: e.BytesIn, BytesOut: e.BytesOut,
+	}
+	body, err := protocol.Sign(a.peer.Key, a.peer.Net, &record.Accept)
+	if err != nil {
+		return journal.Accepted{}, nil, err
+	}
+	// A unit whose accepted result is lost was done again: that is the next slot.
+	for slot := uint32(0); ; slot++ {
+		err := a.journal.Append(journal.Line{Key: journal.Key{Unit: at.Unit, Slot: slot}, Record: record})
+		if !errors.Is(err, journal.ErrAccepted) {
+			return record, body, err
+		}
+	}
+}
+
+// void has the acceptances of a unit count no more.
+func (a acceptance) void(u block.Link, code protocol.Reason, text string) error {
+	entries, err := a.journal.Slots(u)
+	if err != nil {
+		return err
+	}
+	var lines []journal.Line
+	for _, e := range entries {
+		if e.Accepted != nil {
+			lines = append(lines, journal.Line{Key: e.Key, Record: journal.NewVoided(code, text, 0)})
+		}
+	}
+	return a.journal.Append(lines...)
+}
+
+// outcome is the outcome of an accepted unit, with the result that it names.
+func outcome(a journal.Accepted, r unit.Result) unit.Outcome {
+	return unit.Outcome{
+		Link: a.Attestation.Result, Result: r, Miner: a.Attestation.Account,
+		Effort: unit.Effort{Started: a.Started, Took: a.Took, BytesIn: a.BytesIn, BytesOut: a.BytesOut},
+	}
 }
 
 // effort is the time from the unit's lease until now, and the bytes that it moved.

@@ -136,7 +136,11 @@ func (c *counter) add(ctx context.Context, units []unit.Unit) ([]*pending, error
 			return nil, err
 		}
 		w := &pending{unit: u, expect: e, done: make(chan struct{})}
-		if o, ok := c.acceptance.earlier(ctx, e); ok {
+		o, ok, err := c.acceptance.earlier(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
 			w.outcome = o
 			close(w.done)
 		} else {

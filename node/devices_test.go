@@ -100,7 +100,7 @@ func TestConfirmedDefect(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	journal, err := node.OpenJournal(filepath.Join(t.TempDir(), "journal"), p.Net)
+	journal, err := p.OpenJournal(filepath.Join(t.TempDir(), "journal"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,11 +8,10 @@
 //
 // A [Miner] bids on open offers, computes the units leased to it, and signs the
 // results. A [Publisher] offers one work, leases its units to miners, and writes the
-// results that it accepts to a [Journal]. A [Coordinator]
-// trains a model: a crew computes its units. A [Relay] carries journalled
-// results to the ledger, which pays for them. A [Training] is a coordinator with
-// a publisher as its crew and a relay. Roles report to
-// their user by a [Notice].
+// results that it accepts to a [journal.Journal]. A [Coordinator] trains a model: a
+// crew computes its units. A [Relay] carries journalled results to the ledger, which
+// pays for them. A [Training] is a coordinator with a publisher as its crew and a
+// relay. Roles report to their user by a [Notice].
 //
 //	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: dir, Network: network, Key: key, Listen: listen})
 //	defer peer.Close()

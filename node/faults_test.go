@@ -30,6 +30,8 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
+func named(s string) block.Link { return block.Link{Cid: block.Sum(block.Raw, []byte(s))} }
+
 var quiet = slog.New(slog.DiscardHandler)
 
 // TestSameBitsCoordinatorStops: a coordinator stopped in mid-run and opened

@@ -17,14 +17,12 @@ import (
 // the reason why a reader is not misled. A name that means two things gets two
 // names instead.
 var sharedNames = map[string]string{
-	"Accepted":     "one journal: node's is being replaced by node/journal's",
 	"Blocks":       "the blocks that a package needs: each caller names the methods it uses",
 	"Client":       "one who asks: a ledger's light client, a customer's",
 	"Config":       "each package's own settings",
 	"Device":       "what computes: kernel's interface and the CUDA device behind it",
 	"Engine":       "what computes a model: model's interface and nmt's implementation",
 	"Error":        "an error with a reason for programs, of the protocol or of a check",
-	"Journal":      "one journal: node's is being replaced by node/journal's",
 	"Line":         "a line of a log: of a round's, of a journal's",
 	"MinerJoined":  "the market's event, and the notice that a node gives of it",
 	"MinerLeft":    "the market's event, and the notice that a node gives of it",

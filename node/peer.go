@@ -13,6 +13,7 @@ import (
 
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/mesh"
@@ -67,6 +68,16 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 	p.Mesh.HandleOffers(func(cursor uint64) protocol.OfferPage { return p.Offers.Page(time.Now(), cursor) })
 	p.Mesh.OnPeer(p.pull)
 	return p, nil
+}
+
+// OpenJournal opens a journal of this peer, and says when a crash had interrupted a
+// write.
+func (p *Peer) OpenJournal(dir string) (*journal.Journal, error) {
+	j, err := journal.Open(dir, p.Net, journal.Options{})
+	if err == nil && j.Torn() > 0 {
+		p.Log.Warn("the last records of the journal, which a crash interrupted, are cut off", "journal", dir, "bytes", j.Torn())
+	}
+	return j, err
 }
 
 // Close leaves the network.

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/mesh"
@@ -16,7 +17,7 @@ import (
 // PublisherConfig says which work a publisher offers.
 type PublisherConfig struct {
 	Peer    *Peer
-	Journal *Journal
+	Journal *journal.Journal
 	Work    block.Link
 	Price   uint64 // the highest price of a bid, an amount for a GFLOP; 0 where the ledger mints
 	// Hints are addresses of other peers that have inputs of units.
@@ -82,6 +83,12 @@ func (p *Publisher) Do(ctx context.Context, units []unit.Unit) ([]unit.Outcome, 
 		}
 	}
 	return out, nil
+}
+
+// Void has the accepted results of a unit count no more, because the work cannot go
+// on with them. The next Do has the unit done again, by another miner.
+func (p *Publisher) Void(unit block.Link, code protocol.Reason, text string) error {
+	return p.counter.acceptance.void(unit, code, text)
 }
 
 // End tells every miner that the work has ended, and waits a moment for the

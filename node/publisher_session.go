@@ -245,6 +245,12 @@ func (c *counter) attested(ctx context.Context, b *bidder, a protocol.Attestatio
 		return err
 	}
 	r, in, err := c.acceptance.fetch(ctx, w, a, b.session.Addr())
+	if err == nil {
+		if err := c.acceptance.secure(context.WithoutCancel(ctx), a.Result, r); err != nil { // no fault of the miner
+			c.fail(err)
+			return nil
+		}
+	}
 	if err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -257,17 +263,17 @@ func (c *counter) attested(ctx context.Context, b *bidder, a protocol.Attestatio
 	if c.units[a.Unit] != w { // another result came during the fetch
 		return protocol.Refuse(protocol.Superseded, "unit %s is done", a.Unit)
 	}
-	entry, accept, err := c.acceptance.accept(a, effort(w.leased, c.now(), in, uint64(len(w.unit.Spec()))))
+	record, accept, err := c.acceptance.accept(a, effort(w.leased, c.now(), in, uint64(len(w.unit.Spec()))))
 	if err != nil { // a result that is not in the journal would be lost by a crash
 		c.fail(err)
 		return nil
 	}
-	w.outcome = entry.outcome(r)
+	w.outcome = outcome(record, r)
 	close(w.done)
 	c.send(b, message{protocol.TypeAccept, accept})
 	c.report(UnitDone{
 		Miner: a.Account, Unit: a.Unit.String(), Task: w.unit.Kind.String(), MFLOP: a.Cost,
-		Seconds: float64(entry.Took) / 1000, Price: c.price,
+		Seconds: float64(record.Took) / 1000, Price: c.price,
 	})
 	// The book cancels the other leases of the unit before the unit goes.
 	c.apply(market.UnitDone{Unit: a.Unit, Miner: a.Account})

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/run"
@@ -34,8 +36,10 @@ type Sender interface {
 type Relay struct {
 	Ledger  Ledger
 	Sender  Sender
-	Journal *Journal
+	Journal *journal.Journal
 	// Run, when set, is proposed with a Budget in MFLOP, and its rounds are committed.
+	// Then the journal forgets units of committed rounds that were settled more than
+	// AuditWindow heights ago.
 	Run    block.Link
 	Budget uint64
 	// Every is the pause between two looks at the ledger.
@@ -43,21 +47,34 @@ type Relay struct {
 	Report Reporter
 	Log    *slog.Logger
 
-	reported protocol.Reason // why it waits, as last reported; Carry and Drain do not run together
+	// Carry and Drain, which do not run together, use these.
+	reported protocol.Reason      // why it waits, as last reported
+	tried    map[journal.Key]bool // entries that the ledger did not settle, since all had their turn
+	refused  error                // why the ledger refused a batch of them
+	trimmed  uint64               // the height of the last trim
 
 	mu     sync.Mutex          // guards the rest
 	rounds []ledger.RoundRoots // in order, from round first
 	first  uint64
 	known  uint64 // rounds that the ledger is known to have
+	height uint64 // the highest of a settlement that was seen
+	kept   uint64 // height, when the last round was committed: later rounds settle above it
 }
 
-// settleBatch is the entries of one transaction.
-const settleBatch = ledger.MaxEntries
+const (
+	// settleBatch is the entries of one transaction.
+	settleBatch = ledger.MaxEntries
+	// AuditWindow is the number of heights for which a journal keeps settled units.
+	AuditWindow = 600
+	// trimEvery is the number of heights between two trims.
+	trimEvery = 60
+)
 
 // Committed notes a round whose log is to be committed.
 func (r *Relay) Committed(round run.Round, log block.Link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.kept = r.height
 	roots := ledger.RoundRoots{Params: round.After.Params, Log: log}
 	number := uint64(round.Number)
 	// A resumed run reports its past rounds from the last to the first.
@@ -89,6 +106,9 @@ func (r *Relay) Carry(ctx context.Context) error {
 
 // tell reports why the relay waits, once for each change of the reason.
 func (r *Relay) tell(err error) {
+	if err == nil && len(r.tried) > 0 {
+		return // other entries had their turn
+	}
 	code, detail := reasonOf(err)
 	if code != r.reported && code != protocol.Unspecified {
 		r.Report(Waiting{Why: newWhy(code, detail)})
@@ -139,7 +159,7 @@ var errNotApproved = errors.New("nothing is minted for the run until the validat
 func (r *Relay) Drain(ctx context.Context) error {
 	for {
 		err := r.step(ctx)
-		if _, pending := r.Journal.Counts(); err == nil && pending == 0 && r.uncommitted() == 0 {
+		if err == nil && r.Journal.Count(journal.Pending) == 0 && r.uncommitted() == 0 {
 			return nil
 		}
 		if final(err) {
@@ -150,7 +170,7 @@ func (r *Relay) Drain(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			_, pending := r.Journal.Counts()
+			pending := r.Journal.Count(journal.Pending)
 			if err == nil {
 				err = errors.New("the ledger has not settled them yet")
 			}
@@ -225,38 +245,80 @@ func (r *Relay) uncommitted() int {
 	return max(0, int(r.first)+len(r.rounds)-int(r.known))
 }
 
-// settle sends a batch of accepted work and notes what the ledger then holds.
+// settle sends a batch of accepted work and notes what the ledger then has. Entries
+// that the ledger does not settle are sent again when all others had their turn.
 func (r *Relay) settle(ctx context.Context) error {
-	batch := r.Journal.Pending(settleBatch)
+	batch, err := r.Journal.List(journal.Pending, settleBatch, func(k journal.Key) bool { return r.tried[k] })
+	if err != nil {
+		return err
+	}
 	if len(batch) == 0 {
-		return nil
+		err := r.refused
+		r.tried, r.refused = nil, nil
+		return err
 	}
 	body := ledger.Settle{}
 	units := make([]block.Link, len(batch))
-	for i, a := range batch {
-		units[i] = a.Accept.Unit
-		body.Entries = append(body.Entries, ledger.SettleEntry{Attestation: a.Attestation, Accept: a.Accept})
+	for i, e := range batch {
+		units[i] = e.Unit
+		body.Entries = append(body.Entries, ledger.SettleEntry{Attestation: e.Accepted.Attestation, Accept: e.Accepted.Accept})
 	}
 	if err := r.send(ctx, body); err != nil && !errors.Is(err, ledger.Already) {
-		return fmt.Errorf("settle: %w", err)
+		if err = fmt.Errorf("settle: %w", err); !final(err) {
+			return err
+		}
+		r.refused = cmp.Or(r.refused, err)
 	}
 	settled, err := r.Ledger.Settled(ctx, units)
 	if err != nil {
 		return fmt.Errorf("settle: %w", err)
 	}
-	var done []block.Link
-	for _, u := range units {
-		if _, ok := settled[u]; ok {
-			done = append(done, u)
+	return r.note(batch, settled)
+}
+
+// note writes to the journal what the ledger has of a batch.
+func (r *Relay) note(batch []journal.Entry, settled map[block.Link]ledger.Settlement) error {
+	var lines []journal.Line
+	paid, height := 0, uint64(0)
+	for _, e := range batch {
+		s, ok := settled[e.Unit]
+		switch {
+		case !ok:
+			if r.tried == nil {
+				r.tried = map[journal.Key]bool{}
+			}
+			r.tried[e.Key] = true
+			continue
+		case s.Miner == e.Accepted.Attestation.Account && s.Result == e.Accepted.Attestation.Result:
+			lines = append(lines, journal.Line{Key: e.Key, Record: journal.Settled{Height: s.Height}})
+			paid++
+		default: // the ledger settles a unit once
+			lines = append(lines, journal.Line{Key: e.Key, Record: journal.NewVoided(protocol.Superseded, "the ledger has settled the unit for another miner", s.Height)})
 		}
+		height = max(height, s.Height)
 	}
-	if err := r.Journal.Settle(done); err != nil {
+	if err := r.Journal.Append(lines...); err != nil {
 		return err
 	}
-	if len(done) > 0 {
-		r.Report(UnitsSettled{Units: len(done)})
+	if paid > 0 {
+		r.Report(UnitsSettled{Units: paid})
 	}
-	return nil
+	return r.trim(height)
+}
+
+// trim has the journal of a run forget what nobody needs. A coordinator that starts
+// again needs the units of the rounds after its head, and those were settled after
+// the head was committed.
+func (r *Relay) trim(height uint64) error {
+	r.mu.Lock()
+	r.height = max(r.height, height)
+	now, past := r.height, min(r.kept, r.height-min(r.height, AuditWindow))
+	r.mu.Unlock()
+	if !r.Run.Defined() || now < r.trimmed+trimEvery {
+		return nil
+	}
+	r.trimmed = now
+	return r.Journal.Trim(past)
 }
 
 // confirmTime is how long a transaction may take to be in a block before the

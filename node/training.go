@@ -4,14 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/disk"
 	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -22,7 +23,8 @@ type Training struct {
 	coordinator *Coordinator
 	publisher   *Publisher
 	relay       *Relay
-	journal     *Journal
+	journal     *journal.Journal
+	report      Reporter
 }
 
 // drainTime is how long an interrupted training waits for the ledger.
@@ -31,21 +33,21 @@ const drainTime = 30 * time.Second
 // NewTraining prepares the training of a plan by p. dir keeps the run's head and
 // journal; here does the combines in this process.
 func NewTraining(p *Peer, plan *run.Plan, dir string, here unit.Crew, report Reporter) (*Training, error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := disk.MakeDir(disk.OS, dir); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}
-	journal, err := OpenJournal(filepath.Join(dir, home.JournalFile), p.Net)
+	units, err := p.OpenJournal(filepath.Join(dir, home.JournalFile))
 	if err != nil {
 		return nil, err
 	}
 	here = &turns{crew: here}
-	t := &Training{journal: journal}
+	t := &Training{journal: units, report: report}
 	t.relay = &Relay{
-		Ledger: p.Ledger, Sender: p.Ledger.Sender(p.Key), Journal: journal,
+		Ledger: p.Ledger, Sender: p.Ledger.Sender(p.Key), Journal: units,
 		Run: plan.Link, Budget: plan.Budget(), Every: time.Second / 2, Report: report, Log: p.Log,
 	}
 	t.publisher = NewPublisher(PublisherConfig{
-		Peer: p, Journal: journal, Work: plan.Link, Estimate: plan.Estimate, Confirm: here, Report: report,
+		Peer: p, Journal: units, Work: plan.Link, Estimate: plan.Estimate, Confirm: here, Report: report,
 		Offer: func(seq uint64, addrs []string) protocol.Signed {
 			return &protocol.RunOffer{
 				Run: plan.Link, Seq: seq, Rounds: uint32(plan.Rounds()), Units: plan.Run.Config.Units, Addrs: addrs,
@@ -78,7 +80,7 @@ func (t *turns) Do(ctx context.Context, units []unit.Unit) ([]unit.Outcome, erro
 func (t *Training) Train(ctx context.Context) (*TrainingResult, error) {
 	var out *TrainingResult
 	err := Together(ctx, func(ctx context.Context) (err error) {
-		out, err = t.coordinator.Run(ctx)
+		out, err = t.coordinate(ctx)
 		if err == nil {
 			t.publisher.End(ctx)
 		}
@@ -93,6 +95,24 @@ func (t *Training) Train(ctx context.Context) (*TrainingResult, error) {
 		return nil, fmt.Errorf("%w; %w", err, derr)
 	}
 	return nil, err
+}
+
+// coordinate trains to the end of the run. Where the run cannot go on with an
+// accepted result that no honest miner gives, the result is voided, and the run goes
+// on from its head: the unit is done again.
+func (t *Training) coordinate(ctx context.Context) (*TrainingResult, error) {
+	for {
+		out, err := t.coordinator.Run(ctx)
+		var bad *unit.OutputError
+		if !errors.As(err, &bad) || !bad.Proven {
+			return out, err
+		}
+		why := newWhy(protocol.ResultMismatch, bad.Error())
+		if err := t.publisher.Void(bad.Unit.ID(), protocol.ResultMismatch, bad.Error()); err != nil {
+			return nil, err
+		}
+		t.report(Refused{Unit: bad.Unit.ID().String(), Why: why})
+	}
 }
 
 // Settle carries to the ledger all accepted units and rounds that are not there

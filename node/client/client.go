@@ -24,13 +24,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/model"
@@ -135,14 +135,14 @@ func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error
 		return nil, err
 	}
 	// The journal has the units of an earlier call for the same job.
-	if err := os.MkdirAll(c.Peer.Home.Jobs(), 0o755); err != nil {
-		return nil, fmt.Errorf("journal of the job: %w", err)
-	}
-	if j.journal, err = node.OpenJournal(c.Peer.Home.Job(j.link), c.Peer.Net); err != nil {
+	if j.journal, err = c.Peer.OpenJournal(c.Peer.Home.Job(j.link)); err != nil {
 		return nil, err
 	}
 	defer j.journal.Close()
-	settled := j.settled()
+	settled, err := j.settled()
+	if err != nil {
+		return nil, err
+	}
 	// A job that was paid before has its proof of payment in its receipt, also
 	// when the customer asks for the same document as a gift now.
 	paid := j.document.Budget > 0 || settled
@@ -207,7 +207,7 @@ type job struct {
 	most      uint64     // amount, the most that the job can cost
 	units     []unit.Unit
 	estimates []uint64 // MFLOP of each unit
-	journal   *node.Journal
+	journal   *journal.Journal
 }
 
 // newJob stores the job's record and the inputs of its units.
@@ -238,13 +238,13 @@ func (c *Client) newJob(ctx context.Context, d Document, m *model.Head, layout t
 }
 
 // settled reports whether every unit of the job is accepted and paid.
-func (j *job) settled() bool {
+func (j *job) settled() (bool, error) {
 	for _, u := range j.units {
-		if a, ok := j.journal.Get(u.ID()); !ok || !a.Settled {
-			return false
+		if _, settled, err := j.journal.Accepted(u.ID()); err != nil || !settled {
+			return false, err
 		}
 	}
-	return true
+	return true, nil
 }
 
 // publish offers the job until every unit is done.

@@ -15,8 +15,11 @@ import (
 func (c *Client) keepReceipt(j *job, output block.Link, settlement []byte, t *Translation) error {
 	r := &protocol.Receipt{Job: j.link, Model: j.document.Model, Input: j.input, Output: output, Settlement: settlement}
 	for _, u := range j.units {
-		a, ok := j.journal.Get(u.ID())
-		if !ok {
+		a, _, err := j.journal.Accepted(u.ID())
+		if err != nil {
+			return fmt.Errorf("receipt: %w", err)
+		}
+		if a == nil {
 			return fmt.Errorf("receipt: unit %s is not in the journal", u.ID())
 		}
 		r.Attestations = append(r.Attestations, a.Attestation)

@@ -358,6 +358,59 @@ func (j *Journal) Get(k Key) (e Entry, ok bool, err error) {
 	return e, true, nil
 }
 
+// Slots reads the entries of a unit, by slot. Slots are used from 0 on, without
+// gaps.
+func (j *Journal) Slots(unit block.Link) ([]Entry, error) {
+	var entries []Entry
+	for {
+		e, ok, err := j.Get(Key{Unit: unit, Slot: uint32(len(entries))})
+		if err != nil || !ok {
+			return entries, err
+		}
+		entries = append(entries, e)
+	}
+}
+
+// Accepted returns the acceptance of a unit, and whether the ledger has settled it:
+// the settled one, or that of the lowest slot. It is nil when the unit has none.
+func (j *Journal) Accepted(unit block.Link) (accepted *Accepted, settled bool, err error) {
+	entries, err := j.Slots(unit)
+	for _, e := range entries {
+		if e.State == Paid && e.Accepted != nil {
+			return e.Accepted, true, err
+		}
+		if accepted == nil {
+			accepted = e.Accepted
+		}
+	}
+	return accepted, false, err
+}
+
+// Each calls f with every entry of a state, those that came to it first before the
+// others. Entries that come or change meanwhile may be left out.
+func (j *Journal) Each(s State, f func(Entry) error) error {
+	j.mu.Lock()
+	var keys []keyBytes
+	for it := j.index.lists[s].first; it != nil; it = it.next {
+		keys = append(keys, it.key)
+	}
+	j.mu.Unlock()
+	for _, k := range keys {
+		key, err := k.key()
+		if err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+		e, ok, err := j.Get(key)
+		if err == nil && ok && e.State == s {
+			err = f(e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // List reads at most n entries of a state, those that came to it first before
 // the others, and leaves out those that skip names; nil skips none. The time that
 // List takes depends on the entries of that state and on no others.

@@ -27,6 +27,7 @@ import (
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/run"
@@ -157,14 +158,22 @@ func accepted(path string, net protocol.Net) ([]cid.Cid, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	j, err := node.OpenJournal(path, net)
+	j, err := journal.Open(path, net, journal.Options{})
 	if err != nil {
 		return nil, err
 	}
 	defer j.Close()
 	var results []cid.Cid
-	for _, r := range j.Results() {
-		results = append(results, r.Cid)
+	for _, s := range []journal.State{journal.Pending, journal.Paid} {
+		err := j.Each(s, func(e journal.Entry) error {
+			if e.Accepted != nil {
+				results = append(results, e.Accepted.Attestation.Result.Cid)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	return results, nil
 }
@@ -182,13 +191,13 @@ func DeleteRun(dir home.Dir, net protocol.Net, run block.Link, force bool) error
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("run %s is not in %s: `alia run list` shows the runs that are", run, filepath.Dir(path))
 	}
-	journal := filepath.Join(path, home.JournalFile)
-	if _, err := os.Stat(journal); err == nil && !force {
-		j, err := node.OpenJournal(journal, net)
+	units := filepath.Join(path, home.JournalFile)
+	if _, err := os.Stat(units); err == nil && !force {
+		j, err := journal.Open(units, net, journal.Options{})
 		if err != nil {
 			return fmt.Errorf("delete run %s: %w", run, err)
 		}
-		_, pending := j.Counts()
+		pending := j.Count(journal.Pending)
 		if err := j.Close(); err != nil {
 			return fmt.Errorf("delete run %s: %w", run, err)
 		}

@@ -10,8 +10,8 @@ import (
 
 	"github.com/ipfs/go-cid"
 
-	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/node/retention"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -26,7 +26,7 @@ func accept(t *testing.T, path string) (unit, result block.Link) {
 	link := func(s string) block.Link { return block.Link{Cid: block.Sum(block.CBOR, []byte(s))} }
 	unit, result = link("unit "+path), link("result "+path)
 	miner, publisher := ed25519.NewKeyFromSeed(make([]byte, 32)), ed25519.NewKeyFromSeed(slices.Repeat([]byte{1}, 32))
-	a := node.Accepted{
+	a := journal.Accepted{
 		Attestation: protocol.Attestation{Work: link("run"), Unit: unit, Result: result, Cost: 1},
 		Accept:      protocol.Accept{Work: link("run"), Unit: unit, Result: result, Cost: 1, Miner: protocol.AccountOf(miner)},
 	}
@@ -38,12 +38,12 @@ func accept(t *testing.T, path string) (unit, result block.Link) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	j, err := node.OpenJournal(path, net)
+	j, err := journal.Open(path, net, journal.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer j.Close()
-	if err := j.Add(a); err != nil {
+	if err := j.Append(journal.Line{Key: journal.Key{Unit: unit}, Record: a}); err != nil {
 		t.Fatal(err)
 	}
 	return unit, result
@@ -59,11 +59,12 @@ func TestUnsettled(t *testing.T) {
 	if err := retention.DeleteRun(dir, net, run, false); !errors.Is(err, retention.ErrUnsettled) {
 		t.Errorf("DeleteRun = %v, want ErrUnsettled", err)
 	}
-	j, err := node.OpenJournal(path, net)
+	j, err := journal.Open(path, net, journal.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(j.Settle([]block.Link{unit}), j.Close()); err != nil {
+	settled := journal.Line{Key: journal.Key{Unit: unit}, Record: journal.Settled{Height: 1}}
+	if err := errors.Join(j.Append(settled), j.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if err := retention.DeleteRun(dir, net, run, false); err != nil {
