@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -163,7 +164,10 @@ func TestKillAndRestart(t *testing.T) {
 	}
 	height := s.Height()
 	waitFor(t, "another height", func() bool { return n.State().Height() > height })
-	for _, s := range n.app.states {
+	n.app.mu.Lock() // the chain goes on while the test looks
+	states := slices.Clone(n.app.states)
+	n.app.mu.Unlock()
+	for _, s := range states {
 		if _, err := s.Audit(); err != nil {
 			t.Error(err)
 		}
