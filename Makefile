@@ -39,7 +39,7 @@ test: ## every test
 	@test -d "$${ALIA_DATA:-../shared/data}" || echo "test: no real text in $${ALIA_DATA:-../shared/data}, so its tests are skipped; ALIA_DATA names its folder"
 	@test -n "$${ALIA_SOAK:-}" || echo "test: the long tests are skipped; make soak runs them"
 	@ls /usr/lib/*/libopenblas.so.0 >/dev/null 2>&1 || echo "test: no OpenBLAS is seen, so the bench beside it may be skipped; Debian's package is libopenblas0-pthread"
-	$(GO) test -count=1 ./...
+	$(GO) test -count=1 -timeout 30m ./...
 
 check: build vet staticcheck test race cuda golden emulated ## what CI runs
 
@@ -53,7 +53,7 @@ staticcheck:
 race: ## tests with the race detector, which needs a C compiler
 	@if command -v $${CC:-cc} >/dev/null 2>&1; then \
 		echo "race: with -short, which leaves out tests that take long and ran without the detector"; \
-		CGO_ENABLED=1 $(GO) test -race -short -count=1 $(RACE); \
+		CGO_ENABLED=1 $(GO) test -race -short -count=1 -timeout 30m $(RACE); \
 	else echo "race: skipped, there is no C compiler"; fi
 
 cuda: ## the CUDA build, its host code on an emulated device, with the race detector too; it needs a C compiler
