@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/alia-network/alia/protocol/market"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // SetClock gives the miner another clock, and another pause between messages of
@@ -22,3 +23,6 @@ func (t *Training) Tick() {
 	defer c.mu.Unlock()
 	c.apply(market.Tick{})
 }
+
+// WrapCrew puts a crew around the training's publisher.
+func (t *Training) WrapCrew(wrap func(unit.Crew) unit.Crew) { t.coordinator.Crew = wrap(t.publisher) }

@@ -12,7 +12,7 @@
 //	runs/CID/          a training run that is coordinated here: its head, its journal, its curves
 //	models/CID/        finished models
 //	decisions/         what the program chose for runs with an option on auto
-//	jobs/CID           the journal of a translation job: its accepted units
+//	jobs/CID/          the journal of a translation job: its accepted units
 //	receipts/CID       the receipt of a translation job
 //	chain/             the ledger node's files
 //	swarm/DATE/        the homes of a swarm's members

@@ -201,6 +201,37 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
+func TestSlots(t *testing.T) {
+	j := open(t, t.TempDir(), journal.Options{})
+	slot := func(n uint32) journal.Key { return journal.Key{Unit: link("a"), Slot: n} }
+	if a, _, err := j.Accepted(link("a")); a != nil || err != nil {
+		t.Errorf("an unknown unit is accepted: %v, %v", a, err)
+	}
+	add(t, j, issued(slot(0), 1), accepted(slot(0), 1), voided(slot(0), 1), accepted(slot(1), 2), accepted(slot(2), 3), accepted(key("b"), 4))
+	if a, settled, err := j.Accepted(link("a")); err != nil || settled || a.Attestation.Account[0] != 2 {
+		t.Errorf("the acceptance is %+v, settled %v, %v; want that of slot 1", a, settled, err)
+	}
+	add(t, j, settled(slot(2), 5))
+	if a, settled, err := j.Accepted(link("a")); err != nil || !settled || a.Attestation.Account[0] != 3 {
+		t.Errorf("the acceptance is %+v, settled %v, %v; want the settled one", a, settled, err)
+	}
+	entries, err := j.Slots(link("a"))
+	if err != nil || len(entries) != 3 || entries[2].State != journal.Paid {
+		t.Errorf("slots %v, %v", entries, err)
+	}
+	var each []journal.Key
+	err = j.Each(journal.Pending, func(e journal.Entry) error {
+		each = append(each, e.Key)
+		return nil
+	})
+	if want := []journal.Key{slot(1), key("b")}; err != nil || !reflect.DeepEqual(each, want) {
+		t.Errorf("pending are %v, %v; want %v", each, err, want)
+	}
+	if err := j.Each(journal.Pending, func(journal.Entry) error { return errDisk }); !errors.Is(err, errDisk) {
+		t.Errorf("Each = %v, want the function's error", err)
+	}
+}
+
 // fill appends n accepted units to a journal of small segments, one batch each,
 // the first half of them settled at height 10.
 func fill(t testing.TB, dir string, n int) *journal.Journal {

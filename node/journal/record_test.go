@@ -2,11 +2,39 @@ package journal
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"testing"
 
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 )
+
+// TestGolden: the bytes on disk, which a newer version must read.
+func TestGolden(t *testing.T) {
+	l := block.Link{Cid: block.Sum(block.CBOR, []byte{1})}
+	key := Key{Unit: l, Slot: 2}
+	at := protocol.Attestation{Unit: l, Result: l}
+	buf := newHeader(protocol.Net{3}, 4, 5)
+	clear(buf[20:32]) // random
+	binary.BigEndian.PutUint32(buf[64:], sum(0, buf[:64]))
+	for i, r := range []Record{
+		Issued{Ticket: protocol.Ticket{Unit: l, Spec: []byte{6}}}, Accepted{Attestation: at, Accept: protocol.Accept{Unit: l, Result: l}, Started: 7, Took: 8, BytesIn: 9, BytesOut: 10},
+		NewVoided(protocol.UnitFailed, "text", 11), Settled{Height: 12}, Task{Ticket: protocol.Ticket{Unit: l}},
+		Done{Result: []byte{1}, Attestation: at}, Taken{Accept: protocol.Accept{Unit: l}},
+	} {
+		d, err := encode(Line{Key: key, Record: r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		buf = appendRecord(buf, 13, frame{number: uint32(i + 1), index: uint16(i), left: uint16(6 - i), kind: d.kind, version: recordVersion}, d.body)
+	}
+	const want = "11caf5bcb00f1717bc4462ce6ae61573bf84f55208a8ed86ffb8d853aa01938a"
+	if got := fmt.Sprintf("%x", sha256.Sum256(buf)); got != want {
+		t.Errorf("the digest of the records is %s, want %s", got, want)
+	}
+}
 
 // FuzzDecode: a record's body decodes to what encodes to the same bytes, or not at
 // all.
