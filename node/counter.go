@@ -46,6 +46,7 @@ type bidder struct {
 	session *mesh.Session
 	out     chan message // sent by the session's writer
 	end     context.CancelCauseFunc
+	shown   int // tickets of earlier sessions; the session's reader uses it
 }
 
 // message is a record to be sent.
@@ -76,6 +77,8 @@ const (
 	tickEvery  = 250 * time.Millisecond
 	aloneAfter = 3 * time.Second
 	outQueue   = 256 // messages
+	// maxShown bounds the tickets of earlier sessions that a miner may show.
+	maxShown = 64
 
 	// progressAtMost is the least time between two messages of progress that count
 	// for a lease. It is shorter than progressEvery, because messages that a miner

@@ -7,6 +7,9 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
+// MaxShown is the most tickets of earlier sessions in one session.
+const MaxShown = maxShown
+
 // SetClock gives the miner another clock, and another pause between messages of
 // progress.
 func (m *Miner) SetClock(now func() time.Time, progressEvery time.Duration) {

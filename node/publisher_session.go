@@ -182,6 +182,11 @@ func (c *counter) listen(ctx context.Context, b *bidder) error {
 				return err
 			}
 			c.progress(s.Peer, p)
+		case protocol.TypeTicket:
+			if err := c.shown(b, body); err != nil {
+				c.refuse(ctx, s, protocol.ID(body), err)
+				return err
+			}
 		case protocol.TypeAttestation:
 			var a protocol.Attestation
 			if err := protocol.Parse(body, c.peer.Net, &a); err != nil {
@@ -200,6 +205,27 @@ func (c *counter) listen(ctx context.Context, b *bidder) error {
 			return protocol.Refuse(protocol.Malformed, "a miner does not send a %s", t)
 		}
 	}
+}
+
+// shown takes back a ticket that a miner got in an earlier session, perhaps from an
+// earlier process. An attestation of its unit then counts if the unit still waits.
+func (c *counter) shown(b *bidder, body []byte) error {
+	var t protocol.Ticket
+	if err := protocol.Parse(body, c.peer.Net, &t); err != nil {
+		return err
+	}
+	if t.Account != c.peer.Account() || t.Miner != b.session.Peer || t.Work != c.work {
+		return protocol.Refuse(protocol.WrongAccount, "ticket %d of %s is not for %s and this work", t.Number, t.Account.Short(), b.session.Peer.Short())
+	}
+	if b.shown++; b.shown > maxShown {
+		return protocol.Refuse(protocol.RateLimited, "more than %d tickets of earlier sessions", maxShown)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.units[t.Unit] != nil {
+		c.tickets[protocol.ID(body)] = ticket{unit: t.Unit, miner: t.Miner}
+	}
+	return nil
 }
 
 // progress reports a miner's progress to the book and to the user. Progress of a lease
