@@ -167,7 +167,7 @@ func (a acceptance) secure(ctx context.Context, result block.Link, r unit.Result
 
 // accept signs the acceptance of an attestation and writes both to the journal.
 // It returns the journal's record and the bytes of the acceptance.
-func (a acceptance) accept(at protocol.Attestation, e unit.Effort) (journal.Accepted, []byte, error) {
+func (a acceptance) accept(round uint32, at protocol.Attestation, e unit.Effort) (journal.Accepted, []byte, error) {
 	record := journal.Accepted{
 		Attestation: at,
 		Accept:      protocol.Accept{Work: at.Work, Unit: at.Unit, Miner: at.Account, Result: at.Result, Cost: at.Cost},

@@ -289,7 +289,7 @@ func (c *counter) attested(ctx context.Context, b *bidder, a protocol.Attestatio
 	if c.units[a.Unit] != w { // another result came during the fetch
 		return protocol.Refuse(protocol.Superseded, "unit %s is done", a.Unit)
 	}
-	record, accept, err := c.acceptance.accept(a, effort(w.leased, c.now(), in, uint64(len(w.unit.Spec()))))
+	record, accept, err := c.acceptance.accept(w.unit.Round, a, effort(w.leased, c.now(), in, uint64(len(w.unit.Spec()))))
 	if err != nil { // a result that is not in the journal would be lost by a crash
 		c.fail(err)
 		return nil

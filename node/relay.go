@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,7 +39,8 @@ type Relay struct {
 	Sender  Sender
 	Journal *journal.Journal
 	// Run, when set, is proposed with a Budget in MFLOP, and its rounds are committed.
-	// Then the journal forgets units of committed rounds that were settled more than
+	// A unit is settled when its round is among those: until the round is combined, the
+	// result of the unit may be voided. Then the journal forgets units of committed rounds that were settled more than
 	// AuditWindow heights ago.
 	Run    block.Link
 	Budget uint64
@@ -50,6 +52,7 @@ type Relay struct {
 	// Carry and Drain, which do not run together, use these.
 	reported protocol.Reason      // why it waits, as last reported
 	tried    map[journal.Key]bool // entries that the ledger did not settle, since all had their turn
+	held     int                  // of those tried, units whose rounds are not combined
 	refused  error                // why the ledger refused a batch of them
 	trimmed  uint64               // the height of the last trim
 
@@ -58,7 +61,6 @@ type Relay struct {
 	first  uint64
 	known  uint64 // rounds that the ledger is known to have
 	height uint64 // the highest of a settlement that was seen
-	kept   uint64 // height, when the last round was committed: later rounds settle above it
 }
 
 const (
@@ -74,7 +76,6 @@ const (
 func (r *Relay) Committed(round run.Round, log block.Link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.kept = r.height
 	roots := ledger.RoundRoots{Params: round.After.Params, Log: log}
 	number := uint64(round.Number)
 	// A resumed run reports its past rounds from the last to the first.
@@ -155,11 +156,13 @@ func final(err error) bool {
 var errNotApproved = errors.New("nothing is minted for the run until the validators approve it")
 
 // Drain sends accepted work to the ledger until all of it is settled, the ledger
-// refuses the rest for good, or ctx ends.
+// refuses the rest for good, or ctx ends. The units of a round that is not combined
+// stay in the journal.
 func (r *Relay) Drain(ctx context.Context) error {
+	r.tried, r.held = nil, 0
 	for {
 		err := r.step(ctx)
-		if err == nil && r.Journal.Count(journal.Pending) == 0 && r.uncommitted() == 0 {
+		if err == nil && r.Journal.Count(journal.Pending) == r.held && r.uncommitted() == 0 {
 			return nil
 		}
 		if final(err) {
@@ -254,8 +257,11 @@ func (r *Relay) settle(ctx context.Context) error {
 	}
 	if len(batch) == 0 {
 		err := r.refused
-		r.tried, r.refused = nil, nil
+		r.tried, r.held, r.refused = nil, 0, nil
 		return err
+	}
+	if batch = r.combined(batch); len(batch) == 0 {
+		return nil
 	}
 	body := ledger.Settle{}
 	units := make([]block.Link, len(batch))
@@ -276,6 +282,32 @@ func (r *Relay) settle(ctx context.Context) error {
 	return r.note(batch, settled)
 }
 
+// combined leaves out of a batch the units whose rounds are not combined.
+func (r *Relay) combined(batch []journal.Entry) []journal.Entry {
+	if !r.Run.Defined() {
+		return batch
+	}
+	r.mu.Lock()
+	rounds := r.first + uint64(len(r.rounds))
+	r.mu.Unlock()
+	return slices.DeleteFunc(batch, func(e journal.Entry) bool {
+		wait := uint64(e.Accepted.Round) >= rounds
+		if wait {
+			r.pass(e.Key)
+			r.held++
+		}
+		return wait
+	})
+}
+
+// pass notes that an entry is not to be settled before all others had their turn.
+func (r *Relay) pass(k journal.Key) {
+	if r.tried == nil {
+		r.tried = map[journal.Key]bool{}
+	}
+	r.tried[k] = true
+}
+
 // note writes to the journal what the ledger has of a batch.
 func (r *Relay) note(batch []journal.Entry, settled map[block.Link]ledger.Settlement) error {
 	var lines []journal.Line
@@ -284,10 +316,7 @@ func (r *Relay) note(batch []journal.Entry, settled map[block.Link]ledger.Settle
 		s, ok := settled[e.Unit]
 		switch {
 		case !ok:
-			if r.tried == nil {
-				r.tried = map[journal.Key]bool{}
-			}
-			r.tried[e.Key] = true
+			r.pass(e.Key)
 			continue
 		case s.Miner == e.Accepted.Attestation.Account && s.Result == e.Accepted.Attestation.Result:
 			lines = append(lines, journal.Line{Key: e.Key, Record: journal.Settled{Height: s.Height}})
@@ -307,18 +336,17 @@ func (r *Relay) note(batch []journal.Entry, settled map[block.Link]ledger.Settle
 }
 
 // trim has the journal of a run forget what nobody needs. A coordinator that starts
-// again needs the units of the rounds after its head, and those were settled after
-// the head was committed.
+// again needs the units of the rounds after its head, and those are not settled.
 func (r *Relay) trim(height uint64) error {
 	r.mu.Lock()
 	r.height = max(r.height, height)
-	now, past := r.height, min(r.kept, r.height-min(r.height, AuditWindow))
+	now := r.height
 	r.mu.Unlock()
 	if !r.Run.Defined() || now < r.trimmed+trimEvery {
 		return nil
 	}
 	r.trimmed = now
-	return r.Journal.Trim(past)
+	return r.Journal.Trim(now - min(now, AuditWindow))
 }
 
 // confirmTime is how long a transaction may take to be in a block before the

@@ -47,8 +47,9 @@ const (
 	kindsEnd
 )
 
-// recordVersion is the version of every record that this program writes.
-const recordVersion = 1
+// recordVersion is the version of every record that this program writes, and of
+// those that it reads. Version 2 added the round of an [Accepted].
+const recordVersion = 2
 
 // Issued says that a publisher issued a ticket.
 type Issued struct {
@@ -64,6 +65,9 @@ type Accepted struct {
 	// Started is when the unit was leased, in milliseconds since the Unix epoch,
 	// and Took is how long its result took to come, in milliseconds.
 	Started, Took uint64
+	// Round is the unit's round of a training run; 0 in a translation. The unit is not
+	// settled before its round is combined: until then its result may be voided.
+	Round uint32
 	// BytesIn and BytesOut are the bytes that the unit moved over the network.
 	BytesIn, BytesOut uint64
 }
@@ -197,7 +201,7 @@ func (b keyBytes) key() (Key, error) {
 // decode reads the body of a record, without its key.
 func decode(k kind, version uint8, body []byte) (Record, error) {
 	if version != recordVersion {
-		return nil, fmt.Errorf("record type %d has version %d, this program reads version %d: use a newer version of the program", k, version, recordVersion)
+		return nil, fmt.Errorf("record type %d has version %d, this program reads version %d: use the version of the program that wrote it", k, version, recordVersion)
 	}
 	switch k {
 	case kindIssued:

@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/alia-network/alia/protocol/block"
@@ -81,7 +80,7 @@ func Texts(ctx context.Context, b block.Blocks, units []unit.Unit, outputs [][]b
 			return nil, &unit.OutputError{Unit: u, Output: -1, Proven: true, Err: fmt.Errorf("%d outputs, want 1", len(outputs[i]))}
 		}
 		if err := block.GetNode(ctx, b, outputs[i][0], &out); err != nil {
-			return nil, &unit.OutputError{Unit: u, Proven: !errors.Is(err, block.ErrNotFound), Err: err}
+			return nil, &unit.OutputError{Unit: u, Proven: unit.Proven(ctx, b, outputs[i][0], err), Err: err}
 		}
 		if len(out.Segments) != len(in.Segments) {
 			return nil, &unit.OutputError{Unit: u, Proven: true, Err: fmt.Errorf("%d segments, want %d", len(out.Segments), len(in.Segments))}

@@ -14,15 +14,18 @@ import (
 
 // blame finds the unit whose output a combine of their outputs failed on, and
 // makes of err a [unit.OutputError] that names the unit. It gives err where there
-// is none.
+// is none. A combine that was stopped is nobody's fault.
 func blame(ctx context.Context, b block.Blocks, units []unit.Unit, outputs [][]block.Link, err error) error {
+	if stopped := ctx.Err(); stopped != nil {
+		return err
+	}
 	var in *unit.InputError
 	if errors.As(err, &in) {
 		// The outputs are the combine's inputs after the three of the state.
 		output := in.Input - 3
 		for i := 0; i < len(outputs) && output >= 0; i++ {
 			if output < len(outputs[i]) {
-				return &unit.OutputError{Unit: units[i], Output: output, Proven: !errors.Is(err, block.ErrNotFound), Err: err}
+				return &unit.OutputError{Unit: units[i], Output: output, Proven: unit.Proven(ctx, b, outputs[i][output], err), Err: err}
 			}
 			output -= len(outputs[i])
 		}

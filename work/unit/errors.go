@@ -1,6 +1,13 @@
 package unit
 
-import "fmt"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/alia-network/alia/protocol/block"
+)
 
 // InputError says which input of a unit a worker could not use. The source of that
 // input is asked again.
@@ -37,3 +44,33 @@ func (e *OutputError) Error() string {
 
 // Unwrap gives the detail.
 func (e *OutputError) Unwrap() error { return e.Err }
+
+// Proven reports whether err, which came of reading an output, proves that its miner
+// was wrong: the output's blocks can be read, and err is about what they hold. A
+// block that is gone, a disk that fails and a reader that is stopped prove nothing.
+func Proven(ctx context.Context, b block.Blocks, output block.Link, err error) bool {
+	if unread(err) {
+		return false
+	}
+	data, err := b.Get(ctx, output.Cid)
+	if err != nil {
+		return false
+	}
+	links, err := block.Links(data)
+	if err != nil {
+		return true
+	}
+	for _, c := range links {
+		if _, err := b.Get(ctx, c); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// unread reports whether err says that bytes were not read, rather than that they
+// are wrong.
+func unread(err error) bool {
+	var os *fs.PathError
+	return errors.Is(err, block.ErrNotFound) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &os)
+}
