@@ -112,8 +112,8 @@ func TestConfirmedDefect(t *testing.T) {
 	publisher := node.NewPublisher(node.PublisherConfig{
 		Peer: p, Journal: journal, Work: plan.Link, Estimate: plan.Estimate, Report: v.report("publisher"),
 		Confirm: &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock},
-		Offer: func(seq uint64, addrs []string) protocol.Signed {
-			return &protocol.RunOffer{Run: plan.Link, Seq: seq, Rounds: 1, Units: 1, Addrs: addrs}
+		Offer: func(time uint64, addrs []string) protocol.Signed {
+			return &protocol.RunOffer{Run: plan.Link, Time: time, Rounds: 1, Units: 1, Addrs: addrs}
 		},
 	})
 	v.miner("honest", "portable")

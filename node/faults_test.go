@@ -21,6 +21,7 @@ import (
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/check"
 	"github.com/alia-network/alia/work/kernel"
@@ -373,7 +374,7 @@ func TestHostileMiners(t *testing.T) {
 func lie(ctx context.Context, p *node.Peer, a attack) (protocol.Reason, error) {
 	for {
 		if open := p.Offers.Open(time.Now()); len(open) > 0 {
-			return lieTo(ctx, p, open[0], a)
+			return lieTo(ctx, p, open[0].Offer, a)
 		}
 		select {
 		case <-p.Offers.Changed():
@@ -383,7 +384,7 @@ func lie(ctx context.Context, p *node.Peer, a attack) (protocol.Reason, error) {
 	}
 }
 
-func lieTo(ctx context.Context, p *node.Peer, o node.Offer, a attack) (protocol.Reason, error) {
+func lieTo(ctx context.Context, p *node.Peer, o market.Offer, a attack) (protocol.Reason, error) {
 	s, err := p.Mesh.OpenMarket(ctx, o.Publisher, o.Addrs)
 	if err != nil {
 		return 0, err
@@ -429,15 +430,11 @@ func lieTo(ctx context.Context, p *node.Peer, o node.Offer, a attack) (protocol.
 func TestPublisherIsGone(t *testing.T) {
 	v := newVillage(t)
 	stopped, p := v.peer("stopped"), v.peer("miner")
-	body, err := protocol.Sign(stopped.Key, stopped.Net, &protocol.RunOffer{Run: named("run"), Seq: 1, Addrs: stopped.Mesh.Addrs()})
+	body, err := protocol.Sign(stopped.Key, stopped.Net, &protocol.RunOffer{Run: named("run"), Time: clock(), Addrs: stopped.Mesh.Addrs()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	offer, err := stopped.Offers.Parse(protocol.EncodedOffer{Type: protocol.TypeRunOffer, Body: body})
-	if err == nil {
-		err = stopped.Offers.Add(time.Now(), offer)
-	}
-	if err != nil {
+	if err := stopped.Offers.Take(time.Now(), "peer", "", protocol.EncodedOffer{Type: protocol.TypeRunOffer, Body: body}); err != nil {
 		t.Fatal(err)
 	}
 	dev, err := kernel.Open("portable", 1)

@@ -9,6 +9,7 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
@@ -38,16 +39,12 @@ func TestHostilePublisher(t *testing.T) {
 		}
 		<-ctx.Done()
 	})
-	offer := &protocol.RunOffer{Run: u.Work, Seq: 1, Rounds: 1, Units: 1, Addrs: p.Mesh.Addrs()}
+	offer := &protocol.RunOffer{Run: u.Work, Time: clock(), Rounds: 1, Units: 1, Addrs: p.Mesh.Addrs()}
 	body, err := protocol.Sign(p.Key, p.Net, offer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := m.Offers.Parse(protocol.EncodedOffer{Type: offer.Type(), Body: body})
-	if err == nil {
-		err = m.Offers.Add(time.Now(), o)
-	}
-	if err != nil {
+	if err := m.Offers.Take(time.Now(), "peer", "", protocol.EncodedOffer{Type: offer.Type(), Body: body}); err != nil {
 		t.Fatal(err)
 	}
 	dev, err := kernel.Open("portable", 1)
@@ -108,7 +105,7 @@ const floods = 5000 // messages
 // flood bids on the first offer, and sends progress of its unit, as much as it
 // can. It returns when the publisher has read all of it.
 func flood(ctx context.Context, p *node.Peer) error {
-	var open []node.Offer
+	var open []market.OpenOffer
 	for open = p.Offers.Open(time.Now()); len(open) == 0; open = p.Offers.Open(time.Now()) {
 		select {
 		case <-p.Offers.Changed():

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/alia-network/alia/protocol"
-	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
 )
@@ -38,9 +38,9 @@ type Miner struct {
 	progressEvery time.Duration
 
 	mu       sync.Mutex // guards the fields below
-	sessions map[block.Link]struct{}
-	idle     map[block.Link]string // code of the reason last reported, by work
-	recent   [][]cid.Cid           // blocks of the last units, oldest first
+	sessions map[market.OfferKey]struct{}
+	idle     map[market.OfferKey]string // code of the reason last reported; the zero key is for no offer at all
+	recent   [][]cid.Cid                // blocks of the last units, oldest first
 }
 
 // task is a leased unit for a worker. Its error is about the worker's device.
@@ -64,8 +64,8 @@ const (
 // Run mines until ctx ends.
 func (m *Miner) Run(ctx context.Context) error {
 	m.queue = make(chan task, queued)
-	m.sessions = map[block.Link]struct{}{}
-	m.idle = map[block.Link]string{}
+	m.sessions = map[market.OfferKey]struct{}{}
+	m.idle = map[market.OfferKey]string{}
 	m.Capability.Numerics = kernel.Numerics
 	if m.now == nil {
 		m.now = time.Now
@@ -90,17 +90,18 @@ func (m *Miner) seek(ctx context.Context) error {
 	waiting := false
 	for {
 		open := m.Peer.Offers.Open(time.Now())
+		m.forget(open)
 		if len(open) == 0 && !waiting {
-			m.idles(block.Link{}, newWhy(protocol.NoOffer, "waiting for one"))
+			m.idles(market.OfferKey{}, newWhy(protocol.NoOffer, "waiting for one"))
 		}
 		waiting = len(open) == 0
-		for _, o := range open {
-			if o.Publisher == m.Peer.Account() || !m.claim(o.Work) {
+		for _, l := range open {
+			if l.Publisher == m.Peer.Account() || !m.claim(l.OfferKey) {
 				continue
 			}
 			wg.Go(func() {
-				defer m.release(o.Work)
-				m.serve(ctx, o)
+				defer m.release(l.OfferKey)
+				m.serve(ctx, l.Offer)
 			})
 		}
 		select {
@@ -112,26 +113,41 @@ func (m *Miner) seek(ctx context.Context) error {
 	}
 }
 
-// claim reports whether the miner has no session for a work yet, and notes one.
-func (m *Miner) claim(w block.Link) bool {
+// claim reports whether the miner has no session for an offer yet, and notes one.
+func (m *Miner) claim(k market.OfferKey) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, busy := m.sessions[w]; busy {
+	if _, busy := m.sessions[k]; busy {
 		return false
 	}
-	m.sessions[w] = struct{}{}
+	m.sessions[k] = struct{}{}
 	return true
 }
 
-func (m *Miner) release(w block.Link) {
+func (m *Miner) release(k market.OfferKey) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.sessions, w)
+	delete(m.sessions, k)
+}
+
+// forget forgets what was said of offers that are not open any more.
+func (m *Miner) forget(open []market.OpenOffer) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	keep := map[market.OfferKey]bool{{}: true}
+	for _, l := range open {
+		keep[l.OfferKey] = true
+	}
+	for k := range m.idle { // order-free: each is judged alone
+		if _, busy := m.sessions[k]; !busy && !keep[k] {
+			delete(m.idle, k)
+		}
+	}
 }
 
 // serve bids on one offer and takes tickets until the session ends. While the
 // offer is open, seek opens another session then.
-func (m *Miner) serve(ctx context.Context, o Offer) {
+func (m *Miner) serve(ctx context.Context, o market.Offer) {
 	err := m.session(ctx, o)
 	if ctx.Err() != nil {
 		return
@@ -139,26 +155,26 @@ func (m *Miner) serve(ctx context.Context, o Offer) {
 	code, pause := protocol.ReasonOf(err), bidAfterRefusal
 	switch code {
 	case protocol.WorkEnded:
-		m.Peer.Offers.End(o.Work)
-		m.idles(o.Work, newWhy(code, ""))
+		m.Peer.Offers.End(time.Now(), o.OfferKey)
+		m.idles(o.OfferKey, newWhy(code, ""))
 		return
 	case protocol.Unspecified, protocol.TimedOut: // a publisher that restarts needs a moment
 		pause = bidAfterLoss
 	}
 	m.Peer.Log.Debug("market session ended", "work", o.Work, "err", err)
-	m.idles(o.Work, gone(err))
+	m.idles(o.OfferKey, gone(err))
 	select {
 	case <-ctx.Done():
 	case <-time.After(pause):
 	}
 }
 
-// idles reports why the miner has no unit of a work, once for each change of
+// idles reports why the miner has no unit of an offer, once for each change of
 // the reason.
-func (m *Miner) idles(w block.Link, why Why) {
+func (m *Miner) idles(k market.OfferKey, why Why) {
 	m.mu.Lock()
-	same := m.idle[w] == why.Code
-	m.idle[w] = why.Code
+	same := m.idle[k] == why.Code
+	m.idle[k] = why.Code
 	m.mu.Unlock()
 	if !same {
 		m.Report(MinerIdle{why})
@@ -166,11 +182,11 @@ func (m *Miner) idles(w block.Link, why Why) {
 }
 
 // busy notes that the miner has a unit, so that its next idle time is reported.
-func (m *Miner) busy(w block.Link) {
+func (m *Miner) busy(k market.OfferKey) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.idle, w)
-	delete(m.idle, block.Link{})
+	delete(m.idle, k)
+	delete(m.idle, market.OfferKey{})
 }
 
 // compute computes leased units one after another. When the worker's device

@@ -21,7 +21,7 @@ import (
 // minerSession is a miner's session with one publisher, and its leases.
 type minerSession struct {
 	miner  *Miner
-	offer  Offer
+	offer  market.Offer
 	stream *mesh.Session
 
 	mu       sync.Mutex // guards the fields below
@@ -49,7 +49,7 @@ var (
 
 // session bids on an offer and handles the publisher's messages until the
 // session ends.
-func (m *Miner) session(ctx context.Context, o Offer) error {
+func (m *Miner) session(ctx context.Context, o market.Offer) error {
 	stream, err := m.Peer.Mesh.OpenMarket(ctx, o.Publisher, o.Addrs)
 	if err != nil {
 		return err
@@ -133,7 +133,7 @@ func (s *minerSession) message(ctx context.Context, typ protocol.RecordType, bod
 		if i.Code == protocol.WorkEnded {
 			return protocol.Refuse(protocol.WorkEnded, "%s", s.offer.Work)
 		}
-		m.idles(s.offer.Work, newWhy(i.Code, ""))
+		m.idles(s.offer.OfferKey, newWhy(i.Code, ""))
 	default:
 		return protocol.Refuse(protocol.Malformed, "a publisher does not send a %s", typ)
 	}
@@ -175,7 +175,7 @@ func (s *minerSession) take(ctx context.Context, body []byte) error {
 	s.mu.Lock()
 	s.leases[l.id] = l
 	s.mu.Unlock()
-	m.busy(s.offer.Work)
+	m.busy(s.offer.OfferKey)
 	select {
 	case m.queue <- func(w *work.Worker) error { return s.do(ctx, w, l) }:
 	default:

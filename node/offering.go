@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/market"
 )
 
 // offering repeats the offer of one work: on the board of this node, from where
@@ -13,13 +14,13 @@ import (
 type offering struct {
 	peer *Peer
 	// record makes the work's offer, unsigned.
-	record func(seq uint64, addrs []string) protocol.Signed
+	record func(time uint64, addrs []string) protocol.Signed
 }
 
-// repeat publishes the offer now and every offerEvery, until ended is closed or
+// repeat publishes the offer now and every OfferEvery, until ended is closed or
 // ctx ends.
 func (o offering) repeat(ctx context.Context, ended <-chan struct{}) {
-	tick := time.NewTicker(offerEvery)
+	tick := time.NewTicker(market.OfferEvery)
 	defer tick.Stop()
 	for {
 		select { // first, so that nothing is published after the end
@@ -40,19 +41,19 @@ func (o offering) repeat(ctx context.Context, ended <-chan struct{}) {
 	}
 }
 
-// publish publishes the offer once. The time is the offer's number, so that the
-// numbers rise from one process to the next.
+// publish publishes the offer once. The offer says when it was signed, so that it ends
+// at the same time on every node.
 func (o offering) publish(ctx context.Context, now time.Time) error {
 	r := o.record(uint64(now.UnixMilli()), o.peer.Mesh.Addrs())
 	body, err := protocol.Sign(o.peer.Key, o.peer.Net, r)
 	if err != nil {
 		return err
 	}
-	offer, err := offerOf(r, body)
+	offer, err := market.NewOffer(r, body)
 	if err != nil {
 		return err
 	}
-	if err := o.peer.Offers.Add(now, offer); err != nil {
+	if err := o.peer.Offers.Post(now, offer); err != nil {
 		return fmt.Errorf("offer: %w", err)
 	}
 	return o.peer.Mesh.Publish(ctx, offer.Topic, body)

@@ -2,84 +2,55 @@ package node
 
 import (
 	"bytes"
-	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/alia-network/alia/protocol"
-	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/market"
 )
 
-// A publisher repeats its offer every offerEvery while its work goes on. An
-// offer is open for offerLife after the last repetition. Offers are remembered
-// for forgetAfter, so that peers that ask each other do not keep old ones open.
-const (
-	offerEvery  = 5 * time.Second
-	offerLife   = 90 * time.Second
-	forgetAfter = 10 * offerLife
-)
-
-// Offer is an open offer, of a run or of a job.
-type Offer struct {
-	Work      block.Link
-	Publisher protocol.Account
-	Seq       uint64
-	Addrs     []string
-	Price     uint64 // amount for a GFLOP; 0 for a run, whose rate the ledger publishes
-	Topic     string // the gossip topic for such offers
-	Text      string // what is to be done, for people
-	Encoded   protocol.EncodedOffer
-	id        block.Link // of Encoded.Body
-	lastSeen  time.Time
-}
-
-// offerOf returns the offer in a record whose canonical bytes are body.
-func offerOf(r protocol.Signed, body []byte) (Offer, error) {
-	o := Offer{Encoded: protocol.EncodedOffer{Type: r.Type(), Body: body}, id: protocol.ID(body)}
-	switch r := r.(type) {
-	case *protocol.RunOffer:
-		o.Work, o.Publisher, o.Seq, o.Addrs = r.Run, r.Account, r.Seq, r.Addrs
-		o.Topic = protocol.RunTopic(r.Net)
-		o.Text = fmt.Sprintf("training run %s, %d rounds of %d units", r.Run, r.Rounds, r.Units)
-	case *protocol.JobOffer:
-		o.Work, o.Publisher, o.Seq, o.Addrs, o.Price = r.Job, r.Account, r.Seq, r.Addrs, r.Price
-		o.Topic = protocol.JobTopic(r.Net, r.Src, r.Dst)
-		pay := "unpaid"
-		if r.Price > 0 {
-			pay = protocol.FormatAmount(r.Price) + " ALIA for a GFLOP"
-		}
-		o.Text = fmt.Sprintf("translation %s from %s to %s by model %s, %s", r.Job, r.Src, r.Dst, r.Model, pay)
-	default:
-		return Offer{}, protocol.Refuse(protocol.Malformed, "a %s is not an offer", r.Type())
-	}
-	return o, nil
-}
-
-// Offers is the board of open offers that a node knows, from gossip and from
-// peers. The node answers peers that ask for offers from its board.
+// Offers is the board of open offers that a node knows, from gossip and from peers.
+// The node answers peers that ask for offers from its board. Offers is safe for
+// concurrent use.
 type Offers struct {
 	Net     protocol.Net
 	changed chan struct{}
 
-	mu    sync.Mutex // guards the fields below
-	board map[block.Link]Offer
-	ids   map[block.Link]struct{} // of the offers on the board
-	ended map[block.Link]struct{} // work that has ended; old offers of it may still arrive
+	mu    sync.Mutex // guards board
+	board *market.Board
 }
 
 // NewOffers returns an empty board.
 func NewOffers(net protocol.Net) *Offers {
-	return &Offers{
-		Net: net, changed: make(chan struct{}, 1),
-		board: map[block.Link]Offer{}, ids: map[block.Link]struct{}{}, ended: map[block.Link]struct{}{},
-	}
+	return &Offers{Net: net, changed: make(chan struct{}, 1), board: market.NewBoard()}
 }
 
-// Parse reads an offer that a peer sent: canonical bytes, of this network,
-// signed.
-func (o *Offers) Parse(e protocol.EncodedOffer) (Offer, error) {
+// Take puts an offer on the board that a peer sent: canonical bytes, of this network,
+// signed. from names the peer, topic the gossip topic on which the offer came, or is
+// empty. An error has a reason.
+func (o *Offers) Take(now time.Time, from, topic string, e protocol.EncodedOffer) error {
+	o.mu.Lock()
+	known := o.board.Known(e.Body)
+	var err error
+	if !known {
+		err = o.board.Admit(now, from)
+	}
+	o.mu.Unlock()
+	if known || err != nil {
+		return err
+	}
+	offer, err := o.parse(e) // verifies a signature, without the lock
+	if err != nil {
+		return err
+	}
+	if topic != "" && offer.Topic != topic {
+		return protocol.Refuse(protocol.Malformed, "an offer for the topic %s on %s", offer.Topic, topic)
+	}
+	return o.add(now, from, offer)
+}
+
+// parse reads an offer that a peer sent.
+func (o *Offers) parse(e protocol.EncodedOffer) (market.Offer, error) {
 	var r protocol.Signed
 	switch e.Type {
 	case protocol.TypeRunOffer:
@@ -87,103 +58,74 @@ func (o *Offers) Parse(e protocol.EncodedOffer) (Offer, error) {
 	case protocol.TypeJobOffer:
 		r = new(protocol.JobOffer)
 	default:
-		return Offer{}, protocol.Refuse(protocol.Malformed, "a %s is not an offer", e.Type)
+		return market.Offer{}, protocol.Refuse(protocol.Malformed, "a %s is not an offer", e.Type)
 	}
 	if err := protocol.Parse(e.Body, o.Net, r); err != nil {
-		return Offer{}, err
+		return market.Offer{}, err
 	}
-	return offerOf(r, bytes.Clone(e.Body))
+	return market.NewOffer(r, bytes.Clone(e.Body))
 }
 
-// Known reports whether the board has the offer with these bytes. Such an offer
-// needs no parsing.
-func (o *Offers) Known(e protocol.EncodedOffer) bool {
-	id := protocol.ID(e.Body)
+// Post puts an offer of this node on the board.
+func (o *Offers) Post(now time.Time, offer market.Offer) error {
+	return o.add(now, market.Self, offer)
+}
+
+func (o *Offers) add(now time.Time, from string, offer market.Offer) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	_, known := o.ids[id]
-	return known
+	opened, err := o.board.Add(now, from, offer)
+	if opened {
+		o.wake()
+	}
+	return err
 }
 
-// Add puts an offer on the board. It is refused when another publisher's offer
-// is open for the same work, or the board has a later offer of the publisher.
-func (o *Offers) Add(now time.Time, of Offer) error {
+// wake has Changed receive a value. The caller holds mu.
+func (o *Offers) wake() {
+	select {
+	case o.changed <- struct{}{}:
+	default:
+	}
+}
+
+// End notes that a publisher says that its work has ended, see [market.Board.End].
+func (o *Offers) End(now time.Time, k market.OfferKey) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	old, ok := o.board[of.Work]
-	open := ok && now.Sub(old.lastSeen) < offerLife
-	_, ended := o.ended[of.Work]
-	switch {
-	case ended:
-		return protocol.Refuse(protocol.WorkEnded, "offer for %s", of.Work)
-	case open && old.Publisher != of.Publisher:
-		return protocol.Refuse(protocol.WrongAccount, "offer for %s: %s has an open offer", of.Work, old.Publisher.Short())
-	case ok && old.Publisher == of.Publisher && old.Seq > of.Seq:
-		return protocol.Refuse(protocol.Superseded, "offer for %s: number %d is older than %d", of.Work, of.Seq, old.Seq)
-	case old.id == of.id:
-		return nil // only a repetition, which has a higher number, keeps an offer open
-	}
-	of.lastSeen = now
-	delete(o.ids, old.id)
-	o.ids[of.id] = struct{}{}
-	o.board[of.Work] = of
-	if !open {
-		select {
-		case o.changed <- struct{}{}:
-		default:
-		}
-	}
-	return nil
+	o.board.End(now, k)
 }
 
-// End removes the offer for work from the board for good.
-func (o *Offers) End(work block.Link) {
+// Open lists the offers that are open at now, the longest open first.
+func (o *Offers) Open(now time.Time) []market.OpenOffer {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.remove(work)
-	o.ended[work] = struct{}{}
+	return o.board.Open(now)
 }
 
-// remove takes an offer from the board. The caller holds mu.
-func (o *Offers) remove(work block.Link) {
-	delete(o.ids, o.board[work].id)
-	delete(o.board, work)
-}
-
-// Open lists the offers that are open at now, sorted by work.
-func (o *Offers) Open(now time.Time) []Offer {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	var out []Offer
-	for work, of := range o.board {
-		switch age := now.Sub(of.lastSeen); {
-		case age >= forgetAfter:
-			o.remove(work)
-		case age < offerLife:
-			out = append(out, of)
-		}
-	}
-	slices.SortFunc(out, func(x, y Offer) int { return strings.Compare(x.Work.KeyString(), y.Work.KeyString()) })
-	return out
-}
-
-// Changed receives a value when an offer appears for work that had no open
-// offer.
+// Changed receives a value when an offer appears that was not open, and when the
+// ledger is found to pay for one.
 func (o *Offers) Changed() <-chan struct{} { return o.changed }
 
-// Page is the answer to a peer that asks for open offers: a page of the offers
-// from cursor on.
+// Page is the answer to a peer that asks for open offers, see [market.Board.Page].
 func (o *Offers) Page(now time.Time, cursor uint64) protocol.OfferPage {
-	const most = 32
-	open := o.Open(now)
-	page := protocol.OfferPage{Version: protocol.Version}
-	for i := cursor; i < uint64(len(open)) && len(page.Offers) < most; i++ {
-		page.Offers = append(page.Offers, open[i].Encoded)
-		if next := i + 1; next < uint64(len(open)) {
-			page.Cursor = next
-		} else {
-			page.Cursor = 0
-		}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.board.Page(now, cursor)
+}
+
+// due returns the offer that the ledger is to be asked about now, see [market.Board.Due].
+func (o *Offers) due(now time.Time, want func(market.Offer) bool) (market.Offer, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.board.Due(now, want)
+}
+
+// judge notes what the ledger says of an offer, see [market.Board.Judge].
+func (o *Offers) judge(now time.Time, offer market.Offer, reason protocol.Reason, text string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.board.Judge(now, offer, reason, text) {
+		o.wake()
 	}
-	return page
 }

@@ -94,21 +94,25 @@ func (p *Peer) pull(ctx context.Context, from peer.ID) {
 		p.Log.Debug("offers not pulled", "peer", from, "err", err)
 	}
 	for _, e := range offers {
-		if p.Offers.Known(e) {
+		err := p.Offers.Take(time.Now(), string(from), "", e)
+		if err == nil {
 			continue
 		}
-		offer, err := p.Offers.Parse(e)
-		if err == nil {
-			err = p.Offers.Add(time.Now(), offer)
-		}
-		if err != nil {
-			p.Log.Debug("offer refused", "peer", from, "err", err)
+		reason := protocol.ReasonOf(err)
+		p.Mesh.CountRejection(reason)
+		p.Log.Debug("offer refused", "peer", from, "err", err)
+		if reason == protocol.RateLimited {
+			return // the rest would be refused too
 		}
 	}
 }
 
-// pullEvery is the pause between two rounds of asking all connected peers.
-const pullEvery = 3 * time.Second
+// A node asks pullPeers of the connected peers in turn for their offers, every
+// pullEvery.
+const (
+	pullEvery = 3 * time.Second
+	pullPeers = 4
+)
 
 // Listen collects open offers until ctx ends: offers of training runs, and offers
 // of documents in the given pairs of languages. Offers come by gossip, and from
@@ -120,40 +124,33 @@ func (p *Peer) Listen(ctx context.Context, pairs [][2]string) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	for topic, t := range topics {
-		sub, err := mesh.Subscribe(p.Mesh, topic, func(data []byte) (Offer, error) {
-			o, err := p.Offers.Parse(protocol.EncodedOffer{Type: t, Body: data})
-			if err == nil && o.Topic != topic {
-				err = protocol.Refuse(protocol.Malformed, "an offer for the topic %s on %s", o.Topic, topic)
-			}
-			return o, err
+		sub, err := mesh.Subscribe(p.Mesh, topic, func(from peer.ID, data []byte) (struct{}, error) {
+			return struct{}{}, p.Offers.Take(time.Now(), string(from), topic, protocol.EncodedOffer{Type: t, Body: data})
 		})
 		if err != nil {
 			return fmt.Errorf("listen for offers: %w", err)
 		}
 		g.Go(func() error {
 			defer sub.Cancel()
-			for {
-				offer, err := sub.Next(ctx)
-				if ctx.Err() != nil {
+			for { // the board has the offers already
+				if _, err := sub.Next(ctx); ctx.Err() != nil {
 					return nil
 				} else if err != nil {
 					return fmt.Errorf("listen for offers: %w", err)
-				}
-				if err := p.Offers.Add(time.Now(), offer); err != nil {
-					p.Log.Debug("offer refused", "err", err)
 				}
 			}
 		})
 	}
 	g.Go(func() error {
-		for {
+		for turn := 0; ; turn += pullPeers {
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-time.After(pullEvery):
 			}
-			for _, other := range p.Mesh.Peers() {
-				p.pull(ctx, other.ID)
+			peers := p.Mesh.Peers()
+			for i := range min(pullPeers, len(peers)) {
+				p.pull(ctx, peers[(turn+i)%len(peers)].ID)
 			}
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -22,8 +23,8 @@ type PublisherConfig struct {
 	Price   uint64 // the highest price of a bid, an amount for a GFLOP; 0 where the ledger mints
 	// Hints are addresses of other peers that have inputs of units.
 	Hints []string
-	// Offer makes the work's offer, unsigned.
-	Offer func(seq uint64, addrs []string) protocol.Signed
+	// Offer makes the work's offer, unsigned. time is in milliseconds since 1970.
+	Offer func(time uint64, addrs []string) protocol.Signed
 	// Estimate is the approximate cost of a unit in MFLOP, for scheduling.
 	Estimate func(unit.Unit) uint64
 	// Confirm computes a unit in this process if its miner reports that the result is not
@@ -94,7 +95,7 @@ func (p *Publisher) Void(unit block.Link, code protocol.Reason, text string) err
 // End tells every miner that the work has ended, and waits a moment for the
 // miners to close their sessions.
 func (p *Publisher) End(ctx context.Context) {
-	p.peer.Offers.End(p.work)
+	p.peer.Offers.End(time.Now(), market.OfferKey{Work: p.work, Publisher: p.peer.Account()})
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
 	select {

@@ -39,8 +39,8 @@ func (v *village) publish(p *node.Peer, report node.Reporter) (*node.Publisher, 
 	t.Cleanup(func() { j.Close() })
 	return node.NewPublisher(node.PublisherConfig{
 		Peer: p, Journal: j, Work: plan.Link, Estimate: plan.Estimate, Report: report,
-		Offer: func(seq uint64, addrs []string) protocol.Signed {
-			return &protocol.RunOffer{Run: plan.Link, Seq: seq, Rounds: 1, Units: 1, Addrs: addrs}
+		Offer: func(time uint64, addrs []string) protocol.Signed {
+			return &protocol.RunOffer{Run: plan.Link, Time: time, Rounds: 1, Units: 1, Addrs: addrs}
 		},
 	}), plan, units
 }

@@ -48,9 +48,9 @@ func NewTraining(p *Peer, plan *run.Plan, dir string, here unit.Crew, report Rep
 	}
 	t.publisher = NewPublisher(PublisherConfig{
 		Peer: p, Journal: units, Work: plan.Link, Estimate: plan.Estimate, Confirm: here, Report: report,
-		Offer: func(seq uint64, addrs []string) protocol.Signed {
+		Offer: func(time uint64, addrs []string) protocol.Signed {
 			return &protocol.RunOffer{
-				Run: plan.Link, Seq: seq, Rounds: uint32(plan.Rounds()), Units: plan.Run.Config.Units, Addrs: addrs,
+				Run: plan.Link, Time: time, Rounds: uint32(plan.Rounds()), Units: plan.Run.Config.Units, Addrs: addrs,
 			}
 		},
 	})

@@ -130,8 +130,8 @@ func TestLostResult(t *testing.T) {
 	defer j.Close()
 	publisher := node.NewPublisher(node.PublisherConfig{
 		Peer: p, Journal: j, Work: plan.Link, Estimate: plan.Estimate, Report: v.report("publisher"),
-		Offer: func(seq uint64, addrs []string) protocol.Signed {
-			return &protocol.RunOffer{Run: plan.Link, Seq: seq, Rounds: 1, Units: 1, Addrs: addrs}
+		Offer: func(time uint64, addrs []string) protocol.Signed {
+			return &protocol.RunOffer{Run: plan.Link, Time: time, Rounds: 1, Units: 1, Addrs: addrs}
 		},
 	})
 	err = node.Together(t.Context(), func(ctx context.Context) error {

@@ -16,7 +16,7 @@ func Example() {
 	coordinator := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
 	network := protocol.Net{1, 2, 3}
 	offer := protocol.RunOffer{
-		Run: block.Link{Cid: block.Sum(block.CBOR, []byte{0x80})}, Seq: 1, Rounds: 40, Units: 4,
+		Run: block.Link{Cid: block.Sum(block.CBOR, []byte{0x80})}, Time: 1, Rounds: 40, Units: 4,
 		Addrs: []string{"/ip4/192.0.2.7/tcp/4001"},
 	}
 	data, err := protocol.Sign(coordinator, network, &offer)

@@ -36,8 +36,8 @@ func samples(t testing.TB) []protocol.Record {
 	sign(t, &attestation)
 	sign(t, &accept)
 	records := []protocol.Record{
-		&protocol.RunOffer{Run: link("run"), Seq: 1, Rounds: 40, Units: 4, Addrs: []string{"/ip4/1.2.3.4/tcp/5"}},
-		&protocol.JobOffer{Job: link("job"), Seq: 1, Src: "en", Dst: "de", Model: link("model"), Price: 2, Addrs: []string{"/ip4/1.2.3.4/tcp/5"}},
+		&protocol.RunOffer{Run: link("run"), Time: 1, Rounds: 40, Units: 4, Addrs: []string{"/ip4/1.2.3.4/tcp/5"}},
+		&protocol.JobOffer{Job: link("job"), Time: 1, Src: "en", Dst: "de", Model: link("model"), Price: 2, Addrs: []string{"/ip4/1.2.3.4/tcp/5"}},
 		&protocol.Bid{Work: link("run"), Price: 1, InFlight: 2, Capability: protocol.Capability{
 			Numerics: "f32-1", Kernel: "avx2", Device: "amd64", Software: "v1", Threads: 2, MFLOPS: 5000}},
 		&ticket, &attestation, &accept,

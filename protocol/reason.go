@@ -34,6 +34,8 @@ const (
 	CostMismatch  Reason = 30
 	PriceTooHigh  Reason = 31
 	WrongSoftware Reason = 32
+	WrongTime     Reason = 34
+	BoardFull     Reason = 35
 
 	// The work failed.
 	UnitFailed        Reason = 40
@@ -79,6 +81,8 @@ var reasons = map[Reason][2]string{
 	CostMismatch:      {"cost-mismatch", "the cost differs from the cost that the cost table gives"},
 	PriceTooHigh:      {"price-too-high", "the price is above the offer's price"},
 	WrongSoftware:     {"wrong-software", "the miner's arithmetic follows another specification"},
+	WrongTime:         {"wrong-time", "the record is out of date, or ahead of the receiver's clock"},
+	BoardFull:         {"board-full", "the node has no room for another offer"},
 	UnitFailed:        {"unit-failed", "the unit could not be computed"},
 	ResultMismatch:    {"result-mismatch", "the result does not fit the unit"},
 	ResultUnavailable: {"result-unavailable", "the result's blocks could not be fetched"},

@@ -35,25 +35,25 @@ type Seal struct {
 func (s *Seal) seal() *Seal { return s }
 
 // RunOffer announces a training run that seeks miners. The account is the run's
-// coordinator. Of two offers for one run the one with the higher Seq counts.
+// coordinator. Of two offers of one coordinator for one run the later one counts.
 type RunOffer struct {
 	_ struct{} `cbor:",toarray"`
 	Header
 	Run    block.Link // CID of the run's record
-	Seq    uint64
-	Rounds uint32   // of the whole run
-	Units  uint32   // of one round
-	Addrs  []string // multiaddrs of the coordinator
+	Time   uint64     // when it was signed, milliseconds since 1970
+	Rounds uint32     // of the whole run
+	Units  uint32     // of one round
+	Addrs  []string   // multiaddrs of the coordinator
 	Seal
 }
 
 // JobOffer announces a document to be translated. The account is the customer.
-// Of two offers for one job the one with the higher Seq counts.
+// Of two offers of one customer for one job the later one counts.
 type JobOffer struct {
 	_ struct{} `cbor:",toarray"`
 	Header
 	Job      block.Link // CID of the job's record
-	Seq      uint64
+	Time     uint64     // when it was signed, milliseconds since 1970
 	Src, Dst string     // languages, as BCP 47 tags
 	Model    block.Link // CID of the model that translates
 	Price    uint64     // the most paid for a GFLOP, an amount; 0: unpaid

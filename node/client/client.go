@@ -253,8 +253,8 @@ func (c *Client) publish(ctx context.Context, j *job) ([]unit.Outcome, error) {
 	p := node.NewPublisher(node.PublisherConfig{
 		Peer: c.Peer, Journal: j.journal, Work: j.link, Price: d.Price, Hints: d.Holders, Report: c.report,
 		Estimate: func(u unit.Unit) uint64 { return j.estimates[u.Index] },
-		Offer: func(seq uint64, addrs []string) protocol.Signed {
-			return &protocol.JobOffer{Job: j.link, Seq: seq, Src: d.Source, Dst: d.Target, Model: d.Model, Price: d.Price, Addrs: addrs}
+		Offer: func(time uint64, addrs []string) protocol.Signed {
+			return &protocol.JobOffer{Job: j.link, Time: time, Src: d.Source, Dst: d.Target, Model: d.Model, Price: d.Price, Addrs: addrs}
 		},
 	})
 	var outcomes []unit.Outcome

@@ -1,4 +1,9 @@
-// Package market decides which miner gets which unit next, from events alone.
+// Package market is the market for work as pure state machines: a board of offers
+// and a book of leases. Time is an argument.
+//
+// A [Board] is what a node knows of the offers of all publishers. It bounds what
+// strangers may put on it, and each offer on it ends at the time that its publisher
+// signed.
 //
 // A [Book] is the state that one publisher, a coordinator or a customer, keeps
 // of one work: its units, the miners that bid for it, and the leases. Events go

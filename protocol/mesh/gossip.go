@@ -21,6 +21,10 @@ import (
 // default queues silently drop parts of a burst of some thousand messages.
 const gossipQueue = 4096
 
+// seenTime is how long a message is remembered. An offer that comes again later has
+// ended. A longer time would let a flood fill the memory.
+const seenTime = 3 * time.Minute
+
 // newPubSub starts GossipSub. Its messages carry no author and no signature: the
 // records in them are signed by their accounts, and a peer that forwards a message
 // cannot change them.
@@ -34,7 +38,7 @@ func newPubSub(ctx context.Context, h host.Host, name libp2pprotocol.ID, log *sl
 		pubsub.WithNoAuthor(),
 		pubsub.WithLogger(slog.New(debugHandler{log.Handler()})),
 		pubsub.WithMessageIdFn(messageID),
-		pubsub.WithSeenMessagesTTL(10*time.Minute),
+		pubsub.WithSeenMessagesTTL(seenTime),
 		pubsub.WithDefaultValidator(withinSize, pubsub.WithValidatorInline(true)),
 		pubsub.WithPeerOutboundQueueSize(gossipQueue),
 		pubsub.WithValidateQueueSize(gossipQueue),
@@ -145,11 +149,12 @@ func (m *Mesh) Publish(ctx context.Context, topic string, data []byte) error {
 type Subscription[T any] struct{ sub *pubsub.Subscription }
 
 // Subscribe begins to receive a topic. A mesh has one subscription of a topic.
-// Each message of a peer is parsed once, by several goroutines at a time, and
-// [Subscription.Next] returns the parsed value. A message that parse refuses is
-// counted by its reason, dropped and not forwarded. If the reason is
+// Each message is parsed once, by several goroutines at a time, and
+// [Subscription.Next] returns the parsed value. from is the peer that forwarded the
+// message. A message that parse refuses is counted by its reason, dropped and not
+// forwarded. If the reason is
 // misbehaviour, the refusal also costs score of the peer that sent the message.
-func Subscribe[T any](m *Mesh, topic string, parse func(data []byte) (T, error)) (*Subscription[T], error) {
+func Subscribe[T any](m *Mesh, topic string, parse func(from peer.ID, data []byte) (T, error)) (*Subscription[T], error) {
 	t, err := m.topic(topic)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe to %s: %w", topic, err)
@@ -159,7 +164,7 @@ func Subscribe[T any](m *Mesh, topic string, parse func(data []byte) (T, error))
 		if from == self {
 			return pubsub.ValidationAccept
 		}
-		v, err := parse(msg.GetData())
+		v, err := parse(from, msg.GetData())
 		if err == nil {
 			msg.ValidatorData = v
 			return pubsub.ValidationAccept

@@ -18,7 +18,8 @@ const (
 	offersProtocol = "/offers/1"
 	sendTimeout    = 30 * time.Second
 	offersTimeout  = 10 * time.Second
-	maxOfferPages  = 16
+	maxOfferPages  = 65 // a full board, see package market
+	maxDials       = 8  // addresses of one offer
 )
 
 // Session is a stream of records between two accounts: the publisher of a work
@@ -100,7 +101,7 @@ func newSession(stream network.Stream) (*Session, error) {
 }
 
 // OpenMarket opens a session with the account. Unless the account is connected,
-// it is dialled at those addresses that end in its peer ID.
+// it is dialled at those addresses that end in its peer ID, at the first maxDials.
 func (m *Mesh) OpenMarket(ctx context.Context, account protocol.Account, addrs []string) (*Session, error) {
 	id, err := PeerOf(account)
 	if err != nil {
@@ -108,7 +109,7 @@ func (m *Mesh) OpenMarket(ctx context.Context, account protocol.Account, addrs [
 	}
 	to := peer.AddrInfo{ID: id}
 	for _, a := range addrs {
-		if info, err := parseAddrs([]string{a}); err == nil && info[0].ID == id {
+		if info, err := parseAddrs([]string{a}); err == nil && info[0].ID == id && len(to.Addrs) < maxDials {
 			to.Addrs = append(to.Addrs, info[0].Addrs...)
 		}
 	}

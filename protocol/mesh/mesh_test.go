@@ -132,7 +132,7 @@ func TestFiveNodesFindEachOther(t *testing.T) {
 // subscribe subscribes to "/topic". Messages that begin with "bad" are refused.
 func subscribe(t *testing.T, m *mesh.Mesh) *mesh.Subscription[string] {
 	t.Helper()
-	sub, err := mesh.Subscribe(m, "/topic", func(data []byte) (string, error) {
+	sub, err := mesh.Subscribe(m, "/topic", func(_ peer.ID, data []byte) (string, error) {
 		if strings.HasPrefix(string(data), "bad") {
 			return "", protocol.Refuse(protocol.BadSignature, "of a test")
 		}

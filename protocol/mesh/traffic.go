@@ -52,6 +52,9 @@ func (c *counters) reject(r protocol.Reason) {
 	c.rejections[r.String()]++
 }
 
+// CountRejection counts a record of a peer that the caller refused.
+func (m *Mesh) CountRejection(r protocol.Reason) { m.counters.reject(r) }
+
 // Traffic returns the counts so far.
 func (m *Mesh) Traffic() Traffic {
 	total := m.traffic.GetBandwidthTotals()
