@@ -73,7 +73,6 @@ type ticket struct {
 }
 
 const (
-	bidTimeout = 10 * time.Second
 	tickEvery  = 250 * time.Millisecond
 	aloneAfter = 3 * time.Second
 	outQueue   = 256 // messages

@@ -287,7 +287,7 @@ func (s *minerSession) giveUp(l *lease, why error) {
 	}
 	s.remove(func(o *lease) bool { return o == l })
 	s.miner.Report(Refused{Unit: l.ticket.Unit.String(), Why: newWhy(code, text)})
-	c := &protocol.Cancel{Version: protocol.Version, Ticket: l.id, Code: code, Detail: text[:min(len(text), maxDetail)]}
+	c := &protocol.Cancel{Version: protocol.Version, Ticket: l.id, Code: code, Detail: detail(text)}
 	if err := s.say(c); err != nil {
 		s.miner.Peer.Log.Debug("cancel not sent", "err", err)
 	}

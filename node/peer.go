@@ -32,6 +32,8 @@ type Peer struct {
 	Offers  *Offers
 	Ledger  *light.Client
 	Log     *slog.Logger
+
+	desk desk
 }
 
 // PeerConfig has the home, the network and the addresses of a peer.
@@ -51,6 +53,7 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
 	p.Offers = NewOffers(p.Net)
+	p.desk.net = p.Net
 	var err error
 	if p.Ledger, err = light.Dial(ctx, light.Config{Addrs: c.Network.Ledger, Genesis: c.Network.Genesis}); err != nil {
 		return nil, err
@@ -66,6 +69,11 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 		return nil, errors.Join(err, p.Store.Close())
 	}
 	p.Mesh.HandleOffers(func(cursor uint64) protocol.OfferPage { return p.Offers.Page(time.Now(), cursor) })
+	p.Mesh.HandleMarket(func(ctx context.Context, s *mesh.Session) {
+		if err := p.desk.serve(ctx, s); err != nil {
+			p.Log.Debug("market session refused", "miner", s.Peer, "err", err)
+		}
+	})
 	p.Mesh.OnPeer(p.pull)
 	return p, nil
 }

@@ -55,12 +55,18 @@ func NewPublisher(c PublisherConfig) *Publisher {
 	}
 }
 
-// Run offers the work and deals with miners until ctx ends.
+// Run offers the work and deals with miners until ctx ends. One process has at most
+// one publisher of a work at a time.
 func (p *Publisher) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	p.peer.Mesh.HandleMarket(func(session context.Context, s *mesh.Session) { p.counter.serve(ctx, session, s) })
+	leave, err := p.peer.desk.open(p.work, func(session context.Context, s *mesh.Session, bid protocol.Bid) {
+		p.counter.serve(ctx, session, s, bid)
+	})
+	if err != nil {
+		return err
+	}
 	defer p.counter.close()
-	defer p.peer.Mesh.HandleMarket(nil)
+	defer leave()
 	g.Go(func() error { p.offering.repeat(ctx, p.counter.ended); return nil })
 	g.Go(func() error { return p.counter.run(ctx) })
 	return g.Wait()

@@ -16,8 +16,8 @@ import (
 // This file is the publisher's side of a session with one miner, in the order of
 // the messages: the bid, then progress, attestations and cancels.
 
-// serve serves a session until the session, its context or run ends.
-func (c *counter) serve(run, ctx context.Context, s *mesh.Session) {
+// serve serves a session from its bid on, until the session, its context or run ends.
+func (c *counter) serve(run, ctx context.Context, s *mesh.Session, bid protocol.Bid) {
 	if !c.begin() {
 		return
 	}
@@ -25,7 +25,7 @@ func (c *counter) serve(run, ctx context.Context, s *mesh.Session) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	defer context.AfterFunc(run, func() { end(run.Err()) })()
-	bid, err := c.bid(ctx, s)
+	err := c.checked(bid)
 	b := &bidder{session: s, out: make(chan message, outQueue), end: end}
 	if err == nil {
 		err = c.join(b, bid)
@@ -60,32 +60,15 @@ func (c *counter) serve(run, ctx context.Context, s *mesh.Session) {
 	c.leave(run, b, err)
 }
 
-// bid reads and checks a session's first message.
-func (c *counter) bid(ctx context.Context, s *mesh.Session) (protocol.Bid, error) {
-	ctx, cancel := context.WithTimeout(ctx, bidTimeout)
-	defer cancel()
-	var bid protocol.Bid
-	t, body, err := s.Recv(ctx)
-	if err != nil {
-		return bid, err
-	}
-	if t != protocol.TypeBid {
-		return bid, protocol.Refuse(protocol.Malformed, "a session begins with a bid, not a %s", t)
-	}
-	if err := protocol.Parse(body, c.peer.Net, &bid); err != nil {
-		return bid, err
-	}
+// checked refuses a bid that does not fit the offer.
+func (c *counter) checked(bid protocol.Bid) error {
 	switch {
-	case bid.Account != s.Peer:
-		return bid, protocol.Refuse(protocol.WrongAccount, "the bid of %s came from %s", bid.Account.Short(), s.Peer.Short())
-	case bid.Work != c.work:
-		return bid, protocol.Refuse(protocol.UnknownWork, "the bid is for %s, this publisher offers %s", bid.Work, c.work)
 	case bid.Price > c.price:
-		return bid, protocol.Refuse(protocol.PriceTooHigh, "the bid asks %s ALIA for a GFLOP, the offer pays %s", protocol.FormatAmount(bid.Price), protocol.FormatAmount(c.price))
+		return protocol.Refuse(protocol.PriceTooHigh, "the bid asks %s ALIA for a GFLOP, the offer pays %s", protocol.FormatAmount(bid.Price), protocol.FormatAmount(c.price))
 	case bid.Capability.Numerics != kernel.Numerics:
-		return bid, protocol.Refuse(protocol.WrongSoftware, "the miner computes %q, this work needs %q", bid.Capability.Numerics, kernel.Numerics)
+		return protocol.Refuse(protocol.WrongSoftware, "the miner computes %q, this work needs %q", bid.Capability.Numerics, kernel.Numerics)
 	}
-	return bid, nil
+	return nil
 }
 
 // join adds a miner to the book, in place of an older session of the miner.
@@ -154,15 +137,7 @@ func (c *counter) refuse(ctx context.Context, s *mesh.Session, ticket block.Link
 		return
 	}
 	c.report(Refused{Miner: s.Peer, Why: newWhy(code, text)})
-	var r protocol.Record = &protocol.Reject{Version: protocol.Version, Ticket: ticket, Code: code, Detail: text[:min(len(text), maxDetail)]}
-	if code == protocol.WorkEnded {
-		r = &protocol.Idle{Version: protocol.Version, Code: code}
-	}
-	body, err := protocol.Encode(r)
-	if err == nil {
-		err = s.Send(ctx, r.Type(), body)
-	}
-	if err != nil {
+	if err := tellRefusal(ctx, s, ticket, code, text); err != nil {
 		c.peer.Log.Debug("refusal not sent", "err", err)
 	}
 }

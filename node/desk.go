@@ -1,0 +1,111 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/mesh"
+)
+
+// desk takes the sessions that miners open with this node. Each begins with a bid,
+// which names a work. The desk hands the session to the publisher of that work, so
+// that one process can have any number of publishers.
+type desk struct {
+	net protocol.Net
+
+	mu    sync.Mutex // guards the field below
+	works map[block.Link]deskFunc
+}
+
+// deskFunc has a session until the session ends. The bid is the session's first
+// message: canonical and signed by the session's peer.
+type deskFunc func(ctx context.Context, s *mesh.Session, bid protocol.Bid)
+
+// bidTimeout is how long a miner may take to send its bid.
+const bidTimeout = 10 * time.Second
+
+// open has f take the sessions of a work until close is called. A work has one
+// publisher in a process.
+func (d *desk) open(work block.Link, f deskFunc) (closeIt func(), err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, taken := d.works[work]; taken {
+		return nil, protocol.Refuse(protocol.Superseded, "%s is offered by this process already", work)
+	}
+	if d.works == nil {
+		d.works = map[block.Link]deskFunc{}
+	}
+	d.works[work] = f
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.works, work)
+	}, nil
+}
+
+// serve handles one session from its bid on. It returns an error, of which the miner
+// knows, if no publisher took the session.
+func (d *desk) serve(ctx context.Context, s *mesh.Session) error {
+	bid, err := d.bid(ctx, s)
+	var f deskFunc
+	if err == nil {
+		d.mu.Lock()
+		f = d.works[bid.Work]
+		d.mu.Unlock()
+	}
+	if err == nil && f == nil {
+		err = protocol.Refuse(protocol.UnknownWork, "this node does not offer %s", bid.Work)
+	}
+	if err == nil {
+		f(ctx, s, bid)
+		return nil
+	}
+	if code := protocol.ReasonOf(err); code != protocol.Unspecified {
+		err = errors.Join(err, tellRefusal(ctx, s, block.Link{}, code, err.Error()))
+	}
+	return err
+}
+
+// tellRefusal tells a miner why its bid is refused, or the result of a ticket.
+func tellRefusal(ctx context.Context, s *mesh.Session, ticket block.Link, code protocol.Reason, text string) error {
+	var r protocol.Record = &protocol.Reject{Version: protocol.Version, Ticket: ticket, Code: code, Detail: detail(text)}
+	if code == protocol.WorkEnded {
+		r = &protocol.Idle{Version: protocol.Version, Code: code}
+	}
+	body, err := protocol.Encode(r)
+	if err != nil {
+		return err
+	}
+	return s.Send(ctx, r.Type(), body)
+}
+
+// detail is as much of a text as a Reject or a Cancel holds, in whole characters.
+func detail(text string) string {
+	return strings.ToValidUTF8(text[:min(len(text), maxDetail)], "")
+}
+
+// bid reads a session's first message.
+func (d *desk) bid(ctx context.Context, s *mesh.Session) (protocol.Bid, error) {
+	ctx, cancel := context.WithTimeout(ctx, bidTimeout)
+	defer cancel()
+	var bid protocol.Bid
+	t, body, err := s.Recv(ctx)
+	if err != nil {
+		return bid, err
+	}
+	if t != protocol.TypeBid {
+		return bid, protocol.Refuse(protocol.Malformed, "a session begins with a bid, not a %s", t)
+	}
+	if err := protocol.Parse(body, d.net, &bid); err != nil {
+		return bid, err
+	}
+	if bid.Account != s.Peer {
+		return bid, protocol.Refuse(protocol.WrongAccount, "the bid of %s came from %s", bid.Account.Short(), s.Peer.Short())
+	}
+	return bid, nil
+}

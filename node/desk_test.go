@@ -1,0 +1,112 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/journal"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/unit"
+)
+
+// publish offers a work at a peer until the test ends or the function it returns is
+// called. That function returns the publisher's error.
+func publish(t *testing.T, p *node.Peer, work block.Link) (stop func() error) {
+	t.Helper()
+	j, err := journal.Open(t.TempDir(), p.Net, journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pub := node.NewPublisher(node.PublisherConfig{
+		Peer: p, Journal: j, Work: work, Estimate: func(unit.Unit) uint64 { return 1 }, Report: func(node.Notice) {},
+		Offer: func(seq uint64, addrs []string) protocol.Signed {
+			return &protocol.RunOffer{Run: work, Seq: seq, Rounds: 1, Units: 1, Addrs: addrs}
+		},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- pub.Run(ctx) }()
+	stop = sync.OnceValue(func() error {
+		cancel()
+		err := <-done
+		j.Close()
+		return err
+	})
+	t.Cleanup(func() { _ = stop() })
+	return stop
+}
+
+// bidFor opens a session with a peer, bids, and returns the publisher's first answer.
+func bidFor(t *testing.T, m, p *node.Peer, work block.Link) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	s, err := m.Mesh.OpenMarket(ctx, p.Account(), p.Mesh.Addrs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	body, err := protocol.Sign(m.Key, m.Net, &protocol.Bid{Work: work, InFlight: 1, Capability: protocol.Capability{Numerics: "ALIA-F32 v1", MFLOPS: 1}})
+	if err == nil {
+		err = s.Send(ctx, protocol.TypeBid, body)
+	}
+	typ, body, rerr := s.Recv(ctx)
+	if err := errors.Join(err, rerr); err != nil {
+		t.Fatal(err)
+	}
+	switch typ {
+	case protocol.TypeIdle:
+		var r protocol.Idle
+		err = protocol.Parse(body, m.Net, &r)
+		return fmt.Sprint("idle: ", r.Code)
+	case protocol.TypeReject:
+		var r protocol.Reject
+		err = protocol.Parse(body, m.Net, &r)
+		return fmt.Sprint("reject: ", r.Code)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return typ.String()
+}
+
+// TestDesk: one process has several publishers. A bid goes to the publisher of the
+// work that it names, and the end of one publisher leaves the others at work.
+func TestDesk(t *testing.T) {
+	v := newVillage(t)
+	p, m := v.peer("publisher"), v.peer("miner")
+	first, second := named("first"), named("second")
+	publish(t, p, first)
+	stop := publish(t, p, second)
+	wait := func(work block.Link, want string) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; {
+			got := bidFor(t, m, p, work)
+			if got == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("the answer to a bid for %s is %q, want %q", work, got, want)
+			}
+		}
+	}
+	wait(first, "idle: no-open-units")
+	wait(second, "idle: no-open-units")
+	wait(named("third"), "reject: unknown-work")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	wait(second, "reject: unknown-work")
+	wait(first, "idle: no-open-units")
+	again := publish(t, p, first)
+	if err := again(); protocol.ReasonOf(err) != protocol.Superseded {
+		t.Errorf("a second publisher of one work ends with %v", err)
+	}
+	wait(first, "idle: no-open-units")
+}
