@@ -25,8 +25,8 @@ func publish(t *testing.T, p *node.Peer, work block.Link) (stop func() error) {
 	}
 	pub := node.NewPublisher(node.PublisherConfig{
 		Peer: p, Journal: j, Work: work, Estimate: func(unit.Unit) uint64 { return 1 }, Report: func(node.Notice) {},
-		Offer: func(seq uint64, addrs []string) protocol.Signed {
-			return &protocol.RunOffer{Run: work, Seq: seq, Rounds: 1, Units: 1, Addrs: addrs}
+		Offer: func(time uint64, addrs []string) protocol.Signed {
+			return &protocol.RunOffer{Run: work, Time: time, Rounds: 1, Units: 1, Addrs: addrs}
 		},
 	})
 	ctx, cancel := context.WithCancel(t.Context())
