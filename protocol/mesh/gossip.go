@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
@@ -63,27 +62,16 @@ func withinSize(_ context.Context, _ peer.ID, m *pubsub.Message) pubsub.Validati
 }
 
 // peerScore is how GossipSub scores peers (gossipsub v1.1, "Peer Scoring";
-// PROTOCOL.md, section 6.5). Any number of peers may share a loopback or
-// private address.
+// PROTOCOL.md, section 6.5). Peers that share an address are not punished: a
+// school has one address, and [connsPerIP] bounds the connections from it.
 func peerScore() *pubsub.PeerScoreParams {
-	var private []*net.IPNet
-	for _, cidr := range []string{"127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"} {
-		_, n, err := net.ParseCIDR(cidr)
-		if err != nil {
-			panic(err) // they are constants
-		}
-		private = append(private, n)
-	}
 	return &pubsub.PeerScoreParams{
-		SkipAtomicValidation:        true,
-		Topics:                      make(map[string]*pubsub.TopicScoreParams),
-		AppSpecificScore:            func(peer.ID) float64 { return 0 },
-		IPColocationFactorWeight:    -50,
-		IPColocationFactorThreshold: 5,
-		IPColocationFactorWhitelist: private,
-		DecayInterval:               time.Second,
-		DecayToZero:                 0.01,
-		RetainScore:                 time.Hour,
+		SkipAtomicValidation: true,
+		Topics:               make(map[string]*pubsub.TopicScoreParams),
+		AppSpecificScore:     func(peer.ID) float64 { return 0 },
+		DecayInterval:        time.Second,
+		DecayToZero:          0.01,
+		RetainScore:          time.Hour,
 	}
 }
 

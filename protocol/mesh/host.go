@@ -2,53 +2,117 @@ package mesh
 
 import (
 	"fmt"
+	"net/netip"
+	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/metrics"
+	"github.com/libp2p/go-libp2p/core/network"
 	libp2pprotocol "github.com/libp2p/go-libp2p/core/protocol"
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
+	"github.com/libp2p/go-libp2p/x/rate"
+	"github.com/pbnjay/memory"
 )
 
-// The host's limits.
+// The host's limits. A coordinator has a thousand miners and their neighbours.
 const (
-	lowPeers    = 64      // connections are trimmed down to this number,
-	highPeers   = 256     // when there are more than this number
-	connsPerIP  = 64      // libp2p's default of 8 would refuse a LAN behind one address
-	streams     = 64      // of one protocol with one peer, each way
-	maxInFlight = 8 << 20 // bytes that one peer may send before they are read
+	maxPeers    = 2048       // connections in all, where the memory allows
+	peerMemory  = 1536 << 10 // bytes of memory for each connection: six streams with the least window
+	connsPerIP  = 64         // a school or an office behind one address
+	connsOfPeer = 8
+	streams     = 16          // of one protocol with one peer, each way
+	maxInFlight = 8 << 20     // bytes of one stream that a peer may send before they are read
+	trimGrace   = time.Minute // a connection is not trimmed before this time
 )
+
+// limits bounds a host's connections. When there are more than high, those
+// without a market session are trimmed down to low. No more than most are open.
+type limits struct {
+	low, high, most int
+	memory          int64 // bytes, of all connections
+	grace           time.Duration
+}
+
+// limitsFor are the limits for a machine with the given bytes of memory, half of
+// which connections may take.
+func limitsFor(memory uint64) limits {
+	most := int(min(maxPeers, max(memory/2/peerMemory, connsPerIP)))
+	return limits{low: most * 5 / 8, high: most * 3 / 4, most: most, memory: int64(most) * peerMemory, grace: trimGrace}
+}
+
+// resources is the table of libp2p's resource manager. Of each of the protocols
+// in ours a peer may open at most [streams] streams.
+func (l limits) resources(ours []libp2pprotocol.ID) (network.ResourceManager, error) {
+	all := func(n int) rcmgr.ResourceLimits { // streams of n connections
+		n *= streams
+		return rcmgr.ResourceLimits{
+			Streams: rcmgr.LimitVal(2 * n), StreamsInbound: rcmgr.LimitVal(n), StreamsOutbound: rcmgr.LimitVal(n),
+			Memory: rcmgr.LimitVal64(l.memory),
+		}
+	}
+	ofConns := func(n int, memory int64) rcmgr.ResourceLimits {
+		r := all(n)
+		r.Conns, r.ConnsInbound, r.ConnsOutbound = rcmgr.LimitVal(n), rcmgr.LimitVal(n), rcmgr.LimitVal(n)
+		r.Memory = rcmgr.LimitVal64(memory)
+		return r
+	}
+	table := rcmgr.PartialLimitConfig{
+		System:          ofConns(l.most, l.memory),
+		Transient:       ofConns(l.most/4, l.memory/4), // connections before they are secure
+		PeerDefault:     ofConns(connsOfPeer, streams*maxInFlight),
+		ServiceDefault:  all(l.most),
+		ProtocolDefault: all(l.most),
+		ProtocolPeer:    make(map[libp2pprotocol.ID]rcmgr.ResourceLimits),
+	}
+	for _, p := range ours {
+		table.ProtocolPeer[p] = all(1)
+	}
+	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(table.Build(rcmgr.DefaultLimits.AutoScale())),
+		rcmgr.WithLimitPerSubnet(
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerIP}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerIP}}),
+		rcmgr.WithConnRateLimiters(&rate.Limiter{
+			NetworkPrefixLimits: []rate.PrefixLimit{ // no limit on this machine
+				{Prefix: netip.MustParsePrefix("127.0.0.0/8")}, {Prefix: netip.MustParsePrefix("::1/128")},
+			},
+			SubnetRateLimiter: rate.SubnetLimiter{
+				IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: newConns}},
+				IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: newConns}},
+				GracePeriod:      time.Minute,
+			},
+		}),
+		rcmgr.WithMetricsDisabled())
+}
+
+// newConns is how fast connections of one address may be opened: all of them at
+// once, as when a coordinator starts again, and then four a second. libp2p's default
+// is 16, and then one in five seconds.
+var newConns = rate.Limit{RPS: 4, Burst: 2 * connsPerIP}
 
 // newHost opens the libp2p host, with TCP, Noise and yamux only. TCP moves
-// blocks several times faster than QUIC on a fast link. A peer may open at most
-// [streams] streams of each of the protocols in ours.
+// blocks several times faster than QUIC on a fast link. The protocols in ours have
+// limits of their own.
 func newHost(cfg Config, traffic metrics.Reporter, ours ...libp2pprotocol.ID) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
-	conns, err := connmgr.NewConnManager(lowPeers, highPeers)
+	l := cfg.limits
+	if l == nil {
+		machine := limitsFor(memory.TotalMemory())
+		l = &machine
+	}
+	conns, err := connmgr.NewConnManager(l.low, l.high, connmgr.WithGracePeriod(l.grace))
 	if err != nil {
 		return nil, err
 	}
-	limits := rcmgr.DefaultLimits
-	libp2p.SetDefaultServiceLimits(&limits)
-	for _, p := range ours {
-		limits.AddProtocolPeerLimit(p, rcmgr.BaseLimit{
-			Streams: 2 * streams, StreamsInbound: streams, StreamsOutbound: streams,
-			Memory: streams * maxInFlight,
-		}, rcmgr.BaseLimitIncrease{})
-	}
-	resources, err := rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(limits.AutoScale()),
-		rcmgr.WithLimitPerSubnet(
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: connsPerIP}},
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: connsPerIP}}),
-		rcmgr.WithMetricsDisabled())
+	resources, err := l.resources(ours)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +120,12 @@ func newHost(cfg Config, traffic metrics.Reporter, ours ...libp2pprotocol.ID) (h
 	// are read.
 	muxer := *yamux.DefaultTransport
 	muxer.MaxStreamWindowSize = maxInFlight
+	// Without DisableReuseport two processes could listen on one port without an
+	// error.
+	transport := libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport())
+	if cfg.transport != nil {
+		transport = libp2p.Transport(cfg.transport)
+	}
 	listen := libp2p.NoListenAddrs
 	if len(cfg.Listen) > 0 {
 		listen = libp2p.ListenAddrStrings(cfg.Listen...)
@@ -63,9 +133,7 @@ func newHost(cfg Config, traffic metrics.Reporter, ours ...libp2pprotocol.ID) (h
 	h, err := libp2p.New(
 		libp2p.Identity(key),
 		listen,
-		// Without DisableReuseport two processes could listen on one port without
-		// an error.
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
+		transport,
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, &muxer),
 		libp2p.ConnectionManager(conns),

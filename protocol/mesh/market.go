@@ -29,6 +29,7 @@ type Session struct {
 	Peer   protocol.Account // the other side, proven by the connection
 	stream network.Stream
 	send   sync.Mutex // held while a frame is written
+	free   func()     // lets the connection be trimmed again
 }
 
 // Send writes one record's bytes.
@@ -67,7 +68,10 @@ func (s *Session) Recv(ctx context.Context) (protocol.RecordType, []byte, error)
 }
 
 // Close ends the session. What was sent still arrives.
-func (s *Session) Close() error { return s.stream.Close() }
+func (s *Session) Close() error {
+	s.free()
+	return s.stream.Close()
+}
 
 // Addr returns the other side's address, as a holder for [Mesh.Fetch].
 func (s *Session) Addr() string { return "/p2p/" + s.stream.Conn().RemotePeer().String() }
@@ -85,9 +89,12 @@ func (m *Mesh) serveMarket(ctx context.Context, stream network.Stream) {
 	m.mu.Lock()
 	f := m.market
 	m.mu.Unlock()
-	s, err := newSession(stream)
-	if f == nil || err != nil {
+	if f == nil {
 		_ = stream.Reset()
+		return
+	}
+	s, err := m.newSession(stream)
+	if err != nil {
 		return
 	}
 	defer s.Close()
@@ -95,9 +102,22 @@ func (m *Mesh) serveMarket(ctx context.Context, stream network.Stream) {
 	f(ctx, s)
 }
 
-func newSession(stream network.Stream) (*Session, error) {
-	account, err := AccountOf(stream.Conn().RemotePeer())
-	return &Session{Peer: account, stream: stream}, err
+// newSession begins a session on a stream. The connection is not trimmed before
+// the session is closed. When there is an error, there is no session to close.
+func (m *Mesh) newSession(stream network.Stream) (*Session, error) {
+	id := stream.Conn().RemotePeer()
+	account, err := AccountOf(id)
+	if err != nil {
+		_ = stream.Reset()
+		return nil, err
+	}
+	m.mu.Lock()
+	m.sessions++
+	tag := fmt.Sprintf("market-%d", m.sessions) // a peer may have several sessions
+	m.mu.Unlock()
+	conns := m.host.ConnManager()
+	conns.Protect(id, tag)
+	return &Session{Peer: account, stream: stream, free: func() { conns.Unprotect(id, tag) }}, nil
 }
 
 // OpenMarket opens a session with the account. Unless the account is connected,
@@ -120,7 +140,7 @@ func (m *Mesh) OpenMarket(ctx context.Context, account protocol.Account, addrs [
 	if err != nil {
 		return nil, fmt.Errorf("open market with %s: %w", account.Short(), plain(ctx, err))
 	}
-	return newSession(stream)
+	return m.newSession(stream)
 }
 
 // HandleOffers answers peers that ask for open offers: f returns the page that

@@ -35,7 +35,6 @@ import (
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
-	"github.com/libp2p/go-libp2p/core/metrics"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	libp2pprotocol "github.com/libp2p/go-libp2p/core/protocol"
@@ -59,6 +58,9 @@ type Config struct {
 	Blocks    Blocks
 	PeersFile string       // where known peers are kept between runs; empty: nowhere
 	Log       *slog.Logger // nil: none
+
+	limits    *limits // nil: those of this machine; tests have smaller ones
+	transport any     // makes a libp2p transport in place of TCP; tests have simulated links
 }
 
 // Mesh is a running libp2p host. Its methods are safe for concurrent use.
@@ -68,7 +70,7 @@ type Mesh struct {
 	host      host.Host
 	dht       *dht.IpfsDHT
 	pubsub    *pubsub.PubSub
-	traffic   metrics.Reporter
+	bytes     byteCount
 	counters  counters
 	prober    prober
 	bootstrap []peer.AddrInfo
@@ -88,6 +90,7 @@ type Mesh struct {
 	provided map[cid.Cid]struct{}
 	fetching map[cid.Cid]chan struct{} // blocks that a Fetch is getting; closed when it ends
 	market   func(context.Context, *Session)
+	sessions uint64 // market sessions so far, which number their protection from trimming
 	offers   func(cursor uint64) protocol.OfferPage
 }
 
@@ -105,7 +108,6 @@ func New(ctx context.Context, cfg Config) (*Mesh, error) {
 		cfg:       cfg,
 		log:       cfg.Log,
 		bootstrap: bootstrap,
-		traffic:   metrics.NewBandwidthCounter(),
 		tasks:     make(chan func(context.Context)),
 		changed:   make(chan struct{}, 1),
 		admitted:  make(map[peer.ID]struct{}),
@@ -132,7 +134,7 @@ func New(ctx context.Context, cfg Config) (*Mesh, error) {
 // done. Goroutines of the mesh end with ctx.
 func (m *Mesh) start(ctx context.Context) error {
 	var err error
-	if m.host, err = newHost(m.cfg, m.traffic, helloProtocol,
+	if m.host, err = newHost(m.cfg, &m.bytes, helloProtocol,
 		m.protocol(blocksProtocol), m.protocol(marketProtocol), m.protocol(offersProtocol), m.protocol(probeProtocol)); err != nil {
 		return err
 	}

@@ -3,6 +3,11 @@ package mesh
 import (
 	"maps"
 	"sync"
+	"sync/atomic"
+
+	"github.com/libp2p/go-libp2p/core/metrics"
+	"github.com/libp2p/go-libp2p/core/peer"
+	libp2pprotocol "github.com/libp2p/go-libp2p/core/protocol"
 
 	"github.com/alia-network/alia/protocol"
 )
@@ -18,6 +23,18 @@ type Traffic struct {
 	BytesFetched  int64            `json:"bytes_fetched"`
 	Rejections    map[string]int64 `json:"rejections"` // by the reason's code
 }
+
+// byteCount counts the bytes of all streams. libp2p's own counter also keeps a
+// count for each peer that was ever connected, for ever.
+type byteCount struct {
+	metrics.Reporter // none: libp2p calls the four methods below and no other
+	sent, received   atomic.Int64
+}
+
+func (b *byteCount) LogSentMessage(n int64)                                 { b.sent.Add(n) }
+func (b *byteCount) LogRecvMessage(n int64)                                 { b.received.Add(n) }
+func (b *byteCount) LogSentMessageStream(int64, libp2pprotocol.ID, peer.ID) {}
+func (b *byteCount) LogRecvMessageStream(int64, libp2pprotocol.ID, peer.ID) {}
 
 // counters are the counts that libp2p does not keep.
 type counters struct {
@@ -57,7 +74,6 @@ func (m *Mesh) CountRejection(r protocol.Reason) { m.counters.reject(r) }
 
 // Traffic returns the counts so far.
 func (m *Mesh) Traffic() Traffic {
-	total := m.traffic.GetBandwidthTotals()
 	m.mu.Lock()
 	peers := len(m.admitted)
 	m.mu.Unlock()
@@ -65,7 +81,7 @@ func (m *Mesh) Traffic() Traffic {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return Traffic{
-		Peers: peers, BytesSent: total.TotalOut, BytesReceived: total.TotalIn,
+		Peers: peers, BytesSent: m.bytes.sent.Load(), BytesReceived: m.bytes.received.Load(),
 		BlocksServed: c.served, BytesServed: c.servedB,
 		BlocksFetched: c.fetched, BytesFetched: c.fetchedB,
 		Rejections: maps.Clone(c.rejections),

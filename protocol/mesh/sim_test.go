@@ -1,0 +1,191 @@
+package mesh
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	pubsub "github.com/libp2p/go-libp2p-pubsub"
+	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+)
+
+// simulate runs a test of meshes on a simulated network, in simulated time.
+func simulate(t *testing.T, delay time.Duration, f func(t *testing.T, ctx context.Context, n *simNet)) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		f(t, ctx, newSimNet(t, delay))
+	})
+}
+
+func simKey(n int) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(binary.BigEndian.AppendUint32(bytes.Repeat([]byte{9}, ed25519.SeedSize-4), uint32(n)))
+}
+
+// startSim starts a mesh on a machine of the network, which ends with the test.
+func startSim(t *testing.T, n *simNet, ip string, cfg Config) *Mesh {
+	t.Helper()
+	cfg = n.join(cfg, ip)
+	cfg.Net = protocol.Net{1, 2, 3}
+	if cfg.Blocks == nil {
+		cfg.Blocks = new(block.MemoryStore)
+	}
+	m, err := New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return m
+}
+
+func infoOf(m *Mesh) peer.AddrInfo { return peer.AddrInfo{ID: m.ID(), Addrs: m.host.Addrs()} }
+
+// simIP is the public address of a machine.
+func simIP(i int) string { return fmt.Sprintf("198.51.%d.%d", 100+i/250, 1+i%250) }
+
+// echo answers each record of a market session with the same record.
+func echo(ctx context.Context, s *Session) {
+	for {
+		t, body, err := s.Recv(ctx)
+		if err != nil || s.Send(ctx, t, body) != nil {
+			return
+		}
+	}
+}
+
+// bare starts a host without a mesh.
+func bare(t *testing.T, n *simNet, ip string, key int) host.Host {
+	t.Helper()
+	h, err := newHost(n.join(Config{Key: simKey(key)}, ip), new(byteCount))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	return h
+}
+
+// TestSessionsAreNotTrimmed: when too many peers are connected, those with a market
+// session stay, however many they are.
+func TestSessionsAreNotTrimmed(t *testing.T) {
+	simulate(t, time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		hub := startSim(t, n, simIP(0), Config{Key: simKey(0), limits: &limits{low: 4, high: 8, most: 64, memory: 1 << 30, grace: time.Second}})
+		hub.HandleMarket(echo)
+		ask := func(s network.Stream) error {
+			err := protocol.WriteMessage(s, protocol.TypeIdle, []byte{1})
+			if err == nil {
+				_, _, err = protocol.ReadMessage(s)
+			}
+			return err
+		}
+		var sessions []network.Stream
+		for i := range 12 {
+			h := bare(t, n, simIP(1+i), 1+i)
+			if err := h.Connect(ctx, infoOf(hub)); err != nil {
+				t.Fatal(err)
+			}
+			s, err := h.NewStream(ctx, hub.ID(), hub.protocol(marketProtocol))
+			if err == nil {
+				err = ask(s)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			sessions = append(sessions, s)
+		}
+		for i := range 8 {
+			if err := bare(t, n, simIP(101+i), 101+i).Connect(ctx, infoOf(hub)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		trim := func() (left int) {
+			<-time.After(2 * time.Second) // until the grace is over
+			hub.host.ConnManager().TrimOpenConns(ctx)
+			synctest.Wait()
+			return len(hub.host.Network().Peers())
+		}
+		if left := trim(); left != 12+4 {
+			t.Errorf("%d peers are left, want 12 with sessions and 4 idle ones", left)
+		}
+		for i, s := range sessions {
+			if err := ask(s); err != nil {
+				t.Fatalf("session %d: %v", i, err)
+			}
+			if err := s.Close(); err != nil { // a session that has ended no longer protects
+				t.Fatal(err)
+			}
+		}
+		if left := trim(); left != 4 {
+			t.Errorf("%d peers are left after their sessions ended, want 4", left)
+		}
+	})
+}
+
+// TestLimits: a coordinator of 4 GiB keeps a thousand idle miners without trimming.
+func TestLimits(t *testing.T) {
+	for memory, least := range map[uint64]int{4 << 30: 1000, 1 << 40: 1500, 1 << 20: 48} {
+		l := limitsFor(memory)
+		if l.high < least || l.low >= l.high || l.high >= l.most || l.most > maxPeers || l.memory < int64(l.most)*(1<<20) {
+			t.Errorf("with %d bytes of memory: %+v, want at least %d peers", memory, l, least)
+		}
+	}
+}
+
+// TestClassroom: thirty nodes behind one public address are heard like others.
+func TestClassroom(t *testing.T) {
+	simulate(t, time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		text := func(_ peer.ID, data []byte) (string, error) { return string(data), nil }
+		hub := startSim(t, n, simIP(0), Config{Key: simKey(0)})
+		heard, err := Subscribe(hub, "/topic", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const pupils = 30
+		var class []*pubsub.Topic
+		for i := range pupils {
+			h := bare(t, n, "203.0.113.5", 1+i)
+			g, err := newPubSub(ctx, h, hub.protocol("/meshsub/1"), slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			topic, err := g.Join("/topic")
+			if err == nil {
+				err = h.Connect(ctx, infoOf(hub))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			class = append(class, topic)
+		}
+		<-time.After(5 * time.Second) // until all are scored
+		for i, topic := range class {
+			if err := topic.Publish(ctx, []byte{byte(i)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := make(map[string]bool)
+		wait, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		for len(got) < pupils {
+			s, err := heard.Next(wait)
+			if err != nil {
+				t.Fatalf("heard %d of %d pupils: %v", len(got), pupils, err)
+			}
+			got[s] = true
+		}
+	})
+}
