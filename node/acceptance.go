@@ -62,7 +62,9 @@ func (a acceptance) fetch(ctx context.Context, w *pending, at protocol.Attestati
 	if err := a.trusts(at); err != nil {
 		return unit.Result{}, 0, err
 	}
-	blocks := &remote{store: a.peer.Store, mesh: a.peer.Mesh, hints: []string{holder}}
+	blocks := &remote{store: a.peer.Store, mesh: a.peer.Mesh, hints: []string{holder}, owner: "attempt/" + at.Ticket.String()}
+	// What is refused has no owner, so the next sweep deletes it.
+	defer a.peer.Store.Unpin(blocks.owner)
 	r, err := w.expect.Receive(ctx, at.Result, bounded{blocks})
 	var bad *check.Error
 	switch {
@@ -73,7 +75,7 @@ func (a acceptance) fetch(ctx context.Context, w *pending, at protocol.Attestati
 	case r.MFLOP() != at.Cost:
 		return unit.Result{}, 0, protocol.Refuse(protocol.CostMismatch, "the result says %d MFLOP, the attestation %d", r.MFLOP(), at.Cost)
 	}
-	return r, blocks.in, nil
+	return r, blocks.in, block.PinTree(ctx, a.peer.Store, w.unit.Owner(), at.Result.Cid)
 }
 
 // confirmed computes a unit here, and refuses a result that is not the same.

@@ -74,12 +74,17 @@ func (c *Coordinator) Run(ctx context.Context) (*TrainingResult, error) {
 	if out.Last, err = t.Run(ctx, head); err != nil {
 		return nil, err
 	}
-	if out.Model, err = block.PutNode(ctx, c.Store, c.Plan.Run.Result(out.Last.Result)); err != nil {
+	blocks := c.Plan.Working(c.Store)
+	defer c.Store.Unpin(blocks.Owner)
+	if out.Model, err = block.PutNode(ctx, blocks, c.Plan.Run.Result(out.Last.Result)); err != nil {
+		return nil, fmt.Errorf("store model: %w", err)
+	}
+	if err := block.PinTree(ctx, c.Store, ModelOwner(out.Model), out.Model.Cid); err != nil {
 		return nil, fmt.Errorf("store model: %w", err)
 	}
 	out.Rounds = int(out.Last.Number) + 1
 	out.Loss, out.Valid = run.Loss(out.Last.Lines), run.NLL(out.Last.Valid)
-	if err := c.test(ctx, out); err != nil {
+	if err := c.test(ctx, blocks, out); err != nil {
 		return nil, err
 	}
 	out.Seconds = time.Since(began).Seconds()
@@ -95,7 +100,7 @@ func (c *Coordinator) training(out *TrainingResult) *run.Training {
 	var fresh []logged // rounds after the newest head: their logs are not durable
 	var heads pace
 	return &run.Training{
-		Plan: c.Plan, Store: c.Store, Crew: c.Crew, Home: c.Home, Due: heads.due,
+		Plan: c.Plan, Store: c.Store, Crew: c.Crew, Home: c.Home, Due: heads.due, Sweep: c.sweep,
 		Done: func(r run.Round, l block.Link) error {
 			fresh = append(fresh, logged{r, l})
 			out.Units += crewed(r)
@@ -126,6 +131,18 @@ func (c *Coordinator) training(out *TrainingResult) *run.Training {
 	}
 }
 
+// spareModels is how many times the bytes of its model a run leaves in the store beside
+// what it needs: the newest results and outputs, which nobody owns. With the states of
+// the head, of the last round and of the round in progress that is less than 12 times.
+const spareModels = 1
+
+// sweep deletes blocks that nobody needs.
+func (c *Coordinator) sweep(ctx context.Context) error {
+	parameters := int64(c.Plan.Run.Model().Elements())
+	_, err := c.Store.Sweep(ctx, spareModels*4*parameters)
+	return err
+}
+
 // count adds up the rounds that were done before this process began.
 func (c *Coordinator) count(head block.Link, history []run.Round, out *TrainingResult) {
 	out.Head = head
@@ -144,14 +161,14 @@ func (c *Coordinator) count(head block.Link, history []run.Round, out *TrainingR
 func crewed(r run.Round) int { return len(r.Lines) + len(r.Valid) + len(r.Translated) }
 
 // test translates the corpus's test sets with the crew and scores them.
-func (c *Coordinator) test(ctx context.Context, out *TrainingResult) error {
-	tok, err := model.Load(ctx, c.Store, out.Model)
+func (c *Coordinator) test(ctx context.Context, blocks block.Blocks, out *TrainingResult) error {
+	tok, err := model.Load(ctx, blocks, out.Model)
 	if err != nil {
 		return err
 	}
 	for _, split := range c.Plan.Corpus.Tests {
 		sources, refs := corpus.Sides(split.Pairs)
-		got, outcomes, err := model.TranslateAll(ctx, c.Store, c.Crew, c.Plan.Link, out.Model, tok.Tokenizer, sources, unit.Greedy)
+		got, outcomes, err := model.TranslateAll(ctx, blocks, c.Crew, c.Plan.Link, out.Model, tok.Tokenizer, sources, unit.Greedy)
 		if err != nil {
 			return fmt.Errorf("translate %s: %w", split.Name, err)
 		}

@@ -126,7 +126,7 @@ func (p *pace) measure(f func() error) error {
 
 // RunStore is what a coordinator needs of a block store.
 type RunStore interface {
-	run.BlockStore
+	block.Keeper
 	// Sync makes blocks durable.
 	Sync(ctx context.Context, blocks []cid.Cid) error
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ipfs/go-cid"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/alia-network/alia/protocol"
@@ -31,7 +30,9 @@ type Miner struct {
 	Replace func(broken *work.Worker, why error) (*work.Worker, error)
 	// Capability is what bids say of this machine. Run sets Numerics.
 	Capability protocol.Capability
-	Report     Reporter
+	// Disk is the most bytes of blocks in the home; 0 sets no limit.
+	Disk   int64
+	Report Reporter
 
 	queue         chan task
 	now           func() time.Time // time.Now; tests have a clock of their own
@@ -40,7 +41,7 @@ type Miner struct {
 	mu       sync.Mutex // guards the fields below
 	sessions map[market.OfferKey]struct{}
 	idle     map[market.OfferKey]string // code of the reason last reported; the zero key is for no offer at all
-	recent   [][]cid.Cid                // blocks of the last units, oldest first
+	recent   []string                   // owners of the blocks of the last units, oldest first
 }
 
 // task is a leased unit for a worker. Its error is about the worker's device.
@@ -52,8 +53,8 @@ const (
 	inFlight = 2
 	// queued is the number of tickets that can wait, from all publishers.
 	queued = 64
-	// keepUnits is the number of units whose blocks a miner keeps for others.
-	keepUnits = 64
+	// keepUnits is the number of units whose blocks a miner keeps for their publishers.
+	keepUnits = 8
 
 	seekEvery = time.Second
 	// A miner bids again after a lost connection, or after a refusal.
@@ -211,29 +212,26 @@ func (m *Miner) compute(ctx context.Context, w *work.Worker) error {
 	}
 }
 
-// keep remembers the blocks of a finished unit, and deletes the blocks of the
-// oldest unit when there are many, except blocks that a newer unit needs.
-func (m *Miner) keep(blocks []cid.Cid) {
+// keep has the blocks of a finished unit stay for its publisher, and gives up those of
+// the oldest unit when there are many. A quota of the disk says how many blocks that
+// nobody needs may stay; without a quota, as many bytes as were needed.
+func (m *Miner) keep(owner string) {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.recent = append(m.recent, blocks)
-	if len(m.recent) <= keepUnits {
-		return
+	m.recent = append(m.recent, owner)
+	var old []string
+	if n := len(m.recent) - keepUnits; n > 0 {
+		old, m.recent = m.recent[:n], m.recent[n:]
 	}
-	old := m.recent[0]
-	m.recent = m.recent[1:]
-	needed := map[cid.Cid]bool{}
-	for _, unit := range m.recent {
-		for _, c := range unit {
-			needed[c] = true
-		}
+	m.mu.Unlock()
+	needed := m.Peer.Store.Usage().OwnedBytes
+	for _, o := range old {
+		m.Peer.Store.Unpin(o)
 	}
-	for _, c := range old {
-		if needed[c] {
-			continue
-		}
-		if err := m.Peer.Store.Delete(c); err != nil {
-			m.Peer.Log.Warn("block not deleted", "cid", c, "err", err)
-		}
+	spare := needed
+	if m.Disk > 0 {
+		spare = max(0, m.Disk-m.Peer.Store.Usage().OwnedBytes)
+	}
+	if _, err := m.Peer.Store.Sweep(context.Background(), spare); err != nil {
+		m.Peer.Log.Warn("blocks not deleted", "err", err)
 	}
 }

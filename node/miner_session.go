@@ -213,7 +213,7 @@ func (s *minerSession) do(ctx context.Context, w *work.Worker, l *lease) error {
 	}
 	timer := time.AfterFunc(market.MaxLease-began.Sub(l.taken), func() { l.end(errMaxLease) })
 	defer timer.Stop()
-	blocks := &remote{store: m.Peer.Store, mesh: m.Peer.Mesh, hints: l.ticket.Hints}
+	blocks := &remote{store: m.Peer.Store, mesh: m.Peer.Mesh, hints: l.ticket.Hints, owner: "task/" + l.id.String()}
 	if l.unit.Kind == unit.Translate {
 		blocks.root = l.unit.Inputs[0].Cid // the customer may not have the model
 	}
@@ -230,7 +230,7 @@ func (s *minerSession) do(ctx context.Context, w *work.Worker, l *lease) error {
 	if err != nil && (ctx.Err() == nil || context.Cause(ctx) == errMaxLease) {
 		s.giveUp(l, err)
 	}
-	m.keep(blocks.made)
+	m.keep(blocks.owner)
 	return err
 }
 

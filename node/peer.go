@@ -61,6 +61,9 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 	if p.Store, err = c.Home.Store(); err != nil {
 		return nil, err
 	}
+	if err := PinHome(ctx, c.Home, p.Net, p.Store, p.Log); err != nil {
+		p.Log.Warn("blocks of earlier processes are never deleted", "err", err)
+	}
 	p.Mesh, err = mesh.New(ctx, mesh.Config{
 		Key: c.Key, Net: p.Net, Listen: c.Listen, Bootstrap: c.Network.Bootstrap, Blocks: p.Store,
 		PeersFile: c.Home.Peers(), Log: p.Log,
@@ -81,9 +84,13 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 // OpenJournal opens a journal of this peer, and says when a crash had interrupted a
 // write.
 func (p *Peer) OpenJournal(dir string) (*journal.Journal, error) {
-	j, err := journal.Open(dir, p.Net, journal.Options{})
+	return openJournal(dir, p.Net, p.Log)
+}
+
+func openJournal(dir string, net protocol.Net, log *slog.Logger) (*journal.Journal, error) {
+	j, err := journal.Open(dir, net, journal.Options{})
 	if err == nil && j.Torn() > 0 {
-		p.Log.Warn("the last records of the journal, which a crash interrupted, are cut off", "journal", dir, "bytes", j.Torn())
+		log.Warn("the last records of the journal, which a crash interrupted, are cut off", "journal", dir, "bytes", j.Torn())
 	}
 	return j, err
 }

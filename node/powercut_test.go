@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -17,6 +18,8 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/disk/powercut"
 	"github.com/alia-network/alia/work"
@@ -42,7 +45,10 @@ func (s stepping) Put(ctx context.Context, codec block.Codec, data []byte) (cid.
 	return c, errors.Join(err, s.disk.Step())
 }
 
-func (s stepping) Delete(c cid.Cid) error { return errors.Join(s.Store.Delete(c), s.disk.Step()) }
+func (s stepping) Sweep(ctx context.Context, spare int64) (block.Swept, error) {
+	out, err := s.Store.Sweep(ctx, spare)
+	return out, errors.Join(err, s.disk.Step())
+}
 
 // slowDisk is a disk that takes some time for a sync, so that not every round is due.
 type slowDisk struct{ *powercut.Disk }
@@ -57,11 +63,15 @@ func (s slowDisk) Sync(f *os.File) error {
 type cutter struct {
 	t       *testing.T
 	rand    *rand.Rand
-	dir     string     // of the blocks, and of the run
+	dir     string // of the blocks, and of the run
+	run     block.Link
 	model   block.Link // which every run ends in; zero before the first
 	safe    int        // rounds that the ledger was told of: they are durable
 	rounds  int        // done, in the attempt
 	resumed []node.Resumed
+
+	pinned   int     // attempts that began with a sweep
+	unpinned []error // why others did not
 }
 
 // attempt trains until the power is cut, or to the end. What is left is in c.dir.
@@ -80,6 +90,15 @@ func (c *cutter) attempt(steps int) (finished bool, err error) {
 		return false, err
 	}
 	defer blocks.Close()
+	// What the files of the home do not say that it needs is deleted.
+	err = node.PinHome(c.t.Context(), home.Dir(c.dir), protocol.Net{}, blocks, slog.New(slog.DiscardHandler))
+	if err == nil {
+		c.pinned++
+		_, err = blocks.Sweep(c.t.Context(), 0)
+	}
+	if err != nil && len(c.resumed) == 0 {
+		c.unpinned = append(c.unpinned, err)
+	}
 	store := stepping{blocks, disk}
 	err = c.train(store, disk)
 	if errors.Is(err, powercut.ErrPower) {
@@ -95,7 +114,7 @@ func (c *cutter) train(store stepping, disk *powercut.Disk) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(c.dir, "runs", "run")
+	dir := c.home(plan.Link)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -103,7 +122,7 @@ func (c *cutter) train(store stepping, disk *powercut.Disk) error {
 	if err != nil {
 		return err
 	}
-	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: store, Clock: clock}
+	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(store), Clock: clock}
 	out, err := (&node.Coordinator{
 		Dir: dir, Store: store, Plan: plan, Crew: crew, Home: crew, Disk: disk,
 		Committed: func(r run.Round, _ block.Link) { c.safe = max(c.safe, int(r.Number)+1) },
@@ -129,6 +148,12 @@ func (c *cutter) train(store stepping, disk *powercut.Disk) error {
 	}
 	c.model = out.Model
 	return nil
+}
+
+// home is the directory of the run.
+func (c *cutter) home(run block.Link) string {
+	c.run = run
+	return home.Dir(c.dir).Run(run)
 }
 
 // left goes on with what a cut has left, or begins again where nothing is.
@@ -184,6 +209,9 @@ func TestPowerCuts(t *testing.T) {
 		t.Fatalf("after all cuts: %v", err)
 	}
 	t.Logf("%d cuts in %d runs of %d rounds", cuts, runs, rounds)
+	if len(c.unpinned) > 0 {
+		t.Errorf("%d attempts began without a sweep, %d with one: %v", len(c.unpinned), c.pinned, c.unpinned[0])
+	}
 	if len(c.resumed) > 0 {
 		t.Errorf("%d heads were not whole: %v", len(c.resumed), c.resumed[0])
 	}
@@ -216,7 +244,7 @@ func TestDamagedHead(t *testing.T) {
 				c.dir, c.safe = t.TempDir(), 0 // it came to its end before it was cut
 			}
 		}
-		heads, err := node.Heads(filepath.Join(c.dir, "runs", "run"))
+		heads, err := node.Heads(c.home(c.run))
 		if err != nil || len(heads) < 2 {
 			t.Fatalf("heads %v, %v", heads, err)
 		}
@@ -240,7 +268,7 @@ func TestDamagedHead(t *testing.T) {
 			t.Fatal(done, err)
 		}
 	}
-	heads, err := node.Heads(filepath.Join(c.dir, "runs", "run"))
+	heads, err := node.Heads(c.home(c.run))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,8 @@ type remote struct {
 	mesh  *mesh.Mesh
 	hints []string
 	root  cid.Cid              // when defined, its providers are asked for the blocks that the hints lack
+	owner string               // of all blocks that are read, fetched or put
 	in    uint64               // bytes fetched
-	made  []cid.Cid            // blocks that this unit fetched or put, to be released later
 	fresh map[cid.Cid]struct{} // fetched, and not yet counted
 }
 
@@ -76,7 +76,7 @@ func (r *remote) fetchWithin(ctx context.Context, wants []mesh.Want) error {
 func (r *remote) missing(cs []cid.Cid) []cid.Cid {
 	var missing []cid.Cid
 	for _, c := range cs {
-		if !r.store.Has(c) {
+		if !r.store.Pin(r.owner, c) {
 			missing = append(missing, c)
 		}
 	}
@@ -86,15 +86,10 @@ func (r *remote) missing(cs []cid.Cid) []cid.Cid {
 	for _, c := range missing {
 		r.fresh[c] = struct{}{}
 	}
-	r.made = append(r.made, missing...)
 	return missing
 }
 
 // Put stores a block the unit made.
 func (r *remote) Put(ctx context.Context, codec block.Codec, data []byte) (cid.Cid, error) {
-	c, err := r.store.Put(ctx, codec, data)
-	if err == nil {
-		r.made = append(r.made, c)
-	}
-	return c, err
+	return block.Owned{Store: r.store, Owner: r.owner}.Put(ctx, codec, data)
 }

@@ -35,7 +35,7 @@ var variants = []struct {
 
 // trainRun trains the little corpus by a configuration, stopped after round stop
 // and resumed where that is not negative.
-func trainRun(t *testing.T, store run.BlockStore, kernels string, c train.Config, stop int) (*run.Plan, run.Round, block.Link) {
+func trainRun(t *testing.T, store block.Keeper, kernels string, c train.Config, stop int) (*run.Plan, run.Round, block.Link) {
 	t.Helper()
 	dev, err := kernel.Open(kernels, 1)
 	if err != nil {

@@ -47,7 +47,7 @@ func config() train.Config {
 // zero is a clock that stands still, so that logs are equal too.
 func zero() uint64 { return 0 }
 
-func runLocal(t *testing.T, store run.BlockStore, kernels string, head block.Link, stop int) (*run.Plan, run.Round, block.Link) {
+func runLocal(t *testing.T, store block.Keeper, kernels string, head block.Link, stop int) (*run.Plan, run.Round, block.Link) {
 	t.Helper()
 	ctx := context.Background()
 	dev, err := kernel.Open(kernels, 1)

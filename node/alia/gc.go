@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -23,8 +21,9 @@ type sweptResult struct {
 	DeletedBytes int64 `json:"deleted_bytes"`
 }
 
-func (a *app) swept(s block.Swept, dry bool) error {
-	r := sweptResult{DryRun: dry, Kept: s.Kept, KeptBytes: s.KeptBytes, Deleted: s.Deleted, DeletedBytes: s.DeletedBytes}
+// swept prints what was deleted, or would be, of a store with the usage u.
+func (a *app) swept(u block.Usage, dry bool) error {
+	r := sweptResult{DryRun: dry, Kept: u.Owned, KeptBytes: u.OwnedBytes, Deleted: u.Loose, DeletedBytes: u.LooseBytes}
 	verb := "deleted"
 	if dry {
 		verb = "would delete"
@@ -53,40 +52,13 @@ in this home, except those of running swarms.`,
 			switch {
 			case swarms:
 				return a.collectSwarms(dry)
-			case dry:
-				return a.foresee(cmd.Context())
 			}
-			return a.collect(cmd.Context(), func(protocol.Net) error { return nil })
+			return a.collect(cmd.Context(), dry, func(protocol.Net) error { return nil })
 		},
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "count, and delete nothing")
 	cmd.Flags().BoolVar(&swarms, "swarms", false, "delete the homes of swarms that do not run, and nothing else")
 	return cmd
-}
-
-// foresee reports the blocks that a collection would delete.
-func (a *app) foresee(ctx context.Context) error {
-	store, err := a.home.Store()
-	if err != nil {
-		return err
-	}
-	net, err := a.netOrNone()
-	if err != nil {
-		return errors.Join(err, store.Close())
-	}
-	roots, err := retention.Roots(a.home, net, store)
-	if err = errors.Join(err, store.Close()); err != nil {
-		return err
-	}
-	reader, err := block.OpenReadOnly(a.home.Blocks())
-	if err != nil {
-		return err
-	}
-	swept, err := reader.Unreachable(ctx, roots)
-	if err != nil {
-		return err
-	}
-	return a.swept(swept, true)
 }
 
 // collectSwarms deletes the homes that swarms left.

@@ -144,7 +144,7 @@ func hold(ctx context.Context, a *app, peer *node.Peer, dir string) error {
 	if err != nil {
 		return err
 	}
-	link, err := t.Put(ctx, peer.Store)
+	link, err := t.Put(ctx, block.Owned{Store: peer.Store, Owner: node.ModelOwner(t.ID())})
 	if err != nil {
 		return fmt.Errorf("hold %s: %w", dir, err)
 	}

@@ -155,7 +155,7 @@ func newRunShow(a *app) *cobra.Command {
 				if r.Head.Defined() {
 					roots = append(roots, r.Head.Cid)
 				}
-				set, err := reader.Reachable(cmd.Context(), roots)
+				set, err := block.Reachable(cmd.Context(), reader, roots...)
 				if err != nil {
 					return err
 				}
@@ -230,7 +230,7 @@ nevertheless.`,
 			if err != nil {
 				return err
 			}
-			return a.collect(cmd.Context(), func(net protocol.Net) error {
+			return a.collect(cmd.Context(), false, func(net protocol.Net) error {
 				return retention.DeleteRun(a.home, net, run, force)
 			})
 		},
@@ -239,9 +239,10 @@ nevertheless.`,
 	return cmd
 }
 
-// collect runs a deletion, then deletes the blocks that the home no longer
-// needs, and prints how much that freed. No other process may use the home.
-func (a *app) collect(ctx context.Context, before func(protocol.Net) error) (err error) {
+// collect runs a deletion, then deletes the blocks that the home no longer needs, and
+// prints how much that freed. A dry run deletes nothing. No other process may use the
+// home.
+func (a *app) collect(ctx context.Context, dry bool, before func(protocol.Net) error) (err error) {
 	store, err := a.home.Store()
 	if err != nil {
 		return err
@@ -254,18 +255,21 @@ func (a *app) collect(ctx context.Context, before func(protocol.Net) error) (err
 	if err := before(net); err != nil {
 		return err
 	}
-	if err := retention.FinishDeletions(a.home); err != nil {
+	if !dry {
+		if err := retention.FinishDeletions(a.home); err != nil {
+			return err
+		}
+	}
+	if err := node.PinHome(ctx, a.home, net, store, a.log); err != nil {
 		return err
 	}
-	roots, err := retention.Roots(a.home, net, store)
-	if err != nil {
-		return err
+	usage := store.Usage()
+	if !dry {
+		if _, err := store.Sweep(ctx, 0); err != nil {
+			return err
+		}
 	}
-	swept, err := store.Sweep(ctx, roots)
-	if err != nil {
-		return err
-	}
-	return a.swept(swept, false)
+	return a.swept(usage, dry)
 }
 
 // netOrNone is the home's network; none where the home has joined no network,

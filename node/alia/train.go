@@ -161,8 +161,15 @@ func trainLocal(ctx context.Context, a *app, l *trainFlags, c *deviceFlags) (err
 	if err := a.home.Enter(home.Coordinator); err != nil {
 		return err
 	}
+	net, err := a.netOrNone()
+	if err != nil {
+		return err
+	}
+	if err := node.PinHome(ctx, a.home, net, store, a.log); err != nil {
+		a.log.Warn("blocks of earlier processes are never deleted", "err", err)
+	}
 	a.note("training the tokenizer, %d pieces", size.Config.Pieces)
-	plan, err := run.New(ctx, store, size.Corpus, size.Config)
+	plan, err := run.New(ctx, run.Fresh(store), size.Corpus, size.Config)
 	if err != nil {
 		return err
 	}
@@ -170,7 +177,7 @@ func trainLocal(ctx context.Context, a *app, l *trainFlags, c *deviceFlags) (err
 	if err != nil {
 		return err
 	}
-	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: store, Clock: milliseconds}
+	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(store), Clock: milliseconds}
 	w := newWatch(ctx, a, dev.Name())
 	w.alone = true
 	defer w.close()

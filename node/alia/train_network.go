@@ -37,7 +37,7 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 	if err := size.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
 		return err
 	}
-	plan, err := run.New(ctx, peer.Store, size.Corpus, size.Config)
+	plan, err := run.New(ctx, run.Fresh(peer.Store), size.Corpus, size.Config)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 	if err := w.draw(ctx, peer.Store, plan, dir); err != nil {
 		return err
 	}
-	home := &work.Local{Worker: work.NewWorker(dev), Blocks: peer.Store, Clock: milliseconds, Account: peer.Account()}
+	home := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(peer.Store), Clock: milliseconds, Account: peer.Account()}
 	run, err := node.NewTraining(peer, plan, dir, home, w.report)
 	if err != nil {
 		return err

@@ -108,6 +108,25 @@ func (d Dir) Log() string { return d.at("log") }
 
 func (d Dir) at(name string) string { return filepath.Join(string(d), name) }
 
+// Named lists the CIDs that name the entries of a directory of the home, such as Runs,
+// in the order of their text. Other entries, such as one that is being written, are left
+// out. A directory that is not there has no entries.
+func Named(dir string) ([]block.Link, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("home: %w", err)
+	}
+	var links []block.Link
+	for _, e := range entries { // in the order of their names
+		if l, err := block.ParseLink(e.Name()); err == nil {
+			links = append(links, l)
+		}
+	}
+	return links, nil
+}
+
 // Make makes the home's directory, unless it is there.
 func (d Dir) Make() error {
 	if err := os.MkdirAll(string(d), 0o755); err != nil {

@@ -1,16 +1,10 @@
-// Package retention keeps a home small: it lists the training runs of a home,
-// deletes a run, and deletes the blocks that nothing in the home needs.
+// Package retention keeps a home small: it lists the training runs and the swarms of
+// a home, and deletes them.
 //
-// A block is needed when a chain of links leads to it from a root. The roots
-// are the record and the newest round log of each run, the results of units
-// that a journal holds, and the finished models. For example, the state that a
-// run goes on from is needed, because the newest round log links to it; the
-// batches of a round that is done are not.
+// Which blocks a home needs is decided by their owners, see [node.PinHome].
 //
 //	runs, err := retention.Runs(ctx, dir, blocks)   // for `alia run list`
 //	err = retention.DeleteRun(dir, net, run, false) // keeps the model that the run made
-//	roots, err := retention.Roots(dir, net, blocks)
-//	swept, err := store.Sweep(ctx, roots)           // for `alia gc`
 package retention
 
 import (
@@ -20,10 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-
-	"github.com/ipfs/go-cid"
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
@@ -61,7 +52,7 @@ func (r HomeRun) Rounds() int {
 // Runs lists the runs of a home, in the order of their CIDs. blocks
 // are those of the home; a process may have them in use.
 func Runs(ctx context.Context, dir home.Dir, blocks block.Blocks) ([]HomeRun, error) {
-	links, err := named(dir.Runs())
+	links, err := home.Named(dir.Runs())
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
@@ -98,84 +89,6 @@ func read(ctx context.Context, dir home.Dir, blocks block.Blocks, l block.Link) 
 		r.Model = block.Link{Cid: block.Sum(block.CBOR, data)}
 	}
 	return r, nil
-}
-
-// Roots returns the blocks that the home needs for themselves, not
-// because another block links to them. The caller must have the block store
-// open, so that no other process changes the home. One of the newest round logs of
-// a run must be in the home: without it the run's whole history would look unneeded.
-func Roots(dir home.Dir, net protocol.Net, store *block.Store) ([]cid.Cid, error) {
-	var roots []cid.Cid
-	runs, err := named(dir.Runs())
-	if err != nil {
-		return nil, fmt.Errorf("blocks in use: %w", err)
-	}
-	for _, run := range runs {
-		runDir := dir.Run(run)
-		heads, err := node.Heads(runDir)
-		if err != nil {
-			return nil, fmt.Errorf("blocks in use: run %s: %w", run, err)
-		}
-		roots = append(roots, run.Cid)
-		held := slices.DeleteFunc(slices.Clone(heads), func(l block.Link) bool { return !store.Has(l.Cid) })
-		if len(heads) > 0 && len(held) == 0 {
-			return nil, fmt.Errorf("blocks in use: run %s: its newest round log %s is not in %s: restore the home from a backup, or delete the run with `alia run delete %s`",
-				run, heads[0], dir.Blocks(), run)
-		}
-		for _, head := range held {
-			roots = append(roots, head.Cid)
-		}
-		results, err := accepted(filepath.Join(runDir, home.JournalFile), net)
-		if err != nil {
-			return nil, fmt.Errorf("blocks in use: run %s: %w", run, err)
-		}
-		roots = append(roots, results...)
-	}
-	models, err := named(dir.Models())
-	if err != nil {
-		return nil, fmt.Errorf("blocks in use: %w", err)
-	}
-	for _, m := range models {
-		roots = append(roots, m.Cid)
-	}
-	jobs, err := named(dir.Jobs())
-	if err != nil {
-		return nil, fmt.Errorf("blocks in use: %w", err)
-	}
-	for _, job := range jobs {
-		results, err := accepted(dir.Job(job), net)
-		if err != nil {
-			return nil, fmt.Errorf("blocks in use: job %s: %w", job, err)
-		}
-		roots = append(append(roots, job.Cid), results...)
-	}
-	return roots, nil
-}
-
-// accepted returns the results that a journal holds. A missing journal, such as
-// that of a run without a network, holds none.
-func accepted(path string, net protocol.Net) ([]cid.Cid, error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	j, err := journal.Open(path, net, journal.Options{})
-	if err != nil {
-		return nil, err
-	}
-	defer j.Close()
-	var results []cid.Cid
-	for _, s := range []journal.State{journal.Pending, journal.Paid} {
-		err := j.Each(s, func(e journal.Entry) error {
-			if e.Accepted != nil {
-				results = append(results, e.Accepted.Attestation.Result.Cid)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return results, nil
 }
 
 // ErrUnsettled is wrapped by DeleteRun when miners would lose their pay.
@@ -240,23 +153,4 @@ func FinishDeletions(dir home.Dir) error {
 		}
 	}
 	return nil
-}
-
-// named lists the CIDs that name the entries of a directory. Other entries, such
-// as a directory that is being written, are left out.
-func named(dir string) ([]block.Link, error) {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
-		return nil, err
-	}
-	var links []block.Link
-	for _, e := range entries {
-		if l, err := block.ParseLink(e.Name()); err == nil {
-			links = append(links, l)
-		}
-	}
-	slices.SortFunc(links, func(a, b block.Link) int { return strings.Compare(a.String(), b.String()) })
-	return links, nil
 }

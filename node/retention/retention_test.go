@@ -8,8 +8,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/ipfs/go-cid"
-
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/node/retention"
@@ -76,38 +74,6 @@ func TestUnsettled(t *testing.T) {
 	accept(t, path)
 	if err := retention.DeleteRun(dir, net, run, true); err != nil {
 		t.Errorf("DeleteRun by force: %v", err)
-	}
-}
-
-// TestRoots finds the results in the journals of runs and of jobs, and the models.
-func TestRoots(t *testing.T) {
-	dir := home.Dir(t.TempDir())
-	store, err := block.Open(dir.Blocks())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	link := func(s string) block.Link { return block.Link{Cid: block.Sum(block.CBOR, []byte(s))} }
-	run, job, model := link("run"), link("job"), link("model")
-	_, r1 := accept(t, filepath.Join(dir.Run(run), home.JournalFile))
-	_, r2 := accept(t, dir.Job(job))
-	if err := os.MkdirAll(dir.Model(model), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	// What is being written, or deleted, has no CID as its name.
-	if err := os.MkdirAll(filepath.Join(dir.Models(), ".model-123"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	got, err := retention.Roots(dir, net, store)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []cid.Cid{run.Cid, job.Cid, model.Cid, r1.Cid, r2.Cid}
-	less := func(a, b cid.Cid) int { return slices.Compare(a.Bytes(), b.Bytes()) }
-	slices.SortFunc(got, less)
-	slices.SortFunc(want, less)
-	if !slices.Equal(got, want) {
-		t.Errorf("Roots = %v, want %v", got, want)
 	}
 }
 

@@ -12,8 +12,9 @@ import (
 // MemoryStore stores blocks in memory. The zero MemoryStore is empty and ready
 // to use.
 type MemoryStore struct {
-	mu     sync.RWMutex // guards the fields below
+	mu     sync.RWMutex // guards blocks
 	blocks map[cid.Cid][]byte
+	owners owners
 }
 
 // Get returns the block that c names.
@@ -47,6 +48,7 @@ func (m *MemoryStore) Put(ctx context.Context, codec Codec, data []byte) (cid.Ci
 	if _, ok := m.blocks[c]; !ok {
 		m.blocks[c] = bytes.Clone(data)
 	}
+	m.owners.stored(c, int64(len(data)))
 	return c, nil
 }
 
@@ -58,10 +60,29 @@ func (m *MemoryStore) Has(c cid.Cid) bool {
 	return ok
 }
 
-// Delete deletes the block, if it is in the store.
+// Delete loses the block, if it is in the store, whoever owns it.
 func (m *MemoryStore) Delete(c cid.Cid) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.blocks, c)
+	m.owners.lost(c)
 	return nil
+}
+
+// Pin implements [Keeper].
+func (m *MemoryStore) Pin(owner string, blocks ...cid.Cid) bool {
+	return len(m.owners.pin(owner, blocks)) == 0
+}
+
+// Unpin implements [Keeper].
+func (m *MemoryStore) Unpin(owner string, keep ...cid.Cid) { m.owners.unpin(owner, keep) }
+
+// Sweep implements [Keeper].
+func (m *MemoryStore) Sweep(ctx context.Context, spare int64) (Swept, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.owners.sweep(ctx, spare, func(c cid.Cid) error {
+		delete(m.blocks, c)
+		return nil
+	})
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/ipfs/go-cid"
@@ -26,28 +25,18 @@ import (
 // that must survive a power cut are given to [Store.Sync] before anything that
 // names them is written.
 //
-// Files of deleted blocks are reused for new blocks. A training run stores and
-// deletes its whole state each round, and ext4 takes longer to create a file than
-// to write it, because it searches for an inode that was not in use recently.
+// Blocks have owners, see [Store.Pin]. Only [Store.Sweep] deletes blocks, and it
+// deletes none that has an owner. No file is ever written to again once it has its
+// name, so another process may read the files: see [Reader].
 type Store struct {
 	dir     string
 	disk    disk.Syncer
 	lock    *os.File
 	damaged atomic.Int64
 	closed  atomic.Bool
-
-	// names is read-locked while a file is read by its name, and locked while a
-	// file is renamed to a spare.
-	names sync.RWMutex
-
-	mu      sync.Mutex // guards the fields below
-	spares  []string   // unused files in dir/tmp
-	spared  int        // spares made so far, the number in the next one's name
-	durable bool       // the name of dir in its parent directory was synced
+	durable atomic.Bool // the name of dir in its parent directory was synced
+	owners  owners
 }
-
-// maxSpares is the number of files of deleted blocks that are kept for reuse.
-const maxSpares = 64
 
 // Open opens the store in dir, and creates it if it does not exist. One process
 // at a time can open a store: a second Open fails and names the first process.
@@ -95,9 +84,7 @@ func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if err := Check(c); err != nil {
 		return nil, fmt.Errorf("get block: %w", err)
 	}
-	s.names.RLock()
 	data, err := os.ReadFile(s.path(c))
-	s.names.RUnlock()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("block %s: %w", c, ErrNotFound)
 	}
@@ -128,18 +115,18 @@ func (s *Store) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, err
 		return cid.Undef, fmt.Errorf("put block %s: %w", c, fs.ErrClosed)
 	}
 	if s.holds(c, data) {
+		s.owners.stored(c, int64(len(data)))
 		return c, nil
 	}
 	if err := s.write(s.path(c), data); err != nil {
 		return cid.Undef, fmt.Errorf("put block %s: %w", c, err)
 	}
+	s.owners.stored(c, int64(len(data)))
 	return c, nil
 }
 
 // holds reports whether the file of c holds exactly data.
 func (s *Store) holds(c cid.Cid, data []byte) bool {
-	s.names.RLock()
-	defer s.names.RUnlock()
 	f, err := os.Open(s.path(c))
 	if err != nil {
 		return false
@@ -163,7 +150,7 @@ func (s *Store) holds(c cid.Cid, data []byte) bool {
 
 // write creates the whole file or no file.
 func (s *Store) write(path string, data []byte) (err error) {
-	f, err := s.blank()
+	f, err := os.CreateTemp(filepath.Join(s.dir, "tmp"), "put-*")
 	if err != nil {
 		return err
 	}
@@ -173,9 +160,6 @@ func (s *Store) write(path string, data []byte) (err error) {
 		}
 	}()
 	_, err = f.Write(data)
-	if err == nil {
-		err = f.Truncate(int64(len(data)))
-	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
@@ -186,23 +170,6 @@ func (s *Store) write(path string, data []byte) (err error) {
 		}
 	}
 	return err
-}
-
-// blank opens a file under dir/tmp to be written from its beginning. The file may
-// still have the bytes of a deleted block.
-func (s *Store) blank() (*os.File, error) {
-	s.mu.Lock()
-	var name string
-	if n := len(s.spares); n > 0 {
-		name, s.spares = s.spares[n-1], s.spares[:n-1]
-	}
-	s.mu.Unlock()
-	if name != "" {
-		if f, err := os.OpenFile(name, os.O_WRONLY, 0); err == nil {
-			return f, nil
-		}
-	}
-	return os.CreateTemp(filepath.Join(s.dir, "tmp"), "put-*")
 }
 
 // Sync makes blocks durable: when Sync returns without an error, the blocks and
@@ -217,11 +184,9 @@ func (s *Store) Sync(ctx context.Context, blocks []cid.Cid) error {
 		path := s.path(c)
 		files[path], dirs[filepath.Dir(path)] = true, true
 	}
-	s.mu.Lock()
-	if !s.durable {
+	if !s.durable.Load() {
 		dirs[filepath.Dir(filepath.Clean(s.dir))] = true
 	}
-	s.mu.Unlock()
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -232,9 +197,7 @@ func (s *Store) Sync(ctx context.Context, blocks []cid.Cid) error {
 	if err != nil {
 		return fmt.Errorf("sync blocks: %w", err)
 	}
-	s.mu.Lock()
-	s.durable = true
-	s.mu.Unlock()
+	s.durable.Store(true)
 	return nil
 }
 
@@ -247,34 +210,17 @@ func (s *Store) Has(c cid.Cid) bool {
 	return err == nil
 }
 
-// Delete deletes the block, if it is in the store.
+// Delete loses the block, if it is in the store, whoever owns it: as damage of the
+// disk does. A program that needs space calls [Store.Sweep].
 func (s *Store) Delete(c cid.Cid) error {
 	if err := Check(c); err != nil {
 		return fmt.Errorf("delete block: %w", err)
 	}
-	if err := s.discard(s.path(c)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(s.path(c)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete block: %w", err)
 	}
+	s.owners.lost(c)
 	return nil
-}
-
-// discard removes the file from its name, and keeps up to maxSpares files for
-// reuse.
-func (s *Store) discard(path string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.spares) == maxSpares {
-		return os.Remove(path)
-	}
-	s.spared++
-	spare := filepath.Join(s.dir, "tmp", fmt.Sprintf("spare-%d", s.spared))
-	s.names.Lock() // wait for readers of the file
-	err := os.Rename(path, spare)
-	s.names.Unlock()
-	if err == nil {
-		s.spares = append(s.spares, spare)
-	}
-	return err
 }
 
 // Damaged returns how many blocks Get has found damaged since Open.
@@ -282,17 +228,17 @@ func (s *Store) Damaged() int64 { return s.damaged.Load() }
 
 // Size returns the number of blocks in the store and the sum of their bytes.
 func (s *Store) Size() (blocks int, bytes int64, err error) {
-	err = s.each(func(c cid.Cid, size int64) error {
+	err = s.each(func(c cid.Cid, file fs.FileInfo) error {
 		blocks++
-		bytes += size
+		bytes += file.Size()
 		return nil
 	})
 	return blocks, bytes, err
 }
 
-// each calls f with every block's CID and size, in the order of the files. Files
+// each calls f with every block's CID and file, in the order of the files. Files
 // that are not named by a CID are ignored.
-func (s *Store) each(f func(c cid.Cid, size int64) error) error {
+func (s *Store) each(f func(c cid.Cid, file fs.FileInfo) error) error {
 	folders, err := os.ReadDir(s.dir)
 	if err != nil {
 		return fmt.Errorf("list blocks: %w", err)
@@ -317,7 +263,7 @@ func (s *Store) each(f func(c cid.Cid, size int64) error) error {
 			if err != nil {
 				return fmt.Errorf("list blocks: %w", err)
 			}
-			if err := f(c, info.Size()); err != nil {
+			if err := f(c, info); err != nil {
 				return err
 			}
 		}

@@ -4,29 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/ipfs/go-cid"
 )
 
-// Swept counts the blocks that a sweep kept and those that it deleted.
-type Swept struct {
-	Kept, Deleted           int
-	KeptBytes, DeletedBytes int64
-}
-
-// Reachable returns the CIDs of the roots and of every block that a chain of
-// links leads to from a root. Blocks that are not in the store end a chain: a training
-// run deletes old states on purpose, while its logs still name them. Raw
-// blocks hold no links and are not read, so a CID in the answer need not be
-// held.
-//
-// A damaged node is an error, [ErrDamaged]: its links are unknown, so the
-// answer would be too small.
-func (r *Reader) Reachable(ctx context.Context, roots []cid.Cid) (map[cid.Cid]struct{}, error) {
+// walk calls found with each root and each block that a chain of links leads to from
+// a root, once. found is called before the block is read, and for a raw block,
+// which has no links, instead. A CBOR block that is not in the store ends a chain.
+func walk(ctx context.Context, b Blocks, roots []cid.Cid, found func(cid.Cid)) error {
 	seen := make(map[cid.Cid]struct{}, len(roots))
 	// The stack is explicit because the logs of a run form one long chain.
-	stack := append([]cid.Cid(nil), roots...)
+	stack := slices.Clone(roots)
+	var damaged error
 	for len(stack) > 0 {
 		c := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
@@ -34,79 +26,108 @@ func (r *Reader) Reachable(ctx context.Context, roots []cid.Cid) (map[cid.Cid]st
 			continue
 		}
 		seen[c] = struct{}{}
+		found(c)
 		if Codec(c.Type()) != CBOR {
 			continue
 		}
-		node, err := r.Get(ctx, c)
-		// ErrDamaged is an ErrNotFound too, so it is asked for first.
-		if errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDamaged) {
+		node, err := b.Get(ctx, c)
+		switch {
+		case errors.Is(err, ErrDamaged): // which is an ErrNotFound too
+			damaged = err
 			continue
-		}
-		if err != nil {
-			return nil, err
+		case errors.Is(err, ErrNotFound):
+			continue
+		case err != nil:
+			return err
 		}
 		links, err := Links(node)
 		if err != nil {
-			return nil, fmt.Errorf("block %s: %w", c, err)
+			return fmt.Errorf("block %s: %w", c, err)
 		}
 		stack = append(stack, links...)
 	}
-	return seen, nil
+	return damaged
+}
+
+// Reachable returns the CIDs of the roots and of every block that a chain of
+// links leads to from a root. A CID in the answer need not be held.
+//
+// A damaged node is an error, [ErrDamaged]: its links are unknown, so the
+// answer would be too small.
+func Reachable(ctx context.Context, b Blocks, roots ...cid.Cid) (map[cid.Cid]struct{}, error) {
+	all := map[cid.Cid]struct{}{}
+	if err := walk(ctx, b, roots, func(c cid.Cid) { all[c] = struct{}{} }); err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
 // Bytes returns the sum of the sizes of those blocks of the set that are in the store.
 func (r *Reader) Bytes(set map[cid.Cid]struct{}) (int64, error) {
 	var sum int64
-	err := r.store.each(func(c cid.Cid, size int64) error {
+	err := r.store.each(func(c cid.Cid, file fs.FileInfo) error {
 		if _, ok := set[c]; ok {
-			sum += size
+			sum += file.Size()
 		}
 		return nil
 	})
 	return sum, err
 }
 
-// Unreachable counts what [Store.Sweep] would keep and delete. It deletes nothing.
-func (r *Reader) Unreachable(ctx context.Context, roots []cid.Cid) (Swept, error) {
-	return r.sweep(ctx, roots, func(cid.Cid) error { return nil })
-}
-
-// Sweep deletes every block that no root leads to. The store is locked while it
-// is open, so no other process can put a block that the sweep would miss;
-// within this process, nothing else may use the store meanwhile. A sweep that
-// is interrupted has deleted some of the blocks, none of them needed.
-func (s *Store) Sweep(ctx context.Context, roots []cid.Cid) (Swept, error) {
-	r := &Reader{Store{dir: s.dir}}
-	return r.sweep(ctx, roots, func(c cid.Cid) error {
-		if err := os.Remove(s.path(c)); err != nil {
-			return fmt.Errorf("sweep blocks: %w", err)
+// Pin implements [Keeper]. Owners are in memory: a program pins, when it opens a
+// store, what its other files say that it needs.
+func (s *Store) Pin(owner string, blocks ...cid.Cid) bool {
+	for _, c := range s.owners.pin(owner, blocks) {
+		if !s.Has(c) {
+			return false
 		}
-		return nil
-	})
-}
-
-// sweep calls remove with every block that no root leads to.
-func (r *Reader) sweep(ctx context.Context, roots []cid.Cid, remove func(cid.Cid) error) (Swept, error) {
-	needed, err := r.Reachable(ctx, roots)
-	if err != nil {
-		return Swept{}, fmt.Errorf("sweep blocks: %w", err)
 	}
-	var out Swept
-	err = r.store.each(func(c cid.Cid, size int64) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if _, ok := needed[c]; ok {
-			out.Kept++
-			out.KeptBytes += size
-			return nil
-		}
-		if err := remove(c); err != nil {
-			return err
-		}
-		out.Deleted++
-		out.DeletedBytes += size
+	return true
+}
+
+// Unpin implements [Keeper].
+func (s *Store) Unpin(owner string, keep ...cid.Cid) { s.owners.unpin(owner, keep) }
+
+// OwnedBy reports whether a block has an owner for whom match reports true. match
+// must not use the store.
+func (s *Store) OwnedBy(c cid.Cid, match func(owner string) bool) bool {
+	return s.owners.ownedBy(c, match)
+}
+
+// Survey looks at the files of the store: from now on, Sweep also deletes blocks of
+// earlier processes. Call it when every owner from an earlier process has its
+// blocks pinned. The older a file, the older its block.
+func (s *Store) Survey() error {
+	type found struct {
+		cid  cid.Cid
+		file fs.FileInfo
+	}
+	var all []found
+	err := s.each(func(c cid.Cid, file fs.FileInfo) error {
+		all = append(all, found{c, file})
 		return nil
 	})
-	return out, err
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(all, func(a, b found) int { return a.file.ModTime().Compare(b.file.ModTime()) })
+	for _, f := range all {
+		s.owners.stored(f.cid, f.file.Size())
+	}
+	return nil
+}
+
+// Usage counts the blocks that this process has put or pinned, and after Survey all
+// blocks.
+func (s *Store) Usage() Usage { return s.owners.used() }
+
+// Sweep implements [Keeper]. Blocks that earlier processes put, and that have no
+// owner, stay until Survey is called.
+func (s *Store) Sweep(ctx context.Context, spare int64) (Swept, error) {
+	return s.owners.sweep(ctx, spare, func(c cid.Cid) error {
+		if err := os.Remove(s.path(c)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
 }

@@ -19,13 +19,7 @@ func (r Round) Needs() []block.Link {
 	if r.Result.Defined() {
 		return []block.Link{r.Result}
 	}
-	return r.stays()
-}
-
-// stays returns the sets that are not deleted while the round is the last, or the
-// head.
-func (r Round) stays() []block.Link {
-	links := slices.Concat([]block.Link{r.After.Params, r.After.M, r.After.V, r.After.Update, r.Result}, r.Validations.Recent, r.Validations.Kept)
+	links := slices.Concat(r.After.sets(), r.Validations.Recent, r.Validations.Kept)
 	return slices.DeleteFunc(links, func(l block.Link) bool { return !l.Defined() })
 }
 
@@ -71,7 +65,14 @@ func (t *Training) Restore(ctx context.Context, head block.Link, history []Round
 	last := history[len(history)-1]
 	t.head, t.last = last, last // what the last round needs is not deleted
 	t.durable = nil             // what is computed again is durable no more
-	if err := t.restore(ctx, history, missing); err != nil {
+	err := t.ownRecord(ctx)
+	if err == nil {
+		err = t.release(ctx) // and own what is here
+	}
+	if err == nil {
+		err = t.restore(ctx, history, missing)
+	}
+	if err != nil {
 		return fmt.Errorf("restore run: %w", err)
 	}
 	still, err := Missing(ctx, t.Store, missing)
@@ -125,29 +126,21 @@ func (t *Training) restore(ctx context.Context, history []Round, missing []block
 		if err := t.replay(ctx, history, r); err != nil {
 			return err
 		}
-	}
-	// Of an old round the run needs the parameters, and not the moments.
-	drop, err := t.dropper(ctx)
-	if err != nil {
-		return err
-	}
-	for _, r := range rounds {
-		if a := history[r].After; !t.checkpoint(history[r]) {
-			if err := drop(a.M, a.V, a.Update); err != nil {
-				return err
-			}
+		// Of an old round the run needs the parameters, and not the moments.
+		if err := t.release(ctx); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// replay computes again the state that a round left, and deletes again the states
-// between that one and the state that it began from.
+// replay computes again the state that a round left. It gives up again the states
+// between that one and the state that it began from, but for the checkpoints.
 func (t *Training) replay(ctx context.Context, history []Round, round int) error {
 	start := round
 	for ; start > 0; start-- {
 		s := history[start-1].After
-		missing, err := Missing(ctx, t.Store, []block.Link{s.Params, s.M, s.V})
+		missing, err := Missing(ctx, t.Plan.Working(t.Store), []block.Link{s.Params, s.M, s.V})
 		if err != nil {
 			return err
 		}
@@ -155,7 +148,17 @@ func (t *Training) replay(ctx context.Context, history []Round, round int) error
 			break
 		}
 	}
-	from, err := t.Plan.Begin(ctx, t.Store)
+	// Results that are still here need not be computed again.
+	owner := Owner(t.Plan.Link) + "/replay"
+	defer t.Store.Unpin(owner)
+	for _, log := range history[start : round+1] {
+		for _, l := range log.Lines {
+			if err := block.PinTree(ctx, t.Store, owner, l.Result.Cid); err != nil {
+				return err
+			}
+		}
+	}
+	from, err := t.Plan.Begin(ctx, t.Plan.Working(t.Store))
 	if err != nil {
 		return err
 	}
@@ -166,14 +169,17 @@ func (t *Training) replay(ctx context.Context, history []Round, round int) error
 		if err := t.redo(ctx, history[r], from); err != nil {
 			return fmt.Errorf("round %d: %w", r, err)
 		}
-		if r == start || t.checkpoint(history[r-1]) {
-			continue // it was here before, or stays
+		after := history[r].After
+		if t.checkpoint(history[r]) {
+			if err := pinSets(ctx, t.Store, Owner(t.Plan.Link), after.sets()...); err != nil {
+				return err
+			}
 		}
-		drop, err := t.dropper(ctx)
+		needed, err := setBlocks(ctx, t.Store, after.sets()...)
 		if err != nil {
 			return err
 		}
-		if err := drop(from.Params, from.M, from.V, from.Update); err != nil {
+		if err := t.sweep(ctx, sorted(needed)...); err != nil {
 			return err
 		}
 	}
@@ -182,7 +188,7 @@ func (t *Training) replay(ctx context.Context, history []Round, round int) error
 
 // redo computes again the state that a round left.
 func (t *Training) redo(ctx context.Context, log Round, from State) error {
-	units, err := t.Plan.Units(ctx, t.Store, int(log.Number), from)
+	units, err := t.Plan.Units(ctx, t.Plan.Working(t.Store), int(log.Number), from)
 	if err != nil {
 		return err
 	}

@@ -14,19 +14,15 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// BlockStore is the part of a block store that a run uses. The run deletes old states.
-type BlockStore interface {
-	block.Blocks
-	Delete(c cid.Cid) error
+// sorted lists blocks in an order: any one, always the same.
+func sorted[V any](blocks map[cid.Cid]V) []cid.Cid {
+	return slices.SortedFunc(maps.Keys(blocks), func(a, b cid.Cid) int { return bytes.Compare(a.Bytes(), b.Bytes()) })
 }
-
-// cidOrder is an order in which blocks are made durable: any one, always the same.
-func cidOrder(a, b cid.Cid) int { return bytes.Compare(a.Bytes(), b.Bytes()) }
 
 // Training is a training run in progress.
 type Training struct {
 	Plan  *Plan
-	Store BlockStore
+	Store block.Keeper
 	// Crew computes the units, but for those that combine and average: Home
 	// computes these, beside the store that has their inputs.
 	Crew, Home unit.Crew
@@ -35,14 +31,17 @@ type Training struct {
 	Done func(Round, block.Link) error
 	// Keep makes blocks durable, and then records the log of a round as the head of
 	// the run, durably. The blocks are those that the run needs to continue after
-	// that round, and the logs since the last head. After Keep, blocks that only the
-	// last head needed are deleted. An error of Keep ends the run. Keep is nil for a
+	// that round, the logs since the last head, and at first the run's record and corpus. After Keep, the run no longer owns
+	// what only the last head needed. An error of Keep ends the run. Keep is nil for a
 	// run that need not survive the process.
 	Keep func(ctx context.Context, head block.Link, blocks []cid.Cid) error
 	// Due reports whether the round is to become the head, which takes time; nil
 	// makes every round the head. A round after which a checkpoint stays, the last
 	// round, and the last one before Run returns are made the head in any case.
 	Due func(Round) bool
+	// Sweep is called after each round: it deletes blocks that no one owns, such as the
+	// state before the round. It is nil where no block is deleted.
+	Sweep func(ctx context.Context) error
 
 	head, last Round            // of the newest head and of the newest round
 	link       block.Link       // the log of last
@@ -57,7 +56,10 @@ type Training struct {
 // is a [unit.OutputError] that names the unit: have that unit computed again, and
 // call Run again.
 func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
-	from, err := t.Plan.Begin(ctx, t.Store)
+	if err := t.ownRecord(ctx); err != nil {
+		return Round{}, fmt.Errorf("begin run: %w", err)
+	}
+	from, err := t.Plan.Begin(ctx, t.Plan.Working(t.Store))
 	if err != nil {
 		return Round{}, fmt.Errorf("begin run: %w", err)
 	}
@@ -86,11 +88,12 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 
 // round trains one round.
 func (t *Training) round(ctx context.Context, r int, begin Beginning) error {
-	round, err := t.Plan.DoRound(ctx, t.Store, r, begin, t.do)
+	blocks := t.Plan.Working(t.Store)
+	round, err := t.Plan.DoRound(ctx, blocks, r, begin, t.do)
 	if err != nil {
 		return err
 	}
-	link, err := block.PutNode(ctx, t.Store, round)
+	link, err := block.PutNode(ctx, blocks, round)
 	if err != nil {
 		return err
 	}
@@ -98,17 +101,16 @@ func (t *Training) round(ctx context.Context, r int, begin Beginning) error {
 		return err
 	}
 	t.last, t.link, t.logs = round, link, append(t.logs, link.Cid)
+	if err := t.own(ctx); err != nil {
+		return err
+	}
 	if t.Due == nil || round.Result.Defined() || t.checkpoint(round) || t.Due(round) {
 		if err := t.keep(ctx); err != nil {
 			return err
 		}
 	}
-	return t.prune(ctx, round, begin)
+	return t.sweep(ctx)
 }
-
-// checkpoint reports whether the state that a round leaves is a checkpoint, one
-// every Config.Checkpoint rounds.
-func (t *Training) checkpoint(r Round) bool { return (r.Number+1)%t.Plan.Run.Config.Checkpoint == 0 }
 
 // keep makes the last round the head, unless it is.
 func (t *Training) keep(ctx context.Context) error {
@@ -122,7 +124,8 @@ func (t *Training) keep(ctx context.Context) error {
 	}
 	before := t.head
 	t.head = t.last
-	return t.pruneHead(ctx, before)
+	t.releaseResults(before)
+	return t.release(ctx)
 }
 
 // secure has Keep make durable what the run needs after a round, and logs, and note
@@ -131,7 +134,7 @@ func (t *Training) secure(ctx context.Context, head block.Link, r Round, logs []
 	if t.Keep == nil {
 		return nil
 	}
-	stays, err := t.sets(ctx, r.stays()...)
+	stays, err := setBlocks(ctx, t.Store, r.Needs()...)
 	if err != nil {
 		return err
 	}
@@ -141,7 +144,15 @@ func (t *Training) secure(ctx context.Context, head block.Link, r Round, logs []
 		}
 	}
 	blocks := slices.Clone(logs)
-	for _, c := range slices.SortedFunc(maps.Keys(stays), cidOrder) {
+	if t.durable == nil {
+		// A home needs the record to know what the run needs.
+		record, err := block.Reachable(ctx, t.Store, t.Plan.Link.Cid)
+		if err != nil {
+			return err
+		}
+		blocks = append(blocks, sorted(record)...)
+	}
+	for _, c := range sorted(stays) {
 		if !t.durable[c] {
 			blocks = append(blocks, c)
 		}

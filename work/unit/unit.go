@@ -41,6 +41,10 @@ type Unit struct {
 	Decoding Decoding
 }
 
+// Owner is the owner, in a block store, of the results that a publisher has accepted
+// for the units of one round.
+func (u Unit) Owner() string { return fmt.Sprintf("work/%s/%d", u.Work, u.Round) }
+
 // Parse reads a unit from its canonical bytes, which a peer may have sent.
 func Parse(spec []byte) (Unit, error) {
 	var u Unit

@@ -116,10 +116,33 @@ func (d *Disk) note(f *os.File) error {
 	} else {
 		d.files[inode(info)], err = io.ReadAll(io.NewSectionReader(f, 0, info.Size()))
 	}
-	if _, held := d.open[inode(info)]; held || err != nil {
-		return err
+	if err == nil {
+		err = d.hold(f.Name(), info)
 	}
-	d.open[inode(info)], err = syscall.Dup(int(f.Fd()))
+	for name, ino := range d.names[inode(info)] {
+		if _, held := d.open[ino]; held || err != nil {
+			continue
+		}
+		path := filepath.Join(f.Name(), name)
+		if info, err = os.Lstat(path); err == nil && inode(info) == ino {
+			err = d.hold(path, info)
+		}
+		if errors.Is(err, fs.ErrNotExist) { // removed meanwhile
+			err = nil
+		}
+	}
+	return err
+}
+
+// hold keeps the inode of a file from being used again, by a file descriptor.
+func (d *Disk) hold(path string, info fs.FileInfo) (err error) {
+	if _, held := d.open[inode(info)]; held {
+		return nil
+	}
+	d.open[inode(info)], err = syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		delete(d.open, inode(info))
+	}
 	return err
 }
 

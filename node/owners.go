@@ -1,0 +1,145 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/journal"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/run"
+)
+
+// Who owns blocks of a home's store:
+//
+//	run/CID...      a training run, see package run
+//	work/CID/ROUND  the accepted results of a work, until the round of the run, or the job, is over
+//	model/CID       a model: finished, or held for the network
+//	job/CID         a job of this customer: its record, its text, its results
+//	job/CID/UNIT    what a miner reads for a unit of the job
+//	task/...        a unit that this miner computes, until the publisher has answered
+//
+// Owners are in memory. What must survive the process is in the files of the home, each
+// durable before it is relied on: a run's heads, journals, the directories of models.
+
+// ModelOwner is the owner of a model's blocks.
+func ModelOwner(model block.Link) string { return "model/" + model.String() }
+
+// JobOwner is the owner of the blocks of a job of this customer.
+func JobOwner(job block.Link) string { return "job/" + job.String() }
+
+// PinHome pins what the files of a home say that the home needs: for a program that
+// has just opened the home's store. From then on, a sweep deletes all other blocks.
+// After an error it deletes only what this process puts. A run without any log of its
+// heads is an error: all of its history would look unneeded.
+func PinHome(ctx context.Context, dir home.Dir, net protocol.Net, store *block.Store, log *slog.Logger) error {
+	p := pinner{net: net, store: store, log: log}
+	err := errors.Join(
+		p.each(dir.Runs(), func(l block.Link) error { return p.run(ctx, dir.Run(l), l) }),
+		p.each(dir.Models(), func(l block.Link) error { return p.tree(ctx, "model", ModelOwner(l), l, nil) }),
+		p.each(dir.Jobs(), func(l block.Link) error { return p.job(ctx, dir.Job(l), l) }),
+	)
+	if err == nil {
+		err = store.Survey()
+	}
+	if err != nil {
+		return fmt.Errorf("blocks in use: %w", err)
+	}
+	return nil
+}
+
+// pinner pins what a home needs.
+type pinner struct {
+	net   protocol.Net
+	store *block.Store
+	log   *slog.Logger
+}
+
+// each calls f with the CIDs that name the entries of a directory.
+func (p pinner) each(dir string, f func(block.Link) error) error {
+	links, err := home.Named(dir)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, l := range links {
+		if err := f(l); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// run pins what a run needs to go on after its newest whole head, and the results of
+// units that were accepted later.
+func (p pinner) run(ctx context.Context, dir string, link block.Link) error {
+	head, history, err := History(ctx, p.store, dir)
+	if err != nil {
+		return fmt.Errorf("%w: restore the home from a backup, or delete the run with `alia run delete %s`", err, link)
+	}
+	if err := run.Pin(ctx, p.store, link, head, history); err != nil {
+		return err
+	}
+	logged := map[block.Link]bool{}
+	for _, r := range history {
+		for _, l := range r.All() {
+			logged[l.Unit] = true
+		}
+	}
+	results, err := p.accepted(filepath.Join(dir, home.JournalFile), logged)
+	if err != nil {
+		return err
+	}
+	return block.PinTree(ctx, p.store, run.Owner(link)+"/accepted", results...)
+}
+
+// job pins a job and the results of its units.
+func (p pinner) job(ctx context.Context, dir string, link block.Link) error {
+	results, err := p.accepted(dir, nil)
+	if err != nil {
+		return err
+	}
+	return p.tree(ctx, "job", JobOwner(link), link, results)
+}
+
+// tree pins all blocks that a link, or one of others, leads to. what names the link.
+func (p pinner) tree(ctx context.Context, what, owner string, link block.Link, others []cid.Cid) error {
+	if err := block.PinTree(ctx, p.store, owner, append(others, link.Cid)...); err != nil {
+		return fmt.Errorf("%s %s: %w", what, link, err)
+	}
+	return nil
+}
+
+// accepted returns the accepted results of a journal, but for those of the units in
+// done. A missing journal, such as that of a run without a network, holds none.
+func (p pinner) accepted(dir string, done map[block.Link]bool) ([]cid.Cid, error) {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	j, err := openJournal(dir, p.net, p.log)
+	if err != nil {
+		return nil, err
+	}
+	defer j.Close()
+	var results []cid.Cid
+	for _, s := range []journal.State{journal.Pending, journal.Paid} {
+		err := j.Each(s, func(e journal.Entry) error {
+			if e.Accepted != nil && !done[e.Unit] {
+				results = append(results, e.Accepted.Attestation.Result.Cid)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}

@@ -1,0 +1,178 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/unit"
+)
+
+// What a run needs of its store, by owner:
+//
+//	run/CID         the record, the corpus, the tokenizer, the logs and the checkpoints
+//	run/CID/states  what the run needs to go on after the newest head, and after the last round,
+//	                and the results of these rounds
+//	run/CID/round   what the round in progress has read and made
+//	work/CID/ROUND  the results that a publisher has accepted, see [unit.Unit.Owner]
+//
+// So the results and outputs of past rounds have no owner. A verifier that misses one
+// computes it again from the checkpoint before.
+
+// Owner is the owner of what a run needs for as long as its logs are kept. The owners
+// of all else that a run needs begin with the same name and a slash.
+func Owner(run block.Link) string { return "run/" + run.String() }
+
+func statesOwner(run block.Link) string { return Owner(run) + "/states" }
+func roundOwner(run block.Link) string  { return Owner(run) + "/round" }
+
+// Fresh is the blocks of the store for [New]: what a run that has no name yet puts
+// stays until the process ends.
+func Fresh(store block.Keeper) block.Owned { return block.Owned{Store: store, Owner: "run/new"} }
+
+// Working is the blocks of the store for work in this process on the round in
+// progress: what is read or put stays at least until the round is done.
+func (p *Plan) Working(store block.Keeper) block.Owned {
+	return block.Owned{Store: store, Owner: roundOwner(p.Link)}
+}
+
+// Pin pins what a run needs to go on after the last round of a history, the logs of
+// the run up to the log head. A run without logs has an empty history.
+func Pin(ctx context.Context, store block.Keeper, run block.Link, head block.Link, history []Round) error {
+	if err := block.PinTree(ctx, store, Owner(run), run.Cid); err != nil {
+		return err
+	}
+	if len(history) == 0 {
+		return nil
+	}
+	record, err := Read(ctx, store, run)
+	if err != nil {
+		return err
+	}
+	link := head
+	for _, r := range slices.Backward(history) {
+		store.Pin(Owner(run), link.Cid)
+		link = r.Previous
+		if isCheckpoint(r, record.Config.Checkpoint) {
+			if err := pinSets(ctx, store, Owner(run), r.After.sets()...); err != nil {
+				return err
+			}
+		}
+	}
+	last := history[len(history)-1]
+	store.Pin(statesOwner(run), last.results()...)
+	return pinSets(ctx, store, statesOwner(run), last.Needs()...)
+}
+
+// results are the results of the round's units. Those of the last round are kept, so
+// that a verifier can compare the blocks that the run needs with its own.
+func (r Round) results() (all []cid.Cid) {
+	for _, l := range r.All() {
+		if l.Result.Defined() {
+			all = append(all, l.Result.Cid)
+		}
+	}
+	return all
+}
+
+// isCheckpoint reports whether the state that a round leaves is a checkpoint, one
+// every so many rounds.
+func isCheckpoint(r Round, every uint32) bool { return (r.Number+1)%every == 0 }
+
+func (t *Training) checkpoint(r Round) bool {
+	return isCheckpoint(r, t.Plan.Run.Config.Checkpoint)
+}
+
+// sets returns the sets that a round leaves.
+func (s State) sets() []block.Link { return []block.Link{s.Params, s.M, s.V, s.Update} }
+
+// pinSets pins sets, as far as they are in the store.
+func pinSets(ctx context.Context, store block.Keeper, owner string, links ...block.Link) error {
+	blocks, err := setBlocks(ctx, block.Owned{Store: store, Owner: owner}, links...)
+	store.Pin(owner, sorted(blocks)...)
+	return err
+}
+
+// ownRecord pins the run's record, its corpus and its tokenizer.
+func (t *Training) ownRecord(ctx context.Context) error {
+	return block.PinTree(ctx, t.Store, Owner(t.Plan.Link), t.Plan.Link.Cid)
+}
+
+// own pins the last round: its log, the state that it left, and that state for good
+// where it is a checkpoint. It releases the state of the round before, unless that
+// round is the head.
+func (t *Training) own(ctx context.Context) error {
+	t.Store.Pin(Owner(t.Plan.Link), t.link.Cid)
+	if t.checkpoint(t.last) {
+		if err := pinSets(ctx, t.Store, Owner(t.Plan.Link), t.last.After.sets()...); err != nil {
+			return err
+		}
+	}
+	return t.release(ctx)
+}
+
+// release has the run own the states that it needs after the head and after the last
+// round, and no others.
+func (t *Training) release(ctx context.Context) error {
+	needs := slices.Concat(t.head.Needs(), t.last.Needs())
+	blocks, err := setBlocks(ctx, t.Store, needs...)
+	if err != nil {
+		return err
+	}
+	keep := slices.Concat(sorted(blocks), t.head.results(), t.last.results())
+	t.Store.Pin(statesOwner(t.Plan.Link), keep...)
+	t.Store.Unpin(statesOwner(t.Plan.Link), keep...)
+	return nil
+}
+
+// sweep releases what the round in progress has read and made, but for the blocks in
+// keep, and has the store delete what no one owns.
+func (t *Training) sweep(ctx context.Context, keep ...cid.Cid) error {
+	t.Store.Pin(roundOwner(t.Plan.Link), keep...)
+	t.Store.Unpin(roundOwner(t.Plan.Link), keep...)
+	if t.Sweep == nil {
+		return nil
+	}
+	return t.Sweep(ctx)
+}
+
+// lateRounds is how many rounds after its own a publisher may still take a result of
+// a unit that was done twice.
+const lateRounds = 64
+
+// releaseResults releases the results that a publisher has accepted for the rounds up
+// to the head: the run goes on after the head. before is the head of before.
+func (t *Training) releaseResults(before Round) {
+	for r := before.Number - min(before.Number, lateRounds); r <= t.head.Number; r++ {
+		t.Store.Unpin(unit.Unit{Work: t.Plan.Link, Round: r}.Owner())
+	}
+}
+
+// setBlocks returns the blocks of sets: their records, and the leaves that the records
+// name. A set whose record is not in the store has none.
+func setBlocks(ctx context.Context, b block.Blocks, links ...block.Link) (map[cid.Cid]bool, error) {
+	blocks := map[cid.Cid]bool{}
+	for _, l := range links {
+		if !l.Defined() || blocks[l.Cid] {
+			continue
+		}
+		node, err := b.Get(ctx, l.Cid)
+		if errors.Is(err, block.ErrNotFound) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		leaves, err := block.Links(node)
+		if err != nil {
+			return nil, err
+		}
+		blocks[l.Cid] = true
+		for _, c := range leaves {
+			blocks[c] = true
+		}
+	}
+	return blocks, nil
+}
