@@ -28,27 +28,51 @@ type acceptance struct {
 	confirm unit.Crew
 }
 
-// earlier finds the outcome of a unit that was accepted before, by this process
-// or by an earlier one. It reports false if a block of the outcome is missing, or
+// past is what the journal says of a unit that is to be done.
+type past struct {
+	found   bool // the unit was accepted before, and its outcome is here
+	outcome unit.Outcome
+	slot    uint32             // for the next result
+	barred  []protocol.Account // miners whose results were voided
+}
+
+// past finds the outcome of a unit that was accepted before, by this process
+// or by an earlier one. It is not found if a block of the outcome is missing, or
 // if the outcome does not have the form expected of the unit. Then the unit is
 // done again. An error is the journal's.
-func (a acceptance) earlier(ctx context.Context, e *check.Expectation) (unit.Outcome, bool, error) {
+func (a acceptance) past(ctx context.Context, e *check.Expectation) (past, error) {
 	entries, err := a.journal.Slots(e.Unit)
 	if err != nil {
-		return unit.Outcome{}, false, err
+		return past{}, err
 	}
+	p := past{slot: uint32(len(entries))}
 	for _, entry := range entries {
+		for _, v := range entry.Voided {
+			if v.Accepted != nil {
+				p.barred = append(p.barred, v.Accepted.Attestation.Account)
+			}
+		}
 		if entry.Accepted == nil {
+			p.slot = min(p.slot, entry.Key.Slot)
 			continue
 		}
 		at := entry.Accepted.Attestation
 		r, err := e.Receive(ctx, at.Result, check.Held{Blocks: a.peer.Store})
 		if err == nil && r.MFLOP() == at.Cost {
-			return outcome(*entry.Accepted, r), true, nil
+			return past{found: true, outcome: outcome(*entry.Accepted, r)}, nil
 		}
 		a.peer.Log.Warn("an accepted result does not count any more", "unit", e.Unit, "miner", at.Account, "err", err)
 	}
-	return unit.Outcome{}, false, nil
+	return p, nil
+}
+
+// accepted returns the acceptance of a unit, or nil if the journal has none.
+func (a acceptance) accepted(u block.Link) *journal.Accepted {
+	r, _, err := a.journal.Accepted(u)
+	if err != nil {
+		a.peer.Log.Warn("journal not read", "unit", u, "err", err)
+	}
+	return r
 }
 
 // fetch brings an attested result and its outputs from the holder into the
@@ -58,9 +82,6 @@ func (a acceptance) earlier(ctx context.Context, e *check.Expectation) (unit.Out
 func (a acceptance) fetch(ctx context.Context, w *pending, at protocol.Attestation, holder string) (unit.Result, uint64, error) {
 	if most := w.expect.MFLOP(); at.Cost > most {
 		return unit.Result{}, 0, protocol.Refuse(protocol.CostMismatch, "the attestation says %d MFLOP, the unit costs at most %d", at.Cost, most)
-	}
-	if err := a.trusts(at); err != nil {
-		return unit.Result{}, 0, err
 	}
 	blocks := &remote{store: a.peer.Store, mesh: a.peer.Mesh, hints: []string{holder}, owner: "attempt/" + at.Ticket.String()}
 	// What is refused has no owner, so the next sweep deletes it.
@@ -133,22 +154,6 @@ func (b bounded) Fetch(ctx context.Context, wants []check.Want) error {
 // Get implements [check.Blocks].
 func (b bounded) Get(ctx context.Context, c cid.Cid) ([]byte, error) { return b.one(ctx, c) }
 
-// trusts refuses a second result of a unit by a miner whose first one was voided.
-func (a acceptance) trusts(at protocol.Attestation) error {
-	entries, err := a.journal.Slots(at.Unit)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		for _, v := range e.Voided {
-			if v.Accepted != nil && v.Accepted.Attestation.Account == at.Account {
-				return protocol.Refuse(protocol.ResultMismatch, "an earlier result of this miner for the unit was wrong: %s", v.Text)
-			}
-		}
-	}
-	return nil
-}
-
 // secure makes the blocks of a result durable, before the journal names it. A
 // power cut then never leaves an accepted unit whose result is gone.
 func (a acceptance) secure(ctx context.Context, result block.Link, r unit.Result) error {
@@ -167,40 +172,34 @@ func (a acceptance) secure(ctx context.Context, result block.Link, r unit.Result
 	return a.peer.Store.Sync(ctx, blocks)
 }
 
-// accept signs the acceptance of an attestation and writes both to the journal.
-// It returns the journal's record and the bytes of the acceptance.
-func (a acceptance) accept(round uint32, at protocol.Attestation, e unit.Effort) (journal.Accepted, []byte, error) {
+// sign signs the acceptance of an attestation. It returns the journal's record and
+// the bytes of the acceptance.
+func (a acceptance) sign(round uint32, at protocol.Attestation, e unit.Effort) (journal.Accepted, []byte, error) {
 	record := journal.Accepted{
 		Attestation: at,
 		Accept:      protocol.Accept{Work: at.Work, Unit: at.Unit, Miner: at.Account, Result: at.Result, Cost: at.Cost},
-		Started:     e.Started, Took: e.Took, BytesIn: e.BytesIn, BytesOut: e.BytesOut,
+		Started:     e.Started, Took: e.Took, Round: round, BytesIn: e.BytesIn, BytesOut: e.BytesOut,
 	}
 	body, err := protocol.Sign(a.peer.Key, a.peer.Net, &record.Accept)
-	if err != nil {
-		return journal.Accepted{}, nil, err
-	}
-	// A unit whose accepted result is lost was done again: that is the next slot.
-	for slot := uint32(0); ; slot++ {
-		err := a.journal.Append(journal.Line{Key: journal.Key{Unit: at.Unit, Slot: slot}, Record: record})
-		if !errors.Is(err, journal.ErrAccepted) {
-			return record, body, err
-		}
-	}
+	return record, body, err
 }
 
-// void has the acceptances of a unit count no more.
-func (a acceptance) void(u block.Link, code protocol.Reason, text string) error {
+// void has the acceptances of a unit count no more. It returns the miners whose
+// results they are.
+func (a acceptance) void(u block.Link, code protocol.Reason, text string) ([]protocol.Account, error) {
 	entries, err := a.journal.Slots(u)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	var miners []protocol.Account
 	var lines []journal.Line
 	for _, e := range entries {
 		if e.Accepted != nil {
+			miners = append(miners, e.Accepted.Attestation.Account)
 			lines = append(lines, journal.Line{Key: e.Key, Record: journal.NewVoided(code, text, 0)})
 		}
 	}
-	return a.journal.Append(lines...)
+	return miners, a.journal.Append(lines...)
 }
 
 // outcome is the outcome of an accepted unit, with the result that it names.

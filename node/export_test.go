@@ -8,7 +8,7 @@ import (
 )
 
 // MaxShown is the most tickets of earlier sessions in one session.
-const MaxShown = maxShown
+const MaxShown = market.MaxShown
 
 // SetClock gives the miner another clock, and another pause between messages of
 // progress.
@@ -21,10 +21,7 @@ func (t *Training) SetClock(now func() time.Time) { t.publisher.counter.now = no
 
 // Tick tells the publisher of a training to look at its clock.
 func (t *Training) Tick() {
-	c := t.publisher.counter
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.apply(market.Tick{})
+	t.publisher.counter.tell(market.Tick{})
 }
 
 // WrapCrew puts a crew around the training's publisher.

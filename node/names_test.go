@@ -32,7 +32,6 @@ var sharedNames = map[string]string{
 	"State":        "what a step begins with: of the ledger, of a round, of a journal's entry",
 	"Training":     "a training run in progress: run's, and node's over a network",
 	"Unit":         "work leased to a miner: the unit, and what the market needs of it",
-	"UnitDone":     "the market's event, and the notice that a node gives of it",
 	"UnitProgress": "the market's event, and the notice that a node gives of it",
 	"Want":         "a block to fetch and its greatest size, of the mesh and of a check",
 }

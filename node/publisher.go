@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -65,6 +66,10 @@ func (p *Publisher) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var own sync.WaitGroup
+	defer own.Wait()
+	own.Go(p.counter.recorder.run)
+	own.Go(p.counter.reports.run)
 	defer p.counter.close()
 	defer leave()
 	g.Go(func() error { p.offering.repeat(ctx, p.counter.ended); return nil })
@@ -95,7 +100,11 @@ func (p *Publisher) Do(ctx context.Context, units []unit.Unit) ([]unit.Outcome, 
 // Void has the accepted results of a unit count no more, because the work cannot go
 // on with them. The next Do has the unit done again, by another miner.
 func (p *Publisher) Void(unit block.Link, code protocol.Reason, text string) error {
-	return p.counter.acceptance.void(unit, code, text)
+	miners, err := p.counter.acceptance.void(unit, code, text)
+	for _, m := range miners {
+		p.counter.tell(market.ResultVoided{Miner: m})
+	}
+	return err
 }
 
 // End tells every miner that the work has ended, and waits a moment for the

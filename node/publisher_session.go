@@ -6,11 +6,13 @@ import (
 	"io"
 	"sync"
 
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // This file is the publisher's side of a session with one miner, in the order of
@@ -25,43 +27,43 @@ func (c *counter) serve(run, ctx context.Context, s *mesh.Session, bid protocol.
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	defer context.AfterFunc(run, func() { end(run.Err()) })()
-	err := c.checked(bid)
+	err := c.fits(bid)
 	b := &bidder{session: s, out: make(chan message, outQueue), end: end}
 	if err == nil {
 		err = c.join(b, bid)
 	}
 	if err != nil {
-		if run.Err() == nil {
-			c.refuse(ctx, s, block.Link{}, err)
-		}
+		c.refuse(ctx, s, err)
 		return
 	}
-	// One goroutine writes, so that a slow miner never delays the counter.
 	var writer sync.WaitGroup
-	writer.Go(func() {
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case m := <-b.out:
-				if err := s.Send(ctx, m.typ, m.body); err != nil {
-					end(err)
-					return
-				}
-			}
-		}
-	})
+	writer.Go(func() { b.write(ctx) })
 	err = c.listen(ctx, b)
 	if cause := context.Cause(ctx); cause != nil {
 		err = cause // the end of the context ends the stream with a less helpful error
 	}
-	end(nil)
-	writer.Wait()
 	c.leave(run, b, err)
+	close(b.out) // nobody sends any more
+	if protocol.ReasonOf(err) == protocol.Unspecified {
+		end(nil) // the miner is gone
+	}
+	writer.Wait()
+	c.refuse(ctx, s, err)
 }
 
-// checked refuses a bid that does not fit the offer.
-func (c *counter) checked(bid protocol.Bid) error {
+// write sends the messages of a session. One goroutine writes, so that a slow miner
+// never delays the counter.
+func (b *bidder) write(ctx context.Context) {
+	for m := range b.out {
+		if err := b.session.Send(ctx, m.typ, m.body); err != nil {
+			b.end(err)
+			return
+		}
+	}
+}
+
+// fits refuses a bid that does not fit the offer.
+func (c *counter) fits(bid protocol.Bid) error {
 	switch {
 	case bid.Price > c.price:
 		return protocol.Refuse(protocol.PriceTooHigh, "the bid asks %s ALIA for a GFLOP, the offer pays %s", protocol.FormatAmount(bid.Price), protocol.FormatAmount(c.price))
@@ -76,17 +78,19 @@ func (c *counter) join(b *bidder, bid protocol.Bid) error {
 	miner, able := b.session.Peer, bid.Capability
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.empty != nil {
-		return protocol.Refuse(protocol.WorkEnded, "%s is done", c.work)
-	}
-	if old := c.bidders[miner]; old != nil {
-		old.end(errReplaced)
-		c.drop(miner)
-	}
+	old := c.bidders[miner]
 	c.bidders[miner] = b
+	if _, err := c.apply(market.MinerJoined{Miner: miner, MFLOPS: able.MFLOPS, InFlight: bid.InFlight}); err != nil {
+		if c.bidders[miner] = old; old == nil {
+			delete(c.bidders, miner)
+		}
+		return err
+	}
+	if old != nil {
+		old.end(errReplaced)
+	}
 	text := fmt.Sprintf("%s on %s, %d threads, %s, %s", able.Kernel, able.Device, able.Threads, able.Numerics, able.Software)
-	c.report(MinerJoined{Miner: miner, Miners: len(c.bidders), MFLOP: able.MFLOPS, Text: text})
-	c.apply(market.MinerJoined{Miner: miner, MFLOPS: able.MFLOPS, InFlight: bid.InFlight})
+	c.reports.add(MinerJoined{Miner: miner, Miners: len(c.bidders), MFLOP: able.MFLOPS, Text: text})
 	return nil
 }
 
@@ -99,13 +103,14 @@ func (c *counter) leave(run context.Context, b *bidder, err error) {
 	if c.bidders[miner] != b {
 		return
 	}
-	c.drop(miner)
+	delete(c.bidders, miner)
+	c.apply(market.MinerLeft{Miner: miner})
 	if c.empty != nil {
 		if len(c.bidders) == 0 {
 			close(c.empty)
 		}
 	} else if run.Err() == nil {
-		c.report(MinerLeft{Miner: miner, Miners: len(c.bidders), Why: gone(err)})
+		c.reports.add(MinerLeft{Miner: miner, Miners: len(c.bidders), Why: gone(err)})
 	}
 }
 
@@ -121,23 +126,18 @@ func gone(err error) Why {
 	return newWhy(code, err.Error())
 }
 
-// drop takes a miner and its leases from the book. The caller holds mu.
-func (c *counter) drop(miner protocol.Account) {
-	delete(c.bidders, miner)
-	c.forget(func(t ticket) bool { return t.miner == miner })
-	c.apply(market.MinerLeft{Miner: miner})
-}
-
-// refuse tells a miner why its bid or its attestation is refused. The session
+// refuse tells a miner why its bid is refused or its session has ended. The session
 // may have ended already.
-func (c *counter) refuse(ctx context.Context, s *mesh.Session, ticket block.Link, err error) {
+func (c *counter) refuse(ctx context.Context, s *mesh.Session, err error) {
 	code, text := protocol.ReasonOf(err), err.Error()
 	if code == protocol.Unspecified { // the miner is gone: there is nobody to tell
 		c.peer.Log.Debug("session ended", "miner", s.Peer, "err", err)
 		return
 	}
-	c.report(Refused{Miner: s.Peer, Why: newWhy(code, text)})
-	if err := tellRefusal(ctx, s, ticket, code, text); err != nil {
+	if code != protocol.WorkEnded {
+		c.reports.add(Refused{Miner: s.Peer, Why: newWhy(code, text)})
+	}
+	if err := tellRefusal(ctx, s, block.Link{}, code, text); err != nil {
 		c.peer.Log.Debug("refusal not sent", "err", err)
 	}
 }
@@ -152,32 +152,18 @@ func (c *counter) listen(ctx context.Context, b *bidder) error {
 		}
 		switch t {
 		case protocol.TypeProgress:
-			var p protocol.Progress
-			if err := protocol.Parse(body, c.peer.Net, &p); err != nil {
-				return err
-			}
-			c.progress(s.Peer, p)
+			err = c.progress(s.Peer, body)
 		case protocol.TypeTicket:
-			if err := c.shown(b, body); err != nil {
-				c.refuse(ctx, s, protocol.ID(body), err)
-				return err
-			}
+			err = c.shown(b, body)
 		case protocol.TypeAttestation:
-			var a protocol.Attestation
-			if err := protocol.Parse(body, c.peer.Net, &a); err != nil {
-				return err
-			}
-			if err := c.attested(ctx, b, a); err != nil {
-				c.refuse(ctx, s, a.Ticket, err)
-			}
+			err = c.attested(ctx, b, body)
 		case protocol.TypeCancel:
-			var cancel protocol.Cancel
-			if err := protocol.Parse(body, c.peer.Net, &cancel); err != nil {
-				return err
-			}
-			c.failed(s.Peer, cancel.Ticket, newWhy(cancel.Code, cancel.Detail))
+			err = c.failed(s.Peer, body)
 		default:
-			return protocol.Refuse(protocol.Malformed, "a miner does not send a %s", t)
+			err = protocol.Refuse(protocol.Malformed, "a miner does not send a %s", t)
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -192,115 +178,153 @@ func (c *counter) shown(b *bidder, body []byte) error {
 	if t.Account != c.peer.Account() || t.Miner != b.session.Peer || t.Work != c.work {
 		return protocol.Refuse(protocol.WrongAccount, "ticket %d of %s is not for %s and this work", t.Number, t.Account.Short(), b.session.Peer.Short())
 	}
-	if b.shown++; b.shown > maxShown {
-		return protocol.Refuse(protocol.RateLimited, "more than %d tickets of earlier sessions", maxShown)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.units[t.Unit] != nil {
-		c.tickets[protocol.ID(body)] = ticket{unit: t.Unit, miner: t.Miner}
+	own, _ := c.tell(market.TicketShown{Miner: t.Miner, Unit: t.Unit, Ticket: protocol.ID(body)})
+	for _, a := range own {
+		switch a := a.(type) {
+		case market.EndSession:
+			return a.Err
+		case market.RefuseResult:
+			done := c.acceptance.accepted(t.Unit)
+			switch {
+			case protocol.ReasonOf(a.Err) != protocol.Superseded:
+				c.reject(a)
+			case done == nil || done.Attestation.Account != t.Miner:
+				c.say(t.Miner, &protocol.Cancel{Version: protocol.Version, Ticket: a.Ticket, Code: protocol.Superseded})
+			} // else its result was accepted: its attestation is answered so
+		}
 	}
 	return nil
 }
 
-// progress reports a miner's progress to the book and to the user. Progress of a lease
-// that has ended crossed the Cancel on its way, and is ignored.
-func (c *counter) progress(miner protocol.Account, p protocol.Progress) {
+// progress reports a miner's progress to the book and to the user. Progress of a
+// ticket that has ended crossed the Cancel on its way, and is ignored.
+func (c *counter) progress(miner protocol.Account, body []byte) error {
+	var p protocol.Progress
+	if err := protocol.Parse(body, c.peer.Net, &p); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t, ok := c.tickets[p.Ticket]
-	if !ok || t.miner != miner {
-		return
-	}
-	// Each message has the book make its schedule again, while every other miner
-	// waits: a miner that sends thousands must not stop the run.
-	now := c.now()
-	if now.Sub(t.told) < progressAtMost {
-		return
-	}
-	t.told = now
-	c.tickets[p.Ticket] = t
 	// Only an attestation makes a unit count as computed.
-	c.apply(market.UnitProgress{Miner: miner, Unit: t.unit, DonePPM: min(p.DonePPM, market.Computed-1)})
-	c.report(UnitProgress{Miner: miner, Unit: t.unit.String(), Task: c.units[t.unit].unit.Kind.String(), Done: float64(p.DonePPM) / 1e6})
+	if _, err := c.apply(market.UnitProgress{Miner: miner, Ticket: p.Ticket, DonePPM: min(p.DonePPM, 999_999)}); err != nil {
+		return nil
+	}
+	u, _ := c.book.UnitOf(miner, p.Ticket)
+	c.reports.add(UnitProgress{Miner: miner, Unit: u.String(), Task: c.pending[u].unit.Kind.String(), Done: float64(p.DonePPM) / 1e6})
+	return nil
 }
 
 // failed gives a unit back to the book.
-func (c *counter) failed(miner protocol.Account, id block.Link, why Why) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	t, ok := c.tickets[id]
-	if !ok || t.miner != miner {
-		return
-	}
-	delete(c.tickets, id)
-	c.report(Refused{Miner: miner, Unit: t.unit.String(), Why: why})
-	c.apply(market.UnitFailed{Unit: t.unit, Miner: miner})
-}
-
-// attested handles an attestation: it has the result fetched and checked, and
-// accepts the first good result of a unit.
-func (c *counter) attested(ctx context.Context, b *bidder, a protocol.Attestation) error {
-	w, err := c.claimed(b, a)
-	if err != nil {
-		return err
-	}
-	r, in, err := c.acceptance.fetch(ctx, w, a, b.session.Addr())
-	if err == nil {
-		if err := c.acceptance.secure(context.WithoutCancel(ctx), a.Result, r); err != nil { // no fault of the miner
-			c.fail(err)
-			return nil
-		}
-	}
-	if err != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.tickets, a.Ticket)
-		c.apply(market.UnitFailed{Unit: a.Unit, Miner: a.Account})
+func (c *counter) failed(miner protocol.Account, body []byte) error {
+	var cancel protocol.Cancel
+	if err := protocol.Parse(body, c.peer.Net, &cancel); err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.units[a.Unit] != w { // another result came during the fetch
-		return protocol.Refuse(protocol.Superseded, "unit %s is done", a.Unit)
+	if u, ok := c.book.UnitOf(miner, cancel.Ticket); ok {
+		c.reports.add(Refused{Miner: miner, Unit: u.String(), Why: newWhy(cancel.Code, cancel.Detail)})
+		c.apply(market.UnitFailed{Miner: miner, Ticket: cancel.Ticket})
 	}
-	record, accept, err := c.acceptance.accept(w.unit.Round, a, effort(w.leased, c.now(), in, uint64(len(w.unit.Spec()))))
-	if err != nil { // a result that is not in the journal would be lost by a crash
-		c.fail(err)
-		return nil
-	}
-	w.outcome = outcome(record, r)
-	close(w.done)
-	c.send(b, message{protocol.TypeAccept, accept})
-	c.report(UnitDone{
-		Miner: a.Account, Unit: a.Unit.String(), Task: w.unit.Kind.String(), MFLOP: a.Cost,
-		Seconds: float64(record.Took) / 1000, Price: c.price,
-	})
-	// The book cancels the other leases of the unit before the unit goes.
-	c.apply(market.UnitDone{Unit: a.Unit, Miner: a.Account})
-	c.apply(market.DropUnits{Units: []block.Link{a.Unit}})
-	delete(c.units, a.Unit)
-	c.forget(func(t ticket) bool { return t.unit == a.Unit })
 	return nil
 }
 
-// claimed finds the pending unit that an attestation is for, and tells the book
-// that the unit is computed.
-func (c *counter) claimed(b *bidder, a protocol.Attestation) (*pending, error) {
+// attested handles an attestation: it has the result fetched and checked. The book
+// accepts the first good result of a unit.
+func (c *counter) attested(ctx context.Context, b *bidder, body []byte) error {
+	var at protocol.Attestation
+	if err := protocol.Parse(body, c.peer.Net, &at); err != nil {
+		return err
+	}
+	switch {
+	case at.Account != b.session.Peer:
+		return protocol.Refuse(protocol.WrongAccount, "the attestation of %s came from %s", at.Account.Short(), b.session.Peer.Short())
+	case at.Work != c.work:
+		return protocol.Refuse(protocol.UnknownWork, "the attestation is for %s, this publisher offers %s", at.Work, c.work)
+	}
+	own, err := c.tell(market.Attested{Miner: at.Account, Unit: at.Unit, Ticket: at.Ticket})
+	if err != nil {
+		return nil // another session of the miner has begun
+	}
+	if len(own) == 0 {
+		return nil
+	}
+	if _, check := own[0].(market.CheckResult); !check {
+		return c.answer(at, nil, unit.Result{}, 0, own)
+	}
+	w := c.waiting(at.Unit)
+	if w == nil {
+		c.fail(errDisagree)
+		return nil
+	}
+	r, in, err := c.acceptance.fetch(ctx, w, at, b.session.Addr())
+	if err == nil {
+		if err := c.acceptance.secure(context.WithoutCancel(ctx), at.Result, r); err != nil { // no fault of the miner
+			c.fail(err)
+			return nil
+		}
+	} else if ctx.Err() != nil { // the session is lost; the miner shows its ticket in the next
+		return ctx.Err()
+	}
+	own, _ = c.tell(market.Checked{Miner: at.Account, Unit: at.Unit, Ticket: at.Ticket, Err: err})
+	return c.answer(at, w, r, in, own)
+}
+
+// answer carries out what the book says of a result: accept it, refuse it, or end
+// the session.
+func (c *counter) answer(at protocol.Attestation, w *pending, r unit.Result, in uint64, own []market.Action) error {
+	for _, a := range own {
+		switch a := a.(type) {
+		case market.AcceptResult:
+			if err := c.accept(at, w, r, in, a); err != nil { // a result that is not in the journal would be lost by a crash
+				c.fail(err)
+			}
+		case market.RefuseResult:
+			done := c.acceptance.accepted(at.Unit)
+			if done != nil && done.Attestation.Account == at.Account && done.Attestation.Result == at.Result {
+				c.say(at.Account, &done.Accept) // the miner does not know that it was accepted
+			} else {
+				c.reject(a)
+			}
+		case market.EndSession:
+			return a.Err
+		}
+	}
+	return nil
+}
+
+// accept writes a result to the journal, and then tells the miner and whoever waits.
+func (c *counter) accept(at protocol.Attestation, w *pending, r unit.Result, in uint64, a market.AcceptResult) error {
+	record, body, err := c.acceptance.sign(w.unit.Round, at, effort(a.Began, c.now(), in, uint64(len(w.unit.Spec()))))
+	if err != nil {
+		return err
+	}
+	if err := c.recorder.append(journal.Line{Key: journal.Key{Unit: a.Unit, Slot: a.Slot}, Record: record}); err != nil {
+		return err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t, ok := c.tickets[a.Ticket]
-	w := c.units[a.Unit]
-	switch {
-	case a.Account != b.session.Peer:
-		return nil, protocol.Refuse(protocol.WrongAccount, "the attestation of %s came from %s", a.Account.Short(), b.session.Peer.Short())
-	case a.Work != c.work:
-		return nil, protocol.Refuse(protocol.UnknownWork, "the attestation is for %s, this publisher offers %s", a.Work, c.work)
-	case w == nil:
-		return nil, protocol.Refuse(protocol.Superseded, "unit %s is done, or never was", a.Unit)
-	case !ok || t.unit != a.Unit || t.miner != a.Account:
-		return nil, protocol.Refuse(protocol.NotLeased, "unit %s", a.Unit)
-	}
-	c.apply(market.UnitProgress{Miner: a.Account, Unit: a.Unit, DonePPM: market.Computed})
-	return w, nil
+	c.send(at.Account, message{protocol.TypeAccept, body})
+	c.reports.add(UnitDone{
+		Miner: at.Account, Unit: at.Unit.String(), Task: w.unit.Kind.String(), MFLOP: at.Cost,
+		Seconds: float64(record.Took) / 1000, Price: c.price,
+	})
+	delete(c.pending, a.Unit)
+	w.outcome = outcome(record, r)
+	close(w.done)
+	return nil
+}
+
+// reject tells a miner, and the user, why a result or a ticket does not count.
+func (c *counter) reject(a market.RefuseResult) {
+	code, text := protocol.ReasonOf(a.Err), a.Err.Error()
+	c.reports.add(Refused{Miner: a.Miner, Unit: a.Unit.String(), Why: newWhy(code, text)})
+	c.say(a.Miner, &protocol.Reject{Version: protocol.Version, Ticket: a.Ticket, Code: code, Detail: detail(text)})
+}
+
+// say is push for callers that do not hold mu.
+func (c *counter) say(miner protocol.Account, r protocol.Record) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.push(miner, r)
 }

@@ -96,7 +96,8 @@ func (k *talk) ticket() (protocol.Ticket, []byte) {
 	}
 }
 
-// refused receives messages until one is the refusal of a ticket's result.
+// refused receives messages until one is the refusal of a ticket's result, or of the
+// session.
 func (k *talk) refused(ticket block.Link) protocol.Reason {
 	k.Helper()
 	for {
@@ -109,7 +110,7 @@ func (k *talk) refused(ticket block.Link) protocol.Reason {
 			if err := protocol.Parse(body, k.peer.Net, &r); err != nil {
 				k.Fatal(err)
 			}
-			if r.Ticket == ticket {
+			if r.Ticket == ticket || !r.Ticket.Defined() {
 				return r.Code
 			}
 		}

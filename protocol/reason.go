@@ -54,6 +54,8 @@ const (
 	WorkEnded    Reason = 65
 	NoOffer      Reason = 67
 	NoMiner      Reason = 68
+	Unproven     Reason = 69
+	Barred       Reason = 70
 
 	// The ledger is the reason.
 	ChainUnreachable Reason = 80
@@ -97,6 +99,8 @@ var reasons = map[Reason][2]string{
 	WorkEnded:         {"work-ended", "the run or job is finished"},
 	NoOffer:           {"no-offer", "no offer is open"},
 	NoMiner:           {"no-miner", "no miner is connected"},
+	Unproven:          {"unproven", "miners without an accepted result hold their share of the units"},
+	Barred:            {"barred", "an earlier result of the miner for the unit was wrong"},
 	ChainUnreachable:  {"chain-unreachable", "the ledger cannot be reached; the program tries again"},
 	NotApproved:       {"not-approved", "the run is not approved for minting"},
 	OverBudget:        {"over-budget", "the budget of the run or job is spent"},

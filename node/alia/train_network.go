@@ -27,8 +27,6 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 	if err != nil {
 		return err
 	}
-	// A coordinator computes little, and its corpus is a heap of many pointers.
-	collect(100)
 	peer, err := n.join(ctx, a, home.Coordinator)
 	if err != nil {
 		return err

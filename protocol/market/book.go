@@ -1,7 +1,6 @@
 package market
 
 import (
-	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -15,44 +14,20 @@ import (
 // is not safe for concurrent use.
 type Book struct {
 	now    time.Time
-	units  []*unit  // sorted by order, then CID; slices keep the iteration fixed
-	miners []*miner // sorted by account; miners that left stay, with their history
+	units  []*unit              // that wait for a result; sorted by order, then CID
+	byID   map[block.Link]*unit // the same
+	crowd  crowd
+	number uint64    // of the last ticket
+	since  time.Time // since when units wait
+	alone  time.Time // since when units wait that no miner computes
+	ended  bool
 }
 
-// unit is a unit with its leases.
+// unit is a unit that waits for a result.
 type unit struct {
 	Unit
-	done   bool
-	leases []*lease           // live leases, oldest first
-	leased []protocol.Account // miners that ever leased the unit; their results are accepted
+	leases []*lease           // live ones, oldest first
 	failed []protocol.Account // miners that failed the unit; they get it again only when no other unit is open
-}
-
-// miner is a bidder.
-type miner struct {
-	account  protocol.Account
-	here     bool
-	inFlight uint32 // units it wants at a time
-	pace     uint64 // picoseconds per MFLOP: as bid, until a unit is observed
-	bid      uint64 // pace of the bid
-	observed bool
-	forgiven time.Time       // when its pace was last eased
-	last     time.Time       // when it last finished or lost the unit it computed
-	leases   []*lease        // live leases, oldest first: the miner computes in this order
-	done     uint64          // units
-	failures uint64          // in a row
-	until    time.Time       // no unit is leased to it before
-	idleCode protocol.Reason // why the miner has no unit, as it was last sent to the miner
-}
-
-// lease is a unit given to a miner until a time.
-type lease struct {
-	unit    *unit
-	miner   *miner
-	issued  time.Time
-	expires time.Time
-	ppm     uint32    // progress in parts per million
-	at      time.Time // when the progress was reported
 }
 
 // Apply takes an event and the time at which it happened, and returns the
@@ -60,18 +35,21 @@ type lease struct {
 // than before counts as the same time. An error has a reason and means that the
 // event does not fit the book; the book is then unchanged.
 func (b *Book) Apply(now time.Time, e Event) ([]Action, error) {
-	if now.Before(b.now) {
-		now = b.now
-	}
+	now = later(now, b.now)
 	actions, err := b.apply(now, e)
 	if err != nil {
 		return nil, err
 	}
 	b.now = now
+	switch e.(type) {
+	case TicketSigned, UnitProgress, Attested:
+		return actions, nil // they come often, and leave no miner without a unit: the next Tick is soon enough
+	}
 	actions = append(actions, b.expire()...)
-	b.forgive()
+	b.crowd.look(now)
 	actions = append(actions, b.schedule()...)
-	return append(actions, b.tellIdle()...), nil
+	actions = append(actions, b.tellIdle()...)
+	return append(actions, b.tellWaiting()...), nil
 }
 
 // apply changes the book by one event, or returns an error before it changes
@@ -79,40 +57,52 @@ func (b *Book) Apply(now time.Time, e Event) ([]Action, error) {
 func (b *Book) apply(now time.Time, e Event) ([]Action, error) {
 	switch e := e.(type) {
 	case AddUnits:
-		return nil, b.add(e.Units)
-	case DropUnits:
-		return b.drop(now, e.Units), nil
+		return nil, b.add(now, e.Units)
 	case MinerJoined:
-		return nil, b.join(e)
+		return nil, b.join(now, e)
 	case MinerLeft:
-		b.leave(now, e.Miner)
+		b.crowd.leave(now, e.Miner)
 		return nil, nil
+	case TicketSigned:
+		return nil, b.signed(e)
+	case TicketShown:
+		return b.shown(now, e)
 	case UnitProgress:
 		return nil, b.progress(now, e)
-	case UnitDone:
-		return b.finish(now, e)
 	case UnitFailed:
 		return nil, b.fail(now, e)
+	case Attested:
+		return b.attested(now, e)
+	case Checked:
+		return b.checked(now, e), nil
+	case ResultVoided:
+		b.voided(now, e.Miner)
+		return nil, nil
+	case AllDone:
+		b.ended = true
+		return nil, nil
 	case Tick:
 		return nil, nil
 	}
 	return nil, protocol.Refuse(protocol.Malformed, "unknown event %T", e)
 }
 
-func (b *Book) add(units []Unit) error {
+func (b *Book) add(now time.Time, units []Unit) error {
 	for _, u := range units {
 		if !u.ID.Defined() {
 			return protocol.Refuse(protocol.UnknownUnit, "a unit has no CID")
 		}
 	}
-	known := make(map[block.Link]struct{}, len(b.units))
-	for _, u := range b.units {
-		known[u.ID] = struct{}{}
+	if b.byID == nil {
+		b.byID = map[block.Link]*unit{}
+	}
+	if len(b.units) == 0 {
+		b.since, b.alone = now, now
 	}
 	for _, u := range units {
-		if _, ok := known[u.ID]; !ok {
-			known[u.ID] = struct{}{}
-			b.units = append(b.units, &unit{Unit: u})
+		if b.byID[u.ID] == nil {
+			b.byID[u.ID] = &unit{Unit: u}
+			b.units = append(b.units, b.byID[u.ID])
 		}
 	}
 	slices.SortFunc(b.units, func(x, y *unit) int {
@@ -121,150 +111,123 @@ func (b *Book) add(units []Unit) error {
 	return nil
 }
 
-func (b *Book) drop(now time.Time, ids []block.Link) []Action {
-	gone := make(map[block.Link]struct{}, len(ids))
-	for _, id := range ids {
-		gone[id] = struct{}{}
+func (b *Book) join(now time.Time, e MinerJoined) error {
+	if b.ended {
+		return protocol.Refuse(protocol.WorkEnded, "nothing more is to be done")
 	}
-	var actions []Action
-	b.units = slices.DeleteFunc(b.units, func(u *unit) bool {
-		if _, ok := gone[u.ID]; !ok {
-			return false
-		}
-		actions = append(actions, cancel(now, u, protocol.WorkEnded)...)
-		return true
-	})
-	return actions
+	return b.crowd.join(now, e)
 }
 
-func (b *Book) join(e MinerJoined) error {
-	if e.MFLOPS == 0 || e.InFlight == 0 {
-		return protocol.Refuse(protocol.Malformed,
-			"bid of %s: %d MFLOP/s and %d units at a time, want at least 1 of both",
-			e.Miner.Short(), e.MFLOPS, e.InFlight)
+// attested has a result checked if a ticket of the miner is for the unit, and the
+// unit waits.
+func (b *Book) attested(now time.Time, e Attested) ([]Action, error) {
+	m := b.crowd.present(e.Miner)
+	if m == nil {
+		return nil, protocol.Refuse(protocol.PeerGone, "miner %s has no session", e.Miner.Short())
 	}
-	i, known := b.search(e.Miner)
-	if !known {
-		b.miners = slices.Insert(b.miners, i, &miner{account: e.Miner})
+	l := m.named(e.Ticket)
+	err := b.welcome(m, e.Unit)
+	switch {
+	case err != nil:
+	case l == nil || l.unit.ID != e.Unit:
+		err = protocol.Refuse(protocol.NotLeased, "unit %s", e.Unit)
+	case l.checked:
+		err = protocol.Refuse(protocol.RateLimited, "a result of unit %s is being fetched", e.Unit)
 	}
-	m := b.miners[i]
-	m.bid = max(1, 1_000_000_000_000/e.MFLOPS)
-	if !m.observed {
-		m.pace = m.bid
+	if err != nil {
+		return b.refuse(now, m, e.Unit, e.Ticket, err), nil
 	}
-	m.here, m.inFlight = true, e.InFlight
-	m.idleCode = protocol.Unspecified
+	l.checked = true
+	l.compute(now)
+	l.expires = later(l.expires, now.Add(checkTime))
+	return []Action{CheckResult{Unit: e.Unit, Ticket: e.Ticket, Miner: e.Miner}}, nil
+}
+
+// welcome returns an error unless a result of the unit by the miner may count.
+func (b *Book) welcome(m *miner, id block.Link) error {
+	u := b.byID[id]
+	switch {
+	case u == nil:
+		return protocol.Refuse(protocol.Superseded, "unit %s is done, or never was", id)
+	case slices.Contains(u.Barred, m.account):
+		return protocol.Refuse(protocol.Barred, "unit %s", id)
+	}
 	return nil
 }
 
-// leave ends the leases of a miner. To leave while units are leased counts as a
-// failure.
-func (b *Book) leave(now time.Time, a protocol.Account) {
-	i, known := b.search(a)
-	if !known {
-		return
+// checked accepts the first right result of a unit, and cancels the unit's other
+// tickets. The miner may have left meanwhile: a right result is right.
+func (b *Book) checked(now time.Time, e Checked) []Action {
+	u, m := b.byID[e.Unit], b.crowd.known[e.Miner]
+	var l *lease
+	if m != nil {
+		if l = m.of(e.Unit); l != nil {
+			l.checked = false
+		}
 	}
-	m := b.miners[i]
-	if len(m.leases) > 0 {
+	switch {
+	case m == nil && (u == nil || e.Err != nil):
+		return nil
+	case u == nil:
+		return b.refuse(now, m, e.Unit, e.Ticket, protocol.Refuse(protocol.Superseded, "unit %s is done", e.Unit))
+	case e.Err != nil:
+		u.failedBy(e.Miner)
 		m.blame(now)
+		if l != nil {
+			l.end(now)
+		}
+		return b.refuse(now, m, e.Unit, e.Ticket, e.Err)
 	}
-	for len(m.leases) > 0 {
-		end(now, m.leases[0])
+	a := AcceptResult{Unit: u.ID, Slot: u.Slot, Miner: e.Miner, Began: now}
+	if l != nil {
+		a.Began = l.issued
+		if !l.untimed {
+			m.observe(u.Cost, now.Sub(l.begun()))
+		}
+		l.end(now)
 	}
-	m.here = false
+	if m != nil {
+		m.succeed()
+	}
+	return append([]Action{a}, b.close(now, u)...)
 }
 
-func (b *Book) progress(now time.Time, e UnitProgress) error {
-	l, err := b.find(e.Miner, e.Unit)
-	if err != nil {
-		return err
+// close takes a unit from the book, and cancels what tickets it has.
+func (b *Book) close(now time.Time, u *unit) []Action {
+	delete(b.byID, u.ID)
+	b.units = slices.DeleteFunc(b.units, func(o *unit) bool { return o == u })
+	var actions []Action
+	for _, m := range b.crowd.here {
+		if l := m.of(u.ID); l != nil {
+			actions = append(actions, l.cancel(protocol.Superseded))
+			l.end(now)
+		}
 	}
-	if e.DonePPM > Computed {
-		return protocol.Refuse(protocol.Malformed, "progress of %d parts per million, want at most %d", e.DonePPM, Computed)
-	}
-	if e.DonePPM <= l.ppm {
+	return actions
+}
+
+// refuse refuses a result, or a ticket that is shown. A miner of which too many
+// are refused loses its session, and must wait.
+func (b *Book) refuse(now time.Time, m *miner, unit, ticket block.Link, err error) []Action {
+	if !m.here {
 		return nil
 	}
-	l.ppm, l.at = e.DonePPM, now
-	if l.ppm == Computed { // the time of the transfer is unknown
-		l.expires = l.issued.Add(MaxLease)
+	actions := []Action{RefuseResult{Unit: unit, Ticket: ticket, Miner: m.account, Err: err}}
+	if m.refused.take(now, refusedEvery, refusedBurst) {
+		return actions
 	}
-	// A miner slower than estimated keeps its units while it makes progress: this
-	// one, and the units that wait behind it.
-	l.extend(now, l.left(now))
-	for i, left := range l.miner.ends(now) {
-		l.miner.leases[i].extend(now, left)
-	}
-	return nil
+	m.ban(now)
+	err = protocol.Refuse(protocol.RateLimited, "more than %d results were refused, the last as %w", refusedBurst, err)
+	b.crowd.leave(now, m.account)
+	return append(actions, EndSession{Miner: m.account, Err: err})
 }
 
-// extend moves the end of a lease to 1.5 times the time that the miner still
-// needs. The lease does not last for ever, because progress is only a claim.
-func (l *lease) extend(now time.Time, left time.Duration) {
-	l.expires = later(l.expires, earlier(now.Add(left*3/2), l.issued.Add(MaxLease)))
-}
-
-// finish accepts the first result of a unit and cancels the unit's other leases.
-func (b *Book) finish(now time.Time, e UnitDone) ([]Action, error) {
-	u, err := b.unit(e.Unit)
-	if err != nil {
-		return nil, err
-	}
-	if u.done {
-		return nil, protocol.Refuse(protocol.Superseded, "unit %s is done", u.ID)
-	}
-	if !slices.Contains(u.leased, e.Miner) {
-		return nil, protocol.Refuse(protocol.NotLeased, "unit %s was never leased to %s", u.ID, e.Miner.Short())
-	}
-	i, _ := b.search(e.Miner) // a miner that leased a unit is known
-	m := b.miners[i]
-	if l := m.lease(u); l != nil {
-		m.observe(u.Cost, now.Sub(l.begun()))
-		end(now, l)
-	}
-	m.done++
-	m.failures = 0
-	m.until = time.Time{}
-	u.done = true
-	return cancel(now, u, protocol.Superseded), nil
-}
-
-func (b *Book) fail(now time.Time, e UnitFailed) error {
-	l, err := b.find(e.Miner, e.Unit)
-	if err != nil {
-		return err
-	}
-	l.unit.failed = append(l.unit.failed, e.Miner)
-	l.miner.blame(now)
-	end(now, l)
-	return nil
-}
-
-// expire ends the leases whose time is over.
-func (b *Book) expire() []Action {
-	var actions []Action
-	for _, m := range b.miners {
-		for _, l := range slices.Clone(m.leases) {
-			if !l.expires.After(b.now) {
-				actions = append(actions, CancelTicket{Unit: l.unit.ID, Miner: m.account, Code: protocol.LeaseExpired})
-				m.pace, m.observed = m.paceNow(b.now), false // earlier observations say little now
-				m.blame(b.now)
-				end(b.now, l)
-			}
-		}
-	}
-	return actions
-}
-
-// forgive halves the pace of miners that were idle for long and whose last unit
-// was done, but never below the pace of their bids. A machine that was slow for
-// a while gets no units, and could otherwise never show that it is fast again.
-func (b *Book) forgive() {
-	for _, m := range b.miners {
-		trusted := m.done > 0 && m.failures == 0
-		if trusted && m.here && len(m.leases) == 0 && m.pace > m.bid && b.now.Sub(later(m.last, m.forgiven)) >= forgiveAfter {
-			m.pace, m.forgiven = max(m.bid, m.pace/2), b.now
-		}
+// voided blames a miner whose accepted result proved wrong: it must wait at once.
+func (b *Book) voided(now time.Time, a protocol.Account) {
+	if m := b.crowd.known[a]; m != nil {
+		m.failures = max(m.failures, patience-1)
+		m.blame(now)
+		m.proven = false
 	}
 }
 
@@ -273,18 +236,12 @@ func (b *Book) forgive() {
 func (b *Book) tellIdle() []Action {
 	open := slices.ContainsFunc(b.units, (*unit).open)
 	var actions []Action
-	for _, m := range b.miners {
-		if !m.here || len(m.leases) > 0 {
+	for _, m := range b.crowd.here {
+		if len(m.leases) > 0 && !b.ended {
 			m.idleCode = protocol.Unspecified
 			continue
 		}
-		code := b.refusal(m)
-		if code == protocol.Unspecified && open {
-			code = protocol.TooSlow
-		} else if code == protocol.Unspecified {
-			code = protocol.NoOpenUnits
-		}
-		if code != m.idleCode {
+		if code := b.idle(m, open); code != m.idleCode {
 			m.idleCode = code
 			actions = append(actions, TellIdle{Miner: m.account, Code: code})
 		}
@@ -292,85 +249,61 @@ func (b *Book) tellIdle() []Action {
 	return actions
 }
 
-// refusal returns why no unit at all is leased to the miner, or Unspecified.
-func (b *Book) refusal(m *miner) protocol.Reason {
-	if m.until.After(b.now) {
+// idle says why a miner has no unit, when there are open units or none.
+func (b *Book) idle(m *miner, open bool) protocol.Reason {
+	switch {
+	case b.ended:
+		return protocol.WorkEnded
+	case m.until.After(b.now):
 		return protocol.BackedOff
+	case !open:
+		return protocol.NoOpenUnits
+	case !slices.ContainsFunc(b.units, func(u *unit) bool { return u.open() && !slices.Contains(u.Barred, m.account) }):
+		return protocol.Barred
+	case !m.proven && b.crowd.floor > 0 && b.share() <= 0:
+		return protocol.Unproven
 	}
-	return protocol.Unspecified
+	return protocol.TooSlow
 }
 
-// search returns the index in b.miners at which the miner is, or would be.
-func (b *Book) search(a protocol.Account) (int, bool) {
-	return slices.BinarySearchFunc(b.miners, a, func(m *miner, a protocol.Account) int {
-		return bytes.Compare(m.account[:], a[:])
-	})
+// tellWaiting says from time to time why no miner computes the units that wait.
+func (b *Book) tellWaiting() []Action {
+	if len(b.units) == 0 || slices.ContainsFunc(b.crowd.here, func(m *miner) bool { return len(m.leases) > 0 }) {
+		b.alone = b.now
+		return nil
+	}
+	if b.now.Sub(b.alone) < waitingEvery {
+		return nil
+	}
+	b.alone = b.now
+	code := protocol.NoMiner
+	if len(b.crowd.here) > 0 {
+		code = b.idle(b.crowd.here[0], true)
+	}
+	return []Action{TellWaiting{Units: len(b.units), Code: code}}
 }
 
-func (b *Book) unit(id block.Link) (*unit, error) {
-	i := slices.IndexFunc(b.units, func(u *unit) bool { return u.ID == id })
-	if i < 0 {
-		return nil, protocol.Refuse(protocol.UnknownUnit, "unit %s is not in the book", id)
+// open reports whether no miner has a lease of the unit.
+func (u *unit) open() bool { return len(u.leases) == 0 }
+
+// failedBy remembers that a miner failed the unit.
+func (u *unit) failedBy(a protocol.Account) {
+	if slices.Contains(u.failed, a) {
+		return
 	}
-	return b.units[i], nil
+	if u.failed = append(u.failed, a); len(u.failed) > maxFailed {
+		u.failed = slices.Delete(u.failed, 0, 1)
+	}
 }
 
-// find returns a live lease.
-func (b *Book) find(a protocol.Account, id block.Link) (*lease, error) {
-	u, err := b.unit(id)
-	if err != nil {
-		return nil, err
-	}
-	i, ok := b.search(a)
-	if ok {
-		if l := b.miners[i].lease(u); l != nil {
-			return l, nil
+// provenLeases counts the leases of proven miners.
+func (u *unit) provenLeases() (n int) {
+	for _, l := range u.leases {
+		if l.miner.proven {
+			n++
 		}
 	}
-	return nil, protocol.Refuse(protocol.NotLeased, "unit %s is not leased to %s", id, a.Short())
-}
-
-// cancel ends all leases of a unit.
-func cancel(now time.Time, u *unit, code protocol.Reason) []Action {
-	var actions []Action
-	for len(u.leases) > 0 {
-		actions = append(actions, CancelTicket{Unit: u.ID, Miner: u.leases[0].miner.account, Code: code})
-		end(now, u.leases[0])
-	}
-	return actions
-}
-
-// end removes a lease from its unit and its miner. If the lease was the miner's
-// oldest, the miner begins its next unit now.
-func end(now time.Time, l *lease) {
-	if l.miner.leases[0] == l {
-		l.miner.last = now
-	}
-	is := func(o *lease) bool { return o == l }
-	l.unit.leases = slices.DeleteFunc(l.unit.leases, is)
-	l.miner.leases = slices.DeleteFunc(l.miner.leases, is)
-}
-
-// open reports whether the unit is neither done nor leased.
-func (u *unit) open() bool { return !u.done && len(u.leases) == 0 }
-
-// lease returns the miner's live lease of a unit, or nil.
-func (m *miner) lease(u *unit) *lease {
-	for _, l := range m.leases {
-		if l.unit == u {
-			return l
-		}
-	}
-	return nil
-}
-
-// blame counts a failure. From the third failure in a row on, the miner must
-// wait: 10 seconds, then twice as long each time.
-func (m *miner) blame(now time.Time) {
-	m.failures++
-	if m.failures >= patience {
-		m.until = now.Add(min(maxBackOff, minBackOff<<min(m.failures-patience, 10)))
-	}
+	return n
 }
 
 func earlier(s, t time.Time) time.Time {

@@ -27,59 +27,90 @@ type machine struct {
 // job is a unit that a machine has, and when it will be done, if it is the
 // machine's turn.
 type job struct {
-	unit block.Link
-	ends time.Duration // 0: not begun
-	bad  bool
+	unit   block.Link
+	ticket block.Link
+	ends   time.Duration // 0: not begun
+	bad    bool
+	late   bool // the lease has ended; the machine goes on
 }
 
 // world plays a book against machines.
 type world struct {
-	t        *rapid.T
+	t        rapid.TB
 	book     market.Book
-	machines []*machine
+	machines map[protocol.Account]*machine
+	order    []*machine
 	costs    map[block.Link]uint64
 	done     map[block.Link]bool
-	leases   map[string]bool // live ones, "unit miner"
 	starts   int
+	events   int
 	now      time.Duration
 	fault    func(m *machine) bool // whether the next job of m goes wrong
 }
 
+// apply applies an event and those that follow from it: tickets get names, results
+// are found to be right.
 func (w *world) apply(e market.Event) {
-	actions, err := w.book.Apply(time.Unix(0, 0).Add(w.now), e)
+	w.events++
+	at := time.Unix(0, 0).Add(w.now)
+	actions, err := w.book.Apply(at, e)
 	if err != nil {
 		w.t.Fatalf("%v: %T: %v", w.now, e, err)
 	}
 	for _, a := range actions {
 		switch a := a.(type) {
 		case market.IssueTicket:
-			w.lease(a)
+			ticket := block.Link{Cid: block.Sum(block.CBOR, fmt.Append(nil, "ticket ", a.Number))}
+			if _, err := w.book.Apply(at, market.TicketSigned{Miner: a.Miner, Unit: a.Unit, Ticket: ticket}); err != nil {
+				w.t.Fatalf("%v: %v", w.now, err)
+			}
+			w.lease(a, ticket)
 		case market.CancelTicket:
-			delete(w.leases, a.Unit.String()+a.Miner.String())
-			m := w.machine(a.Miner)
-			m.queue = slices.DeleteFunc(m.queue, func(j job) bool { return j.unit == a.Unit })
+			m := w.machines[a.Miner]
+			i := slices.IndexFunc(m.queue, func(j job) bool { return j.unit == a.Unit })
+			switch {
+			case i < 0:
+			case a.Code == protocol.LeaseExpired:
+				m.queue[i].late = true
+			default:
+				m.queue = slices.Delete(m.queue, i, i+1)
+			}
+		case market.CheckResult:
+			w.apply(market.Checked{Miner: a.Miner, Unit: a.Unit, Ticket: a.Ticket})
+		case market.AcceptResult:
+			if w.done[a.Unit] {
+				w.t.Fatalf("%v: a second result of a unit is accepted", w.now)
+			}
+			w.done[a.Unit] = true
+		case market.RefuseResult:
+			w.t.Fatalf("%v: a right result is refused: %v", w.now, a.Err)
 		}
 	}
 }
 
-func (w *world) lease(a market.IssueTicket) {
-	key := a.Unit.String() + a.Miner.String()
-	m := w.machine(a.Miner)
+func (w *world) lease(a market.IssueTicket, ticket block.Link) {
+	m := w.machines[a.Miner]
+	i := slices.IndexFunc(m.queue, func(j job) bool { return j.unit == a.Unit })
+	live := 0
+	for _, j := range m.queue {
+		if !j.late {
+			live++
+		}
+	}
 	switch {
-	case w.leases[key]:
+	case i >= 0 && !m.queue[i].late:
 		w.t.Fatalf("%v: a second lease of a unit to one miner", w.now)
 	case w.done[a.Unit]:
 		w.t.Fatalf("%v: lease of a unit that is done", w.now)
-	case len(m.queue) >= int(m.inFlight):
+	case live >= int(m.inFlight):
 		w.t.Fatalf("%v: more than %d units in flight", w.now, m.inFlight)
 	}
-	w.leases[key] = true
 	w.starts++
-	m.queue = append(m.queue, job{unit: a.Unit, bad: w.fault(m)})
-}
-
-func (w *world) machine(a protocol.Account) *machine {
-	return w.machines[slices.IndexFunc(w.machines, func(m *machine) bool { return m.account == a })]
+	if i >= 0 { // it has the unit already
+		m.queue[i].ticket, m.queue[i].late = ticket, false
+		return
+	}
+	m.queue = append(m.queue, job{unit: a.Unit, ticket: ticket, bad: w.fault(m)})
 }
 
 func (m *machine) dead(now time.Duration) bool { return m.dies > 0 && now >= m.dies }
@@ -87,7 +118,7 @@ func (m *machine) dead(now time.Duration) bool { return m.dies > 0 && now >= m.d
 // step lets the machines work for a time and tells the book what came of it.
 func (w *world) step(d time.Duration) {
 	w.now += d
-	for _, m := range w.machines {
+	for _, m := range w.order {
 		if len(m.queue) == 0 || m.dead(w.now) {
 			continue
 		}
@@ -100,43 +131,56 @@ func (w *world) step(d time.Duration) {
 		}
 		ended := *j
 		m.queue = m.queue[1:]
-		delete(w.leases, ended.unit.String()+m.account.String())
 		if ended.bad {
-			w.apply(market.UnitFailed{Miner: m.account, Unit: ended.unit})
+			w.apply(market.UnitFailed{Miner: m.account, Ticket: ended.ticket})
 		} else {
-			w.done[ended.unit] = true
-			w.apply(market.UnitDone{Miner: m.account, Unit: ended.unit})
+			w.apply(market.Attested{Miner: m.account, Unit: ended.unit, Ticket: ended.ticket})
 		}
 	}
 	w.apply(market.Tick{})
 }
 
-// run adds n units of one cost and plays until all are done.
+// run adds n units of one cost and plays until all are done. It returns how long
+// that takes.
 func (w *world) run(n int, cost uint64) time.Duration {
-	var units []market.Unit
-	for i := range n {
-		id := block.Link{Cid: block.Sum(block.CBOR, fmt.Append(nil, i))}
-		w.costs[id] = cost
-		units = append(units, market.Unit{ID: id, Cost: cost})
-	}
-	w.apply(market.AddUnits{Units: units})
-	for len(w.done) < n {
+	start := w.now
+	w.add(n, cost)
+	for len(w.done) < len(w.costs) {
 		w.step(50 * time.Millisecond)
-		if w.now > 10*time.Hour {
-			w.t.Fatalf("%d of %d units done after %v", len(w.done), n, w.now)
+		if w.now-start > 100*time.Hour {
+			w.t.Fatalf("%d of %d units done after %v", len(w.done), len(w.costs), w.now-start)
 		}
 	}
-	return w.now
+	return w.now - start
 }
 
-func newWorld(t *rapid.T, machines []*machine) *world {
-	w := &world{t: t, machines: machines, costs: map[block.Link]uint64{}, done: map[block.Link]bool{},
-		leases: map[string]bool{}, fault: func(*machine) bool { return false }}
-	for i, m := range machines {
-		m.account = protocol.Account{byte(i + 1)}
-		w.apply(market.MinerJoined{Miner: m.account, MFLOPS: m.bid, InFlight: m.inFlight})
+// add adds n units of one cost.
+func (w *world) add(n int, cost uint64) {
+	var units []market.Unit
+	for range n {
+		id := block.Link{Cid: block.Sum(block.CBOR, fmt.Append(nil, len(w.costs)))}
+		w.costs[id] = cost
+		units = append(units, market.Unit{ID: id, Cost: cost, Order: uint64(len(w.costs))})
+	}
+	w.apply(market.AddUnits{Units: units})
+}
+
+func newWorld(t rapid.TB, machines []*machine) *world {
+	w := &world{t: t, machines: map[protocol.Account]*machine{}, costs: map[block.Link]uint64{}, done: map[block.Link]bool{},
+		fault: func(*machine) bool { return false }}
+	for _, m := range machines {
+		w.join(m)
 	}
 	return w
+}
+
+// join gives a machine an account and lets it bid.
+func (w *world) join(m *machine) {
+	n := len(w.order) + 1
+	m.account = protocol.Account{byte(n), byte(n >> 8), byte(n >> 16)}
+	w.machines[m.account] = m
+	w.order = append(w.order, m)
+	w.apply(market.MinerJoined{Miner: m.account, MFLOPS: m.bid, InFlight: m.inFlight})
 }
 
 // optimum is the least time in which machines of these speeds can do n units of
@@ -237,35 +281,121 @@ func TestFreeloaders(t *testing.T) {
 	})
 }
 
-// BenchmarkBook applies what a result brings about in a large work, of 4,096
-// units and 50 miners: the unit is done and dropped, and another added.
-func BenchmarkBook(b *testing.B) {
-	var book market.Book
-	var leases []market.IssueTicket
-	apply := func(e market.Event) {
-		actions, err := book.Apply(time.Time{}, e)
-		if err != nil {
-			b.Fatal(err)
-		}
-		for _, a := range actions {
-			if l, ok := a.(market.IssueTicket); ok {
-				leases = append(leases, l)
+// TestFreshKeys: two fresh keys join every 5 s, claim any speed and compute
+// nothing. The one honest miner does the units in nearly the time that it takes
+// without them, whether it is proven or comes after the first of them.
+func TestFreshKeys(t *testing.T) {
+	for _, proven := range []bool{true, false} {
+		for _, takes := range []time.Duration{2 * time.Second, 10 * time.Second, time.Minute} {
+			for _, claim := range []uint64{1, 1000, 1 << 40} {
+				t.Run(fmt.Sprintf("proven %v, units of %v, claims of %d", proven, takes, claim), func(t *testing.T) {
+					cost := uint64(takes / time.Second * 1000)
+					honest := &machine{bid: 1000, speed: 1000, inFlight: 2}
+					w := newWorld(t, nil)
+					fresh := func() { w.join(&machine{bid: claim, speed: 1, inFlight: 2, dies: 1}) }
+					if proven {
+						w.join(honest)
+						w.run(1, cost)
+					} else {
+						fresh()
+						fresh()
+						w.now++
+						w.join(honest)
+					}
+					const n = 8
+					start := w.now
+					w.add(n, cost)
+					for next := start; len(w.done) < len(w.costs); w.step(250 * time.Millisecond) {
+						if w.now >= next {
+							fresh()
+							fresh()
+							next += 5 * time.Second
+						}
+						if w.now-start > time.Hour {
+							t.Fatalf("%d of %d units done after an hour", len(w.done), len(w.costs))
+						}
+					}
+					took, alone := w.now-start, n*takes
+					t.Logf("%v, alone %v; %d keys", took, alone, len(w.order))
+					if took > alone*3/2+15*time.Second {
+						t.Errorf("took %v, alone it takes %v", took, alone)
+					}
+				})
 			}
 		}
 	}
-	var units []market.Unit
-	for i := range 4096 {
-		units = append(units, market.Unit{ID: block.Link{Cid: block.Sum(block.CBOR, fmt.Append(nil, i))}, Cost: 1000, Order: uint64(i)})
+}
+
+// TestLongUnits: a miner alone throws no work away, however long its units are and
+// however wrong the estimate of their cost is.
+func TestLongUnits(t *testing.T) {
+	for _, takes := range []time.Duration{7 * time.Minute, 1000 * time.Second, 3 * time.Hour} {
+		for _, wrong := range []uint64{1, 30, 1000} { // times that the unit costs more than estimated
+			m := &machine{bid: 1000, speed: max(1, 1000/wrong), inFlight: 2}
+			w := newWorld(t, []*machine{m})
+			cost := uint64(takes/time.Second) * m.speed
+			if took := w.run(4, cost); took > 4*takes+time.Second {
+				t.Errorf("4 units of %v, %d times as slow as estimated: took %v", takes, wrong, took)
+			}
+		}
 	}
-	apply(market.AddUnits{Units: units})
-	for i := range 50 {
-		apply(market.MinerJoined{Miner: protocol.Account{byte(i)}, MFLOPS: uint64(100 + i), InFlight: 2})
+}
+
+// TestSpeed: 1,000 miners do 4,096 units, in virtual time. The book is told of each
+// event, and each is fast. Tens of thousands of miners that came and went do not
+// make it slower.
+func TestSpeed(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a minute of events")
 	}
-	for b.Loop() {
-		l := leases[0]
-		leases = leases[1:]
-		apply(market.UnitDone{Miner: l.Miner, Unit: l.Unit})
-		apply(market.DropUnits{Units: []block.Link{l.Unit}})
-		apply(market.AddUnits{Units: []market.Unit{{ID: l.Unit, Cost: 1000}}}) // so that it never ends
+	w := newWorld(t, nil)
+	for i := range 20_000 {
+		a := protocol.Account{255, byte(i), byte(i >> 8)}
+		w.apply(market.MinerJoined{Miner: a, MFLOPS: 1, InFlight: 1})
+		w.apply(market.MinerLeft{Miner: a})
+	}
+	for i := range 1000 {
+		w.join(&machine{bid: uint64(1000 + i), speed: uint64(1000 + i), inFlight: 2})
+	}
+	began := time.Now()
+	w.events = 0
+	took := w.run(4096, 60_000)
+	spent := time.Since(began)
+	best := optimum(w.order, 4096, 60_000)
+	t.Logf("%v of work in %v of computing, %d events, %v an event; the optimum is %v", took, spent, w.events, spent/time.Duration(w.events), best)
+	if took > best*13/10+time.Minute {
+		t.Errorf("took %v, the optimum is %v", took, best)
+	}
+	if mean := spent / time.Duration(w.events); mean > 20*time.Millisecond {
+		t.Errorf("an event takes %v", mean)
+	}
+}
+
+// BenchmarkBook applies what a result brings about in a large work, of 4,096
+// units and some miners: the result is attested, checked and accepted, and the unit
+// is added again, so that the work never ends.
+func BenchmarkBook(b *testing.B) {
+	for _, miners := range []int{50, 1000} {
+		b.Run(fmt.Sprint(miners, " miners"), func(b *testing.B) {
+			w := newWorld(b, nil)
+			for i := range miners {
+				w.join(&machine{bid: uint64(1000 + i), speed: uint64(1000 + i), inFlight: 2})
+			}
+			w.add(4096, 60_000)
+			i := 0
+			for b.Loop() {
+				for len(w.order[i%miners].queue) == 0 {
+					i++
+				}
+				m := w.order[i%miners]
+				j := m.queue[0]
+				m.queue = m.queue[1:]
+				i++
+				w.now += time.Millisecond
+				w.apply(market.Attested{Miner: m.account, Unit: j.unit, Ticket: j.ticket})
+				delete(w.done, j.unit)
+				w.apply(market.AddUnits{Units: []market.Unit{{ID: j.unit, Cost: 60_000, Order: 1 << 40}}})
+			}
+		})
 	}
 }

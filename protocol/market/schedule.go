@@ -1,11 +1,11 @@
 package market
 
 import (
+	"cmp"
+	"container/heap"
 	"math/bits"
 	"slices"
 	"time"
-
-	"github.com/alia-network/alia/protocol"
 )
 
 // maxEstimate stands for "never" among estimates, and keeps sums of them finite.
@@ -39,14 +39,19 @@ func (m *miner) observe(cost uint64, took time.Duration) {
 		return
 	}
 	pace := paceOf(cost, took)
-	if m.observed {
+	if m.proven {
 		pace = m.pace - m.pace/4 + pace/4
 	}
-	m.pace, m.observed = max(1, pace), true
+	m.pace, m.proven = max(1, pace), true
 }
 
-// begun returns when the miner began the unit, if the lease is its oldest.
-func (l *lease) begun() time.Time { return later(l.issued, l.miner.last) }
+// speed returns the pace at which the miner is expected to work.
+func (m *miner) speed() uint64 {
+	if m.proven {
+		return m.pace
+	}
+	return max(m.pace, m.floor)
+}
 
 // whole returns how long the miner takes for its oldest unit: estimated from its
 // progress if it told any, else from its pace.
@@ -54,7 +59,7 @@ func (l *lease) whole() time.Duration {
 	if l.ppm > 0 && l.at.After(l.begun()) {
 		return min(maxEstimate, l.at.Sub(l.begun())/time.Duration(l.ppm)*1_000_000)
 	}
-	return duration(l.unit.Cost, l.miner.pace)
+	return duration(l.unit.Cost, l.miner.speed())
 }
 
 // left returns how much longer the miner's oldest unit takes. A unit that is
@@ -73,10 +78,26 @@ func (l *lease) left(now time.Time) time.Duration {
 // computes nothing.
 func (m *miner) paceNow(now time.Time) uint64 {
 	if len(m.leases) == 0 || m.leases[0].unit.Cost == 0 {
-		return m.pace
+		return m.speed()
 	}
 	l := m.leases[0]
-	return max(m.pace, paceOf(l.unit.Cost, max(l.whole(), now.Sub(l.begun()))))
+	return max(m.speed(), paceOf(l.unit.Cost, max(l.whole(), now.Sub(l.begun()))))
+}
+
+// overdue reports whether the miner takes much longer for its oldest unit than its
+// pace allows, whatever progress it tells: 1.5 times as long for an unproven miner,
+// twice as long for a proven one.
+func (m *miner) overdue(now time.Time) bool {
+	if len(m.leases) == 0 {
+		return false
+	}
+	most := duration(m.leases[0].unit.Cost, m.speed())
+	if m.proven {
+		most *= 2
+	} else {
+		most = most / 2 * 3
+	}
+	return now.Sub(m.leases[0].begun()) >= max(most, minWait)
 }
 
 // ends returns in how long the miner finishes each of its leases, oldest first.
@@ -96,10 +117,13 @@ func (m *miner) ends(now time.Time) []time.Duration {
 }
 
 // ends returns in how long a leased unit is finished, by the first of its leases.
-func (u *unit) ends(now time.Time) time.Duration {
+// If wary, a miner that is overdue is not believed to finish it.
+func (u *unit) ends(now time.Time, wary bool) time.Duration {
 	soonest := maxEstimate
 	for _, l := range u.leases {
-		soonest = min(soonest, l.miner.ends(now)[slices.Index(l.miner.leases, l)])
+		if !wary || !l.miner.overdue(now) {
+			soonest = min(soonest, l.miner.ends(now)[slices.Index(l.miner.leases, l)])
+		}
 	}
 	return soonest
 }
@@ -111,32 +135,75 @@ type candidate struct {
 	free time.Duration // until all its leases are finished
 }
 
-func (b *Book) candidate(m *miner) *candidate {
-	c := &candidate{miner: m, pace: m.paceNow(b.now)}
-	if ends := m.ends(b.now); len(ends) > 0 {
+func newCandidate(m *miner, now time.Time) *candidate {
+	c := &candidate{miner: m, pace: m.paceNow(now)}
+	if ends := m.ends(now); len(ends) > 0 {
 		c.free = ends[len(ends)-1]
 	}
 	return c
 }
 
+// candidates returns the miners that may get units: the proven ones, then the
+// unproven ones in the sequence in which they have their turn.
+func (b *Book) candidates() []*candidate {
+	var all []*candidate
+	for _, m := range b.crowd.here {
+		if m.until.After(b.now) {
+			continue
+		}
+		all = append(all, newCandidate(m, b.now))
+	}
+	slices.SortStableFunc(all, func(x, y *candidate) int {
+		switch {
+		case x.proven && y.proven:
+			return 0
+		case x.proven:
+			return -1
+		case y.proven:
+			return 1
+		}
+		return cmp.Or(cmp.Compare(x.failures, y.failures), x.joined.Compare(y.joined))
+	})
+	return all
+}
+
 // estimate returns how long the candidate takes for a unit.
 func (c *candidate) estimate(u *unit) time.Duration { return duration(u.Cost, c.pace) }
 
-// room reports whether the candidate wants, and may have, another unit. Until
-// its pace is observed it gets only a few units, however many it wants.
+// room reports whether the candidate wants, and may have, another unit. An
+// unproven miner gets only a few units, however many it wants.
 func (c *candidate) room() bool {
-	return len(c.leases) < int(c.inFlight) && (c.observed || len(c.leases) < probation)
+	return len(c.leases) < c.inFlight && (c.proven || len(c.leases) < probation)
+}
+
+// waits reports whether the candidate is without a unit for so long, while units
+// wait, that it has its turn.
+func (b *Book) waits(c *candidate) bool {
+	return len(c.leases) == 0 && b.now.Sub(later(b.since, later(c.joined, c.last))) >= turnAfter
+}
+
+// share is how many units more the unproven miners may hold. Without a proven
+// miner they may hold all.
+func (b *Book) share() int {
+	if b.crowd.floor == 0 {
+		return len(b.units)
+	}
+	share := max(1, len(b.units)/provenShare)
+	for _, u := range b.units {
+		if len(u.leases) > 0 && u.provenLeases() == 0 {
+			share--
+		}
+	}
+	return share
 }
 
 // schedule leases units to miners: open units to miners that finish them by T,
 // then copies of leased units to miners that would finish them first.
 func (b *Book) schedule() []Action {
-	var candidates []*candidate
-	for _, m := range b.miners {
-		if m.here && b.refusal(m) == protocol.Unspecified {
-			candidates = append(candidates, b.candidate(m))
-		}
+	if b.ended || len(b.units) == 0 {
+		return nil
 	}
+	candidates := b.candidates()
 	if !slices.ContainsFunc(candidates, (*candidate).room) {
 		return nil // the rest is costly
 	}
@@ -147,56 +214,116 @@ func (b *Book) schedule() []Action {
 		}
 	}
 	var actions []Action
-	limit := horizon(candidates, open)
-	for len(open) > 0 {
-		c, i := choose(candidates, open, limit)
-		if c == nil {
-			return actions
+	if len(open) > 0 {
+		share := b.share()
+		limit := horizon(candidates, open, share)
+		for len(open) > 0 {
+			c, i := b.choose(candidates, open, limit, share)
+			if c == nil {
+				break
+			}
+			if !c.proven {
+				share--
+			}
+			actions = append(actions, b.issue(c, open[i]))
+			open = slices.Delete(open, i, i+1)
 		}
-		actions = append(actions, b.issue(c, open[i]))
-		open = slices.Delete(open, i, i+1)
 	}
-	for {
-		c, u := b.chooseCopy(candidates)
-		if c == nil {
-			return actions
+	for _, proven := range []bool{true, false} {
+		for {
+			c, u := b.chooseCopy(candidates, proven)
+			if c == nil {
+				break
+			}
+			actions = append(actions, b.issue(c, u))
 		}
-		actions = append(actions, b.issue(c, u))
 	}
+	return actions
+}
+
+// queue is the candidates as a heap: the first is the one that would be the first
+// to finish a unit of a cost.
+type queue struct {
+	candidates []*candidate
+	free, ends []time.Duration // of each candidate: until it is free, and until it has done one more
+}
+
+func (q *queue) Len() int { return len(q.candidates) }
+func (q *queue) Less(i, j int) bool {
+	return q.ends[i] < q.ends[j]
+}
+func (q *queue) Swap(i, j int) {
+	q.candidates[i], q.candidates[j] = q.candidates[j], q.candidates[i]
+	q.free[i], q.free[j] = q.free[j], q.free[i]
+	q.ends[i], q.ends[j] = q.ends[j], q.ends[i]
+}
+func (q *queue) Push(any) {} // nothing is added
+func (q *queue) Pop() any {
+	n := len(q.candidates) - 1
+	q.candidates, q.free, q.ends = q.candidates[:n], q.free[:n], q.ends[:n]
+	return nil
+}
+
+// cost makes the heap one for units of another cost.
+func (q *queue) cost(u *unit) {
+	for i, c := range q.candidates {
+		q.ends[i] = min(maxEstimate, q.free[i]+c.estimate(u))
+	}
+	heap.Init(q)
 }
 
 // horizon returns T, the earliest time at which the candidates together could
-// finish the open units: each unit in turn goes to the candidate that finishes
-// it first. For units of equal cost no smaller T exists.
-func horizon(candidates []*candidate, open []*unit) time.Duration {
-	free := make([]time.Duration, len(candidates))
-	for i, c := range candidates {
-		free[i] = c.free
+// finish the open units, where the unproven ones take a share at most: each unit in turn goes to
+// the candidate that finishes it first. For units of equal cost no smaller T exists.
+func horizon(candidates []*candidate, open []*unit, share int) time.Duration {
+	q := &queue{candidates: slices.Clone(candidates), ends: make([]time.Duration, len(candidates))}
+	for _, c := range candidates {
+		q.free = append(q.free, c.free)
 	}
 	var t time.Duration
-	for _, u := range open {
-		best, first := -1, time.Duration(0)
-		for i, c := range candidates {
-			if end := min(maxEstimate, free[i]+c.estimate(u)); best < 0 || end < first {
-				best, first = i, end
-			}
+	for i, u := range open {
+		if i == 0 || u.Cost != open[i-1].Cost {
+			q.cost(u)
 		}
-		if best >= 0 {
-			free[best] = first
-			t = max(t, first)
+		for q.Len() > 0 && !q.candidates[0].proven && share <= 0 {
+			heap.Pop(q)
 		}
+		if q.Len() == 0 {
+			return t
+		}
+		if !q.candidates[0].proven {
+			share--
+		}
+		t = max(t, q.ends[0])
+		q.free[0] = q.ends[0]
+		q.ends[0] = min(maxEstimate, q.free[0]+q.candidates[0].estimate(u))
+		heap.Fix(q, 0)
 	}
 	return t
 }
 
-// choose returns the candidate with room that would be the first to finish a
-// unit, and that unit's index. It returns nil if no candidate would finish by
-// the limit.
-func choose(candidates []*candidate, open []*unit, limit time.Duration) (*candidate, int) {
+// choose returns the candidate with room that gets the next unit, and that unit's
+// index: the one that would be the first to finish a unit. It returns nil if no
+// candidate would finish by the limit.
+func (b *Book) choose(candidates []*candidate, open []*unit, limit time.Duration, share int) (*candidate, int) {
+	if b.crowd.floor == 0 {
+		// Bids of miners that come again and again must not keep an honest one waiting.
+		for _, c := range candidates {
+			if b.waits(c) && c.room() {
+				if i := c.pick(open, maxEstimate); i >= 0 {
+					return c, i
+				}
+			}
+		}
+	}
 	var best *candidate
 	var unit int
 	var first time.Duration
 	for _, c := range candidates {
+		turns := b.crowd.floor > 0 && !c.proven // they take their turns, whatever they claim
+		if turns && (best != nil || share <= 0) {
+			break
+		}
 		if !c.room() {
 			continue
 		}
@@ -212,14 +339,14 @@ func choose(candidates []*candidate, open []*unit, limit time.Duration) (*candid
 }
 
 // pick returns the index of the first open unit that the candidate would finish
-// by the limit, or -1. A unit that it failed before comes after all others.
+// by the limit, or -1. A unit that it failed, or is late with, comes after all others.
 func (c *candidate) pick(open []*unit, limit time.Duration) int {
 	again := -1
 	for i, u := range open {
-		if c.free+c.estimate(u) > limit {
+		if c.free+c.estimate(u) > limit || slices.Contains(u.Barred, c.account) {
 			continue
 		}
-		if !slices.Contains(u.failed, c.account) {
+		if !slices.Contains(u.failed, c.account) && c.of(u.ID) == nil {
 			return i
 		}
 		if again < 0 {
@@ -229,18 +356,22 @@ func (c *candidate) pick(open []*unit, limit time.Duration) int {
 	return again
 }
 
-// chooseCopy returns an idle candidate and the leased unit that is expected
-// last, if the candidate would finish a copy in three quarters of that time. A
-// smaller gain is within the error of the estimates, and a copy that loses is
-// wasted work. So is a copy that could save less than minWait.
-func (b *Book) chooseCopy(candidates []*candidate) (*candidate, *unit) {
+// chooseCopy returns an idle candidate, proven or not, and the leased unit that is
+// expected last, if the candidate would finish a copy in three quarters of that
+// time. A smaller gain is within the error of the estimates, and a copy that loses
+// is wasted work. So is a copy that could save less than minWait.
+func (b *Book) chooseCopy(candidates []*candidate, proven bool) (*candidate, *unit) {
+	idle := func(c *candidate) bool { return c.proven == proven && len(c.leases) == 0 && c.room() }
+	if !slices.ContainsFunc(candidates, idle) {
+		return nil, nil
+	}
 	var last *unit
 	var end time.Duration
 	for _, u := range b.units {
-		if len(u.leases) == 0 || len(u.leases) >= maxLeases {
+		if !b.mayCopy(u, proven) {
 			continue
 		}
-		if e := u.ends(b.now); last == nil || e > end {
+		if e := u.ends(b.now, proven); last == nil || e > end {
 			last, end = u, e
 		}
 	}
@@ -250,28 +381,45 @@ func (b *Book) chooseCopy(candidates []*candidate) (*candidate, *unit) {
 	var best *candidate
 	end -= end / 4
 	for _, c := range candidates {
-		if len(c.leases) > 0 || !c.room() || c.lease(last) != nil {
+		if !idle(c) || c.of(last.ID) != nil || slices.Contains(last.Barred, c.account) {
 			continue
 		}
-		if e := c.estimate(last); e < end {
+		if e := duration(last.Cost, c.miner.pace); e < end {
 			best, end = c, e
+			if !proven { // they take their turns, whatever they claim
+				break
+			}
 		}
 	}
 	return best, last
 }
 
-// issue leases a unit for 1.5 times as long as the candidate should need.
-func (b *Book) issue(c *candidate, u *unit) Action {
-	c.free += c.estimate(u)
-	length := min(max(c.free*3/2, minLease), MaxLease)
-	seconds := uint32((length + time.Second - 1) / time.Second)
-	length = time.Duration(seconds) * time.Second
-	l := &lease{unit: u, miner: c.miner, issued: b.now, expires: b.now.Add(length)}
-	a := IssueTicket{Unit: u.ID, Miner: c.account, Seconds: seconds, Copy: len(u.leases) > 0}
-	u.leases = append(u.leases, l)
-	c.leases = append(c.leases, l)
-	if !slices.Contains(u.leased, c.account) {
-		u.leased = append(u.leased, c.account)
+// mayCopy reports whether another miner may have the unit, too. Leases of unproven
+// miners do not keep a proven one away; they get copies of proven miners' units.
+func (b *Book) mayCopy(u *unit, proven bool) bool {
+	n, held := len(u.leases), u.provenLeases()
+	if proven {
+		return n > 0 && held < maxLeases
 	}
+	return n > 0 && n < maxLeases && (held > 0 || b.crowd.floor == 0)
+}
+
+// leaseFor returns the length of a lease for a unit that is finished in some time: 1.5
+// times as long.
+func leaseFor(ends time.Duration) time.Duration {
+	return (max(ends/2*3, minLease) + time.Second - 1).Truncate(time.Second)
+}
+
+// issue leases a unit to a candidate.
+func (b *Book) issue(c *candidate, u *unit) Action {
+	c.free = min(maxEstimate, c.free+c.estimate(u))
+	b.number++
+	a := IssueTicket{
+		Number: uint64(b.now.UnixMilli())<<16 | b.number&0xffff,
+		Unit:   u.ID, Slot: u.Slot, Miner: c.account, Copy: len(u.leases) > 0,
+	}
+	length := leaseFor(c.free)
+	a.Seconds = uint32(length / time.Second)
+	b.give(c.miner, u, length)
 	return a
 }
