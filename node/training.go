@@ -122,12 +122,10 @@ func (t *Training) Settle(ctx context.Context) error { return t.relay.Drain(ctx)
 
 // Pin announces the roots of a finished run in the DHT, so that any node finds
 // the peers that have the run and its model.
-func (t *Training) Pin(ctx context.Context, o *TrainingResult) error {
-	var errs []error
+func (t *Training) Pin(o *TrainingResult) {
 	for _, l := range []block.Link{t.coordinator.Plan.Link, t.coordinator.Plan.Run.Corpus, o.Model, o.Head} {
-		errs = append(errs, t.publisher.peer.Mesh.Provide(ctx, l.Cid))
+		t.publisher.peer.Mesh.Provide(l.Cid)
 	}
-	return errors.Join(errs...)
 }
 
 // Close closes the run's journal.

@@ -148,9 +148,7 @@ func hold(ctx context.Context, a *app, peer *node.Peer, dir string) error {
 	if err != nil {
 		return fmt.Errorf("hold %s: %w", dir, err)
 	}
-	if err := peer.Mesh.Provide(ctx, link.Cid); err != nil {
-		return fmt.Errorf("hold %s: %w", dir, err)
-	}
+	peer.Mesh.Provide(link.Cid)
 	a.note("serves model %s, %s to %s", link, t.Model.Source, t.Model.Target)
 	return nil
 }

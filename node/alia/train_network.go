@@ -63,9 +63,7 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 		return err
 	}
 	// The model is saved. A failure from here on is reported and loses nothing.
-	if err := run.Pin(ctx, out); err != nil {
-		a.log.Warn("model not announced", "err", err) // it can be fetched from here all the same
-	}
+	run.Pin(out)
 	if err := run.Settle(ctx); err != nil {
 		a.log.Warn("not everything is settled", "err", err) // the journal keeps the rest
 	}

@@ -94,7 +94,7 @@ func TestTranslate(t *testing.T) {
 	c := w.customer("customer", true)
 	d := w.letter()
 	d.Hold, d.Holders = 5, nil // the network's directory knows the holder
-	w.check(w.Holder.Mesh.Provide(w.ctx, w.Model.Cid))
+	w.Holder.Mesh.Provide(w.Model.Cid)
 	had := w.balance(c)
 	first, err := c.Translate(w.ctx, d)
 	w.check(err)

@@ -83,7 +83,8 @@ func Start(ctx context.Context, dir string) (n *Cluster, err error) {
 	if n.Model, err = t.Put(ctx, n.Holder.Store); err != nil {
 		return n, err
 	}
-	return n, n.Holder.Mesh.Provide(ctx, n.Model.Cid)
+	n.Holder.Mesh.Provide(n.Model.Cid)
+	return n, nil
 }
 
 // Close ends everything that the network started.

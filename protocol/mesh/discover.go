@@ -2,11 +2,8 @@ package mesh
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +11,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
-	"golang.org/x/sync/errgroup"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/alia-network/alia/protocol/block"
 )
@@ -25,123 +22,119 @@ const (
 	lookMin       = 250 * time.Millisecond
 	lookMax       = 15 * time.Second
 	dialTimeout   = 5 * time.Second
-	dialsAtOnce   = 8
+	dialsAtOnce   = 64
 	redialMax     = time.Minute
 	lookupTimeout = 10 * time.Second
 	reprovide     = 22 * time.Hour // provider records of the DHT expire after 48 hours
 	wantPeers     = 32             // with this number of peers the search ends
-	keptPeers     = 64             // in the file
 )
 
-// scout is the state of the discovery loop. Only the loop uses it.
-type scout struct {
-	*Mesh
-	known    map[peer.ID]peer.AddrInfo // bootstrap and remembered peers, dialled whenever they are not connected
-	retry    map[peer.ID]attempt
-	provided map[cid.Cid]time.Time // when each key was last announced
-	peers    string                // IDs of the peers connected in the last round, joined
-}
-
-// attempt is when a peer may be dialled again.
-type attempt struct {
-	next time.Time
-	wait time.Duration
-}
-
-// discover repeats rounds of discovery until ctx ends. A round follows sooner
-// when peers have come or gone.
+// discover looks for peers until ctx ends. A look follows sooner when peers have
+// come or gone.
 func (m *Mesh) discover(ctx context.Context) {
-	s := &scout{
-		Mesh:     m,
-		known:    make(map[peer.ID]peer.AddrInfo),
-		retry:    make(map[peer.ID]attempt),
-		provided: make(map[cid.Cid]time.Time),
+	now := time.Now()
+	if m.cfg.PeersFile != "" {
+		if err := m.contacts.load(m.cfg.PeersFile, now); err != nil {
+			m.log.Warn("kept peers not read", "err", err)
+		}
 	}
-	for _, info := range append(m.loadPeers(), m.bootstrap...) {
-		s.known[info.ID] = info
+	for _, info := range m.bootstrap {
+		m.contacts.add(info, time.Time{}, true)
 	}
-	wait := lookMin
+	ended := make(chan struct{}, dialsAtOnce) // holds a value for each attempt that has ended
+	var before string
+	running, wait := 0, lookMin
 	for ctx.Err() == nil {
-		if s.look(ctx) {
-			wait = lookMin
+		running += m.dialDue(ctx, dialsAtOnce-running, ended)
+		peers := m.note(time.Now())
+		if after := idsOf(peers); after != before || len(peers) == 0 {
+			before, wait = after, lookMin
+			m.savePeers()
 		} else {
 			wait = min(2*wait, lookMax)
 		}
-		m.pause(ctx, wait)
+		if len(peers) < wantPeers && m.dht.RoutingTable().Size() > 0 {
+			for _, info := range m.providers(ctx, m.rendezvous(), wantPeers) {
+				m.contacts.add(info, time.Time{}, false)
+			}
+			running += m.dialDue(ctx, dialsAtOnce-running, ended)
+		}
+		running -= m.pause(ctx, wait, ended)
 	}
 }
 
-// pause waits. When a peer comes or goes it waits only lookMin longer.
-func (m *Mesh) pause(ctx context.Context, wait time.Duration) {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	case <-m.changed:
-		select {
-		case <-time.After(lookMin):
-		case <-ctx.Done():
-		}
-	}
-}
-
-// look does one round of discovery: it dials known peers, announces this node in
-// the DHT under the network's key, and dials the peers it finds there. It reports
-// whether the connected peers have changed since the last round, or there are
-// none.
-func (s *scout) look(ctx context.Context) bool {
-	infos := make([]peer.AddrInfo, 0, len(s.known))
-	for _, info := range s.known { // order-free: all are dialled
-		infos = append(infos, info)
-	}
-	s.dial(ctx, infos)
-	peers := s.Peers()
-	if len(peers) == 0 {
-		return len(infos) > 0
-	}
-	var ids strings.Builder
-	for _, p := range peers {
-		ids.WriteString(p.ID.String())
-	}
-	changed := ids.String() != s.peers
-	s.peers = ids.String()
-	s.announce(ctx, changed && len(peers) < wantPeers)
-	if len(peers) < wantPeers {
-		s.dial(ctx, s.providers(ctx, s.rendezvous(), wantPeers))
-	}
-	if changed && s.cfg.PeersFile != "" {
-		if err := s.savePeers(); err != nil {
-			s.log.Warn("peers not kept", "err", err)
-		}
-	}
-	return changed
-}
-
-// dial connects to the peers that are not connected, unless an attempt failed
-// recently. Each failure doubles the time until the next attempt.
-func (s *scout) dial(ctx context.Context, infos []peer.AddrInfo) {
-	now := time.Now()
-	var g errgroup.Group
-	g.SetLimit(dialsAtOnce)
-	failed := make([]bool, len(infos))
-	for i, info := range infos {
-		if !s.wanted(info.ID) || now.Before(s.retry[info.ID].next) {
-			continue
-		}
-		g.Go(func() error {
-			failed[i] = s.connect(ctx, info) != nil
-			return nil
+// dialDue begins to dial the peers that are due, at most n, and returns their
+// number. Dead peers do not delay the others, nor the next look.
+func (m *Mesh) dialDue(ctx context.Context, n int, ended chan<- struct{}) int {
+	infos := m.contacts.due(time.Now(), n, m.wanted)
+	for _, info := range infos {
+		m.spawn(func(ctx context.Context) {
+			if err := m.connect(ctx, info); err != nil {
+				m.log.Debug("not reached", "peer", info.ID, "err", err)
+			}
+			m.contacts.dialled(time.Now(), info.ID)
+			ended <- struct{}{}
 		})
 	}
-	_ = g.Wait() // each failure is in failed
-	for i, info := range infos {
-		if !failed[i] {
-			delete(s.retry, info.ID)
-			continue
+	return len(infos)
+}
+
+// note tells the contacts which peers of the network are connected, and returns
+// those.
+func (m *Mesh) note(now time.Time) []peer.AddrInfo {
+	m.mu.Lock()
+	ids := slices.Sorted(maps.Keys(m.admitted))
+	m.mu.Unlock()
+	infos := make([]peer.AddrInfo, 0, len(ids))
+	for _, id := range ids {
+		info := m.host.Peerstore().PeerInfo(id)
+		for _, c := range m.host.Network().ConnsToPeer(id) {
+			if c.Stat().Direction == network.DirOutbound { // an address that works
+				info.Addrs = append([]ma.Multiaddr{c.RemoteMultiaddr()}, info.Addrs...)
+			}
 		}
-		wait := min(max(2*s.retry[info.ID].wait, lookMin), redialMax)
-		s.retry[info.ID] = attempt{next: now.Add(wait), wait: wait}
+		infos = append(infos, info)
+	}
+	m.contacts.connectedTo(now, infos)
+	return infos
+}
+
+func idsOf(infos []peer.AddrInfo) string {
+	var ids strings.Builder
+	for _, info := range infos {
+		ids.WriteString(string(info.ID))
+	}
+	return ids.String()
+}
+
+// pause waits. When a peer comes or goes it waits only lookMin longer. It returns
+// the number of attempts to dial that ended meanwhile.
+func (m *Mesh) pause(ctx context.Context, wait time.Duration, ended <-chan struct{}) (n int) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	changed := m.changed
+	for {
+		select {
+		case <-timer.C:
+			return n
+		case <-ctx.Done():
+			return n
+		case <-ended:
+			n++
+		case <-changed:
+			changed = nil
+			timer.Reset(lookMin)
+		}
+	}
+}
+
+// savePeers writes the file of peers.
+func (m *Mesh) savePeers() {
+	if m.cfg.PeersFile == "" {
+		return
+	}
+	if err := m.contacts.save(m.cfg.PeersFile); err != nil {
+		m.log.Warn("peers not kept", "err", err)
 	}
 }
 
@@ -179,30 +172,66 @@ func (m *Mesh) rendezvous() cid.Cid {
 	return block.Sum(block.Raw, append([]byte("ALIA-1 rendezvous "), m.cfg.Net[:]...))
 }
 
-// announce puts provider records for this node and its long-lived roots into
-// the DHT: the records that are due, or all records. All, because new peers hold
-// no records yet.
-func (s *scout) announce(ctx context.Context, all bool) {
-	s.mu.Lock()
-	keys := make([]cid.Cid, 0, len(s.Mesh.provided)+1)
-	for c := range s.Mesh.provided { // order-free: each is announced
-		keys = append(keys, c)
-	}
-	s.mu.Unlock()
-	for _, c := range append(keys, s.rendezvous()) {
-		if !all && time.Since(s.provided[c]) < reprovide {
+// announce keeps the provider records for this node and its long-lived roots in
+// the DHT until ctx ends. New peers hold no records yet, so that all are announced
+// again while few peers are known and new ones come.
+func (m *Mesh) announce(ctx context.Context) {
+	at := make(map[cid.Cid]time.Time) // when each key was last announced
+	var size int                      // peers in the routing table
+	var all time.Time                 // when all keys were last announced
+	for wait := lookMin; ; wait = min(2*wait, lookMax) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.unannounced:
+			wait = lookMin
+		case <-time.After(wait):
+		}
+		before := size
+		if size = m.dht.RoutingTable().Size(); size == 0 {
 			continue
 		}
-		bounded, cancel := context.WithTimeout(ctx, lookupTimeout)
-		err := s.dht.Provide(bounded, c, true)
-		cancel()
-		if err != nil {
-			s.log.Debug("not announced", "cid", c, "err", err)
-			continue // until the next round
+		if size > before && size < wantPeers {
+			delete(at, m.rendezvous())
+			if time.Since(all) > lookMax {
+				clear(at)
+				all = time.Now()
+			}
 		}
-		s.log.Debug("announced", "cid", c)
-		s.provided[c] = time.Now()
+		keys := append(m.providedRoots(), m.rendezvous())
+		maps.DeleteFunc(at, func(c cid.Cid, _ time.Time) bool { return !slices.Contains(keys, c) })
+		for _, c := range keys {
+			if time.Since(at[c]) < reprovide {
+				continue
+			}
+			bounded, cancel := context.WithTimeout(ctx, lookupTimeout)
+			err := m.dht.Provide(bounded, c, true)
+			cancel()
+			if err != nil {
+				m.log.Debug("not announced", "cid", c, "err", err)
+				continue // until the next round
+			}
+			m.log.Debug("announced", "cid", c)
+			at[c] = time.Now()
+		}
 	}
+}
+
+// providedRoots returns the roots to announce. A root that is no longer in the
+// store is forgotten.
+func (m *Mesh) providedRoots() []cid.Cid {
+	m.mu.Lock()
+	roots := slices.Collect(maps.Keys(m.provided))
+	m.mu.Unlock()
+	return slices.DeleteFunc(roots, func(c cid.Cid) bool {
+		if m.cfg.Blocks.Has(c) {
+			return false
+		}
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.provided, c)
+		return true
+	})
 }
 
 // providers returns up to n peers that announced the key.
@@ -218,70 +247,12 @@ func (m *Mesh) providers(ctx context.Context, key cid.Cid, n int) []peer.AddrInf
 	return infos
 }
 
-// Provide announces in the DHT that this node has the block, and repeats the
-// announcement until Close. It is for long-lived roots: corpora, configurations,
-// checkpoints, models.
-func (m *Mesh) Provide(ctx context.Context, c cid.Cid) error {
+// Provide announces in the DHT that this node has the block, soon and again and
+// again, until Close or until the block leaves the store. It is for long-lived
+// roots: corpora, configurations, checkpoints, models.
+func (m *Mesh) Provide(c cid.Cid) {
 	m.mu.Lock()
 	m.provided[c] = struct{}{}
 	m.mu.Unlock()
-	if m.dht.RoutingTable().Size() == 0 {
-		return nil // nobody is connected; the discovery loop announces it later
-	}
-	if err := m.dht.Provide(ctx, c, true); err != nil {
-		return fmt.Errorf("provide %s: %w", c, err)
-	}
-	return nil
-}
-
-// loadPeers reads the peers kept by an earlier run. Lines that are no address
-// are ignored.
-func (m *Mesh) loadPeers() []peer.AddrInfo {
-	if m.cfg.PeersFile == "" {
-		return nil
-	}
-	data, err := os.ReadFile(m.cfg.PeersFile)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		m.log.Warn("kept peers not read", "err", err)
-	}
-	var infos []peer.AddrInfo
-	for line := range strings.Lines(string(data)) {
-		if info, err := parseAddrs([]string{line}); err == nil && len(infos) < keptPeers {
-			infos = append(infos, info...)
-		}
-	}
-	return infos
-}
-
-// savePeers writes the connected peers to the file, then the peers kept before,
-// one address on each line.
-func (m *Mesh) savePeers() error {
-	var lines []string
-	seen := make(map[peer.ID]bool)
-	for _, p := range m.Peers() {
-		if len(p.Addrs) > 0 {
-			lines = append(lines, p.Addrs[0])
-			seen[p.ID] = true
-		}
-	}
-	for _, info := range m.loadPeers() {
-		if !seen[info.ID] {
-			lines = append(lines, fullAddrs(info)...)
-		}
-	}
-	if len(lines) == 0 {
-		return nil
-	}
-	lines = lines[:min(len(lines), keptPeers)]
-	tmp := m.cfg.PeersFile + ".tmp"
-	if err := os.MkdirAll(filepath.Dir(tmp), 0o755); err != nil {
-		return fmt.Errorf("keep peers: %w", err)
-	}
-	if err := os.WriteFile(tmp, []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
-		return errors.Join(fmt.Errorf("keep peers: %w", err), os.Remove(tmp))
-	}
-	if err := os.Rename(tmp, m.cfg.PeersFile); err != nil {
-		return fmt.Errorf("keep peers: %w", err)
-	}
-	return nil
+	m.wake()
 }

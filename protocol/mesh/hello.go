@@ -19,6 +19,7 @@ const (
 	helloProtocol = "/alia/hello/1"
 	helloTimeout  = 10 * time.Second
 	helloRetry    = 200 * time.Millisecond
+	maxForeign    = 1024 // peers of other networks that are remembered, not to dial them again
 )
 
 // watch says hello on every connection that this host dials, and forgets peers
@@ -107,6 +108,9 @@ func (m *Mesh) meet(id peer.ID, theirs protocol.Net) {
 		return
 	}
 	if theirs != m.cfg.Net {
+		if len(m.foreign) >= maxForeign { // their IDs are free
+			clear(m.foreign)
+		}
 		m.foreign[id] = struct{}{}
 		m.counters.reject(protocol.WrongNetwork)
 		m.log.Warn("peer refused", "peer", id, "reason", protocol.WrongNetwork, "network", theirs.Short(), "ours", m.cfg.Net.Short())
@@ -136,11 +140,13 @@ func (m *Mesh) dismiss(id peer.ID) {
 	}
 }
 
-// wake makes the discovery loop look again.
+// wake makes the discovery loops look and announce again.
 func (m *Mesh) wake() {
-	select {
-	case m.changed <- struct{}{}:
-	default: // the loop is to look already
+	for _, loop := range []chan struct{}{m.changed, m.unannounced} {
+		select {
+		case loop <- struct{}{}:
+		default: // the loop is to look already
+		}
 	}
 }
 

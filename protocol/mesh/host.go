@@ -17,6 +17,7 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/x/rate"
+	ma "github.com/multiformats/go-multiaddr"
 	"github.com/pbnjay/memory"
 )
 
@@ -97,8 +98,9 @@ var newConns = rate.Limit{RPS: 4, Burst: 2 * connsPerIP}
 
 // newHost opens the libp2p host, with TCP, Noise and yamux only. TCP moves
 // blocks several times faster than QUIC on a fast link. The protocols in ours have
-// limits of their own.
-func newHost(cfg Config, traffic metrics.Reporter, ours ...libp2pprotocol.ID) (host.Host, error) {
+// limits of their own. Others are told the public addresses, and those at which the
+// host listens.
+func newHost(cfg Config, public []ma.Multiaddr, traffic metrics.Reporter, ours ...libp2pprotocol.ID) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Key)
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
@@ -133,6 +135,9 @@ func newHost(cfg Config, traffic metrics.Reporter, ours ...libp2pprotocol.ID) (h
 	h, err := libp2p.New(
 		libp2p.Identity(key),
 		listen,
+		libp2p.AddrsFactory(func(addrs []ma.Multiaddr) []ma.Multiaddr {
+			return ownAddrs(public, addrs)
+		}),
 		transport,
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Muxer(yamux.ID, &muxer),

@@ -29,6 +29,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/ipfs/go-cid"
 	dht "github.com/libp2p/go-libp2p-kad-dht"
@@ -38,6 +39,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	libp2pprotocol "github.com/libp2p/go-libp2p/core/protocol"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -54,6 +56,7 @@ type Config struct {
 	Key       ed25519.PrivateKey // the node's account, which is its libp2p identity
 	Net       protocol.Net
 	Listen    []string // multiaddrs, such as /ip4/127.0.0.1/tcp/0; none: only dial
+	Announce  []string // multiaddrs at which others reach this node, where they differ from Listen
 	Bootstrap []string // multiaddrs ending in /p2p/ID of peers to dial first, again and again
 	Blocks    Blocks
 	PeersFile string       // where known peers are kept between runs; empty: nowhere
@@ -74,12 +77,15 @@ type Mesh struct {
 	counters  counters
 	prober    prober
 	bootstrap []peer.AddrInfo
+	public    []ma.Multiaddr // that the owner announces
 
-	cancel  context.CancelFunc         // ends the goroutines of wg
-	done    <-chan struct{}            // closed by cancel
-	tasks   chan func(context.Context) // functions for run to start
-	wg      sync.WaitGroup
-	changed chan struct{} // a peer came or went; wakes the discovery loop
+	cancel      context.CancelFunc         // ends the goroutines of wg
+	done        <-chan struct{}            // closed by cancel
+	tasks       chan func(context.Context) // functions for run to start
+	wg          sync.WaitGroup
+	contacts    contacts
+	changed     chan struct{} // a peer came or went; wakes discover
+	unannounced chan struct{} // so, or a root is to be announced; wakes announce
 
 	mu       sync.Mutex // guards the fields below
 	closed   bool
@@ -104,17 +110,23 @@ func New(ctx context.Context, cfg Config) (*Mesh, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start mesh: bootstrap: %w", err)
 	}
+	public, err := announced(cfg.Announce)
+	if err != nil {
+		return nil, fmt.Errorf("start mesh: %w", err)
+	}
 	m := &Mesh{
-		cfg:       cfg,
-		log:       cfg.Log,
-		bootstrap: bootstrap,
-		tasks:     make(chan func(context.Context)),
-		changed:   make(chan struct{}, 1),
-		admitted:  make(map[peer.ID]struct{}),
-		foreign:   make(map[peer.ID]struct{}),
-		topics:    make(map[string]*pubsub.Topic),
-		provided:  make(map[cid.Cid]struct{}),
-		fetching:  make(map[cid.Cid]chan struct{}),
+		cfg:         cfg,
+		log:         cfg.Log,
+		bootstrap:   bootstrap,
+		public:      public,
+		tasks:       make(chan func(context.Context)),
+		changed:     make(chan struct{}, 1),
+		unannounced: make(chan struct{}, 1),
+		admitted:    make(map[peer.ID]struct{}),
+		foreign:     make(map[peer.ID]struct{}),
+		topics:      make(map[string]*pubsub.Topic),
+		provided:    make(map[cid.Cid]struct{}),
+		fetching:    make(map[cid.Cid]chan struct{}),
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
@@ -134,7 +146,7 @@ func New(ctx context.Context, cfg Config) (*Mesh, error) {
 // done. Goroutines of the mesh end with ctx.
 func (m *Mesh) start(ctx context.Context) error {
 	var err error
-	if m.host, err = newHost(m.cfg, &m.bytes, helloProtocol,
+	if m.host, err = newHost(m.cfg, m.public, &m.bytes, helloProtocol,
 		m.protocol(blocksProtocol), m.protocol(marketProtocol), m.protocol(offersProtocol), m.protocol(probeProtocol)); err != nil {
 		return err
 	}
@@ -156,6 +168,7 @@ func (m *Mesh) start(ctx context.Context) error {
 	m.handle(ctx, m.protocol(probeProtocol), m.serveProbe)
 	m.watch()
 	m.spawn(m.discover)
+	m.spawn(m.announce)
 	return nil
 }
 
@@ -209,8 +222,8 @@ func (m *Mesh) Close() error {
 	m.closed = true
 	m.mu.Unlock()
 	var errs []error
-	if m.host != nil && m.cfg.PeersFile != "" {
-		errs = append(errs, m.savePeers())
+	if m.host != nil {
+		m.note(time.Now())
 	}
 	m.cancel()
 	if m.dht != nil {
@@ -220,6 +233,7 @@ func (m *Mesh) Close() error {
 		errs = append(errs, m.host.Close())
 	}
 	m.wg.Wait()
+	m.savePeers()
 	return errors.Join(errs...)
 }
 
@@ -234,10 +248,11 @@ func (m *Mesh) ID() peer.ID { return m.host.ID() }
 // Account returns the node's account.
 func (m *Mesh) Account() protocol.Account { return protocol.AccountOf(m.cfg.Key) }
 
-// Addrs returns the addresses under which the host can be dialled, each ending
-// in /p2p/ID. Bootstrap lists, offers and hints contain such addresses.
+// Addrs returns the addresses under which the host can be dialled, at most
+// [maxAddrs], public ones first, each ending in /p2p/ID. Bootstrap lists, offers and
+// hints contain such addresses.
 func (m *Mesh) Addrs() []string {
-	return fullAddrs(peer.AddrInfo{ID: m.host.ID(), Addrs: m.host.Addrs()})
+	return fullAddrs(peer.AddrInfo{ID: m.host.ID(), Addrs: ownAddrs(m.public, m.host.Addrs())}) // which libp2p sorts by text
 }
 
 // PeerInfo is a connected peer of this network.
@@ -262,7 +277,7 @@ func (m *Mesh) Peers() []PeerInfo {
 		if err != nil {
 			continue // not an Ed25519 key, which cannot sign records
 		}
-		peers = append(peers, PeerInfo{ID: id, Account: account, Addrs: fullAddrs(m.host.Peerstore().PeerInfo(id))})
+		peers = append(peers, PeerInfo{ID: id, Account: account, Addrs: fullAddrs(peer.AddrInfo{ID: id, Addrs: chosen(m.host.Peerstore().Addrs(id))})})
 	}
 	return peers
 }

@@ -33,6 +33,8 @@ func simKey(n int) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(binary.BigEndian.AppendUint32(bytes.Repeat([]byte{9}, ed25519.SeedSize-4), uint32(n)))
 }
 
+func accountOf(n int) protocol.Account { return protocol.AccountOf(simKey(n)) }
+
 // startSim starts a mesh on a machine of the network, which ends with the test.
 func startSim(t *testing.T, n *simNet, ip string, cfg Config) *Mesh {
 	t.Helper()
@@ -71,7 +73,7 @@ func echo(ctx context.Context, s *Session) {
 // bare starts a host without a mesh.
 func bare(t *testing.T, n *simNet, ip string, key int) host.Host {
 	t.Helper()
-	h, err := newHost(n.join(Config{Key: simKey(key)}, ip), new(byteCount))
+	h, err := newHost(n.join(Config{Key: simKey(key)}, ip), nil, new(byteCount))
 	if err != nil {
 		t.Fatal(err)
 	}

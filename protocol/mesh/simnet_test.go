@@ -27,6 +27,7 @@ type simNet struct {
 	conns     map[*simLink]struct{}
 	port      int             // the last one given to a listener or a dialler
 	down      map[string]bool // machines that cannot be reached
+	dials     int             // so far
 }
 
 // simLine is a machine's line to the network.
@@ -189,6 +190,7 @@ func (n *simNet) dial(ctx context.Context, from string, to ma.Multiaddr) (manet.
 	ip, _, _ := net.SplitHostPort(addr.String())
 	n.mu.Lock()
 	n.port++
+	n.dials++
 	back, err := ma.NewMultiaddr(fmt.Sprintf("/ip4/%s/tcp/%d", from, n.port))
 	l, down := n.listeners[addr.String()], n.down[ip] || n.down[from]
 	up, rate := n.of(from), n.of(ip)

@@ -1,0 +1,178 @@
+package mesh
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+)
+
+// TestFoundAgainAfterAnOutage: B and C met through A, which is gone for good. When
+// the link of B is cut for a moment, or for an hour, B and C find each other again.
+func TestFoundAgainAfterAnOutage(t *testing.T) {
+	for _, outage := range []time.Duration{0, time.Hour} {
+		simulate(t, 10*time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+			a := startSim(t, n, simIP(0), Config{Key: simKey(0)})
+			b := startSim(t, n, simIP(1), Config{Key: simKey(1), Bootstrap: a.Addrs()})
+			c := startSim(t, n, simIP(2), Config{Key: simKey(2), Bootstrap: a.Addrs()})
+			<-time.After(10 * time.Second)
+			if len(b.Peers()) != 2 || len(c.Peers()) != 2 {
+				t.Fatalf("B has %d peers, C has %d: want 2", len(b.Peers()), len(c.Peers()))
+			}
+			n.cut(simIP(0), true)
+			n.cut(simIP(1), outage > 0)
+			<-time.After(outage)
+			if outage > 0 && len(b.Peers()) != 0 {
+				t.Fatal("B has a peer, though its link is down")
+			}
+			n.cut(simIP(1), false)
+			<-time.After(20 * time.Second)
+			if len(b.Peers()) != 1 || len(c.Peers()) != 1 {
+				t.Errorf("20 s after an outage of %v B has %d peers, C has %d: want 1", outage, len(b.Peers()), len(c.Peers()))
+			}
+		})
+	}
+}
+
+// TestDeadPeersDoNotDelay: a node whose file has 63 dead peers and then a live one is
+// connected in a moment.
+func TestDeadPeersDoNotDelay(t *testing.T) {
+	simulate(t, 10*time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		a := startSim(t, n, simIP(0), Config{Key: simKey(0)})
+		file := filepath.Join(t.TempDir(), "peers")
+		var lines []string
+		for i := range keptPeers - 1 {
+			ip := simIP(1 + i)
+			n.cut(ip, true) // packets to it are lost: a dial takes all its time
+			id, err := PeerOf(accountOf(1 + i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines = append(lines, fmt.Sprintf("/ip4/%s/tcp/4001/p2p/%s", ip, id))
+		}
+		lines = append(lines, a.Addrs()...)
+		if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		m := startSim(t, n, "203.0.113.1", Config{Key: simKey(1000), PeersFile: file})
+		<-time.After(time.Second)
+		if len(m.Peers()) != 1 {
+			t.Error("the live peer is not found in a second")
+		}
+		// The dead ones are dialled, but less and less often.
+		<-time.After(10 * time.Minute)
+		dials := n.dials
+		<-time.After(10 * time.Minute)
+		if n := n.dials - dials; n > 12*keptPeers {
+			t.Errorf("%d dials of %d dead peers in ten minutes", n, keptPeers)
+		}
+	})
+}
+
+// TestHangingUp: a peer that takes each connection and closes it is not dialled
+// again at once, for ever.
+func TestHangingUp(t *testing.T) {
+	simulate(t, time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		rude := bare(t, n, simIP(0), 0) // it knows no hello
+		m := startSim(t, n, simIP(1), Config{Key: simKey(1), Bootstrap: fullAddrs(peer.AddrInfo{ID: rude.ID(), Addrs: rude.Addrs()})})
+		for range 60 {
+			<-time.After(time.Second)
+			_ = rude.Network().ClosePeer(m.ID())
+		}
+		<-time.After(time.Minute)
+		if n.dials > 20 {
+			t.Errorf("%d dials in two minutes", n.dials)
+		}
+	})
+}
+
+// TestContactsAreBounded: however many peers are heard of, the book keeps those that
+// were connected, and the bootstrap peers.
+func TestContactsAreBounded(t *testing.T) {
+	var c contacts
+	now := time.Unix(1e9, 0)
+	info := func(i int) peer.AddrInfo {
+		id, err := PeerOf(accountOf(i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return peer.AddrInfo{ID: id, Addrs: []ma.Multiaddr{ma.StringCast("/ip4/" + simIP(i) + "/tcp/1")}}
+	}
+	c.add(info(0), time.Time{}, true)
+	c.connectedTo(now, []peer.AddrInfo{info(1), info(2)})
+	c.connectedTo(now, []peer.AddrInfo{info(1)})
+	for i := range 5 * maxContacts {
+		c.add(info(3+i), time.Time{}, false)
+	}
+	if len(c.book) != maxContacts {
+		t.Errorf("%d contacts, want %d", len(c.book), maxContacts)
+	}
+	for i := range 3 {
+		if c.book[info(i).ID] == nil {
+			t.Errorf("contact %d is forgotten", i)
+		}
+	}
+	all := func(peer.ID) bool { return true }
+	due := c.due(now.Add(time.Second), 2, all)
+	if len(due) != 2 || due[0].ID != info(0).ID || due[1].ID != info(2).ID {
+		t.Errorf("dialled first: %v, want the bootstrap peer and the one connected last", due)
+	}
+}
+
+// TestAddressesAreChosen: public first, at most eight, none twice, and those of
+// virtual networks after the real one.
+func TestAddressesAreChosen(t *testing.T) {
+	list := []string{
+		"/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1", "/ip6/fe80::1/tcp/1", "/ip4/172.17.0.1/tcp/1", "/ip4/192.168.1.7/tcp/1",
+		"/ip4/198.51.100.1/tcp/1", "/dns4/node.example.org/tcp/1", "/ip4/0.0.0.0/tcp/1", "/ip4/8.8.8.8/tcp/1",
+	}
+	for i := range 17 { // of Docker
+		list = append(list, fmt.Sprintf("/ip4/172.18.%d.1/tcp/1", i))
+	}
+	list = append(list, list...)
+	var addrs []ma.Multiaddr
+	for _, i := range rand.Perm(len(list)) {
+		addrs = append(addrs, ma.StringCast(list[i]))
+	}
+	got := chosen(addrs, net.IPv4(192, 168, 1, 7))
+	if len(got) != maxAddrs {
+		t.Fatalf("%d addresses: %v", len(got), got)
+	}
+	var text []string
+	for _, a := range got {
+		text = append(text, a.String())
+	}
+	public := strings.Join(text[:2], " ")
+	if !strings.Contains(public, "/dns4/node.example.org") || !strings.Contains(public, "/ip4/8.8.8.8/") || text[2] != "/ip4/192.168.1.7/tcp/1" {
+		t.Errorf("chosen %v", text)
+	}
+	for i, a := range text {
+		if strings.Contains(strings.Join(text[i+1:], " "), a) || strings.Contains(a, "fe80") || strings.Contains(a, "0.0.0.0") {
+			t.Errorf("chosen %v", text)
+		}
+	}
+}
+
+// TestAnnouncedAddress: behind a router a node is known by the address that its
+// owner gives.
+func TestAnnouncedAddress(t *testing.T) {
+	simulate(t, time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		m := startSim(t, n, "192.168.1.7", Config{Key: simKey(0), Announce: []string{"/dns4/node.example.org/tcp/4001"}})
+		synctest.Wait()
+		if got := m.Addrs(); len(got) != 2 || !strings.HasPrefix(got[0], "/dns4/node.example.org/tcp/4001/p2p/") {
+			t.Errorf("known as %v", got)
+		}
+		if _, err := New(ctx, n.join(Config{Key: simKey(1), Announce: []string{"example.org"}}, "192.168.1.8")); err == nil || !strings.Contains(err.Error(), "want the form") {
+			t.Errorf("a name alone: %v", err)
+		}
+	})
+}
