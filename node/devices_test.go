@@ -116,6 +116,7 @@ func TestConfirmedDefect(t *testing.T) {
 			return &protocol.RunOffer{Run: plan.Link, Time: time, Rounds: 1, Units: 1, Addrs: addrs}
 		},
 	})
+	v.policy.WorkForFree = true // no ledger knows of the run
 	v.miner("honest", "portable")
 	var outcomes []unit.Outcome
 	err = node.Together(t.Context(), func(ctx context.Context) (err error) {

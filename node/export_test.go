@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"time"
 
 	"github.com/alia-network/alia/protocol/market"
@@ -26,3 +27,11 @@ func (t *Training) Tick() {
 
 // WrapCrew puts a crew around the training's publisher.
 func (t *Training) WrapCrew(wrap func(unit.Crew) unit.Crew) { t.coordinator.Crew = wrap(t.publisher) }
+
+// Judge asks a ledger about the offers of a board until ctx ends, as a miner does.
+func Judge(ctx context.Context, p Policy, l funding, offers *Offers) error {
+	return p.judge(ctx, l, offers)
+}
+
+// Admits says why a miner with a policy does not bid on an offer, or false.
+func Admits(p Policy, o market.OpenOffer) (Why, bool) { return p.admits(o) }

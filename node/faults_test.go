@@ -443,7 +443,7 @@ func TestPublisherIsGone(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var said []node.Notice // by one goroutine: there is one offer
-	m := &node.Miner{Peer: p, Workers: []*work.Worker{work.NewWorker(dev)}, Capability: protocol.Capability{MFLOPS: 1}, Report: func(n node.Notice) {
+	m := &node.Miner{Peer: p, Policy: node.Policy{WorkForFree: true}, Workers: []*work.Worker{work.NewWorker(dev)}, Capability: protocol.Capability{MFLOPS: 1}, Report: func(n node.Notice) {
 		if idle, ok := n.(node.MinerIdle); !ok || idle.Code != protocol.NoOffer.String() {
 			said = append(said, n)
 			cancel()

@@ -2,6 +2,8 @@ package node_test
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -52,7 +54,7 @@ func TestHostilePublisher(t *testing.T) {
 		t.Fatal(err)
 	}
 	why := ""
-	miner := &node.Miner{Peer: m, Workers: []*work.Worker{work.NewWorker(dev)}, Report: func(n node.Notice) {
+	miner := &node.Miner{Peer: m, Policy: node.Policy{WorkForFree: true}, Workers: []*work.Worker{work.NewWorker(dev)}, Report: func(n node.Notice) {
 		switch n := n.(type) {
 		case node.UnitDone:
 			t.Errorf("the miner tells of a unit that it has not done: %v", n)
@@ -151,4 +153,59 @@ func flood(ctx context.Context, p *node.Peer) error {
 		return err
 	}
 	return err
+}
+
+// TestFloodOverMesh: while a peer floods the network with offers of accounts that it
+// made up, a run is trained. Few of the offers are taken, the others are counted by
+// reason, and nobody dials the addresses in them.
+func TestFloodOverMesh(t *testing.T) {
+	want := local(t)
+	v := newVillage(t)
+	flooder, p := v.peer("flooder"), v.peer("coordinator")
+	dialled, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dialled.Close()
+	var dials atomic.Int32
+	go func() {
+		for {
+			conn, err := dialled.Accept()
+			if err != nil {
+				return
+			}
+			dials.Add(1)
+			conn.Close()
+		}
+	}()
+	v.miner("miner", "portable")
+	miner := v.miners[0]
+	limited := func() int64 { return miner.Peer.Mesh.Traffic().Rejections[protocol.RateLimited.String()] }
+	n := 0
+	for ; limited() < 2000 && n < 100_000; n++ { // the first ones are lost, before the peers have met
+		k := key(fmt.Sprint("fresh ", n))
+		id, err := mesh.PeerOf(protocol.AccountOf(k))
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr := fmt.Sprintf("/ip4/127.0.0.1/tcp/%d/p2p/%s", dialled.Addr().(*net.TCPAddr).Port, id)
+		body, err := protocol.Sign(k, p.Net, &protocol.RunOffer{Run: named(fmt.Sprint(n)), Time: clock(), Rounds: 1, Units: 1, Addrs: []string{addr}})
+		if err == nil {
+			err = flooder.Mesh.Publish(t.Context(), protocol.RunTopic(p.Net), body)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out := v.coordinate(p, t.TempDir(), nil); out.Model != want {
+		t.Errorf("the model is %s, without a flood %s", out.Model, want)
+	}
+	refused, open := miner.Peer.Mesh.Traffic().Rejections, len(miner.Peer.Offers.Open(time.Now()))
+	t.Logf("of %d offers %d are open, refused %v, passed over %d", n, open, refused, len(miner.PassedOver()))
+	if limited() < 2000 || open > 1500 {
+		t.Errorf("of %d offers %d are open, refused %v", n, open, refused)
+	}
+	if d := dials.Load(); d > 0 {
+		t.Errorf("addresses of the flood were dialled %d times", d)
+	}
 }

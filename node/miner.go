@@ -30,6 +30,7 @@ type Miner struct {
 	Replace func(broken *work.Worker, why error) (*work.Worker, error)
 	// Capability is what bids say of this machine. Run sets Numerics.
 	Capability protocol.Capability
+	Policy     Policy
 	// Disk is the most bytes of blocks in the home; 0 sets no limit.
 	Disk   int64
 	Report Reporter
@@ -40,8 +41,10 @@ type Miner struct {
 
 	mu       sync.Mutex // guards the fields below
 	sessions map[market.OfferKey]struct{}
-	idle     map[market.OfferKey]string // code of the reason last reported; the zero key is for no offer at all
-	recent   []string                   // owners of the blocks of the last units, oldest first
+	passed   map[market.OfferKey]PassedOver // open offers on which the miner does not bid
+	tellings int                            // how many of them may be reported at once
+	idle     map[market.OfferKey]string     // code of the reason last reported; the zero key is for no offer at all
+	recent   []string                       // owners of the blocks of the last units, oldest first
 }
 
 // task is a leased unit for a worker. Its error is about the worker's device.
@@ -56,7 +59,6 @@ const (
 	// keepUnits is the number of units whose blocks a miner keeps for their publishers.
 	keepUnits = 8
 
-	seekEvery = time.Second
 	// A miner bids again after a lost connection, or after a refusal.
 	bidAfterLoss    = time.Second
 	bidAfterRefusal = 30 * time.Second
@@ -66,6 +68,7 @@ const (
 func (m *Miner) Run(ctx context.Context) error {
 	m.queue = make(chan task, queued)
 	m.sessions = map[market.OfferKey]struct{}{}
+	m.passed, m.tellings = map[market.OfferKey]PassedOver{}, tellAtOnce
 	m.idle = map[market.OfferKey]string{}
 	m.Capability.Numerics = kernel.Numerics
 	if m.now == nil {
@@ -79,71 +82,10 @@ func (m *Miner) Run(ctx context.Context) error {
 		g.Go(func() error { return m.compute(ctx, w) })
 	}
 	g.Go(func() error { return m.seek(ctx) })
+	if !m.Policy.WorkForFree {
+		g.Go(func() error { return m.Policy.judge(ctx, m.Peer.Ledger, m.Peer.Offers) })
+	}
 	return g.Wait()
-}
-
-// seek opens a session with the publisher of every open offer.
-func (m *Miner) seek(ctx context.Context) error {
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	tick := time.NewTicker(seekEvery)
-	defer tick.Stop()
-	waiting := false
-	for {
-		open := m.Peer.Offers.Open(time.Now())
-		m.forget(open)
-		if len(open) == 0 && !waiting {
-			m.idles(market.OfferKey{}, newWhy(protocol.NoOffer, "waiting for one"))
-		}
-		waiting = len(open) == 0
-		for _, l := range open {
-			if l.Publisher == m.Peer.Account() || !m.claim(l.OfferKey) {
-				continue
-			}
-			wg.Go(func() {
-				defer m.release(l.OfferKey)
-				m.serve(ctx, l.Offer)
-			})
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-m.Peer.Offers.Changed():
-		case <-tick.C:
-		}
-	}
-}
-
-// claim reports whether the miner has no session for an offer yet, and notes one.
-func (m *Miner) claim(k market.OfferKey) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if _, busy := m.sessions[k]; busy {
-		return false
-	}
-	m.sessions[k] = struct{}{}
-	return true
-}
-
-func (m *Miner) release(k market.OfferKey) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.sessions, k)
-}
-
-// forget forgets what was said of offers that are not open any more.
-func (m *Miner) forget(open []market.OpenOffer) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	keep := map[market.OfferKey]bool{{}: true}
-	for _, l := range open {
-		keep[l.OfferKey] = true
-	}
-	for k := range m.idle { // order-free: each is judged alone
-		if _, busy := m.sessions[k]; !busy && !keep[k] {
-			delete(m.idle, k)
-		}
-	}
 }
 
 // serve bids on one offer and takes tickets until the session ends. While the

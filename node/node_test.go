@@ -32,6 +32,11 @@ type village struct {
 	t       *testing.T
 	network node.Network
 	chain   *chain.Node
+	policy  node.Policy   // of miners
+	watch   node.Reporter // of miners; nil: none
+
+	mu     sync.Mutex // guards miners
+	miners []*node.Miner
 }
 
 func key(name string) ed25519.PrivateKey {
@@ -88,16 +93,27 @@ func (v *village) minerOn(name string, dev, other kernel.Device) (stop func()) {
 	v.t.Helper()
 	p := v.peer(name)
 	ctx, cancel := context.WithCancel(context.Background())
+	report := v.report(name)
+	if v.watch != nil {
+		logged := report
+		report = func(n node.Notice) { logged(n); v.watch(n) }
+	}
+	m := &node.Miner{
+		Peer: p, Workers: []*work.Worker{work.NewWorker(dev)}, Policy: v.policy, Report: report,
+		Capability: protocol.Capability{Kernel: dev.Name(), Threads: 1, MFLOPS: 1000},
+	}
+	if other != nil {
+		m.Check = kernel.Check
+		m.Replace = func(_ *work.Worker, why error) (*work.Worker, error) {
+			v.t.Logf("%s: %v", name, why)
+			return work.NewWorker(other), nil
+		}
+	}
+	v.mu.Lock()
+	v.miners = append(v.miners, m)
+	v.mu.Unlock()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		m := &node.Miner{Peer: p, Workers: []*work.Worker{work.NewWorker(dev)}, Report: v.report(name), Capability: protocol.Capability{Kernel: dev.Name(), Threads: 1, MFLOPS: 1000}}
-		if other != nil {
-			m.Check = kernel.Check
-			m.Replace = func(_ *work.Worker, why error) (*work.Worker, error) {
-				v.t.Logf("%s: %v", name, why)
-				return work.NewWorker(other), nil
-			}
-		}
 		err := node.Together(ctx, m.Run, func(ctx context.Context) error { return p.Listen(ctx, [][2]string{{"en", "de"}}) })
 		if err != nil {
 			v.t.Errorf("miner %s: %v", name, err)

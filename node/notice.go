@@ -130,6 +130,13 @@ type Refused struct {
 // MinerIdle says why this miner has no unit.
 type MinerIdle struct{ Why }
 
+// PassedOver is an open offer on which this miner does not bid, and why.
+type PassedOver struct {
+	Work      string           `json:"work"`
+	Publisher protocol.Account `json:"publisher"`
+	Reason    Why              `json:"reason"`
+}
+
 // UnitsSettled says that the ledger has settled units.
 type UnitsSettled struct {
 	Units int `json:"units,omitempty"`
@@ -157,6 +164,7 @@ func (UnitProgress) Kind() string { return "progress" }
 func (UnitDone) Kind() string     { return "unit" }
 func (Refused) Kind() string      { return "refused" }
 func (MinerIdle) Kind() string    { return "idle" }
+func (PassedOver) Kind() string   { return "passed-over" }
 func (UnitsSettled) Kind() string { return "settled" }
 func (UnitsPaid) Kind() string    { return "paid" }
 
@@ -210,6 +218,10 @@ func (n Refused) String() string {
 
 func (n MinerIdle) String() string    { return "idle: " + n.Text }
 func (n UnitsSettled) String() string { return fmt.Sprintf("%d units settled on the ledger", n.Units) }
+
+func (n PassedOver) String() string {
+	return fmt.Sprintf("passes over the offer of %s for %s: %s", n.Publisher.Short(), n.Work, n.Reason.Text)
+}
 
 func (n UnitsPaid) String() string {
 	return fmt.Sprintf("paid %s ALIA for %d units, %s ALIA since the start",
@@ -267,6 +279,7 @@ var notices = map[string]func([]byte) (Notice, error){
 	UnitDone{}.Kind():     decodeAs[UnitDone],
 	Refused{}.Kind():      decodeAs[Refused],
 	MinerIdle{}.Kind():    decodeAs[MinerIdle],
+	PassedOver{}.Kind():   decodeAs[PassedOver],
 	UnitsSettled{}.Kind(): decodeAs[UnitsSettled],
 	UnitsPaid{}.Kind():    decodeAs[UnitsPaid],
 }

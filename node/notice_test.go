@@ -32,6 +32,7 @@ func TestNoticesAsJSON(t *testing.T) {
 		{node.UnitDone{Miner: miner, Unit: "bafy", Task: "gradient", MFLOP: 9, Seconds: 1.5, Price: 2}, `{"event":"unit","miner":"MINER","unit":"bafy","kind":"gradient","mflop":9,"seconds":1.5,"price":2}`},
 		{node.Refused{Why: why, Miner: miner, Unit: "bafy"}, `{"event":"refused","code":"too-slow","text":"other miners are faster","miner":"MINER","unit":"bafy"}`},
 		{node.MinerIdle{Why: why}, `{"event":"idle","code":"too-slow","text":"other miners are faster"}`},
+		{node.PassedOver{Work: "bafy", Publisher: miner, Reason: why}, `{"event":"passed-over","work":"bafy","publisher":"MINER","reason":{"code":"too-slow","text":"other miners are faster"}}`},
 		{node.UnitsSettled{Units: 5}, `{"event":"settled","units":5}`},
 		{node.UnitsPaid{Units: 2, Amount: 7, Total: 9}, `{"event":"paid","units":2,"amount":7,"total":9}`},
 		{node.UnitsSettled{}, `{"event":"settled"}`},

@@ -109,6 +109,7 @@ func TestVoidedUnit(t *testing.T) {
 func TestLostResult(t *testing.T) {
 	v := newVillage(t)
 	p := v.peer("coordinator")
+	v.policy.WorkForFree = true // no ledger knows of the run
 	v.miner("miner", "portable")
 	c, cfg := tiny(t)
 	plan, err := run.New(t.Context(), p.Store, c, cfg)

@@ -36,6 +36,7 @@ const (
 	WrongSoftware Reason = 32
 	WrongTime     Reason = 34
 	BoardFull     Reason = 35
+	OtherLanguage Reason = 36
 
 	// The work failed.
 	UnitFailed        Reason = 40
@@ -61,6 +62,7 @@ const (
 	ChainUnreachable Reason = 80
 	NotApproved      Reason = 82
 	OverBudget       Reason = 83
+	Unpaid           Reason = 85
 )
 
 // reasons gives each reason its code, for scripts and counters, and its text,
@@ -85,6 +87,7 @@ var reasons = map[Reason][2]string{
 	WrongSoftware:     {"wrong-software", "the miner's arithmetic follows another specification"},
 	WrongTime:         {"wrong-time", "the record is out of date, or ahead of the receiver's clock"},
 	BoardFull:         {"board-full", "the node has no room for another offer"},
+	OtherLanguage:     {"other-language", "the miner does not translate between these languages"},
 	UnitFailed:        {"unit-failed", "the unit could not be computed"},
 	ResultMismatch:    {"result-mismatch", "the result does not fit the unit"},
 	ResultUnavailable: {"result-unavailable", "the result's blocks could not be fetched"},
@@ -104,6 +107,7 @@ var reasons = map[Reason][2]string{
 	ChainUnreachable:  {"chain-unreachable", "the ledger cannot be reached; the program tries again"},
 	NotApproved:       {"not-approved", "the run is not approved for minting"},
 	OverBudget:        {"over-budget", "the budget of the run or job is spent"},
+	Unpaid:            {"unpaid", "no escrow pays for the job"},
 }
 
 // String returns the reason's code, such as "wrong-network".

@@ -30,7 +30,8 @@ func newMiner(a *app) *cobra.Command {
 func newMinerRun(a *app) *cobra.Command {
 	var c deviceFlags
 	var n peerFlags
-	var languages, models []string
+	var p policyFlags
+	var models []string
 	cmd := &cobra.Command{
 		Use:        "run",
 		SuggestFor: []string{"start", "up", "mine"},
@@ -39,26 +40,56 @@ func newMinerRun(a *app) *cobra.Command {
 runs, and of documents in the language pairs named. Each finished unit and its
 pay are printed. With --json one object is printed when the miner is ready.
 
+The miner works where the ledger pays: on runs that the validators have
+approved, and on documents with an escrow. For each offer that it passes over it
+says why.
+
 A miner finds offers by gossip, and asks the peers that it is connected to. It
 needs the network file of the network (alia init --network FILE). To serve
 models (--hold) it also needs an address at which other peers can reach it.`,
 		Example: `  alia miner run --threads 4
-  alia miner run --hold ~/.local/share/alia/models/CID --languages en-de,de-en`,
+  alia miner run --languages en-de,de-en --price-min 0.001
+  alia miner run --hold ~/.local/share/alia/models/CID --disk 20GB`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			pairs, err := parsePairs(languages)
+			policy, err := p.policy()
 			if err != nil {
 				return err
 			}
-			return drained(cmd.Context(), mine(cmd.Context(), a, &c, &n, pairs, models))
+			return drained(cmd.Context(), mine(cmd.Context(), a, &c, &n, policy, int64(p.disk), models))
 		},
 	}
 	c.flags(cmd)
 	n.flags(cmd)
-	cmd.Flags().StringSliceVar(&languages, "languages", []string{"en-de"}, "`PAIRS` of languages whose documents to translate, separated by commas")
+	p.flags(cmd)
 	cmd.Flags().StringSliceVar(&models, "hold", nil, "`DIRS` of models to serve to the network, separated by commas; customers name the models by CID")
 	a.eventsFlag(cmd)
 	return cmd
+}
+
+// policyFlags is the flags that say what a miner works on.
+type policyFlags struct {
+	languages   []string
+	priceMin    amount
+	disk        size
+	workForFree bool
+}
+
+func (p *policyFlags) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringSliceVar(&p.languages, "languages", []string{"en-de"}, "`PAIRS` of languages whose documents to translate, separated by commas")
+	f.Var(&p.priceMin, "price-min", "least `ALIA` for a GFLOP; work that pays less is passed over")
+	f.Var(&p.disk, "disk", "most bytes of blocks to keep, a `SIZE` such as 20GB; 0: no limit")
+	f.BoolVar(&p.workForFree, "work-for-free", false, "work on runs that are not approved and on unpaid documents, too; the ledger is not asked")
+}
+
+// policy is the policy that the flags ask for.
+func (p *policyFlags) policy() (node.Policy, error) {
+	pairs, err := parsePairs(p.languages)
+	if err == nil && p.workForFree && p.priceMin > 0 {
+		err = usagef("--work-for-free and --price-min contradict each other: give one of them")
+	}
+	return node.Policy{PriceMin: uint64(p.priceMin), Languages: pairs, WorkForFree: p.workForFree}, err
 }
 
 func parsePairs(languages []string) ([][2]string, error) {
@@ -78,7 +109,7 @@ func languageCode(s string) bool {
 	return (len(s) == 2 || len(s) == 3) && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
-func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, pairs [][2]string, models []string) (err error) {
+func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, policy node.Policy, disk int64, models []string) (err error) {
 	devs, err := c.openAll(a)
 	if err != nil {
 		return err
@@ -104,7 +135,7 @@ func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, pairs [][2]
 		}
 	}
 	pay := &node.Earnings{Ledger: peer.Ledger, Miner: peer.Account(), Every: 2 * time.Second, Report: tell}
-	m := &node.Miner{Peer: peer, Capability: capability, Check: checkGPU, Report: func(n node.Notice) {
+	m := &node.Miner{Peer: peer, Capability: capability, Policy: policy, Disk: disk, Check: checkGPU, Report: func(n node.Notice) {
 		tell(n)
 		if done, ok := n.(node.UnitDone); ok {
 			if unit, err := block.ParseLink(done.Unit); err == nil {
@@ -127,7 +158,7 @@ func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, pairs [][2]
 		return err
 	}
 	a.note("kernels %s, %d threads, %d MFLOP/s; Ctrl-C ends", strings.Join(names, " and "), c.threads, capability.MFLOPS)
-	return node.Together(ctx, m.Run, pay.Run, func(ctx context.Context) error { return peer.Listen(ctx, pairs) })
+	return node.Together(ctx, m.Run, pay.Run, func(ctx context.Context) error { return peer.Listen(ctx, policy.Languages) })
 }
 
 // checkGPU compares a GPU with the published digests again.

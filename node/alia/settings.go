@@ -105,34 +105,39 @@ func (a *app) fromFile(cmd *cobra.Command) error {
 		if f == nil || taken(cmd.Flags(), f) {
 			continue // a setting of other commands, or given already
 		}
-		text, ok := settingText(values[name])
-		if !ok {
-			return usagef("%s: %s: want a text in quotes, a number, true or false, or a list of texts", path, name)
-		}
-		if err := cmd.Flags().Set(name, text); err != nil {
-			return usagef("%s: %v", path, flagError(cmd, err))
+		if err := set(cmd, f, values[name]); err != nil {
+			return usagef("%s: %v", path, err)
 		}
 	}
 	return nil
 }
 
-// settingText is a value of the settings as the command line would have it.
-func settingText(v any) (string, bool) {
-	switch v := v.(type) {
+// set gives a flag a value of the settings. A list of texts is for a flag that takes
+// several; a text may contain a comma there.
+func set(cmd *cobra.Command, f *pflag.Flag, value any) error {
+	list, many := f.Value.(pflag.SliceValue)
+	switch v := value.(type) {
 	case string, int64, float64, bool:
-		return fmt.Sprint(v), true
+		if err := cmd.Flags().Set(f.Name, fmt.Sprint(v)); err != nil {
+			return flagError(cmd, err)
+		}
+		return nil
 	case []any:
-		var words []string
-		for _, x := range v {
+		words := make([]string, len(v))
+		for i, x := range v {
 			word, ok := x.(string)
 			if !ok {
-				return "", false
+				return fmt.Errorf("%s: want a list of texts in quotes", f.Name)
 			}
-			words = append(words, word)
+			words[i] = word
 		}
-		return strings.Join(words, ","), true
+		if !many {
+			return fmt.Errorf("%s: want one value, not a list", f.Name)
+		}
+		f.Changed = true
+		return list.Replace(words)
 	}
-	return "", false
+	return fmt.Errorf("%s: want a text in quotes, a number, true or false, or a list of texts", f.Name)
 }
 
 // flagNames is the names of all flags of a command and those below it.

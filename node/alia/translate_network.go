@@ -34,7 +34,7 @@ func (p *buyFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&p.src, "src", "", "`LANGUAGE` of the text; another than the model's is an error (default: the model's)")
 	f.StringVar(&p.tgt, "tgt", "", "`LANGUAGE` to translate into (default: the model's)")
 	p.budget, p.price = protocol.Coin/2, client.DefaultPrice
-	f.Var(&p.budget, "budget", "most `ALIA` to pay; a text that may cost more is refused; 0 asks for unpaid work")
+	f.Var(&p.budget, "budget", "most `ALIA` to pay; a text that may cost more is refused; 0 asks for unpaid work, of miners with --work-for-free")
 	f.Var(&p.price, "price", "`ALIA` to pay for a GFLOP of work")
 	f.StringSliceVar(&p.holders, "holder", nil, "`ADDRESSES` (multiaddresses) of peers that hold the model, separated by commas (default: the network is searched)")
 }

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -205,4 +207,44 @@ func (m *amount) Set(text string) error {
 	}
 	*m = amount(v)
 	return nil
+}
+
+// size is a number of bytes as the value of a flag.
+type size uint64
+
+// sizes are the units of a size.
+var sizes = []struct {
+	name  string
+	bytes uint64
+}{{"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}}
+
+func (s *size) Type() string { return "SIZE" }
+
+func (s *size) String() string {
+	for _, u := range slices.Backward(sizes) {
+		if *s > 0 && uint64(*s)%u.bytes == 0 {
+			return fmt.Sprint(uint64(*s)/u.bytes) + u.name
+		}
+	}
+	return fmt.Sprint(uint64(*s))
+}
+
+func (s *size) Set(text string) error {
+	if text == "0" {
+		*s = 0
+		return nil
+	}
+	for _, u := range sizes {
+		digits, ok := strings.CutSuffix(text, u.name)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(strings.TrimSpace(digits), 10, 64)
+		if err != nil || n > math.MaxInt64/u.bytes {
+			break
+		}
+		*s = size(n * u.bytes)
+		return nil
+	}
+	return errors.New("want a number of MB, GB, TB, MiB, GiB or TiB, such as 20GB")
 }

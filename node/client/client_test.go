@@ -146,6 +146,7 @@ func TestTranslate(t *testing.T) {
 // TestGift: without a budget nothing is paid, and the receipt says so.
 func TestGift(t *testing.T) {
 	w := newWorld(t)
+	w.Policy.WorkForFree = true
 	w.check(w.Mine("miner"))
 	c := w.customer("customer", false)
 	d := w.letter()

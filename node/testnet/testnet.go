@@ -41,6 +41,8 @@ type Cluster struct {
 	// Model is untrained: its translations from English to German are nonsense, but
 	// the same nonsense on every machine. Params are its parameters.
 	Model, Params block.Link
+	// Policy is the policy of the miners that Mine starts.
+	Policy node.Policy
 
 	dir     string   // homes are below it
 	closers []func() // in the sequence of what they close
@@ -138,7 +140,7 @@ func (n *Cluster) Mine(name string) error {
 		return err
 	}
 	m := &node.Miner{
-		Peer: p, Workers: []*work.Worker{work.NewWorker(dev)}, Report: func(node.Notice) {},
+		Peer: p, Workers: []*work.Worker{work.NewWorker(dev)}, Policy: n.Policy, Report: func(node.Notice) {},
 		Capability: protocol.Capability{Kernel: dev.Name(), Threads: 1, MFLOPS: 1000},
 	}
 	listen := func(ctx context.Context) error { return p.Listen(ctx, [][2]string{{"en", "de"}}) }

@@ -70,7 +70,6 @@ func (v Verdict) Paid() bool { return v.Judged && v.Reason == protocol.Unspecifi
 type OpenOffer struct {
 	Offer
 	Verdict Verdict
-	Own     bool // it is this node's
 }
 
 // The board's constants: PROTOCOL.md, section 7.1.
@@ -310,7 +309,7 @@ func (b *Board) Open(now time.Time) []OpenOffer {
 	slices.SortFunc(open, func(x, y *posted) int { return cmp.Compare(x.since, y.since) })
 	out := make([]OpenOffer, len(open))
 	for i, p := range open {
-		out[i] = OpenOffer{Offer: p.Offer, Verdict: p.verdict, Own: p.from == Self}
+		out[i] = OpenOffer{Offer: p.Offer, Verdict: p.verdict}
 	}
 	return out
 }

@@ -4,9 +4,12 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
+	gonet "net"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -239,4 +242,44 @@ func TestTwentyNodes(t *testing.T) {
 		eventually(t, "each knows the others", func() bool { return len(m.Peers()) == 19 })
 	}
 	t.Logf("20 nodes know each other after %v", time.Since(begun))
+}
+
+// TestDialsAreBounded: of the addresses in an offer a few are dialled, so that an offer
+// does not make all miners of a network connect to a list of strangers.
+func TestDialsAreBounded(t *testing.T) {
+	m := start(t, mesh.Config{Key: keyOf(1)})
+	victim, err := gonet.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var dials atomic.Int32
+	accepted := make(chan struct{})
+	go func() {
+		defer close(accepted)
+		for {
+			conn, err := victim.Accept()
+			if err != nil {
+				return
+			}
+			dials.Add(1)
+			conn.Close()
+		}
+	}()
+	account := protocol.AccountOf(keyOf(2))
+	id, err := mesh.PeerOf(account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var addrs []string
+	for i := range protocol.MaxAddrs {
+		addrs = append(addrs, fmt.Sprintf("/ip4/127.0.0.%d/tcp/%d/p2p/%s", i+1, victim.Addr().(*gonet.TCPAddr).Port, id))
+	}
+	if _, err := m.OpenMarket(deadline(t), account, addrs); err == nil {
+		t.Error("a session with nobody was opened")
+	}
+	victim.Close()
+	<-accepted
+	if n := dials.Load(); n == 0 || n > 8 {
+		t.Errorf("%d of %d addresses were dialled, want at most 8", n, len(addrs))
+	}
 }

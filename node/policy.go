@@ -1,0 +1,175 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/market"
+)
+
+// Policy says which offers a miner bids on. With the zero Policy a miner bids on every
+// offer that the ledger pays for: of runs that the validators have approved, by the
+// account that coordinates the run, and of jobs with an escrow.
+type Policy struct {
+	// PriceMin is the least price, an amount for a GFLOP. It is compared with the price of
+	// a job, and with the ledger's rate for training.
+	PriceMin uint64
+	// Languages are the pairs of languages, from and to, of the documents to translate. If
+	// there are none, all documents are.
+	Languages [][2]string
+	// WorkForFree has the miner bid on all work, paid or not. Then the ledger is not asked.
+	WorkForFree bool
+}
+
+// refuses returns a reason that an offer itself gives not to bid on it, or an error
+// that is nil.
+func (p Policy) refuses(o market.Offer) error {
+	switch {
+	case !o.Run() && len(p.Languages) > 0 && !slices.Contains(p.Languages, o.Languages):
+		return protocol.Refuse(protocol.OtherLanguage, "%s to %s", o.Languages[0], o.Languages[1])
+	case p.WorkForFree || o.Run():
+		return nil
+	case o.Price == 0:
+		return protocol.Refuse(protocol.Unpaid, "the offer promises nothing")
+	case o.Price < p.PriceMin:
+		return p.tooLow("the job", o.Price)
+	}
+	return nil
+}
+
+func (p Policy) tooLow(who string, price uint64) error {
+	return protocol.Refuse(protocol.PriceTooHigh, "%s pays %s ALIA for a GFLOP, this miner asks %s",
+		who, protocol.FormatAmount(price), protocol.FormatAmount(p.PriceMin))
+}
+
+// funding is the part of the ledger that says whether work is paid.
+type funding interface {
+	Run(ctx context.Context, run block.Link) (ledger.RunState, bool, error)
+	Escrow(ctx context.Context, job block.Link, customer protocol.Account) (ledger.Escrow, bool, error)
+	Schedule(ctx context.Context, height uint64) (ledger.Schedule, bool, error)
+}
+
+// paid asks the ledger whether it pays for the work of an offer. It returns nil if so,
+// and otherwise an error whose reason says why not.
+func (p Policy) paid(ctx context.Context, l funding, o market.Offer) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	var err error
+	if o.Run() {
+		err = p.paidRun(ctx, l, o)
+	} else {
+		err = p.paidJob(ctx, l, o)
+	}
+	if err != nil && protocol.ReasonOf(err) == protocol.Unspecified {
+		return protocol.Refuse(protocol.ChainUnreachable, "%w", err)
+	}
+	return err
+}
+
+func (p Policy) paidRun(ctx context.Context, l funding, o market.Offer) error {
+	run, known, err := l.Run(ctx, o.Work)
+	switch {
+	case err != nil:
+		return err
+	case !known:
+		return protocol.Refuse(protocol.NotApproved, "nobody has proposed the run to the ledger")
+	case run.Status != ledger.Approved:
+		return protocol.Refuse(protocol.NotApproved, "it is %v", run.Status)
+	case run.Coordinator != o.Publisher:
+		return protocol.Refuse(protocol.WrongAccount, "the ledger pays what %s accepts of this run, not %s", run.Coordinator.Short(), o.Publisher.Short())
+	case p.PriceMin == 0:
+		return nil
+	}
+	rates, known, err := l.Schedule(ctx, 0)
+	if err == nil && !known {
+		err = fmt.Errorf("the ledger publishes no rates yet")
+	}
+	if err != nil {
+		return err
+	}
+	if rate := rates.Training / 1e6; rate < p.PriceMin { // rates are in millionths of an amount
+		return p.tooLow("the ledger", rate)
+	}
+	return nil
+}
+
+func (p Policy) paidJob(ctx context.Context, l funding, o market.Offer) error {
+	escrow, open, err := l.Escrow(ctx, o.Work, o.Publisher)
+	switch {
+	case err != nil:
+		return err
+	case !open:
+		return protocol.Refuse(protocol.Unpaid, "the ledger has none")
+	case escrow.Left == 0:
+		return protocol.Refuse(protocol.OverBudget, "the escrow is empty")
+	case escrow.Price < o.Price:
+		return protocol.Refuse(protocol.Unpaid, "the escrow pays %s ALIA for a GFLOP, the offer promises %s",
+			protocol.FormatAmount(escrow.Price), protocol.FormatAmount(o.Price))
+	}
+	return nil
+}
+
+const (
+	// judgeEvery is the pause between two looks for offers to ask the ledger about.
+	judgeEvery = 250 * time.Millisecond
+	// askTimeout bounds one question.
+	askTimeout = 10 * time.Second
+)
+
+// judge asks the ledger about open offers until ctx ends. The board says about which
+// ones and how often; what the ledger says stands on the board.
+func (p Policy) judge(ctx context.Context, l funding, offers *Offers) error {
+	tick := time.NewTicker(judgeEvery)
+	defer tick.Stop()
+	wanted := func(o market.Offer) bool { return p.refuses(o) == nil }
+	for {
+		for ctx.Err() == nil {
+			o, ok := offers.due(time.Now(), wanted)
+			if !ok {
+				break
+			}
+			err := p.paid(ctx, l, o)
+			if ctx.Err() == nil {
+				offers.judge(time.Now(), o, protocol.ReasonOf(err), because(err))
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// because is the text of an error for people, without the code of its reason.
+func because(err error) string {
+	if err == nil {
+		return ""
+	}
+	return strings.TrimPrefix(err.Error(), protocol.ReasonOf(err).String()+": ")
+}
+
+// admits says why a miner does not bid on an open offer. It returns false if the miner
+// bids.
+func (p Policy) admits(o market.OpenOffer) (why Why, over bool) {
+	if err := p.refuses(o.Offer); err != nil {
+		return newWhy(protocol.ReasonOf(err), because(err)), true
+	}
+	switch v := o.Verdict; {
+	case p.WorkForFree || v.Paid():
+		return Why{}, false
+	case !v.Judged:
+		return unjudged, true
+	default:
+		return newWhy(v.Reason, v.Text), true
+	}
+}
+
+// unjudged is why a miner does not bid on an offer that has just come.
+var unjudged = Why{Code: protocol.NotApproved.String(), Text: "the ledger has not been asked yet"}

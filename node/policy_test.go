@@ -1,0 +1,317 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+)
+
+// accounts is a ledger of runs and escrows that can be away.
+type accounts struct {
+	mu      sync.Mutex // guards the fields below
+	away    bool
+	asked   int
+	runs    map[block.Link]ledger.RunState
+	escrows map[block.Link]ledger.Escrow
+}
+
+func (b *accounts) ask() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked++
+	if b.away {
+		return light.ErrUnreachable
+	}
+	return nil
+}
+
+func (b *accounts) Run(_ context.Context, l block.Link) (ledger.RunState, bool, error) {
+	err := b.ask()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r, ok := b.runs[l]
+	return r, ok, err
+}
+
+func (b *accounts) Escrow(_ context.Context, l block.Link, customer protocol.Account) (ledger.Escrow, bool, error) {
+	err := b.ask()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e, ok := b.escrows[l]
+	return e, ok && e.Customer == customer, err
+}
+
+func (b *accounts) Schedule(context.Context, uint64) (ledger.Schedule, bool, error) {
+	return ledger.Schedule{Training: 100e6}, true, nil // an amount of 100 for a GFLOP
+}
+
+func (b *accounts) change(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
+}
+
+// judging runs the part of a miner that asks the ledger, in a bubble of synctest, and
+// gives what the policy says of the offers by work: "bids", or the code of a reason.
+type judging struct {
+	*testing.T
+	policy node.Policy
+	books  *accounts
+	offers *node.Offers
+}
+
+func judge(t *testing.T, policy node.Policy, f func(j *judging)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		j := &judging{t, policy, &accounts{runs: map[block.Link]ledger.RunState{}, escrows: map[block.Link]ledger.Escrow{}}, node.NewOffers(someNet)}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go node.Judge(ctx, policy, j.books, j.offers)
+		f(j)
+	})
+}
+
+// take has a peer bring an offer.
+func (j *judging) take(who string, o protocol.Signed) {
+	j.Helper()
+	body, err := protocol.Sign(key(who), someNet, o)
+	if err == nil {
+		err = j.offers.Take(time.Now(), who, "", protocol.EncodedOffer{Type: o.Type(), Body: body})
+	}
+	if err != nil {
+		j.Fatal(err)
+	}
+}
+
+// run has a coordinator offer a run.
+func (j *judging) run(who, run string) {
+	j.take(who, &protocol.RunOffer{Run: named(run), Time: clock(), Rounds: 1, Units: 1})
+}
+
+// job has a customer offer a job.
+func (j *judging) job(who, job, src, dst string, price uint64) {
+	j.take(who, &protocol.JobOffer{Job: named(job), Time: clock(), Src: src, Dst: dst, Model: named("model"), Price: price})
+}
+
+// after lets time pass and compares what the policy says of each offer.
+func (j *judging) after(d time.Duration, want ...string) {
+	j.Helper()
+	time.Sleep(d)
+	synctest.Wait()
+	var got []string
+	for _, o := range j.offers.Open(time.Now()) {
+		why, over := node.Admits(j.policy, o)
+		code := "bids"
+		if over {
+			code = why.Code
+			if why.Text == "" {
+				j.Errorf("%s has no text", code)
+			}
+		}
+		got = append(got, code)
+	}
+	if !slices.Equal(got, want) {
+		j.Errorf("the offers are judged %v, want %v", got, want)
+	}
+}
+
+// TestPolicyOfRuns: a miner bids on a run when it is approved, for the account that
+// coordinates it and no other, and when the ledger's rate is enough.
+func TestPolicyOfRuns(t *testing.T) {
+	coordinator := protocol.AccountOf(key("coordinator"))
+	judge(t, node.Policy{PriceMin: 100}, func(j *judging) {
+		j.run("coordinator", "run")
+		j.run("squatter", "run")
+		j.after(0, "not-approved", "not-approved")
+		j.books.change(func() {
+			j.books.runs[named("run")] = ledger.RunState{Status: ledger.Proposed, Coordinator: coordinator}
+		})
+		j.after(time.Second, "not-approved", "not-approved")
+		j.books.change(func() {
+			j.books.runs[named("run")] = ledger.RunState{Status: ledger.Approved, Coordinator: coordinator}
+		})
+		j.after(10*time.Second, "bids", "wrong-account")
+	})
+	judge(t, node.Policy{PriceMin: 101}, func(j *judging) {
+		j.books.runs[named("run")] = ledger.RunState{Status: ledger.Approved, Coordinator: coordinator}
+		j.run("coordinator", "run")
+		j.after(time.Second, "price-too-high")
+	})
+	judge(t, node.Policy{}, func(j *judging) {
+		j.books.runs[named("run")] = ledger.RunState{Status: ledger.Refused, Coordinator: coordinator}
+		j.run("coordinator", "run")
+		j.after(time.Second, "not-approved")
+	})
+}
+
+// TestPolicyOfJobs: a miner bids on a job with an escrow that pays what the offer
+// promises, in its languages and for its price.
+func TestPolicyOfJobs(t *testing.T) {
+	ada := protocol.AccountOf(key("ada"))
+	judge(t, node.Policy{PriceMin: 10, Languages: [][2]string{{"en", "de"}}}, func(j *judging) {
+		j.books.escrows[named("good")] = ledger.Escrow{Customer: ada, Price: 10, Left: 1}
+		j.books.escrows[named("spent")] = ledger.Escrow{Customer: ada, Price: 10}
+		j.books.escrows[named("mean")] = ledger.Escrow{Customer: ada, Price: 10, Left: 1}
+		j.books.escrows[named("cheap")] = ledger.Escrow{Customer: ada, Price: 9, Left: 1}
+		j.job("ada", "good", "en", "de", 10)
+		j.job("squatter", "good", "en", "de", 10)
+		j.job("ada", "none", "en", "de", 10)
+		j.job("ada", "spent", "en", "de", 10)
+		j.job("ada", "mean", "en", "de", 11)
+		j.job("ada", "cheap", "en", "de", 9)
+		j.job("ada", "gift", "en", "de", 0)
+		j.job("ada", "other", "en", "fr", 10)
+		j.after(time.Second, "bids", "unpaid", "unpaid", "over-budget", "unpaid", "price-too-high", "unpaid", "other-language")
+		// What the offer itself rules out is not asked of the ledger.
+		if want := 5 + 4; j.books.asked > want {
+			t.Errorf("the ledger was asked %d times, want at most %d", j.books.asked, want)
+		}
+	})
+	judge(t, node.Policy{WorkForFree: true}, func(j *judging) {
+		j.job("ada", "gift", "en", "de", 0)
+		j.run("coordinator", "run")
+		j.after(0, "bids", "bids")
+	})
+}
+
+// TestPolicyWithoutLedger: while the ledger is away, new offers wait for it and work
+// that is known to be paid goes on.
+func TestPolicyWithoutLedger(t *testing.T) {
+	judge(t, node.Policy{}, func(j *judging) {
+		state := ledger.RunState{Status: ledger.Approved, Coordinator: protocol.AccountOf(key("coordinator"))}
+		j.books.runs[named("run")], j.books.runs[named("run 2")] = state, state
+		j.run("coordinator", "run")
+		j.after(time.Second, "bids")
+		j.books.change(func() { j.books.away = true })
+		j.run("coordinator", "run 2")
+		j.after(70*time.Second, "bids", "chain-unreachable")
+		j.run("coordinator", "run")
+		j.run("coordinator", "run 2")
+		j.books.change(func() { j.books.away = false })
+		j.after(31*time.Second, "bids", "bids")
+	})
+}
+
+// TestFloodOfOffers: of a thousand offers a second, for a minute (less under -short), few are verified and
+// fewer kept; the ledger is asked at its own pace; honest offers are judged all the
+// while.
+func TestFloodOfOffers(t *testing.T) {
+	judge(t, node.Policy{}, func(j *judging) {
+		coordinator := protocol.AccountOf(key("coordinator"))
+		start, refused := time.Now(), map[protocol.Reason]int{}
+		junk := flooding(t, 1000)
+		seconds := 60
+		if testing.Short() {
+			seconds = 10
+		}
+		for second := range seconds {
+			for i, o := range junk(time.Now()) {
+				err := j.offers.Take(time.Now(), fmt.Sprint("bad ", second/20), "", o)
+				if reason := protocol.ReasonOf(err); err != nil {
+					refused[reason]++
+				} else if i >= 600 {
+					t.Fatalf("in second %d %d offers of one peer are taken", second, i+1)
+				}
+			}
+			if second%10 == 0 {
+				run := fmt.Sprint("run ", second)
+				j.books.change(func() {
+					j.books.runs[named(run)] = ledger.RunState{Status: ledger.Approved, Coordinator: coordinator}
+				})
+			}
+			if second%5 == 0 { // a publisher repeats its offers
+				for run := range second/10 + 1 {
+					j.run("coordinator", fmt.Sprint("run ", 10*run))
+				}
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+		}
+		var paid, open int
+		for _, o := range j.offers.Open(time.Now()) {
+			open++
+			if o.Verdict.Paid() {
+				paid++
+			}
+		}
+		if taken := 1000*seconds - refused[protocol.RateLimited]; taken > 3*512+60*32 {
+			t.Errorf("%d signatures were verified", taken)
+		}
+		if open > 2048 || paid != seconds/10 {
+			t.Errorf("%d offers are open, %d are paid, want %d", open, paid, seconds/10)
+		}
+		if most := int(time.Since(start)/time.Second)*20 + 20; j.books.asked > most {
+			t.Errorf("the ledger was asked %d times, want at most %d", j.books.asked, most)
+		}
+		t.Logf("%d open, %d paid, the ledger asked %d times, refused %v", open, paid, j.books.asked, refused)
+	})
+}
+
+// flooding makes as many offers of fresh accounts each time it is called.
+func flooding(t *testing.T, n int) func(at time.Time) []protocol.EncodedOffer {
+	number := 0
+	return func(at time.Time) []protocol.EncodedOffer {
+		offers := make([]protocol.EncodedOffer, n)
+		for i := range offers {
+			number++
+			name := fmt.Sprint("fresh ", number)
+			offers[i] = runOffer(t, name, name, at)
+		}
+		return offers
+	}
+}
+
+// TestPassedOver: a miner says once why it passes over an offer, lists it while it is
+// open, and bids as soon as the run is approved.
+func TestPassedOver(t *testing.T) {
+	v := newVillage(t)
+	p := v.peer("coordinator")
+	said := make(chan node.Notice, 100)
+	v.watch = func(n node.Notice) {
+		switch n.(type) {
+		case node.PassedOver, node.Bidding:
+			said <- n
+		}
+	}
+	v.miner("miner", "portable")
+	body, err := protocol.Sign(key("stranger"), p.Net, &protocol.RunOffer{Run: named("run"), Time: clock(), Rounds: 1, Units: 1})
+	if err == nil {
+		err = p.Offers.Take(time.Now(), "stranger", "", protocol.EncodedOffer{Type: protocol.TypeRunOffer, Body: body})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := (<-said).(node.PassedOver)
+	if n.Work != named("run").String() || n.Reason.Code != protocol.NotApproved.String() || !strings.Contains(n.Reason.Text, "proposed") {
+		t.Errorf("the miner says %+v", n)
+	}
+	if all := v.miners[0].PassedOver(); len(all) != 1 || all[0] != n {
+		t.Errorf("passed over: %+v", all)
+	}
+	v.coordinate(p, t.TempDir(), nil)
+	bids := 0
+	for len(said) > 0 {
+		switch n := (<-said).(type) {
+		case node.PassedOver:
+			if n.Work == named("run").String() {
+				t.Errorf("the miner says again: %v", n)
+			}
+		case node.Bidding:
+			bids++
+		}
+	}
+	if bids == 0 {
+		t.Error("the miner never bid on the approved run")
+	}
+}
