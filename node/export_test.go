@@ -8,8 +8,13 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// MaxShown is the most tickets of earlier sessions in one session.
-const MaxShown = market.MaxShown
+// Bounds of a miner and of its publisher.
+const (
+	MaxShown     = market.MaxShown
+	MaxGivenBack = maxGivenBack
+	MaxSlots     = maxSlots
+	MaxAttempts  = maxAttempts
+)
 
 // SetClock gives the miner another clock, and another pause between messages of
 // progress.

@@ -3,12 +3,13 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/work"
@@ -35,7 +36,9 @@ type Miner struct {
 	Disk   int64
 	Report Reporter
 
-	queue         chan task
+	tasks         *tasks
+	journal       *journal.Journal
+	height        atomic.Uint64    // of the ledger, as last seen
 	now           func() time.Time // time.Now; tests have a clock of their own
 	progressEvery time.Duration
 
@@ -47,15 +50,12 @@ type Miner struct {
 	recent   []string                       // owners of the blocks of the last units, oldest first
 }
 
-// task is a leased unit for a worker. Its error is about the worker's device.
-type task func(*work.Worker) error
-
 const (
 	// inFlight is the number of units that a miner asks for, for each worker: one
 	// to compute and one that waits, so that the worker never waits for a ticket.
 	inFlight = 2
-	// queued is the number of tickets that can wait, from all publishers.
-	queued = 64
+	// share is the number of tickets of one publisher that may wait, for each worker.
+	share = 2 * inFlight
 	// keepUnits is the number of units whose blocks a miner keeps for their publishers.
 	keepUnits = 8
 
@@ -65,8 +65,8 @@ const (
 )
 
 // Run mines until ctx ends.
-func (m *Miner) Run(ctx context.Context) error {
-	m.queue = make(chan task, queued)
+func (m *Miner) Run(ctx context.Context) (err error) {
+	m.tasks = newTasks(share * len(m.Workers))
 	m.sessions = map[market.OfferKey]struct{}{}
 	m.passed, m.tellings = map[market.OfferKey]PassedOver{}, tellAtOnce
 	m.idle = map[market.OfferKey]string{}
@@ -77,11 +77,19 @@ func (m *Miner) Run(ctx context.Context) error {
 	if m.progressEvery == 0 {
 		m.progressEvery = progressEvery
 	}
+	if m.journal, err = m.Peer.OpenJournal(m.Peer.Home.MinerJournal()); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.journal.Close()) }()
+	if err := m.recall(ctx); err != nil {
+		return err
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	for _, w := range m.Workers {
 		g.Go(func() error { return m.compute(ctx, w) })
 	}
 	g.Go(func() error { return m.seek(ctx) })
+	g.Go(func() error { return m.tidy(ctx) })
 	if !m.Policy.WorkForFree {
 		g.Go(func() error { return m.Policy.judge(ctx, m.Peer.Ledger, m.Peer.Offers) })
 	}
@@ -130,28 +138,6 @@ func (m *Miner) busy(k market.OfferKey) {
 	defer m.mu.Unlock()
 	delete(m.idle, k)
 	delete(m.idle, market.OfferKey{})
-}
-
-// compute computes leased units one after another. When the worker's device
-// breaks down, another worker takes its place.
-func (m *Miner) compute(ctx context.Context, w *work.Worker) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case do := <-m.queue:
-			err := do(w)
-			if !errors.Is(err, kernel.ErrDevice) {
-				continue
-			}
-			if m.Replace == nil {
-				return fmt.Errorf("miner: %w", err)
-			}
-			if w, err = m.Replace(w, err); err != nil {
-				return fmt.Errorf("miner: %w", err)
-			}
-		}
-	}
 }
 
 // keep has the blocks of a finished unit stay for its publisher, and gives up those of

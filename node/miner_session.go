@@ -2,50 +2,30 @@ package node
 
 import (
 	"context"
-	"errors"
-	"sync"
 	"time"
 
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/protocol/mesh"
-	"github.com/alia-network/alia/work"
-	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/unit"
 )
 
-// This file is the miner's side of a session with one publisher, in the order of
-// a unit: the bid, the ticket, the computation, the attestation, the answer.
+// This file is the miner's side of a session with one publisher: the messages of
+// tasks, not the tasks themselves, which outlive it.
 
-// minerSession is a miner's session with one publisher, and its leases.
+// minerSession is a miner's session with one publisher.
 type minerSession struct {
-	miner  *Miner
-	offer  market.Offer
-	stream *mesh.Session
+	miner    *Miner
+	offer    market.Offer
+	stream   *mesh.Session
+	reported time.Time // when progress was sent last; the lock of tasks guards it
 
-	mu       sync.Mutex // guards the fields below
-	leases   map[block.Link]*lease
-	reported time.Time                           // when progress was sent last
-	said     map[block.Link]protocol.Attestation // not accepted yet, by unit
+	givenBack int // tickets that the miner did not take
 }
 
-// lease is a unit leased to this miner, until the publisher's answer to its
-// result.
-type lease struct {
-	ticket protocol.Ticket
-	id     block.Link // of the ticket
-	unit   unit.Unit
-	taken  time.Time
-	end    context.CancelCauseFunc
-	took   time.Duration // of the computation; guarded by the session's mu
-}
-
-// The causes for which a miner stops to compute a unit.
-var (
-	errCancelled = errors.New("the publisher no longer needs the unit")
-	errMaxLease  = protocol.Refuse(protocol.LeaseExpired, "the unit is not computed after %v", market.MaxLease)
-)
+// maxGivenBack bounds the tickets that a publisher may send in vain in one session.
+const maxGivenBack = 64
 
 // session bids on an offer and handles the publisher's messages until the
 // session ends.
@@ -65,9 +45,14 @@ func (m *Miner) session(ctx context.Context, o market.Offer) error {
 	if err := stream.Send(ctx, bid.Type(), body); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the computation of all leases
-	s := &minerSession{miner: m, offer: o, stream: stream, leases: map[block.Link]*lease{}, said: map[block.Link]protocol.Attestation{}}
+	s := &minerSession{miner: m, offer: o, stream: stream}
+	shown := m.tasks.attach(s, int(bid.InFlight))
+	defer func() { m.tasks.detach(s, m.now()) }()
+	for _, t := range shown {
+		if err := m.submit(t); err != nil {
+			return err
+		}
+	}
 	for answered := false; ; answered = true {
 		typ, body, err := stream.Recv(ctx)
 		if err != nil {
@@ -84,224 +69,152 @@ func (m *Miner) session(ctx context.Context, o market.Offer) error {
 
 // message handles one message of the publisher.
 func (s *minerSession) message(ctx context.Context, typ protocol.RecordType, body []byte) error {
-	m := s.miner
+	net := s.miner.Peer.Net
 	switch typ {
 	case protocol.TypeTicket:
 		return s.take(ctx, body)
 	case protocol.TypeCancel:
 		var c protocol.Cancel
-		if err := protocol.Parse(body, m.Peer.Net, &c); err != nil {
+		if err := protocol.Parse(body, net, &c); err != nil {
 			return err
 		}
-		if l := s.remove(func(l *lease) bool { return l.id == c.Ticket }); l != nil {
-			l.end(errCancelled)
-			m.Peer.Log.Debug("lease cancelled", "unit", l.unit.ID(), "reason", c.Code)
-			if c.Code == protocol.LeaseExpired { // the user's machine was too slow; other reasons are nobody's fault
-				m.Report(Refused{Unit: l.unit.ID().String(), Why: newWhy(c.Code, c.Detail)})
-			}
-		}
+		return s.cancelled(c)
 	case protocol.TypeAccept:
 		var a protocol.Accept
-		if err := protocol.Parse(body, m.Peer.Net, &a); err != nil {
+		if err := protocol.Parse(body, net, &a); err != nil {
 			return err
 		}
-		if err := s.accepted(a); err != nil {
-			return err
-		}
-		if l := s.remove(func(l *lease) bool { return l.ticket.Unit == a.Unit }); l != nil {
-			m.Report(UnitDone{
-				Unit: a.Unit.String(), Task: l.unit.Kind.String(), MFLOP: a.Cost, Seconds: l.took.Seconds(), Price: s.offer.Price,
-			})
-		}
+		return s.accepted(a)
 	case protocol.TypeReject:
 		var r protocol.Reject
-		if err := protocol.Parse(body, m.Peer.Net, &r); err != nil {
+		if err := protocol.Parse(body, net, &r); err != nil {
 			return err
 		}
-		if !r.Ticket.Defined() { // the bid is refused
-			return protocol.Refuse(r.Code, "%s", r.Detail)
-		}
-		why := newWhy(r.Code, r.Detail)
-		if l := s.remove(func(l *lease) bool { return l.id == r.Ticket }); l != nil {
-			m.Report(Refused{Unit: l.ticket.Unit.String(), Why: why})
-		}
+		return s.rejected(r)
 	case protocol.TypeIdle:
 		var i protocol.Idle
-		if err := protocol.Parse(body, m.Peer.Net, &i); err != nil {
+		if err := protocol.Parse(body, net, &i); err != nil {
 			return err
 		}
-		if i.Code == protocol.WorkEnded {
-			return protocol.Refuse(protocol.WorkEnded, "%s", s.offer.Work)
-		}
-		m.idles(s.offer.OfferKey, newWhy(i.Code, ""))
-	default:
-		return protocol.Refuse(protocol.Malformed, "a publisher does not send a %s", typ)
+		return s.idle(i.Code)
+	}
+	return protocol.Refuse(protocol.Malformed, "a publisher does not send a %s", typ)
+}
+
+// task finds the task of a ticket.
+func (s *minerSession) task(ticket block.Link) *task {
+	return s.miner.tasks.find(s.offer.OfferKey, func(t *task) bool { return t.ticketID == ticket })
+}
+
+// cancelled ends a task that the publisher cancels. If only its lease has ended, a
+// worker that has begun the unit goes on: a late result counts while the unit waits.
+func (s *minerSession) cancelled(c protocol.Cancel) error {
+	m, t := s.miner, s.task(c.Ticket)
+	if t == nil {
+		return nil
+	}
+	m.Peer.Log.Debug("lease cancelled", "unit", t.key.unit, "reason", c.Code)
+	if c.Code != protocol.LeaseExpired { // nobody's fault
+		return m.discard(t, c.Code, c.Detail)
+	}
+	// The user's machine was too slow.
+	m.Report(Refused{Unit: t.key.unit.String(), Why: newWhy(c.Code, c.Detail)})
+	if !m.tasks.expire(t, m.now()) {
+		return m.discard(t, c.Code, c.Detail)
 	}
 	return nil
 }
 
-// accepted checks that the publisher accepts what this miner attested. Otherwise a
-// publisher could make the miner tell of units and pay that never were.
+// accepted handles the acceptance of a result.
 func (s *minerSession) accepted(a protocol.Accept) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	at, ok := s.said[a.Unit]
-	if !ok || a.Account != s.offer.Publisher || a.Miner != at.Account || a.Work != at.Work || a.Result != at.Result || a.Cost != at.Cost {
-		return protocol.Refuse(protocol.ResultMismatch, "the publisher accepts a result of unit %s that this miner did not send", a.Unit)
-	}
-	delete(s.said, a.Unit)
-	return nil
-}
-
-// take takes a ticket and queues its unit for a worker.
-func (s *minerSession) take(ctx context.Context, body []byte) error {
 	m := s.miner
-	l := &lease{id: protocol.ID(body)}
-	if err := protocol.Parse(body, m.Peer.Net, &l.ticket); err != nil {
+	t, err := m.accepted(s.offer.OfferKey, a)
+	if err != nil {
 		return err
 	}
-	if l.ticket.Account != s.offer.Publisher || l.ticket.Miner != m.Peer.Account() || l.ticket.Work != s.offer.Work {
-		return protocol.Refuse(protocol.WrongAccount, "ticket %d is not for this miner and work", l.ticket.Number)
+	m.tasks.remove(t)
+	m.keep(t.owner)
+	m.Report(UnitDone{
+		Unit: a.Unit.String(), Task: t.unit.Kind.String(), MFLOP: a.Cost, Seconds: t.took.Seconds(), Price: s.offer.Price,
+	})
+	return nil
+}
+
+// rejected handles the refusal of the bid or of a result.
+func (s *minerSession) rejected(r protocol.Reject) error {
+	if !r.Ticket.Defined() { // the bid is refused
+		return protocol.Refuse(r.Code, "%s", r.Detail)
+	}
+	t := s.task(r.Ticket)
+	if t == nil {
+		return nil
+	}
+	s.miner.Report(Refused{Unit: t.key.unit.String(), Why: newWhy(r.Code, r.Detail)})
+	return s.miner.discard(t, r.Code, r.Detail)
+}
+
+// idle handles the publisher's reason to lease no unit.
+func (s *minerSession) idle(code protocol.Reason) error {
+	m := s.miner
+	if code != protocol.WorkEnded {
+		m.idles(s.offer.OfferKey, newWhy(code, ""))
+		return nil
+	}
+	for _, t := range m.tasks.of(s.offer.OfferKey) {
+		if err := m.discard(t, code, ""); err != nil {
+			return err
+		}
+	}
+	return protocol.Refuse(code, "%s", s.offer.Work)
+}
+
+// take takes a ticket. Its unit waits for a worker, unless a worker computes it
+// already, or the journal has its result.
+func (s *minerSession) take(ctx context.Context, body []byte) error {
+	m := s.miner
+	t := newTask(body, m.now())
+	t.price, t.session = s.offer.Price, s
+	if err := protocol.Parse(body, m.Peer.Net, &t.ticket); err != nil {
+		return err
+	}
+	if t.ticket.Account != s.offer.Publisher || t.ticket.Miner != m.Peer.Account() || t.ticket.Work != s.offer.Work {
+		return protocol.Refuse(protocol.WrongAccount, "ticket %d is not for this miner and work", t.ticket.Number)
 	}
 	var err error
-	if l.unit, err = unit.Parse(l.ticket.Spec); err != nil {
+	if t.unit, err = unit.Parse(t.ticket.Spec); err != nil {
 		return protocol.Refuse(protocol.UnknownUnit, "%w", err)
 	}
-	if l.unit.Work != l.ticket.Work {
-		return protocol.Refuse(protocol.UnknownUnit, "the ticket is for work %s, its unit for %s", l.ticket.Work, l.unit.Work)
+	if t.unit.Work != t.ticket.Work {
+		return protocol.Refuse(protocol.UnknownUnit, "the ticket is for work %s, its unit for %s", t.ticket.Work, t.unit.Work)
 	}
-	l.taken = m.now()
-	ctx, l.end = context.WithCancelCause(ctx)
-	s.mu.Lock()
-	s.leases[l.id] = l
-	s.mu.Unlock()
+	t.key = taskKey{t.ticket.Unit, t.ticket.Account}
+	if err := m.answer(ctx, t); err != nil {
+		return s.giveBack(t, err)
+	}
+	known, room := m.tasks.take(t)
+	if !room {
+		return s.giveBack(t, protocol.Refuse(protocol.OverInFlight, "%d units of this publisher wait", m.tasks.share))
+	}
 	m.busy(s.offer.OfferKey)
-	select {
-	case m.queue <- func(w *work.Worker) error { return s.do(ctx, w, l) }:
-	default:
-		return protocol.Refuse(protocol.OverInFlight, "more than %d tickets wait", queued)
+	if known != nil {
+		t = known
 	}
-	return nil
+	return m.submit(t)
 }
 
-// remove takes the lease that matches from the leases. It returns nil if none
-// matches.
-func (s *minerSession) remove(match func(*lease) bool) *lease {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, l := range s.leases { // order-free: one lease matches at most
-		if match(l) {
-			delete(s.leases, id)
-			return l
-		}
+// giveBack returns a ticket that the miner does not take.
+func (s *minerSession) giveBack(t *task, why error) error {
+	code := protocol.ReasonOf(why)
+	if s.givenBack++; code == protocol.Unspecified || s.givenBack > maxGivenBack {
+		return why
 	}
-	return nil
+	s.miner.Report(Refused{Unit: t.key.unit.String(), Why: newWhy(code, why.Error())})
+	return s.cancel(t.ticketID, code, why.Error())
 }
 
-// do computes a leased unit and sends the attestation. If it cannot, it gives
-// the unit back. It returns the error of the computation.
-func (s *minerSession) do(ctx context.Context, w *work.Worker, l *lease) error {
-	defer l.end(nil)
-	if ctx.Err() != nil { // cancelled while it waited
-		return nil
-	}
-	m := s.miner
-	began := m.now()
-	if s.expired(l, began) {
-		s.giveUp(l, protocol.Refuse(protocol.LeaseExpired, "no worker was free within the %d s of the lease", l.ticket.LeaseSeconds))
-		return nil
-	}
-	timer := time.AfterFunc(market.MaxLease-began.Sub(l.taken), func() { l.end(errMaxLease) })
-	defer timer.Stop()
-	blocks := &remote{store: m.Peer.Store, mesh: m.Peer.Mesh, hints: l.ticket.Hints, owner: "task/" + l.id.String()}
-	if l.unit.Kind == unit.Translate {
-		blocks.root = l.unit.Inputs[0].Cid // the customer may not have the model
-	}
-	body, err := s.attest(ctx, w, l, blocks)
-	s.mu.Lock()
-	l.took = m.now().Sub(began)
-	s.mu.Unlock()
-	if err == nil {
-		err = s.send(protocol.TypeAttestation, body)
-	}
-	if cause := context.Cause(ctx); cause == errMaxLease {
-		err = cause
-	}
-	if err != nil && (ctx.Err() == nil || context.Cause(ctx) == errMaxLease) {
-		s.giveUp(l, err)
-	}
-	m.keep(blocks.owner)
-	return err
-}
-
-// expired reports whether a lease has ended while its unit waited for a worker.
-// Progress of the unit before extends the lease, see [market.UnitProgress]. If
-// the publisher does not extend it, the publisher cancels it.
-func (s *minerSession) expired(l *lease, now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return now.Sub(l.taken) >= time.Duration(l.ticket.LeaseSeconds)*time.Second && !s.reported.After(l.taken)
-}
-
-// attest computes a unit and returns the signed attestation of its result.
-func (s *minerSession) attest(ctx context.Context, w *work.Worker, l *lease, blocks *remote) (body []byte, err error) {
-	m := s.miner
-	pace := &pacer{every: m.progressEvery, at: m.now()}
-	w.Progress = func(done float64) {
-		if ppm := uint32(1e6 * done); pace.due(m.now(), ppm) {
-			s.progress(l, ppm)
-		}
-	}
-	r, err := w.Do(ctx, blocks, l.unit)
-	w.Progress = nil
-	if dev := w.Device(); err == nil && m.Check != nil {
-		if wrong := m.Check(dev); wrong != nil {
-			return nil, protocol.Refuse(protocol.Conformance, "%w", &kernel.DeviceError{Device: dev.Name(), Err: wrong})
-		}
-	}
-	if errors.Is(err, block.ErrNotFound) {
-		return nil, protocol.Refuse(protocol.InputUnavailable, "%w", err)
-	} else if err != nil {
-		return nil, err
-	}
-	result, err := block.PutNode(ctx, blocks, r)
-	if err != nil {
-		return nil, err
-	}
-	at := protocol.Attestation{Work: l.ticket.Work, Unit: l.ticket.Unit, Result: result, Cost: r.MFLOP(), Ticket: l.id}
-	if body, err = protocol.Sign(m.Peer.Key, m.Peer.Net, &at); err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	s.said[at.Unit] = at
-	s.mu.Unlock()
-	return body, nil
-}
-
-// giveUp tells the publisher, and the user, that the miner does not compute a
-// unit.
-func (s *minerSession) giveUp(l *lease, why error) {
-	code, text := protocol.ReasonOf(why), why.Error()
-	if code == protocol.Unspecified {
-		code = protocol.UnitFailed
-	}
-	s.remove(func(o *lease) bool { return o == l })
-	s.miner.Report(Refused{Unit: l.ticket.Unit.String(), Why: newWhy(code, text)})
-	c := &protocol.Cancel{Version: protocol.Version, Ticket: l.id, Code: code, Detail: detail(text)}
-	if err := s.say(c); err != nil {
-		s.miner.Peer.Log.Debug("cancel not sent", "err", err)
-	}
-}
-
-// progress reports the progress of a unit to the publisher and to the user.
-func (s *minerSession) progress(l *lease, ppm uint32) {
-	s.mu.Lock()
-	s.reported = s.miner.now()
-	s.mu.Unlock()
-	s.miner.Report(UnitProgress{Unit: l.ticket.Unit.String(), Task: l.unit.Kind.String(), Done: float64(ppm) / 1e6})
-	if err := s.say(&protocol.Progress{Version: protocol.Version, Ticket: l.id, DonePPM: ppm}); err != nil {
-		s.miner.Peer.Log.Debug("progress not sent", "err", err)
-	}
+// cancel tells the publisher that the miner does not compute the unit of a ticket.
+func (s *minerSession) cancel(ticket block.Link, code protocol.Reason, text string) error {
+	return s.say(&protocol.Cancel{Version: protocol.Version, Ticket: ticket, Code: code, Detail: detail(text)})
 }
 
 // send sends a message. A lease that is cancelled meanwhile does not interrupt it:
@@ -317,28 +230,4 @@ func (s *minerSession) say(r protocol.Record) error {
 		return err
 	}
 	return s.send(r.Type(), body)
-}
-
-// Progress is sent after at least progressEvery and progressStep, whichever
-// takes longer.
-const (
-	progressEvery = 2 * time.Second
-	progressStep  = 50_000 // parts per million
-)
-
-// pacer limits how often progress is sent.
-type pacer struct {
-	every time.Duration
-	at    time.Time // of the last message, at first the beginning of the unit
-	ppm   uint32    // in the last message
-}
-
-// due reports whether progress is to be sent now, and remembers the time. The end
-// of a unit needs no progress: the attestation reports it.
-func (p *pacer) due(now time.Time, ppm uint32) bool {
-	if now.Sub(p.at) < p.every || ppm < p.ppm+progressStep || ppm >= 1e6 {
-		return false
-	}
-	p.at, p.ppm = now, ppm
-	return true
 }

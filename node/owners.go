@@ -16,6 +16,7 @@ import (
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/run"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // Who owns blocks of a home's store:
@@ -36,6 +37,9 @@ func ModelOwner(model block.Link) string { return "model/" + model.String() }
 // JobOwner is the owner of the blocks of a job of this customer.
 func JobOwner(job block.Link) string { return "job/" + job.String() }
 
+// taskOwner is the owner of the blocks of a unit that this miner computes for a ticket.
+func taskOwner(ticket block.Link) string { return "task/" + ticket.String() }
+
 // PinHome pins what the files of a home say that the home needs: for a program that
 // has just opened the home's store. From then on, a sweep deletes all other blocks.
 // After an error it deletes only what this process puts. A run without any log of its
@@ -46,6 +50,7 @@ func PinHome(ctx context.Context, dir home.Dir, net protocol.Net, store *block.S
 		p.each(dir.Runs(), func(l block.Link) error { return p.run(ctx, dir.Run(l), l) }),
 		p.each(dir.Models(), func(l block.Link) error { return p.tree(ctx, "model", ModelOwner(l), l, nil) }),
 		p.each(dir.Jobs(), func(l block.Link) error { return p.job(ctx, dir.Job(l), l) }),
+		p.tasks(ctx, dir.MinerJournal()),
 	)
 	if err == nil {
 		err = store.Survey()
@@ -108,6 +113,31 @@ func (p pinner) job(ctx context.Context, dir string, link block.Link) error {
 		return err
 	}
 	return p.tree(ctx, "job", JobOwner(link), link, results)
+}
+
+// tasks pins the results of a miner that no publisher has answered.
+func (p pinner) tasks(ctx context.Context, dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	j, err := openJournal(dir, p.net, p.log)
+	if err != nil {
+		return err
+	}
+	defer j.Close()
+	return j.Each(journal.Unaccepted, func(e journal.Entry) error {
+		var r unit.Result
+		if e.Done == nil || block.Decode(e.Done.Result, &r) != nil {
+			return nil
+		}
+		owner := taskOwner(e.Done.Attestation.Ticket)
+		for _, out := range r.Outputs {
+			if err := p.tree(ctx, "output", owner, out, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // tree pins all blocks that a link, or one of others, leads to. what names the link.

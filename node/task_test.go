@@ -2,7 +2,10 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/mesh"
+	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/unit"
@@ -45,7 +49,7 @@ func (v *village) publish(p *node.Peer, report node.Reporter) (*node.Publisher, 
 	}), plan, units
 }
 
-// talk is a miner's end of a session, in the hands of a test.
+// talk is an end of a session, in the hands of a test.
 type talk struct {
 	*testing.T
 	ctx  context.Context
@@ -65,10 +69,23 @@ func bid(t *testing.T, ctx context.Context, p *node.Peer, to protocol.Account, a
 	return k
 }
 
-// sign signs a record and sends it.
-func (k *talk) sign(r protocol.Signed) {
+// sign signs a record, sends it, and returns its bytes.
+func (k *talk) sign(r protocol.Signed) []byte {
 	k.Helper()
 	body, err := protocol.Sign(k.peer.Key, k.peer.Net, r)
+	if err == nil {
+		err = k.Send(k.ctx, r.Type(), body)
+	}
+	if err != nil {
+		k.Fatal(err)
+	}
+	return body
+}
+
+// say sends a record that is not signed.
+func (k *talk) say(r protocol.Record) {
+	k.Helper()
+	body, err := protocol.Encode(r)
 	if err == nil {
 		err = k.Send(k.ctx, r.Type(), body)
 	}
@@ -114,6 +131,320 @@ func (k *talk) refused(ticket block.Link) protocol.Reason {
 				return r.Code
 			}
 		}
+	}
+}
+
+// publisherEnd is a publisher in the hands of a test.
+type publisherEnd struct {
+	*testing.T
+	ctx      context.Context
+	peer     *node.Peer
+	units    []unit.Unit
+	sessions chan *mesh.Session
+	number   uint64 // of the last ticket
+}
+
+// stand offers the units of a tiny run to a miner's peer.
+func (v *village) stand(ctx context.Context, name string, miner *node.Peer) *publisherEnd {
+	t := v.t
+	t.Helper()
+	p := v.peer(name)
+	_, plan, units := v.publish(p, v.report(name))
+	d := &publisherEnd{T: t, ctx: ctx, peer: p, units: units, sessions: make(chan *mesh.Session)}
+	p.Mesh.HandleMarket(func(session context.Context, s *mesh.Session) {
+		select {
+		case d.sessions <- s:
+			<-session.Done()
+		case <-ctx.Done():
+		}
+	})
+	offer := &protocol.RunOffer{Run: plan.Link, Time: clock(), Rounds: 1, Units: 1, Addrs: p.Mesh.Addrs()}
+	body, err := protocol.Sign(p.Key, p.Net, offer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := miner.Offers.Take(time.Now(), "peer", "", protocol.EncodedOffer{Type: offer.Type(), Body: body}); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// meet waits for the miner's session and its bid.
+func (d *publisherEnd) meet() *talk {
+	d.Helper()
+	select {
+	case s := <-d.sessions:
+		k := &talk{d.T, d.ctx, d.peer, s}
+		var b protocol.Bid
+		k.next(&b)
+		return k
+	case <-d.ctx.Done():
+		d.Fatal("no session with the miner")
+		return nil
+	}
+}
+
+// lease sends a ticket and returns its name.
+func (d *publisherEnd) lease(k *talk, u unit.Unit) block.Link {
+	d.Helper()
+	d.number++
+	return protocol.ID(k.sign(&protocol.Ticket{
+		Work: u.Work, Number: d.number, Unit: u.ID(), Spec: u.Spec(), Miner: k.Peer, LeaseSeconds: 60, Hints: d.peer.Mesh.Addrs(),
+	}))
+}
+
+// accept accepts an attestation.
+func (k *talk) accept(a protocol.Attestation) {
+	k.Helper()
+	k.sign(&protocol.Accept{Work: a.Work, Unit: a.Unit, Miner: a.Account, Result: a.Result, Cost: a.Cost})
+}
+
+// next receives messages until one has the type of r, passing over progress.
+func (k *talk) next(r protocol.Record) []byte {
+	k.Helper()
+	for {
+		typ, body, err := k.Recv(k.ctx)
+		if err != nil {
+			k.Fatalf("no %v: %v", r.Type(), err)
+		}
+		if typ == protocol.TypeProgress {
+			continue
+		}
+		if typ != r.Type() {
+			k.Fatalf("a %v, want a %v", typ, r.Type())
+		}
+		if err := protocol.Parse(body, k.peer.Net, r); err != nil {
+			k.Fatal(err)
+		}
+		return body
+	}
+}
+
+// machine is a miner that a test starts and stops, whose device waits for the test.
+type machine struct {
+	v        *village
+	peer     *node.Peer
+	gate     chan struct{} // closed: the device computes
+	began    chan struct{} // receives a value when a unit waits at the gate
+	computed atomic.Int32  // units
+	notices
+}
+
+func (v *village) machine(name string) *machine {
+	m := &machine{v: v, peer: v.peer(name), gate: make(chan struct{}), began: make(chan struct{}, 1)}
+	m.watch = v.report(name)
+	return m
+}
+
+// hears waits for n notices that match.
+func (m *machine) hears(ctx context.Context, n int, match func(node.Notice) bool) {
+	m.v.t.Helper()
+	if m.wait(ctx, n, match); m.count(match) < n {
+		m.v.t.Errorf("the miner told of it %d times, want %d", m.count(match), n)
+	}
+}
+
+// start runs the miner until stop is called, as a process that is killed.
+func (m *machine) start() (stop func()) {
+	t := m.v.t
+	t.Helper()
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	waiting := &slow{dev, func() {
+		select {
+		case m.began <- struct{}{}:
+		default:
+		}
+		select {
+		case <-m.gate:
+		case <-ctx.Done():
+		}
+	}}
+	miner := &node.Miner{
+		Peer: m.peer, Workers: []*work.Worker{work.NewWorker(waiting)}, Report: m.report, Policy: node.Policy{WorkForFree: true},
+		Capability: protocol.Capability{Kernel: "slow", Threads: 1, MFLOPS: 1000},
+		Check:      func(kernel.Device) error { m.computed.Add(1); return nil },
+	}
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := miner.Run(ctx); err != nil {
+			t.Errorf("miner: %v", err)
+		}
+	})
+	stop = sync.OnceFunc(func() { cancel(); running.Wait() })
+	t.Cleanup(stop)
+	return stop
+}
+
+// taskTest is a miner and a publisher with a session and a unit that is leased.
+func taskTest(t *testing.T) (ctx context.Context, v *village, m *machine, stop func(), d *publisherEnd, k *talk) {
+	t.Helper()
+	v = newVillage(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	v.peer("bootstrap")
+	m = v.machine("miner")
+	d = v.stand(ctx, "publisher", m.peer)
+	stop = m.start()
+	return ctx, v, m, stop, d, d.meet()
+}
+
+// TestTaskOutlivesSession: a miner computes on when the connection is lost, and then
+// shows its ticket and the result in the next session.
+func TestTaskOutlivesSession(t *testing.T) {
+	_, _, m, _, d, k := taskTest(t)
+	id := d.lease(k, d.units[0])
+	<-m.began
+	k.Close()
+	k = d.meet() // the worker has not finished
+	close(m.gate)
+	var ticket protocol.Ticket
+	var a protocol.Attestation
+	if body := k.next(&ticket); protocol.ID(body) != id {
+		t.Errorf("the miner shows ticket %s, want %s", protocol.ID(body), id)
+	}
+	if k.next(&a); a.Ticket != id || a.Unit != d.units[0].ID() {
+		t.Errorf("the miner attests %+v", a)
+	}
+	k.Close() // before the acceptance
+	k = d.meet()
+	k.next(&ticket)
+	var b protocol.Attestation
+	k.next(&b)
+	if k.accept(b); b.Result != a.Result || m.computed.Load() != 1 {
+		t.Errorf("results %s and %s, computed %d times", a.Result, b.Result, m.computed.Load())
+	}
+	m.hears(d.ctx, 1, isDone)
+}
+
+// TestTaskOutlivesProcess: a miner that is killed after it has computed a unit does not
+// compute the unit again. It shows the result after the restart.
+func TestTaskOutlivesProcess(t *testing.T) {
+	_, _, m, stop, d, k := taskTest(t)
+	close(m.gate)
+	id := d.lease(k, d.units[0])
+	var a, b protocol.Attestation
+	k.next(&a)
+	stop() // before the acceptance
+	k.Close()
+	stop = m.start()
+	k = d.meet()
+	var ticket protocol.Ticket
+	if body := k.next(&ticket); protocol.ID(body) != id {
+		t.Errorf("the miner shows ticket %s, want %s", protocol.ID(body), id)
+	}
+	if k.next(&b); b.Result != a.Result || b.Ticket != id {
+		t.Errorf("the miner attests %+v, before it attested %+v", b, a)
+	}
+	k.accept(b)
+	m.hears(d.ctx, 1, isDone)
+	// A restarted miner has nothing more to show, and does not compute what it is leased again.
+	stop()
+	k.Close()
+	m.gate = make(chan struct{})
+	m.start()
+	k = d.meet()
+	again := d.lease(k, d.units[0])
+	if k.next(&a); a.Ticket != again || a.Result != b.Result || m.computed.Load() != 1 {
+		t.Errorf("the miner attests %+v, computed %d times", a, m.computed.Load())
+	}
+}
+
+// TestUnansweredResultIsPinned: a sweep of a miner's home, such as that of `alia gc`, keeps
+// the results that no publisher has answered.
+func TestUnansweredResultIsPinned(t *testing.T) {
+	ctx, _, m, stop, d, k := taskTest(t)
+	close(m.gate)
+	d.lease(k, d.units[0])
+	var a protocol.Attestation
+	k.next(&a)
+	stop()
+	var r unit.Result
+	if err := errors.Join(block.GetNode(ctx, m.peer.Store, a.Result, &r), m.peer.Close()); err != nil {
+		t.Fatal(err)
+	}
+	store, err := m.peer.Home.Store()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if err := node.PinHome(ctx, m.peer.Home, m.peer.Net, store, m.peer.Log); err != nil {
+		t.Fatal(err)
+	}
+	swept, err := store.Sweep(ctx, 0)
+	if err != nil || swept.Deleted == 0 || !store.Has(r.Outputs[0].Cid) {
+		t.Errorf("swept %+v, %v; the output is there: %v", swept, err, store.Has(r.Outputs[0].Cid))
+	}
+}
+
+// TestLostResultIsComputed: a miner that has lost a block of a result computes the unit
+// again.
+func TestLostResultIsComputed(t *testing.T) {
+	ctx, _, m, stop, d, k := taskTest(t)
+	close(m.gate)
+	d.lease(k, d.units[0])
+	var a, b protocol.Attestation
+	k.next(&a)
+	stop()
+	k.Close()
+	var r unit.Result
+	if err := block.GetNode(ctx, m.peer.Store, a.Result, &r); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.peer.Store.Delete(r.Outputs[0].Cid); err != nil {
+		t.Fatal(err)
+	}
+	m.start()
+	k = d.meet()
+	id := d.lease(k, d.units[0])
+	if k.next(&b); b.Ticket != id || b.Result != a.Result || m.computed.Load() != 2 {
+		t.Errorf("the miner attests %+v, computed %d times", b, m.computed.Load())
+	}
+}
+
+// TestLateResult: a miner whose lease expires while it computes goes on, and sends the
+// result. A unit that is cancelled for another reason is not computed.
+func TestLateResult(t *testing.T) {
+	_, _, m, _, d, k := taskTest(t)
+	late, gone := d.lease(k, d.units[0]), d.lease(k, d.units[1])
+	<-m.began
+	k.say(&protocol.Cancel{Version: protocol.Version, Ticket: late, Code: protocol.LeaseExpired})
+	k.say(&protocol.Cancel{Version: protocol.Version, Ticket: gone, Code: protocol.Superseded})
+	m.hears(d.ctx, 1, expired)
+	next := d.lease(k, d.units[2])
+	close(m.gate)
+	var a protocol.Attestation
+	if k.next(&a); a.Ticket != late {
+		t.Errorf("the miner attests %+v", a)
+	}
+	if k.next(&a); a.Ticket != next || m.computed.Load() != 2 {
+		t.Errorf("the miner attests %+v, computed %d units", a, m.computed.Load())
+	}
+}
+
+// TestRefusedResult: a result that was refused as wrong is not sent again; a result that
+// came too late for one publisher is sent when the unit is leased again.
+func TestRefusedResult(t *testing.T) {
+	_, _, m, _, d, k := taskTest(t)
+	close(m.gate)
+	var a protocol.Attestation
+	for i, want := range []int32{1, 1, 2} {
+		id := d.lease(k, d.units[0])
+		if k.next(&a); a.Ticket != id || m.computed.Load() != want {
+			t.Errorf("lease %d: the miner attests %+v, computed %d times, want %d", i, a, m.computed.Load(), want)
+		}
+		code := []protocol.Reason{protocol.Superseded, protocol.ResultMismatch, protocol.Superseded}[i]
+		k.say(&protocol.Reject{Version: protocol.Version, Ticket: id, Code: code})
+		m.hears(d.ctx, i+1, func(n node.Notice) bool { _, ok := n.(node.Refused); return ok })
+	}
+	k.Close() // nothing is left to show
+	k = d.meet()
+	id := d.lease(k, d.units[1])
+	if k.next(&a); a.Ticket != id {
+		t.Errorf("the miner attests %+v", a)
 	}
 }
 
@@ -182,4 +513,44 @@ func TestShownTicket(t *testing.T) {
 	}
 	cancel()
 	<-done
+}
+
+// TestTicketFlood: of the tickets that a publisher sends at once a few wait; the others
+// are given back, and then the session ends.
+func TestTicketFlood(t *testing.T) {
+	_, _, m, _, d, k := taskTest(t)
+	const flood = 100
+	for i := range flood {
+		u := d.units[0]
+		u.Index = uint32(1000 + i)
+		d.lease(k, u)
+	}
+	var c protocol.Cancel
+	for range node.MaxGivenBack {
+		if k.next(&c); c.Code != protocol.OverInFlight {
+			t.Fatalf("a ticket is given back as %v", c.Code)
+		}
+	}
+	m.hears(d.ctx, 1, func(n node.Notice) bool {
+		i, ok := n.(node.MinerIdle)
+		return ok && i.Code == protocol.OverInFlight.String()
+	})
+}
+
+// TestLeasedAgain: a publisher that leases one unit again and again fills neither the
+// miner's journal nor its time.
+func TestLeasedAgain(t *testing.T) {
+	_, _, m, _, d, k := taskTest(t)
+	close(m.gate)
+	var a protocol.Attestation
+	for range node.MaxSlots * node.MaxAttempts {
+		id := d.lease(k, d.units[0])
+		k.next(&a)
+		k.say(&protocol.Reject{Version: protocol.Version, Ticket: id, Code: protocol.Superseded})
+	}
+	d.lease(k, d.units[0])
+	var c protocol.Cancel
+	if k.next(&c); c.Code != protocol.RateLimited || m.computed.Load() != 1 {
+		t.Errorf("the ticket is given back as %v, the unit was computed %d times", c.Code, m.computed.Load())
+	}
 }

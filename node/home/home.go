@@ -13,6 +13,7 @@
 //	models/CID/        finished models
 //	decisions/         what the program chose for runs with an option on auto
 //	jobs/CID/          the journal of a translation job: its accepted units
+//	miner/             the miner's journal: its results, and what publishers accepted
 //	receipts/CID       the receipt of a translation job
 //	chain/             the ledger node's files
 //	swarm/DATE/        the homes of a swarm's members
@@ -89,6 +90,9 @@ func (d Dir) Jobs() string { return d.at("jobs") }
 
 // Job is the journal of a translation job.
 func (d Dir) Job(job block.Link) string { return filepath.Join(d.Jobs(), job.String()) }
+
+// MinerJournal is the journal of the home's miner.
+func (d Dir) MinerJournal() string { return d.at("miner") }
 
 // Receipts is the directory of the receipts of translation jobs.
 func (d Dir) Receipts() string { return d.at("receipts") }

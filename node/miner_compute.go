@@ -1,0 +1,251 @@
+package node
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/alia-network/alia/node/journal"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/unit"
+)
+
+// This file is a task on a worker: the computation, the attestation, the journal, and
+// what is sent to the publisher. The next session sends what no session can send now.
+
+const (
+	// lateTime is how long a worker goes on with a unit whose lease or session has
+	// ended, and heldTime how long a result waits for a session.
+	lateTime  = 15 * time.Minute
+	heldTime  = time.Hour
+	tidyEvery = 10 * time.Second
+)
+
+// The causes for which a miner stops to compute a unit.
+var (
+	errCancelled = errors.New("the publisher no longer needs the unit")
+	errLate      = protocol.Refuse(protocol.LeaseExpired, "the unit is not computed %v after the end of its lease or session", lateTime)
+)
+
+// compute computes leased units one after another. When the worker's device
+// breaks down, another worker takes its place.
+func (m *Miner) compute(ctx context.Context, w *work.Worker) error {
+	for {
+		t := m.tasks.next(ctx)
+		if t == nil {
+			return nil
+		}
+		broken, err := m.do(ctx, w, t)
+		if err != nil {
+			return fmt.Errorf("miner: %w", err)
+		}
+		if !errors.Is(broken, kernel.ErrDevice) {
+			continue
+		}
+		if m.Replace == nil {
+			return fmt.Errorf("miner: %w", broken)
+		}
+		if w, err = m.Replace(w, broken); err != nil {
+			return fmt.Errorf("miner: %w", err)
+		}
+	}
+}
+
+// do computes a task and submits its result. If it cannot, it gives the unit back.
+// broken is the error of the computation; err is the journal's.
+func (m *Miner) do(ctx context.Context, w *work.Worker, t *task) (broken, err error) {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	began := m.now()
+	hints, expired, ok := m.tasks.begin(t, began, end)
+	switch {
+	case !ok: // it ended before it began
+		return nil, nil
+	case expired:
+		m.giveUp(t, protocol.Refuse(protocol.LeaseExpired, "no worker was free within the %d s of the lease", t.ticket.LeaseSeconds))
+		return nil, nil
+	}
+	blocks := &remote{store: m.Peer.Store, mesh: m.Peer.Mesh, hints: hints, owner: t.owner}
+	if t.unit.Kind == unit.Translate {
+		blocks.root = t.unit.Inputs[0].Cid // the customer may not have the model
+	}
+	r, link, broken := m.result(ctx, w, t, blocks)
+	if broken != nil {
+		if cause := context.Cause(ctx); cause == nil || cause == errLate {
+			m.giveUp(t, cmp.Or(cause, broken))
+		}
+		m.keep(t.owner)
+		return broken, nil
+	}
+	there, err := m.finish(t, r, link, m.now().Sub(began))
+	if !there {
+		m.keep(t.owner)
+	}
+	if protocol.ReasonOf(err) != protocol.Unspecified {
+		m.giveUp(t, err)
+		return nil, nil
+	}
+	if err == nil {
+		if err := m.submit(t); err != nil {
+			m.Peer.Log.Debug("attestation not sent", "unit", t.key.unit, "err", err)
+		}
+	}
+	return nil, err
+}
+
+// result computes the unit of a task, and stores its result.
+func (m *Miner) result(ctx context.Context, w *work.Worker, t *task, blocks *remote) (r unit.Result, link block.Link, err error) {
+	pace := &pacer{every: m.progressEvery, at: m.now()}
+	w.Progress = func(done float64) {
+		if ppm := uint32(1e6 * done); pace.due(m.now(), ppm) {
+			m.progress(t, ppm)
+		}
+	}
+	r, err = w.Do(ctx, blocks, t.unit)
+	w.Progress = nil
+	if dev := w.Device(); err == nil && m.Check != nil {
+		if wrong := m.Check(dev); wrong != nil {
+			return r, link, protocol.Refuse(protocol.Conformance, "%w", &kernel.DeviceError{Device: dev.Name(), Err: wrong})
+		}
+	}
+	if errors.Is(err, block.ErrNotFound) {
+		return r, link, protocol.Refuse(protocol.InputUnavailable, "%w", err)
+	} else if err != nil {
+		return r, link, err
+	}
+	link, err = block.PutNode(ctx, blocks, r)
+	return r, link, err
+}
+
+// finish writes the result of a task to the journal. It reports false if the publisher
+// has ended the task.
+func (m *Miner) finish(t *task, r unit.Result, link block.Link, took time.Duration) (bool, error) {
+	body, err := block.Encode(r)
+	if err != nil {
+		return false, err
+	}
+	at, slot, err := m.keepResult(t, body, link, r.MFLOP())
+	if err != nil {
+		return false, err
+	}
+	if m.tasks.computed(t, at, slot, took, m.now()) {
+		return true, nil
+	}
+	return false, m.journal.Append(journal.Line{Key: slot, Record: journal.NewVoided(protocol.Superseded, "", m.height.Load())})
+}
+
+// answer makes a task computed if the journal has the result of its unit.
+func (m *Miner) answer(ctx context.Context, t *task) error {
+	if m.tasks.has(t.key) {
+		return nil
+	}
+	d, err := m.known(ctx, t)
+	if err != nil || d == nil {
+		return err
+	}
+	if t.attested, t.slot, err = m.keepResult(t, d.Result, d.Attestation.Result, d.Attestation.Cost); err != nil {
+		return err
+	}
+	t.state, t.late, t.done = taskComputed, m.now(), 1
+	return nil
+}
+
+// submit sends the attestation of a computed task, if the task has a session.
+func (m *Miner) submit(t *task) error {
+	sub, ok := m.tasks.submit(t)
+	if !ok {
+		return nil
+	}
+	at := sub.attested
+	at.Ticket = sub.ticketID
+	body, err := protocol.Sign(m.Peer.Key, m.Peer.Net, &at)
+	if err != nil {
+		return err
+	}
+	if sub.show != nil {
+		if err := sub.session.send(protocol.TypeTicket, sub.show); err != nil {
+			return err
+		}
+	}
+	return sub.session.send(protocol.TypeAttestation, body)
+}
+
+// giveUp tells the publisher, and the user, that the miner does not compute a
+// unit.
+func (m *Miner) giveUp(t *task, why error) {
+	if !m.tasks.remove(t) {
+		return
+	}
+	code, text := protocol.ReasonOf(why), why.Error()
+	if code == protocol.Unspecified {
+		code = protocol.UnitFailed
+	}
+	m.Report(Refused{Unit: t.key.unit.String(), Why: newWhy(code, text)})
+	if t.session == nil {
+		return
+	}
+	if err := t.session.cancel(t.ticketID, code, text); err != nil {
+		m.Peer.Log.Debug("cancel not sent", "err", err)
+	}
+}
+
+// tidy ends the tasks that nobody waits for, until ctx ends.
+func (m *Miner) tidy(ctx context.Context) error {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		for _, t := range m.tasks.stale(m.now()) {
+			m.Report(Refused{Unit: t.key.unit.String(), Why: newWhy(protocol.TimedOut, "the publisher gave no answer to the result")})
+			if err := m.discard(t, protocol.TimedOut, ""); err != nil {
+				return fmt.Errorf("miner: %w", err)
+			}
+		}
+	}
+}
+
+// progress reports the progress of a unit to the publisher and to the user.
+func (m *Miner) progress(t *task, ppm uint32) {
+	done := float64(ppm) / 1e6
+	s, ticket := m.tasks.progress(t, m.now(), done)
+	m.Report(UnitProgress{Unit: t.key.unit.String(), Task: t.unit.Kind.String(), Done: done})
+	if s == nil {
+		return
+	}
+	if err := s.say(&protocol.Progress{Version: protocol.Version, Ticket: ticket, DonePPM: ppm}); err != nil {
+		m.Peer.Log.Debug("progress not sent", "err", err)
+	}
+}
+
+// Progress is sent after at least progressEvery and progressStep, whichever
+// takes longer.
+const (
+	progressEvery = 2 * time.Second
+	progressStep  = 50_000 // parts per million
+)
+
+// pacer limits how often progress is sent.
+type pacer struct {
+	every time.Duration
+	at    time.Time // of the last message, at first the beginning of the unit
+	ppm   uint32    // in the last message
+}
+
+// due reports whether progress is to be sent now, and remembers the time. The end
+// of a unit needs no progress: the attestation reports it.
+func (p *pacer) due(now time.Time, ppm uint32) bool {
+	if now.Sub(p.at) < p.every || ppm < p.ppm+progressStep || ppm >= 1e6 {
+		return false
+	}
+	p.at, p.ppm = now, ppm
+	return true
+}

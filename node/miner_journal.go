@@ -1,0 +1,190 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/alia-network/alia/node/journal"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/market"
+	"github.com/alia-network/alia/work/unit"
+)
+
+// This file is what the miner's journal remembers of tasks. An entry is a unit and a
+// slot: a publisher that accepted a result of the unit has the slot for good.
+
+const (
+	// maxComputed bounds the computed tasks of earlier processes.
+	maxComputed = 256
+	// maxSlots and maxAttempts bound what publishers can have the journal keep of
+	// one unit, by leasing the unit again and again.
+	maxSlots    = 8
+	maxAttempts = 8
+)
+
+// recall makes tasks of the results that no publisher has answered: an earlier
+// process computed them.
+func (m *Miner) recall(ctx context.Context) error {
+	var lines []journal.Line
+	n := 0
+	err := m.journal.Each(journal.Unaccepted, func(e journal.Entry) error {
+		t, err := m.revive(ctx, e)
+		if err == nil && n == maxComputed {
+			err = protocol.Refuse(protocol.RateLimited, "more than %d results wait", maxComputed)
+		}
+		if err != nil {
+			if e.Done != nil {
+				m.Peer.Store.Unpin(taskOwner(e.Done.Attestation.Ticket))
+			}
+			lines = append(lines, journal.Line{Key: e.Key, Record: journal.NewVoided(protocol.ResultUnavailable, err.Error(), 0)})
+			return nil
+		}
+		n++
+		m.tasks.take(t)
+		return nil
+	})
+	if err == nil {
+		err = m.journal.Append(lines...)
+	}
+	return err
+}
+
+// revive makes a task of an entry that has a ticket and a result.
+func (m *Miner) revive(ctx context.Context, e journal.Entry) (*task, error) {
+	if len(e.Tickets) == 0 || e.Done == nil {
+		return nil, errors.New("the entry has no result")
+	}
+	ticket := e.Tickets[len(e.Tickets)-1]
+	body, err := protocol.Encode(&ticket)
+	if err != nil {
+		return nil, err
+	}
+	u, err := unit.Parse(ticket.Spec)
+	if err != nil {
+		return nil, err
+	}
+	t := newTask(body, m.now())
+	t.unit, t.key, t.ticket = u, taskKey{e.Unit, ticket.Account}, ticket
+	t.state, t.late, t.done, t.attested, t.slot = taskComputed, t.taken, 1, e.Done.Attestation, e.Key
+	return t, m.restore(ctx, t, e.Done)
+}
+
+// restore sees to it that the blocks of a result are in the store and stay there for
+// a task.
+func (m *Miner) restore(ctx context.Context, t *task, d *journal.Done) error {
+	blocks := block.Owned{Store: m.Peer.Store, Owner: t.owner}
+	var r unit.Result
+	if err := block.Decode(d.Result, &r); err != nil {
+		return fmt.Errorf("result: %w", err)
+	}
+	for _, out := range r.Outputs {
+		data, err := blocks.Get(ctx, out.Cid)
+		if err != nil {
+			return fmt.Errorf("output: %w", err)
+		}
+		links, err := block.Links(data)
+		if err != nil {
+			return fmt.Errorf("output: %w", err)
+		}
+		for _, c := range links {
+			if _, err := blocks.Get(ctx, c); err != nil {
+				return fmt.Errorf("output: %w", err)
+			}
+		}
+	}
+	_, err := blocks.Put(ctx, block.CBOR, d.Result)
+	return err
+}
+
+// known finds a result of a task's unit that the miner has computed before, for any
+// publisher, and still has; nil when there is none.
+func (m *Miner) known(ctx context.Context, t *task) (*journal.Done, error) {
+	entries, err := m.journal.Slots(t.key.unit)
+	if err != nil {
+		return nil, err
+	}
+	var results []*journal.Done
+	wrong := map[block.Link]bool{} // as publishers say
+	for _, e := range entries {
+		results = append(results, e.Done)
+		for _, v := range e.Voided {
+			results = append(results, v.Done)
+			if v.Done != nil && !blameless(v.Code) {
+				wrong[v.Done.Attestation.Result] = true
+			}
+		}
+	}
+	for _, d := range results {
+		if d == nil || wrong[d.Attestation.Result] {
+			continue
+		}
+		if err := m.restore(ctx, t, d); err == nil {
+			return d, nil
+		}
+	}
+	return nil, nil
+}
+
+// blameless reports whether a result that was refused for a reason may be right.
+func blameless(code protocol.Reason) bool {
+	switch code {
+	case protocol.Superseded, protocol.NotLeased, protocol.UnknownUnit, protocol.WorkEnded, protocol.TimedOut, protocol.LeaseExpired, protocol.ResultUnavailable:
+		return true
+	}
+	return false
+}
+
+// errAgain refuses a unit that its publishers have leased too often.
+var errAgain = protocol.Refuse(protocol.RateLimited, "the unit was leased to this miner %d times", maxSlots*maxAttempts)
+
+// keepResult attests the result of a task, and writes ticket, result and attestation to
+// the journal.
+func (m *Miner) keepResult(t *task, result []byte, link block.Link, cost uint64) (protocol.Attestation, journal.Key, error) {
+	ticket, id := m.tasks.ticket(t)
+	k := journal.Key{Unit: t.key.unit}
+	at := protocol.Attestation{Work: ticket.Work, Unit: ticket.Unit, Result: link, Cost: cost, Ticket: id}
+	if _, err := protocol.Sign(m.Peer.Key, m.Peer.Net, &at); err != nil {
+		return at, k, err
+	}
+	entries, err := m.journal.Slots(t.key.unit)
+	if err != nil {
+		return at, k, err
+	}
+	slot := slices.IndexFunc(entries, func(e journal.Entry) bool { return e.State == journal.Void && len(e.Voided) < maxAttempts })
+	if slot < 0 {
+		slot = len(entries)
+	}
+	if slot == maxSlots {
+		return at, k, errAgain
+	}
+	k.Slot = uint32(slot)
+	return at, k, m.journal.Append(
+		journal.Line{Key: k, Record: journal.Task{Ticket: ticket}},
+		journal.Line{Key: k, Record: journal.Done{Result: result, Attestation: at}})
+}
+
+// accepted checks that a publisher accepts what this miner attested, and keeps the
+// acceptance. Otherwise a publisher could make the miner tell of units and pay that
+// never were.
+func (m *Miner) accepted(k market.OfferKey, a protocol.Accept) (*task, error) {
+	t := m.tasks.find(k, func(t *task) bool { return t.key.unit == a.Unit && t.state == taskComputed })
+	if t == nil || a.Account != k.Publisher || a.Miner != m.Peer.Account() || a.Work != k.Work || a.Result != t.attested.Result || a.Cost != t.attested.Cost {
+		return nil, protocol.Refuse(protocol.ResultMismatch, "the publisher accepts a result of unit %s that this miner did not send", a.Unit)
+	}
+	return t, m.journal.Append(journal.Line{Key: t.slot, Record: journal.Taken{Accept: a}})
+}
+
+// discard ends a task whose result, if there is one, nobody takes.
+func (m *Miner) discard(t *task, code protocol.Reason, text string) error {
+	if !m.tasks.remove(t) {
+		return nil
+	}
+	m.keep(t.owner)
+	if t.state != taskComputed {
+		return nil
+	}
+	return m.journal.Append(journal.Line{Key: t.slot, Record: journal.NewVoided(code, text, m.height.Load())})
+}
