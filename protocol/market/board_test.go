@@ -178,12 +178,13 @@ func (g *boardGame) event(now time.Time, args []string) {
 			from = market.Self
 		}
 		g.refused(g.bring(now, from, g.offer(args[1], args[2], signed(0), uint64(number(option(args, "price", "0"))))))
-	case "flood": // flood N by=PEER [work=WORK] [account=ACCOUNT]: N offers of fresh accounts, or of one
+	case "flood": // flood N by=PEER [work=WORK] [account=ACCOUNT] [size=BYTES]: N offers of fresh accounts, or of one
 		reasons := map[string]int{}
 		for i := range number(args[1]) {
 			g.fresh++
 			name := fmt.Sprint("fresh", g.fresh)
 			o := g.offer(option(args, "work", name), option(args, "account", name), signed(i%1000), 0)
+			o.Encoded.Body = append(o.Encoded.Body, make([]byte, number(option(args, "size", "0")))...)
 			if err := g.bring(now, option(args, "by", ""), o); err != nil {
 				reasons[protocol.ReasonOf(err).String()]++
 			}

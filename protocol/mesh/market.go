@@ -19,7 +19,6 @@ const (
 	sendTimeout    = 30 * time.Second
 	offersTimeout  = 10 * time.Second
 	maxOfferPages  = 65 // a full board, see package market
-	maxDials       = 8  // addresses of one offer
 )
 
 // Session is a stream of records between two accounts: the publisher of a work
@@ -121,7 +120,7 @@ func (m *Mesh) newSession(stream network.Stream) (*Session, error) {
 }
 
 // OpenMarket opens a session with the account. Unless the account is connected,
-// it is dialled at those addresses that end in its peer ID, at the first maxDials.
+// it is dialled at those addresses that end in its peer ID, at the first [maxAddrs].
 func (m *Mesh) OpenMarket(ctx context.Context, account protocol.Account, addrs []string) (*Session, error) {
 	id, err := PeerOf(account)
 	if err != nil {
@@ -129,7 +128,7 @@ func (m *Mesh) OpenMarket(ctx context.Context, account protocol.Account, addrs [
 	}
 	to := peer.AddrInfo{ID: id}
 	for _, a := range addrs {
-		if info, err := parseAddrs([]string{a}); err == nil && info[0].ID == id && len(to.Addrs) < maxDials {
+		if info, err := parseAddrs([]string{a}); err == nil && info[0].ID == id && len(to.Addrs) < maxAddrs {
 			to.Addrs = append(to.Addrs, info[0].Addrs...)
 		}
 	}
