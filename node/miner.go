@@ -38,6 +38,7 @@ type Miner struct {
 
 	tasks         *tasks
 	journal       *journal.Journal
+	claims        *claims
 	height        atomic.Uint64    // of the ledger, as last seen
 	now           func() time.Time // time.Now; tests have a clock of their own
 	progressEvery time.Duration
@@ -81,6 +82,7 @@ func (m *Miner) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.journal.Close()) }()
+	m.claims = newClaims(m)
 	if err := m.recall(ctx); err != nil {
 		return err
 	}
@@ -90,6 +92,7 @@ func (m *Miner) Run(ctx context.Context) (err error) {
 	}
 	g.Go(func() error { return m.seek(ctx) })
 	g.Go(func() error { return m.tidy(ctx) })
+	g.Go(func() error { return m.claims.run(ctx) })
 	if !m.Policy.WorkForFree {
 		g.Go(func() error { return m.Policy.judge(ctx, m.Peer.Ledger, m.Peer.Offers) })
 	}

@@ -169,12 +169,16 @@ func (m *Miner) keepResult(t *task, result []byte, link block.Link, cost uint64)
 // accepted checks that a publisher accepts what this miner attested, and keeps the
 // acceptance. Otherwise a publisher could make the miner tell of units and pay that
 // never were.
-func (m *Miner) accepted(k market.OfferKey, a protocol.Accept) (*task, error) {
-	t := m.tasks.find(k, func(t *task) bool { return t.key.unit == a.Unit && t.state == taskComputed })
-	if t == nil || a.Account != k.Publisher || a.Miner != m.Peer.Account() || a.Work != k.Work || a.Result != t.attested.Result || a.Cost != t.attested.Cost {
+func (m *Miner) accepted(o market.Offer, a protocol.Accept) (*task, error) {
+	t := m.tasks.find(o.OfferKey, func(t *task) bool { return t.key.unit == a.Unit && t.state == taskComputed })
+	if t == nil || a.Account != o.Publisher || a.Miner != m.Peer.Account() || a.Work != o.Work || a.Result != t.attested.Result || a.Cost != t.attested.Cost {
 		return nil, protocol.Refuse(protocol.ResultMismatch, "the publisher accepts a result of unit %s that this miner did not send", a.Unit)
 	}
-	return t, m.journal.Append(journal.Line{Key: t.slot, Record: journal.Taken{Accept: a}})
+	lines := []journal.Line{{Key: t.slot, Record: journal.Taken{Accept: a}}}
+	if !o.Run() && o.Price == 0 {
+		lines = append(lines, journal.Line{Key: t.slot, Record: journal.NewVoided(protocol.Unpaid, "a gift", m.height.Load())})
+	}
+	return t, m.journal.Append(lines...)
 }
 
 // discard ends a task whose result, if there is one, nobody takes.

@@ -128,7 +128,7 @@ func (s *minerSession) cancelled(c protocol.Cancel) error {
 // accepted handles the acceptance of a result.
 func (s *minerSession) accepted(a protocol.Accept) error {
 	m := s.miner
-	t, err := m.accepted(s.offer.OfferKey, a)
+	t, err := m.accepted(s.offer, a)
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (s *minerSession) idle(code protocol.Reason) error {
 func (s *minerSession) take(ctx context.Context, body []byte) error {
 	m := s.miner
 	t := newTask(body, m.now())
-	t.price, t.session = s.offer.Price, s
+	t.session = s
 	if err := protocol.Parse(body, m.Peer.Net, &t.ticket); err != nil {
 		return err
 	}

@@ -24,7 +24,6 @@ type task struct {
 	ticket   protocol.Ticket // the newest
 	body     []byte          // its signed bytes
 	ticketID block.Link      // of body
-	price    uint64          // amount for a GFLOP, as the offer says
 	state    taskState
 	taken    time.Time     // when the ticket came
 	took     time.Duration // of the computation
@@ -91,7 +90,7 @@ func (ts *tasks) take(t *task) (known *task, room bool) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if known = ts.all[t.key]; known != nil {
-		known.ticket, known.body, known.ticketID, known.price = t.ticket, t.body, t.ticketID, t.price
+		known.ticket, known.body, known.ticketID = t.ticket, t.body, t.ticketID
 		known.taken, known.session, known.submitted = t.taken, t.session, false
 		if known.state != taskComputed {
 			known.late = time.Time{}
@@ -313,6 +312,13 @@ func (ts *tasks) expire(t *task, now time.Time) bool {
 		t.late = now
 	}
 	return t.state != taskWaits
+}
+
+// connected reports whether the miner has a session with a publisher.
+func (ts *tasks) connected(k market.OfferKey) bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return ts.sessions[k] != nil
 }
 
 // find returns the task of a session that matches, or nil.

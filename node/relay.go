@@ -40,14 +40,19 @@ type Relay struct {
 	Journal *journal.Journal
 	// Run, when set, is proposed with a Budget in MFLOP, and its rounds are committed.
 	// A unit is settled when its round is among those: until the round is combined, the
-	// result of the unit may be voided. Then the journal forgets units of committed rounds that were settled more than
-	// AuditWindow heights ago.
+	// result of the unit may be voided. Then the journal forgets units of committed rounds
+	// that were settled more than AuditWindow heights ago.
 	Run    block.Link
 	Budget uint64
 	// Every is the pause between two looks at the ledger.
 	Every  time.Duration
 	Report Reporter
 	Log    *slog.Logger
+
+	// due and settled are set where the journal is a miner's, see claims: due says which
+	// entries are sent, and the others are only looked up; settled is told each settlement.
+	due     func(journal.Entry) bool
+	settled func(ledger.Settlement)
 
 	// Carry and Drain, which do not run together, use these.
 	reported protocol.Reason      // why it waits, as last reported
@@ -66,6 +71,9 @@ type Relay struct {
 const (
 	// settleBatch is the entries of one transaction.
 	settleBatch = ledger.MaxEntries
+	// lookUps is the entries of a miner that are looked up at a time; each costs the
+	// ledger one proof.
+	lookUps = 64
 	// AuditWindow is the number of heights for which a journal keeps settled units.
 	AuditWindow = 600
 	// trimEvery is the number of heights between two trims.
@@ -251,7 +259,11 @@ func (r *Relay) uncommitted() int {
 // settle sends a batch of accepted work and notes what the ledger then has. Entries
 // that the ledger does not settle are sent again when all others had their turn.
 func (r *Relay) settle(ctx context.Context) error {
-	batch, err := r.Journal.List(journal.Pending, settleBatch, func(k journal.Key) bool { return r.tried[k] })
+	most := settleBatch
+	if r.due != nil {
+		most = lookUps
+	}
+	batch, err := r.Journal.List(journal.Pending, most, func(k journal.Key) bool { return r.tried[k] })
 	if err != nil {
 		return err
 	}
@@ -267,13 +279,17 @@ func (r *Relay) settle(ctx context.Context) error {
 	units := make([]block.Link, len(batch))
 	for i, e := range batch {
 		units[i] = e.Unit
-		body.Entries = append(body.Entries, ledger.SettleEntry{Attestation: e.Accepted.Attestation, Accept: e.Accepted.Accept})
-	}
-	if err := r.send(ctx, body); err != nil && !errors.Is(err, ledger.Already) {
-		if err = fmt.Errorf("settle: %w", err); !final(err) {
-			return err
+		if at, accept, ok := e.Agreed(); ok && (r.due == nil || r.due(e)) {
+			body.Entries = append(body.Entries, ledger.SettleEntry{Attestation: at, Accept: accept})
 		}
-		r.refused = cmp.Or(r.refused, err)
+	}
+	if len(body.Entries) > 0 {
+		if err := r.send(ctx, body); err != nil && !errors.Is(err, ledger.Already) {
+			if err = fmt.Errorf("settle: %w", err); !final(err) {
+				return err
+			}
+			r.refused = cmp.Or(r.refused, err)
+		}
 	}
 	settled, err := r.Ledger.Settled(ctx, units)
 	if err != nil {
@@ -311,16 +327,18 @@ func (r *Relay) pass(k journal.Key) {
 // note writes to the journal what the ledger has of a batch.
 func (r *Relay) note(batch []journal.Entry, settled map[block.Link]ledger.Settlement) error {
 	var lines []journal.Line
-	paid, height := 0, uint64(0)
+	var paid []ledger.Settlement
+	height := uint64(0)
 	for _, e := range batch {
 		s, ok := settled[e.Unit]
+		at, _, _ := e.Agreed()
 		switch {
 		case !ok:
 			r.pass(e.Key)
 			continue
-		case s.Miner == e.Accepted.Attestation.Account && s.Result == e.Accepted.Attestation.Result:
+		case s.Miner == at.Account && s.Result == at.Result:
 			lines = append(lines, journal.Line{Key: e.Key, Record: journal.Settled{Height: s.Height}})
-			paid++
+			paid = append(paid, s)
 		default: // the ledger settles a unit once
 			lines = append(lines, journal.Line{Key: e.Key, Record: journal.NewVoided(protocol.Superseded, "the ledger has settled the unit for another miner", s.Height)})
 		}
@@ -329,8 +347,12 @@ func (r *Relay) note(batch []journal.Entry, settled map[block.Link]ledger.Settle
 	if err := r.Journal.Append(lines...); err != nil {
 		return err
 	}
-	if paid > 0 {
-		r.Report(UnitsSettled{Units: paid})
+	if r.settled != nil {
+		for _, s := range paid {
+			r.settled(s)
+		}
+	} else if len(paid) > 0 {
+		r.Report(UnitsSettled{Units: len(paid)})
 	}
 	return r.trim(height)
 }

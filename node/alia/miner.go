@@ -134,15 +134,7 @@ func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, policy node
 			a.note("%s %v", time.Now().Format(time.TimeOnly), n)
 		}
 	}
-	pay := &node.Earnings{Ledger: peer.Ledger, Miner: peer.Account(), Every: 2 * time.Second, Report: tell}
-	m := &node.Miner{Peer: peer, Capability: capability, Policy: policy, Disk: disk, Check: checkGPU, Report: func(n node.Notice) {
-		tell(n)
-		if done, ok := n.(node.UnitDone); ok {
-			if unit, err := block.ParseLink(done.Unit); err == nil {
-				pay.Watch(unit)
-			}
-		}
-	}}
+	m := &node.Miner{Peer: peer, Capability: capability, Policy: policy, Disk: disk, Check: checkGPU, Report: tell}
 	m.Replace = func(broken *work.Worker, why error) (*work.Worker, error) {
 		a.note("%v: the processor computes in its place", why)
 		dev, err := openCPU(a, cpu, c.threads)
@@ -158,7 +150,7 @@ func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, policy node
 		return err
 	}
 	a.note("kernels %s, %d threads, %d MFLOP/s; Ctrl-C ends", strings.Join(names, " and "), c.threads, capability.MFLOPS)
-	return node.Together(ctx, m.Run, pay.Run, func(ctx context.Context) error { return peer.Listen(ctx, policy.Languages) })
+	return node.Together(ctx, m.Run, func(ctx context.Context) error { return peer.Listen(ctx, policy.Languages) })
 }
 
 // checkGPU compares a GPU with the published digests again.

@@ -53,6 +53,18 @@ type Attempt struct {
 	Taken    *Taken
 }
 
+// Agreed returns what the ledger settles: the miner's attestation and the publisher's
+// acceptance of it, from the journal of either. ok is false when one is missing.
+func (e *Entry) Agreed() (at protocol.Attestation, accept protocol.Accept, ok bool) {
+	switch {
+	case e.Accepted != nil:
+		return e.Accepted.Attestation, e.Accepted.Accept, true
+	case e.Done != nil && e.Taken != nil:
+		return e.Done.Attestation, e.Taken.Accept, true
+	}
+	return at, accept, false
+}
+
 // add takes the next record of the entry.
 func (e *Entry) add(r Record) {
 	switch r := r.(type) {
