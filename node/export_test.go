@@ -40,3 +40,26 @@ func Judge(ctx context.Context, p Policy, l funding, offers *Offers) error {
 
 // Admits says why a miner with a policy does not bid on an offer, or false.
 func Admits(p Policy, o market.OpenOffer) (Why, bool) { return p.admits(o) }
+
+// Pauses returns how long a miner rests before each of n bids on an offer, of a publisher
+// that is lost at once each time. The publisher repeats its offer every so often, or
+// never (0).
+func Pauses(n int, repeats time.Duration) []time.Duration {
+	o := market.Offer{Time: time.Unix(1e9, 0)}
+	signed := o.Time
+	now := o.Time.Add(time.Millisecond)
+	var r rest
+	var pauses []time.Duration
+	for range n {
+		r = r.next(o, now, now, true)
+		lost := now
+		for !r.over(now, o) {
+			now = now.Add(time.Second / 4)
+			if repeats > 0 && now.Sub(signed) >= repeats {
+				signed, o.Time = now, now
+			}
+		}
+		pauses = append(pauses, now.Sub(lost))
+	}
+	return pauses
+}

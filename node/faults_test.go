@@ -425,7 +425,7 @@ func lieTo(ctx context.Context, p *node.Peer, o market.Offer, a attack) (protoco
 	}
 }
 
-// TestPublisherIsGone: a miner whose bids nobody answers says so once, and does
+// TestPublisherIsGone: a miner whose bids no publisher answers says so once, and does
 // not say that it bids.
 func TestPublisherIsGone(t *testing.T) {
 	v := newVillage(t)
@@ -452,7 +452,7 @@ func TestPublisherIsGone(t *testing.T) {
 	if err := node.Together(ctx, m.Run, func(ctx context.Context) error { return p.Listen(ctx, nil) }); err != nil {
 		t.Fatal(err)
 	}
-	if idle, ok := said[0].(node.MinerIdle); len(said) != 1 || !ok || idle.Code != protocol.PeerGone.String() || strings.Contains(idle.Text, "\n") {
-		t.Errorf("the miner says %v, want that the connection is lost", said)
+	if idle, ok := said[0].(node.MinerIdle); len(said) != 1 || !ok || idle.Code != protocol.UnknownWork.String() || strings.Contains(idle.Text, "\n") {
+		t.Errorf("the miner says %v, want that the node does not offer the work", said)
 	}
 }

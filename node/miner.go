@@ -47,6 +47,8 @@ type Miner struct {
 	sessions map[market.OfferKey]struct{}
 	passed   map[market.OfferKey]PassedOver // open offers on which the miner does not bid
 	tellings int                            // how many of them may be reported at once
+	rests    map[market.OfferKey]rest       // open offers on which the miner bids again later
+	debts    map[market.OfferKey]debt       // of the customers of open offers
 	idle     map[market.OfferKey]string     // code of the reason last reported; the zero key is for no offer at all
 	recent   []string                       // owners of the blocks of the last units, oldest first
 }
@@ -59,10 +61,6 @@ const (
 	share = 2 * inFlight
 	// keepUnits is the number of units whose blocks a miner keeps for their publishers.
 	keepUnits = 8
-
-	// A miner bids again after a lost connection, or after a refusal.
-	bidAfterLoss    = time.Second
-	bidAfterRefusal = 30 * time.Second
 )
 
 // Run mines until ctx ends.
@@ -70,6 +68,7 @@ func (m *Miner) Run(ctx context.Context) (err error) {
 	m.tasks = newTasks(share * len(m.Workers))
 	m.sessions = map[market.OfferKey]struct{}{}
 	m.passed, m.tellings = map[market.OfferKey]PassedOver{}, tellAtOnce
+	m.rests, m.debts = map[market.OfferKey]rest{}, map[market.OfferKey]debt{}
 	m.idle = map[market.OfferKey]string{}
 	m.Capability.Numerics = kernel.Numerics
 	if m.now == nil {
@@ -97,30 +96,6 @@ func (m *Miner) Run(ctx context.Context) (err error) {
 		g.Go(func() error { return m.Policy.judge(ctx, m.Peer.Ledger, m.Peer.Offers) })
 	}
 	return g.Wait()
-}
-
-// serve bids on one offer and takes tickets until the session ends. While the
-// offer is open, seek opens another session then.
-func (m *Miner) serve(ctx context.Context, o market.Offer) {
-	err := m.session(ctx, o)
-	if ctx.Err() != nil {
-		return
-	}
-	code, pause := protocol.ReasonOf(err), bidAfterRefusal
-	switch code {
-	case protocol.WorkEnded:
-		m.Peer.Offers.End(time.Now(), o.OfferKey)
-		m.idles(o.OfferKey, newWhy(code, ""))
-		return
-	case protocol.Unspecified, protocol.TimedOut: // a publisher that restarts needs a moment
-		pause = bidAfterLoss
-	}
-	m.Peer.Log.Debug("market session ended", "work", o.Work, "err", err)
-	m.idles(o.OfferKey, gone(err))
-	select {
-	case <-ctx.Done():
-	case <-time.After(pause):
-	}
 }
 
 // idles reports why the miner has no unit of an offer, once for each change of

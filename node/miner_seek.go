@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"maps"
+	"math"
+	"math/bits"
 	"slices"
 	"sync"
 	"time"
@@ -22,7 +24,45 @@ const (
 	// tellAtOnce bounds the reports of offers that are passed over. After so many at once
 	// there is one each seekEvery.
 	tellAtOnce = 16
+
+	// A miner bids again after a lost connection, or after a refusal. While a publisher
+	// that was lost does not repeat its offer, each pause is twice the last one.
+	bidAfterLoss    = time.Second
+	bidAfterRefusal = 30 * time.Second
 )
+
+// rest is how long a miner does not bid on an offer.
+type rest struct {
+	offered time.Time // the offer's time, when the session ended
+	soon    time.Time // when the miner bids, if the offer has been repeated since
+	late    time.Time // when the miner bids in any case
+	pause   time.Duration
+}
+
+// over reports whether the miner bids on the offer again.
+func (r rest) over(now time.Time, o market.Offer) bool {
+	return !now.Before(r.late) || !now.Before(r.soon) && !o.Time.Equal(r.offered)
+}
+
+// next is the rest after a session on the offer that lasted from began to now: the
+// publisher was lost, or it refused something.
+func (r rest) next(o market.Offer, began, now time.Time, lost bool) rest {
+	pause := bidAfterRefusal
+	soon := now.Add(pause)
+	if lost {
+		pause, soon = bidAfterLoss, now.Add(bidAfterLoss)
+		if now.Sub(began) < bidAfterRefusal && r.offered.Equal(o.Time) {
+			pause = min(max(2*r.pause, bidAfterLoss), bidAfterRefusal)
+		}
+	}
+	return rest{offered: o.Time, soon: soon, late: now.Add(pause), pause: pause}
+}
+
+// debt is what the miner has earned of a customer's escrow.
+type debt struct {
+	most   uint64 // amount of the escrow when it was opened; 0: no escrow was looked for
+	earned uint64 // amount of the results that the customer has accepted
+}
 
 // seek opens a session with the publisher of every open offer that the policy admits.
 func (m *Miner) seek(ctx context.Context) error {
@@ -68,15 +108,65 @@ func (m *Miner) claim(o market.OpenOffer) bool {
 	if full := len(m.sessions) >= maxSessions; full && !over {
 		why, over = newWhy(protocol.OverInFlight, "it deals with as many publishers as it can"), true
 	}
-	if !busy && !over {
+	begins := !busy && !over && m.rests[o.OfferKey].over(time.Now(), o.Offer)
+	if begins {
 		m.sessions[o.OfferKey] = struct{}{}
+		m.debts[o.OfferKey] = debt{o.Verdict.Most, m.debts[o.OfferKey].earned}
+	}
+	if !over {
 		delete(m.passed, o.OfferKey)
 	}
 	m.mu.Unlock()
 	if !busy && over {
 		m.passOver(o, why)
 	}
-	return !busy && !over
+	return begins
+}
+
+// serve bids on one offer and takes tickets until the session ends. While the
+// offer is open, seek opens another session later.
+func (m *Miner) serve(ctx context.Context, o market.Offer) {
+	began := time.Now()
+	err := m.session(ctx, o)
+	if ctx.Err() != nil {
+		return
+	}
+	now, code := time.Now(), protocol.ReasonOf(err)
+	if code == protocol.WorkEnded {
+		m.Peer.Offers.End(now, o.OfferKey)
+		m.idles(o.OfferKey, newWhy(code, ""))
+		return
+	}
+	m.Peer.Log.Debug("market session ended", "work", o.Work, "err", err)
+	m.idles(o.OfferKey, gone(err))
+	// A publisher that restarts needs a moment until its node knows the work.
+	lost := code == protocol.Unspecified || code == protocol.TimedOut || code == protocol.UnknownWork
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.rests[o.OfferKey] = m.rests[o.OfferKey].next(o, began, now, lost)
+}
+
+// earn notes the fee for an accepted result of a job.
+func (m *Miner) earn(o market.Offer, mflop uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d := m.debts[o.OfferKey]
+	hi, lo := bits.Mul64(mflop, o.Price)
+	fee, _ := bits.Div64(min(hi, 999), lo, 1000) // the price is for a GFLOP
+	d.earned += min(fee, math.MaxUint64-d.earned)
+	m.debts[o.OfferKey] = d
+}
+
+// spent refuses to work on for a customer whose escrow cannot pay more than what the
+// miner has earned of it. An honest customer's escrow pays for the whole job.
+func (m *Miner) spent(k market.OfferKey) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if d := m.debts[k]; d.most > 0 && d.earned >= d.most {
+		return protocol.Refuse(protocol.OverBudget, "the escrow had %s ALIA, and this miner has earned %s",
+			protocol.FormatAmount(d.most), protocol.FormatAmount(d.earned))
+	}
+	return nil
 }
 
 func (m *Miner) release(k market.OfferKey) {
@@ -93,16 +183,14 @@ func (m *Miner) forget(open []market.OpenOffer) {
 	for _, o := range open {
 		keep[o.OfferKey] = true
 	}
-	for k := range m.idle { // order-free: each is judged alone
-		if _, busy := m.sessions[k]; !busy && !keep[k] {
-			delete(m.idle, k)
-		}
+	gone := func(k market.OfferKey) bool {
+		_, busy := m.sessions[k]
+		return !busy && !keep[k]
 	}
-	for k := range m.passed { // order-free: each is judged alone
-		if !keep[k] {
-			delete(m.passed, k)
-		}
-	}
+	maps.DeleteFunc(m.idle, func(k market.OfferKey, _ string) bool { return gone(k) })
+	maps.DeleteFunc(m.passed, func(k market.OfferKey, _ PassedOver) bool { return gone(k) })
+	maps.DeleteFunc(m.rests, func(k market.OfferKey, _ rest) bool { return gone(k) })
+	maps.DeleteFunc(m.debts, func(k market.OfferKey, _ debt) bool { return gone(k) })
 }
 
 // passOver notes why the miner does not bid on an offer, and reports it once for each

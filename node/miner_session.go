@@ -58,7 +58,7 @@ func (m *Miner) session(ctx context.Context, o market.Offer) error {
 		if err != nil {
 			return err
 		}
-		if !answered { // told late: a publisher that has stopped is asked again and again
+		if !answered && typ != protocol.TypeReject { // told late: a publisher that has stopped is asked again and again
 			m.Report(Bidding{Work: o.Work.String(), Text: o.Text})
 		}
 		if err := s.message(ctx, typ, body); err != nil {
@@ -134,6 +134,7 @@ func (s *minerSession) accepted(a protocol.Accept) error {
 	}
 	m.tasks.remove(t)
 	m.keep(t.owner)
+	m.earn(s.offer, a.Cost)
 	m.Report(UnitDone{
 		Unit: a.Unit.String(), Task: t.unit.Kind.String(), MFLOP: a.Cost, Seconds: t.took.Seconds(), Price: s.offer.Price,
 	})
@@ -188,6 +189,9 @@ func (s *minerSession) take(ctx context.Context, body []byte) error {
 		return protocol.Refuse(protocol.UnknownUnit, "the ticket is for work %s, its unit for %s", t.ticket.Work, t.unit.Work)
 	}
 	t.key = taskKey{t.ticket.Unit, t.ticket.Account}
+	if err := m.spent(s.offer.OfferKey); err != nil {
+		return s.giveBack(t, err)
+	}
 	if err := m.answer(ctx, t); err != nil {
 		return s.giveBack(t, err)
 	}
@@ -208,8 +212,8 @@ func (s *minerSession) giveBack(t *task, why error) error {
 	if s.givenBack++; code == protocol.Unspecified || s.givenBack > maxGivenBack {
 		return why
 	}
-	s.miner.Report(Refused{Unit: t.key.unit.String(), Why: newWhy(code, why.Error())})
-	return s.cancel(t.ticketID, code, why.Error())
+	s.miner.Report(Refused{Unit: t.key.unit.String(), Why: newWhy(code, because(why))})
+	return s.cancel(t.ticketID, code, because(why))
 }
 
 // cancel tells the publisher that the miner does not compute the unit of a ticket.

@@ -122,10 +122,10 @@ func (o *Offers) due(now time.Time, want func(market.Offer) bool) (market.Offer,
 }
 
 // judge notes what the ledger says of an offer, see [market.Board.Judge].
-func (o *Offers) judge(now time.Time, offer market.Offer, reason protocol.Reason, text string) {
+func (o *Offers) judge(now time.Time, offer market.Offer, v market.Verdict) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.board.Judge(now, offer, reason, text) {
+	if o.board.Judge(now, offer, v) {
 		o.wake()
 	}
 }

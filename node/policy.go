@@ -55,23 +55,25 @@ type funding interface {
 	Schedule(ctx context.Context, height uint64) (ledger.Schedule, bool, error)
 }
 
-// paid asks the ledger whether it pays for the work of an offer. It returns nil if so,
-// and otherwise an error whose reason says why not.
-func (p Policy) paid(ctx context.Context, l funding, o market.Offer) error {
+// paid asks the ledger whether it pays for the work of an offer.
+func (p Policy) paid(ctx context.Context, l funding, o market.Offer) market.Verdict {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
+	var v market.Verdict
 	var err error
 	if o.Run() {
 		err = p.paidRun(ctx, l, o)
 	} else {
-		err = p.paidJob(ctx, l, o)
+		v.Most, err = p.paidJob(ctx, l, o)
 	}
 	if err != nil && protocol.ReasonOf(err) == protocol.Unspecified {
-		return protocol.Refuse(protocol.ChainUnreachable, "%w", err)
+		err = protocol.Refuse(protocol.ChainUnreachable, "%w", err)
 	}
-	return err
+	v.Reason, v.Text = protocol.ReasonOf(err), because(err)
+	return v
 }
 
+// paidRun returns an error whose reason says why nothing is paid for a run.
 func (p Policy) paidRun(ctx context.Context, l funding, o market.Offer) error {
 	run, known, err := l.Run(ctx, o.Work)
 	switch {
@@ -99,20 +101,22 @@ func (p Policy) paidRun(ctx context.Context, l funding, o market.Offer) error {
 	return nil
 }
 
-func (p Policy) paidJob(ctx context.Context, l funding, o market.Offer) error {
+// paidJob returns the amount of the escrow of a job when it was opened, or an error
+// whose reason says why nothing is paid.
+func (p Policy) paidJob(ctx context.Context, l funding, o market.Offer) (uint64, error) {
 	escrow, open, err := l.Escrow(ctx, o.Work, o.Publisher)
 	switch {
 	case err != nil:
-		return err
+		return 0, err
 	case !open:
-		return protocol.Refuse(protocol.Unpaid, "the ledger has none")
+		return 0, protocol.Refuse(protocol.Unpaid, "the ledger has none")
 	case escrow.Left == 0:
-		return protocol.Refuse(protocol.OverBudget, "the escrow is empty")
+		return 0, protocol.Refuse(protocol.OverBudget, "the escrow is empty")
 	case escrow.Price < o.Price:
-		return protocol.Refuse(protocol.Unpaid, "the escrow pays %s ALIA for a GFLOP, the offer promises %s",
+		return 0, protocol.Refuse(protocol.Unpaid, "the escrow pays %s ALIA for a GFLOP, the offer promises %s",
 			protocol.FormatAmount(escrow.Price), protocol.FormatAmount(o.Price))
 	}
-	return nil
+	return escrow.Opened, nil
 }
 
 const (
@@ -134,9 +138,9 @@ func (p Policy) judge(ctx context.Context, l funding, offers *Offers) error {
 			if !ok {
 				break
 			}
-			err := p.paid(ctx, l, o)
+			v := p.paid(ctx, l, o)
 			if ctx.Err() == nil {
-				offers.judge(time.Now(), o, protocol.ReasonOf(err), because(err))
+				offers.judge(time.Now(), o, v)
 			}
 		}
 		select {

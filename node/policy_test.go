@@ -2,10 +2,13 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,8 +16,12 @@ import (
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/testnet"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // accounts is a ledger of runs and escrows that can be away.
@@ -314,4 +321,111 @@ func TestPassedOver(t *testing.T) {
 	if bids == 0 {
 		t.Error("the miner never bid on the approved run")
 	}
+}
+
+// TestDeadPublishers: a publisher that is gone is dialled less and less often, one that
+// repeats its offer as soon as it does.
+func TestDeadPublishers(t *testing.T) {
+	const s = time.Second
+	if got, want := node.Pauses(7, 0), []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 30 * s, 30 * s}; !slices.Equal(got, want) {
+		t.Errorf("a dead publisher is dialled after %v, want %v", got, want)
+	}
+	for i, got := range node.Pauses(20, 5*s) {
+		if got > 5*s {
+			t.Errorf("a publisher that is there is dialled after %v, the time number %d", got, i+1)
+		}
+	}
+}
+
+// TestSmallEscrow: a customer whose escrow pays for nothing, and who accepts every
+// result, has a few units done and not the whole document.
+func TestSmallEscrow(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	n, err := testnet.Start(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	const price = 10 * protocol.Coin
+	customer := n.Holder
+	job, units := document(t, n, 40)
+	if err := n.Fund(ctx, customer.Key); err != nil {
+		t.Fatal(err)
+	}
+	sender := customer.Ledger.Sender(customer.Key)
+	nonce, err := sender.Send(ctx, ledger.EscrowOpen{Job: job, Amount: 1, Price: price, Deadline: 10_000})
+	if err == nil {
+		err = sender.Confirm(ctx, nonce)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := n.Peer(ctx, "miner")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var done atomic.Int32
+	m := &node.Miner{
+		Peer: peer, Workers: []*work.Worker{work.NewWorker(dev)},
+		Capability: protocol.Capability{Kernel: dev.Name(), Threads: 1, MFLOPS: 1000},
+		Report: func(n node.Notice) {
+			switch n := n.(type) {
+			case node.UnitDone:
+				done.Add(1)
+			case node.Refused:
+				t.Log(n)
+				if n.Code == protocol.OverBudget.String() {
+					cancel()
+				}
+			}
+		},
+	}
+	j, err := customer.OpenJournal(filepath.Join(t.TempDir(), "journal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	p := node.NewPublisher(node.PublisherConfig{
+		Peer: customer, Journal: j, Work: job, Price: price, Estimate: func(unit.Unit) uint64 { return 1 }, Report: func(node.Notice) {},
+		Offer: func(time uint64, addrs []string) protocol.Signed {
+			return &protocol.JobOffer{Job: job, Time: time, Src: "en", Dst: "de", Model: n.Model, Price: price, Addrs: addrs}
+		},
+	})
+	err = node.Together(ctx, func(ctx context.Context) error { _, err := p.Do(ctx, units); return err }, p.Run, m.Run,
+		func(ctx context.Context) error { return peer.Listen(ctx, [][2]string{{"en", "de"}}) })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("the miner worked on: %v", err)
+	}
+	if n := done.Load(); n == 0 || n > 8 {
+		t.Errorf("%d of %d units were done for nothing", n, len(units))
+	}
+}
+
+// document stores a job of n sentences, each a unit.
+func document(t *testing.T, n *testnet.Cluster, sentences int) (job block.Link, units []unit.Unit) {
+	t.Helper()
+	put := func(v any) block.Link {
+		l, err := block.PutNode(t.Context(), n.Holder.Store, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	text := unit.Text{Version: 1}
+	for i := range sentences {
+		text.Segments = append(text.Segments, fmt.Sprintf("one two three %d", i))
+	}
+	job = put(unit.Job{Version: 1, Customer: n.Holder.Account(), Model: n.Model, Input: put(text), Decoding: unit.Greedy})
+	for i, s := range text.Segments {
+		part := put(unit.Text{Version: 1, Segments: []string{s}})
+		units = append(units, unit.Unit{
+			Version: 1, Kind: unit.Translate, Work: job, Index: uint32(i), Inputs: []block.Link{n.Model, part}, Decoding: unit.Greedy,
+		})
+	}
+	return job, units
 }

@@ -61,6 +61,7 @@ type Verdict struct {
 	Judged bool            // false: the ledger has not been asked yet
 	Reason protocol.Reason // why nothing is paid; Unspecified: the work is paid
 	Text   string          // detail of the reason, for people; may be empty
+	Most   uint64          // amount that the ledger had for the whole job; 0 for a run
 }
 
 // Paid reports whether the ledger pays for the work.
@@ -280,20 +281,21 @@ func (b *Board) Due(now time.Time, want func(Offer) bool) (Offer, bool) {
 // Judge notes what the ledger says of an offer that Due returned. While the ledger
 // cannot be reached (ChainUnreachable), a paid offer stays paid. It reports whether
 // the verdict changed the offer to paid.
-func (b *Board) Judge(now time.Time, o Offer, reason protocol.Reason, text string) (paid bool) {
+func (b *Board) Judge(now time.Time, o Offer, v Verdict) (paid bool) {
 	p := b.offers[o.OfferKey]
 	if p == nil || p.ended || p.Price != o.Price {
 		return false
 	}
 	was := p.verdict.Paid()
-	if reason == protocol.Unspecified {
+	if v.Reason == protocol.Unspecified {
 		p.tries, p.next = 0, now.Add(askPaid)
 	} else {
 		p.next = now.Add(min(askAgain<<min(p.tries, 10), maxAsk))
 		p.tries++
 	}
-	if !was || reason != protocol.ChainUnreachable {
-		p.verdict = Verdict{Judged: true, Reason: reason, Text: text}
+	if !was || v.Reason != protocol.ChainUnreachable {
+		v.Judged = true
+		p.verdict = v
 	}
 	return p.verdict.Paid() && !was
 }

@@ -196,7 +196,7 @@ func (g *boardGame) event(now time.Time, args []string) {
 		g.board.End(now, g.posted[args[1]+" of "+args[2]].OfferKey)
 	case "judge": // judge WORK ACCOUNT REASON
 		reason := map[string]protocol.Reason{"paid": protocol.Unspecified, "unpaid": protocol.NotApproved, "away": protocol.ChainUnreachable}[args[3]]
-		g.board.Judge(now, g.posted[args[1]+" of "+args[2]], reason, "")
+		g.board.Judge(now, g.posted[args[1]+" of "+args[2]], market.Verdict{Reason: reason})
 	case "verdict": // verdict WORK ACCOUNT
 		for _, l := range g.board.Open(now) {
 			if g.names[l.Work] == args[1] && nameOf(l.Publisher) == args[2] {
@@ -211,7 +211,7 @@ func (g *boardGame) event(now time.Time, args []string) {
 				break
 			}
 			if option(args, "judge", "") != "" {
-				g.board.Judge(now, o, protocol.NotApproved, "")
+				g.board.Judge(now, o, market.Verdict{Reason: protocol.NotApproved})
 			}
 			if name := nameOf(o.Publisher); !strings.HasPrefix(name, "fresh") {
 				fmt.Fprintf(&g.out, "    ask about %s of %s\n", g.names[o.Work], name)
