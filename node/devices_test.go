@@ -60,7 +60,7 @@ func TestBrokenDevices(t *testing.T) {
 	for name, dev := range broken {
 		stops = append(stops, v.minerOn(name, dev, open()))
 	}
-	if out := v.coordinate(p, t.TempDir(), nil); out.Model != want {
+	if out := v.coordinate(p, nil); out.Model != want {
 		t.Errorf("the model is %s, a local run's %s", out.Model, want)
 	}
 	for _, stop := range stops {

@@ -42,7 +42,7 @@ func TestSameBitsCoordinatorStops(t *testing.T) {
 	want := local(t)
 	v := newVillage(t)
 	v.peer("bootstrap")
-	own, dir := home.Dir(t.TempDir()), t.TempDir()
+	own := home.Dir(t.TempDir())
 	stop := v.miner("miner-1", "portable")
 	c, cfg := tiny(t)
 	seen := map[string]int{}
@@ -74,7 +74,7 @@ func TestSameBitsCoordinatorStops(t *testing.T) {
 			}
 		}
 		combiner := &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}
-		run, err := node.NewTraining(p, plan, dir, combiner, report)
+		run, err := node.NewTraining(p, plan, combiner, report)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func TestSameBitsMinersComeAndGo(t *testing.T) {
 		}
 		v.miner("miner-2", "")
 	})
-	if out := v.coordinate(p, t.TempDir(), done.report); out.Model != want {
+	if out := v.coordinate(p, done.report); out.Model != want {
 		t.Errorf("the swarm's model is %s, a local run's %s", out.Model, want)
 	}
 }
@@ -202,7 +202,7 @@ func TestSoakAnyCrew(t *testing.T) {
 					}
 				})
 			}
-			if out := v.coordinate(p, t.TempDir(), done.report); out.Model != want {
+			if out := v.coordinate(p, done.report); out.Model != want {
 				t.Errorf("the model is %s, a local run's %s", out.Model, want)
 			}
 		})
@@ -359,7 +359,7 @@ func TestHostileMiners(t *testing.T) {
 		liars.Wait()
 		v.miner("honest", "portable")
 	}()
-	if out := v.coordinate(p, t.TempDir(), nil); out.Model != want {
+	if out := v.coordinate(p, nil); out.Model != want {
 		t.Errorf("the model is %s, an honest run's %s", out.Model, want)
 	}
 	for _, codec := range []block.Codec{block.CBOR, block.Raw} {

@@ -89,7 +89,7 @@ func TestProgressFlood(t *testing.T) {
 		v.miner("honest", "portable")
 	}()
 	var taken atomic.Int32
-	out := v.coordinate(p, t.TempDir(), func(n node.Notice) {
+	out := v.coordinate(p, func(n node.Notice) {
 		if n, ok := n.(node.UnitProgress); ok && n.Miner == flooder.Account() {
 			taken.Add(1)
 		}
@@ -197,7 +197,7 @@ func TestFloodOverMesh(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if out := v.coordinate(p, t.TempDir(), nil); out.Model != want {
+	if out := v.coordinate(p, nil); out.Model != want {
 		t.Errorf("the model is %s, without a flood %s", out.Model, want)
 	}
 	refused, open := miner.Peer.Mesh.Traffic().Rejections, len(miner.Peer.Offers.Open(time.Now()))

@@ -180,7 +180,7 @@ func local(t *testing.T) block.Link {
 
 // coordinate trains the tiny run over the network. Unless it is nil, watch is
 // told each notice of the coordinator.
-func (v *village) coordinate(p *node.Peer, dir string, watch node.Reporter) *node.TrainingResult {
+func (v *village) coordinate(p *node.Peer, watch node.Reporter) *node.TrainingResult {
 	t := v.t
 	t.Helper()
 	c, cfg := tiny(t)
@@ -197,7 +197,7 @@ func (v *village) coordinate(p *node.Peer, dir string, watch node.Reporter) *nod
 		logged := report
 		report = func(n node.Notice) { logged(n); watch(n) }
 	}
-	run, err := node.NewTraining(p, plan, dir, &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}, report)
+	run, err := node.NewTraining(p, plan, &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}, report)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestSameBitsSwarm(t *testing.T) {
 	p := v.peer("coordinator")
 	v.miner("miner-1", "portable")
 	v.miner("miner-2", "")
-	out := v.coordinate(p, t.TempDir(), nil)
+	out := v.coordinate(p, nil)
 	if out.Model != want {
 		t.Errorf("the swarm's model is %s, a local run's %s", out.Model, want)
 	}

@@ -91,11 +91,11 @@ func TestSameRunAgain(t *testing.T) {
 	v.peer("bootstrap")
 	v.miner("miner", "portable")
 	p := v.peer("coordinator")
-	want := v.coordinate(p, t.TempDir(), nil).Model
+	want := v.coordinate(p, nil).Model
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got := v.coordinate(v.peer("coordinator"), t.TempDir(), nil).Model; got != want {
+	if got := v.coordinate(v.peer("coordinator"), nil).Model; got != want {
 		t.Errorf("the model is %s, the first time %s", got, want)
 	}
 }

@@ -58,7 +58,7 @@ func TestMinerEarns(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	told := earner(t, ctx, p, node.Policy{WorkForFree: true}, func(node.Notice) {})
-	v.coordinate(coordinator, t.TempDir(), nil) // every unit is settled when it returns
+	v.coordinate(coordinator, nil) // every unit is settled when it returns
 	var accepted []block.Link
 	told.mu.Lock()
 	for _, n := range told.all {

@@ -306,7 +306,7 @@ func TestPassedOver(t *testing.T) {
 	if all := v.miners[0].PassedOver(); len(all) != 1 || all[0] != n {
 		t.Errorf("passed over: %+v", all)
 	}
-	v.coordinate(p, t.TempDir(), nil)
+	v.coordinate(p, nil)
 	bids := 0
 	for len(said) > 0 {
 		switch n := (<-said).(type) {

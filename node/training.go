@@ -30,9 +30,10 @@ type Training struct {
 // drainTime is how long an interrupted training waits for the ledger.
 const drainTime = 30 * time.Second
 
-// NewTraining prepares the training of a plan by p. dir keeps the run's head and
-// journal; here does the combines in this process.
-func NewTraining(p *Peer, plan *run.Plan, dir string, here unit.Crew, report Reporter) (*Training, error) {
+// NewTraining prepares the training of a plan by p, whose home keeps the run's heads
+// and journal. here does the combines in this process.
+func NewTraining(p *Peer, plan *run.Plan, here unit.Crew, report Reporter) (*Training, error) {
+	dir := p.Home.Run(plan.Link)
 	if err := disk.MakeDir(disk.OS, dir); err != nil {
 		return nil, fmt.Errorf("run: %w", err)
 	}

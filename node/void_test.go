@@ -65,9 +65,8 @@ func TestVoidedUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
 	combiner := &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}
-	tr, err := node.NewTraining(p, plan, dir, combiner, v.report("coordinator"))
+	tr, err := node.NewTraining(p, plan, combiner, v.report("coordinator"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +92,7 @@ func TestVoidedUnit(t *testing.T) {
 	if len(b.units) != 2 || b.units[0].Miner == b.units[1].Miner {
 		t.Errorf("the bad unit was done %d times, by %v", len(b.units), b.units)
 	}
-	j, err := p.OpenJournal(filepath.Join(dir, home.JournalFile))
+	j, err := p.OpenJournal(filepath.Join(p.Home.Run(plan.Link), home.JournalFile))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -49,7 +49,7 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 		return err
 	}
 	home := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(peer.Store), Clock: milliseconds, Account: peer.Account()}
-	run, err := node.NewTraining(peer, plan, dir, home, w.report)
+	run, err := node.NewTraining(peer, plan, home, w.report)
 	if err != nil {
 		return err
 	}
