@@ -65,6 +65,9 @@ func (a *app) reclaim(ctx context.Context) error {
 		return err
 	}
 	return a.result(r, func(w io.Writer) {
+		if r.Settled > 0 {
+			fmt.Fprintf(w, "the miners of %d units are paid\n", r.Settled)
+		}
 		fmt.Fprintf(w, "%s ALIA came back\n", protocol.FormatAmount(r.Returned))
 		if r.Held > 0 {
 			fmt.Fprintf(w, "%s ALIA are still in escrow; some of it comes back from height %d on\n", protocol.FormatAmount(r.Held), r.Due)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/client"
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/node/testnet"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -224,6 +226,58 @@ func TestInterrupted(t *testing.T) {
 	w.check(err)
 	if after := w.supply().Escrowed; after >= escrowed || tr.Paid == 0 {
 		t.Errorf("%d in escrow after %d, %d paid", after, escrowed, tr.Paid)
+	}
+}
+
+// TestReclaimSettles: a customer that was killed after it had accepted a unit takes its
+// escrow back. The miner of the unit is paid first.
+func TestReclaimSettles(t *testing.T) {
+	w := newWorld(t)
+	w.check(w.Mine("miner"))
+	c := w.customer("customer", true)
+	killed, kill := context.WithCancel(w.ctx)
+	c.Report = func(n node.Notice) {
+		if _, ok := n.(node.UnitDone); ok {
+			kill()
+		}
+	}
+	d := w.letter()
+	d.Text, d.Hold = strings.Repeat(d.Text, 100), 5 // several units
+	if _, err := c.Translate(killed, d); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Translate = %v", err)
+	}
+	had, escrowed := w.balance(c), w.supply().Escrowed
+	// While the journal is open elsewhere, the job stays as it is, also after its deadline.
+	jobs, err := os.ReadDir(c.Peer.Home.Jobs())
+	w.check(err)
+	dir := filepath.Join(c.Peer.Home.Jobs(), jobs[0].Name())
+	j, err := c.Peer.OpenJournal(dir)
+	w.check(err)
+	accepted := j.Count(journal.Pending)
+	reclaim := func() client.Reclaimed {
+		back, err := client.Reclaim(w.ctx, c.Peer.Ledger, c.Peer.Key, c.Peer.Home)
+		w.check(err)
+		return back
+	}
+	first := reclaim()
+	for now := first; now.Due == first.Due; {
+		if now = reclaim(); now.Held == 0 || now.Returned != 0 {
+			t.Fatalf("a job whose journal is open: %+v", now)
+		}
+	}
+	w.check(j.Close())
+	back := reclaim()
+	earned, err := w.Holder.Ledger.Account(w.ctx, protocol.AccountOf(testnet.Key("miner")))
+	w.check(err)
+	if accepted == 0 || earned.Balance == 0 || back.Returned == 0 || w.balance(c) != had+back.Returned || back.Returned >= escrowed {
+		t.Errorf("of %d in escrow %+v for %d accepted units, the miner has %d, the customer %d after %d",
+			escrowed, back, accepted, earned.Balance, w.balance(c), had)
+	}
+	j, err = c.Peer.OpenJournal(dir)
+	w.check(err)
+	defer j.Close()
+	if j.Count(journal.Paid) != accepted {
+		t.Errorf("%d units are paid in the journal, %d were accepted", j.Count(journal.Paid), accepted)
 	}
 }
 

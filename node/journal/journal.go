@@ -44,6 +44,7 @@ type Journal struct {
 	disk    disk.Syncer
 	limit   int64 // bytes after which a segment is full
 	torn    int64
+	unlock  func() error
 	writing sync.Mutex // held by Append and Trim; guards broken
 	broken  error      // why nothing more can be written
 
@@ -466,5 +467,5 @@ func (j *Journal) Close() error {
 	}
 	j.broken = fmt.Errorf("the journal: %w", fs.ErrClosed)
 	j.closeOld()
-	return j.file.Close()
+	return errors.Join(j.file.Close(), j.unlock())
 }

@@ -522,6 +522,18 @@ func TestSmuggledRecord(t *testing.T) {
 	}
 }
 
+// TestLocked: a journal is open in one place at a time.
+func TestLocked(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, dir, journal.Options{})
+	if _, err := journal.Open(dir, net, journal.Options{}); !errors.Is(err, journal.ErrLocked) {
+		t.Errorf("Open of an open journal = %v", err)
+	}
+	add(t, j, issued(key("a"), 1))
+	j.Close()
+	open(t, dir, journal.Options{}).Close()
+}
+
 func TestRefusesAnotherNetwork(t *testing.T) {
 	dir := t.TempDir()
 	open(t, dir, journal.Options{}).Close()

@@ -14,12 +14,15 @@ import (
 	"github.com/alia-network/alia/protocol/disk"
 )
 
+// ErrLocked is wrapped by the error of Open when the journal is open elsewhere, in this
+// process or in another.
+var ErrLocked = errors.New("in use")
+
 // segmentName is the name of a segment's file.
 func segmentName(number uint32) string { return fmt.Sprintf("%08d", number) }
 
-// Open opens the journal in dir, which it makes if there is none. The caller sees
-// to it that no other process has it open: a home's block store is locked for the
-// whole home. Open reads every record once, and keeps in memory where an entry's
+// Open opens the journal in dir, which it makes if there is none, and locks it until
+// Close: while it is open elsewhere, the error wraps [ErrLocked]. Open reads every record once, and keeps in memory where an entry's
 // records are, about 250 bytes for each entry.
 func Open(dir string, net protocol.Net, o Options) (*Journal, error) {
 	o.Segment = cmp.Or(o.Segment, defaultSegment)
@@ -32,6 +35,9 @@ func Open(dir string, net protocol.Net, o Options) (*Journal, error) {
 		if j.file != nil {
 			err = errors.Join(err, j.file.Close())
 		}
+		if j.unlock != nil {
+			err = errors.Join(err, j.unlock())
+		}
 		return nil, fmt.Errorf("open journal: %w", err)
 	}
 	return j, nil
@@ -43,6 +49,10 @@ func (j *Journal) open() error {
 			"Move the file away: units in it that the ledger has not settled are settled only by the version that wrote it", j.dir)
 	}
 	if err := disk.MakeDir(j.disk, j.dir); err != nil {
+		return err
+	}
+	var err error
+	if j.unlock, err = lockDir(j.dir); err != nil {
 		return err
 	}
 	numbers, err := j.files()
