@@ -7,11 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -20,13 +20,20 @@ import (
 // The block session: PROTOCOL.md, section 6.7. A request is one byte, a count
 // of 1 to maxWant, and that number of binary CIDs of 36 bytes. The answer is,
 // for each CID in turn, four bytes of length and the block, or the length
-// notHeld alone. A stream carries any number of requests, one after the other.
+// notHeld alone. The length queued, any number of times, may come before the
+// answer. A stream carries any number of requests, one after the other.
 const (
 	blocksProtocol = "/blk/1"
 	maxWant        = 64
 	cidSize        = 36
 	notHeld        = 1<<32 - 1
-	blockTimeout   = 30 * time.Second // for one block, or between two requests
+	queued         = 1<<32 - 2
+	blockPiece     = 64 << 10
+	blockTimeout   = 30 * time.Second // without a byte, or between two requests
+	pieceTimeout   = time.Minute      // to hand a piece to yamux, which waits for the reader
+	leastRate      = 1 << 10          // bytes per second of a block
+	queuedEvery    = 5 * time.Second
+	maxQueue       = 10 * time.Minute // a fetch waits for its turn at one holder no longer
 )
 
 // serveBlocks answers the requests of one stream.
@@ -91,70 +98,48 @@ func readWants(r *bufio.Reader) ([]cid.Cid, error) {
 }
 
 func (m *Mesh) answerBlock(ctx context.Context, s network.Stream, c cid.Cid) error {
-	var head [4]byte
 	data, err := m.cfg.Blocks.Get(ctx, c)
 	if err != nil {
 		if !errors.Is(err, block.ErrNotFound) || errors.Is(err, block.ErrDamaged) {
 			m.log.Warn("block not served", "err", err)
 		}
-		binary.BigEndian.PutUint32(head[:], notHeld)
-	} else {
-		binary.BigEndian.PutUint32(head[:], uint32(len(data)))
+		return writeLength(s, notHeld)
 	}
-	if err := s.SetWriteDeadline(time.Now().Add(blockTimeout)); err != nil {
+	u := m.uploads.enter(s.Conn().RemotePeer())
+	defer m.uploads.leave(u)
+	for waiting := true; waiting; {
+		select {
+		case <-u.turn:
+			waiting = false
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(queuedEvery):
+			if err := writeLength(s, queued); err != nil {
+				return err
+			}
+		}
+	}
+	if err := writeLength(s, uint32(len(data))); err != nil {
 		return err
 	}
-	if _, err := s.Write(head[:]); err != nil {
-		return err
-	}
-	if len(data) == 0 {
-		return nil
-	}
-	if _, err := s.Write(data); err != nil {
-		return err
+	for piece := range slices.Chunk(data, blockPiece) {
+		if err := s.SetWriteDeadline(time.Now().Add(pieceTimeout)); err != nil {
+			return err
+		}
+		if _, err := s.Write(piece); err != nil {
+			return err
+		}
 	}
 	m.counters.serve(len(data))
 	return nil
 }
 
-// fetchFrom asks one peer for the blocks and stores the blocks that the peer
-// has. It returns the CIDs of the other blocks, and an error if the session
-// ended early. A block may have the bytes that most says, or else [block.MaxSize].
-func (m *Mesh) fetchFrom(ctx context.Context, from peer.AddrInfo, wants []cid.Cid, most map[cid.Cid]int) ([]cid.Cid, error) {
-	if err := m.connect(ctx, from); err != nil {
-		return wants, err
+func writeLength(s network.Stream, n uint32) error {
+	if err := s.SetWriteDeadline(time.Now().Add(blockTimeout)); err != nil {
+		return err
 	}
-	s, err := m.host.NewStream(ctx, from.ID, m.protocol(blocksProtocol))
-	if err != nil {
-		return wants, err
-	}
-	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
-	r := bufio.NewReaderSize(s, 64<<10)
-	buf := make([]byte, 0, block.LeafSize)
-	var missing []cid.Cid
-	for len(wants) > 0 {
-		batch := wants[:min(maxWant, len(wants))]
-		if err := writeWants(s, batch); err != nil {
-			_ = s.Reset()
-			return append(missing, wants...), err
-		}
-		for _, c := range batch {
-			limit, ok := most[c]
-			if !ok {
-				limit = block.MaxSize
-			}
-			held, err := m.receive(ctx, s, r, &buf, c, limit)
-			if err != nil {
-				_ = s.Reset()
-				return append(missing, wants...), err
-			}
-			if !held {
-				missing = append(missing, c)
-			}
-			wants = wants[1:]
-		}
-	}
-	return missing, s.Close()
+	_, err := s.Write(binary.BigEndian.AppendUint32(nil, n))
+	return err
 }
 
 func writeWants(s network.Stream, wants []cid.Cid) error {
@@ -173,15 +158,11 @@ func writeWants(s network.Stream, wants []cid.Cid) error {
 // receive reads the answer for c and stores the block. It reports whether the
 // peer has the block. A block that does not match its CID is counted, and ends
 // the session. So does one of more bytes than most.
-func (m *Mesh) receive(ctx context.Context, s network.Stream, r io.Reader, buf *[]byte, c cid.Cid, most int) (bool, error) {
-	if err := s.SetReadDeadline(time.Now().Add(blockTimeout)); err != nil {
+func (m *Mesh) receive(ctx context.Context, s network.Stream, r io.Reader, c cid.Cid, most int) (bool, error) {
+	n, err := readLength(s, r)
+	if err != nil {
 		return false, err
 	}
-	var head [4]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return false, fmt.Errorf("read block: %w", err)
-	}
-	n := binary.BigEndian.Uint32(head[:])
 	if n == notHeld {
 		return false, nil
 	}
@@ -192,11 +173,8 @@ func (m *Mesh) receive(ctx context.Context, s network.Stream, r io.Reader, buf *
 	if int(n) > most {
 		return false, fmt.Errorf("block %s of %d bytes, want at most %d: %w", c, n, most, ErrTooLarge)
 	}
-	if cap(*buf) < int(n) {
-		*buf = make([]byte, n)
-	}
-	data := (*buf)[:n]
-	if _, err := io.ReadFull(r, data); err != nil {
+	data, err := readBlock(s, r, int(n))
+	if err != nil {
 		return false, fmt.Errorf("read block: %w", err)
 	}
 	if err := block.Verify(c, data); err != nil {
@@ -208,6 +186,53 @@ func (m *Mesh) receive(ctx context.Context, s network.Stream, r io.Reader, buf *
 	}
 	m.counters.fetch(len(data))
 	return true, nil
+}
+
+// readLength reads the length of a block. Before it the peer may say, again and
+// again, that the block waits for its turn.
+func readLength(s network.Stream, r io.Reader) (uint32, error) {
+	for until := time.Now().Add(maxQueue); ; {
+		if err := s.SetReadDeadline(time.Now().Add(blockTimeout)); err != nil {
+			return 0, err
+		}
+		var head [4]byte
+		if _, err := io.ReadFull(r, head[:]); err != nil {
+			return 0, fmt.Errorf("read block: %w", err)
+		}
+		if n := binary.BigEndian.Uint32(head[:]); n != queued {
+			return n, nil
+		}
+		if time.Now().After(until) {
+			return 0, fmt.Errorf("read block: it waited for its turn longer than %v", maxQueue)
+		}
+	}
+}
+
+// readBlock reads n bytes. A block may take as long as bytes come, at leastRate or
+// faster. Memory grows as bytes come: an announced length costs nothing.
+func readBlock(s network.Stream, r io.Reader, n int) (data []byte, err error) {
+	end := time.Now().Add(blockTimeout + time.Duration(n)*time.Second/leastRate)
+	for len(data) < n {
+		if len(data) == cap(data) {
+			data = slices.Grow(data, min(max(len(data), blockPiece), n-len(data)))
+		}
+		deadline := time.Now().Add(blockTimeout)
+		if deadline.After(end) {
+			deadline = end
+		}
+		if err := s.SetReadDeadline(deadline); err != nil {
+			return nil, err
+		}
+		k, err := r.Read(data[len(data):min(cap(data), n)])
+		data = data[:len(data)+k]
+		if err == io.EOF && len(data) < n {
+			return nil, io.ErrUnexpectedEOF
+		}
+		if err != nil && len(data) < n {
+			return nil, err
+		}
+	}
+	return data, nil
 }
 
 // putError is a failure to store a block here, for which no peer is to blame.

@@ -70,10 +70,10 @@ func TestDeadPeersDoNotDelay(t *testing.T) {
 		}
 		// The dead ones are dialled, but less and less often.
 		<-time.After(10 * time.Minute)
-		dials := n.dials
+		before := n.dialled()
 		<-time.After(10 * time.Minute)
-		if n := n.dials - dials; n > 12*keptPeers {
-			t.Errorf("%d dials of %d dead peers in ten minutes", n, keptPeers)
+		if dials := n.dialled() - before; dials > 12*keptPeers {
+			t.Errorf("%d dials of %d dead peers in ten minutes", dials, keptPeers)
 		}
 	})
 }
@@ -83,14 +83,14 @@ func TestDeadPeersDoNotDelay(t *testing.T) {
 func TestHangingUp(t *testing.T) {
 	simulate(t, time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
 		rude := bare(t, n, simIP(0), 0) // it knows no hello
-		m := startSim(t, n, simIP(1), Config{Key: simKey(1), Bootstrap: fullAddrs(peer.AddrInfo{ID: rude.ID(), Addrs: rude.Addrs()})})
+		m := startSim(t, n, simIP(1), Config{Key: simKey(1), Bootstrap: fullAddrs(infoOfHost(rude))})
 		for range 60 {
 			<-time.After(time.Second)
 			_ = rude.Network().ClosePeer(m.ID())
 		}
 		<-time.After(time.Minute)
-		if n.dials > 20 {
-			t.Errorf("%d dials in two minutes", n.dials)
+		if dials := n.dialled(); dials > 20 {
+			t.Errorf("%d dials in two minutes", dials)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -15,15 +16,16 @@ import (
 const (
 	maxTree      = 1 << 17 // blocks of one tree
 	maxProviders = 8       // asked for by one Fetch, beyond the given holders
+	lookupPause  = 500 * time.Millisecond
 )
 
-// Fetch brings the blocks into the local store. It asks the holders one after
-// the other for the missing blocks, and then the peers that the DHT lists as
+// Fetch brings the blocks into the local store. It asks the first holder, the next
+// ones too when that is slow or fails, and then the peers that the DHT lists as
 // providers of the first missing block. Holders are addresses that end in
 // /p2p/ID; for a connected peer /p2p/ID is enough. Every block is verified
-// before it is stored. A peer that fails, or sends a block that does not match
-// its CID, is not asked again. An error wraps [block.ErrNotFound] if no peer
-// sent a block.
+// before it is stored. A peer that sends a block that does not match its CID, or
+// fails several times in turn, is not asked again. An error wraps
+// [block.ErrNotFound] if no peer sent a block.
 func (m *Mesh) Fetch(ctx context.Context, holders []string, cids ...cid.Cid) error {
 	return m.newFetch(holders).fetch(ctx, cids)
 }
@@ -97,26 +99,37 @@ func (m *Mesh) FetchTree(ctx context.Context, holders []string, root cid.Cid) er
 	return nil
 }
 
-// fetcher is one call of Fetch or FetchTree: the peers to ask, and the peers not
-// to ask again.
+// fetcher is one call of Fetch or FetchTree: the peers to ask, and those not to ask
+// again.
 type fetcher struct {
 	*Mesh
-	holders []peer.AddrInfo
+	holders []*holder
 	root    cid.Cid         // of a tree: its providers have all blocks of the tree
 	most    map[cid.Cid]int // the most bytes of some blocks
-	skip    map[peer.ID]struct{}
-	failed  []error // of the skipped peers
-	large   bool    // a peer had more bytes of a block than wanted
+}
+
+// add adds a peer to ask, unless it is known.
+func (f *fetcher) add(info peer.AddrInfo) {
+	if info.ID == f.host.ID() {
+		return
+	}
+	for _, h := range f.holders {
+		if h.info.ID == info.ID {
+			h.info.Addrs = append(h.info.Addrs, info.Addrs...)
+			return
+		}
+	}
+	f.holders = append(f.holders, newHolder(info))
 }
 
 // newFetch parses the holders. Invalid addresses and this node are left out.
 func (m *Mesh) newFetch(holders []string) *fetcher {
-	f := &fetcher{Mesh: m, skip: make(map[peer.ID]struct{})}
+	f := &fetcher{Mesh: m}
 	for _, h := range holders {
 		if info, err := parseAddrs([]string{h}); err != nil {
 			m.log.Debug("holder ignored", "err", err)
-		} else if info[0].ID != m.host.ID() {
-			f.holders = append(f.holders, info[0])
+		} else {
+			f.add(info[0])
 		}
 	}
 	return f
@@ -157,18 +170,21 @@ func (f *fetcher) fetch(ctx context.Context, cids []cid.Cid) error {
 // notFound is the error for blocks, of all asked for, that no peer sent.
 func (f *fetcher) notFound(missing []cid.Cid, all int) error {
 	var causes []string
-	for _, err := range f.failed {
-		causes = append(causes, err.Error())
+	why := block.ErrNotFound
+	for _, h := range f.holders {
+		if h.err == nil {
+			continue
+		}
+		causes = append(causes, fmt.Sprintf("peer %s: %v", h.info.ID, h.err))
+		if errors.Is(h.err, ErrTooLarge) {
+			why = ErrTooLarge
+		}
 	}
 	switch {
 	case len(f.holders) == 0:
 		causes = append(causes, "no peer that has the block is known")
 	case len(causes) < len(f.holders):
 		causes = append(causes, fmt.Sprintf("%d peers do not have the block", len(f.holders)-len(causes)))
-	}
-	why := block.ErrNotFound
-	if f.large {
-		why = ErrTooLarge
 	}
 	return fmt.Errorf("fetch %d of %d blocks, the first %s: %w: %s", len(missing), all, missing[0], why, strings.Join(causes, "; "))
 }
@@ -206,44 +222,24 @@ func (f *fetcher) release(mine []cid.Cid) {
 // get asks the holders, then the providers of the tree's root or of the first
 // missing block. It returns the blocks that are still missing.
 func (f *fetcher) get(ctx context.Context, wants []cid.Cid) ([]cid.Cid, error) {
-	wants, err := f.ask(ctx, f.holders, wants)
-	if err != nil || len(wants) == 0 {
-		return nil, err
-	}
-	key := wants[0]
-	if f.root.Defined() {
-		key = f.root
-	}
-	found := f.providers(ctx, key, maxProviders)
-	f.holders = append(f.holders, found...)
-	return f.ask(ctx, found, wants)
-}
-
-// ask asks the peers one after the other and returns the blocks that are still
-// missing. It fails only if ctx ends or a block cannot be stored here.
-func (f *fetcher) ask(ctx context.Context, peers []peer.AddrInfo, wants []cid.Cid) ([]cid.Cid, error) {
-	for _, p := range peers {
-		if len(wants) == 0 {
-			break
+	wants, err := f.gather(ctx, wants)
+	// A block that was announced a moment ago is found at the second look.
+	for wait := lookupPause; err == nil && len(wants) > 0 && wait <= 2*lookupPause; wait *= 2 {
+		key := wants[0]
+		if f.root.Defined() {
+			key = f.root
 		}
-		if _, ok := f.skip[p.ID]; ok {
-			continue
+		for _, info := range f.providers(ctx, key, maxProviders) {
+			f.add(info)
 		}
-		var err error
-		wants, err = f.fetchFrom(ctx, p, wants, f.most)
-		if ctx.Err() != nil {
+		if len(f.holders) > 0 {
+			return f.gather(ctx, wants)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
 			return wants, ctx.Err()
 		}
-		var put *putError
-		if errors.As(err, &put) {
-			return wants, put.error
-		}
-		if err != nil {
-			f.skip[p.ID] = struct{}{}
-			f.large = f.large || errors.Is(err, ErrTooLarge)
-			f.failed = append(f.failed, fmt.Errorf("peer %s: %w", p.ID, plain(ctx, err)))
-			f.log.Debug("holder skipped", "peer", p.ID, "err", err)
-		}
 	}
-	return wants, nil
+	return wants, err
 }

@@ -23,13 +23,14 @@ import (
 
 // The host's limits. A coordinator has a thousand miners and their neighbours.
 const (
-	maxPeers    = 2048       // connections in all, where the memory allows
-	peerMemory  = 1536 << 10 // bytes of memory for each connection: six streams with the least window
-	connsPerIP  = 64         // a school or an office behind one address
-	connsOfPeer = 8
-	streams     = 16          // of one protocol with one peer, each way
-	maxInFlight = 8 << 20     // bytes of one stream that a peer may send before they are read
-	trimGrace   = time.Minute // a connection is not trimmed before this time
+	maxPeers     = 2048       // connections in all, where the memory allows
+	peerMemory   = 1536 << 10 // bytes of memory for each connection: six streams with the least window
+	connsPerIP   = 64         // a school or an office behind one address
+	connsOfPeer  = 8
+	streams      = 16          // of one protocol with one peer, each way
+	maxInFlight  = 8 << 20     // bytes of one stream that a peer may send before they are read
+	writeTimeout = time.Minute // of one yamux frame, and of a ping
+	trimGrace    = time.Minute // a connection is not trimmed before this time
 )
 
 // limits bounds a host's connections. When there are more than high, those
@@ -122,6 +123,9 @@ func newHost(cfg Config, public []ma.Multiaddr, traffic metrics.Reporter, ours .
 	// are read.
 	muxer := *yamux.DefaultTransport
 	muxer.MaxStreamWindowSize = maxInFlight
+	// On a slow line a frame of a block takes long, and a ping waits behind it. With
+	// libp2p's 10 s the connection would be closed, with all sessions on it.
+	muxer.ConnectionWriteTimeout = writeTimeout
 	// Without DisableReuseport two processes could listen on one port without an
 	// error.
 	transport := libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport())

@@ -76,6 +76,7 @@ type Mesh struct {
 	bytes     byteCount
 	counters  counters
 	prober    prober
+	uploads   uploads
 	bootstrap []peer.AddrInfo
 	public    []ma.Multiaddr // that the owner announces
 

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ipfs/go-cid"
+	dht "github.com/libp2p/go-libp2p-kad-dht"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -55,7 +57,9 @@ func startSim(t *testing.T, n *simNet, ip string, cfg Config) *Mesh {
 	return m
 }
 
-func infoOf(m *Mesh) peer.AddrInfo { return peer.AddrInfo{ID: m.ID(), Addrs: m.host.Addrs()} }
+func infoOf(m *Mesh) peer.AddrInfo { return infoOfHost(m.host) }
+
+func infoOfHost(h host.Host) peer.AddrInfo { return peer.AddrInfo{ID: h.ID(), Addrs: h.Addrs()} }
 
 // simIP is the public address of a machine.
 func simIP(i int) string { return fmt.Sprintf("198.51.%d.%d", 100+i/250, 1+i%250) }
@@ -79,6 +83,26 @@ func bare(t *testing.T, n *simNet, ip string, key int) host.Host {
 	}
 	t.Cleanup(func() { _ = h.Close() })
 	return h
+}
+
+// light starts a mesh without discovery and gossip, which serves blocks.
+func light(t *testing.T, n *simNet, ip string, key int, blocks Blocks) *Mesh {
+	t.Helper()
+	m := &Mesh{
+		cfg: Config{Key: simKey(key), Net: protocol.Net{1, 2, 3}, Blocks: blocks}, log: slog.New(slog.DiscardHandler),
+		fetching: make(map[cid.Cid]chan struct{}),
+	}
+	var err error
+	if m.host, err = newHost(n.join(m.cfg, ip), nil, &m.bytes); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.host.Close() })
+	if m.dht, err = dht.New(m.host, dht.ProtocolPrefix(m.protocol("")), dht.Mode(dht.ModeClient), dht.DisableValues()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = m.dht.Close() })
+	m.host.SetStreamHandler(m.protocol(blocksProtocol), func(s network.Stream) { m.serveBlocks(t.Context(), s) })
+	return m
 }
 
 // TestSessionsAreNotTrimmed: when too many peers are connected, those with a market

@@ -73,6 +73,13 @@ func (n *simNet) line(ip string, up, down int) {
 	n.lines[ip] = &simLine{simRate{perSecond: up}, simRate{perSecond: down}}
 }
 
+// dialled is the number of dials so far.
+func (n *simNet) dialled() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.dials
+}
+
 // of returns the line of a machine.
 func (n *simNet) of(ip string) *simLine {
 	if n.lines[ip] == nil {
