@@ -19,6 +19,8 @@ import (
 
 const (
 	seekEvery = time.Second
+	// seekPause is the least time between two looks, so that a flood costs no more looks.
+	seekPause = 100 * time.Millisecond
 	// maxSessions bounds the publishers that a miner deals with at a time.
 	maxSessions = 64
 	// tellAtOnce bounds the reports of offers that are passed over. After so many at once
@@ -91,6 +93,11 @@ func (m *Miner) seek(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-m.Peer.Offers.Changed():
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(seekPause):
+			}
 		case <-tick.C:
 			m.mu.Lock()
 			m.tellings = min(m.tellings+1, tellAtOnce)
@@ -197,9 +204,13 @@ func (m *Miner) forget(open []market.OpenOffer) {
 // change of the reason. Under a flood of offers some are not reported; [Miner.PassedOver]
 // lists all.
 func (m *Miner) passOver(o market.OpenOffer, why Why) {
-	n := PassedOver{Work: o.Work.String(), Publisher: o.Publisher, Reason: why}
 	m.mu.Lock()
 	old, known := m.passed[o.OfferKey]
+	if known && old.Reason == why {
+		m.mu.Unlock()
+		return
+	}
+	n := PassedOver{Work: o.Work.String(), Publisher: o.Publisher, Reason: why}
 	m.passed[o.OfferKey] = n
 	tell := why != unjudged && (!known || old.Reason.Code != why.Code || old.Reason == unjudged) && m.tellings > 0
 	if tell {

@@ -42,8 +42,9 @@ type Relay struct {
 	// A unit is settled when its round is among those: until the round is combined, the
 	// result of the unit may be voided. Then the journal forgets units of committed rounds
 	// that were settled more than AuditWindow heights ago.
-	Run    block.Link
-	Budget uint64
+	Run         block.Link
+	Budget      uint64
+	Coordinator protocol.Account // who proposes Run: the account of Sender
 	// Every is the pause between two looks at the ledger.
 	Every  time.Duration
 	Report Reporter
@@ -134,6 +135,8 @@ func reasonOf(err error) (code protocol.Reason, detail string) {
 		return protocol.ChainUnreachable, "work goes on and is settled later"
 	case errors.Is(err, errNotApproved), errors.Is(err, errRefused):
 		return protocol.NotApproved, err.Error()
+	case errors.Is(err, errTaken):
+		return protocol.WrongAccount, err.Error()
 	}
 	if reason := ledger.ReasonOf(err); reason != protocol.Unspecified {
 		return reason, err.Error()
@@ -144,9 +147,13 @@ func reasonOf(err error) (code protocol.Reason, detail string) {
 // errRefused is returned when the validators have voted against a run.
 var errRefused = errors.New("the validators have refused the run: nothing is ever minted for it")
 
+// errTaken is returned when another account has proposed the run before. Miners then
+// pass over the offers of this one, unless they work for free.
+var errTaken = errors.New("another account coordinates this run, and the ledger pays for its accepted units alone: change the seed, or ask for miners with --work-for-free")
+
 // final reports whether the ledger would refuse the same transaction again.
 func final(err error) bool {
-	if errors.Is(err, errRefused) {
+	if errors.Is(err, errRefused) || errors.Is(err, errTaken) {
 		return true
 	}
 	var code ledger.Code
@@ -217,6 +224,9 @@ func (r *Relay) propose(ctx context.Context) error {
 	r.mu.Lock()
 	r.known = run.Rounds
 	r.mu.Unlock()
+	if run.Coordinator != r.Coordinator {
+		return fmt.Errorf("run %s of %s: %w", r.Run, run.Coordinator.Short(), errTaken)
+	}
 	if run.Status == ledger.Refused {
 		return fmt.Errorf("run %s: %w", r.Run, errRefused)
 	}

@@ -246,3 +246,23 @@ func TestOldJournal(t *testing.T) {
 		t.Errorf("OpenJournal of an old journal = %v", err)
 	}
 }
+
+// TestRelayOfAnothersRun: a coordinator whose run another account has proposed before
+// hears why nothing of it is paid, and does not wait for ever.
+func TestRelayOfAnothersRun(t *testing.T) {
+	r, b, _ := newRelay(t, journal.Options{})
+	r.Run, r.Coordinator = named("run"), protocol.Account{7}
+	err := r.Drain(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "another account coordinates this run") || b.sent > 0 {
+		t.Errorf("Drain = %v after %d transactions", err, b.sent)
+	}
+	var said []node.Notice
+	ctx, cancel := context.WithCancel(t.Context())
+	r.Report = func(n node.Notice) { said = append(said, n); cancel() }
+	if err := r.Carry(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if w, ok := said[0].(node.Waiting); !ok || w.Code != protocol.WrongAccount.String() {
+		t.Errorf("the coordinator hears %v", said)
+	}
+}

@@ -45,7 +45,7 @@ func NewTraining(p *Peer, plan *run.Plan, here unit.Crew, report Reporter) (*Tra
 	t := &Training{journal: units, report: report}
 	t.relay = &Relay{
 		Ledger: p.Ledger, Sender: p.Ledger.Sender(p.Key), Journal: units,
-		Run: plan.Link, Budget: plan.Budget(), Every: time.Second / 2, Report: report, Log: p.Log,
+		Run: plan.Link, Budget: plan.Budget(), Coordinator: p.Account(), Every: time.Second / 2, Report: report, Log: p.Log,
 	}
 	t.publisher = NewPublisher(PublisherConfig{
 		Peer: p, Journal: units, Work: plan.Link, Estimate: plan.Estimate, Confirm: here, Report: report,

@@ -236,3 +236,47 @@ func (g *boardGame) event(now time.Time, args []string) {
 		g.t.Fatalf("unknown event %q", args)
 	}
 }
+
+// BenchmarkBoard measures a full board: an offer of a fresh account that comes by a peer
+// of a flood, the renewal of an offer, the choice of the next question to the ledger, the
+// list of open offers and a page.
+func BenchmarkBoard(b *testing.B) {
+	now := time.Unix(1_000_000_000, 0)
+	offer := func(i int, at time.Time) market.Offer {
+		name := fmt.Sprint(i)
+		return market.Offer{
+			OfferKey: market.OfferKey{Work: block.Link{Cid: block.Sum(block.CBOR, []byte(name))}, Publisher: account(name)}, Time: at,
+			Encoded: protocol.EncodedOffer{Type: protocol.TypeRunOffer, Body: fmt.Appendf(nil, "%s %d", name, at.UnixNano())},
+		}
+	}
+	full := func() *market.Board {
+		board := market.NewBoard()
+		for i := range 2048 {
+			if _, err := board.Add(now, fmt.Sprint("peer ", i%64), offer(i, now)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		return board
+	}
+	any := func(market.Offer) bool { return true }
+	for name, do := range map[string]func(*market.Board, int){
+		"fresh": func(board *market.Board, i int) {
+			at := now.Add(time.Duration(i%20_000) * 2 * time.Millisecond)
+			_, _ = board.Add(at, "flood", offer(10_000+i, at))
+		},
+		"renew": func(board *market.Board, i int) {
+			_, _ = board.Add(now, "peer", offer(i%2048, now.Add(time.Duration(i))))
+		},
+		"ask":   func(board *market.Board, i int) { board.Due(now.Add(time.Duration(i)*time.Second), any) },
+		"open":  func(board *market.Board, i int) { board.Open(now) },
+		"page":  func(board *market.Board, i int) { board.Page(now, 1024) },
+		"admit": func(board *market.Board, i int) { _ = board.Admit(now, "flood") },
+	} {
+		b.Run(name, func(b *testing.B) {
+			board := full()
+			for i := 0; b.Loop(); i++ {
+				do(board, i)
+			}
+		})
+	}
+}
