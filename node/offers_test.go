@@ -99,3 +99,44 @@ func TestSameRunAgain(t *testing.T) {
 		t.Errorf("the model is %s, the first time %s", got, want)
 	}
 }
+
+// TestPullGoesOn: an account with too many offers does not keep a node from reading the
+// offers behind them on another node's board.
+func TestPullGoesOn(t *testing.T) {
+	v := newVillage(t)
+	p := v.peer("bootstrap")
+	sign := func(who, run string) (*protocol.RunOffer, []byte) {
+		r := &protocol.RunOffer{Run: named(run), Time: clock(), Rounds: 1, Units: 1}
+		body, err := protocol.Sign(key(who), p.Net, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r, body
+	}
+	for i := range 40 {
+		offer, err := market.NewOffer(sign("bootstrap", fmt.Sprint("run ", i)))
+		if err == nil {
+			err = p.Offers.Post(time.Now(), offer)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, body := sign("lab", "run")
+	if err := p.Offers.Take(time.Now(), "lab", "", protocol.EncodedOffer{Type: protocol.TypeRunOffer, Body: body}); err != nil {
+		t.Fatal(err)
+	}
+	q := v.peer("late")
+	for {
+		select {
+		case <-q.Offers.Changed():
+		case <-time.After(30 * time.Second):
+			t.Fatal("the offer behind those of another account did not come")
+		}
+		for _, o := range q.Offers.Open(time.Now()) {
+			if o.Work == named("run") {
+				return
+			}
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/protocol/mesh"
 )
 
@@ -104,21 +105,22 @@ func (p *Peer) Account() protocol.Account { return protocol.AccountOf(p.Key) }
 // pull asks a peer for the open offers it knows: gossip may have lost them,
 // or been before our time.
 func (p *Peer) pull(ctx context.Context, from peer.ID) {
-	offers, err := p.Mesh.PullOffers(ctx, from)
+	err := p.Mesh.PullOffers(ctx, from, func(offers []protocol.EncodedOffer) error {
+		for _, e := range offers {
+			err := p.Offers.Take(time.Now(), string(from), "", e)
+			if err == nil {
+				continue
+			}
+			p.Mesh.CountRejection(protocol.ReasonOf(err))
+			p.Log.Debug("offer refused", "peer", from, "err", err)
+			if errors.Is(err, market.ErrTooMany) {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		p.Log.Debug("offers not pulled", "peer", from, "err", err)
-	}
-	for _, e := range offers {
-		err := p.Offers.Take(time.Now(), string(from), "", e)
-		if err == nil {
-			continue
-		}
-		reason := protocol.ReasonOf(err)
-		p.Mesh.CountRejection(reason)
-		p.Log.Debug("offer refused", "peer", from, "err", err)
-		if reason == protocol.RateLimited {
-			return // the rest would be refused too
-		}
 	}
 }
 

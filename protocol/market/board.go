@@ -2,6 +2,7 @@ package market
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"time"
 
@@ -114,15 +115,18 @@ func (b *Board) Known(body []byte) bool {
 	return known
 }
 
+// ErrTooMany is returned, wrapped, by Admit. The peer's next offers would be refused too.
+var ErrTooMany = errors.New("too many new offers")
+
 // Admit counts an offer that a peer brings and the board does not know. It refuses the
 // offer when the peer, or all peers together, bring more than a node verifies.
 func (b *Board) Admit(now time.Time, from string) error {
 	b.sweep(now)
 	if !b.peers.take(now, from) {
-		return protocol.Refuse(protocol.RateLimited, "the peer brings more than %d offers a second", time.Second/peerEvery)
+		return protocol.Refuse(protocol.RateLimited, "%w: the peer may bring %d a second", ErrTooMany, time.Second/peerEvery)
 	}
 	if !b.all.take(now, struct{}{}) {
-		return protocol.Refuse(protocol.RateLimited, "all peers bring more than %d offers a second", time.Second/allEvery)
+		return protocol.Refuse(protocol.RateLimited, "%w: all peers may bring %d a second", ErrTooMany, time.Second/allEvery)
 	}
 	return nil
 }

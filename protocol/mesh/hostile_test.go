@@ -283,3 +283,24 @@ func TestDialsAreBounded(t *testing.T) {
 		t.Errorf("%d of %d addresses were dialled, want at most 8", n, len(addrs))
 	}
 }
+
+// TestEndlessOffers: a peer whose offers never end is asked for no more than a full
+// board, and for nothing after the first page that is too much.
+func TestEndlessOffers(t *testing.T) {
+	bad, m := start(t, mesh.Config{Key: keyOf(1)}), start(t, mesh.Config{Key: keyOf(2)})
+	var pages atomic.Int32
+	bad.HandleOffers(func(cursor uint64) protocol.OfferPage {
+		pages.Add(1)
+		return protocol.OfferPage{Version: protocol.Version, Cursor: cursor + 1, Offers: []protocol.EncodedOffer{{Type: protocol.TypeRunOffer}}}
+	})
+	if _, err := m.OpenMarket(deadline(t), bad.Account(), bad.Addrs()); err != nil {
+		t.Fatal(err)
+	}
+	if offers, err := pull(deadline(t), m, bad.ID()); err != nil || len(offers) != 65 || pages.Load() != 65 {
+		t.Errorf("%d offers on %d pages, %v", len(offers), pages.Load(), err)
+	}
+	enough := protocol.Refuse(protocol.RateLimited, "enough")
+	if err := m.PullOffers(deadline(t), bad.ID(), func([]protocol.EncodedOffer) error { return enough }); !errors.Is(err, enough) || pages.Load() != 66 {
+		t.Errorf("%d pages, %v", pages.Load(), err)
+	}
+}

@@ -185,17 +185,17 @@ func (m *Mesh) answerOffers(s network.Stream) error {
 	return nil
 }
 
-// PullOffers asks a connected peer for the open offers it knows. The offers are
-// not parsed yet: each may be forged, old or known.
-func (m *Mesh) PullOffers(ctx context.Context, from peer.ID) ([]protocol.EncodedOffer, error) {
+// PullOffers asks a connected peer for the open offers it knows, and gives each page of
+// them to take, until take returns an error. The offers are not parsed yet: each may be
+// forged, old or known.
+func (m *Mesh) PullOffers(ctx context.Context, from peer.ID, take func([]protocol.EncodedOffer) error) error {
 	ctx, cancel := context.WithTimeout(ctx, offersTimeout)
 	defer cancel()
 	s, err := m.host.NewStream(ctx, from, m.protocol(offersProtocol))
 	if err != nil {
-		return nil, fmt.Errorf("pull offers from %s: %w", from, plain(ctx, err))
+		return fmt.Errorf("pull offers from %s: %w", from, plain(ctx, err))
 	}
 	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
-	var offers []protocol.EncodedOffer
 	var cursor uint64
 	for range maxOfferPages {
 		var page protocol.OfferPage
@@ -203,17 +203,19 @@ func (m *Mesh) PullOffers(ctx context.Context, from peer.ID) ([]protocol.Encoded
 		if err == nil {
 			err = m.readRecord(s, &page)
 		}
+		if err == nil {
+			err = take(page.Offers)
+		}
 		if err != nil {
 			_ = s.Reset()
-			return offers, fmt.Errorf("pull offers from %s: %w", from, plain(ctx, err))
+			return fmt.Errorf("pull offers from %s: %w", from, plain(ctx, err))
 		}
-		offers = append(offers, page.Offers...)
 		if page.Cursor <= cursor { // 0: the last page; else the peer repeats itself
 			break
 		}
 		cursor = page.Cursor
 	}
-	return offers, s.Close()
+	return s.Close()
 }
 
 // readRecord reads one frame that must hold r's type.

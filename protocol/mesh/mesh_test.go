@@ -339,7 +339,7 @@ func TestLateJoinerPullsOffers(t *testing.T) {
 	b := start(t, mesh.Config{Key: keyOf(2), Bootstrap: a.Addrs()})
 	pulled := make(chan []protocol.EncodedOffer, 1)
 	b.OnPeer(func(ctx context.Context, id peer.ID) {
-		offers, err := b.PullOffers(ctx, id)
+		offers, err := pull(ctx, b, id)
 		if err != nil {
 			t.Error(err)
 		}
@@ -353,9 +353,18 @@ func TestLateJoinerPullsOffers(t *testing.T) {
 	case <-deadline(t).Done():
 		t.Fatal("no peer met")
 	}
-	if offers, err := a.PullOffers(deadline(t), b.ID()); err != nil || len(offers) != 0 {
+	if offers, err := pull(deadline(t), a, b.ID()); err != nil || len(offers) != 0 {
 		t.Errorf("of a node without offers: %v, %v", offers, err)
 	}
+}
+
+// pull collects all offers of a peer.
+func pull(ctx context.Context, m *mesh.Mesh, from peer.ID) (offers []protocol.EncodedOffer, err error) {
+	err = m.PullOffers(ctx, from, func(page []protocol.EncodedOffer) error {
+		offers = append(offers, page...)
+		return nil
+	})
+	return offers, err
 }
 
 func TestAccountsAreIdentities(t *testing.T) {
