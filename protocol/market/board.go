@@ -90,7 +90,8 @@ const (
 
 	askEvery   = time.Second / 20 // questions to the ledger
 	askBurst   = 20
-	askAgain   = time.Second      // after the first answer that is not good; each further pause is twice as long
+	askAgain   = time.Second // after an answer that is not good; after askSoon answers each pause is twice as long
+	askSoon    = 5
 	maxAsk     = 30 * time.Second // the longest pause
 	askPaid    = time.Minute      // after a good answer
 	pageOffers = 32
@@ -294,7 +295,7 @@ func (b *Board) Judge(now time.Time, o Offer, v Verdict) (paid bool) {
 	if v.Reason == protocol.Unspecified {
 		p.tries, p.next = 0, now.Add(askPaid)
 	} else {
-		p.next = now.Add(min(askAgain<<min(p.tries, 10), maxAsk))
+		p.next = now.Add(min(askAgain<<max(0, min(p.tries-askSoon+1, 10)), maxAsk))
 		p.tries++
 	}
 	if !was || v.Reason != protocol.ChainUnreachable {
