@@ -8,8 +8,9 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// keepParsed is the bytes of the transactions in one generation of [parsedTxs].
-const keepParsed = 16 << 20
+// keepParsed is the bytes of the transactions in one generation of [parsedTxs]. In
+// memory a transaction takes about twice its bytes.
+const keepParsed = 4 << 20
 
 // parsedTxs caches transactions whose signatures were checked: the node sees each
 // transaction three or four times before its height is final, and a settlement has
