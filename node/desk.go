@@ -66,7 +66,7 @@ func (d *desk) serve(ctx context.Context, s *mesh.Session) error {
 		return nil
 	}
 	if code := protocol.ReasonOf(err); code != protocol.Unspecified {
-		err = errors.Join(err, tellRefusal(ctx, s, block.Link{}, code, err.Error()))
+		err = errors.Join(err, tellRefusal(ctx, s, block.Link{}, code, because(err)))
 	}
 	return err
 }

@@ -123,13 +123,13 @@ func gone(err error) Why {
 	case code == protocol.Unspecified:
 		code = protocol.PeerGone
 	}
-	return newWhy(code, err.Error())
+	return newWhy(code, because(err))
 }
 
 // refuse tells a miner why its bid is refused or its session has ended. The session
 // may have ended already.
 func (c *counter) refuse(ctx context.Context, s *mesh.Session, err error) {
-	code, text := protocol.ReasonOf(err), err.Error()
+	code, text := protocol.ReasonOf(err), because(err)
 	if code == protocol.Unspecified { // the miner is gone: there is nobody to tell
 		c.peer.Log.Debug("session ended", "miner", s.Peer, "err", err)
 		return
