@@ -381,18 +381,11 @@ func (r *Relay) trim(height uint64) error {
 	return r.Journal.Trim(now - min(now, AuditWindow))
 }
 
-// confirmTime is how long a transaction may take to be in a block before the
-// relay looks again and sends what is missing. A transaction refused after it
-// was taken, because another settled the same units first, is never in one.
-const confirmTime = 4 * time.Second
-
 // send submits a transaction and waits until it is in a block.
 func (r *Relay) send(ctx context.Context, body ledger.Body) error {
 	nonce, err := r.Sender.Send(ctx, body)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, confirmTime)
-	defer cancel()
 	return r.Sender.Confirm(ctx, nonce)
 }

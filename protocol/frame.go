@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -42,12 +43,13 @@ func ReadMessage(r io.Reader) (RecordType, []byte, error) {
 	if limit := min(MaxMessage, types[t].max); int64(n) > int64(limit) {
 		return 0, nil, Refuse(TooLarge, "read %s: %d bytes, the limit is %d", t, n, limit)
 	}
-	body := make([]byte, n)
-	if _, err := io.ReadFull(r, body); err != nil {
+	// The buffer grows as bytes come: an announced length costs the sender nothing.
+	var body bytes.Buffer
+	if _, err := io.CopyN(&body, r, int64(n)); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
 		return 0, nil, fmt.Errorf("read %s: %w", t, err)
 	}
-	return t, body, nil
+	return t, body.Bytes(), nil
 }

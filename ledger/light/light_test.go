@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -184,5 +185,26 @@ func TestLedger(t *testing.T) {
 	state, ok, err := w.client.Run(w.ctx, run)
 	if err != nil || !ok || state.Rounds != 1 || state.Params != link("params") {
 		t.Errorf("the run is %+v, %v, %v", state, ok, err)
+	}
+}
+
+// TestConfirmCountsHeights: a transaction that no height has is given up after some
+// heights, not after a time: heights may be slow.
+func TestConfirmCountsHeights(t *testing.T) {
+	w := newWorld(t)
+	s := w.client.Sender(key("nobody"))
+	var before light.ChainHead
+	w.until("a height", func() (ok bool) {
+		var err error
+		before, err = w.client.Head(w.ctx)
+		return err == nil
+	})
+	if err := s.Confirm(w.ctx, 1<<60); err == nil || !strings.Contains(err.Error(), "none of the heights") {
+		t.Errorf("a transaction that was never sent: %v", err)
+	}
+	after, err := w.client.Head(w.ctx)
+	w.check(err)
+	if passed := after.Height - before.Height; passed < 4 {
+		t.Errorf("given up after %d heights", passed)
 	}
 }

@@ -90,13 +90,32 @@ func (s *Sender) Send(ctx context.Context, body ledger.Body) (nonce uint64, err 
 	return next, s.client.Submit(ctx, tx)
 }
 
+// A transaction is in one of the next heights, or the ledger refused it there.
+const (
+	confirmHeights = 5
+	confirmSilence = 4 * time.Second // without an answer of a ledger node
+)
+
 // Confirm returns when a height has the account's transaction with a nonce that
-// Send returned, or when the context is done.
+// Send returned. It is an error if none of the next heights has it, however long
+// they take, if no ledger node answers, or if the context is done.
 func (s *Sender) Confirm(ctx context.Context, nonce uint64) error {
+	me := s.Account()
+	var first uint64
+	answered := time.Now()
 	for {
-		account, err := s.client.Account(ctx, s.Account())
-		if err == nil && account.Nonce >= nonce {
+		account, height, _, err := record[ledger.AccountState](ctx, s.client, "account", me[:])
+		switch {
+		case err == nil && account.Nonce >= nonce:
 			return nil
+		case err == nil && first == 0:
+			first, answered = height, time.Now()
+		case err == nil && height >= first+confirmHeights:
+			return fmt.Errorf("confirm transaction %d: none of the heights %d to %d has it", nonce, first, height)
+		case err == nil:
+			answered = time.Now()
+		case time.Since(answered) > confirmSilence:
+			return fmt.Errorf("confirm transaction %d: %w", nonce, err)
 		}
 		select {
 		case <-ctx.Done():

@@ -66,7 +66,7 @@ func (l limits) resources(ours []libp2pprotocol.ID) (network.ResourceManager, er
 	}
 	table := rcmgr.PartialLimitConfig{
 		System:          ofConns(l.most, l.memory),
-		Transient:       ofConns(l.most/4, l.memory/4), // connections before they are secure
+		Transient:       ofConns(l.most/2, l.memory/2), // connections before they are secure
 		PeerDefault:     ofConns(connsOfPeer, streams*maxInFlight),
 		ServiceDefault:  all(l.most),
 		ProtocolDefault: all(l.most),

@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"os"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -214,4 +216,58 @@ func TestClassroom(t *testing.T) {
 			got[s] = true
 		}
 	})
+}
+
+// TestThousandMiners: a coordinator keeps the sessions of a thousand miners, and its
+// memory and goroutines for them are bounded.
+func TestThousandMiners(t *testing.T) {
+	miners := 50
+	if os.Getenv("ALIA_SOAK") != "" {
+		miners = 1000
+	}
+	simulate(t, 10*time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		hub := startSim(t, n, simIP(0), Config{Key: simKey(0)})
+		hub.HandleMarket(echo)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		sessions := make(chan *Session, miners)
+		for i := range miners {
+			<-time.After(5 * time.Millisecond) // they come within some seconds
+			m := light(t, n, simIP(1+i), 1+i, new(block.MemoryStore))
+			go func() {
+				s, err := m.OpenMarket(ctx, hub.Account(), hub.Addrs())
+				if err == nil {
+					err = answered(ctx, s)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				sessions <- s
+			}()
+		}
+		all := make([]*Session, miners)
+		for i := range all {
+			if all[i] = <-sessions; all[i] == nil {
+				t.FailNow()
+			}
+		}
+		<-time.After(2 * time.Minute) // two rounds of trimming, and keepalives
+		for _, s := range all {
+			if err := answered(ctx, s); err != nil {
+				t.Error(err)
+			}
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		t.Logf("%d sessions, both ends and the links of all: %d goroutines, %d MiB in use", miners, runtime.NumGoroutine(), (after.HeapInuse-before.HeapInuse)>>20)
+	})
+}
+
+// answered sends a record on a session whose other side is echo.
+func answered(ctx context.Context, s *Session) error {
+	if err := s.Send(ctx, protocol.TypeIdle, []byte{1}); err != nil {
+		return err
+	}
+	_, _, err := s.Recv(ctx)
+	return err
 }
