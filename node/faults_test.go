@@ -412,6 +412,18 @@ func lieTo(ctx context.Context, p *node.Peer, o market.Offer, a attack) (protoco
 			if err := protocol.Parse(body, p.Net, &ticket); err != nil {
 				return 0, err
 			}
+			if u, err := unit.Parse(ticket.Spec); err != nil {
+				return 0, err
+			} else if u.Kind != unit.Gradient { // no lie is about other kinds
+				c := &protocol.Cancel{Version: protocol.Version, Ticket: protocol.ID(body), Code: protocol.UnitFailed}
+				if body, err = protocol.Encode(c); err == nil {
+					err = s.Send(ctx, c.Type(), body)
+				}
+				if err != nil {
+					return 0, err
+				}
+				continue
+			}
 			if err := say(a(p, ticket, protocol.ID(body))); err != nil {
 				return 0, err
 			}

@@ -156,6 +156,12 @@ func clock() uint64 { return uint64(time.Now().UnixMilli()) }
 func local(t *testing.T) block.Link {
 	t.Helper()
 	c, cfg := tiny(t)
+	return alone(t, c, cfg)
+}
+
+// alone trains a run in this process.
+func alone(t *testing.T, c *corpus.Corpus, cfg train.Config) block.Link {
+	t.Helper()
 	store, err := block.Open(filepath.Join(t.TempDir(), "blocks"))
 	if err != nil {
 		t.Fatal(err)
@@ -181,9 +187,15 @@ func local(t *testing.T) block.Link {
 // coordinate trains the tiny run over the network. Unless it is nil, watch is
 // told each notice of the coordinator.
 func (v *village) coordinate(p *node.Peer, watch node.Reporter) *node.TrainingResult {
+	v.t.Helper()
+	c, cfg := tiny(v.t)
+	return v.train(p, c, cfg, watch)
+}
+
+// train is coordinate for any run.
+func (v *village) train(p *node.Peer, c *corpus.Corpus, cfg train.Config, watch node.Reporter) *node.TrainingResult {
 	t := v.t
 	t.Helper()
-	c, cfg := tiny(t)
 	plan, err := run.New(t.Context(), p.Store, c, cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,264 @@
+package node_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/state"
+	"github.com/alia-network/alia/work/unit"
+)
+
+// falsehood is a lie about a gradient, and the reason for which it must be refused.
+type falsehood struct {
+	lie  func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed
+	want protocol.Reason
+}
+
+// record is a lie in the record of the result.
+func record(want protocol.Reason, lie func(r *unit.Result)) falsehood {
+	return falsehood{func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed { return claim(p, t, id, lie) }, want}
+}
+
+// delta is a lie in the record of the delta, or in its elements.
+func delta(want protocol.Reason, lie func(rec *state.SetRecord, data []byte) []byte) falsehood {
+	return falsehood{func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return claim(p, t, id, func(r *unit.Result) { r.Outputs[0] = lying(p, t, lie) })
+	}, want}
+}
+
+// message is a lie in the attestation itself, or another message in place of it.
+func message(want protocol.Reason, lie func(a *protocol.Attestation) protocol.Signed) falsehood {
+	return falsehood{func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
+		return lie(&protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: named("result"), Cost: 1, Ticket: id})
+	}, want}
+}
+
+// falsehoods are the lies of one liar. Wrong elements in a delta of the right form
+// are not among them: only who computes the unit again finds those.
+var falsehoods = map[string]falsehood{
+	"an infinite loss":           record(protocol.ResultMismatch, func(r *unit.Result) { r.Loss = 0x7f800000 }),
+	"a probability above one":    record(protocol.ResultMismatch, func(r *unit.Result) { r.NLL = math.Float32bits(-1) }),
+	"a loss of negative zero":    record(protocol.ResultMismatch, func(r *unit.Result) { r.NLL = 0x80000000 }),
+	"a token too many":           record(protocol.ResultMismatch, func(r *unit.Result) { r.Tokens++ }),
+	"a cost of nothing":          record(protocol.CostMismatch, func(r *unit.Result) { r.Cost = 0 }),
+	"the largest cost":           record(protocol.CostMismatch, func(r *unit.Result) { r.Cost = math.MaxUint64 }),
+	"no output":                  record(protocol.ResultMismatch, func(r *unit.Result) { r.Outputs = nil }),
+	"an output too many":         record(protocol.ResultMismatch, func(r *unit.Result) { r.Outputs = append(r.Outputs, r.Outputs...) }),
+	"an output of no record":     record(protocol.Malformed, func(r *unit.Result) { r.Outputs[0] = block.Link{Cid: block.Sum(block.Raw, nil)} }),
+	"an output that is withheld": record(protocol.ResultUnavailable, func(r *unit.Result) { r.Outputs[0] = block.Link{Cid: block.Sum(block.CBOR, nil)} }),
+	"a detail beside outputs":    record(protocol.Malformed, func(r *unit.Result) { r.Detail = "trust me" }),
+	"a detail of 3 kB":           record(protocol.TooLarge, func(r *unit.Result) { r.Detail = strings.Repeat("trust me", 400) }),
+	"a defect with outputs":      record(protocol.ResultMismatch, func(r *unit.Result) { r.Defect = unit.NonFinite }),
+	"a defect that no unit has":  record(protocol.Malformed, func(r *unit.Result) { *r = unit.Result{Defect: 77, Detail: "bored"} }),
+
+	"a scale of NaN":    delta(protocol.ResultMismatch, lastNumber(0x7fc00001)),
+	"a negative scale":  delta(protocol.ResultMismatch, lastNumber(0xbf800000)),
+	"a missing number":  delta(protocol.TooLarge, func(_ *state.SetRecord, d []byte) []byte { return d[:len(d)-4] }),
+	"a number too many": delta(protocol.TooLarge, func(_ *state.SetRecord, d []byte) []byte { return append(d, 0, 0, 0, 0) }),
+	"a tensor too few":  delta(protocol.ResultMismatch, func(r *state.SetRecord, d []byte) []byte { r.Tensors = r.Tensors[1:]; return d }),
+	"a tensor too many": delta(protocol.TooLarge, func(r *state.SetRecord, d []byte) []byte { r.Tensors = append(r.Tensors, r.Tensors...); return d }),
+	"a name in capitals": delta(protocol.ResultMismatch, func(r *state.SetRecord, d []byte) []byte {
+		r.Tensors[0].Name = strings.ToUpper(r.Tensors[0].Name)
+		return d
+	}),
+	"another type":  delta(protocol.ResultMismatch, func(r *state.SetRecord, d []byte) []byte { r.Tensors[0].Type = uint16(kernel.F32); return d }),
+	"another shape": delta(protocol.ResultMismatch, func(r *state.SetRecord, d []byte) []byte { r.Tensors[0].Shape[0]--; return d }),
+	"a leaf that is withheld": delta(protocol.ResultUnavailable, func(r *state.SetRecord, d []byte) []byte {
+		r.Data.Leaves = []block.Link{{Cid: block.Sum(block.Raw, nil)}}
+		return nil
+	}),
+	"a leaf that is a record": delta(protocol.Malformed, func(r *state.SetRecord, d []byte) []byte {
+		r.Data.Leaves = []block.Link{{Cid: block.Sum(block.CBOR, nil)}}
+		return nil
+	}),
+
+	"another run": message(protocol.UnknownWork, func(a *protocol.Attestation) protocol.Signed { a.Work = named("another"); return a }),
+	"a unit that never was": message(protocol.Superseded, func(a *protocol.Attestation) protocol.Signed {
+		a.Unit = named("another")
+		return a
+	}),
+	"a result that is no record": message(protocol.Malformed, func(a *protocol.Attestation) protocol.Signed {
+		a.Result = block.Link{Cid: block.Sum(block.Raw, nil)}
+		return a
+	}),
+	"an acceptance of its own": message(protocol.Malformed, func(a *protocol.Attestation) protocol.Signed {
+		return &protocol.Accept{Work: a.Work, Unit: a.Unit, Result: a.Result, Cost: a.Cost}
+	}),
+	"a ticket of its own": message(protocol.WrongAccount, func(a *protocol.Attestation) protocol.Signed {
+		u := unit.Unit{Version: 1, Kind: unit.Average, Work: a.Work, Inputs: []block.Link{named("a"), named("b")}}
+		return &protocol.Ticket{Work: a.Work, Number: 1, Unit: u.ID(), Spec: u.Spec(), LeaseSeconds: 60}
+	}),
+}
+
+// lastNumber puts bits in place of the last scale.
+func lastNumber(bits uint32) func(rec *state.SetRecord, data []byte) []byte {
+	return func(_ *state.SetRecord, data []byte) []byte {
+		binary.LittleEndian.PutUint32(data[len(data)-4:], bits)
+		return data
+	}
+}
+
+// lying stores a delta of zeros as lie changes it. Where lie returns no elements, the record
+// names the leaves that lie gave it.
+func lying(p *node.Peer, t protocol.Ticket, lie func(rec *state.SetRecord, data []byte) []byte) block.Link {
+	e, err := expected(p, t)
+	if err != nil {
+		panic(err)
+	}
+	rec := e.Outputs[0].Form
+	rec.Tensors = slices.Clone(rec.Tensors)
+	for i := range rec.Tensors {
+		rec.Tensors[i].Shape = slices.Clone(rec.Tensors[i].Shape)
+	}
+	size := rec.Data.Size
+	if data := lie(&rec, make([]byte, size)); data != nil {
+		if rec.Data, err = state.PutFile(context.Background(), p.Store, data); err != nil {
+			panic(err)
+		}
+		rec.Data.Size = size
+	}
+	return stored(p, rec)
+}
+
+// TestLiarBesideHonest: one miner tells each of these lies, under a fresh key for each,
+// before two honest miners come and while they compute. Each lie is refused for its reason. The
+// model is that of a local run. The honest miners are paid for what they did, each unit
+// once, and the liar is paid nothing.
+func TestLiarBesideHonest(t *testing.T) {
+	besideHonest(t, 1, 1)
+}
+
+// TestSoakLiars: the same lies by several liars at once, in an order drawn by seeds.
+func TestSoakLiars(t *testing.T) {
+	if os.Getenv("ALIA_SOAK") == "" {
+		t.Skip("a long test: make soak runs it")
+	}
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { besideHonest(t, seed, 8) })
+	}
+}
+
+// besideHonest has liars tell all lies beside two honest miners.
+func besideHonest(t *testing.T, seed uint64, liars int) {
+	c, cfg := tiny(t)
+	cfg.BatchTokens, cfg.Epochs, cfg.Units, cfg.Validation, cfg.Checkpoint = 32, 18, 16, 10, 10
+	want := alone(t, c, cfg)
+	v := newVillage(t)
+	p := v.peer("coordinator")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	lies := make(chan string, len(attacks)+len(falsehoods))
+	all := maps.Clone(falsehoods)
+	for name, a := range attacks {
+		all[name] = falsehood{a.attack, a.want}
+	}
+	names := slices.Sorted(maps.Keys(all))
+	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	for _, name := range names {
+		lies <- name
+	}
+	close(lies)
+	var told sync.WaitGroup
+	var done tally
+	for range liars {
+		told.Go(func() {
+			for name := range lies {
+				if len(lies) < len(all)/2 && !done.wait(ctx, 20) { // the other half is told beside the honest miners
+					return
+				}
+				liar := v.peer(name)
+				listening, stop := context.WithCancel(ctx)
+				told.Go(func() { liar.Listen(listening, nil) })
+				got, err := lie(ctx, liar, all[name].lie)
+				stop()
+				liar.Close()
+				if err != nil || got != all[name].want {
+					t.Errorf("%s: refused with %q, %v, want %q", name, got, err, all[name].want)
+				}
+			}
+		})
+	}
+	var mu sync.Mutex // guards the rest
+	did := map[block.Link]protocol.Account{}
+	refused := 0
+	honest := []protocol.Account{protocol.AccountOf(key("honest-1")), protocol.AccountOf(key("honest-2"))}
+	v.miner("honest-1", "portable")
+	v.miner("honest-2", "")
+	beside := 0
+	out := v.train(p, c, cfg, func(n node.Notice) {
+		done.report(n)
+		mu.Lock()
+		defer mu.Unlock()
+		switch n := n.(type) {
+		case node.UnitDone:
+			u, err := block.ParseLink(n.Unit)
+			if _, again := did[u]; err != nil || again {
+				t.Errorf("unit %s is accepted twice, or is none: %v", n.Unit, err)
+			}
+			did[u] = n.Miner
+		case node.Refused:
+			if n.Unit != "" && slices.Contains(honest, n.Miner) && n.Why.Code != protocol.Superseded.String() {
+				t.Errorf("an honest result is refused: %v", n)
+			}
+			if refused++; len(did) > 0 {
+				beside++
+			}
+		}
+	})
+	cancel()
+	told.Wait()
+	if out.Model != want {
+		t.Errorf("the model is %s, a local run's %s", out.Model, want)
+	}
+	t.Logf("%d lies, %d refusals, %d beside honest miners, %d units", len(all), refused, beside, len(did))
+	if beside < 20 {
+		t.Errorf("%d lies were told beside the honest miners, want 20", beside)
+	}
+	paidExactly(t, p, did, honest)
+}
+
+// paidExactly compares what the ledger paid with who did which unit.
+func paidExactly(t *testing.T, p *node.Peer, did map[block.Link]protocol.Account, honest []protocol.Account) {
+	t.Helper()
+	settled, err := p.Ledger.Settled(t.Context(), slices.Collect(maps.Keys(did)))
+	if err != nil || len(settled) != len(did) {
+		t.Fatalf("%d units done, %d settled, %v", len(did), len(settled), err)
+	}
+	pay, units := map[protocol.Account]uint64{}, map[protocol.Account]int{}
+	for u, s := range settled {
+		pay[did[u]] += s.Paid
+		units[did[u]]++
+	}
+	listing, err := p.Ledger.Accounts(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	held := map[protocol.Account]uint64{}
+	for _, a := range listing.Accounts {
+		held[a.Account] = uint64(a.Balance)
+	}
+	for a, amount := range held {
+		if amount != pay[a] || amount > 0 && !slices.Contains(honest, a) {
+			t.Errorf("account %s holds %d, and did %d units for %d", a, amount, units[a], pay[a])
+		}
+	}
+	for _, a := range honest {
+		if units[a] == 0 || held[a] != pay[a] {
+			t.Errorf("honest miner %s did %d units for %d, and holds %d", a, units[a], pay[a], held[a])
+		}
+	}
+}
