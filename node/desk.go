@@ -59,7 +59,7 @@ func (d *desk) serve(ctx context.Context, s *mesh.Session) error {
 		d.mu.Unlock()
 	}
 	if err == nil && f == nil {
-		err = protocol.Refuse(protocol.UnknownWork, "this node does not offer %s", bid.Work)
+		err = protocol.Refuse(protocol.UnknownWork, "%s", bid.Work)
 	}
 	if err == nil {
 		f(ctx, s, bid)

@@ -168,7 +168,7 @@ func final(err error) bool {
 }
 
 // errNotApproved is returned while a run may not mint.
-var errNotApproved = errors.New("nothing is minted for the run until the validators approve it")
+var errNotApproved = errors.New("nothing is minted until the validators approve it")
 
 // Drain sends accepted work to the ledger until all of it is settled, the ledger
 // refuses the rest for good, or ctx ends. The units of a round that is not combined
@@ -231,7 +231,7 @@ func (r *Relay) propose(ctx context.Context) error {
 		return fmt.Errorf("run %s: %w", r.Run, errRefused)
 	}
 	if run.Status != ledger.Approved {
-		return fmt.Errorf("run %s is %v: %w", r.Run, run.Status, errNotApproved)
+		return fmt.Errorf("the run is %v: %w", run.Status, errNotApproved)
 	}
 	return nil
 }

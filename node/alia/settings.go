@@ -98,7 +98,13 @@ func (a *app) fromFile(cmd *cobra.Command) error {
 	}
 	known := flagNames(cmd.Root())
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if !known[name] || name == "home" {
+		if _, table := values[name].(map[string]any); table {
+			return usagef("%s: [%s] begins a table, and settings have none: a line is such as threads = 2", path, name)
+		}
+		if name == "home" {
+			return usagef("%s: home cannot stand here, as this file lies in the home: give --home or ALIA_HOME", path)
+		}
+		if !known[name] {
 			return usagef("%s: no flag is called %q%s", path, name, options.DidYouMean(name, slices.Sorted(maps.Keys(known))))
 		}
 		f := cmd.Flags().Lookup(name)

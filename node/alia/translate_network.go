@@ -62,7 +62,11 @@ func translateNetwork(ctx context.Context, a *app, o decodeFlags, d unit.Decodin
 	if errors.Is(err, ledger.InsufficientFunds) {
 		return fmt.Errorf("%w: get ALIA (a miner earns it, `alia wallet transfer` sends it), translate less at once, or ask for unpaid work with --budget 0", err)
 	} else if err != nil {
-		return undone(ctx, err, "the text is not translated; the same command continues, and `alia wallet reclaim` takes back the unspent part")
+		text := "the text is not translated; the same command continues"
+		if p.budget > 0 {
+			text += ", and `alia wallet reclaim` takes back the unspent part"
+		}
+		return undone(ctx, err, "%s", text)
 	}
 	r := report.Translated{
 		Model: model.String(), Job: t.Job.String(), Translation: t.Text, Receipt: t.ReceiptFile,

@@ -28,6 +28,7 @@ type watch struct {
 	tokens      uint64
 	cpu, cpuEnd float64       // seconds of this process, at the plan and at the last round
 	spoken      time.Time     // of the last plain line
+	waits       node.Waiting  // the last line, if it said why work waits
 	track       *curves.Track // nil where no run is trained
 	dir         string        // of that run
 }
@@ -69,6 +70,7 @@ func (w *watch) report(n node.Notice) {
 		w.cpuEnd = w.cpu
 		w.app.note("%v, kernels %s", n, w.kernels)
 	case node.RoundDone:
+		w.waits = node.Waiting{}
 		w.tokens, w.cpuEnd = w.tokens+e.Tokens, machine.CPUSeconds()
 		w.round(e)
 		if err := w.track.Add(e); err != nil { // the model does not depend on it
@@ -76,8 +78,14 @@ func (w *watch) report(n node.Notice) {
 		}
 	case node.Resumed:
 		w.app.note("%v", n)
-	case node.Waiting, node.MinerJoined, node.MinerLeft, node.Refused:
+	case node.Waiting: // it comes every few seconds, and a person needs it once
+		if !w.stopping && e != w.waits {
+			w.waits = e
+			w.app.note("%v", n)
+		}
+	case node.MinerJoined, node.MinerLeft, node.Refused:
 		if !w.stopping {
+			w.waits = node.Waiting{}
 			w.app.note("%v", n)
 		}
 	}
