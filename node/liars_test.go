@@ -155,55 +155,25 @@ func TestSoakLiars(t *testing.T) {
 // besideHonest has liars tell all lies beside two honest miners.
 func besideHonest(t *testing.T, seed uint64, liars int) {
 	c, cfg := tiny(t)
-	cfg.BatchTokens, cfg.Epochs, cfg.Units, cfg.Validation, cfg.Checkpoint = 32, 18, 16, 10, 10
+	cfg.BatchTokens, cfg.Epochs, cfg.Units, cfg.Validation, cfg.Checkpoint = 32, 11, 8, 1000, 10
 	want := alone(t, c, cfg)
 	v := newVillage(t)
 	p := v.peer("coordinator")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	lies := make(chan string, len(attacks)+len(falsehoods))
-	all := maps.Clone(falsehoods)
-	for name, a := range attacks {
-		all[name] = falsehood{a.attack, a.want}
-	}
-	names := slices.Sorted(maps.Keys(all))
-	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
-	for _, name := range names {
-		lies <- name
-	}
-	close(lies)
-	var told sync.WaitGroup
-	var done tally
-	for range liars {
-		told.Go(func() {
-			for name := range lies {
-				if len(lies) < len(all)/2 && !done.wait(ctx, 20) { // the other half is told beside the honest miners
-					return
-				}
-				liar := v.peer(name)
-				listening, stop := context.WithCancel(ctx)
-				told.Go(func() { liar.Listen(listening, nil) })
-				got, err := lie(ctx, liar, all[name].lie)
-				stop()
-				liar.Close()
-				if err != nil || got != all[name].want {
-					t.Errorf("%s: refused with %q, %v, want %q", name, got, err, all[name].want)
-				}
-			}
-		})
-	}
-	var mu sync.Mutex // guards the rest
-	did := map[block.Link]protocol.Account{}
-	refused := 0
+	told := tellAll(ctx, v, seed, liars)
 	honest := []protocol.Account{protocol.AccountOf(key("honest-1")), protocol.AccountOf(key("honest-2"))}
 	v.miner("honest-1", "portable")
 	v.miner("honest-2", "")
-	beside := 0
+	var mu sync.Mutex // guards did and beside
+	did, beside := map[block.Link]protocol.Account{}, 0
 	out := v.train(p, c, cfg, func(n node.Notice) {
-		done.report(n)
+		told.done.report(n)
 		mu.Lock()
 		defer mu.Unlock()
 		switch n := n.(type) {
+		case node.MinerJoined:
+			told.joined(n.Miner)
 		case node.UnitDone:
 			u, err := block.ParseLink(n.Unit)
 			if _, again := did[u]; err != nil || again {
@@ -214,21 +184,117 @@ func besideHonest(t *testing.T, seed uint64, liars int) {
 			if n.Unit != "" && slices.Contains(honest, n.Miner) && n.Why.Code != protocol.Superseded.String() {
 				t.Errorf("an honest result is refused: %v", n)
 			}
-			if refused++; len(did) > 0 {
+			if len(did) > 0 {
 				beside++
 			}
 		}
-	})
+	}, func(own unit.Crew) unit.Crew { return paced{own, told} })
 	cancel()
-	told.Wait()
+	told.liars.Wait()
 	if out.Model != want {
 		t.Errorf("the model is %s, a local run's %s", out.Model, want)
 	}
-	t.Logf("%d lies, %d refusals, %d beside honest miners, %d units", len(all), refused, beside, len(did))
-	if beside < 20 {
-		t.Errorf("%d lies were told beside the honest miners, want 20", beside)
+	if t.Logf("%d refusals beside honest miners, %d units", beside, len(did)); beside < 20 {
+		t.Errorf("%d lies were refused beside the honest miners, want 20", beside)
 	}
 	paidExactly(t, p, did, honest)
+}
+
+// telling is how far the liars are.
+type telling struct {
+	liars sync.WaitGroup
+	done  tally // units of the run
+
+	mu     sync.Mutex // guards the rest
+	left   int        // lies that are not refused yet
+	here   map[protocol.Account]bool
+	change chan struct{} // closed at each change
+}
+
+// tellAll has liars tell all lies, each under a fresh key: half of them before an honest
+// miner has done a unit.
+func tellAll(ctx context.Context, v *village, seed uint64, liars int) *telling {
+	all := maps.Clone(falsehoods)
+	for name, a := range attacks {
+		all[name] = falsehood{a.attack, a.want}
+	}
+	names := slices.Sorted(maps.Keys(all))
+	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	lies := make(chan string, len(names))
+	for _, name := range names {
+		lies <- name
+	}
+	close(lies)
+	told := &telling{left: len(names), here: map[protocol.Account]bool{}, change: make(chan struct{})}
+	for range liars {
+		told.liars.Go(func() {
+			for name := range lies {
+				if len(lies) < len(all)/2 && !told.done.wait(ctx, 1) {
+					return
+				}
+				liar := v.peer(name)
+				listening, stop := context.WithCancel(ctx)
+				told.liars.Go(func() { liar.Listen(listening, nil) })
+				got, err := lie(ctx, liar, all[name].lie)
+				stop()
+				liar.Close()
+				if err != nil || got != all[name].want {
+					v.t.Errorf("%s: refused with %q, %v, want %q", name, got, err, all[name].want)
+				}
+				told.update(func() { told.left--; delete(told.here, liar.Account()) })
+			}
+		})
+	}
+	return told
+}
+
+func (l *telling) update(f func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f()
+	close(l.change)
+	l.change = make(chan struct{})
+}
+
+// joined notes that a miner has a session.
+func (l *telling) joined(a protocol.Account) {
+	for _, honest := range []string{"honest-1", "honest-2"} {
+		if a == protocol.AccountOf(key(honest)) {
+			return
+		}
+	}
+	l.update(func() { l.here[a] = true })
+}
+
+// wait waits until a liar has a session, or all lies are told.
+func (l *telling) wait(ctx context.Context) {
+	for {
+		l.mu.Lock()
+		ready, change := len(l.here) > 0 || l.left == 0, l.change
+		l.mu.Unlock()
+		if ready {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-change:
+		}
+	}
+}
+
+// paced is a coordinator's own crew. It ends no round before a liar is there for the next,
+// so that the run does not end before the lies do.
+type paced struct {
+	unit.Crew
+	told *telling
+}
+
+func (p paced) Do(ctx context.Context, units []unit.Unit) ([]unit.Outcome, error) {
+	if units[0].Kind == unit.Combine {
+		p.told.wait(ctx)
+	}
+	return p.Crew.Do(ctx, units)
 }
 
 // paidExactly compares what the ledger paid with who did which unit.

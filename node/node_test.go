@@ -189,11 +189,11 @@ func alone(t *testing.T, c *corpus.Corpus, cfg train.Config) block.Link {
 func (v *village) coordinate(p *node.Peer, watch node.Reporter) *node.TrainingResult {
 	v.t.Helper()
 	c, cfg := tiny(v.t)
-	return v.train(p, c, cfg, watch)
+	return v.train(p, c, cfg, watch, func(own unit.Crew) unit.Crew { return own })
 }
 
-// train is coordinate for any run.
-func (v *village) train(p *node.Peer, c *corpus.Corpus, cfg train.Config, watch node.Reporter) *node.TrainingResult {
+// train is coordinate for any run, with another crew in place of the coordinator's own.
+func (v *village) train(p *node.Peer, c *corpus.Corpus, cfg train.Config, watch node.Reporter, instead func(own unit.Crew) unit.Crew) *node.TrainingResult {
 	t := v.t
 	t.Helper()
 	plan, err := run.New(t.Context(), p.Store, c, cfg)
@@ -209,7 +209,8 @@ func (v *village) train(p *node.Peer, c *corpus.Corpus, cfg train.Config, watch 
 		logged := report
 		report = func(n node.Notice) { logged(n); watch(n) }
 	}
-	run, err := node.NewTraining(p, plan, &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}, report)
+	own := &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}
+	run, err := node.NewTraining(p, plan, instead(own), report)
 	if err != nil {
 		t.Fatal(err)
 	}
