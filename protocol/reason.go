@@ -83,7 +83,7 @@ var reasons = map[Reason][2]string{
 	LeaseExpired:      {"lease-expired", "the lease expired before the result came"},
 	Superseded:        {"superseded", "another miner's result came first"},
 	CostMismatch:      {"cost-mismatch", "the cost differs from the cost that the cost table gives"},
-	PriceTooHigh:      {"price-too-high", "the price is above the offer's price"},
+	PriceTooHigh:      {"price-too-high", "more is asked than the offer pays"},
 	WrongSoftware:     {"wrong-software", "the miner's arithmetic follows another specification"},
 	WrongTime:         {"wrong-time", "the record is out of date, or ahead of the receiver's clock"},
 	BoardFull:         {"board-full", "the node has no room for another offer"},

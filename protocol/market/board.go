@@ -22,8 +22,8 @@ import (
 type Board struct {
 	offers     map[OfferKey]*posted
 	known      map[block.Link]struct{} // of the offers' bytes
-	order      []slot                  // by number, for Page
-	number     uint64                  // of the last slot
+	order      []place                 // by number, for Page
+	number     uint64                  // of the last place
 	swept      time.Time
 	peers      meter[string]           // offers that a peer brings
 	all        meter[struct{}]         // offers that all peers bring
@@ -31,9 +31,9 @@ type Board struct {
 	asks       meter[struct{}]         // questions to the ledger
 }
 
-// slot is the place of an offer in the sequence of renewals. An offer that is renewed
-// gets a new slot, and the old one is empty.
-type slot struct {
+// place is the place of an offer in the sequence of renewals. An offer that is renewed
+// gets a new place, and the old one is empty.
+type place struct {
 	number uint64
 	posted *posted
 }
@@ -43,8 +43,8 @@ type posted struct {
 	Offer
 	id     block.Link // of the bytes
 	from   string     // the peer that brought the offer first; Self for this node
-	since  uint64     // number of the first slot
-	number uint64     // number of the slot now
+	since  uint64     // number of the first place
+	number uint64     // number of the place now
 	// ended is set when the publisher says that the work has ended. The offer then stays
 	// until its life is over, so that no repetition of it comes back.
 	ended   bool
@@ -325,7 +325,7 @@ func (b *Board) Open(now time.Time) []OpenOffer {
 // sequence of their renewals. The page says where the next one begins.
 func (b *Board) Page(now time.Time, cursor uint64) protocol.OfferPage {
 	page := protocol.OfferPage{Version: protocol.Version}
-	first, _ := slices.BinarySearchFunc(b.order, cursor, func(s slot, c uint64) int { return cmp.Compare(s.number, c) })
+	first, _ := slices.BinarySearchFunc(b.order, cursor, func(s place, c uint64) int { return cmp.Compare(s.number, c) })
 	bytes := 0
 	for _, s := range b.order[first:] {
 		if s.posted == nil || s.posted.over(now) {
@@ -354,23 +354,23 @@ func (b *Board) posted() []*posted {
 	return all
 }
 
-// insert gives an offer a slot.
+// insert gives an offer a place.
 func (b *Board) insert(p *posted) {
 	b.number++
 	p.number = b.number
 	b.offers[p.OfferKey] = p
 	b.known[p.id] = struct{}{}
-	b.order = append(b.order, slot{b.number, p})
+	b.order = append(b.order, place{b.number, p})
 }
 
-// remove takes an offer from the board. Empty slots are taken out when they are most.
+// remove takes an offer from the board. Empty places are taken out when they are most.
 func (b *Board) remove(p *posted) {
 	delete(b.offers, p.OfferKey)
 	delete(b.known, p.id)
-	i, _ := slices.BinarySearchFunc(b.order, p.number, func(s slot, n uint64) int { return cmp.Compare(s.number, n) })
+	i, _ := slices.BinarySearchFunc(b.order, p.number, func(s place, n uint64) int { return cmp.Compare(s.number, n) })
 	b.order[i].posted = nil
 	if len(b.order) > 2*len(b.offers)+pageOffers {
-		b.order = slices.DeleteFunc(b.order, func(s slot) bool { return s.posted == nil })
+		b.order = slices.DeleteFunc(b.order, func(s place) bool { return s.posted == nil })
 	}
 }
 
