@@ -132,7 +132,7 @@ func (c *claims) due(e journal.Entry) bool {
 		w.seen = now
 		c.waits[e.Key] = w
 	}
-	wait := c.patience(e)
+	wait := c.grace(e)
 	if now < w.seen+wait || now < w.next {
 		return false
 	}
@@ -141,8 +141,8 @@ func (c *claims) due(e journal.Entry) bool {
 	return true
 }
 
-// patience is the number of heights for which the miner leaves a unit to its publisher.
-func (c *claims) patience(e journal.Entry) uint64 {
+// grace is the number of heights for which the miner leaves a unit to its publisher.
+func (c *claims) grace(e journal.Entry) uint64 {
 	of := market.OfferKey{Work: e.Taken.Accept.Work, Publisher: e.Taken.Accept.Account}
 	if len(e.Tickets) > 0 {
 		if u, err := unit.Parse(e.Tickets[0].Spec); err == nil && u.Kind == unit.Translate {

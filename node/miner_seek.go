@@ -82,7 +82,7 @@ func (m *Miner) seek(ctx context.Context) error {
 		}
 		waiting = len(open) == 0
 		for _, o := range open {
-			if m.claim(o) {
+			if m.reserve(o) {
 				wg.Go(func() {
 					defer m.release(o.OfferKey)
 					m.serve(ctx, o.Offer)
@@ -106,9 +106,9 @@ func (m *Miner) seek(ctx context.Context) error {
 	}
 }
 
-// claim reports whether the miner is to open a session for an offer, and notes one. It
+// reserve reports whether the miner is to open a session for an offer, and notes one. It
 // notes why not, unless there is a session.
-func (m *Miner) claim(o market.OpenOffer) bool {
+func (m *Miner) reserve(o market.OpenOffer) bool {
 	why, over := m.Policy.admits(o)
 	m.mu.Lock()
 	_, busy := m.sessions[o.OfferKey]

@@ -113,9 +113,9 @@ func (o *owners) count(e *owned, n int) {
 	}
 }
 
-// take removes a block from the counts and the list, before it changes. The caller
+// takeOut removes a block from the counts and the list, before it changes. The caller
 // holds mu.
-func (o *owners) take(e *owned) {
+func (o *owners) takeOut(e *owned) {
 	if e.size != absent {
 		o.count(e, -1)
 	}
@@ -135,10 +135,10 @@ func (o *owners) take(e *owned) {
 	e.older, e.newer, e.loose = nil, nil, false
 }
 
-// settle adds a block that has changed to the counts, and to the end of the list
+// putBack adds a block that has changed to the counts, and to the end of the list
 // where it is loose. A block that nobody owns and that is not stored is forgotten.
 // The caller holds mu.
-func (o *owners) settle(e *owned) {
+func (o *owners) putBack(e *owned) {
 	switch {
 	case e.size != absent:
 		o.count(e, 1)
@@ -162,9 +162,9 @@ func (o *owners) stored(c cid.Cid, size int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	e := o.entry(c)
-	o.take(e)
+	o.takeOut(e)
 	e.size = size
-	o.settle(e)
+	o.putBack(e)
 }
 
 // lost notes that a block is not in the store any more. Its owners stay.
@@ -172,9 +172,9 @@ func (o *owners) lost(c cid.Cid) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if e := o.blocks[c]; e != nil {
-		o.take(e)
+		o.takeOut(e)
 		e.size = absent
-		o.settle(e)
+		o.putBack(e)
 	}
 }
 
@@ -185,10 +185,10 @@ func (o *owners) pin(owner string, blocks []cid.Cid) (unknown []cid.Cid) {
 	for _, c := range blocks {
 		e := o.entry(c)
 		if !slices.Contains(e.owners, owner) {
-			o.take(e)
+			o.takeOut(e)
 			e.owners = append(e.owners, owner)
 			o.of[owner] = append(o.of[owner], e)
-			o.settle(e)
+			o.putBack(e)
 		}
 		if e.size == absent {
 			unknown = append(unknown, c)
@@ -211,9 +211,9 @@ func (o *owners) unpin(owner string, keep []cid.Cid) {
 			left = append(left, e)
 			continue
 		}
-		o.take(e)
+		o.takeOut(e)
 		e.owners = slices.DeleteFunc(e.owners, func(s string) bool { return s == owner })
-		o.settle(e)
+		o.putBack(e)
 	}
 	if len(left) > 0 {
 		o.of[owner] = left
@@ -254,9 +254,9 @@ func (o *owners) sweep(ctx context.Context, spare int64, remove func(cid.Cid) er
 			return false, fmt.Errorf("sweep blocks: %w", err)
 		}
 		out.Deleted, out.DeletedBytes = out.Deleted+1, out.DeletedBytes+e.size
-		o.take(e)
+		o.takeOut(e)
 		e.size = absent
-		o.settle(e)
+		o.putBack(e)
 		return true, nil
 	}
 	for {
