@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -208,4 +210,33 @@ func TestFloodOverMesh(t *testing.T) {
 	if d := dials.Load(); d > 0 {
 		t.Errorf("addresses of the flood were dialled %d times", d)
 	}
+}
+
+// TestTicketForGigabytes: a ticket whose input is a set of 20 GB, for a model of some
+// kilobytes, is given back with its reason before a byte of the set is fetched.
+func TestTicketForGigabytes(t *testing.T) {
+	_, _, m, _, d, k := taskTest(t)
+	close(m.gate)
+	c, err := d.peer.Store.Put(d.ctx, block.Raw, vast[:block.LeafSize])
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := d.units[0]
+	u.Inputs = slices.Clone(u.Inputs)
+	u.Inputs[0] = stored(d.peer, state.SetRecord{Version: 1, Data: state.File{Size: 20_000 * block.LeafSize, Leaves: slices.Repeat([]block.Link{{Cid: c}}, 20_000)}})
+	d.lease(k, u)
+	var back protocol.Cancel
+	if k.next(&back); back.Code != protocol.TooLarge {
+		t.Errorf("the ticket is given back as %v, %q", back.Code, back.Detail)
+	}
+	m.hears(d.ctx, 1, func(n node.Notice) bool {
+		r, ok := n.(node.Refused)
+		return ok && r.Code == protocol.TooLarge.String()
+	})
+	if m.peer.Store.Has(c) {
+		t.Error("a leaf was fetched")
+	}
+	d.lease(k, d.units[0]) // the next honest one is computed
+	var a protocol.Attestation
+	k.next(&a)
 }

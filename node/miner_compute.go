@@ -106,7 +106,9 @@ func (m *Miner) result(ctx context.Context, w *work.Worker, t *task, blocks *rem
 			m.progress(t, ppm)
 		}
 	}
-	r, err = w.Do(ctx, blocks, t.unit)
+	if err = blocks.bound(ctx, t.unit); err == nil {
+		r, err = w.Do(ctx, blocks, t.unit)
+	}
 	w.Progress = nil
 	if dev := w.Device(); err == nil && m.Check != nil {
 		if wrong := m.Check(dev); wrong != nil {

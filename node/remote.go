@@ -6,8 +6,12 @@ import (
 
 	"github.com/ipfs/go-cid"
 
+	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/mesh"
+	"github.com/alia-network/alia/work/model"
+	"github.com/alia-network/alia/work/run"
+	"github.com/alia-network/alia/work/unit"
 )
 
 // remote is the blocks of a ticket: those of the local store, and those its
@@ -18,6 +22,7 @@ type remote struct {
 	hints []string
 	root  cid.Cid              // when defined, its providers are asked for the blocks that the hints lack
 	owner string               // of all blocks that are read, fetched or put
+	most  uint64               // bytes of the leaves of one node, about; 0: no bound
 	in    uint64               // bytes fetched
 	fresh map[cid.Cid]struct{} // fetched, and not yet counted
 }
@@ -39,7 +44,37 @@ func (r *remote) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 			leaves = append(leaves, l)
 		}
 	}
+	if r.most > 0 && uint64(len(leaves)) > (r.most+block.LeafSize-1)/block.LeafSize {
+		return nil, protocol.Refuse(protocol.TooLarge, "block %s links to %d leaves of %d bytes, an input of this unit has at most %d bytes", c, len(leaves), block.LeafSize, r.most)
+	}
 	return data, r.fetch(ctx, leaves...)
+}
+
+// recordLeaves is the most bytes of the leaves of a record that is no set of tensors,
+// such as a run's tokenizer.
+const recordLeaves = 4 << 20
+
+// bound bounds what is fetched for a unit by what the unit's model has: of a set of
+// tensors, twice the bytes of its parameters. Whoever issues a ticket could otherwise
+// have gigabytes fetched for a model of some kilobytes.
+func (r *remote) bound(ctx context.Context, u unit.Unit) error {
+	r.most = recordLeaves
+	var elements uint64
+	if u.Kind == unit.Translate {
+		m, err := model.Read(ctx, r, u.Inputs[0])
+		if err != nil {
+			return err
+		}
+		elements = m.Config().Elements()
+	} else {
+		record, err := run.Read(ctx, r, u.Work)
+		if err != nil {
+			return err
+		}
+		elements = record.Model().Elements()
+	}
+	r.most += 2 * 4 * elements
+	return nil
 }
 
 // one returns a block without the blocks that it links to.
