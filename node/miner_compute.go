@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/alia-network/alia/node/journal"
@@ -183,15 +185,15 @@ func (m *Miner) giveUp(t *task, why error) {
 	if !m.tasks.remove(t) {
 		return
 	}
-	code, text := protocol.ReasonOf(why), why.Error()
+	code := protocol.ReasonOf(why)
 	if code == protocol.Unspecified {
 		code = protocol.UnitFailed
 	}
-	m.Report(Refused{Unit: t.key.unit.String(), Why: newWhy(code, text)})
+	m.Report(Refused{Unit: t.key.unit.String(), Why: newWhy(code, because(why))})
 	if t.session == nil {
 		return
 	}
-	if err := t.session.cancel(t.ticketID, code, text); err != nil {
+	if err := t.session.cancel(t.ticketID, code, toPeer(why)); err != nil {
 		m.Peer.Log.Debug("cancel not sent", "err", err)
 	}
 }
@@ -250,4 +252,18 @@ func (p *pacer) due(now time.Time, ppm uint32) bool {
 	}
 	p.at, p.ppm = now, ppm
 	return true
+}
+
+// toPeer is what a publisher is told of an error. A path of this home, in which the
+// name of its user may be, is left out.
+func toPeer(err error) string {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err.Error()
+	case errors.As(err, &link):
+		return link.Err.Error()
+	}
+	return because(err)
 }

@@ -213,7 +213,7 @@ func (s *minerSession) giveBack(t *task, why error) error {
 		return why
 	}
 	s.miner.Report(Refused{Unit: t.key.unit.String(), Why: newWhy(code, because(why))})
-	return s.cancel(t.ticketID, code, because(why))
+	return s.cancel(t.ticketID, code, toPeer(why))
 }
 
 // cancel tells the publisher that the miner does not compute the unit of a ticket.
