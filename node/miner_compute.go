@@ -254,7 +254,7 @@ func (p *pacer) due(now time.Time, ppm uint32) bool {
 	return true
 }
 
-// toPeer is what a publisher is told of an error. A path of this home, in which the
+// toPeer is what the other side of a session is told of an error. A path of this home, in which the
 // name of its user may be, is left out.
 func toPeer(err error) string {
 	var path *fs.PathError

@@ -317,9 +317,9 @@ func (c *counter) accept(at protocol.Attestation, w *pending, r unit.Result, in 
 
 // reject tells a miner, and the user, why a result or a ticket does not count.
 func (c *counter) reject(a market.RefuseResult) {
-	code, text := protocol.ReasonOf(a.Err), a.Err.Error()
-	c.reports.add(Refused{Miner: a.Miner, Unit: a.Unit.String(), Why: newWhy(code, text)})
-	c.say(a.Miner, &protocol.Reject{Version: protocol.Version, Ticket: a.Ticket, Code: code, Detail: detail(text)})
+	code := protocol.ReasonOf(a.Err)
+	c.reports.add(Refused{Miner: a.Miner, Unit: a.Unit.String(), Why: newWhy(code, because(a.Err))})
+	c.say(a.Miner, &protocol.Reject{Version: protocol.Version, Ticket: a.Ticket, Code: code, Detail: detail(toPeer(a.Err))})
 }
 
 // say is push for callers that do not hold mu.
