@@ -50,6 +50,8 @@ type Miner struct {
 	rests    map[market.OfferKey]rest       // open offers on which the miner bids again later
 	debts    map[market.OfferKey]debt       // of the customers of open offers
 	idle     map[market.OfferKey]string     // code of the reason last reported; the zero key is for no offer at all
+	why      Why                            // why the miner had no unit at last; empty while it has one
+	ready    bool                           // Run has set the fields above mu
 	recent   []string                       // owners of the blocks of the last units, oldest first
 }
 
@@ -85,6 +87,9 @@ func (m *Miner) Run(ctx context.Context) (err error) {
 	if err := m.recall(ctx); err != nil {
 		return err
 	}
+	m.mu.Lock()
+	m.ready = true
+	m.mu.Unlock()
 	g, ctx := errgroup.WithContext(ctx)
 	for _, w := range m.Workers {
 		g.Go(func() error { return m.compute(ctx, w) })
@@ -103,7 +108,7 @@ func (m *Miner) Run(ctx context.Context) (err error) {
 func (m *Miner) idles(k market.OfferKey, why Why) {
 	m.mu.Lock()
 	same := m.idle[k] == why.Code
-	m.idle[k] = why.Code
+	m.idle[k], m.why = why.Code, why
 	m.mu.Unlock()
 	if !same {
 		m.Report(MinerIdle{why})
@@ -116,6 +121,7 @@ func (m *Miner) busy(k market.OfferKey) {
 	defer m.mu.Unlock()
 	delete(m.idle, k)
 	delete(m.idle, market.OfferKey{})
+	m.why = Why{}
 }
 
 // keep has the blocks of a finished unit stay for its publisher, and gives up those of

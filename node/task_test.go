@@ -2,8 +2,10 @@ package node_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -227,6 +229,7 @@ type machine struct {
 	gate     chan struct{} // closed: the device computes
 	began    chan struct{} // receives a value when a unit waits at the gate
 	computed atomic.Int32  // units
+	miner    *node.Miner   // that start made last
 	notices
 }
 
@@ -268,6 +271,7 @@ func (m *machine) start() (stop func()) {
 		Capability: protocol.Capability{Kernel: "slow", Threads: 1, MFLOPS: 1000},
 		Check:      func(kernel.Device) error { m.computed.Add(1); return nil },
 	}
+	m.miner = miner
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := miner.Run(ctx); err != nil {
@@ -552,5 +556,49 @@ func TestLeasedAgain(t *testing.T) {
 	var c protocol.Cancel
 	if k.next(&c); c.Code != protocol.RateLimited || m.computed.Load() != 1 {
 		t.Errorf("the ticket is given back as %v, the unit was computed %d times", c.Code, m.computed.Load())
+	}
+}
+
+// TestMinerSnapshot: a miner tells its state from the start to the end of a work: why it
+// has no unit, its units and their deadlines, and what it is owed.
+func TestMinerSnapshot(t *testing.T) {
+	if s := new(node.Miner).Snapshot(); s.State != node.MinerStarting || s.Tasks == nil || s.PassedOver == nil {
+		t.Errorf("before it runs: %+v", s)
+	}
+	_, _, m, _, d, k := taskTest(t)
+	idle := func(code protocol.Reason) {
+		t.Helper()
+		k.say(&protocol.Idle{Version: protocol.Version, Code: code})
+		m.hears(d.ctx, 1, func(n node.Notice) bool { i, ok := n.(node.MinerIdle); return ok && i.Code == code.String() })
+	}
+	idle(protocol.TooSlow)
+	s := m.miner.Snapshot()
+	if s.State != node.MinerWaiting || s.Reason.Code != protocol.TooSlow.String() || s.Reason.Text == "" || s.Sessions != 1 || len(s.Tasks) != 0 {
+		t.Errorf("without a unit: %+v", s)
+	}
+	before := clock()
+	d.lease(k, d.units[0])
+	<-m.began
+	s = m.miner.Snapshot()
+	if s.State != node.MinerWorking || s.Reason != (node.Why{}) || len(s.Tasks) != 1 {
+		t.Fatalf("with a unit: %+v", s)
+	}
+	if u := s.Tasks[0]; u.Unit != d.units[0].ID().String() || u.Task != d.units[0].Kind.String() || u.Done != 0 || u.Deadline < before+60_000 || u.Deadline > clock()+60_000 {
+		t.Errorf("the unit is %+v", u)
+	}
+	close(m.gate)
+	var a protocol.Attestation
+	if k.next(&a); m.miner.Snapshot().Tasks[0].Done != 1 {
+		t.Errorf("the unit that is computed: %+v", m.miner.Snapshot())
+	}
+	k.accept(a)
+	m.hears(d.ctx, 1, isDone)
+	idle(protocol.WorkEnded)
+	s = m.miner.Snapshot()
+	if s.State != node.MinerWaiting || s.Reason.Code != protocol.WorkEnded.String() || len(s.Tasks) != 0 || s.Pending != 1 || s.Earned != 0 {
+		t.Errorf("after the work: %+v", s)
+	}
+	if data, err := json.Marshal(s); err != nil || !strings.Contains(string(data), `"tasks":[],"passed_over":[],"earned":0,"pending":1`) {
+		t.Errorf("as JSON: %s, %v", data, err)
 	}
 }
