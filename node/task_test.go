@@ -593,6 +593,9 @@ func TestMinerSnapshot(t *testing.T) {
 	}
 	k.accept(a)
 	m.hears(d.ctx, 1, isDone)
+	if s = m.miner.Snapshot(); s.State != node.MinerWaiting || s.Reason.Code != protocol.TimedOut.String() {
+		t.Errorf("before the publisher gives a new reason: %+v", s)
+	}
 	idle(protocol.WorkEnded)
 	s = m.miner.Snapshot()
 	if s.State != node.MinerWaiting || s.Reason.Code != protocol.WorkEnded.String() || len(s.Tasks) != 0 || s.Pending != 1 || s.Earned != 0 {
