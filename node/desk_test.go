@@ -63,15 +63,16 @@ func bidFor(t *testing.T, m, p *node.Peer, work block.Link) string {
 	switch typ {
 	case protocol.TypeIdle:
 		var r protocol.Idle
-		err = protocol.Parse(body, m.Net, &r)
+		if err := protocol.Parse(body, m.Net, &r); err != nil {
+			t.Fatal(err)
+		}
 		return fmt.Sprint("idle: ", r.Code)
 	case protocol.TypeReject:
 		var r protocol.Reject
-		err = protocol.Parse(body, m.Net, &r)
+		if err := protocol.Parse(body, m.Net, &r); err != nil {
+			t.Fatal(err)
+		}
 		return fmt.Sprint("reject: ", r.Code)
-	}
-	if err != nil {
-		t.Fatal(err)
 	}
 	return typ.String()
 }

@@ -30,11 +30,6 @@ func (v Validations) after(c train.Config, params block.Link, s Scores) Validati
 	return Validations{Best: s.BLEU, Recent: recent, Kept: recent}
 }
 
-// needs reports whether params may still be averaged.
-func (v Validations) needs(params block.Link) bool {
-	return slices.Contains(v.Recent, params) || slices.Contains(v.Kept, params)
-}
-
 // Scores compare translations with references, in parts per million. Everyone
 // finds the same scores: see package score.
 type Scores struct {
