@@ -54,7 +54,7 @@ func (m *Miner) Snapshot() MinerSnapshot {
 	}
 	s.Tasks, s.Sessions = m.tasks.snapshot()
 	s.PassedOver = append(s.PassedOver, m.PassedOver()...)
-	s.Earned, s.Pending = m.claims.pay().Amount, m.journal.Count(journal.Paid)
+	s.Earned, s.Pending = m.claims.pay().Amount, m.journal.Count(journal.Pending)
 	if s.State = MinerWorking; len(s.Tasks) > 0 {
 		return s
 	}
