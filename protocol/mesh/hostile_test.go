@@ -293,7 +293,8 @@ func TestEndlessOffers(t *testing.T) {
 		pages.Add(1)
 		return protocol.OfferPage{Version: protocol.Version, Cursor: cursor + 1, Offers: []protocol.EncodedOffer{{Type: protocol.TypeRunOffer}}}
 	})
-	if _, err := m.OpenMarket(deadline(t), bad.Account(), bad.Addrs()); err != nil {
+	bad.HandleMarket(func(ctx context.Context, _ *mesh.Session) { <-ctx.Done() })
+	if _, err := m.OpenMarket(deadline(t), bad.Account(), bad.Addrs()); err != nil { // only to be connected
 		t.Fatal(err)
 	}
 	if offers, err := pull(deadline(t), m, bad.ID()); err != nil || len(offers) != 65 || pages.Load() != 65 {
