@@ -2,8 +2,8 @@ package node_test
 
 import (
 	"context"
-	"errors"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
