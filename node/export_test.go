@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -24,6 +25,21 @@ func (m *Miner) SetClock(now func() time.Time, progressEvery time.Duration) {
 
 // SetClock gives the publisher of a training another clock.
 func (t *Training) SetClock(now func() time.Time) { t.publisher.counter.now = now }
+
+// SetClock gives the publisher another clock.
+func (p *Publisher) SetClock(now func() time.Time) { p.counter.now = now }
+
+// Tick tells the publisher to look at its clock.
+func (p *Publisher) Tick() { p.counter.tell(market.Tick{}) }
+
+// Recorder is a recorder, for tests.
+type Recorder struct{ recorder }
+
+func NewRecorder(j *journal.Journal) *Recorder { return &Recorder{newRecorder(j)} }
+
+func (r *Recorder) Run()                        { r.run() }
+func (r *Recorder) Append(l journal.Line) error { return r.append(l) }
+func (r *Recorder) Close()                      { r.close() }
 
 // Tick tells the publisher of a training to look at its clock.
 func (t *Training) Tick() {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/mesh"
@@ -23,8 +24,19 @@ import (
 
 // publish makes a publisher of the tiny run, with the units of its first round.
 func (v *village) publish(p *node.Peer, report node.Reporter) (*node.Publisher, *run.Plan, []unit.Unit) {
+	v.t.Helper()
+	j, err := p.OpenJournal(filepath.Join(v.t.TempDir(), "journal"))
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return v.publishOn(p, j, report)
+}
+
+// publishOn is publish with a journal, which it closes when the test ends.
+func (v *village) publishOn(p *node.Peer, j *journal.Journal, report node.Reporter) (*node.Publisher, *run.Plan, []unit.Unit) {
 	t := v.t
 	t.Helper()
+	t.Cleanup(func() { j.Close() })
 	c, cfg := tiny(t)
 	plan, err := run.New(t.Context(), p.Store, c, cfg)
 	if err != nil {
@@ -38,11 +50,6 @@ func (v *village) publish(p *node.Peer, report node.Reporter) (*node.Publisher, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := p.OpenJournal(filepath.Join(t.TempDir(), "journal"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { j.Close() })
 	return node.NewPublisher(node.PublisherConfig{
 		Peer: p, Journal: j, Work: plan.Link, Estimate: plan.Estimate, Report: report,
 		Offer: func(time uint64, addrs []string) protocol.Signed {
@@ -467,6 +474,7 @@ func TestShownTicket(t *testing.T) {
 			return err
 		})
 	}()
+	offered(ctx, p)
 	again := func(q *node.Peer) *talk { return bid(t, ctx, q, p.Account(), p.Mesh.Addrs(), plan.Link) }
 	k := again(m)
 	ticket, body := k.ticket()

@@ -341,6 +341,25 @@ func TestLongUnits(t *testing.T) {
 	}
 }
 
+// TestForgotten: of tens of thousands of miners that came and went the book
+// remembers some for a while, then none.
+func TestForgotten(t *testing.T) {
+	w := newWorld(t, nil)
+	for i := range 3 * market.MaxGone {
+		a := protocol.Account{255, byte(i), byte(i >> 8)}
+		w.apply(market.MinerJoined{Miner: a, MFLOPS: 1, InFlight: 1})
+		w.apply(market.MinerLeft{Miner: a})
+	}
+	if n := w.book.Known(); n != market.MaxGone {
+		t.Errorf("the book remembers %d miners, want %d", n, market.MaxGone)
+	}
+	w.now = market.ForgetMiner
+	w.apply(market.Tick{})
+	if n := w.book.Known(); n != 0 {
+		t.Errorf("the book remembers %d miners for ever", n)
+	}
+}
+
 // TestSpeed: 1,000 miners do 4,096 units, in virtual time. The book is told of each
 // event, and each is fast. Tens of thousands of miners that came and went do not
 // make it slower.
