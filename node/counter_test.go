@@ -81,8 +81,8 @@ func right(t *testing.T, p *node.Peer, u unit.Unit, ticket []byte) *protocol.Att
 	return &protocol.Attestation{Work: u.Work, Unit: u.ID(), Result: out[0].Link, Cost: out[0].Result.MFLOP(), Ticket: protocol.ID(ticket)}
 }
 
-// next receives messages until one is of a type, and returns its bytes.
-func (k *talk) next(want protocol.RecordType) []byte {
+// nextOf receives messages until one is of a type, and returns its bytes.
+func (k *talk) nextOf(want protocol.RecordType) []byte {
 	k.Helper()
 	for {
 		typ, body, err := k.Recv(k.ctx)
@@ -95,9 +95,9 @@ func (k *talk) next(want protocol.RecordType) []byte {
 	}
 }
 
-// TestLateResult: a result that comes long after the lease has expired counts, and
+// TestLateResultCounts: a result that comes long after the lease has expired counts, and
 // no other miner has to do the unit.
-func TestLateResult(t *testing.T) {
+func TestLateResultCounts(t *testing.T) {
 	v := newVillage(t)
 	p, m := v.peer("publisher"), v.peer("miner")
 	publisher, plan, units := v.publish(p, v.report("publisher"))
@@ -111,11 +111,11 @@ func TestLateResult(t *testing.T) {
 		clock.add(24 * time.Hour)
 		publisher.Tick()
 		var c protocol.Cancel
-		if err := protocol.Parse(k.next(protocol.TypeCancel), m.Net, &c); err != nil || c.Code != protocol.LeaseExpired {
+		if err := protocol.Parse(k.nextOf(protocol.TypeCancel), m.Net, &c); err != nil || c.Code != protocol.LeaseExpired {
 			t.Errorf("the lease ends with %v, %v", c.Code, err)
 		}
 		k.sign(right(t, p, units[0], ticket))
-		k.next(protocol.TypeAccept)
+		k.nextOf(protocol.TypeAccept)
 	})
 }
 
@@ -133,14 +133,14 @@ func TestAcceptedAgain(t *testing.T) {
 		_, ticket := k.ticket()
 		at := right(t, p, units[0], ticket)
 		k.sign(at)
-		first := k.next(protocol.TypeAccept)
+		first := k.nextOf(protocol.TypeAccept)
 		k.Close()
 		k = bid(t, ctx, m, p.Account(), p.Mesh.Addrs(), plan.Link)
 		if err := k.Send(ctx, protocol.TypeTicket, ticket); err != nil {
 			t.Fatal(err)
 		}
 		k.sign(at)
-		if again := k.next(protocol.TypeAccept); !bytes.Equal(again, first) {
+		if again := k.nextOf(protocol.TypeAccept); !bytes.Equal(again, first) {
 			t.Error("the second acceptance is another one")
 		}
 		at.Result = named("another result")
@@ -289,7 +289,7 @@ func TestSlowDisk(t *testing.T) {
 			t.Errorf("the journal has %+v, %v while the disk waits", e, err)
 		}
 		close(slow)
-		k.next(protocol.TypeAccept)
+		k.nextOf(protocol.TypeAccept)
 		if e, known, err := j.Get(journal.Key{Unit: u.ID()}); !known || err != nil || e.Accepted == nil {
 			t.Errorf("the miner has an acceptance, the journal %+v, %v", e, err)
 		}
