@@ -140,15 +140,18 @@ func (c *Coordinator) resume(ctx context.Context, t *run.Training) (block.Link, 
 	if err != nil {
 		return block.Link{}, nil, err
 	}
-	var why error // the newest head is not taken
+	var why, older error // the newest head is not taken, and the last of the others
 	for _, head := range heads {
 		history, again, err := c.whole(ctx, t, head)
 		if ctx.Err() != nil {
 			return block.Link{}, nil, ctx.Err()
 		}
 		if err != nil {
+			err = fmt.Errorf("head %s: %w", head, err)
 			if why == nil {
-				why = fmt.Errorf("head %s: %w", head, err)
+				why = err
+			} else {
+				older = err
 			}
 			continue
 		}
@@ -160,6 +163,9 @@ func (c *Coordinator) resume(ctx context.Context, t *run.Training) (block.Link, 
 			c.Report(Resumed{Round: len(history), Text: fmt.Sprintf("%s: %d of the sets that it needs were damaged, and were computed again", text, again)})
 		}
 		return head, history, nil
+	}
+	if older != nil {
+		why = fmt.Errorf("%w. The oldest is %w", why, older)
 	}
 	if why != nil {
 		return block.Link{}, nil, fmt.Errorf("the run cannot go on: none of its %d heads is whole. The newest is %w. Restore the blocks from a backup, or delete the run with `alia run delete %s` and begin it again",

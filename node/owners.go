@@ -103,7 +103,11 @@ func (p pinner) run(ctx context.Context, dir string, link block.Link) error {
 	if err != nil {
 		return err
 	}
-	return block.PinTree(ctx, p.store, run.Owner(link)+"/accepted", results...)
+	err = block.PinTree(ctx, p.store, run.Owner(link)+"/accepted", results...)
+	if errors.Is(err, block.ErrDamaged) {
+		return nil // a result that cannot be read is asked for again
+	}
+	return err
 }
 
 // job pins a job and the results of its units.

@@ -125,18 +125,23 @@ func TestRestore(t *testing.T) {
 				}
 			}
 			results := r.IntN(2) == 0
+			torn := torn{store, map[cid.Cid]bool{}}
 			if results {
 				for _, h := range history {
 					for _, l := range h.Lines {
-						if r.IntN(2) == 0 {
+						switch r.IntN(3) {
+						case 0:
 							if err := store.Delete(l.Result.Cid); err != nil {
 								t.Fatal(err)
 							}
+						case 1:
+							torn.blocks[l.Result.Cid] = true
 						}
 					}
 				}
 			}
 			again := newKeeper(t, store, seed, average)
+			again.tr.Store = torn
 			if seed%2 == 0 { // nothing stays that the run does not own
 				again.tr.Sweep = again.sweep
 				if err := run.Pin(t.Context(), store, again.tr.Plan.Link, k.head, history); err != nil {
@@ -167,6 +172,21 @@ func TestRestore(t *testing.T) {
 			}
 		}
 	}
+}
+
+// torn is a store in which a power cut has damaged blocks. Like [block.Store], it
+// deletes a damaged block that is read.
+type torn struct {
+	*block.MemoryStore
+	blocks map[cid.Cid]bool
+}
+
+func (t torn) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
+	if t.blocks[c] {
+		delete(t.blocks, c)
+		return nil, errors.Join(block.ErrDamaged, t.Delete(c))
+	}
+	return t.MemoryStore.Get(ctx, c)
 }
 
 // TestHeadsPrune: however seldom a round becomes the head, the run leaves the same

@@ -153,7 +153,8 @@ func (t *Training) replay(ctx context.Context, history []Round, round int) error
 	defer t.Store.Unpin(owner)
 	for _, log := range history[start : round+1] {
 		for _, l := range log.Lines {
-			if err := block.PinTree(ctx, t.Store, owner, l.Result.Cid); err != nil {
+			err := block.PinTree(ctx, t.Store, owner, l.Result.Cid)
+			if err != nil && !errors.Is(err, block.ErrDamaged) { // computed again below
 				return err
 			}
 		}
