@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/ipfs/go-cid"
@@ -215,5 +216,27 @@ func must[T any](v T, err error) func(*testing.T) T {
 			t.Fatal(err)
 		}
 		return v
+	}
+}
+
+// TestTornRecord: a power cut before the first head of a run has damaged the run's
+// record. The home opens, and the run begins again.
+func TestTornRecord(t *testing.T) {
+	h := newTrained(t)
+	c, cfg := tiny(t)
+	plan, err := run.New(t.Context(), run.Fresh(h.store), c, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(h.dir.Run(plan.Link), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	name := plan.Link.String()
+	if err := os.Truncate(filepath.Join(h.dir.Blocks(), name[len(name)-2:], name), 0); err != nil {
+		t.Fatal(err)
+	}
+	h.open()
+	if again, err := run.New(t.Context(), run.Fresh(h.store), c, cfg); err != nil || again.Link != plan.Link {
+		t.Errorf("the run begins again as %v, %v", again, err)
 	}
 }

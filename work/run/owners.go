@@ -42,11 +42,12 @@ func (p *Plan) Working(store block.Keeper) block.Owned {
 // Pin pins what a run needs to go on after the last round of a history, the logs of
 // the run up to the log head. A run without logs has an empty history.
 func Pin(ctx context.Context, store block.Keeper, run block.Link, head block.Link, history []Round) error {
-	if err := block.PinTree(ctx, store, Owner(run), run.Cid); err != nil {
-		return err
+	err := block.PinTree(ctx, store, Owner(run), run.Cid)
+	if len(history) == 0 && errors.Is(err, block.ErrDamaged) {
+		return nil // a power cut before the first head: the run begins again
 	}
-	if len(history) == 0 {
-		return nil
+	if err != nil || len(history) == 0 {
+		return err
 	}
 	record, err := Read(ctx, store, run)
 	if err != nil {
