@@ -23,6 +23,11 @@ func (m *Miner) SetClock(now func() time.Time, progressEvery time.Duration) {
 	m.now, m.progressEvery = now, progressEvery
 }
 
+// SetFreeMemory gives the miner a machine with so many bytes of free memory.
+func (m *Miner) SetFreeMemory(bytes uint64) {
+	m.freeMemory = func() (uint64, error) { return bytes, nil }
+}
+
 // SetClock gives the publisher of a training another clock.
 func (t *Training) SetClock(now func() time.Time) { t.publisher.counter.now = now }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -209,6 +210,21 @@ func TestFloodOverMesh(t *testing.T) {
 	}
 	if d := dials.Load(); d > 0 {
 		t.Errorf("addresses of the flood were dialled %d times", d)
+	}
+}
+
+// TestModelTooLarge: a miner gives back a unit that takes more memory than is free. It
+// does not fetch the model.
+func TestModelTooLarge(t *testing.T) {
+	_, _, m, _, d, k := taskTestWith(t, 1000)
+	close(m.gate)
+	d.lease(k, d.units[0])
+	var back protocol.Cancel
+	if k.next(&back); back.Code != protocol.TooLarge || !strings.Contains(back.Detail, "memory") {
+		t.Errorf("the ticket is given back as %v, %q", back.Code, back.Detail)
+	}
+	if m.peer.Store.Has(d.units[0].Inputs[0].Cid) {
+		t.Error("the parameters were fetched")
 	}
 }
 

@@ -50,7 +50,7 @@ var rooms = map[string][]string{
 	"ledger/chain":           {"ledger", "protocol", "protocol/block"},
 	"node/home":              {"protocol/block", "ledger/wallet"},
 	"node/journal":           {"protocol", "protocol/block", "protocol/disk"},
-	"node":                   {"node/home", "node/journal", "protocol", "protocol/block", "protocol/disk", "protocol/market", "protocol/mesh", "work", "work/check", "work/unit", "work/model", "work/run", "work/kernel", "work/corpus", "work/score", "ledger", "ledger/light"},
+	"node":                   {"node/home", "node/journal", "node/machine", "protocol", "protocol/block", "protocol/disk", "protocol/market", "protocol/mesh", "work", "work/check", "work/unit", "work/model", "work/run", "work/kernel", "work/corpus", "work/score", "ledger", "ledger/light"},
 	"node/client":            {"node", "node/home", "node/journal", "protocol", "protocol/block", "work/unit", "work/model", "work/text", "ledger", "ledger/light", "ledger/wallet"},
 	"node/testnet":           {"node", "node/home", "protocol", "protocol/block", "work", "work/kernel", "work/model", "work/nmt", "work/text", "ledger", "ledger/chain", "ledger/wallet"},
 	"node/curves":            {"node", "protocol/block", "work/run"},

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/alia-network/alia/node/journal"
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/work"
@@ -42,6 +43,7 @@ type Miner struct {
 	height        atomic.Uint64    // of the ledger, as last seen
 	now           func() time.Time // time.Now; tests have a clock of their own
 	progressEvery time.Duration
+	freeMemory    func() (uint64, error) // bytes; tests have machines of their own
 
 	mu       sync.Mutex // guards the fields below
 	sessions map[market.OfferKey]struct{}
@@ -78,6 +80,9 @@ func (m *Miner) Run(ctx context.Context) (err error) {
 	}
 	if m.progressEvery == 0 {
 		m.progressEvery = progressEvery
+	}
+	if m.freeMemory == nil {
+		m.freeMemory = machine.FreeMemory
 	}
 	if m.journal, err = m.Peer.OpenJournal(m.Peer.Home.MinerJournal()); err != nil {
 		return err

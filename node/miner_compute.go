@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/alia-network/alia/node/journal"
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
@@ -108,7 +109,11 @@ func (m *Miner) result(ctx context.Context, w *work.Worker, t *task, blocks *rem
 			m.progress(t, ppm)
 		}
 	}
-	if err = blocks.bound(ctx, t.unit); err == nil {
+	memory, err := blocks.bound(ctx, t.unit)
+	if err == nil {
+		err = m.fits(memory)
+	}
+	if err == nil {
 		r, err = w.Do(ctx, blocks, t.unit)
 	}
 	w.Progress = nil
@@ -124,6 +129,16 @@ func (m *Miner) result(ctx context.Context, w *work.Worker, t *task, blocks *rem
 	}
 	link, err = block.PutNode(ctx, blocks, r)
 	return r, link, err
+}
+
+// fits refuses a unit that takes more memory than is free, before its model is fetched.
+// Where the system does not say how much is free, every unit fits.
+func (m *Miner) fits(memory uint64) error {
+	free, err := m.freeMemory()
+	if err != nil || memory <= free {
+		return nil
+	}
+	return protocol.Refuse(protocol.TooLarge, "the unit takes at least %s of memory, and %s are free", machine.MiB(memory), machine.MiB(free))
 }
 
 // finish writes the result of a task to the journal. It reports false if the publisher

@@ -56,25 +56,29 @@ const recordLeaves = 4 << 20
 
 // bound bounds what is fetched for a unit by what the unit's model has: of a set of
 // tensors, twice the bytes of its parameters. Whoever issues a ticket could otherwise
-// have gigabytes fetched for a model of some kilobytes.
-func (r *remote) bound(ctx context.Context, u unit.Unit) error {
+// have gigabytes fetched for a model of some kilobytes. It returns the least memory, in
+// bytes, that the unit takes: the parameters, and to train them their gradients and the
+// logits of a batch.
+func (r *remote) bound(ctx context.Context, u unit.Unit) (memory uint64, err error) {
 	r.most = recordLeaves
 	var elements uint64
 	if u.Kind == unit.Translate {
 		m, err := model.Read(ctx, r, u.Inputs[0])
 		if err != nil {
-			return err
+			return 0, err
 		}
 		elements = m.Config().Elements()
+		memory = 4 * elements
 	} else {
 		record, err := run.Read(ctx, r, u.Work)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		elements = record.Model().Elements()
+		memory = 4 * (2*elements + uint64(record.Config.BatchTokens)*uint64(record.Vocab))
 	}
 	r.most += 2 * 4 * elements
-	return nil
+	return memory, nil
 }
 
 // one returns a block without the blocks that it links to.

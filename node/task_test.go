@@ -237,6 +237,7 @@ type machine struct {
 	began    chan struct{} // receives a value when a unit waits at the gate
 	computed atomic.Int32  // units
 	miner    *node.Miner   // that start made last
+	memory   uint64        // bytes that are free; 0: as this computer has
 	notices
 }
 
@@ -278,6 +279,9 @@ func (m *machine) start() (stop func()) {
 		Capability: protocol.Capability{Kernel: "slow", Threads: 1, MFLOPS: 1000},
 		Check:      func(kernel.Device) error { m.computed.Add(1); return nil },
 	}
+	if m.memory > 0 {
+		miner.SetFreeMemory(m.memory)
+	}
 	m.miner = miner
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -293,11 +297,18 @@ func (m *machine) start() (stop func()) {
 // taskTest is a miner and a publisher with a session and a unit that is leased.
 func taskTest(t *testing.T) (ctx context.Context, v *village, m *machine, stop func(), d *publisherEnd, k *talk) {
 	t.Helper()
+	return taskTestWith(t, 0)
+}
+
+// taskTestWith is taskTest with a miner that has so many bytes of free memory.
+func taskTestWith(t *testing.T, memory uint64) (ctx context.Context, v *village, m *machine, stop func(), d *publisherEnd, k *talk) {
+	t.Helper()
 	v = newVillage(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	v.peer("bootstrap")
 	m = v.machine("miner")
+	m.memory = memory
 	d = v.stand(ctx, "publisher", m.peer)
 	stop = m.start()
 	return ctx, v, m, stop, d, d.meet()
