@@ -90,7 +90,7 @@ func (a acceptance) fetch(ctx context.Context, w *pending, at protocol.Attestati
 	var bad *check.Error
 	switch {
 	case errors.As(err, &bad) && bad.Reason == check.Defect:
-		return r, blocks.in, a.confirmed(ctx, w.unit, at.Result)
+		return r, blocks.in, a.confirmed(ctx, w, at.Result)
 	case err != nil:
 		return unit.Result{}, 0, refusal(err)
 	case r.MFLOP() != at.Cost:
@@ -99,17 +99,23 @@ func (a acceptance) fetch(ctx context.Context, w *pending, at protocol.Attestati
 	return r, blocks.in, block.PinTree(ctx, a.peer.Store, w.unit.Owner(), at.Result.Cid)
 }
 
-// confirmed computes a unit here, and refuses a result that is not the same.
-func (a acceptance) confirmed(ctx context.Context, u unit.Unit, claimed block.Link) error {
+// confirmed computes a unit here, and refuses a result that is not the same. It computes
+// a unit once, however many miners claim a defect: keys cost nothing.
+func (a acceptance) confirmed(ctx context.Context, w *pending, claimed block.Link) error {
 	if a.confirm == nil {
 		return protocol.Refuse(protocol.ResultMismatch, "the miner reports a defect, which this node cannot confirm: %w", unit.ErrDefect)
 	}
-	mine, err := a.confirm.Do(ctx, []unit.Unit{u})
-	if err != nil {
-		return err
+	w.confirming.Lock()
+	defer w.confirming.Unlock()
+	if !w.computed.Defined() {
+		mine, err := a.confirm.Do(ctx, []unit.Unit{w.unit})
+		if err != nil {
+			return err
+		}
+		w.computed = mine[0].Link
 	}
-	if mine[0].Link != claimed {
-		return protocol.Refuse(protocol.ResultMismatch, "the miner reports a NaN or an infinity, but this node computes the result %s", mine[0].Link)
+	if w.computed != claimed {
+		return protocol.Refuse(protocol.ResultMismatch, "the miner reports a NaN or an infinity, but this node computes the result %s", w.computed)
 	}
 	return nil
 }

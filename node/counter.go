@@ -61,6 +61,9 @@ type pending struct {
 	expect  *check.Expectation
 	done    chan struct{} // closed when outcome is set
 	outcome unit.Outcome
+
+	confirming sync.Mutex // guards computed
+	computed   block.Link // the result that this node found, once a miner claimed a defect
 }
 
 const (

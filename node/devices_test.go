@@ -3,8 +3,11 @@ package node_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/protocol"
@@ -129,5 +132,50 @@ func TestConfirmedDefect(t *testing.T) {
 	}
 	if err := outcomes[0].Result.Err(units[0]); !errors.Is(err, unit.ErrDefect) {
 		t.Errorf("the outcome is %+v", outcomes[0].Result)
+	}
+}
+
+// countingCrew counts the units that a crew computes.
+type countingCrew struct {
+	unit.Crew
+	units atomic.Int32
+}
+
+func (c *countingCrew) Do(ctx context.Context, units []unit.Unit) ([]unit.Outcome, error) {
+	c.units.Add(int32(len(units)))
+	return c.Crew.Do(ctx, units)
+}
+
+// TestClaimedDefects: miners with fresh keys claim a defect that a unit does not have.
+// Each is refused; the publisher computes the unit once, and not once for each key.
+func TestClaimedDefects(t *testing.T) {
+	v := newVillage(t)
+	p := v.peer("publisher")
+	publisher, plan, units := v.publish(p, v.report("publisher"))
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	crew := &countingCrew{Crew: &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock}}
+	publisher.SetConfirm(crew)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	until(t, ctx, p, publisher, units[:1], true, func() {
+		for i := range 3 {
+			k := bid(t, ctx, v.peer(fmt.Sprint("liar ", i)), p.Account(), p.Mesh.Addrs(), plan.Link)
+			ticket, body := k.ticket()
+			k.sign(claim(p, ticket, protocol.ID(body), func(r *unit.Result) { *r = unit.Result{Defect: unit.NonFinite, Detail: nmt.ErrNonFinite.Error()} }))
+			if got := k.refused(protocol.ID(body)); got != protocol.ResultMismatch {
+				t.Errorf("the claim of liar %d is refused for %v", i, got)
+			}
+			k.Close()
+		}
+		k := bid(t, ctx, v.peer("honest"), p.Account(), p.Mesh.Addrs(), plan.Link)
+		_, ticket := k.ticket()
+		k.sign(right(t, p, units[0], ticket))
+		k.nextOf(protocol.TypeAccept)
+	})
+	if n := crew.units.Load(); n != 1 {
+		t.Errorf("the publisher computed %d units, want 1", n)
 	}
 }

@@ -34,6 +34,10 @@ func (t *Training) SetClock(now func() time.Time) { t.publisher.counter.now = no
 // SetClock gives the publisher another clock.
 func (p *Publisher) SetClock(now func() time.Time) { p.counter.now = now }
 
+// SetConfirm gives the publisher a crew that computes units whose results are said to be
+// not finite.
+func (p *Publisher) SetConfirm(c unit.Crew) { p.counter.acceptance.confirm = c }
+
 // Tick tells the publisher to look at its clock.
 func (p *Publisher) Tick() { p.counter.tell(market.Tick{}) }
 
