@@ -1,10 +1,10 @@
 package mesh
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
-	"strings"
 
 	ma "github.com/multiformats/go-multiaddr"
 	manet "github.com/multiformats/go-multiaddr/net"
@@ -82,14 +82,50 @@ func homeIPs() []net.IP {
 	return ips
 }
 
-// announced parses the addresses under which others reach this node, such as
-// /dns4/node.example.org/tcp/4001.
-func announced(addrs []string) ([]ma.Multiaddr, error) {
+// CheckListen returns an error unless a node can listen at the address: it wants a
+// multiaddress with a TCP port and without a peer ID.
+func CheckListen(addr string) error {
+	_, err := parseListen(addr)
+	return err
+}
+
+// CheckAnnounce returns an error unless other nodes may be able to dial the address:
+// it wants what [CheckListen] wants, and a host that is not 0.0.0.0 or ::.
+func CheckAnnounce(addr string) error {
+	_, err := parseAnnounce(addr)
+	return err
+}
+
+func parseListen(addr string) (ma.Multiaddr, error) {
+	const example = "/ip4/198.51.100.7/tcp/4001"
+	m, err := ma.NewMultiaddr(addr)
+	if err != nil {
+		return nil, errors.New("want a multiaddress, such as " + example)
+	}
+	if _, err := m.ValueForProtocol(ma.P_TCP); err != nil {
+		return nil, errors.New("the address names no TCP port: want one such as " + example)
+	}
+	if _, err := m.ValueForProtocol(ma.P_P2P); err == nil {
+		return nil, errors.New("leave out /p2p/: the node adds it, with its own peer ID")
+	}
+	return m, nil
+}
+
+func parseAnnounce(addr string) (ma.Multiaddr, error) {
+	m, err := parseListen(addr)
+	if err == nil && manet.IsIPUnspecified(m) {
+		return nil, errors.New("others cannot dial this address: give the one under which they reach this machine")
+	}
+	return m, err
+}
+
+// parseAll parses the addresses of a list.
+func parseAll(addrs []string, parse func(string) (ma.Multiaddr, error)) ([]ma.Multiaddr, error) {
 	var out []ma.Multiaddr
 	for _, a := range addrs {
-		m, err := ma.NewMultiaddr(strings.TrimSpace(a))
+		m, err := parse(a)
 		if err != nil {
-			return nil, fmt.Errorf("announced address %q (want the form /ip4/1.2.3.4/tcp/4001 or /dns4/NAME/tcp/4001): %w", a, err)
+			return nil, fmt.Errorf("address %q: %w", a, err)
 		}
 		out = append(out, m)
 	}

@@ -3,17 +3,25 @@ package mesh
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/transport"
+	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
 )
 
 // TestFoundAgainAfterAnOutage: B and C met through A, which is gone for good. When
@@ -171,8 +179,51 @@ func TestAnnouncedAddress(t *testing.T) {
 		if got := m.Addrs(); len(got) != 2 || !strings.HasPrefix(got[0], "/dns4/node.example.org/tcp/4001/p2p/") {
 			t.Errorf("known as %v", got)
 		}
-		if _, err := New(ctx, n.join(Config{Key: simKey(1), Announce: []string{"example.org"}}, "192.168.1.8")); err == nil || !strings.Contains(err.Error(), "want the form") {
-			t.Errorf("a name alone: %v", err)
-		}
 	})
+}
+
+// TestMachineWithOneFamily: a node that listens at every address starts on a machine
+// that has IPv4 only, or IPv6 only, and says nothing about the other. A machine that
+// has neither is an error.
+func TestMachineWithOneFamily(t *testing.T) {
+	for _, has := range []string{"ip4", "ip6", "no ip"} {
+		var log strings.Builder
+		cfg := Config{
+			Key: simKey(0), Net: protocol.Net{1}, Blocks: new(block.MemoryStore), Listen: EveryAddress(), Log: slog.New(slog.NewTextHandler(&log, nil)),
+			transport: func(u transport.Upgrader, r network.ResourceManager) (*oneFamily, error) {
+				tcp, err := tcp.NewTCPTransport(u, r, nil)
+				return &oneFamily{tcp, has}, err
+			},
+		}
+		m, err := New(t.Context(), cfg)
+		if has == "no ip" {
+			if err == nil || !strings.Contains(err.Error(), "neither IPv4 nor IPv6") {
+				t.Errorf("with no address: %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("with %s: %v", has, err)
+			continue
+		}
+		if at := m.host.Network().ListenAddresses(); len(at) != 1 || !strings.HasPrefix(at[0].String(), "/"+has+"/") {
+			t.Errorf("with %s it listens at %v", has, at)
+		}
+		if err := m.Close(); err != nil || log.Len() > 0 {
+			t.Errorf("with %s: %v, %s", has, err, &log)
+		}
+	}
+}
+
+// oneFamily is TCP of a machine that has one family of addresses.
+type oneFamily struct {
+	*tcp.TcpTransport
+	has string
+}
+
+func (f *oneFamily) Listen(a ma.Multiaddr) (transport.Listener, error) {
+	if !strings.HasPrefix(a.String(), "/"+f.has+"/") {
+		return nil, &net.OpError{Op: "listen", Err: os.NewSyscallError("socket", syscall.EAFNOSUPPORT)}
+	}
+	return f.TcpTransport.Listen(a)
 }

@@ -10,11 +10,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/alia-network/alia/protocol"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
-	ma "github.com/multiformats/go-multiaddr"
-
-	"github.com/alia-network/alia/protocol"
 )
 
 // plainError is an error of libp2p with a text of one line for people.
@@ -62,18 +60,4 @@ func dialText(e *swarm.DialError) string {
 		return fmt.Sprintf("not reachable: %v", e.Cause)
 	}
 	return "not reachable at " + strings.Join(causes, ", ")
-}
-
-// listenError says why the host could not listen, and what to do.
-func listenError(listen []string, err error) error {
-	for _, a := range listen {
-		if _, perr := ma.NewMultiaddr(a); perr != nil {
-			return fmt.Errorf("listen address %q: %w: want the form /ip4/0.0.0.0/tcp/4001", a, perr)
-		}
-	}
-	if strings.Contains(err.Error(), syscall.EADDRINUSE.Error()) { // libp2p keeps only the text
-		err := &plainError{"another process uses the port: end that process or choose another port", err}
-		return fmt.Errorf("listen on %s: %w", strings.Join(listen, ", "), err)
-	}
-	return fmt.Errorf("start libp2p: %w", err)
 }

@@ -1,8 +1,10 @@
 package mesh
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -14,10 +16,12 @@ import (
 	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/muxer/yamux"
 	"github.com/libp2p/go-libp2p/p2p/net/connmgr"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 	"github.com/libp2p/go-libp2p/x/rate"
 	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 	"github.com/pbnjay/memory"
 )
 
@@ -106,6 +110,10 @@ func newHost(cfg Config, public []ma.Multiaddr, traffic metrics.Reporter, ours .
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
+	addrs, err := parseAll(cfg.Listen, parseListen)
+	if err != nil {
+		return nil, fmt.Errorf("listen %w", err)
+	}
 	l := cfg.limits
 	if l == nil {
 		machine := limitsFor(memory.TotalMemory())
@@ -132,13 +140,9 @@ func newHost(cfg Config, public []ma.Multiaddr, traffic metrics.Reporter, ours .
 	if cfg.transport != nil {
 		transport = libp2p.Transport(cfg.transport)
 	}
-	listen := libp2p.NoListenAddrs
-	if len(cfg.Listen) > 0 {
-		listen = libp2p.ListenAddrStrings(cfg.Listen...)
-	}
 	h, err := libp2p.New(
 		libp2p.Identity(key),
-		listen,
+		libp2p.NoListenAddrs, // see listen
 		libp2p.AddrsFactory(func(addrs []ma.Multiaddr) []ma.Multiaddr {
 			return ownAddrs(public, addrs)
 		}),
@@ -153,7 +157,40 @@ func newHost(cfg Config, public []ma.Multiaddr, traffic metrics.Reporter, ours .
 		libp2p.DisableMetrics(),
 	)
 	if err != nil {
-		return nil, listenError(cfg.Listen, err)
+		return nil, fmt.Errorf("start libp2p: %w", err)
+	}
+	if err := listen(h, addrs); err != nil {
+		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
+}
+
+// EveryAddress are the multiaddrs to listen at for a node that any other may dial:
+// every address of the machine, IPv4 and IPv6, at a free port.
+func EveryAddress() []string { return []string{"/ip4/0.0.0.0/tcp/0", "/ip6/::/tcp/0"} }
+
+// listen has the host listen at all of the addresses. Those that stand for every
+// address of a family, IPv4 or IPv6, are passed over on a machine that has only the
+// other. libp2p by itself is content when one of the addresses works.
+func listen(h host.Host, addrs []ma.Multiaddr) error {
+	s, ok := h.Network().(*swarm.Swarm)
+	if !ok {
+		return fmt.Errorf("listen: the host's network is a %T", h.Network())
+	}
+	for _, a := range addrs {
+		switch err := s.AddListenAddr(a); {
+		case err == nil:
+		case len(addrs) > 1 && manet.IsIPUnspecified(a) && (errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL)):
+		case errors.Is(err, syscall.EADDRINUSE):
+			return fmt.Errorf("listen at %s: another process uses the port: end that process or choose another port", a)
+		case errors.Is(err, syscall.EADDRNOTAVAIL):
+			return fmt.Errorf("listen at %s: this machine has no such address: listen at /ip4/0.0.0.0/tcp/PORT, and announce this one", a)
+		default:
+			return fmt.Errorf("listen at %s: %w", a, err)
+		}
+	}
+	if len(addrs) > 0 && len(s.ListenAddresses()) == 0 {
+		return errors.New("listen: this machine has neither IPv4 nor IPv6")
+	}
+	return nil
 }

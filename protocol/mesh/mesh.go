@@ -55,7 +55,7 @@ type Blocks interface {
 type Config struct {
 	Key       ed25519.PrivateKey // the node's account, which is its libp2p identity
 	Net       protocol.Net
-	Listen    []string // multiaddrs, such as /ip4/127.0.0.1/tcp/0; none: only dial
+	Listen    []string // multiaddrs, such as /ip4/127.0.0.1/tcp/0; none: only dial. See [EveryAddress]
 	Announce  []string // multiaddrs at which others reach this node, where they differ from Listen
 	Bootstrap []string // multiaddrs ending in /p2p/ID of peers to dial first, again and again
 	Blocks    Blocks
@@ -111,9 +111,9 @@ func New(ctx context.Context, cfg Config) (*Mesh, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start mesh: bootstrap: %w", err)
 	}
-	public, err := announced(cfg.Announce)
+	public, err := parseAll(cfg.Announce, parseAnnounce)
 	if err != nil {
-		return nil, fmt.Errorf("start mesh: %w", err)
+		return nil, fmt.Errorf("start mesh: announced %w", err)
 	}
 	m := &Mesh{
 		cfg:         cfg,

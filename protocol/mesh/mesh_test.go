@@ -227,7 +227,13 @@ func TestStartRefuses(t *testing.T) {
 		"no address":     {mesh.Config{Key: keyOf(2), Bootstrap: []string{"127.0.0.1:4001"}}, "want the form /ip4/"},
 		"no peer":        {mesh.Config{Key: keyOf(2), Bootstrap: taken}, "want the form /ip4/"},
 		"no key":         {mesh.Config{}, "key"},
-		"listen address": {mesh.Config{Key: keyOf(2), Listen: []string{"localhost"}}, "want the form /ip4/"},
+		"listen address": {mesh.Config{Key: keyOf(2), Listen: []string{"localhost"}}, `listen address "localhost": want a multiaddress, such as /ip4/`},
+		"no TCP port":    {mesh.Config{Key: keyOf(2), Listen: []string{"/ip4/127.0.0.1/udp/0"}}, "names no TCP port"},
+		"not ours":       {mesh.Config{Key: keyOf(2), Listen: []string{"/ip4/203.0.113.7/tcp/0"}}, "this machine has no such address: listen at /ip4/0.0.0.0/tcp/PORT, and announce this one"},
+		"one of two":     {mesh.Config{Key: keyOf(2), Listen: append([]string{"/ip4/127.0.0.1/tcp/0"}, taken...)}, "another process uses the port"},
+		"announced name": {mesh.Config{Key: keyOf(2), Announce: []string{"example.org"}}, `announced address "example.org": want a multiaddress`},
+		"announced peer": {mesh.Config{Key: keyOf(2), Announce: a.Addrs()}, "leave out /p2p/"},
+		"announced any":  {mesh.Config{Key: keyOf(2), Announce: []string{"/ip6/::/tcp/4001"}}, "others cannot dial this address"},
 	} {
 		m, err := mesh.New(context.Background(), c.cfg)
 		if err == nil {
