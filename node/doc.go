@@ -13,7 +13,7 @@
 // pays for them. A [Training] is a coordinator with a publisher as its crew and a
 // relay. Roles report to their user by a [Notice].
 //
-//	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: dir, Network: network, Key: key, Listen: listen})
+//	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: dir, Network: network, Key: key})
 //	defer peer.Close()
 //	miner := &node.Miner{Peer: peer, Workers: []*work.Worker{work.NewWorker(dev)}, Capability: able, Report: report}
 //	err = node.Together(ctx, miner.Run, func(ctx context.Context) error { return peer.Listen(ctx, pairs) })

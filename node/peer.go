@@ -42,8 +42,12 @@ type PeerConfig struct {
 	Home    home.Dir
 	Network Network
 	Key     ed25519.PrivateKey
-	Listen  []string // multiaddrs
-	Log     *slog.Logger
+	// Listen are multiaddrs; none: those of [mesh.EveryAddress].
+	Listen []string
+	// Announce are multiaddrs under which others reach this peer. They are told these
+	// first, before those at which the peer listens.
+	Announce []string
+	Log      *slog.Logger
 }
 
 // OpenPeer opens the store in the peer's home, which no other live process
@@ -65,8 +69,12 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 	if err := PinHome(ctx, c.Home, p.Net, p.Store, p.Log); err != nil {
 		p.Log.Warn("blocks of earlier processes are never deleted", "err", err)
 	}
+	listen := c.Listen
+	if len(listen) == 0 {
+		listen = mesh.EveryAddress()
+	}
 	p.Mesh, err = mesh.New(ctx, mesh.Config{
-		Key: c.Key, Net: p.Net, Listen: c.Listen, Bootstrap: c.Network.Bootstrap, Blocks: p.Store,
+		Key: c.Key, Net: p.Net, Listen: listen, Announce: c.Announce, Bootstrap: c.Network.Bootstrap, Blocks: p.Store,
 		PeersFile: c.Home.Peers(), Log: p.Log,
 	})
 	if err != nil {

@@ -41,9 +41,7 @@ func mine(ctx context.Context, dir home.Dir, report node.Reporter) error {
 	if err != nil {
 		return err
 	}
-	peer, err := node.OpenPeer(ctx, node.PeerConfig{
-		Home: dir, Network: network, Key: key.Key(), Listen: []string{"/ip4/0.0.0.0/tcp/0"},
-	})
+	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: dir, Network: network, Key: key.Key()})
 	if err != nil {
 		return err
 	}

@@ -104,21 +104,10 @@ func (f *foundFlags) checkAddresses() (here bool, err error) {
 	}
 	here = host == "localhost" || ip != nil && ip.IsLoopback()
 
-	const example = "/ip4/198.51.100.7/tcp/4001"
-	m, err := multiaddr.NewMultiaddr(f.listen)
-	if err != nil {
-		return false, usagef("--listen %q: want a multiaddress, such as %s", f.listen, example)
+	if err := mesh.CheckAnnounce(f.listen); err != nil {
+		return false, usagef("--listen %s: %v", f.listen, err)
 	}
-	if _, err := m.ValueForProtocol(multiaddr.P_TCP); err != nil {
-		return false, usagef("--listen %s: the address names no TCP port: want one such as %s", f.listen, example)
-	}
-	if _, err := m.ValueForProtocol(multiaddr.P_P2P); err == nil {
-		return false, usagef("--listen %s: leave out /p2p/: the command adds it, with the peer id of this home", f.listen)
-	}
-	if manet.IsIPUnspecified(m) {
-		return false, usagef("--listen %s: members cannot dial this address: give the one under which they reach this machine (`alia ledger start --listen %s` listens at every address)", f.listen, f.listen)
-	}
-	return here || manet.IsIPLoopback(m) || strings.HasPrefix(f.listen, "/dns4/localhost/"), nil
+	return here || manet.IsIPLoopback(multiaddr.StringCast(f.listen)) || strings.HasPrefix(f.listen, "/dns4/localhost/"), nil
 }
 
 // portFree says clearly that a port cannot be listened at, before anything is

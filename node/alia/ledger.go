@@ -18,6 +18,7 @@ import (
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/mesh"
 )
 
 func newLedger(a *app) *cobra.Command {
@@ -44,9 +45,9 @@ every second, answers queries, and is the first peer that other nodes connect
 to. With --json one object with the node's addresses is printed as soon as the
 node answers.
 
-Behind a router the addresses in the network file are not addresses of this
-machine. Then give --rpc and --listen with addresses of this machine, such as
-0.0.0.0:26657 and /ip4/0.0.0.0/tcp/4001.`,
+Members are told the addresses in the network file. Behind a router, or with a
+DNS name, these are not addresses of this machine. Then give --rpc and --listen
+with addresses of this machine, such as 0.0.0.0:26657 and /ip4/0.0.0.0/tcp/4001.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return drained(cmd.Context(), startLedger(cmd.Context(), a, &n, chain.Config{
@@ -56,7 +57,7 @@ machine. Then give --rpc and --listen with addresses of this machine, such as
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&n.listen, "listen", nil, "`ADDRESSES` (multiaddresses) to listen at, separated by commas (default: the first of the network file)")
+	n.define(cmd, "the first of this node in the network file", "those of this node in the network file")
 	f.StringVar(&rpc, "rpc", "", "`HOST:PORT` to answer queries at (default: the first of the network file)")
 	f.StringVar(&p2p, "p2p", "127.0.0.1:0", "`HOST:PORT` for other ledger nodes")
 	f.DurationVar(&interval, "interval", time.Second, "`TIME` between heights")
@@ -74,9 +75,26 @@ func startLedger(ctx context.Context, a *app, n *peerFlags, c chain.Config) (err
 	if c.RPCListen == "" {
 		c.RPCListen = strings.TrimPrefix(firstOf(network.Ledger), "http://")
 	}
-	if len(n.listen) == 0 {
-		addr, _, _ := strings.Cut(firstOf(network.Bootstrap), "/p2p/")
-		n.listen = []string{addr}
+	key, err := a.home.Key()
+	if err != nil {
+		return err
+	}
+	id, err := mesh.PeerOf(protocol.AccountOf(key))
+	if err != nil {
+		return err
+	}
+	var own []string // the addresses of this node that members dial
+	for _, b := range network.Bootstrap {
+		if addr, ok := strings.CutSuffix(b, "/p2p/"+id.String()); ok {
+			own = append(own, addr)
+		}
+	}
+	listen, announce := n.listen.list, n.announce.list
+	if len(listen) == 0 {
+		listen = own[:min(1, len(own))]
+	}
+	if len(announce) == 0 {
+		announce = own
 	}
 	if role := a.home.Running(); role != "" {
 		return fmt.Errorf("a %s runs in the home %s already: end it first, or choose another --home", role, a.home)
@@ -87,11 +105,7 @@ func startLedger(ctx context.Context, a *app, n *peerFlags, c chain.Config) (err
 	if err := portFree("p2p", c.P2PListen); err != nil {
 		return err
 	}
-	key, err := a.home.Key()
-	if err != nil {
-		return err
-	}
-	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: a.home, Network: network, Key: key, Listen: n.listen, Log: a.log})
+	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: a.home, Network: network, Key: key, Listen: listen, Announce: announce, Log: a.log})
 	if err != nil {
 		return err
 	}

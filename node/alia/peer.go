@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,13 +15,62 @@ import (
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/mesh"
 )
 
 // peerFlags is the flags of every command that is a peer of a network.
-type peerFlags struct{ listen []string }
+type peerFlags struct{ listen, announce addresses }
 
 func (n *peerFlags) flags(cmd *cobra.Command) {
-	cmd.Flags().StringSliceVar(&n.listen, "listen", []string{"/ip4/0.0.0.0/tcp/0"}, "`ADDRESSES` (multiaddresses) to listen at, separated by commas")
+	n.define(cmd, "every address of this machine, IPv4 and IPv6, at a free port", "those found")
+}
+
+// define adds the flags to cmd; listen and announce say what stands in for them.
+func (n *peerFlags) define(cmd *cobra.Command, listen, announce string) {
+	n.listen.check, n.announce.check = mesh.CheckListen, mesh.CheckAnnounce
+	cmd.Flags().Var(&n.listen, "listen", "`ADDRESSES` (multiaddresses) to listen at, separated by commas (default: "+listen+")")
+	cmd.Flags().Var(&n.announce, "announce", "`ADDRESSES` (multiaddresses) under which others reach this node, as behind a router; they are told these first (default: "+announce+")")
+}
+
+// onlyPeer is the peerFlags, which mean nothing with --local.
+var onlyPeer = []string{"listen", "announce"}
+
+// addresses is a list of multiaddresses as the value of a flag, which may be given
+// several times.
+type addresses struct {
+	list  []string
+	check func(string) error // one of them
+}
+
+func (l *addresses) Type() string       { return "ADDRESSES" }
+func (l *addresses) String() string     { return strings.Join(l.list, ",") }
+func (l *addresses) GetSlice() []string { return l.list }
+
+func (l *addresses) Set(text string) error {
+	for a := range strings.SplitSeq(text, ",") {
+		if err := l.Append(strings.TrimSpace(a)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *addresses) Append(a string) error {
+	if err := l.check(a); err != nil {
+		return err
+	}
+	l.list = append(l.list, a)
+	return nil
+}
+
+func (l *addresses) Replace(list []string) error {
+	l.list = nil
+	for _, a := range list {
+		if err := l.Append(a); err != nil {
+			return fmt.Errorf("%s: %w", a, err)
+		}
+	}
+	return nil
 }
 
 // join opens the home for a process of the role given, and joins the network as
@@ -34,7 +84,7 @@ func (n *peerFlags) join(ctx context.Context, a *app, role home.Role) (*node.Pee
 	if err != nil {
 		return nil, err
 	}
-	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: a.home, Network: network, Key: key, Listen: n.listen, Log: a.log})
+	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: a.home, Network: network, Key: key, Listen: n.listen.list, Announce: n.announce.list, Log: a.log})
 	if err != nil {
 		return nil, err
 	}

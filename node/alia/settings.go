@@ -140,8 +140,11 @@ func set(cmd *cobra.Command, f *pflag.Flag, value any) error {
 		if !many {
 			return fmt.Errorf("%s: want one value, not a list", f.Name)
 		}
+		if err := list.Replace(words); err != nil {
+			return fmt.Errorf("%s: %w", f.Name, err)
+		}
 		f.Changed = true
-		return list.Replace(words)
+		return nil
 	}
 	return fmt.Errorf("%s: want a text in quotes, a number, true or false, or a list of texts", f.Name)
 }

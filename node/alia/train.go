@@ -114,7 +114,7 @@ curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if local {
-				if err := a.goesWith("without --local: there is no network to serve", "stay", "listen"); err != nil {
+				if err := a.goesWith("without --local: there is no network to serve", append(onlyPeer, "stay")...); err != nil {
 					return err
 				}
 			}

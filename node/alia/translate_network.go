@@ -26,7 +26,7 @@ type buyFlags struct {
 }
 
 // onlyNetwork are the flags of alia translate that mean nothing with --local.
-var onlyNetwork = []string{"budget", "price", "holder", "listen"}
+var onlyNetwork = append([]string{"budget", "price", "holder"}, onlyPeer...)
 
 func (p *buyFlags) flags(cmd *cobra.Command) {
 	p.peerFlags.flags(cmd)

@@ -64,9 +64,7 @@ func Open(ctx context.Context, dir home.Dir) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	peer, err := node.OpenPeer(ctx, node.PeerConfig{
-		Home: dir, Network: network, Key: w.Key(), Listen: []string{"/ip4/0.0.0.0/tcp/0"},
-	})
+	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: dir, Network: network, Key: w.Key()})
 	if err != nil {
 		return nil, err
 	}
