@@ -56,6 +56,7 @@ var rooms = map[string][]string{
 	"node/curves":            {"node", "protocol/block", "work/run"},
 	"node/retention":         {"node", "node/home", "node/journal", "protocol", "protocol/block", "work/run"},
 	"node/report":            {"node"},
+	"node/daemon":            {}, // it knows no node, and no command: it runs what it is given
 	"node/swarm":             {"node", "node/report", "node/home", "protocol", "protocol/mesh", "ledger", "ledger/chain", "ledger/light"},
 	"node/machine":           {},
 	"node/stream":            {"work/corpus", "work/text"},
