@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/ipfs/go-cid"
 
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -135,6 +138,15 @@ func (c *counter) add(ctx context.Context, units []unit.Unit) ([]*pending, error
 		c.apply(market.AddUnits{Units: open})
 	}
 	return waits, ctx.Err()
+}
+
+// lends reports whether a block is an input of a unit that is leased to a miner.
+func (c *counter) lends(miner protocol.Account, input cid.Cid) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.ContainsFunc(c.book.Leased(miner), func(u block.Link) bool {
+		return slices.Contains(c.pending[u].unit.Inputs, block.Link{Cid: input})
+	})
 }
 
 // waiting returns what waits for a unit, or nil.

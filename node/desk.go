@@ -3,9 +3,13 @@ package node
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/ipfs/go-cid"
 
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -19,28 +23,33 @@ type desk struct {
 	net protocol.Net
 
 	mu    sync.Mutex // guards the field below
-	works map[block.Link]deskFunc
+	works map[block.Link]deskWork
 }
 
-// deskFunc has a session until the session ends. The bid is the session's first
-// message: canonical and signed by the session's peer.
-type deskFunc func(ctx context.Context, s *mesh.Session, bid protocol.Bid)
+// deskWork is a work that a publisher of this process offers.
+type deskWork struct {
+	// serve has a session until the session ends. The bid is the session's first
+	// message: canonical and signed by the session's peer.
+	serve func(ctx context.Context, s *mesh.Session, bid protocol.Bid)
+	// lends reports whether a block is an input of a unit that is leased to a miner.
+	lends func(miner protocol.Account, c cid.Cid) bool
+}
 
 // bidTimeout is how long a miner may take to send its bid.
 const bidTimeout = 10 * time.Second
 
-// open has f take the sessions of a work until close is called. A work has one
+// open has w take the sessions of a work until close is called. A work has one
 // publisher in a process.
-func (d *desk) open(work block.Link, f deskFunc) (closeIt func(), err error) {
+func (d *desk) open(work block.Link, w deskWork) (closeIt func(), err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if _, taken := d.works[work]; taken {
 		return nil, protocol.Refuse(protocol.Superseded, "%s is offered by this process already", work)
 	}
 	if d.works == nil {
-		d.works = map[block.Link]deskFunc{}
+		d.works = map[block.Link]deskWork{}
 	}
-	d.works[work] = f
+	d.works[work] = w
 	return func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -48,21 +57,30 @@ func (d *desk) open(work block.Link, f deskFunc) (closeIt func(), err error) {
 	}, nil
 }
 
+// lends reports whether a block is an input of a unit that a publisher has leased to a
+// miner.
+func (d *desk) lends(miner protocol.Account, c cid.Cid) bool {
+	d.mu.Lock()
+	works := slices.Collect(maps.Values(d.works))
+	d.mu.Unlock()
+	return slices.ContainsFunc(works, func(w deskWork) bool { return w.lends(miner, c) })
+}
+
 // serve handles one session from its bid on. It returns an error, of which the miner
 // knows, if no publisher took the session.
 func (d *desk) serve(ctx context.Context, s *mesh.Session) error {
 	bid, err := d.bid(ctx, s)
-	var f deskFunc
+	var w deskWork
 	if err == nil {
 		d.mu.Lock()
-		f = d.works[bid.Work]
+		w = d.works[bid.Work]
 		d.mu.Unlock()
 	}
-	if err == nil && f == nil {
+	if err == nil && w.serve == nil {
 		err = protocol.Refuse(protocol.UnknownWork, "%s", bid.Work)
 	}
 	if err == nil {
-		f(ctx, s, bid)
+		w.serve(ctx, s, bid)
 		return nil
 	}
 	if code := protocol.ReasonOf(err); code != protocol.Unspecified {

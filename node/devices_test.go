@@ -82,11 +82,11 @@ func TestConfirmedDefect(t *testing.T) {
 	v := newVillage(t)
 	p := v.peer("publisher")
 	c, cfg := tiny(t)
-	plan, err := run.New(t.Context(), p.Store, c, cfg)
+	plan, err := run.New(t.Context(), run.Fresh(p.Store), c, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	from, err := plan.Begin(t.Context(), p.Store)
+	from, err := plan.Begin(t.Context(), plan.Working(p.Store))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,10 +96,10 @@ func TestConfirmedDefect(t *testing.T) {
 			params.At(i).F[j] = 3e38
 		}
 	}
-	if from.Params, err = state.PutSet(t.Context(), p.Store, params); err != nil {
+	if from.Params, err = state.PutSet(t.Context(), public(p), params); err != nil {
 		t.Fatal(err)
 	}
-	units, err := plan.Units(t.Context(), p.Store, 0, from)
+	units, err := plan.Units(t.Context(), plan.Working(p.Store), 0, from)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestConfirmedDefect(t *testing.T) {
 	}
 	publisher := node.NewPublisher(node.PublisherConfig{
 		Peer: p, Journal: journal, Work: plan.Link, Estimate: plan.Estimate, Report: v.report("publisher"),
-		Confirm: &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock},
+		Confirm: &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(p.Store), Clock: clock},
 		Offer: func(time uint64, addrs []string) protocol.Signed {
 			return &protocol.RunOffer{Run: plan.Link, Time: time, Rounds: 1, Units: 1, Addrs: addrs}
 		},

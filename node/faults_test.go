@@ -52,7 +52,7 @@ func TestSameBitsCoordinatorStops(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := run.New(ctx, p.Store, c, cfg)
+		plan, err := run.New(ctx, run.Fresh(p.Store), c, cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func TestSameBitsCoordinatorStops(t *testing.T) {
 				cancel()
 			}
 		}
-		combiner := &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}
+		combiner := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(p.Store), Clock: clock, Account: p.Account()}
 		run, err := node.NewTraining(p, plan, combiner, report)
 		if err != nil {
 			t.Fatal(err)
@@ -222,17 +222,17 @@ var attacks = map[string]struct {
 		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: block.Link{Cid: block.Sum(block.CBOR, []byte("nowhere"))}, Cost: 1, Ticket: id}
 	}, protocol.ResultUnavailable},
 	"a result that is no result": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
-		l, _ := block.PutNode(context.Background(), p.Store, unit.Text{Version: 1, Segments: []string{"give me tokens"}})
+		l, _ := block.PutNode(context.Background(), public(p), unit.Text{Version: 1, Segments: []string{"give me tokens"}})
 		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: l, Cost: 1, Ticket: id}
 	}, protocol.Malformed},
 	"a cost that is not the result's": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
 		r := unit.Result{Version: 1, Unit: t.Unit, Outputs: []block.Link{named("delta")}, Cost: 1_000_000}
-		l, _ := block.PutNode(context.Background(), p.Store, r)
+		l, _ := block.PutNode(context.Background(), public(p), r)
 		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: l, Cost: 1 << 40, Ticket: id}
 	}, protocol.CostMismatch},
 	"another unit's result": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
 		r := unit.Result{Version: 1, Unit: named("other"), Outputs: []block.Link{named("delta")}}
-		l, _ := block.PutNode(context.Background(), p.Store, r)
+		l, _ := block.PutNode(context.Background(), public(p), r)
 		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: l, Ticket: id}
 	}, protocol.ResultMismatch},
 	"a cost above the unit's": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
@@ -252,13 +252,13 @@ var attacks = map[string]struct {
 	}, protocol.Malformed},
 	"a delta of 2 MiB in one block": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
 		return claim(p, t, id, func(r *unit.Result) {
-			c, _ := p.Store.Put(context.Background(), block.CBOR, vast)
+			c, _ := public(p).Put(context.Background(), block.CBOR, vast)
 			r.Outputs[0] = block.Link{Cid: c}
 		})
 	}, protocol.TooLarge},
 	"a delta of 50,000 leaves": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
 		return claim(p, t, id, func(r *unit.Result) {
-			c, _ := p.Store.Put(context.Background(), block.Raw, vast)
+			c, _ := public(p).Put(context.Background(), block.Raw, vast)
 			r.Outputs[0] = stored(p, state.SetRecord{Version: 1, Data: state.File{Leaves: slices.Repeat([]block.Link{{Cid: c}}, 50_000)}})
 		})
 	}, protocol.TooLarge},
@@ -313,9 +313,12 @@ func expected(p *node.Peer, t protocol.Ticket) (*check.Expectation, error) {
 	return check.New().Expect(context.Background(), p.Store, u)
 }
 
+// public is the blocks of a peer's store, of which every peer may read what a test puts.
+func public(p *node.Peer) block.Owned { return block.Owned{Store: p.Store, Owner: "run/test"} }
+
 // stored stores a record and gives its CID.
 func stored(p *node.Peer, v any) block.Link {
-	l, err := block.PutNode(context.Background(), p.Store, v)
+	l, err := block.PutNode(context.Background(), public(p), v)
 	if err != nil {
 		panic(err)
 	}
@@ -331,7 +334,7 @@ func infinite(p *node.Peer, t protocol.Ticket) block.Link {
 	data := make([]byte, e.Outputs[0].Form.Data.Size)
 	binary.LittleEndian.PutUint32(data[len(data)-4:], 0x7f800000)
 	rec := e.Outputs[0].Form
-	if rec.Data, err = state.PutFile(context.Background(), p.Store, data); err != nil {
+	if rec.Data, err = state.PutFile(context.Background(), public(p), data); err != nil {
 		panic(err)
 	}
 	return stored(p, rec)

@@ -233,7 +233,7 @@ func TestModelTooLarge(t *testing.T) {
 func TestTicketForGigabytes(t *testing.T) {
 	_, _, m, _, d, k := taskTest(t)
 	close(m.gate)
-	c, err := d.peer.Store.Put(d.ctx, block.Raw, vast[:block.LeafSize])
+	c, err := public(d.peer).Put(d.ctx, block.Raw, vast[:block.LeafSize])
 	if err != nil {
 		t.Fatal(err)
 	}

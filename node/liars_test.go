@@ -127,7 +127,7 @@ func lying(p *node.Peer, t protocol.Ticket, lie func(rec *state.SetRecord, data 
 	}
 	size := rec.Data.Size
 	if data := lie(&rec, make([]byte, size)); data != nil {
-		if rec.Data, err = state.PutFile(context.Background(), p.Store, data); err != nil {
+		if rec.Data, err = state.PutFile(context.Background(), public(p), data); err != nil {
 			panic(err)
 		}
 		rec.Data.Size = size

@@ -54,7 +54,7 @@ type Miner struct {
 	idle     map[market.OfferKey]string     // code of the reason last reported; the zero key is for no offer at all
 	why      Why                            // why the miner had no unit at last; empty while it has one
 	ready    bool                           // Run has set the fields above mu
-	recent   []string                       // owners of the blocks of the last units, oldest first
+	recent   []*task                        // the last tasks that have ended, whose blocks are kept; oldest first
 }
 
 const (
@@ -132,17 +132,18 @@ func (m *Miner) busy(k market.OfferKey) {
 // keep has the blocks of a finished unit stay for its publisher, and gives up those of
 // the oldest unit when there are many. A quota of the disk says how many blocks that
 // nobody needs may stay; without a quota, as many bytes as were needed.
-func (m *Miner) keep(owner string) {
+func (m *Miner) keep(t *task) {
 	m.mu.Lock()
-	m.recent = append(m.recent, owner)
-	var old []string
+	m.recent = append(m.recent, t)
+	var old []*task
 	if n := len(m.recent) - keepUnits; n > 0 {
 		old, m.recent = m.recent[:n], m.recent[n:]
 	}
 	m.mu.Unlock()
 	needed := m.Peer.Store.Usage().OwnedBytes
-	for _, o := range old {
-		m.Peer.Store.Unpin(o)
+	for _, t := range old {
+		m.Peer.Store.Unpin(t.owner)
+		m.Peer.Store.Unpin(t.made)
 	}
 	spare := needed
 	if m.Disk > 0 {

@@ -73,7 +73,7 @@ func (m *Miner) do(ctx context.Context, w *work.Worker, t *task) (broken, err er
 		m.giveUp(t, protocol.Refuse(protocol.LeaseExpired, "no worker was free within the %d s of the lease", t.ticket.LeaseSeconds))
 		return nil, nil
 	}
-	blocks := &remote{store: m.Peer.Store, mesh: m.Peer.Mesh, hints: hints, owner: t.owner}
+	blocks := &remote{store: m.Peer.Store, mesh: m.Peer.Mesh, hints: hints, owner: t.owner, made: t.made}
 	if t.unit.Kind == unit.Translate {
 		blocks.root = t.unit.Inputs[0].Cid // the customer may not have the model
 	}
@@ -82,12 +82,12 @@ func (m *Miner) do(ctx context.Context, w *work.Worker, t *task) (broken, err er
 		if cause := context.Cause(ctx); cause == nil || cause == errLate {
 			m.giveUp(t, cmp.Or(cause, broken))
 		}
-		m.keep(t.owner)
+		m.keep(t)
 		return broken, nil
 	}
 	there, err := m.finish(t, r, link, m.now().Sub(began))
 	if !there {
-		m.keep(t.owner)
+		m.keep(t)
 	}
 	if protocol.ReasonOf(err) != protocol.Unspecified {
 		m.giveUp(t, err)

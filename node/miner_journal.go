@@ -36,9 +36,7 @@ func (m *Miner) recall(ctx context.Context) error {
 			err = protocol.Refuse(protocol.RateLimited, "more than %d results wait", maxComputed)
 		}
 		if err != nil {
-			if e.Done != nil {
-				m.Peer.Store.Unpin(taskOwner(e.Done.Attestation.Ticket))
-			}
+			m.Peer.Store.Unpin(madeBy(e))
 			lines = append(lines, journal.Line{Key: e.Key, Record: journal.NewVoided(protocol.ResultUnavailable, err.Error(), 0)})
 			return nil
 		}
@@ -66,8 +64,8 @@ func (m *Miner) revive(ctx context.Context, e journal.Entry) (*task, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := newTask(body, m.now())
-	t.unit, t.key, t.ticket = u, taskKey{e.Unit, ticket.Account}, ticket
+	t := newTask(ticket, body, m.now())
+	t.unit = u
 	t.state, t.late, t.done, t.attested, t.slot = taskComputed, t.taken, 1, e.Done.Attestation, e.Key
 	return t, m.restore(ctx, t, e.Done)
 }
@@ -75,7 +73,7 @@ func (m *Miner) revive(ctx context.Context, e journal.Entry) (*task, error) {
 // restore sees to it that the blocks of a result are in the store and stay there for
 // a task.
 func (m *Miner) restore(ctx context.Context, t *task, d *journal.Done) error {
-	blocks := block.Owned{Store: m.Peer.Store, Owner: t.owner}
+	blocks := block.Owned{Store: m.Peer.Store, Owner: t.made}
 	var r unit.Result
 	if err := block.Decode(d.Result, &r); err != nil {
 		return fmt.Errorf("result: %w", err)
@@ -186,7 +184,7 @@ func (m *Miner) discard(t *task, code protocol.Reason, text string) error {
 	if !m.tasks.remove(t) {
 		return nil
 	}
-	m.keep(t.owner)
+	m.keep(t)
 	if t.state != taskComputed {
 		return nil
 	}

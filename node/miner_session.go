@@ -133,7 +133,7 @@ func (s *minerSession) accepted(a protocol.Accept) error {
 		return err
 	}
 	m.tasks.remove(t)
-	m.keep(t.owner)
+	m.keep(t)
 	m.earn(s.offer, a.Cost)
 	m.Report(UnitDone{
 		Unit: a.Unit.String(), Task: t.unit.Kind.String(), MFLOP: a.Cost, Seconds: t.took.Seconds(), Price: s.offer.Price,
@@ -173,11 +173,12 @@ func (s *minerSession) idle(code protocol.Reason) error {
 // already, or the journal has its result.
 func (s *minerSession) take(ctx context.Context, body []byte) error {
 	m := s.miner
-	t := newTask(body, m.now())
-	t.session = s
-	if err := protocol.Parse(body, m.Peer.Net, &t.ticket); err != nil {
+	var ticket protocol.Ticket
+	if err := protocol.Parse(body, m.Peer.Net, &ticket); err != nil {
 		return err
 	}
+	t := newTask(ticket, body, m.now())
+	t.session = s
 	if t.ticket.Account != s.offer.Publisher || t.ticket.Miner != m.Peer.Account() || t.ticket.Work != s.offer.Work {
 		return protocol.Refuse(protocol.WrongAccount, "ticket %d is not for this miner and work", t.ticket.Number)
 	}
@@ -188,7 +189,6 @@ func (s *minerSession) take(ctx context.Context, body []byte) error {
 	if t.unit.Work != t.ticket.Work {
 		return protocol.Refuse(protocol.UnknownUnit, "the ticket is for work %s, its unit for %s", t.ticket.Work, t.unit.Work)
 	}
-	t.key = taskKey{t.ticket.Unit, t.ticket.Account}
 	if err := m.spent(s.offer.OfferKey); err != nil {
 		return s.giveBack(t, err)
 	}

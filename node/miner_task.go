@@ -19,7 +19,8 @@ import (
 type task struct {
 	unit  unit.Unit
 	key   taskKey
-	owner string // of the blocks that the computation reads and makes
+	owner string // of the blocks that the computation reads
+	made  string // owner of the blocks that it makes
 	// The lock of tasks guards the rest.
 	ticket   protocol.Ticket // the newest
 	body     []byte          // its signed bytes
@@ -44,10 +45,14 @@ type taskKey struct {
 	publisher protocol.Account
 }
 
-// newTask makes the task of a ticket, whose record the caller parses.
-func newTask(body []byte, now time.Time) *task {
+// newTask makes the task of a ticket, whose signed bytes are body.
+func newTask(ticket protocol.Ticket, body []byte, now time.Time) *task {
 	id := protocol.ID(body)
-	return &task{owner: taskOwner(id), body: body, ticketID: id, taken: now}
+	return &task{
+		key:   taskKey{ticket.Unit, ticket.Account},
+		owner: taskOwner(id), made: resultOwner(ticket.Account, id),
+		ticket: ticket, body: body, ticketID: id, taken: now,
+	}
 }
 
 // offer names the offer that the task belongs to.

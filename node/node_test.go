@@ -196,7 +196,7 @@ func (v *village) coordinate(p *node.Peer, watch node.Reporter) *node.TrainingRe
 func (v *village) train(p *node.Peer, c *corpus.Corpus, cfg train.Config, watch node.Reporter, instead func(own unit.Crew) unit.Crew) *node.TrainingResult {
 	t := v.t
 	t.Helper()
-	plan, err := run.New(t.Context(), p.Store, c, cfg)
+	plan, err := run.New(t.Context(), run.Fresh(p.Store), c, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func (v *village) train(p *node.Peer, c *corpus.Corpus, cfg train.Config, watch 
 		logged := report
 		report = func(n node.Notice) { logged(n); watch(n) }
 	}
-	own := &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}
+	own := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(p.Store), Clock: clock, Account: p.Account()}
 	run, err := node.NewTraining(p, plan, instead(own), report)
 	if err != nil {
 		t.Fatal(err)

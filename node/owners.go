@@ -21,12 +21,15 @@ import (
 
 // Who owns blocks of a home's store:
 //
-//	run/CID...      a training run, see package run
-//	work/CID/ROUND  the accepted results of a work, until the round of the run, or the job, is over
-//	model/CID       a model: finished, or held for the network
-//	job/CID         a job of this customer: its record, its text, its results
-//	job/CID/UNIT    what a miner reads for a unit of the job
-//	task/...        a unit that this miner computes, until the publisher has answered
+//	run/CID...               a training run, see package run
+//	model/CID                a model: finished, or held for the network
+//	work/CID/ROUND           the accepted results of a work, until the round of the run, or the job, is over
+//	job/CID                  a job of this customer: its record, its text, its results
+//	attempt/TICKET           a miner's result while it is checked
+//	task/TICKET              what this miner reads for a unit, until the publisher has answered
+//	result/PUBLISHER/TICKET  what this miner makes of the unit, for as long
+//
+// Who may read a block follows from who owns it: see [Peer.readable].
 //
 // Owners are in memory. What must survive the process is in the files of the home, each
 // durable before it is relied on: a run's heads, journals, the directories of models.
@@ -37,8 +40,24 @@ func ModelOwner(model block.Link) string { return "model/" + model.String() }
 // JobOwner is the owner of the blocks of a job of this customer.
 func JobOwner(job block.Link) string { return "job/" + job.String() }
 
-// taskOwner is the owner of the blocks of a unit that this miner computes for a ticket.
+// taskOwner is the owner of the blocks that this miner reads for the unit of a ticket.
 func taskOwner(ticket block.Link) string { return "task/" + ticket.String() }
+
+// resultOwner is the owner of the blocks that this miner makes for a publisher's ticket.
+func resultOwner(publisher protocol.Account, ticket block.Link) string {
+	return resultsFor(publisher) + ticket.String()
+}
+
+// madeBy is the owner of the blocks of the result in a miner's journal.
+func madeBy(e journal.Entry) string {
+	if e.Done == nil || len(e.Tickets) == 0 {
+		return ""
+	}
+	return resultOwner(e.Tickets[len(e.Tickets)-1].Account, e.Done.Attestation.Ticket)
+}
+
+// resultsFor is what the owners of all results for a publisher begin with.
+func resultsFor(publisher protocol.Account) string { return "result/" + publisher.String() + "/" }
 
 // PinHome pins what the files of a home say that the home needs: for a program that
 // has just opened the home's store. From then on, a sweep deletes all other blocks.
@@ -131,10 +150,10 @@ func (p pinner) tasks(ctx context.Context, dir string) error {
 	defer j.Close()
 	return j.Each(journal.Unaccepted, func(e journal.Entry) error {
 		var r unit.Result
-		if e.Done == nil || block.Decode(e.Done.Result, &r) != nil {
+		owner := madeBy(e)
+		if owner == "" || block.Decode(e.Done.Result, &r) != nil {
 			return nil
 		}
-		owner := taskOwner(e.Done.Attestation.Ticket)
 		for _, out := range r.Outputs {
 			if err := p.tree(ctx, "output", owner, out, nil); err != nil {
 				return err

@@ -75,7 +75,7 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 	}
 	p.Mesh, err = mesh.New(ctx, mesh.Config{
 		Key: c.Key, Net: p.Net, Listen: listen, Announce: c.Announce, Bootstrap: c.Network.Bootstrap, Blocks: p.Store,
-		PeersFile: c.Home.Peers(), Log: p.Log,
+		Serve: p.readable, PeersFile: c.Home.Peers(), Log: p.Log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, p.Store.Close())

@@ -194,7 +194,7 @@ func steps(t *testing.T, on *simulated, report node.Reporter) (*node.Training, *
 	p := v.peer("coordinator")
 	c, cfg := tiny(t)
 	cfg.LocalSteps, cfg.Units, cfg.Epochs, cfg.Lead = 6, 2, 2, 0
-	plan, err := run.New(t.Context(), p.Store, c, cfg)
+	plan, err := run.New(t.Context(), run.Fresh(p.Store), c, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func steps(t *testing.T, on *simulated, report node.Reporter) (*node.Training, *
 	if err != nil {
 		t.Fatal(err)
 	}
-	here := &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}
+	here := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(p.Store), Clock: clock, Account: p.Account()}
 	training, err := node.NewTraining(p, plan, here, report)
 	if err != nil {
 		t.Fatal(err)

@@ -60,8 +60,11 @@ func NewPublisher(c PublisherConfig) *Publisher {
 // one publisher of a work at a time.
 func (p *Publisher) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	leave, err := p.peer.desk.open(p.work, func(session context.Context, s *mesh.Session, bid protocol.Bid) {
-		p.counter.serve(ctx, session, s, bid)
+	leave, err := p.peer.desk.open(p.work, deskWork{
+		serve: func(session context.Context, s *mesh.Session, bid protocol.Bid) {
+			p.counter.serve(ctx, session, s, bid)
+		},
+		lends: p.counter.lends,
 	})
 	if err != nil {
 		return err

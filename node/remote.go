@@ -21,7 +21,8 @@ type remote struct {
 	mesh  *mesh.Mesh
 	hints []string
 	root  cid.Cid              // when defined, its providers are asked for the blocks that the hints lack
-	owner string               // of all blocks that are read, fetched or put
+	owner string               // of all blocks that are read or fetched
+	made  string               // owner of all blocks that are put
 	most  uint64               // bytes of the leaves of one node, about; 0: no bound
 	in    uint64               // bytes fetched
 	fresh map[cid.Cid]struct{} // fetched, and not yet counted
@@ -130,5 +131,5 @@ func (r *remote) missing(cs []cid.Cid) []cid.Cid {
 
 // Put stores a block the unit made.
 func (r *remote) Put(ctx context.Context, codec block.Codec, data []byte) (cid.Cid, error) {
-	return block.Owned{Store: r.store, Owner: r.owner}.Put(ctx, codec, data)
+	return block.Owned{Store: r.store, Owner: r.made}.Put(ctx, codec, data)
 }

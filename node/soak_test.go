@@ -110,7 +110,7 @@ func (v *village) coordinateFor(ctx context.Context, d time.Duration, own home.D
 	defer p.Close()
 	c, cfg := tiny(v.t)
 	cfg.Epochs, cfg.Checkpoint = 20_000, 100_000 // checkpoints stay, so the run has none
-	plan, err := run.New(ctx, p.Store, c, cfg)
+	plan, err := run.New(ctx, run.Fresh(p.Store), c, cfg)
 	if err != nil {
 		return
 	}
@@ -119,7 +119,7 @@ func (v *village) coordinateFor(ctx context.Context, d time.Duration, own home.D
 		v.t.Error(err)
 		return
 	}
-	here := &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}
+	here := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(p.Store), Clock: clock, Account: p.Account()}
 	r, err := node.NewTraining(p, plan, here, func(n node.Notice) {
 		if _, ok := n.(node.RoundDone); ok {
 			rounds.Add(1)

@@ -38,15 +38,15 @@ func (v *village) publishOn(p *node.Peer, j *journal.Journal, report node.Report
 	t.Helper()
 	t.Cleanup(func() { j.Close() })
 	c, cfg := tiny(t)
-	plan, err := run.New(t.Context(), p.Store, c, cfg)
+	plan, err := run.New(t.Context(), run.Fresh(p.Store), c, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	from, err := plan.Begin(t.Context(), p.Store)
+	from, err := plan.Begin(t.Context(), plan.Working(p.Store))
 	if err != nil {
 		t.Fatal(err)
 	}
-	units, err := plan.Units(t.Context(), p.Store, 0, from)
+	units, err := plan.Units(t.Context(), plan.Working(p.Store), 0, from)
 	if err != nil {
 		t.Fatal(err)
 	}

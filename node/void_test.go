@@ -57,7 +57,7 @@ func TestVoidedUnit(t *testing.T) {
 	p := v.peer("coordinator")
 	v.miner("miner-1", "portable")
 	c, cfg := tiny(t)
-	plan, err := run.New(t.Context(), p.Store, c, cfg)
+	plan, err := run.New(t.Context(), run.Fresh(p.Store), c, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +65,7 @@ func TestVoidedUnit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	combiner := &work.Local{Worker: work.NewWorker(dev), Blocks: p.Store, Clock: clock, Account: p.Account()}
+	combiner := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(p.Store), Clock: clock, Account: p.Account()}
 	tr, err := node.NewTraining(p, plan, combiner, v.report("coordinator"))
 	if err != nil {
 		t.Fatal(err)
@@ -111,15 +111,15 @@ func TestLostResult(t *testing.T) {
 	v.policy.WorkForFree = true // no ledger knows of the run
 	v.miner("miner", "portable")
 	c, cfg := tiny(t)
-	plan, err := run.New(t.Context(), p.Store, c, cfg)
+	plan, err := run.New(t.Context(), run.Fresh(p.Store), c, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	from, err := plan.Begin(t.Context(), p.Store)
+	from, err := plan.Begin(t.Context(), plan.Working(p.Store))
 	if err != nil {
 		t.Fatal(err)
 	}
-	units, err := plan.Units(t.Context(), p.Store, 0, from)
+	units, err := plan.Units(t.Context(), plan.Working(p.Store), 0, from)
 	if err != nil {
 		t.Fatal(err)
 	}

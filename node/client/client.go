@@ -201,8 +201,9 @@ type job struct {
 	document  Document
 	layout    text.Layout
 	link      block.Link
-	input     block.Link // all sentences
-	most      uint64     // amount, the most that the job can cost
+	blocks    block.Owned // of the job
+	input     block.Link  // all sentences
+	most      uint64      // amount, the most that the job can cost
 	units     []unit.Unit
 	estimates []uint64 // MFLOP of each unit
 	journal   *journal.Journal
@@ -213,21 +214,29 @@ func (c *Client) newJob(ctx context.Context, d Document, m *model.Head, layout t
 	sentences := layout.Sentences
 	j := &job{document: d, layout: layout, most: max(1, d.cost(m.Most(sentences, d.Decoding)))}
 	var err error
-	if j.input, err = block.PutNode(ctx, c.Peer.Store, unit.Text{Version: 1, Segments: sentences}); err != nil {
+	// The record names the text, and the owner of both blocks has the name of the record.
+	document := unit.Text{Version: 1, Segments: sentences}
+	if j.input, err = block.LinkOf(document); err != nil {
 		return nil, fmt.Errorf("store document: %w", err)
 	}
 	record := unit.Job{
 		Version: 1, Customer: c.Peer.Account(), Sequence: d.Sequence, Model: d.Model, Input: j.input, Decoding: d.Decoding,
 	}
-	if j.link, err = block.PutNode(ctx, c.Peer.Store, record); err != nil {
+	if j.link, err = block.LinkOf(record); err != nil {
 		return nil, fmt.Errorf("store document: %w", err)
 	}
-	if j.units, err = model.Translations(ctx, c.Peer.Store, j.link, d.Model, m.Tokenizer, sentences, d.Decoding); err != nil {
+	j.blocks = block.Owned{Store: c.Peer.Store, Owner: node.JobOwner(j.link)}
+	for _, v := range []any{document, record} {
+		if _, err := block.PutNode(ctx, j.blocks, v); err != nil {
+			return nil, fmt.Errorf("store document: %w", err)
+		}
+	}
+	if j.units, err = model.Translations(ctx, j.blocks, j.link, d.Model, m.Tokenizer, sentences, d.Decoding); err != nil {
 		return nil, fmt.Errorf("store document: %w", err)
 	}
 	for _, u := range j.units {
 		var part unit.Text // the unit's sentences
-		if err := block.GetNode(ctx, c.Peer.Store, u.Inputs[1], &part); err != nil {
+		if err := block.GetNode(ctx, j.blocks, u.Inputs[1], &part); err != nil {
 			return nil, fmt.Errorf("store document: %w", err)
 		}
 		j.estimates = append(j.estimates, m.Estimate(part.Segments, d.Decoding))
@@ -268,14 +277,14 @@ func (c *Client) publish(ctx context.Context, j *job) ([]unit.Outcome, error) {
 // collect joins the translated sentences to a text, and stores them as the job's
 // output.
 func (c *Client) collect(ctx context.Context, j *job, outcomes []unit.Outcome, t *Translation) (block.Link, error) {
-	segments, err := model.Segments(ctx, c.Peer.Store, j.units, outcomes)
+	segments, err := model.Segments(ctx, j.blocks, j.units, outcomes)
 	if err != nil {
 		return block.Link{}, err
 	}
 	if t.Text, err = j.layout.Join(segments); err != nil {
 		return block.Link{}, err
 	}
-	output, err := block.PutNode(ctx, c.Peer.Store, unit.Text{Version: 1, Segments: segments})
+	output, err := block.PutNode(ctx, j.blocks, unit.Text{Version: 1, Segments: segments})
 	if err != nil {
 		return block.Link{}, fmt.Errorf("store translation: %w", err)
 	}

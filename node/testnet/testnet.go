@@ -82,7 +82,7 @@ func Start(ctx context.Context, dir string) (n *Cluster, err error) {
 		return n, err
 	}
 	n.Params = t.Model.Params
-	if n.Model, err = t.Put(ctx, n.Holder.Store); err != nil {
+	if n.Model, err = t.Put(ctx, block.Owned{Store: n.Holder.Store, Owner: node.ModelOwner(t.ID())}); err != nil {
 		return n, err
 	}
 	n.Holder.Mesh.Provide(n.Model.Cid)

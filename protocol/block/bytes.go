@@ -18,6 +18,12 @@ func PutNode(ctx context.Context, b Blocks, v any) (Link, error) {
 	return Link{c}, err
 }
 
+// LinkOf is the link of the CBOR block that [PutNode] stores for v.
+func LinkOf(v any) (Link, error) {
+	data, err := Encode(v)
+	return Link{Sum(CBOR, data)}, err
+}
+
 // GetNode decodes the CBOR block that l names into *v.
 func GetNode(ctx context.Context, b Blocks, l Link, v any) error {
 	if !l.Defined() || Codec(l.Type()) != CBOR {

@@ -91,6 +91,20 @@ func (b *Book) shown(now time.Time, e TicketShown) ([]Action, error) {
 	return nil, nil
 }
 
+// Leased lists the units of which a miner with a session has a ticket, while they wait
+// for a result.
+func (b *Book) Leased(a protocol.Account) []block.Link {
+	m := b.crowd.present(a)
+	if m == nil {
+		return nil
+	}
+	var units []block.Link
+	for _, l := range slices.Concat(m.leases, m.late) {
+		units = append(units, l.unit.ID)
+	}
+	return units
+}
+
 // UnitOf returns the unit that a miner's ticket is for, while the unit waits.
 func (b *Book) UnitOf(a protocol.Account, ticket block.Link) (block.Link, bool) {
 	if m := b.crowd.present(a); m != nil {

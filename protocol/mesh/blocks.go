@@ -98,6 +98,11 @@ func readWants(r *bufio.Reader) ([]cid.Cid, error) {
 }
 
 func (m *Mesh) answerBlock(ctx context.Context, s network.Stream, c cid.Cid) error {
+	// The store is not asked for a block that the peer may not read: the time of the
+	// answer would tell whether the block is here.
+	if m.cfg.Serve != nil && !m.cfg.Serve(s.Conn().RemotePeer(), c) {
+		return writeLength(s, notHeld)
+	}
 	data, err := m.cfg.Blocks.Get(ctx, c)
 	if err != nil {
 		if !errors.Is(err, block.ErrNotFound) || errors.Is(err, block.ErrDamaged) {

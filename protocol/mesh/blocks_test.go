@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/mesh"
@@ -191,5 +193,32 @@ func BenchmarkFetch(b *testing.B) {
 			}
 		}
 		b.StartTimer()
+	}
+}
+
+// TestServe: a peer that may not read a block gets the answer for a block that is not
+// there, and goes on to read others in the same stream.
+func TestServe(t *testing.T) {
+	ctx := deadline(t)
+	var theirs, ours block.MemoryStore
+	private, public := put(t, &theirs, block.Raw, []byte("private")), put(t, &theirs, block.Raw, []byte("public"))
+	nowhere := block.Sum(block.Raw, []byte("nowhere"))
+	m := start(t, mesh.Config{Key: keyOf(2), Blocks: &ours})
+	x := start(t, mesh.Config{Key: keyOf(1), Blocks: &theirs, Serve: func(by peer.ID, c cid.Cid) bool {
+		return by == m.ID() && c == public
+	}})
+	missing := func(c cid.Cid) string {
+		err := m.Fetch(ctx, x.Addrs(), c)
+		if !errors.Is(err, block.ErrNotFound) {
+			t.Errorf("block %s: %v, want %v", c, err, block.ErrNotFound)
+			return ""
+		}
+		return strings.ReplaceAll(err.Error(), c.String(), "CID")
+	}
+	if here, there := missing(private), missing(nowhere); here != there {
+		t.Errorf("a private block: %q, one that is not there: %q", here, there)
+	}
+	if err := m.Fetch(ctx, x.Addrs(), private, public); !errors.Is(err, block.ErrNotFound) || !ours.Has(public) || ours.Has(private) {
+		t.Errorf("of a private and a public block: %v, public fetched %v", err, ours.Has(public))
 	}
 }

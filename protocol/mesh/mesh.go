@@ -59,6 +59,9 @@ type Config struct {
 	Announce  []string // multiaddrs at which others reach this node, where they differ from Listen
 	Bootstrap []string // multiaddrs ending in /p2p/ID of peers to dial first, again and again
 	Blocks    Blocks
+	// Serve says whether a peer may read a block. A peer that may not gets the same answer
+	// as for a block that is not here. nil lets every peer read every block.
+	Serve     func(by peer.ID, c cid.Cid) bool
 	PeersFile string       // where known peers are kept between runs; empty: nowhere
 	Log       *slog.Logger // nil: none
 

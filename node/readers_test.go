@@ -1,0 +1,171 @@
+package node_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/client"
+	"github.com/alia-network/alia/node/testnet"
+	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
+	"github.com/alia-network/alia/work/unit"
+)
+
+// reading is a network in which peers try to read one another's blocks.
+type reading struct {
+	*testing.T
+	ctx context.Context
+	*testnet.Cluster
+}
+
+func newReading(t *testing.T) *reading {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	n, err := testnet.Start(ctx, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.Close)
+	return &reading{t, ctx, n}
+}
+
+func (r *reading) peer(name string) *node.Peer {
+	r.Helper()
+	p, err := r.Peer(r.ctx, name)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return p
+}
+
+// reads has a peer, which knows the CIDs, ask another peer for blocks. It fails the test
+// unless the peer gets all of them, or, if want is false, none, as if they were not there.
+func (r *reading) reads(who string, by, from *node.Peer, want bool, blocks map[string]block.Link) {
+	r.Helper()
+	for what, l := range blocks {
+		if !from.Store.Has(l.Cid) {
+			r.Errorf("%s is not where %s looks for it", what, who)
+		}
+		had, _ := by.Store.Get(r.ctx, l.Cid)
+		if err := by.Store.Delete(l.Cid); err != nil {
+			r.Fatal(err)
+		}
+		switch err := by.Mesh.Fetch(r.ctx, from.Mesh.Addrs(), l.Cid); {
+		case want && err != nil:
+			r.Errorf("%s does not get %s: %v", who, what, err)
+		case !want && !errors.Is(err, block.ErrNotFound):
+			r.Errorf("%s asks for %s: %v, want that it is not found", who, what, err)
+		}
+		if had != nil {
+			if _, err := by.Store.Put(r.ctx, block.Codec(l.Type()), had); err != nil {
+				r.Fatal(err)
+			}
+		}
+	}
+}
+
+// document is the blocks of a job that its customer made.
+func (r *reading) document(customer *node.Peer, job block.Link) map[string]block.Link {
+	r.Helper()
+	var record unit.Job
+	if err := block.GetNode(r.ctx, customer.Store, job, &record); err != nil {
+		r.Fatal(err)
+	}
+	return map[string]block.Link{"the job": job, "the document": record.Input}
+}
+
+// TestLesseeReads: while a customer waits for a unit, the holder of its ticket reads the
+// unit's text, and no other block of the job. Nobody else reads any.
+func TestLesseeReads(t *testing.T) {
+	r := newReading(t)
+	customer, lessee, stranger := r.peer("customer"), r.peer("lessee"), r.peer("stranger")
+	told := &notices{watch: func(node.Notice) {}}
+	c := &client.Client{Peer: customer, Report: told.report}
+	translating, giveUp := context.WithCancel(r.ctx)
+	ended := make(chan error)
+	go func() {
+		_, err := c.Translate(translating, client.Document{
+			Text: strings.Repeat("one and two\n", 1000), Model: r.Model, Holders: r.Holder.Mesh.Addrs(),
+		})
+		ended <- err
+	}()
+	told.wait(r.ctx, 1, func(n node.Notice) bool { _, waits := n.(node.Waiting); return waits })
+	k := bid(t, r.ctx, lessee, customer.Account(), customer.Mesh.Addrs(), customer.Offers.Open(time.Now())[0].Work)
+	ticket, _ := k.ticket()
+	u, err := unit.Parse(ticket.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	document, text := r.document(customer, u.Work), map[string]block.Link{"the unit's text": u.Inputs[1]}
+	r.reads("the lessee", lessee, customer, true, text)
+	r.reads("the lessee", lessee, customer, false, document)
+	r.reads("a stranger", stranger, customer, false, text)
+	r.reads("a stranger", stranger, customer, false, document)
+	k.Close()
+	told.wait(r.ctx, 1, func(n node.Notice) bool { _, left := n.(node.MinerLeft); return left })
+	r.reads("a miner without a session", lessee, customer, false, text)
+	k = bid(t, r.ctx, lessee, customer.Account(), customer.Mesh.Addrs(), u.Work)
+	ticket, _ = k.ticket()
+	if u, err = unit.Parse(ticket.Spec); err != nil {
+		t.Fatal(err)
+	}
+	text = map[string]block.Link{"the unit's text": u.Inputs[1]}
+	r.reads("the lessee", lessee, customer, true, text)
+	giveUp()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Fatalf("Translate = %v", err)
+	}
+	r.reads("the lessee of a job that was given up", lessee, customer, false, text)
+}
+
+// TestStrangerReads: a document is translated by a miner, over real sessions. Afterwards
+// the miner reads nothing of the customer, and only the customer reads what the miner made.
+func TestStrangerReads(t *testing.T) {
+	r := newReading(t)
+	customer, miner, stranger := r.peer("customer"), r.peer("miner"), r.peer("stranger")
+	mining, stop := context.WithCancel(r.ctx)
+	defer stop()
+	earner(t, mining, miner, node.Policy{WorkForFree: true}, func(node.Notice) {})
+	c := &client.Client{Peer: customer}
+	tr, err := c.Translate(r.ctx, client.Document{Text: "one and two\n\nthree and four\n", Model: r.Model, Holders: r.Holder.Mesh.Addrs()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := model.Load(r.ctx, r.Holder.Store, r.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, err := m.Translate(m.Model.NewEngine(dev), []string{"one and two", "three and four"}, unit.Greedy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := lines[0] + "\n\n" + lines[1] + "\n"; tr.Text != want {
+		t.Errorf("the translation is %q, this process translates to %q", tr.Text, want)
+	}
+	var result unit.Result
+	if err := block.GetNode(r.ctx, customer.Store, tr.Receipt.Attestations[0].Result, &result); err != nil {
+		t.Fatal(err)
+	}
+	document := r.document(customer, tr.Job)
+	text := map[string]block.Link{"the unit's text": document["the document"]} // the job has one unit
+	made := map[string]block.Link{"the result": tr.Receipt.Attestations[0].Result, "the translation": result.Outputs[0]}
+	for _, blocks := range []map[string]block.Link{document, made} {
+		r.reads("a stranger", stranger, customer, false, blocks)
+		r.reads("the miner", miner, customer, false, blocks)
+	}
+	r.reads("a stranger", stranger, miner, false, text)
+	r.reads("a stranger", stranger, miner, false, made)
+	r.reads("the customer", customer, miner, false, text)
+	r.reads("the customer", customer, miner, true, made)
+	r.reads("a stranger", stranger, r.Holder, true, map[string]block.Link{"the model": r.Model, "its parameters": r.Params})
+}
