@@ -174,11 +174,13 @@ func (m *Mesh) rendezvous() cid.Cid {
 
 // announce keeps the provider records for this node and its long-lived roots in
 // the DHT until ctx ends. New peers hold no records yet, so that all are announced
-// again while few peers are known and new ones come.
+// again while few peers are known and new ones come. An announcement that fails is
+// made again.
 func (m *Mesh) announce(ctx context.Context) {
-	at := make(map[cid.Cid]time.Time) // when each key was last announced
-	var size int                      // peers in the routing table
-	var all time.Time                 // when all keys were last announced
+	at := make(map[cid.Cid]time.Time)    // when each key was last announced
+	failed := make(map[cid.Cid]struct{}) // the keys that were not announced at the last attempt
+	var size int                         // peers in the routing table
+	var all time.Time                    // when all keys were last announced
 	for wait := lookMin; ; wait = min(2*wait, lookMax) {
 		select {
 		case <-ctx.Done():
@@ -188,10 +190,7 @@ func (m *Mesh) announce(ctx context.Context) {
 		case <-time.After(wait):
 		}
 		before := size
-		if size = m.dht.RoutingTable().Size(); size == 0 {
-			continue
-		}
-		if size > before && size < wantPeers {
+		if size = m.dht.RoutingTable().Size(); size > before && size < wantPeers {
 			delete(at, m.rendezvous())
 			if time.Since(all) > lookMax {
 				clear(at)
@@ -199,20 +198,27 @@ func (m *Mesh) announce(ctx context.Context) {
 			}
 		}
 		keys := append(m.providedRoots(), m.rendezvous())
-		maps.DeleteFunc(at, func(c cid.Cid, _ time.Time) bool { return !slices.Contains(keys, c) })
+		gone := func(c cid.Cid) bool { return !slices.Contains(keys, c) }
+		maps.DeleteFunc(at, func(c cid.Cid, _ time.Time) bool { return gone(c) })
+		maps.DeleteFunc(failed, func(c cid.Cid, _ struct{}) bool { return gone(c) })
 		for _, c := range keys {
 			if time.Since(at[c]) < reprovide {
 				continue
 			}
 			bounded, cancel := context.WithTimeout(ctx, lookupTimeout)
-			err := m.dht.Provide(bounded, c, true)
+			err := m.dht.Provide(bounded, c, size > 0) // the record is kept here in any case, for those that ask this node
 			cancel()
-			if err != nil {
-				m.log.Debug("not announced", "cid", c, "err", err)
-				continue // until the next round
+			switch _, again := failed[c]; {
+			case ctx.Err() != nil:
+				return
+			case err != nil && !again:
+				failed[c] = struct{}{}
+				m.log.Warn("not announced, and tried again", "cid", c, "err", err)
+			case err == nil && size > 0:
+				delete(failed, c)
+				m.log.Debug("announced", "cid", c)
+				at[c] = time.Now()
 			}
-			m.log.Debug("announced", "cid", c)
-			at[c] = time.Now()
 		}
 	}
 }

@@ -8,7 +8,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -180,6 +182,97 @@ func TestAnnouncedAddress(t *testing.T) {
 			t.Errorf("known as %v", got)
 		}
 	})
+}
+
+// TestWhoServesTheDHT: a node that nobody can dial stops answering for the DHT, so that
+// lookups do not wait for it; a public one goes on. Each finds what the other has, and
+// in a network where nobody has a public address all answer.
+func TestWhoServesTheDHT(t *testing.T) {
+	serves := func(m *Mesh) bool { return slices.Contains(m.host.Mux().Protocols(), m.protocol("/kad/1.0.0")) }
+	simulate(t, 10*time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		hub := startSim(t, n, "8.8.8.8", Config{Key: simKey(0)})
+		n.inner["9.9.9.9"], n.inner["1.1.1.1"], n.inner["8.8.4.4"] = true, true, true
+		inner := startSim(t, n, "9.9.9.9", Config{Key: simKey(1), Bootstrap: hub.Addrs()})
+		startSim(t, n, "1.1.1.1", Config{Key: simKey(2), Bootstrap: hub.Addrs()})
+		forwarded := startSim(t, n, "8.8.4.4", Config{Key: simKey(3), Bootstrap: hub.Addrs(), Announce: []string{"/ip4/8.8.4.5/tcp/4001"}})
+		<-time.After(5 * time.Minute)
+		if !serves(hub) || serves(inner) || !serves(forwarded) {
+			t.Errorf("the public node serves: %v; the one behind a router: %v; the one that is announced: %v", serves(hub), serves(inner), serves(forwarded))
+		}
+		if err := forwarded.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for from, to := range map[*Mesh]*Mesh{hub: inner, inner: hub} { // order-free: neither needs the other
+			hub.dht.RoutingTable().RemovePeer(forwarded.ID()) // so that no other node serves
+			c, err := from.cfg.Blocks.Put(ctx, block.Raw, []byte(from.ID()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			from.Provide(c)
+			<-time.After(time.Minute)
+			if err := to.Fetch(ctx, nil, c); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	simulate(t, 10*time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		a := startSim(t, n, "192.168.1.7", Config{Key: simKey(0)})
+		b := startSim(t, n, "192.168.1.8", Config{Key: simKey(1), Bootstrap: a.Addrs()})
+		n.inner["192.168.1.8"] = true // by a firewall
+		<-time.After(5 * time.Minute)
+		if !serves(a) || !serves(b) {
+			t.Error("in a local network a node does not serve")
+		}
+	})
+}
+
+// TestProvideThatFails: a root whose announcement fails, as the line of the only other
+// node is stopped up, is said to be so once, is announced again, and is found.
+func TestProvideThatFails(t *testing.T) {
+	simulate(t, 10*time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		var log safeBuilder
+		hub := startSim(t, n, simIP(0), Config{Key: simKey(0)})
+		m := startSim(t, n, simIP(1), Config{Key: simKey(1), Bootstrap: hub.Addrs(), Log: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+		<-time.After(10 * time.Second)
+		c, err := m.cfg.Blocks.Put(ctx, block.Raw, []byte("root"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.line(simIP(0), 2, 2)
+		m.Provide(c)
+		<-time.After(45 * time.Second)
+		if said := strings.Count(log.String(), "not announced"); said != 1 || !strings.Contains(log.String(), c.String()) {
+			t.Errorf("said %d times: %s", said, log.String())
+		}
+		n.line(simIP(0), 0, 0)
+		<-time.After(time.Minute)
+		if !strings.Contains(log.String(), "announced cid="+c.String()) {
+			t.Errorf("the root is not announced again: %s", log.String())
+		}
+		late := startSim(t, n, simIP(2), Config{Key: simKey(2), Bootstrap: hub.Addrs()})
+		<-time.After(10 * time.Second)
+		if err := late.Fetch(ctx, nil, c); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// safeBuilder is a strings.Builder for several goroutines.
+type safeBuilder struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *safeBuilder) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *safeBuilder) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 // TestMachineWithOneFamily: a node that listens at every address starts on a machine

@@ -105,6 +105,11 @@ var newConns = rate.Limit{RPS: 4, Burst: 2 * connsPerIP}
 // blocks several times faster than QUIC on a fast link. The protocols in ours have
 // limits of their own. Others are told the public addresses, and those at which the
 // host listens.
+//
+// Hosts dial one another back over AutoNAT. One that finds out that nobody can dial it
+// asks the DHT, but no longer answers for it: lookups would wait for it in vain. AutoNAT
+// dials public addresses only, so that in a local network every host answers. A host
+// whose owner announces an address is believed to be reachable.
 func newHost(cfg Config, public []ma.Multiaddr, traffic metrics.Reporter, ours ...libp2pprotocol.ID) (host.Host, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.Key)
 	if err != nil {
@@ -140,6 +145,10 @@ func newHost(cfg Config, public []ma.Multiaddr, traffic metrics.Reporter, ours .
 	if cfg.transport != nil {
 		transport = libp2p.Transport(cfg.transport)
 	}
+	reachable := func(*libp2p.Config) error { return nil } // by AutoNAT
+	if len(public) > 0 {
+		reachable = libp2p.ForceReachabilityPublic()
+	}
 	h, err := libp2p.New(
 		libp2p.Identity(key),
 		libp2p.NoListenAddrs, // see listen
@@ -154,6 +163,8 @@ func newHost(cfg Config, public []ma.Multiaddr, traffic metrics.Reporter, ours .
 		libp2p.BandwidthReporter(traffic),
 		libp2p.UserAgent("alia"),
 		libp2p.DisableRelay(),
+		libp2p.EnableNATService(),
+		reachable,
 		libp2p.DisableMetrics(),
 	)
 	if err != nil {

@@ -156,8 +156,8 @@ func (m *Mesh) start(ctx context.Context) error {
 	}
 	if m.dht, err = dht.New(m.host,
 		dht.ProtocolPrefix(m.protocol("")),
-		dht.Mode(dht.ModeServer),
-		dht.DisableValues(), // only provider records are used
+		dht.Mode(dht.ModeAutoServer), // until others find out that they cannot dial this node: see newHost
+		dht.DisableValues(),          // only provider records are used
 	); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"runtime"
@@ -107,29 +108,88 @@ func light(t *testing.T, n *simNet, ip string, key int, blocks Blocks) *Mesh {
 	return m
 }
 
+// session opens a market session with a mesh that echoes, and returns it once it is
+// served.
+func session(ctx context.Context, h host.Host, with *Mesh) (network.Stream, error) {
+	s, err := h.NewStream(ctx, with.ID(), with.protocol(marketProtocol))
+	if err != nil {
+		return nil, err
+	}
+	return s, ask(s)
+}
+
+// ask has a session echo a record.
+func ask(s network.Stream) error {
+	err := protocol.WriteMessage(s, protocol.TypeIdle, []byte{1})
+	if err == nil {
+		_, _, err = protocol.ReadMessage(s)
+	}
+	return err
+}
+
+// TestStreamsOfOnePeer: a peer that opens stream after stream gets no more than its
+// share of them. Its other protocols, and the other peers, do not suffer. A stream that
+// ends makes room for another.
+func TestStreamsOfOnePeer(t *testing.T) {
+	simulate(t, time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		hub := startSim(t, n, simIP(0), Config{Key: simKey(0)})
+		hub.HandleMarket(echo)
+		greedy, modest := bare(t, n, simIP(1), 1), bare(t, n, simIP(2), 2)
+		for _, h := range []host.Host{greedy, modest} {
+			if err := h.Connect(ctx, infoOf(hub)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var served []network.Stream
+		for range 3 * streams {
+			if s, err := session(ctx, greedy, hub); err == nil {
+				served = append(served, s)
+			}
+		}
+		if len(served) != streams {
+			t.Errorf("%d sessions of one peer are served, want %d", len(served), streams)
+		}
+		if _, err := session(ctx, modest, hub); err != nil {
+			t.Errorf("another peer: %v", err)
+		}
+		s, err := greedy.NewStream(ctx, hub.ID(), helloProtocol)
+		if err == nil {
+			_, err = s.Write(hub.cfg.Net[:])
+		}
+		if err == nil {
+			_, err = io.ReadFull(s, make([]byte, len(hub.cfg.Net)))
+		}
+		if err != nil {
+			t.Errorf("another protocol: %v", err)
+		}
+		for _, s := range served {
+			if err := ask(s); err != nil {
+				t.Errorf("a session that was served: %v", err)
+			}
+		}
+		if err := served[0].Close(); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Second)
+		if _, err := session(ctx, greedy, hub); err != nil {
+			t.Errorf("after a session has ended: %v", err)
+		}
+	})
+}
+
 // TestSessionsAreNotTrimmed: when too many peers are connected, those with a market
 // session stay, however many they are.
 func TestSessionsAreNotTrimmed(t *testing.T) {
 	simulate(t, time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
 		hub := startSim(t, n, simIP(0), Config{Key: simKey(0), limits: &limits{low: 4, high: 8, most: 64, memory: 1 << 30, grace: time.Second}})
 		hub.HandleMarket(echo)
-		ask := func(s network.Stream) error {
-			err := protocol.WriteMessage(s, protocol.TypeIdle, []byte{1})
-			if err == nil {
-				_, _, err = protocol.ReadMessage(s)
-			}
-			return err
-		}
 		var sessions []network.Stream
 		for i := range 12 {
 			h := bare(t, n, simIP(1+i), 1+i)
 			if err := h.Connect(ctx, infoOf(hub)); err != nil {
 				t.Fatal(err)
 			}
-			s, err := h.NewStream(ctx, hub.ID(), hub.protocol(marketProtocol))
-			if err == nil {
-				err = ask(s)
-			}
+			s, err := session(ctx, h, hub)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -27,6 +27,7 @@ type simNet struct {
 	conns     map[*simLink]struct{}
 	port      int             // the last one given to a listener or a dialler
 	down      map[string]bool // machines that cannot be reached
+	inner     map[string]bool // machines behind a router, which nobody can dial
 	dials     int             // so far
 }
 
@@ -35,18 +36,24 @@ type simLine struct{ up, down simRate }
 
 // simRate lets bytes pass at a rate, in turn.
 type simRate struct {
-	perSecond int // 0: no limit
+	mu        sync.Mutex // guards the fields below
+	perSecond int        // 0: no limit
+	next      time.Time  // when the line is free
+}
 
-	mu   sync.Mutex
-	next time.Time // when the line is free
+func (r *simRate) set(perSecond int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.perSecond = perSecond
 }
 
 // pass returns when n bytes have passed.
 func (r *simRate) pass(n int) {
+	r.mu.Lock()
 	if r.perSecond == 0 {
+		r.mu.Unlock()
 		return
 	}
-	r.mu.Lock()
 	if now := time.Now(); r.next.Before(now) {
 		r.next = now
 	}
@@ -62,7 +69,7 @@ func newSimNet(t testing.TB, delay time.Duration) *simNet {
 	t.Cleanup(func() { <-time.After(time.Minute) }) // time stands still at the end of a bubble: timers that are left must run out
 	return &simNet{
 		delay: delay, lines: map[string]*simLine{}, listeners: map[string]*simListener{},
-		conns: map[*simLink]struct{}{}, down: map[string]bool{}, port: 10000,
+		conns: map[*simLink]struct{}{}, down: map[string]bool{}, inner: map[string]bool{}, port: 10000,
 	}
 }
 
@@ -70,7 +77,9 @@ func newSimNet(t testing.TB, delay time.Duration) *simNet {
 func (n *simNet) line(ip string, up, down int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.lines[ip] = &simLine{simRate{perSecond: up}, simRate{perSecond: down}}
+	l := n.of(ip)
+	l.up.set(up)
+	l.down.set(down)
 }
 
 // dialled is the number of dials so far.
@@ -80,7 +89,7 @@ func (n *simNet) dialled() int {
 	return n.dials
 }
 
-// of returns the line of a machine.
+// of returns the line of a machine. The caller holds mu.
 func (n *simNet) of(ip string) *simLine {
 	if n.lines[ip] == nil {
 		n.lines[ip] = new(simLine)
@@ -199,7 +208,7 @@ func (n *simNet) dial(ctx context.Context, from string, to ma.Multiaddr) (manet.
 	n.port++
 	n.dials++
 	back, err := ma.NewMultiaddr(fmt.Sprintf("/ip4/%s/tcp/%d", from, n.port))
-	l, down := n.listeners[addr.String()], n.down[ip] || n.down[from]
+	l, down := n.listeners[addr.String()], n.down[ip] || n.down[from] || n.inner[ip]
 	up, rate := n.of(from), n.of(ip)
 	n.mu.Unlock()
 	if err != nil {
