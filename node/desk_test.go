@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -110,4 +111,60 @@ func TestDesk(t *testing.T) {
 		t.Errorf("a second publisher of one work ends with %v", err)
 	}
 	wait(first, "idle: no-open-units")
+}
+
+// TestListen: several parts of a process listen for offers, together and one after
+// another. An offer comes by gossip also to the last of them.
+func TestListen(t *testing.T) {
+	v := newVillage(t)
+	p, q := v.peer("publisher"), v.peer("listener")
+	pairs := [][2]string{{"en", "de"}}
+	listen := func() (stop func() error) {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- q.Listen(ctx, pairs) }()
+		return func() error { cancel(); return <-ended }
+	}
+	first, second := listen(), listen()
+	if err := first(); err != nil {
+		t.Fatal(err)
+	}
+	third := listen()
+	if err := second(); err != nil {
+		t.Fatal(err)
+	}
+	publish(t, p, named("work"))
+	for len(q.Offers.Open(time.Now())) == 0 {
+		select {
+		case <-q.Offers.Changed():
+		case <-time.After(time.Minute):
+			t.Fatal("no offer comes")
+		}
+	}
+	if err := third(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSharedStore: a peer uses the store that it is given, and leaves it open.
+func TestSharedStore(t *testing.T) {
+	v := newVillage(t)
+	dir := home.Dir(t.TempDir())
+	store, err := dir.Store()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	p, err := node.OpenPeer(t.Context(), node.PeerConfig{
+		Home: dir, Network: v.network, Key: key("one"), Store: store, Listen: []string{"/ip4/127.0.0.1/tcp/0"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Put(t.Context(), block.Raw, []byte("afterwards")); err != nil {
+		t.Error(err)
+	}
 }

@@ -66,7 +66,7 @@ func newClaims(m *Miner) *claims {
 		ledger: m.Peer.Ledger, connected: m.tasks.connected, report: m.Report, height: &m.height, waits: map[journal.Key]claim{},
 	}
 	c.relay = &Relay{
-		Ledger: c.ledger, Sender: m.Peer.Ledger.Sender(m.Peer.Key), Journal: m.journal, Report: m.Report, Log: m.Peer.Log,
+		Ledger: c.ledger, Sender: m.Peer.Sender, Journal: m.journal, Report: m.Report, Log: m.Peer.Log,
 		due: c.due, settled: c.settled,
 	}
 	return c

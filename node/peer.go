@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node/home"
@@ -32,9 +32,17 @@ type Peer struct {
 	Mesh    *mesh.Mesh
 	Offers  *Offers
 	Ledger  *light.Client
-	Log     *slog.Logger
+	// Sender numbers the transactions of the account: whoever in this process sends
+	// one uses it, because the ledger takes them in the sequence of their numbers.
+	Sender *light.Sender
+	Log    *slog.Logger
 
-	desk desk
+	desk  desk
+	owned bool // the store is closed with the peer
+
+	mu        sync.Mutex                    // guards the field below
+	listening map[string]context.CancelFunc // by gossip topic
+	listeners sync.WaitGroup
 }
 
 // PeerConfig has the home, the network and the addresses of a peer.
@@ -42,6 +50,9 @@ type PeerConfig struct {
 	Home    home.Dir
 	Network Network
 	Key     ed25519.PrivateKey
+	// Store is the home's block store, which the caller has opened and pinned, see
+	// [PinHome], and closes after the peer. Without it OpenPeer opens the store.
+	Store *block.Store
 	// Listen are multiaddrs; none: those of [mesh.EveryAddress].
 	Listen []string
 	// Announce are multiaddrs under which others reach this peer. They are told these
@@ -50,10 +61,13 @@ type PeerConfig struct {
 	Log      *slog.Logger
 }
 
-// OpenPeer opens the store in the peer's home, which no other live process
-// may have open, and joins the network.
+// OpenPeer joins the network, with the store in the peer's home, which no other live
+// process may have open.
 func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
-	p := &Peer{Net: c.Network.Net(), Home: c.Home, Network: c.Network, Key: c.Key, Log: c.Log}
+	p := &Peer{
+		Net: c.Network.Net(), Home: c.Home, Network: c.Network, Key: c.Key, Store: c.Store, Log: c.Log,
+		listening: map[string]context.CancelFunc{},
+	}
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
@@ -63,11 +77,15 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 	if p.Ledger, err = light.Dial(ctx, light.Config{Addrs: c.Network.Ledger, Genesis: c.Network.Genesis}); err != nil {
 		return nil, err
 	}
-	if p.Store, err = c.Home.Store(); err != nil {
-		return nil, err
-	}
-	if err := PinHome(ctx, c.Home, p.Net, p.Store, p.Log); err != nil {
-		p.Log.Warn("blocks of earlier processes are never deleted", "err", err)
+	p.Sender = p.Ledger.Sender(c.Key)
+	if p.Store == nil {
+		if p.Store, err = c.Home.Store(); err != nil {
+			return nil, err
+		}
+		p.owned = true
+		if err := PinHome(ctx, c.Home, p.Net, p.Store, p.Log); err != nil {
+			p.Log.Warn("blocks of earlier processes are never deleted", "err", err)
+		}
 	}
 	listen := c.Listen
 	if len(listen) == 0 {
@@ -78,7 +96,7 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 		Serve: p.readable, PeersFile: c.Home.Peers(), Log: p.Log,
 	})
 	if err != nil {
-		return nil, errors.Join(err, p.Store.Close())
+		return nil, errors.Join(err, p.closeStore())
 	}
 	p.Mesh.HandleOffers(func(cursor uint64) protocol.OfferPage { return p.Offers.Page(time.Now(), cursor) })
 	p.Mesh.HandleMarket(func(ctx context.Context, s *mesh.Session) {
@@ -105,7 +123,23 @@ func openJournal(dir string, net protocol.Net, log *slog.Logger) (*journal.Journ
 }
 
 // Close leaves the network.
-func (p *Peer) Close() error { return errors.Join(p.Mesh.Close(), p.Store.Close()) }
+func (p *Peer) Close() error {
+	p.mu.Lock()
+	for _, leave := range p.listening {
+		leave()
+	}
+	p.mu.Unlock()
+	p.listeners.Wait()
+	return errors.Join(p.Mesh.Close(), p.closeStore())
+}
+
+// closeStore closes the store, unless it is the caller's of OpenPeer.
+func (p *Peer) closeStore() error {
+	if !p.owned {
+		return nil
+	}
+	return p.Store.Close()
+}
 
 // Account is the peer's account.
 func (p *Peer) Account() protocol.Account { return protocol.AccountOf(p.Key) }
@@ -141,43 +175,54 @@ const (
 
 // Listen collects open offers until ctx ends: offers of training runs, and offers
 // of documents in the given pairs of languages. Offers come by gossip, and from
-// the connected peers, which Listen asks.
+// the connected peers, which Listen asks. Several parts of a process may listen.
 func (p *Peer) Listen(ctx context.Context, pairs [][2]string) error {
 	topics := map[string]protocol.RecordType{protocol.RunTopic(p.Net): protocol.TypeRunOffer}
 	for _, l := range pairs {
 		topics[protocol.JobTopic(p.Net, l[0], l[1])] = protocol.TypeJobOffer
 	}
-	g, ctx := errgroup.WithContext(ctx)
 	for topic, t := range topics {
-		sub, err := mesh.Subscribe(p.Mesh, topic, func(from peer.ID, data []byte) (struct{}, error) {
-			return struct{}{}, p.Offers.Take(time.Now(), string(from), topic, protocol.EncodedOffer{Type: t, Body: data})
-		})
-		if err != nil {
+		if err := p.subscribe(topic, t); err != nil {
 			return fmt.Errorf("listen for offers: %w", err)
 		}
-		g.Go(func() error {
-			defer sub.Cancel()
-			for { // the board has the offers already
-				if _, err := sub.Next(ctx); ctx.Err() != nil {
-					return nil
-				} else if err != nil {
-					return fmt.Errorf("listen for offers: %w", err)
-				}
-			}
-		})
 	}
-	g.Go(func() error {
-		for turn := 0; ; turn += pullPeers {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(pullEvery):
-			}
-			peers := p.Mesh.Peers()
-			for i := range min(pullPeers, len(peers)) {
-				p.pull(ctx, peers[(turn+i)%len(peers)].ID)
+	for turn := 0; ; turn += pullPeers {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pullEvery):
+		}
+		peers := p.Mesh.Peers()
+		for i := range min(pullPeers, len(peers)) {
+			p.pull(ctx, peers[(turn+i)%len(peers)].ID)
+		}
+	}
+}
+
+// subscribe has the board take the offers of a gossip topic until the peer is closed: a
+// mesh has one subscription of a topic, whoever asked for it first.
+func (p *Peer) subscribe(topic string, t protocol.RecordType) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.listening[topic] != nil {
+		return nil
+	}
+	sub, err := mesh.Subscribe(p.Mesh, topic, func(from peer.ID, data []byte) (struct{}, error) {
+		return struct{}{}, p.Offers.Take(time.Now(), string(from), topic, protocol.EncodedOffer{Type: t, Body: data})
+	})
+	if err != nil {
+		return err
+	}
+	ctx, leave := context.WithCancel(context.Background())
+	p.listening[topic] = leave
+	p.listeners.Go(func() {
+		defer sub.Cancel()
+		for ctx.Err() == nil { // the board has the offers already
+			if _, err := sub.Next(ctx); err != nil && ctx.Err() == nil {
+				p.Log.Error("offers are not received any more", "topic", topic, "err", err)
+				return
 			}
 		}
 	})
-	return g.Wait()
+	return nil
 }

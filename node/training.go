@@ -44,7 +44,7 @@ func NewTraining(p *Peer, plan *run.Plan, here unit.Crew, report Reporter) (*Tra
 	here = &turns{crew: here}
 	t := &Training{journal: units, report: report}
 	t.relay = &Relay{
-		Ledger: p.Ledger, Sender: p.Ledger.Sender(p.Key), Journal: units,
+		Ledger: p.Ledger, Sender: p.Sender, Journal: units,
 		Run: plan.Link, Budget: plan.Budget(), Coordinator: p.Account(), Every: time.Second / 2, Report: report, Log: p.Log,
 	}
 	t.publisher = NewPublisher(PublisherConfig{

@@ -106,6 +106,12 @@ func TestTranslate(t *testing.T) {
 	if c.Peer.Store.Has(w.Params.Cid) {
 		t.Error("the customer fetched the model's parameters")
 	}
+	// Another part of the process, such as a miner, may have the store swept.
+	_, err = c.Peer.Store.Sweep(w.ctx, 0)
+	w.check(err)
+	if !c.Peer.Store.Has(first.Job.Cid) || !c.Peer.Store.Has(first.Receipt.Input.Cid) {
+		t.Error("nobody owns the job's record and its text")
+	}
 	data, err := os.ReadFile(first.ReceiptFile)
 	w.check(err)
 	if proven, err := client.VerifyReceipt(w.File, data); err != nil || !proven.Settled || proven.Paid != first.Paid || proven.Receipt.Job != first.Job {

@@ -85,7 +85,7 @@ func (c *Client) openEscrow(ctx context.Context, j *job) error {
 	if err != nil {
 		return fmt.Errorf("open escrow: %w", err)
 	}
-	most, sender := j.most, c.Peer.Ledger.Sender(c.Peer.Key)
+	most, sender := j.most, c.Peer.Sender
 	nonce, err := sender.Send(ctx, ledger.EscrowOpen{
 		Job: j.link, Amount: most, Price: j.document.Price, Deadline: head.Height + j.document.Hold,
 	})
@@ -115,7 +115,7 @@ type settlements struct {
 // paid, and the ledger's proofs.
 func (c *Client) settle(ctx context.Context, j *job) (paid uint64, proofs []byte, err error) {
 	relay := &node.Relay{
-		Ledger: c.Peer.Ledger, Sender: c.Peer.Ledger.Sender(c.Peer.Key), Journal: j.journal,
+		Ledger: c.Peer.Ledger, Sender: c.Peer.Sender, Journal: j.journal,
 		Every: settleEvery, Report: c.report, Log: c.Peer.Log,
 	}
 	if err := relay.Drain(ctx); err != nil {

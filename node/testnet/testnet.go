@@ -186,7 +186,7 @@ func (n *Cluster) Fund(ctx context.Context, miner ed25519.PrivateKey) error {
 	if _, err := protocol.Sign(n.Holder.Key, n.File.Net(), &ac); err != nil {
 		return fmt.Errorf("fund: %w", err)
 	}
-	holder := n.Holder.Ledger.Sender(n.Holder.Key)
+	holder := n.Holder.Sender
 	if _, err := holder.Send(ctx, ledger.RunPropose{Run: at.Work, Budget: fund}); err != nil {
 		return fmt.Errorf("fund: %w", err)
 	}
