@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/ipfs/go-cid"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/disk"
 	"github.com/alia-network/alia/work/corpus"
@@ -65,6 +69,10 @@ func (c *Coordinator) Run(ctx context.Context) (*TrainingResult, error) {
 	began := time.Now()
 	out := &TrainingResult{Rounds: c.Plan.Rounds()}
 	t := c.training(out)
+	var err error
+	if t.AllCheckpoints, err = keepsCheckpoints(c.Dir); err != nil {
+		return nil, err
+	}
 	head, history, err := c.resume(ctx, t)
 	if err != nil {
 		return nil, err
@@ -131,9 +139,37 @@ func (c *Coordinator) training(out *TrainingResult) *run.Training {
 	}
 }
 
+// KeepCheckpoints says, for the run in dir, whether all its checkpoints stay, or only
+// those that an audit needs: see [run.AuditTime]. It counts for every later process, until
+// KeepCheckpoints is called again. Call it before the run begins or goes on.
+func KeepCheckpoints(dir string, all bool) error {
+	path, err := filepath.Join(dir, home.KeepFile), error(nil)
+	if all {
+		err = disk.WriteFile(disk.OS, path, nil)
+	} else if err = os.Remove(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("run's checkpoints: %w", err)
+	}
+	return nil
+}
+
+// keepsCheckpoints reports whether all checkpoints of the run in dir stay.
+func keepsCheckpoints(dir string) (bool, error) {
+	_, err := os.Stat(filepath.Join(dir, home.KeepFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("run's checkpoints: %w", err)
+	}
+	return true, nil
+}
+
 // spareModels is how many times the bytes of its model a run leaves in the store beside
 // what it needs: the newest results and outputs, which nobody owns. With the states of
-// the head, of the last round and of the round in progress that is less than 12 times.
+// the head, of the last round and of the round in progress that is less than 12 times;
+// the checkpoints that an audit needs are 6 times.
 const spareModels = 1
 
 // sweep deletes blocks that nobody needs.

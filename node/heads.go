@@ -184,7 +184,7 @@ func (c *Coordinator) whole(ctx context.Context, t *run.Training, head block.Lin
 	if last.Run != c.Plan.Link {
 		return nil, 0, fmt.Errorf("the log is of run %s, not %s", last.Run, c.Plan.Link)
 	}
-	missing, err := run.Missing(ctx, c.Store, last.Needs())
+	missing, err := run.Missing(ctx, c.Store, last.Needs(c.Plan.Run.Config))
 	if err != nil || len(missing) == 0 {
 		return history, 0, err
 	}

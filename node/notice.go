@@ -297,7 +297,7 @@ func RoundNotice(p *run.Plan, r run.Round) RoundDone {
 	n := RoundDone{
 		Round: int(r.Number) + 1, Rounds: p.Rounds(), Epoch: p.Epoch(int(r.Number)) + 1,
 		Loss: run.Loss(r.Lines), NLL: run.NLL(r.Lines), Tokens: run.Tokens(r.Lines), Units: len(r.Lines),
-		Seconds: roundSeconds(r), Time: r.Combine.Started + r.Combine.Took,
+		Seconds: roundSeconds(r), Time: r.Ended(),
 	}
 	if len(r.Valid) > 0 {
 		n.Valid = run.NLL(r.Valid)
@@ -314,5 +314,5 @@ func roundSeconds(r run.Round) float64 {
 	for _, e := range r.Lines {
 		first = min(first, e.Started)
 	}
-	return float64(r.Combine.Started+r.Combine.Took-first) / 1000
+	return float64(r.Ended()-first) / 1000
 }

@@ -109,7 +109,11 @@ func (p pinner) run(ctx context.Context, dir string, link block.Link) error {
 	if err != nil {
 		return fmt.Errorf("%w: restore the home from a backup, or delete the run with `alia run delete %s`", err, link)
 	}
-	if err := run.Pin(ctx, p.store, link, head, history); err != nil {
+	all, err := keepsCheckpoints(dir)
+	if err != nil {
+		return err
+	}
+	if err := run.Pin(ctx, p.store, link, head, history, all); err != nil {
 		return err
 	}
 	logged := map[block.Link]bool{}

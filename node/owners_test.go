@@ -26,6 +26,7 @@ type trained struct {
 	dir   home.Dir
 	store *block.Store
 	dim   uint32 // of the model
+	all   bool   // checkpoints stay
 }
 
 func newTrained(t *testing.T) *trained {
@@ -66,6 +67,9 @@ func (h *trained) train(ctx context.Context, epochs uint32, each func(*run.Plan,
 		h.t.Fatal(err)
 	}
 	if err := os.MkdirAll(h.dir.Run(plan.Link), 0o755); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := node.KeepCheckpoints(h.dir.Run(plan.Link), h.all); err != nil {
 		h.t.Fatal(err)
 	}
 	dev, err := kernel.Open("portable", 1)
@@ -141,11 +145,13 @@ func TestRunInterrupted(t *testing.T) {
 }
 
 // TestHomeStaysSmall: beside the corpus, the logs and the checkpoints, a run never has
-// more than 12 times the model's bytes in the home, however long it is.
+// more than 12 times the model's bytes in the home, however long it is. Of the
+// checkpoints those stay that an audit needs, or all if they are asked for, also in a later
+// process that sweeps.
 func TestHomeStaysSmall(t *testing.T) {
 	for _, epochs := range []uint32{5, 15} {
 		h := newTrained(t)
-		h.dim = 48 // so that batches and texts are small beside the model
+		h.dim, h.all = 48, epochs == 5 // a dim so that batches and texts are small beside the model
 		worst, rounds := int64(0), 0
 		plan, out, err := h.train(t.Context(), epochs, func(plan *run.Plan, _ node.RoundDone) {
 			rounds++
@@ -154,7 +160,9 @@ func TestHomeStaysSmall(t *testing.T) {
 				t.Error(err)
 			}
 			// The run's own blocks are the corpus, the logs and the checkpoints.
-			worst = max(worst, all-h.owned(func(o string) bool { return o == run.Owner(plan.Link) || o == "run/new" }))
+			worst = max(worst, all-h.owned(func(o string) bool {
+				return o == run.Owner(plan.Link) || o == run.Owner(plan.Link)+"/checkpoints" || o == "run/new"
+			}))
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -164,10 +172,12 @@ func TestHomeStaysSmall(t *testing.T) {
 		if worst > most {
 			t.Errorf("%d rounds left %d bytes, more than %d", rounds, worst, most)
 		}
+		h.open()
 		for r, log := range history(t, h.store, out.Head) {
+			checkpoint := r == 3 || h.all && r%4 == 3 // the run takes less than ten minutes
 			_, err := model.Load(t.Context(), h.store, out.Model)
 			if missing, merr := run.Missing(t.Context(), h.store, []block.Link{log.After.Params, log.After.M, log.After.V}); err != nil || merr != nil ||
-				(len(missing) == 0) != (r%4 == 3) && r < rounds-1 {
+				(len(missing) == 0) != checkpoint && r < rounds-1 {
 				t.Errorf("round %d of %d lacks %d sets of its state, %v, %v", r, rounds, len(missing), err, merr)
 			}
 		}

@@ -291,7 +291,11 @@ func neededBlock(t *testing.T, c *cutter, head block.Link) cid.Cid {
 	if err != nil {
 		t.Fatal(err)
 	}
-	needs := last.Needs()
+	record, err := run.Read(t.Context(), blocks, last.Run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	needs := last.Needs(record.Config)
 	set := needs[c.rand.IntN(len(needs))].Cid
 	data, err := blocks.Get(t.Context(), set)
 	if err != nil {

@@ -75,8 +75,9 @@ const (
 	// lookUps is the entries of a miner that are looked up at a time; each costs the
 	// ledger one proof.
 	lookUps = 64
-	// AuditWindow is the number of heights for which a journal keeps settled units.
-	AuditWindow = 600
+	// AuditWindow is the number of heights for which a journal keeps settled units: the
+	// time for which an audit may ask for them, where a height takes a second.
+	AuditWindow = run.AuditTime / 1000
 	// trimEvery is the number of heights between two trims.
 	trimEvery = 60
 )

@@ -109,7 +109,7 @@ func (v *village) coordinateFor(ctx context.Context, d time.Duration, own home.D
 	}
 	defer p.Close()
 	c, cfg := tiny(v.t)
-	cfg.Epochs, cfg.Checkpoint = 20_000, 100_000 // checkpoints stay, so the run has none
+	cfg.Epochs, cfg.Checkpoint = 20_000, 100_000 // the first checkpoints would look like growth
 	plan, err := run.New(ctx, run.Fresh(p.Store), c, cfg)
 	if err != nil {
 		return

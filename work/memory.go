@@ -2,6 +2,7 @@ package work
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -78,7 +79,9 @@ func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, c nmt.
 		return w.set(ctx, b, u.Inputs[0], c)
 	}
 	update, err := run.GetDelta(ctx, b, u.Update)
-	if err != nil {
+	if errors.Is(err, block.ErrNotFound) { // a checkpoint is kept without its update
+		return w.set(ctx, b, u.Inputs[0], c)
+	} else if err != nil {
 		return nil, err
 	}
 	next, err := train.Advance(w.dev, base, update)

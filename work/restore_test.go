@@ -118,7 +118,7 @@ func TestRestore(t *testing.T) {
 				t.Fatal(err)
 			}
 			last := history[len(history)-1]
-			needs := last.Needs()
+			needs := last.Needs(k.tr.Plan.Run.Config)
 			for _, i := range r.Perm(len(needs))[:1+r.IntN(len(needs))] {
 				if err := store.Delete(needs[i].Cid); err != nil {
 					t.Fatal(err)
@@ -144,7 +144,7 @@ func TestRestore(t *testing.T) {
 			again.tr.Store = torn
 			if seed%2 == 0 { // nothing stays that the run does not own
 				again.tr.Sweep = again.sweep
-				if err := run.Pin(t.Context(), store, again.tr.Plan.Link, k.head, history); err != nil {
+				if err := run.Pin(t.Context(), store, again.tr.Plan.Link, k.head, history, false); err != nil {
 					t.Fatal(err)
 				}
 			}

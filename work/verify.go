@@ -35,6 +35,10 @@ type Verifier struct {
 	Claims Claims
 	// Report is called with every unit recomputed.
 	Report func(Finding)
+	// Earlier is called when the claims do not have the state that the first round asked
+	// for begins with: from is the round before it from which on rounds are recomputed.
+	// It may be nil.
+	Earlier func(from, first int)
 }
 
 // ErrDiffers is returned when a recomputed unit differs from its claim.
@@ -55,6 +59,9 @@ func (v *Verifier) Rounds(ctx context.Context, history []run.Round, first, last 
 	r, from, err := v.start(ctx, p, history, first)
 	if err != nil {
 		return err
+	}
+	if r < first && v.Earlier != nil {
+		v.Earlier(r, first)
 	}
 	for ; r <= last; r++ {
 		begin := run.Beginning{State: from, Previous: history[r].Previous}

@@ -17,13 +17,13 @@ func (a *app) note(format string, args ...any) {
 	}
 }
 
-// runDir makes the directory of a run.
-func (a *app) runDir(run block.Link) (string, error) {
+// runDir makes the directory of a run, whose checkpoints all stay if keep is set.
+func (a *app) runDir(run block.Link, keep bool) (string, error) {
 	dir := a.home.Run(run)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", fmt.Errorf("run's directory: %w", err)
 	}
-	return dir, nil
+	return dir, node.KeepCheckpoints(dir, keep)
 }
 
 // modelDir is the directory of a model, given as a directory or as a CID in the home's models.

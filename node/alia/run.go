@@ -144,7 +144,7 @@ func newRunShow(a *app) *cobra.Command {
 			d.Curves, d.Metrics = filepath.Join(d.Directory, curves.ChartFile), filepath.Join(d.Directory, curves.MetricsFile)
 			if r.Head.Defined() {
 				d.TrainLoss = run.Loss(r.Last.Lines)
-				d.Ended = time.UnixMilli(int64(r.Last.Combine.Started + r.Last.Combine.Took)).UTC()
+				d.Ended = time.UnixMilli(int64(r.Last.Ended())).UTC()
 			}
 			if len(r.Last.Valid) > 0 {
 				d.ValidLoss = run.NLL(r.Last.Valid)

@@ -88,7 +88,7 @@ func newTrain(a *app) *cobra.Command {
 	var l trainFlags
 	var c deviceFlags
 	var n peerFlags
-	var local, stay, show bool
+	var local, stay, show, keep bool
 	cmd := &cobra.Command{
 		Use:   "train [--local]",
 		Short: "Train a translation model, alone or by a network's miners",
@@ -125,9 +125,9 @@ curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
 				return showConfig(cmd.Context(), a, &l, &c, &n, local)
 			}
 			if local {
-				return trainLocal(cmd.Context(), a, &l, &c)
+				return trainLocal(cmd.Context(), a, &l, &c, keep)
 			}
-			return trainNetwork(cmd.Context(), a, &l, &c, &n, stay)
+			return trainNetwork(cmd.Context(), a, &l, &c, &n, keep, stay)
 		},
 	}
 	l.flags(cmd)
@@ -136,12 +136,13 @@ curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
 	a.eventsFlag(cmd)
 	cmd.Flags().BoolVar(&show, "print-config", false, "print every option as a file for --config, and train nothing")
 	cmd.Flags().BoolVar(&local, "local", false, "train in this process: no network, no pay")
+	cmd.Flags().BoolVar(&keep, "keep-checkpoints", false, "keep every checkpoint on the disk, for a quick verification of any round, instead of those of the last ten minutes")
 	cmd.Flags().BoolVar(&stay, "stay", false, "serve the model to the network when the run is done, until interrupted")
 	return cmd
 }
 
 // trainLocal runs the coordinator with one worker of this process as its crew.
-func trainLocal(ctx context.Context, a *app, l *trainFlags, c *deviceFlags) (err error) {
+func trainLocal(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, keep bool) (err error) {
 	size, err := l.open(a)
 	if err != nil {
 		return err
@@ -173,7 +174,7 @@ func trainLocal(ctx context.Context, a *app, l *trainFlags, c *deviceFlags) (err
 	if err != nil {
 		return err
 	}
-	dir, err := a.runDir(plan.Link)
+	dir, err := a.runDir(plan.Link, keep)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 // trainNetwork coordinates a run: miners do the units, this process combines,
 // and a relay carries the attestations to the ledger. With stay it then serves
 // the model until it is stopped.
-func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n *peerFlags, stay bool) (err error) {
+func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n *peerFlags, keep, stay bool) (err error) {
 	size, err := l.open(a) // reports a mistake in the flags before the network is joined
 	if err != nil {
 		return err
@@ -39,7 +39,7 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 	if err != nil {
 		return err
 	}
-	dir, err := a.runDir(plan.Link)
+	dir, err := a.runDir(plan.Link, keep)
 	if err != nil {
 		return err
 	}

@@ -34,9 +34,12 @@ no tolerance: one different bit is a difference.
 
 UNIT is the CID of a unit, ROUND a number counted from 0, RUN the CID of a run.
 The home must be the one that coordinated the run; the home may be in use, and
-nothing in it changes. A round is recomputed from the newest checkpoint before
-it. The exit status is 1 when something differs; the command then names the
-first tensor that differs, if this home has the blocks of both results.
+nothing in it changes. A round is recomputed from the newest state before it
+that the home has: that of a checkpoint, or the beginning of the run. A run
+leaves the checkpoints that its last ten minutes need; "alia train
+--keep-checkpoints" leaves all. The exit status is 1 when something differs; the
+command then names the first tensor that differs, if this home has the blocks of
+both results.
 
 RECEIPT is the file of a receipt. Its signatures and the ledger's proof of
 payment are checked with the network file alone.`,
@@ -115,6 +118,9 @@ func verify(ctx context.Context, a *app, c *deviceFlags, b *work.Overlay, target
 	}
 	r := verified{Run: target.history[0].Run.String(), Findings: []finding{}}
 	v := &work.Verifier{Worker: work.NewWorker(dev), Claims: b, Report: func(f work.Finding) { r.add(a, f) }}
+	v.Earlier = func(from, first int) {
+		a.note("the home has no state from before round %d: the %d rounds from round %d on are recomputed first", first, first-from, from)
+	}
 	if target.unit.Defined() {
 		err = target.verifyUnit(ctx, v, b, trace, &r)
 	} else {

@@ -40,6 +40,8 @@ type Dir string
 const (
 	HeadFile    = "head"    // the CIDs of the newest round logs that a run can go on after
 	JournalFile = "journal" // accepted work of a run
+	// KeepFile is there when all checkpoints of a run are to stay.
+	KeepFile = "keep-checkpoints"
 )
 
 // Default is the home of a user who names none: alia below XDG_DATA_HOME, or

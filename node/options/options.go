@@ -97,7 +97,7 @@ func Sections(c *train.Config) []Section {
 			{Key: "validate_every", About: "rounds between validations; 0 validates at the end of each epoch", Field: (*count)(&c.Validation), Flagged: true},
 			{Key: "patience", About: "end after this many validations without a better BLEU, and keep the best model; 0 for never", Field: (*count)(&c.Patience), Flagged: true},
 			{Key: "average", About: "validations whose parameters are averaged into the model", Field: (*count)(&c.Average), Flagged: true},
-			{Key: "checkpoint", About: "every Nth round's state is kept, so that later rounds can be recomputed from it", Field: (*count)(&c.Checkpoint)},
+			{Key: "checkpoint", About: "every Nth round's state may be kept, so that later rounds can be recomputed from it", Field: (*count)(&c.Checkpoint)},
 		}},
 	}
 }

@@ -60,6 +60,10 @@ func (r Round) All() []Line {
 	return slices.Concat(r.Lines, []Line{r.Combine}, r.Valid, r.Translated, r.Final)
 }
 
+// Ended is when the round's combine ended, by the clock of the machine that combined:
+// milliseconds since the Unix epoch.
+func (r Round) Ended() uint64 { return r.Combine.Started + r.Combine.Took }
+
 // Loss is the mean label-smoothed cross-entropy of a target token, in nats. It is
 // for people: a run does not read it.
 func Loss(lines []Line) float64 { return mean(lines, func(l Line) uint32 { return l.Loss }) }

@@ -13,11 +13,12 @@ import (
 
 // What a run needs of its store, by owner:
 //
-//	run/CID         the record, the corpus, the tokenizer, the logs and the checkpoints
-//	run/CID/states  what the run needs to go on after the newest head, and after the last round,
-//	                and the results of these rounds
-//	run/CID/round   what the round in progress has read and made
-//	work/CID/ROUND  the results that a publisher has accepted, see [unit.Unit.Owner]
+//	run/CID              the record, the corpus, the tokenizer and the logs
+//	run/CID/checkpoints  the states from which a verifier computes past rounds again
+//	run/CID/states       what the run needs to go on after the newest head, and after the last
+//	                     round, and the results of these rounds
+//	run/CID/round        what the round in progress has read and made
+//	work/CID/ROUND       the results that a publisher has accepted, see [unit.Unit.Owner]
 //
 // So the results and outputs of past rounds have no owner. A verifier that misses one
 // computes it again from the checkpoint before.
@@ -26,8 +27,9 @@ import (
 // of all else that a run needs begin with the same name and a slash.
 func Owner(run block.Link) string { return "run/" + run.String() }
 
-func statesOwner(run block.Link) string { return Owner(run) + "/states" }
-func roundOwner(run block.Link) string  { return Owner(run) + "/round" }
+func checkpointsOwner(run block.Link) string { return Owner(run) + "/checkpoints" }
+func statesOwner(run block.Link) string      { return Owner(run) + "/states" }
+func roundOwner(run block.Link) string       { return Owner(run) + "/round" }
 
 // Fresh is the blocks of the store for [New]: what a run that has no name yet puts
 // stays until the process ends.
@@ -40,8 +42,9 @@ func (p *Plan) Working(store block.Keeper) block.Owned {
 }
 
 // Pin pins what a run needs to go on after the last round of a history, the logs of
-// the run up to the log head. A run without logs has an empty history.
-func Pin(ctx context.Context, store block.Keeper, run block.Link, head block.Link, history []Round) error {
+// the run up to the log head, and what an audit needs: all checkpoints, or those that
+// [AuditTime] makes needful. A run without logs has an empty history.
+func Pin(ctx context.Context, store block.Keeper, run block.Link, head block.Link, history []Round, all bool) error {
 	err := block.PinTree(ctx, store, Owner(run), run.Cid)
 	if len(history) == 0 && errors.Is(err, block.ErrDamaged) {
 		return nil // a power cut before the first head: the run begins again
@@ -57,15 +60,12 @@ func Pin(ctx context.Context, store block.Keeper, run block.Link, head block.Lin
 	for _, r := range slices.Backward(history) {
 		store.Pin(Owner(run), link.Cid)
 		link = r.Previous
-		if isCheckpoint(r, record.Config.Checkpoint) {
-			if err := pinSets(ctx, store, Owner(run), r.After.sets()...); err != nil {
-				return err
-			}
-		}
+	}
+	if err := checkpointsOf(history, record.Config.Checkpoint, all).own(ctx, store, run); err != nil {
+		return err
 	}
 	last := history[len(history)-1]
-	store.Pin(statesOwner(run), last.results()...)
-	return pinSets(ctx, store, statesOwner(run), last.Needs()...)
+	return ownSets(ctx, store, statesOwner(run), last.Needs(record.Config), last.results()...)
 }
 
 // results are the results of the round's units. Those of the last round are kept, so
@@ -79,21 +79,18 @@ func (r Round) results() (all []cid.Cid) {
 	return all
 }
 
-// isCheckpoint reports whether the state that a round leaves is a checkpoint, one
-// every so many rounds.
-func isCheckpoint(r Round, every uint32) bool { return (r.Number+1)%every == 0 }
-
-func (t *Training) checkpoint(r Round) bool {
-	return isCheckpoint(r, t.Plan.Run.Config.Checkpoint)
-}
-
 // sets returns the sets that a round leaves.
 func (s State) sets() []block.Link { return []block.Link{s.Params, s.M, s.V, s.Update} }
 
-// pinSets pins sets, as far as they are in the store.
-func pinSets(ctx context.Context, store block.Keeper, owner string, links ...block.Link) error {
-	blocks, err := setBlocks(ctx, block.Owned{Store: store, Owner: owner}, links...)
-	store.Pin(owner, sorted(blocks)...)
+// ownSets has an owner own sets, as far as they are in the store, and other blocks, and
+// nothing else.
+func ownSets(ctx context.Context, store block.Keeper, owner string, sets []block.Link, others ...cid.Cid) error {
+	blocks, err := setBlocks(ctx, block.Owned{Store: store, Owner: owner}, sets...)
+	keep := append(sorted(blocks), others...)
+	store.Pin(owner, keep...)
+	if err == nil {
+		store.Unpin(owner, keep...)
+	}
 	return err
 }
 
@@ -102,13 +99,15 @@ func (t *Training) ownRecord(ctx context.Context) error {
 	return block.PinTree(ctx, t.Store, Owner(t.Plan.Link), t.Plan.Link.Cid)
 }
 
-// own pins the last round: its log, the state that it left, and that state for good
-// where it is a checkpoint. It releases the state of the round before, unless that
-// round is the head.
+// own pins the last round: its log, and the state that it left, which stays where it
+// is a checkpoint. It releases the state of the round before, unless that round is the
+// head, and the checkpoints that are not needed any more.
 func (t *Training) own(ctx context.Context) error {
 	t.Store.Pin(Owner(t.Plan.Link), t.link.Cid)
-	if t.checkpoint(t.last) {
-		if err := pinSets(ctx, t.Store, Owner(t.Plan.Link), t.last.After.sets()...); err != nil {
+	before := t.checkpoints
+	t.checkpoints = before.after(t.last, t.Plan.Run.Config.Checkpoint, t.AllCheckpoints)
+	if !slices.Equal(before, t.checkpoints) {
+		if err := t.checkpoints.own(ctx, t.Store, t.Plan.Link); err != nil {
 			return err
 		}
 	}
@@ -118,15 +117,10 @@ func (t *Training) own(ctx context.Context) error {
 // release has the run own the states that it needs after the head and after the last
 // round, and no others.
 func (t *Training) release(ctx context.Context) error {
-	needs := slices.Concat(t.head.Needs(), t.last.Needs())
-	blocks, err := setBlocks(ctx, t.Store, needs...)
-	if err != nil {
-		return err
-	}
-	keep := slices.Concat(sorted(blocks), t.head.results(), t.last.results())
-	t.Store.Pin(statesOwner(t.Plan.Link), keep...)
-	t.Store.Unpin(statesOwner(t.Plan.Link), keep...)
-	return nil
+	c := t.Plan.Run.Config
+	needs := slices.Concat(t.head.Needs(c), t.last.Needs(c))
+	results := slices.Concat(t.head.results(), t.last.results())
+	return ownSets(ctx, t.Store, statesOwner(t.Plan.Link), needs, results...)
 }
 
 // sweep releases what the round in progress has read and made, but for the blocks in

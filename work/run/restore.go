@@ -9,17 +9,18 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Needs returns the sets that a run needs to continue after the round: the state that
-// the round left, and the parameters that may be averaged. After its last round a
-// run needs only its result.
-func (r Round) Needs() []block.Link {
+// Needs returns the sets that a run of configuration c needs to continue after the
+// round: the state that the round left, and the parameters that may become part of the
+// model. After its last round a run needs only its result.
+func (r Round) Needs(c train.Config) []block.Link {
 	if r.Result.Defined() {
 		return []block.Link{r.Result}
 	}
-	links := slices.Concat(r.After.sets(), r.Validations.Recent, r.Validations.Kept)
+	links := slices.Concat(r.After.sets(), r.Validations.useful(c))
 	return slices.DeleteFunc(links, func(l block.Link) bool { return !l.Defined() })
 }
 
@@ -65,7 +66,11 @@ func (t *Training) Restore(ctx context.Context, head block.Link, history []Round
 	last := history[len(history)-1]
 	t.head, t.last = last, last // what the last round needs is not deleted
 	t.durable = nil             // what is computed again is durable no more
+	t.checkpoints = checkpointsOf(history, t.Plan.Run.Config.Checkpoint, t.AllCheckpoints)
 	err := t.ownRecord(ctx)
+	if err == nil {
+		err = t.checkpoints.own(ctx, t.Store, t.Plan.Link)
+	}
 	if err == nil {
 		err = t.release(ctx) // and own what is here
 	}
@@ -171,8 +176,8 @@ func (t *Training) replay(ctx context.Context, history []Round, round int) error
 			return fmt.Errorf("round %d: %w", r, err)
 		}
 		after := history[r].After
-		if t.checkpoint(history[r]) {
-			if err := pinSets(ctx, t.Store, Owner(t.Plan.Link), after.sets()...); err != nil {
+		if t.checkpoints.has(history[r]) {
+			if err := t.checkpoints.own(ctx, t.Store, t.Plan.Link); err != nil {
 				return err
 			}
 		}

@@ -42,11 +42,15 @@ type Training struct {
 	// Sweep is called after each round: it deletes blocks that no one owns, such as the
 	// state before the round. It is nil where no block is deleted.
 	Sweep func(ctx context.Context) error
+	// AllCheckpoints keeps every checkpoint of the run. Otherwise those stay that an
+	// audit of the last [AuditTime] needs.
+	AllCheckpoints bool
 
-	head, last Round            // of the newest head and of the newest round
-	link       block.Link       // the log of last
-	logs       []cid.Cid        // of the rounds after head
-	durable    map[cid.Cid]bool // blocks of the head that this Training made durable
+	head, last  Round            // of the newest head and of the newest round
+	link        block.Link       // the log of last
+	logs        []cid.Cid        // of the rounds after head
+	durable     map[cid.Cid]bool // blocks of the head that this Training made durable
+	checkpoints checkpoints      // that stay after last
 }
 
 // Run trains from the round after head, or from the beginning when head is zero,
@@ -64,16 +68,22 @@ func (t *Training) Run(ctx context.Context, head block.Link) (Round, error) {
 		return Round{}, fmt.Errorf("begin run: %w", err)
 	}
 	next := 0
-	t.head, t.last, t.link = Round{}, Round{}, head
+	t.head, t.last, t.link, t.checkpoints = Round{}, Round{}, head, nil
 	if head.Defined() {
-		if t.last, err = ReadRound(ctx, t.Store, head); err != nil {
+		history, err := History(ctx, t.Store, head)
+		if err != nil {
 			return Round{}, fmt.Errorf("resume run: %w", err)
 		}
+		t.last = history[len(history)-1]
 		if t.last.Run != t.Plan.Link {
 			return Round{}, fmt.Errorf("resume run: log %s is of run %s, not %s", head, t.last.Run, t.Plan.Link)
 		}
 		from, next = t.last.After, int(t.last.Number)+1
 		t.head = t.last
+		t.checkpoints = checkpointsOf(history, t.Plan.Run.Config.Checkpoint, t.AllCheckpoints)
+		if err := t.checkpoints.own(ctx, t.Store, t.Plan.Link); err != nil {
+			return Round{}, fmt.Errorf("resume run: %w", err)
+		}
 	}
 	// The last round has the result: patience may end a run before its plan does.
 	for r := next; !t.last.Result.Defined(); r++ {
@@ -104,7 +114,7 @@ func (t *Training) round(ctx context.Context, r int, begin Beginning) error {
 	if err := t.own(ctx); err != nil {
 		return err
 	}
-	if t.Due == nil || round.Result.Defined() || t.checkpoint(round) || t.Due(round) {
+	if t.Due == nil || round.Result.Defined() || t.checkpoints.has(round) || t.Due(round) {
 		if err := t.keep(ctx); err != nil {
 			return err
 		}
@@ -134,11 +144,11 @@ func (t *Training) secure(ctx context.Context, head block.Link, r Round, logs []
 	if t.Keep == nil {
 		return nil
 	}
-	stays, err := setBlocks(ctx, t.Store, r.Needs()...)
+	stays, err := setBlocks(ctx, t.Store, r.Needs(t.Plan.Run.Config)...)
 	if err != nil {
 		return err
 	}
-	for _, l := range r.Needs() {
+	for _, l := range r.Needs(t.Plan.Run.Config) {
 		if !stays[l.Cid] {
 			return fmt.Errorf("set %s, which the run needs after round %d: %w", l, r.Number, block.ErrNotFound)
 		}

@@ -30,6 +30,16 @@ func (v Validations) after(c train.Config, params block.Link, s Scores) Validati
 	return Validations{Best: s.BLEU, Recent: recent, Kept: recent}
 }
 
+// useful returns the parameters that later validations may average into the model: a
+// validation adds its own, so of the last ones one fewer is needed than are averaged.
+func (v Validations) useful(c train.Config) []block.Link {
+	recent := v.Recent[max(0, len(v.Recent)-int(c.Average)+1):]
+	if c.Patience == 0 {
+		return recent // the next validation is the best
+	}
+	return slices.Concat(recent, v.Kept)
+}
+
 // Scores compare translations with references, in parts per million. Everyone
 // finds the same scores: see package score.
 type Scores struct {
