@@ -13,6 +13,7 @@ import (
 	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -43,8 +44,9 @@ func publish(t *testing.T, p *node.Peer, work block.Link) (stop func() error) {
 	return stop
 }
 
-// bidFor opens a session with a peer, bids, and returns the publisher's first answer.
-func bidFor(t *testing.T, m, p *node.Peer, work block.Link) string {
+// bidFor opens a session with a peer, bids as a miner with the numerics given, and
+// returns the publisher's first answer.
+func bidFor(t *testing.T, m, p *node.Peer, work block.Link, numerics string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -53,7 +55,7 @@ func bidFor(t *testing.T, m, p *node.Peer, work block.Link) string {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	body, err := protocol.Sign(m.Key, m.Net, &protocol.Bid{Work: work, InFlight: 1, Capability: protocol.Capability{Numerics: "ALIA-F32 v1", MFLOPS: 1}})
+	body, err := protocol.Sign(m.Key, m.Net, &protocol.Bid{Work: work, InFlight: 1, Capability: protocol.Capability{Numerics: numerics, MFLOPS: 1}})
 	if err == nil {
 		err = s.Send(ctx, protocol.TypeBid, body)
 	}
@@ -79,7 +81,8 @@ func bidFor(t *testing.T, m, p *node.Peer, work block.Link) string {
 }
 
 // TestDesk: one process has several publishers. A bid goes to the publisher of the
-// work that it names, and the end of one publisher leaves the others at work.
+// work that it names, and the end of one publisher leaves the others at work. A miner
+// that computes by other numerics is refused.
 func TestDesk(t *testing.T) {
 	v := newVillage(t)
 	p, m := v.peer("publisher"), v.peer("miner")
@@ -89,7 +92,7 @@ func TestDesk(t *testing.T) {
 	wait := func(work block.Link, want string) {
 		t.Helper()
 		for deadline := time.Now().Add(time.Minute); ; {
-			got := bidFor(t, m, p, work)
+			got := bidFor(t, m, p, work, kernel.Numerics)
 			if got == want {
 				return
 			}
@@ -100,6 +103,9 @@ func TestDesk(t *testing.T) {
 	}
 	wait(first, "idle: no-open-units")
 	wait(second, "idle: no-open-units")
+	if got := bidFor(t, m, p, first, "ALIA-F32 v0"); got != "reject: wrong-software" {
+		t.Errorf("the answer to a miner of other numerics is %q", got)
+	}
 	wait(named("third"), "reject: unknown-work")
 	if err := stop(); err != nil {
 		t.Fatal(err)

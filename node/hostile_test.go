@@ -75,6 +75,61 @@ func TestHostilePublisher(t *testing.T) {
 	}
 }
 
+// TestOtherNumerics: a miner does not bid where the publisher computes by other numerics,
+// and says which numerics each has.
+func TestOtherNumerics(t *testing.T) {
+	v := newVillage(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	m := v.peer("miner")
+	newer, err := mesh.New(ctx, mesh.Config{
+		Key: key("newer"), Net: m.Net, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Blocks: new(block.MemoryStore), Numerics: "ALIA-F32 v2",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer newer.Close()
+	newer.HandleMarket(func(ctx context.Context, s *mesh.Session) {
+		if typ, _, err := s.Recv(ctx); err == nil {
+			t.Errorf("the miner sent a %s", typ)
+		}
+	})
+	offer := &protocol.RunOffer{Run: named("run"), Time: clock(), Rounds: 1, Units: 1, Addrs: newer.Addrs()}
+	body, err := protocol.Sign(key("newer"), m.Net, offer)
+	if err == nil {
+		err = m.Offers.Take(time.Now(), "peer", "", protocol.EncodedOffer{Type: offer.Type(), Body: body})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var why node.MinerIdle
+	miner := &node.Miner{Peer: m, Policy: node.Policy{WorkForFree: true}, Workers: []*work.Worker{work.NewWorker(dev)}, Report: func(n node.Notice) {
+		if n, ok := n.(node.MinerIdle); ok {
+			why = n
+			cancel()
+		}
+	}}
+	if err := miner.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprintf(`computes by "ALIA-F32 v2" and this miner by %q: install the version`, kernel.Numerics)
+	if why.Code != protocol.WrongSoftware.String() || !strings.Contains(why.Text, want) {
+		t.Errorf("the miner is idle for %q: %s", why.Code, why.Text)
+	}
+	s, err := newer.OpenMarket(t.Context(), m.Account(), m.Mesh.Addrs())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.Numerics != kernel.Numerics {
+		t.Errorf("a node says that it computes by %q, want %q", s.Numerics, kernel.Numerics)
+	}
+}
+
 // TestProgressFlood: of thousands of messages of progress that a miner sends at
 // once, the publisher takes a few; the run ends in the model of an honest one.
 func TestProgressFlood(t *testing.T) {

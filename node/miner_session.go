@@ -35,6 +35,10 @@ func (m *Miner) session(ctx context.Context, o market.Offer) error {
 		return err
 	}
 	defer stream.Close()
+	// A publisher that does not say by which numerics it computes compares those of the bid.
+	if theirs, ours := stream.Numerics, m.Capability.Numerics; theirs != "" && theirs != ours {
+		return protocol.Refuse(protocol.WrongSoftware, "the publisher computes by %.64q and this miner by %q: install the version of alia that the publisher has", theirs, ours)
+	}
 	bid := &protocol.Bid{
 		Work: o.Work, Price: o.Price, InFlight: uint32(inFlight * len(m.Workers)), Capability: m.Capability,
 	}

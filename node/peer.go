@@ -18,6 +18,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/protocol/mesh"
+	"github.com/alia-network/alia/work/kernel"
 )
 
 // Peer has the parts that every role of a process needs: an identity in a network, a
@@ -93,7 +94,7 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 	}
 	p.Mesh, err = mesh.New(ctx, mesh.Config{
 		Key: c.Key, Net: p.Net, Listen: listen, Announce: c.Announce, Bootstrap: c.Network.Bootstrap, Blocks: p.Store,
-		Serve: p.readable, PeersFile: c.Home.Peers(), Log: p.Log,
+		Serve: p.readable, Numerics: kernel.Numerics, PeersFile: c.Home.Peers(), Log: p.Log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, p.closeStore())

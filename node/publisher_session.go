@@ -68,7 +68,7 @@ func (c *counter) fits(bid protocol.Bid) error {
 	case bid.Price > c.price:
 		return protocol.Refuse(protocol.PriceTooHigh, "the bid asks %s ALIA for a GFLOP, the offer pays %s", protocol.FormatAmount(bid.Price), protocol.FormatAmount(c.price))
 	case bid.Capability.Numerics != kernel.Numerics:
-		return protocol.Refuse(protocol.WrongSoftware, "the miner computes %q, this work needs %q", bid.Capability.Numerics, kernel.Numerics)
+		return protocol.Refuse(protocol.WrongSoftware, "the miner computes by %.64q and this work needs %q: install the version of alia that the publisher has", bid.Capability.Numerics, kernel.Numerics)
 	}
 	return nil
 }

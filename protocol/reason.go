@@ -84,7 +84,7 @@ var reasons = map[Reason][2]string{
 	Superseded:        {"superseded", "another miner's result came first"},
 	CostMismatch:      {"cost-mismatch", "the cost differs from the cost that the cost table gives"},
 	PriceTooHigh:      {"price-too-high", "more is asked than the offer pays"},
-	WrongSoftware:     {"wrong-software", "the miner's arithmetic follows another specification"},
+	WrongSoftware:     {"wrong-software", "the arithmetic follows another specification"},
 	WrongTime:         {"wrong-time", "the record is out of date, or ahead of the receiver's clock"},
 	BoardFull:         {"board-full", "the node has no room for another offer"},
 	OtherLanguage:     {"other-language", "the miner does not translate between these languages"},

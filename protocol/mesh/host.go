@@ -101,6 +101,10 @@ func (l limits) resources(ours []libp2pprotocol.ID) (network.ResourceManager, er
 // is 16, and then one in five seconds.
 var newConns = rate.Limit{RPS: 4, Burst: 2 * connsPerIP}
 
+// agent begins the name of the program that libp2p's identify tells a peer. The
+// specification of the node's arithmetic follows.
+const agent = "alia "
+
 // newHost opens the libp2p host, with TCP, Noise and yamux only. TCP moves
 // blocks several times faster than QUIC on a fast link. The protocols in ours have
 // limits of their own. Others are told the public addresses, and those at which the
@@ -161,7 +165,7 @@ func newHost(cfg Config, public []ma.Multiaddr, traffic metrics.Reporter, ours .
 		libp2p.ConnectionManager(conns),
 		libp2p.ResourceManager(resources),
 		libp2p.BandwidthReporter(traffic),
-		libp2p.UserAgent("alia"),
+		libp2p.UserAgent(agent+cfg.Numerics),
 		libp2p.DisableRelay(),
 		libp2p.EnableNATService(),
 		reachable,

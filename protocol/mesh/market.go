@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,10 +26,13 @@ const (
 // and a miner. Send and Recv may be called at the same time. Several calls of
 // Send wait for each other; Recv may be called by one goroutine at a time.
 type Session struct {
-	Peer   protocol.Account // the other side, proven by the connection
-	stream network.Stream
-	send   sync.Mutex // held while a frame is written
-	free   func()     // lets the connection be trimmed again
+	Peer protocol.Account // the other side, proven by the connection
+	// Numerics is the specification of the publisher's arithmetic, in its own words, for
+	// the side that opened the session. Empty: the publisher has not said it.
+	Numerics string
+	stream   network.Stream
+	send     sync.Mutex // held while a frame is written
+	free     func()     // lets the connection be trimmed again
 }
 
 // Send writes one record's bytes.
@@ -139,7 +143,18 @@ func (m *Mesh) OpenMarket(ctx context.Context, account protocol.Account, addrs [
 	if err != nil {
 		return nil, fmt.Errorf("open market with %s: %w", account.Short(), plain(ctx, err))
 	}
-	return m.newSession(stream)
+	s, err := m.newSession(stream)
+	if err != nil {
+		return nil, fmt.Errorf("open market with %s: %w", account.Short(), err)
+	}
+	// The peer has been identified, as NewStream waits for that.
+	if name, err := m.host.Peerstore().Get(id, "AgentVersion"); err == nil {
+		name, _ := name.(string)
+		if numerics, ok := strings.CutPrefix(name, agent); ok {
+			s.Numerics = numerics
+		}
+	}
+	return s, nil
 }
 
 // HandleOffers answers peers that ask for open offers: f returns the page that

@@ -58,6 +58,7 @@ type Config struct {
 	Listen    []string // multiaddrs, such as /ip4/127.0.0.1/tcp/0; none: only dial. See [EveryAddress]
 	Announce  []string // multiaddrs at which others reach this node, where they differ from Listen
 	Bootstrap []string // multiaddrs ending in /p2p/ID of peers to dial first, again and again
+	Numerics  string   // specification of this node's arithmetic, which peers are told: see [Session]
 	Blocks    Blocks
 	// Serve says whether a peer may read a block. A peer that may not gets the same answer
 	// as for a block that is not here. nil lets every peer read every block.

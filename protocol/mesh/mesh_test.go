@@ -275,7 +275,7 @@ func TestErrorsAreOneLine(t *testing.T) {
 
 func TestMarketSession(t *testing.T) {
 	ctx := deadline(t)
-	a := start(t, mesh.Config{Key: keyOf(1)})
+	a := start(t, mesh.Config{Key: keyOf(1), Numerics: "ALIA-F32 v1"})
 	b := start(t, mesh.Config{Key: keyOf(2)})
 	ended := make(chan error, 1)
 	a.HandleMarket(func(ctx context.Context, s *mesh.Session) {
@@ -296,6 +296,9 @@ func TestMarketSession(t *testing.T) {
 	s, err := b.OpenMarket(ctx, a.Account(), a.Addrs())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.Numerics != "ALIA-F32 v1" {
+		t.Errorf("the publisher computes by %q", s.Numerics)
 	}
 	for _, text := range []string{"one", "two"} {
 		if err := s.Send(ctx, protocol.TypeIdle, []byte(text)); err != nil {
