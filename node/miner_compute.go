@@ -13,6 +13,7 @@ import (
 	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/unit"
@@ -113,6 +114,9 @@ func (m *Miner) result(ctx context.Context, w *work.Worker, t *task, blocks *rem
 	if err == nil {
 		err = m.fits(memory)
 	}
+	if err == nil && t.unit.Kind == unit.Translate {
+		err = m.text(ctx, t)
+	}
 	if err == nil {
 		r, err = w.Do(ctx, blocks, t.unit)
 	}
@@ -139,6 +143,19 @@ func (m *Miner) fits(memory uint64) error {
 		return nil
 	}
 	return protocol.Refuse(protocol.TooLarge, "the unit takes at least %s of memory, and %s are free", machine.MiB(memory), machine.MiB(free))
+}
+
+// text fetches the text of a translation from the publisher, also if the text is here: it
+// may be another customer's. A publisher that knows the CID of a text, and not the text,
+// would otherwise be told the translation.
+func (m *Miner) text(ctx context.Context, t *task) error {
+	publisher, err := mesh.PeerOf(t.key.publisher)
+	if err != nil {
+		return err
+	}
+	text := t.unit.Inputs[1].Cid
+	m.Peer.Store.Pin(t.owner, text)
+	return m.Peer.Mesh.FetchFrom(ctx, publisher, text)
 }
 
 // finish writes the result of a task to the journal. It reports false if the publisher

@@ -97,8 +97,9 @@ func (m *Miner) restore(ctx context.Context, t *task, d *journal.Done) error {
 	return err
 }
 
-// known finds a result of a task's unit that the miner has computed before, for any
-// publisher, and still has; nil when there is none.
+// known finds a result of a task's unit that the miner has computed before and still has;
+// nil when there is none. The units of a run are public, whoever published them; a
+// translation is its publisher's alone.
 func (m *Miner) known(ctx context.Context, t *task) (*journal.Done, error) {
 	entries, err := m.journal.Slots(t.key.unit)
 	if err != nil {
@@ -106,17 +107,23 @@ func (m *Miner) known(ctx context.Context, t *task) (*journal.Done, error) {
 	}
 	var results []*journal.Done
 	wrong := map[block.Link]bool{} // as publishers say
+	add := func(tickets []protocol.Ticket, d *journal.Done) {
+		theirs := func(of protocol.Ticket) bool { return of.Account == t.key.publisher }
+		if d != nil && (t.unit.Kind != unit.Translate || slices.ContainsFunc(tickets, theirs)) {
+			results = append(results, d)
+		}
+	}
 	for _, e := range entries {
-		results = append(results, e.Done)
+		add(e.Tickets, e.Done)
 		for _, v := range e.Voided {
-			results = append(results, v.Done)
+			add(v.Tickets, v.Done)
 			if v.Done != nil && !blameless(v.Code) {
 				wrong[v.Done.Attestation.Result] = true
 			}
 		}
 	}
 	for _, d := range results {
-		if d == nil || wrong[d.Attestation.Result] {
+		if wrong[d.Attestation.Result] {
 			continue
 		}
 		if err := m.restore(ctx, t, d); err == nil {

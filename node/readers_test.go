@@ -10,7 +10,9 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/client"
 	"github.com/alia-network/alia/node/testnet"
+	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/unit"
@@ -168,4 +170,72 @@ func TestStrangerReads(t *testing.T) {
 	r.reads("the customer", customer, miner, false, text)
 	r.reads("the customer", customer, miner, true, made)
 	r.reads("a stranger", stranger, r.Holder, true, map[string]block.Link{"the model": r.Model, "its parameters": r.Params})
+}
+
+// TestTextThief: a publisher that knows the CID of a customer's text, but not the text,
+// has the miner of the customer neither translate the text nor hand over the translation.
+// A publisher that has the text is served.
+func TestTextThief(t *testing.T) {
+	r := newReading(t)
+	customer, miner, thief := r.peer("customer"), r.peer("miner"), r.peer("thief")
+	mining, stop := context.WithCancel(r.ctx)
+	defer stop()
+	earner(t, mining, miner, node.Policy{WorkForFree: true}, func(node.Notice) {})
+	if err := r.Fund(r.ctx, customer.Key); err != nil {
+		t.Fatal(err)
+	}
+	tr, err := (&client.Client{Peer: customer}).Translate(r.ctx, client.Document{
+		Text: "one and two\n", Model: r.Model, Holders: r.Holder.Mesh.Addrs(), Budget: protocol.Coin / 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := r.document(customer, tr.Job)["the document"] // the job has one unit
+	if !miner.Store.Has(text.Cid) {
+		t.Fatal("the text is not at the miner")
+	}
+	d := &publisherEnd{T: t, ctx: r.ctx, peer: thief, sessions: make(chan *mesh.Session)}
+	thief.Mesh.HandleMarket(func(session context.Context, s *mesh.Session) {
+		select {
+		case d.sessions <- s:
+			<-session.Done()
+		case <-r.ctx.Done():
+		}
+	})
+	for _, work := range []block.Link{tr.Job, named("the thief's")} {
+		offer := &protocol.JobOffer{Job: work, Time: clock(), Src: "en", Dst: "de", Model: r.Model, Addrs: thief.Mesh.Addrs()}
+		body, err := protocol.Sign(thief.Key, thief.Net, offer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := miner.Offers.Take(time.Now(), "thief", "", protocol.EncodedOffer{Type: offer.Type(), Body: body}); err != nil {
+			t.Fatal(err)
+		}
+		k := d.meet()
+		u := unit.Unit{Version: 1, Kind: unit.Translate, Work: work, Inputs: []block.Link{r.Model, text}, Decoding: unit.Greedy}
+		if work == tr.Job && u.ID() != tr.Receipt.Attestations[0].Unit {
+			t.Error("the thief's unit is not the customer's")
+		}
+		d.lease(k, u)
+		var back protocol.Cancel
+		if k.next(&back); back.Code != protocol.InputUnavailable {
+			t.Errorf("the ticket is given back as %v, %q", back.Code, back.Detail)
+		}
+		// Now the publisher has the text.
+		data, err := customer.Store.Get(r.ctx, text.Cid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := public(thief).Put(r.ctx, block.CBOR, data); err != nil {
+			t.Fatal(err)
+		}
+		d.lease(k, u)
+		var a protocol.Attestation
+		if k.next(&a); work == tr.Job && a.Result != tr.Receipt.Attestations[0].Result {
+			t.Errorf("the result is %s, the customer's %s", a.Result, tr.Receipt.Attestations[0].Result)
+		}
+		if err := thief.Store.Delete(text.Cid); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -60,6 +60,23 @@ func (m *Mesh) FetchWithin(ctx context.Context, holders []string, wants ...Want)
 	return f.fetch(ctx, cids)
 }
 
+// FetchFrom brings a block of one peer into the local store, also if the block is there
+// already: afterwards it is known that the peer has the block, and lets this node read it.
+func (m *Mesh) FetchFrom(ctx context.Context, holder peer.ID, c cid.Cid) error {
+	if err := block.Check(c); err != nil {
+		return fmt.Errorf("fetch: %w", err)
+	}
+	f := m.newFetch([]string{"/p2p/" + holder.String()})
+	missing, err := f.gather(ctx, []cid.Cid{c})
+	if err == nil && len(missing) > 0 {
+		err = f.notFound(missing, 1)
+	}
+	if err != nil {
+		return fmt.Errorf("fetch: %w", err)
+	}
+	return nil
+}
+
 // FetchTree brings root and all blocks below it into the local store, level by
 // level. The links of CBOR blocks lead from one level to the next.
 func (m *Mesh) FetchTree(ctx context.Context, holders []string, root cid.Cid) error {
