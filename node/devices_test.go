@@ -58,7 +58,7 @@ func TestBrokenDevices(t *testing.T) {
 		}
 		return dev
 	}
-	broken := map[string]*failing{"loud": {Device: open(), left: 300}, "quiet": {Device: open(), left: 300, quiet: true}}
+	broken := map[string]*failing{"loud": {Device: open(), left: 60}, "quiet": {Device: open(), left: 60, quiet: true}}
 	var stops []func()
 	for name, dev := range broken {
 		stops = append(stops, v.minerOn(name, dev, open()))
