@@ -120,11 +120,14 @@ func (m *Miner) idles(k market.OfferKey, why Why) {
 	}
 }
 
-// busy notes that the miner has a unit, so that its next idle time is reported.
+// busy notes that the miner has a unit, so that its next idle time is reported. That all
+// units of the moment are taken is reported once: it comes with every round.
 func (m *Miner) busy(k market.OfferKey) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.idle, k)
+	if m.idle[k] != protocol.NoOpenUnits.String() {
+		delete(m.idle, k)
+	}
 	delete(m.idle, market.OfferKey{})
 	m.why = Why{}
 }
