@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -182,14 +181,17 @@ func (c *Coordinator) sweep(ctx context.Context) error {
 // count adds up the rounds that were done before this process began.
 func (c *Coordinator) count(head block.Link, history []run.Round, out *TrainingResult) {
 	out.Head = head
-	link := head
-	for _, r := range slices.Backward(history) {
+	for i, r := range history {
 		out.Units += crewed(r)
 		out.Tokens += run.Tokens(r.Lines)
-		if c.Committed != nil {
-			c.Committed(r, link)
+		if c.Committed == nil {
+			continue
 		}
-		link = r.Previous
+		log := head
+		if i+1 < len(history) {
+			log = history[i+1].Previous
+		}
+		c.Committed(r, log)
 	}
 }
 

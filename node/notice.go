@@ -52,7 +52,8 @@ type Planned struct {
 	Text   string `json:"text,omitempty"` // names the run
 }
 
-// Resumed says from where a run goes on that is not quite as it was left, and why.
+// Resumed says that what a notice of [Waiting] waited for has come, or from where a run
+// goes on that is not quite as it was left, and why.
 type Resumed struct {
 	Round int    `json:"round,omitempty"` // rounds done
 	Text  string `json:"text,omitempty"`

@@ -82,19 +82,17 @@ const (
 	trimEvery = 60
 )
 
-// Committed notes a round whose log is to be committed.
+// Committed notes a round whose log is to be committed: the rounds in their order.
 func (r *Relay) Committed(round run.Round, log block.Link) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	roots := ledger.RoundRoots{Params: round.After.Params, Log: log}
 	number := uint64(round.Number)
-	// A resumed run reports its past rounds from the last to the first.
-	switch {
-	case len(r.rounds) == 0:
-		r.rounds, r.first = []ledger.RoundRoots{roots}, number
-	case number+1 == r.first:
-		r.rounds, r.first = append([]ledger.RoundRoots{roots}, r.rounds...), number
-	case number == r.first+uint64(len(r.rounds)):
+	// A run that goes on in this process tells its past rounds again.
+	if len(r.rounds) == 0 {
+		r.first = number
+	}
+	if number == r.first+uint64(len(r.rounds)) {
 		r.rounds = append(r.rounds, roots)
 	}
 }
@@ -115,16 +113,22 @@ func (r *Relay) Carry(ctx context.Context) error {
 	}
 }
 
-// tell reports why the relay waits, once for each change of the reason.
+// tell reports why the relay waits, once for each change of the reason, and that it
+// goes on.
 func (r *Relay) tell(err error) {
 	if err == nil && len(r.tried) > 0 {
 		return // other entries had their turn
 	}
 	code, detail := reasonOf(err)
-	if code != r.reported && code != protocol.Unspecified {
-		r.Report(Waiting{Why: newWhy(code, detail)})
-	} else if err != nil && code == protocol.Unspecified {
+	switch {
+	case err != nil && code == protocol.Unspecified:
 		r.Log.Warn("relay", "err", err)
+	case err != nil && code != r.reported:
+		r.Report(Waiting{Why: newWhy(code, detail)})
+	case err == nil && r.reported == protocol.NotApproved:
+		r.Report(Resumed{Text: "the validators have approved the run: its units are paid now"})
+	case err == nil && r.reported == protocol.ChainUnreachable:
+		r.Report(Resumed{Text: "the ledger answers again: accepted work is settled now"})
 	}
 	r.reported = code
 }
@@ -178,14 +182,14 @@ func (r *Relay) Drain(ctx context.Context) error {
 	r.tried, r.held = nil, 0
 	for {
 		err := r.step(ctx)
-		if err == nil && r.Journal.Count(journal.Pending) == r.held && r.uncommitted() == 0 {
-			return nil
-		}
 		if final(err) {
 			return err
 		}
 		if ctx.Err() == nil {
 			r.tell(err)
+		}
+		if err == nil && r.Journal.Count(journal.Pending) == r.held && r.uncommitted() == 0 {
+			return nil
 		}
 		select {
 		case <-ctx.Done():

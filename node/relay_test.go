@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,11 +24,15 @@ type books struct {
 	settled map[block.Link]ledger.Settlement
 	height  uint64
 	rounds  uint64
+	pending int // looks at the run before it is approved
 	sent    int // transactions
 	onSend  func()
 }
 
 func (b *books) Run(context.Context, block.Link) (ledger.RunState, bool, error) {
+	if b.pending--; b.pending >= 0 {
+		return ledger.RunState{Status: ledger.Proposed}, true, nil
+	}
 	return ledger.RunState{Status: ledger.Approved, Rounds: b.rounds}, true, nil
 }
 
@@ -264,5 +269,23 @@ func TestRelayOfAnothersRun(t *testing.T) {
 	}
 	if w, ok := said[0].(node.Waiting); !ok || w.Code != protocol.WrongAccount.String() {
 		t.Errorf("the coordinator hears %v", said)
+	}
+}
+
+// TestRelayResumes: a user who was told that a run waits for its approval is told of the
+// approval, once.
+func TestRelayResumes(t *testing.T) {
+	r, b, _ := newRelay(t, journal.Options{})
+	r.Run, b.pending = named("run"), 3
+	var told []string
+	r.Report = func(n node.Notice) { told = append(told, n.Kind()) }
+	for range 2 {
+		r.Committed(run.Round{Number: uint32(len(told))}, named("log"))
+		if err := r.Drain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []string{"waiting", "resumed"}; !slices.Equal(told, want) {
+		t.Errorf("the user was told %v, want %v", told, want)
 	}
 }

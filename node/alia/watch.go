@@ -77,6 +77,7 @@ func (w *watch) report(n node.Notice) {
 			w.app.log.Warn("curves not written", "err", err)
 		}
 	case node.Resumed:
+		w.waits = node.Waiting{}
 		w.app.note("%v", n)
 	case node.Waiting: // it comes every few seconds, and a person needs it once
 		if !w.stopping && e != w.waits {
