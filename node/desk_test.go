@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -172,5 +173,31 @@ func TestSharedStore(t *testing.T) {
 	}
 	if _, err := store.Put(t.Context(), block.Raw, []byte("afterwards")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDetailIsCutWhole: a text that is cut to the length of a refusal's detail stays
+// text, wherever the cut falls in a character. A record with half a character is not
+// sent, and the lease would run out.
+func TestDetailIsCutWhole(t *testing.T) {
+	for _, char := range []string{"a", "é", "語", "🙂"} {
+		for before := range len(char) {
+			text := node.Detail(strings.Repeat("x", before) + strings.Repeat(char, node.MaxDetail))
+			if len(text) > node.MaxDetail || len(text) <= node.MaxDetail-len(char) {
+				t.Errorf("%s after %d bytes: cut to %d bytes, want up to %d", char, before, len(text), node.MaxDetail)
+			}
+			for _, r := range []protocol.Record{
+				&protocol.Cancel{Version: protocol.Version, Ticket: named("ticket"), Code: protocol.UnitFailed, Detail: text},
+				&protocol.Reject{Version: protocol.Version, Ticket: named("ticket"), Code: protocol.Malformed, Detail: text},
+			} {
+				body, err := protocol.Encode(r)
+				if err == nil {
+					err = protocol.Parse(body, someNet, r)
+				}
+				if err != nil {
+					t.Errorf("%s after %d bytes: %v", char, before, err)
+				}
+			}
+		}
 	}
 }

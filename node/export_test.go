@@ -15,7 +15,11 @@ const (
 	MaxGivenBack = maxGivenBack
 	MaxSlots     = maxSlots
 	MaxAttempts  = maxAttempts
+	MaxDetail    = maxDetail
 )
+
+// Detail is as much of a text as a refusal holds.
+func Detail(text string) string { return detail(text) }
 
 // SetClock gives the miner another clock, and another pause between messages of
 // progress.

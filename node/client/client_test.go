@@ -151,6 +151,26 @@ func TestTranslate(t *testing.T) {
 	}
 }
 
+// TestEstimates: what a unit of a document is estimated to cost, and so for how long it is
+// leased, follows from its text and the model. With one estimate for all, leases of large
+// units expired again and again.
+func TestEstimates(t *testing.T) {
+	w := newWorld(t)
+	c := w.customer("customer", false)
+	d := w.letter()
+	short, err := c.Estimates(w.ctx, d)
+	w.check(err)
+	d.Text = strings.Repeat(strings.Repeat("one ", 30)+"\n", 99) + "one\n"
+	long, err := c.Estimates(w.ctx, d)
+	w.check(err)
+	if len(short) != 1 || len(long) < 2 {
+		t.Fatalf("estimates %v and %v", short, long)
+	}
+	if first, last := long[0], long[len(long)-1]; first < 20*short[0] || last > first/2 {
+		t.Errorf("a short text is estimated at %d MFLOP, the units of a long one at %d", short, long)
+	}
+}
+
 // TestGift: without a budget nothing is paid, and the receipt says so.
 func TestGift(t *testing.T) {
 	w := newWorld(t)

@@ -22,6 +22,7 @@ type machine struct {
 	inFlight uint32
 	dies     time.Duration // 0: never
 	queue    []job
+	twins    []*machine // the same machine at other publishers
 }
 
 // job is a unit that a machine has, and when it will be done, if it is the
@@ -29,6 +30,7 @@ type machine struct {
 type job struct {
 	unit   block.Link
 	ticket block.Link
+	came   time.Duration
 	ends   time.Duration // 0: not begun
 	bad    bool
 	late   bool // the lease has ended; the machine goes on
@@ -110,7 +112,7 @@ func (w *world) lease(a market.IssueTicket, ticket block.Link) {
 		m.queue[i].ticket, m.queue[i].late = ticket, false
 		return
 	}
-	m.queue = append(m.queue, job{unit: a.Unit, ticket: ticket, bad: w.fault(m)})
+	m.queue = append(m.queue, job{unit: a.Unit, ticket: ticket, came: w.now, bad: w.fault(m)})
 }
 
 func (m *machine) dead(now time.Duration) bool { return m.dies > 0 && now >= m.dies }
@@ -123,6 +125,11 @@ func (w *world) step(d time.Duration) {
 			continue
 		}
 		j := &m.queue[0]
+		if j.ends == 0 && slices.ContainsFunc(m.twins, func(o *machine) bool {
+			return len(o.queue) > 0 && (o.queue[0].ends > 0 || o.queue[0].came < j.came)
+		}) {
+			continue // it computes one unit at a time, in the sequence in which they came
+		}
 		if j.ends == 0 {
 			j.ends = w.now - d + time.Duration(w.costs[j.unit]*uint64(time.Second)/m.speed)
 		}
@@ -337,6 +344,50 @@ func TestLongUnits(t *testing.T) {
 			if took := w.run(4, cost); took > 4*takes+time.Second {
 				t.Errorf("4 units of %v, %d times as slow as estimated: took %v", takes, wrong, took)
 			}
+		}
+	}
+}
+
+// TestSeveralPublishers: publishers share miners, which compute what comes first. Each
+// sees miners that are two or three times slower than they say. No unit is refused, few
+// are leased again, and all works end in little more than the time of a fair share.
+func TestSeveralPublishers(t *testing.T) {
+	const miners, units, cost, takes = 3, 24, 60_000, time.Minute
+	for publishers := 1; publishers <= 3; publishers++ {
+		var worlds []*world
+		for range publishers {
+			var machines []*machine
+			for range miners {
+				machines = append(machines, &machine{bid: cost / 60, speed: cost / 60, inFlight: 2})
+			}
+			worlds = append(worlds, newWorld(t, machines))
+		}
+		for i, w := range worlds {
+			for k, m := range w.order {
+				for j, other := range worlds {
+					if i != j {
+						m.twins = append(m.twins, other.order[k])
+					}
+				}
+			}
+			w.add(units, cost)
+		}
+		fair := time.Duration(publishers*units/miners) * takes
+		var now time.Duration
+		for left := 1; left > 0 && now < 10*fair; now += 250 * time.Millisecond {
+			left = 0
+			for _, w := range worlds {
+				w.step(250 * time.Millisecond)
+				left += len(w.costs) - len(w.done)
+			}
+		}
+		starts := 0
+		for _, w := range worlds {
+			starts += w.starts
+		}
+		t.Logf("%d publishers: %v, a fair share is %v; %d leases of %d units", publishers, now, fair, starts, publishers*units)
+		if now > fair*5/4 || starts > publishers*units*3/2 {
+			t.Errorf("%d publishers: took %v, want %v; %d leases of %d units", publishers, now, fair, starts, publishers*units)
 		}
 	}
 }

@@ -120,6 +120,10 @@ func (m *Mesh) meet(id peer.ID, theirs protocol.Net) {
 	if _, ok := m.admitted[id]; ok {
 		return
 	}
+	// After a hello the peer may have hung up already, and been dismissed before it came.
+	if m.host.Network().Connectedness(id) != network.Connected {
+		return
+	}
 	m.admitted[id] = struct{}{}
 	delete(m.foreign, id)
 	m.log.Debug("peer joined", "peer", id)

@@ -127,6 +127,41 @@ func ask(s network.Stream) error {
 	return err
 }
 
+// TestGhosts: peers that say hello and hang up at once, sooner or later, are no peers
+// then. A hello may be read when its connection is gone already: such a peer is not
+// admitted, as nothing would ever dismiss it.
+func TestGhosts(t *testing.T) {
+	simulate(t, time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		m := startSim(t, n, simIP(0), Config{Key: simKey(0)})
+		for i := range 60 {
+			h := bare(t, n, simIP(1+i), 1+i)
+			if err := h.Connect(ctx, infoOf(m)); err != nil {
+				t.Fatal(err)
+			}
+			s, err := h.NewStream(ctx, m.ID(), helloProtocol)
+			if err == nil {
+				_, err = s.Write(m.cfg.Net[:])
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			<-time.After(time.Duration(i) * 100 * time.Microsecond)
+			if err := h.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-time.After(time.Minute)
+		gone, err := PeerOf(accountOf(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.meet(gone, m.cfg.Net)
+		if n := len(m.Peers()); n != 0 {
+			t.Errorf("%d peers that are not connected count as peers", n)
+		}
+	})
+}
+
 // TestStreamsOfOnePeer: a peer that opens stream after stream gets no more than its
 // share of them. Its other protocols, and the other peers, do not suffer. A stream that
 // ends makes room for another.
