@@ -96,7 +96,9 @@ func startLedger(ctx context.Context, a *app, n *peerFlags, c chain.Config) (err
 	if len(announce) == 0 {
 		announce = own
 	}
-	if role := a.home.Running(); role != "" {
+	if role, err := a.home.Running(); err != nil {
+		return err
+	} else if role != "" {
 		return fmt.Errorf("a %s runs in the home %s already: end it first, or choose another --home", role, a.home)
 	}
 	if err := portFree("rpc", c.RPCListen); err != nil {

@@ -240,7 +240,11 @@ func newMinerStatus(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			running, g := a.home.Running(), surveyGPUs(false)
+			running, err := a.home.Running()
+			if err != nil {
+				return fmt.Errorf("it is not known whether the miner runs: %w", err)
+			}
+			g := surveyGPUs(false)
 			head, record, err := a.holdings(ctx, account)
 			if err != nil {
 				return fmt.Errorf("%s; its balance is not known: %w", minerState(running), err)

@@ -157,12 +157,27 @@ func (d Dir) Key() (ed25519.PrivateKey, error) {
 }
 
 // Store makes the home and opens its block store, which no other live process
-// may have open.
+// may have open. It deletes what earlier processes that were killed left half written
+// of runs, models and receipts.
 func (d Dir) Store() (*block.Store, error) {
 	if err := d.Make(); err != nil {
 		return nil, err
 	}
-	return block.Open(d.Blocks())
+	store, err := block.Open(d.Blocks())
+	if err != nil {
+		return nil, err
+	}
+	// Only the process that has the store open writes these, so none is being written.
+	for _, pattern := range []string{"runs/*/.*-*", "models/.*-*", "receipts/.*-*"} {
+		left, err := fs.Glob(os.DirFS(string(d)), pattern)
+		for _, name := range left {
+			err = errors.Join(err, os.RemoveAll(d.at(name)))
+		}
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("home: %w", err), store.Close())
+		}
+	}
+	return store, nil
 }
 
 // Role returns the role of the process that has a home's block store open.
@@ -189,20 +204,16 @@ func (d Dir) Enter(r Role) error {
 
 // Running is the role of the live process that has the home's block store
 // open, empty where no process has. A process that noted no role is a
-// "process".
-func (d Dir) Running() Role {
-	if _, err := os.Stat(d.Blocks()); err != nil {
-		return ""
-	}
-	store, err := block.Open(d.Blocks())
-	if err == nil {
-		store.Close() // it was only looked at
-		return ""
+// "process". It is an error where the home cannot be read.
+func (d Dir) Running() (Role, error) {
+	used, err := block.InUse(d.Blocks())
+	if err != nil || !used {
+		return "", err
 	}
 	data, err := os.ReadFile(d.at("role"))
 	role := strings.TrimSpace(string(data))
 	if err != nil || role == "" || len(role) > maxRole {
-		return "process"
+		return "process", nil
 	}
-	return Role(role)
+	return Role(role), nil
 }

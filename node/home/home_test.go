@@ -1,6 +1,8 @@
 package home_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -71,30 +73,95 @@ func TestKey(t *testing.T) {
 	}
 }
 
+// TestLeftovers: what a killed process left half written is deleted by the next that opens
+// the store, whatever the home is called; whole files stay.
+func TestLeftovers(t *testing.T) {
+	d := home.Dir(filepath.Join(t.TempDir(), "[home"))
+	link := block.Link{Cid: block.Sum(block.Raw, nil)}
+	whole := []string{filepath.Join(d.Run(link), home.HeadFile), filepath.Join(d.Model(link), "params"), d.Receipt(link)}
+	half := []string{
+		filepath.Join(d.Run(link), "."+home.HeadFile+"-123"), filepath.Join(d.Models(), ".model-123", "params"), filepath.Join(d.Receipts(), "."+link.String()+"-123"),
+	}
+	for _, path := range append(half, whole...) {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, nil, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store, err := d.Store()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	for _, path := range half {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s is still there: %v", path, err)
+		}
+	}
+	for _, path := range whole {
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func running(t *testing.T, d home.Dir) home.Role {
+	t.Helper()
+	role, err := d.Running()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return role
+}
+
+// TestRunningReadsOnly: whether a process has a home open is told of a home whose store
+// cannot be opened, as on a disk that is read-only; and looking changes nothing.
+func TestRunningReadsOnly(t *testing.T) {
+	d := home.Dir(t.TempDir())
+	tmp := filepath.Join(d.Blocks(), "tmp") // where a store that is opened has a directory
+	if err := os.MkdirAll(d.Blocks(), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(tmp, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Store(); err == nil {
+		t.Fatal("the store was opened")
+	}
+	if err := os.Remove(filepath.Join(d.Blocks(), "lock")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if got := running(t, d); got != "" {
+		t.Errorf("the home runs a %s", got)
+	}
+	if entries, err := os.ReadDir(d.Blocks()); err != nil || len(entries) != 1 {
+		t.Errorf("the directory of blocks has %v now, %v", entries, err)
+	}
+}
+
 // TestRunning: a home tells the role of the process that has its store open,
 // and forgets the role with the process.
 func TestRunning(t *testing.T) {
 	d := home.Dir(filepath.Join(t.TempDir(), "h"))
-	if got := d.Running(); got != "" {
+	if got := running(t, d); got != "" {
 		t.Errorf("a home that is not there runs a %s", got)
 	}
 	store, err := d.Store()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := d.Running(); got != "process" {
+	if got := running(t, d); got != "process" {
 		t.Errorf("without a role noted: %q", got)
 	}
 	if err := d.Enter(home.Ledger); err != nil {
 		t.Fatal(err)
 	}
-	if got := d.Running(); got != home.Ledger {
+	if got := running(t, d); got != home.Ledger {
 		t.Errorf("with a role noted: %q, want %q", got, home.Ledger)
 	}
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got := d.Running(); got != "" {
+	if got := running(t, d); got != "" {
 		t.Errorf("after the process closed its store: %q", got)
 	}
 	if again, err := d.Store(); err != nil {

@@ -54,16 +54,21 @@ func DeleteSwarms(dir home.Dir, dry bool) (Swarms, error) {
 // survey adds up the files of a swarm, and says whether a process of the swarm
 // has its home open.
 func survey(path string) (size int64, running bool, err error) {
-	if home.Dir(path).Running() != "" { // it begins, and has no members yet
-		return 0, true, nil
+	role, err := home.Dir(path).Running()
+	if err != nil || role != "" { // it begins, and has no members yet
+		return 0, role != "", err
 	}
 	members, err := os.ReadDir(path)
 	if err != nil {
 		return 0, false, err
 	}
 	for _, m := range members {
-		if m.IsDir() && home.Dir(filepath.Join(path, m.Name())).Running() != "" {
-			return 0, true, nil
+		if !m.IsDir() {
+			continue
+		}
+		role, err := home.Dir(filepath.Join(path, m.Name())).Running()
+		if err != nil || role != "" {
+			return 0, role != "", err
 		}
 	}
 	err = filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {

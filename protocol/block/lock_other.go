@@ -25,5 +25,14 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
+// locked reports whether the file at path is there.
+func locked(path string) (bool, error) {
+	_, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // unlockFile removes the file.
 func unlockFile(f *os.File) error { return errors.Join(f.Close(), os.Remove(f.Name())) }

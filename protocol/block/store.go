@@ -49,7 +49,7 @@ func OpenOn(s disk.Syncer, dir string) (*Store, error) {
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
 		return nil, fmt.Errorf("open block store: %w", err)
 	}
-	lock, err := lockFile(filepath.Join(dir, "lock"))
+	lock, err := lockFile(filepath.Join(dir, lockName))
 	if err != nil {
 		return nil, fmt.Errorf("open block store %s: %w", dir, err)
 	}
@@ -59,6 +59,19 @@ func OpenOn(s disk.Syncer, dir string) (*Store, error) {
 		return nil, fmt.Errorf("open block store: %w", err)
 	}
 	return &Store{dir: dir, disk: s, lock: lock}, nil
+}
+
+// lockName is the file that the process locks which has the store open.
+const lockName = "lock"
+
+// InUse reports whether a live process has the store in dir open. It changes nothing, and
+// dir need not be writable, nor exist.
+func InUse(dir string) (bool, error) {
+	used, err := locked(filepath.Join(dir, lockName))
+	if err != nil {
+		return false, fmt.Errorf("block store: %w", err)
+	}
+	return used, nil
 }
 
 // Close releases the store to the next Open. Blocks put after it fail.
