@@ -27,6 +27,9 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 	if err != nil {
 		return err
 	}
+	// This process combines, and holds few large tensors. At 20 per cent it would spend
+	// a quarter of its time on collections, which save little memory.
+	collect(50)
 	peer, err := n.join(ctx, a, home.Coordinator)
 	if err != nil {
 		return err

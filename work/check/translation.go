@@ -64,7 +64,8 @@ func (c *Checker) translate(ctx context.Context, b block.Blocks, u unit.Unit, e 
 	if in.Version != 1 {
 		return fmt.Errorf("text %s: version %d, this program knows 1", u.Inputs[1], in.Version)
 	}
-	record := 2 + 9 // the heads of the record and of the array, and the version
+	record := 2 + 9                  // the heads of the record and of the array, and the version
+	longest := t.tokenizer.Longest() // a walk of the vocabulary
 	for _, s := range in.Segments {
 		n := model.SourceTokens(t.tokenizer, s)
 		t.source = append(t.source, n)
@@ -73,7 +74,7 @@ func (c *Checker) translate(ctx context.Context, b block.Blocks, u unit.Unit, e 
 			continue
 		}
 		most := model.MostTokens(n)
-		record += 8 + most*t.tokenizer.Longest()
+		record += 8 + most*longest
 		least, _ := t.cost(n, 0)
 		_, dearest := t.cost(n, most)
 		e.Read += uint64(n + 1)

@@ -19,11 +19,31 @@ import (
 type Plan struct {
 	Link     block.Link // of the run's record
 	Run      Record
-	Corpus   *corpus.Corpus
+	Corpus   *corpus.Corpus // without its training pairs
 	text     *text.BPE
 	schedule *train.BatchSchedule
-	source   [][]uint32 // tokens of the training pairs
-	target   [][]uint32
+	source   sequences // of the training pairs
+	target   sequences
+}
+
+// sequences are sequences of tokens, one after another. A slice for each would be tens
+// of thousands of pointers, which every garbage collection of a long run follows.
+type sequences struct {
+	tokens []uint32
+	ends   []int
+}
+
+func (s *sequences) add(tokens []int32) {
+	s.tokens = append(s.tokens, unsigned(tokens)...)
+	s.ends = append(s.ends, len(s.tokens))
+}
+
+func (s *sequences) at(i int) []uint32 {
+	begin := 0
+	if i > 0 {
+		begin = s.ends[i-1]
+	}
+	return s.tokens[begin:s.ends[i]:s.ends[i]]
 }
 
 // New trains the tokenizer of a new run, stores the run's record, its
@@ -87,11 +107,12 @@ func Open(ctx context.Context, b block.Blocks, link block.Link) (*Plan, error) {
 
 // newPlan tokenises the training pairs and cuts the batches of all rounds.
 func newPlan(run Record, c *corpus.Corpus, tok *text.BPE) (*Plan, error) {
-	p := &Plan{Run: run, Corpus: c, text: tok}
+	p := &Plan{Run: run, Corpus: &corpus.Corpus{Source: c.Source, Target: c.Target, Valid: c.Valid, Tests: c.Tests}, text: tok}
 	var lengths []corpus.Length
 	for _, pair := range c.Train {
-		s, t := unsigned(tok.Encode(pair.Source)), unsigned(tok.Encode(pair.Target))
-		p.source, p.target = append(p.source, s), append(p.target, t)
+		s, t := tok.Encode(pair.Source), tok.Encode(pair.Target)
+		p.source.add(s)
+		p.target.add(t)
 		lengths = append(lengths, corpus.Length{Source: len(s) + 1, Target: len(t) + 1})
 	}
 	var err error
@@ -124,7 +145,7 @@ func (p *Plan) Units(ctx context.Context, b block.Blocks, r int, from State) ([]
 		for _, pairs := range batches {
 			batch := BatchRecord{Version: 1}
 			for _, i := range pairs {
-				batch.Source, batch.Target = append(batch.Source, p.source[i]), append(batch.Target, p.target[i])
+				batch.Source, batch.Target = append(batch.Source, p.source.at(i)), append(batch.Target, p.target.at(i))
 			}
 			l, err := block.PutNode(ctx, b, batch)
 			if err != nil {
