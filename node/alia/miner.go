@@ -93,6 +93,9 @@ func (p *policyFlags) policy() (node.Policy, error) {
 }
 
 func parsePairs(languages []string) ([][2]string, error) {
+	if len(languages) == 0 {
+		return nil, usagef("--languages: the list is empty: name at least one pair, such as en-de")
+	}
 	var pairs [][2]string
 	for _, l := range languages {
 		src, tgt, _ := strings.Cut(l, "-")

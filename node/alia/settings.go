@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -87,14 +86,15 @@ func taken(flags *pflag.FlagSet, f *pflag.Flag) bool {
 // fromFile takes the flags' values that stand in the home's settings.
 func (a *app) fromFile(cmd *cobra.Command) error {
 	path := a.home.Settings()
-	values := map[string]any{}
-	var parse toml.ParseError
-	if _, err := toml.DecodeFile(path, &values); errors.Is(err, fs.ErrNotExist) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
-	} else if errors.As(err, &parse) {
-		return usagef("%s:%d: not TOML: %s; a line is such as threads = 2", path, parse.Position.Line, parse.Message)
 	} else if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return fmt.Errorf("settings: %w", err)
+	}
+	values, _, err := options.Decode(path, string(data), "a line is such as threads = 2")
+	if err != nil {
+		return usageError{err.Error()}
 	}
 	known := flagNames(cmd.Root())
 	for _, name := range slices.Sorted(maps.Keys(values)) {

@@ -16,13 +16,9 @@ import (
 // Parse parses the text of a configuration file: its preset, if it names one, and
 // its settings in their order.
 func Parse(path, data string) (preset string, all []Setting, err error) {
-	values := map[string]any{}
-	meta, err := toml.Decode(data, &values)
-	var parse toml.ParseError
-	if errors.As(err, &parse) {
-		return "", nil, fmt.Errorf("%s:%d: not TOML: %s; `alia train --print-config` prints a file of the right form", path, parse.Position.Line, parse.Message)
-	} else if err != nil {
-		return "", nil, fmt.Errorf("%s: %v", path, err)
+	values, meta, err := Decode(path, data, "`alia train --print-config` prints a file of the right form")
+	if err != nil {
+		return "", nil, err
 	}
 	known, former := ByKey(new(train.Config)), FormerKeys()
 	lines := map[string]int{} // by key, where it is given
@@ -61,6 +57,24 @@ func Parse(path, data string) (preset string, all []Setting, err error) {
 	return preset, all, nil
 }
 
+// Decode parses the text of a TOML file. Its error names the file and the line; form says
+// how a right one looks.
+func Decode(path, data, form string) (map[string]any, toml.MetaData, error) {
+	values := map[string]any{}
+	meta, err := toml.Decode(data, &values)
+	var parse toml.ParseError
+	if !errors.As(err, &parse) {
+		return values, meta, err
+	}
+	line := parse.Position.Line
+	lines := strings.Split(data, "\n")
+	key := keyOf(lines[min(max(line, 1), len(lines))-1])
+	if first := lineOf(data, key); key != "" && 0 < first && first < line {
+		return nil, meta, fmt.Errorf("%s:%d: line %d gives %s too: give it once", path, line, first, key)
+	}
+	return nil, meta, fmt.Errorf("%s:%d: not TOML: %s; %s", path, line, strings.TrimSuffix(parse.Message, "."), form)
+}
+
 // tomlText is a value of a file as text, if it is of a type that the option
 // takes; the zero option takes words.
 func tomlText(v any, o Option) (string, error) {
@@ -91,19 +105,24 @@ func tomlText(v any, o Option) (string, error) {
 	return "", fmt.Errorf("want %s", want)
 }
 
-// lineOf finds the line, counted from 1, of a key at the top of a file. The
-// decoder does not tell it; the file is well-formed when this is asked.
+// lineOf finds the line, counted from 1, that first gives a key at the top of a file, or 0.
+// The decoder does not tell it.
 func lineOf(text, key string) int {
 	n := 0
 	for line := range strings.Lines(text) {
 		n++
-		name, _, _ := strings.Cut(strings.TrimLeft(line, " \t["), "=")
-		name, _, _ = strings.Cut(strings.Trim(strings.TrimSpace(name), `"'`), ".")
-		if strings.TrimRight(name, "] \t") == key {
+		if keyOf(line) == key {
 			return n
 		}
 	}
-	return n
+	return 0
+}
+
+// keyOf is the key that a line gives, or the first part of it.
+func keyOf(line string) string {
+	name, _, _ := strings.Cut(strings.TrimLeft(line, " \t["), "=")
+	name, _, _ = strings.Cut(strings.Trim(strings.TrimSpace(name), `"'`), ".")
+	return strings.TrimRight(name, "] \t")
 }
 
 // Print writes a configuration as a file that Parse reads.

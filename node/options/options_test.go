@@ -115,3 +115,21 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+// TestNotTOML: of a file that is not TOML, or that gives a key twice, the error names the
+// line.
+func TestNotTOML(t *testing.T) {
+	for data, want := range map[string]string{
+		"a = 1\n\na = 2\n":       "f:3: line 1 gives a too: give it once",
+		"a = 1\n'a' = 2":         "f:2: line 1 gives a too: give it once",
+		"a = 1\nb = \n":          "f:2: not TOML: ",
+		"a = \"\"\"\nhas no end": "not TOML: ",
+		"a = [\n":                "not TOML: ",
+		"=":                      "f:1: not TOML: ",
+	} {
+		_, _, err := Decode("f", data, "a line is such as a = 1")
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", data, err, want)
+		}
+	}
+}
