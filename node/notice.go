@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/work/run"
 )
@@ -174,9 +176,9 @@ func (n Decided) String() string { return n.Text }
 
 func (n Planned) String() string {
 	if n.Round > 0 {
-		return fmt.Sprintf("%s: %d of %d rounds are done", n.Text, n.Round, n.Rounds)
+		return fmt.Sprintf("%s: %d of %s done", n.Text, n.Round, english.Plural(n.Rounds, "round", ""))
 	}
-	return fmt.Sprintf("%s: %d rounds", n.Text, n.Rounds)
+	return fmt.Sprintf("%s: %s", n.Text, english.Plural(n.Rounds, "round", ""))
 }
 
 func (n Resumed) String() string { return n.Text }
@@ -195,7 +197,7 @@ func (n RoundDone) String() string {
 
 func (n Waiting) String() string {
 	if n.Units > 0 {
-		return fmt.Sprintf("waiting with %d units: %s", n.Units, n.Text)
+		return fmt.Sprintf("waiting with %s: %s", english.Plural(n.Units, "unit", ""), n.Text)
 	}
 	return "waiting: " + n.Text
 }
@@ -217,16 +219,18 @@ func (n Refused) String() string {
 	return fmt.Sprintf("unit %s%s refused: %s", n.Unit, of(n.Miner), n.Text)
 }
 
-func (n MinerIdle) String() string    { return "idle: " + n.Text }
-func (n UnitsSettled) String() string { return fmt.Sprintf("%d units settled on the ledger", n.Units) }
+func (n MinerIdle) String() string { return "idle: " + n.Text }
+func (n UnitsSettled) String() string {
+	return english.Plural(n.Units, "unit", "") + " settled on the ledger"
+}
 
 func (n PassedOver) String() string {
 	return fmt.Sprintf("passes over the offer of %s for %s: %s", n.Publisher.Short(), n.Work, n.Reason.Text)
 }
 
 func (n UnitsPaid) String() string {
-	return fmt.Sprintf("paid %s ALIA for %d units, %s ALIA since the start",
-		protocol.FormatAmount(n.Amount), n.Units, protocol.FormatAmount(n.Total))
+	return fmt.Sprintf("paid %s ALIA for %s, %s ALIA since the start",
+		protocol.FormatAmount(n.Amount), english.Plural(n.Units, "unit", ""), protocol.FormatAmount(n.Total))
 }
 
 // of names a miner, unless it is the reporting one itself.

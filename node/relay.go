@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node/journal"
@@ -197,8 +199,8 @@ func (r *Relay) Drain(ctx context.Context) error {
 			if err == nil {
 				err = errors.New("the ledger has not settled them yet")
 			}
-			return fmt.Errorf("%d units and %d rounds are not settled; the journal keeps them, and the same command settles them later: %w (%w)",
-				pending, r.uncommitted(), err, ctx.Err())
+			return fmt.Errorf("%s and %s are not settled; the journal keeps them, and the same command settles them later: %w (%w)",
+				english.Plural(pending, "unit", ""), english.Plural(r.uncommitted(), "round", ""), err, ctx.Err())
 		case <-time.After(r.Every):
 		}
 	}

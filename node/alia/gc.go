@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node/retention"
@@ -29,8 +30,8 @@ func (a *app) swept(u block.Usage, dry bool) error {
 		verb = "would delete"
 	}
 	return a.result(r, func(w io.Writer) {
-		fmt.Fprintf(w, "%s %d blocks, %s; %d blocks, %s, are needed\n",
-			verb, r.Deleted, humanize.Bytes(uint64(r.DeletedBytes)), r.Kept, humanize.Bytes(uint64(r.KeptBytes)))
+		fmt.Fprintf(w, "%s %s, %s; %s, %s, are needed\n",
+			verb, english.Plural(r.Deleted, "block", ""), humanize.Bytes(uint64(r.DeletedBytes)), english.Plural(r.Kept, "block", ""), humanize.Bytes(uint64(r.KeptBytes)))
 	})
 }
 
@@ -77,6 +78,6 @@ func (a *app) collectSwarms(dry bool) error {
 		if dry {
 			verb = "would delete"
 		}
-		fmt.Fprintf(w, "%s the homes of %d swarms, %s; %d swarms run\n", verb, s.Deleted, humanize.Bytes(uint64(s.Bytes)), s.Running)
+		fmt.Fprintf(w, "%s the homes of %s, %s; %s running\n", verb, english.Plural(s.Deleted, "swarm", ""), humanize.Bytes(uint64(s.Bytes)), english.Plural(s.Running, "swarm", ""))
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
@@ -38,7 +39,7 @@ func newModelList(a *app) *cobra.Command {
 				Models []node.Manifest `json:"models"`
 			}{models}, func(w io.Writer) {
 				for _, m := range models {
-					fmt.Fprintf(w, "%s  %d rounds", m.Model, m.Rounds)
+					fmt.Fprintf(w, "%s  %s", m.Model, english.Plural(m.Rounds, "round", ""))
 					for _, t := range m.Tests {
 						fmt.Fprintf(w, "  %s BLEU %.2f", t.Name, t.BLEU)
 					}

@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/alia-network/alia/node/client"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
@@ -35,9 +37,9 @@ func verifyReceipt(a *app, path string) error {
 	return a.result(out, func(w io.Writer) {
 		fmt.Fprintf(w, "the receipt is good\ncustomer %s\njob      %s\nmodel    %s\noutput   %s\n", out.Customer, out.Job, out.Model, out.Output)
 		if !out.Settled {
-			fmt.Fprintf(w, "%d units of unpaid work: there is no payment to prove\n", out.Units)
+			fmt.Fprintf(w, "%s of unpaid work: there is no payment to prove\n", english.Plural(out.Units, "unit", ""))
 			return
 		}
-		fmt.Fprintf(w, "%d units of work, %s ALIA paid to miners, settled on the ledger of %s\n", out.Units, protocol.FormatAmount(out.Paid), network.Name)
+		fmt.Fprintf(w, "%s of work, %s ALIA paid to miners, settled on the ledger of %s\n", english.Plural(out.Units, "unit", ""), protocol.FormatAmount(out.Paid), network.Name)
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/ipfs/go-cid"
 	"github.com/spf13/cobra"
 
@@ -75,7 +76,7 @@ func (r runInfo) print(w io.Writer) {
 		fmt.Fprintf(w, "damaged: %s\n", r.Damage)
 		return
 	}
-	fmt.Fprintf(w, "%d rounds done, ", r.Rounds)
+	fmt.Fprintf(w, "%s done, ", english.Plural(r.Rounds, "round", ""))
 	if r.Finished {
 		fmt.Fprintf(w, "finished\n  model %s\n", r.Model)
 		return

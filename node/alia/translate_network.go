@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/ledger"
@@ -74,7 +75,7 @@ func translateNetwork(ctx context.Context, a *app, o decodeFlags, d unit.Decodin
 	}
 	return a.result(r, func(w io.Writer) {
 		printText(w, r.Translation)
-		a.note("%d units, %s ALIA to the miners, receipt %s", r.Units, protocol.FormatAmount(r.Paid), r.Receipt)
+		a.note("%s, %s ALIA to the miners, receipt %s", english.Plural(r.Units, "unit", ""), protocol.FormatAmount(r.Paid), r.Receipt)
 		if r.Paid > 0 && r.Paid < uint64(p.budget) {
 			a.note("what was set aside and is not spent stays in escrow for now; `alia wallet reclaim` takes it back")
 		}

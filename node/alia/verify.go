@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
@@ -167,9 +168,9 @@ func (r *verified) print(w io.Writer) {
 			f.Round, f.Kind, f.Index, f.Unit, f.Claimed, f.Computed, f.Detail)
 	}
 	if r.Same {
-		fmt.Fprintf(w, "%d units recomputed, all the same\n", r.Checked)
+		fmt.Fprintf(w, "%s recomputed, all the same\n", english.Plural(r.Checked, "unit", ""))
 	} else {
-		fmt.Fprintf(w, "%d units recomputed, %d differ\n", r.Checked, len(r.Findings))
+		fmt.Fprintf(w, "%s recomputed, %d differ\n", english.Plural(r.Checked, "unit", ""), len(r.Findings))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/ledger"
@@ -66,7 +67,7 @@ func (a *app) reclaim(ctx context.Context) error {
 	}
 	return a.result(r, func(w io.Writer) {
 		if r.Settled > 0 {
-			fmt.Fprintf(w, "the miners of %d units are paid\n", r.Settled)
+			fmt.Fprintf(w, "the miners of %s are paid\n", english.Plural(r.Settled, "unit", ""))
 		}
 		fmt.Fprintf(w, "%s ALIA came back\n", protocol.FormatAmount(r.Returned))
 		if r.Held > 0 {

@@ -199,14 +199,14 @@ func TestRefusals(t *testing.T) {
 		change func(*client.Document)
 		want   []string
 	}{
-		"no model":       {rich, func(d *client.Document) { d.Model = block.Link{} }, []string{"Document.Model", "--model"}},
-		"wide beam":      {rich, func(d *client.Document) { d.Decoding = unit.Decoding{Beam: 9} }, []string{"Document.Decoding.Beam is 9", "--beam"}},
-		"no beam":        {rich, func(d *client.Document) { d.Decoding = unit.Decoding{LengthPPM: 1} }, []string{"Document.Decoding.Beam is 0"}},
-		"length penalty": {rich, func(d *client.Document) { d.Decoding = unit.Decoding{Beam: 1, LengthPPM: 1 << 31} }, []string{"Document.Decoding.LengthPPM"}},
+		"no model":       {rich, func(d *client.Document) { d.Model = block.Link{} }, []string{"no model", "--model"}},
+		"wide beam":      {rich, func(d *client.Document) { d.Decoding = unit.Decoding{Beam: 9} }, []string{"a beam of 9", "--beam"}},
+		"no beam":        {rich, func(d *client.Document) { d.Decoding = unit.Decoding{LengthPPM: 1} }, []string{"a beam of 0", "--beam"}},
+		"length penalty": {rich, func(d *client.Document) { d.Decoding = unit.Decoding{Beam: 1, LengthPPM: 1 << 31} }, []string{"a length penalty of 2147483648 millionths"}},
 		"no text":        {rich, func(d *client.Document) { d.Text = " \n\n" }, []string{"no text"}},
 		"languages":      {rich, func(d *client.Document) { d.Target = "fr" }, []string{"from en to de, not from en to fr"}},
-		"small budget":   {rich, func(d *client.Document) { d.Budget = 1 }, []string{"Document.Budget", "--budget", "0.00000001 ALIA", "at 0.002 ALIA a GFLOP"}},
-		"high price":     {rich, func(d *client.Document) { d.Price = 1 << 63 }, []string{"Document.Budget"}},
+		"small budget":   {rich, func(d *client.Document) { d.Budget = 1 }, []string{"the budget (--budget) is", "0.00000001 ALIA", "at 0.002 ALIA a GFLOP"}},
+		"high price":     {rich, func(d *client.Document) { d.Price = 1 << 63 }, []string{"the budget (--budget) is"}},
 		"no tokens":      {poor, func(*client.Document) {}, []string{"insufficient funds", "the account has 0 ALIA"}},
 		"unknown model":  {rich, func(d *client.Document) { d.Model = link("nothing") }, []string{"no peer that was found has the model", "--hold DIR", "--holder"}},
 	} {

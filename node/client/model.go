@@ -20,7 +20,7 @@ const lookEvery = time.Second / 2
 
 // errNobody is returned, wrapped, when no peer that was found has the model.
 var errNobody = errors.New("no peer that was found has the model: ask a miner to hold it (alia miner run --hold DIR), " +
-	"or name a peer that has it (Document.Holders, --holder)")
+	"or name a peer that has it (--holder)")
 
 // findModel fetches the model's record and tokenizer, not its parameters: the
 // customer only cuts the text into sentences of a length that the model takes. A

@@ -27,11 +27,11 @@ func (d *Document) complete() error {
 	}
 	switch {
 	case !d.Model.Defined():
-		return errors.New("Document.Model is missing: give the CID of a model of the network (--model)")
+		return errors.New("no model is named: give the CID of a model of the network (--model)")
 	case d.Decoding.Beam < 1 || d.Decoding.Beam > unit.MaxBeam:
-		return fmt.Errorf("Document.Decoding.Beam is %d, want 1 to %d (--beam)", d.Decoding.Beam, unit.MaxBeam)
+		return fmt.Errorf("a beam of %d translations, want 1 to %d (--beam)", d.Decoding.Beam, unit.MaxBeam)
 	case d.Decoding.LengthPPM > unit.MaxLengthPPM:
-		return fmt.Errorf("Document.Decoding.LengthPPM is %d, at most %d is taken", d.Decoding.LengthPPM, unit.MaxLengthPPM)
+		return fmt.Errorf("a length penalty of %d millionths, at most %d are taken", d.Decoding.LengthPPM, unit.MaxLengthPPM)
 	case d.Budget == 0:
 		d.Price = 0 // a gift
 	case d.Price == 0:
@@ -74,7 +74,7 @@ func (j *job) affordable() error {
 	if d.Budget == 0 || most <= d.Budget {
 		return nil
 	}
-	return fmt.Errorf("the document may cost up to %s ALIA at %s ALIA a GFLOP, but Document.Budget (--budget) is %s ALIA: "+
+	return fmt.Errorf("the document may cost up to %s ALIA at %s ALIA a GFLOP, but the budget (--budget) is %s ALIA: "+
 		"raise the budget; the unspent part comes back",
 		protocol.FormatAmount(most), protocol.FormatAmount(d.Price), protocol.FormatAmount(d.Budget))
 }
