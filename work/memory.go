@@ -51,31 +51,32 @@ func forget[T any](list []kept[T], key any) []kept[T] {
 	return slices.DeleteFunc(list, func(k kept[T]) bool { return k.key == key })
 }
 
-// set reads the parameters l of a Transformer of configuration c.
+// set reads the parameters l of a Transformer of configuration c. A set that the worker
+// keeps is checked too: a unit may name what another model left here.
 func (w *Worker) set(ctx context.Context, b block.Blocks, l block.Link, c nmt.Config) (*tensor.Set, error) {
-	if s, ok := recall(w.sets, l); ok {
-		return s, nil
-	}
-	s, err := state.GetSet(ctx, b, l)
-	if err != nil {
-		return nil, fmt.Errorf("parameters: %w", err)
+	s, kept := recall(w.sets, l)
+	if !kept {
+		var err error
+		if s, err = state.GetSet(ctx, b, l); err != nil {
+			return nil, fmt.Errorf("parameters: %w", err)
+		}
 	}
 	if err := c.Check(s); err != nil {
 		return nil, fmt.Errorf("parameters %s: %w", l, err)
 	}
-	s = s.On(w.dev)
-	w.sets = remember(w.sets, any(l), s)
+	if !kept {
+		s = s.On(w.dev)
+		w.sets = remember(w.sets, any(l), s)
+	}
 	return s, nil
 }
 
 // params returns the parameters of a unit, its first input. A worker that has
 // those of the round before reads only the update from them.
 func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, c nmt.Config) (*tensor.Set, error) {
-	if s, ok := recall(w.sets, u.Inputs[0]); ok {
-		return s, nil
-	}
+	_, here := recall(w.sets, u.Inputs[0])
 	base, ok := recall(w.sets, u.Base)
-	if !ok || !u.Base.Defined() {
+	if here || !ok || !u.Base.Defined() {
 		return w.set(ctx, b, u.Inputs[0], c)
 	}
 	update, err := run.GetDelta(ctx, b, u.Update)
@@ -93,7 +94,7 @@ func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, c nmt.
 		return nil, fmt.Errorf("parameters: %s and update %s give %s, the unit says %s", u.Base, u.Update, got, u.Inputs[0])
 	}
 	w.sets = remember(w.sets, any(u.Inputs[0]), next)
-	return next, nil
+	return w.set(ctx, b, u.Inputs[0], c)
 }
 
 // moment reads the second moment l that round r of a run begins with. Where the
@@ -102,17 +103,19 @@ func (w *Worker) moment(ctx context.Context, b block.Blocks, l block.Link, rec r
 	if !rec.Config.Local(r) {
 		return w.set(ctx, b, l, rec.Model())
 	}
-	if s, ok := recall(w.sets, l); ok {
-		return s, nil
-	}
-	s, err := state.GetSet(ctx, b, l)
-	if err != nil {
-		return nil, fmt.Errorf("second moment: %w", err)
+	s, kept := recall(w.sets, l)
+	if !kept {
+		var err error
+		if s, err = state.GetSet(ctx, b, l); err != nil {
+			return nil, fmt.Errorf("second moment: %w", err)
+		}
 	}
 	if err := train.FactorsFit(params, s); err != nil {
 		return nil, fmt.Errorf("set %s: %w", l, err)
 	}
-	w.sets = remember(w.sets, any(l), s)
+	if !kept {
+		w.sets = remember(w.sets, any(l), s)
+	}
 	return s, nil
 }
 
