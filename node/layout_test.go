@@ -67,7 +67,7 @@ var rooms = map[string][]string{
 	"node/alia": {
 		"cuda/device",
 		"ledger", "ledger/chain", "ledger/light", "ledger/wallet",
-		"node", "node/alia/gemmpeer", "node/bench", "node/client", "node/curves", "node/fit", "node/home", "node/machine", "node/options", "node/profile", "node/report", "node/retention", "node/stream", "node/swarm",
+		"node", "node/alia/gemmpeer", "node/bench", "node/client", "node/curves", "node/daemon", "node/fit", "node/home", "node/machine", "node/options", "node/profile", "node/report", "node/retention", "node/stream", "node/swarm",
 		"protocol", "protocol/block", "protocol/mesh",
 		"work", "work/corpus", "work/format", "work/kernel", "work/model", "work/nmt", "work/run", "work/score", "work/state", "work/tensor", "work/train", "work/unit",
 	},

@@ -29,6 +29,7 @@ const (
 	MinerStarting MinerState = "starting"
 	MinerWorking  MinerState = "working"
 	MinerWaiting  MinerState = "idle"
+	MinerStopped  MinerState = "stopped" // no miner runs
 )
 
 // TaskSnapshot is a unit that is leased to a miner, or whose result waits for the

@@ -293,7 +293,7 @@ func TestSameBitsSwarm(t *testing.T) {
 			err = seller.Confirm(t.Context(), nonce)
 		}
 		if err == nil {
-			back, err = client.Reclaim(t.Context(), customer.Ledger, customer.Key, customer.Home)
+			back, err = client.Reclaim(t.Context(), customer.Ledger, customer.Sender, customer.Home)
 		}
 		if err != nil {
 			t.Fatal(err)

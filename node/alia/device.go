@@ -201,14 +201,6 @@ func surveyGPUs(check bool) gpus {
 	return g
 }
 
-// found lists the GPUs for people, and nothing where there are none.
-func (g gpus) found() string {
-	if len(g.Devices) == 0 {
-		return ""
-	}
-	return g.text()
-}
-
 // text lists the GPUs for people, a line each, or says why there are none.
 func (g gpus) text() string {
 	if g.Reason != "" {

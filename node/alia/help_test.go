@@ -67,7 +67,7 @@ func TestHelpFits(t *testing.T) {
 func TestManualPages(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "man1")
 	var out bytes.Buffer
-	root := newRoot(&app{stdout: &out, stderr: io.Discard})
+	root := newRoot(&app{stdout: &out, stderr: io.Discard, env: os.LookupEnv})
 	root.SetArgs([]string{"man", dir, "--home", t.TempDir()})
 	if err := root.Execute(); err != nil {
 		t.Fatal(err)

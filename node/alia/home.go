@@ -17,13 +17,23 @@ func (a *app) note(format string, args ...any) {
 	}
 }
 
-// runDir makes the directory of a run, whose checkpoints all stay if keep is set.
-func (a *app) runDir(run block.Link, keep bool) (string, error) {
-	dir := a.home.Run(run)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("run's directory: %w", err)
+// openRun makes the directory of a run, whose checkpoints all stay if keep is set. The run
+// is this command's until done is called.
+func (a *app) openRun(run block.Link, keep bool) (dir string, done func(), err error) {
+	if done, err = a.host.once("the run " + run.String()); err != nil {
+		return "", nil, err
 	}
-	return dir, node.KeepCheckpoints(dir, keep)
+	dir = a.home.Run(run)
+	if err = os.MkdirAll(dir, 0o755); err != nil {
+		err = fmt.Errorf("run's directory: %w", err)
+	} else {
+		err = node.KeepCheckpoints(dir, keep)
+	}
+	if err != nil {
+		done()
+		return "", nil, err
+	}
+	return dir, done, nil
 }
 
 // modelDir is the directory of a model, given as a directory or as a CID in the home's models.

@@ -14,7 +14,6 @@ import (
 	"github.com/alia-network/alia/ledger/chain"
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
-	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -50,7 +49,7 @@ DNS name, these are not addresses of this machine. Then give --rpc and --listen
 with addresses of this machine, such as 0.0.0.0:26657 and /ip4/0.0.0.0/tcp/4001.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return drained(cmd.Context(), startLedger(cmd.Context(), a, &n, chain.Config{
+			return a.drained(cmd.Context(), startLedger(cmd.Context(), a, &n, chain.Config{
 				Home: a.home.Chain(), RPCListen: rpc, P2PListen: p2p,
 				BlockInterval: interval, ApproveRuns: approve, Log: a.log,
 			}))
@@ -96,10 +95,10 @@ func startLedger(ctx context.Context, a *app, n *peerFlags, c chain.Config) (err
 	if len(announce) == 0 {
 		announce = own
 	}
-	if role, err := a.home.Running(); err != nil {
+	if used, err := a.home.InUse(); err != nil {
 		return err
-	} else if role != "" {
-		return fmt.Errorf("a %s runs in the home %s already: end it first, or choose another --home", role, a.home)
+	} else if used {
+		return fmt.Errorf("a process serves the home %s already: `alia node status` shows what it does; end it first, or choose another --home", a.home)
 	}
 	if err := portFree("rpc", c.RPCListen); err != nil {
 		return err
@@ -107,12 +106,8 @@ func startLedger(ctx context.Context, a *app, n *peerFlags, c chain.Config) (err
 	if err := portFree("p2p", c.P2PListen); err != nil {
 		return err
 	}
-	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: a.home, Network: network, Key: key, Listen: listen, Announce: announce, Log: a.log})
+	peer, err := a.host.join(ctx, a, listen, announce)
 	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, peer.Close()) }()
-	if err := a.home.Enter(home.Ledger); err != nil {
 		return err
 	}
 	l, err := chain.Start(ctx, c)
@@ -122,7 +117,7 @@ func startLedger(ctx context.Context, a *app, n *peerFlags, c chain.Config) (err
 	defer func() { err = errors.Join(err, l.Close()) }()
 	a.event(node.Ready{Miner: peer.Account(), Text: l.RPC()})
 	if err := a.ready(report.Serving{
-		Role: string(home.Ledger), Account: peer.Account().String(), Network: peer.Net.String(), Addresses: peer.Mesh.Addrs(), RPC: l.RPC(),
+		Role: "ledger node", Account: peer.Account().String(), Network: peer.Net.String(), Addresses: peer.Mesh.Addrs(), RPC: l.RPC(),
 	}); err != nil {
 		return err
 	}

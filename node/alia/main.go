@@ -6,6 +6,7 @@
 //	alia miner      join a network and earn
 //	alia train      train a model, alone or by a network
 //	alia translate  translate a file, alone or through a network
+//	alia node       start, stop and show the process that serves a home
 //	alia ledger     run a ledger node; query accounts, runs, schedule, supply
 //	alia wallet     keys, balance, transfer
 //	alia verify     recompute a unit, a round or a run, and say what differs
@@ -27,12 +28,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/kernel"
 )
 
@@ -46,22 +49,41 @@ const (
 	exitInterrupted = 130 // 128 and the number of SIGINT, as shells have it
 )
 
-// runProcess is the process; it began at started.
+// runProcess is the process; it began at started. Its command may serve a home, and then
+// runs other commands of the home, too.
 func runProcess(started time.Time) int {
-	ctx, stop := drainOnSignal()
-	defer stop()
-	out := &output{to: os.Stdout}
-	a := &app{started: started, stdout: out, stderr: newTerminal(os.Stderr)}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	next := onInterrupt(cancel)
+	a := &app{
+		started: started, args: os.Args[1:], env: os.LookupEnv,
+		stdin: os.Stdin, stdout: &output{to: os.Stdout}, stderr: newTerminal(os.Stderr),
+	}
+	a.host = newHost(a)
+	context.AfterFunc(a.host.ended, cancel)
+	status := a.run(ctx)
+	if err := a.host.leave(next); err != nil {
+		fmt.Fprintf(a.stderr, "alia: %v\n", err)
+		return max(status, exitFailed)
+	}
+	return status
+}
+
+// run runs the app's command, says what is wrong, and returns the exit status.
+func (a *app) run(ctx context.Context) int {
 	cmd, err := execute(ctx, a)
-	if err == nil {
+	if out, ok := a.stdout.(*output); err == nil && ok {
 		err = out.failed()
 	}
 	var usage usageError
+	var visited guestStatus
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &visited):
+		return int(visited)
 	case ctx.Err() != nil:
-		a.interrupted(cmd, err)
+		a.interrupted(ctx, cmd, err)
 		return exitInterrupted
 	case !a.began || errors.As(err, &usage):
 		fmt.Fprintf(a.stderr, "alia: %v\nRun '%s --help' for usage.\n", err, cmd.CommandPath())
@@ -77,6 +99,8 @@ func remedy(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
 		return ": free some disk space, such as with `alia gc`"
+	case errors.Is(err, block.ErrInUse):
+		return ": end that process first, such as with `alia node stop`"
 	case errors.Is(err, light.ErrUnreachable):
 		return ": is a ledger node running (alia ledger start), and does the network file have its address?"
 	}
@@ -86,32 +110,51 @@ func remedy(err error) string {
 // execute runs the command. A device that breaks down is its error.
 func execute(ctx context.Context, a *app) (cmd *cobra.Command, err error) {
 	root := newRoot(a)
+	root.SetArgs(a.args)
+	root.SetIn(a.stdin)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	cmd = root
 	defer kernel.Recover(&err)
 	return root.ExecuteContextC(ctx)
 }
 
-// drainOnSignal returns a context that ends at the first interrupt, for the
-// command to drain. The second interrupt ends the process.
-func drainOnSignal() (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancel(context.Background())
+// interrupts is what the next interrupts of this process do, the first first.
+type interrupts struct {
+	mu sync.Mutex // guards do
+	do []func()
+}
+
+// then has the interrupt after those before do something.
+func (i *interrupts) then(f func()) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.do = append(i.do, f)
+}
+
+// onInterrupt has the first interrupt do something. An interrupt for which there is
+// nothing to do ends the process at once.
+func onInterrupt(first func()) *interrupts {
+	next := &interrupts{do: []func(){first}}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
-		select {
-		case <-signals:
-		case <-ctx.Done():
-			return
-		}
-		cancel()
-		for first := time.Now(); ; { // one key press may come as two signals
-			<-signals
-			if time.Since(first) > time.Second {
-				break
+		var last time.Time
+		for range signals {
+			if time.Since(last) < time.Second { // one key press may come as two signals
+				continue
 			}
+			last = time.Now()
+			next.mu.Lock()
+			if len(next.do) == 0 {
+				fmt.Fprintln(os.Stderr, "alia: interrupted again: ended at once")
+				os.Exit(exitInterrupted)
+			}
+			do := next.do[0]
+			next.do = next.do[1:]
+			next.mu.Unlock()
+			do()
 		}
-		fmt.Fprintln(os.Stderr, "alia: interrupted again: ended at once")
-		os.Exit(exitInterrupted)
 	}()
-	return ctx, cancel
+	return next
 }

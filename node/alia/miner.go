@@ -11,11 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/alia-network/alia/ledger"
-	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/bench"
-	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/daemon"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -56,7 +54,9 @@ models (--hold) it also needs an address at which other peers can reach it.`,
 			if err != nil {
 				return err
 			}
-			return drained(cmd.Context(), mine(cmd.Context(), a, &c, &n, policy, int64(p.disk), models))
+			return a.atHome(cmd, func(ctx context.Context) error {
+				return a.drained(ctx, mine(ctx, a, &c, &n, policy, int64(p.disk), models))
+			})
 		},
 	}
 	c.flags(cmd)
@@ -112,7 +112,7 @@ func languageCode(s string) bool {
 	return (len(s) == 2 || len(s) == 3) && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz") == ""
 }
 
-func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, policy node.Policy, disk int64, models []string) (err error) {
+func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, policy node.Policy, disk int64, models []string) error {
 	devs, err := c.openAll(a)
 	if err != nil {
 		return err
@@ -121,13 +121,17 @@ func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, policy node
 	for _, dev := range devs[1:] {
 		capability.MFLOPS += capabilityOf(dev, c.threads).MFLOPS
 	}
-	peer, err := n.join(ctx, a, home.Miner)
+	peer, err := n.join(ctx, a)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, peer.Close()) }()
+	done, err := a.host.once("a miner")
+	if err != nil {
+		return err
+	}
+	defer done()
 	for _, dir := range models {
-		if err := hold(ctx, a, peer, dir); err != nil {
+		if err := hold(ctx, a, peer, a.path(dir)); err != nil {
 			return err
 		}
 	}
@@ -148,11 +152,13 @@ func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, policy node
 		m.Workers, names = append(m.Workers, work.NewWorker(dev)), append(names, dev.Name())
 	}
 	if err := a.ready(report.Serving{
-		Role: string(home.Miner), Account: peer.Account().String(), Network: peer.Net.String(), Addresses: peer.Mesh.Addrs(), MFLOPS: capability.MFLOPS,
+		Role: "miner", Account: peer.Account().String(), Network: peer.Net.String(), Addresses: peer.Mesh.Addrs(), MFLOPS: capability.MFLOPS,
 	}); err != nil {
 		return err
 	}
 	a.note("kernels %s, %d threads, %d MFLOP/s; Ctrl-C ends", strings.Join(names, " and "), c.threads, capability.MFLOPS)
+	a.host.mines(m)
+	defer a.host.mines(nil)
 	return node.Together(ctx, m.Run, func(ctx context.Context) error { return peer.Listen(ctx, policy.Languages) })
 }
 
@@ -235,56 +241,42 @@ func newMinerBench(a *app) *cobra.Command {
 func newMinerStatus(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
-		Short: "Print the home's balance, and whether its miner runs",
+		Short: "Show what the home's miner does, and why not more",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx := cmd.Context()
-			account, err := a.accountOr(nil)
-			if err != nil {
-				return err
+			s := node.MinerSnapshot{
+				State: node.MinerStopped, Tasks: []node.TaskSnapshot{}, PassedOver: []node.PassedOver{},
+				Reason: node.Why{Code: "not-running", Text: "no miner runs in this home: `alia miner run` starts one"},
 			}
-			running, err := a.home.Running()
-			if err != nil {
-				return fmt.Errorf("it is not known whether the miner runs: %w", err)
+			if !a.guest {
+				if err := a.visit(cmd.Context(), a.args, a.stdout); !errors.Is(err, daemon.ErrAbsent) {
+					return err
+				}
+			} else if m := a.host.mining(); m != nil {
+				s = m.Snapshot()
 			}
-			g := surveyGPUs(false)
-			head, record, err := a.holdings(ctx, account)
-			if err != nil {
-				return fmt.Errorf("%s; its balance is not known: %w", minerState(running), err)
-			}
-			return a.result(struct {
-				report.MinerStatus
-				gpus
-			}{report.MinerStatus{
-				Account: account.String(), Running: running == home.Miner, Process: string(running), Balance: record.Balance, Height: head.Height,
-			}, g}, func(w io.Writer) {
-				fmt.Fprintf(w, "%s\n%s ALIA at height %d\n%s\n%s", account.String(), protocol.FormatAmount(record.Balance),
-					head.Height, minerState(running), g.found())
-			})
+			return a.result(s, func(w io.Writer) { printMiner(w, s) })
 		},
 	}
 }
 
-// minerState says whether a miner runs, by the role of the process in its home.
-func minerState(running home.Role) string {
-	switch running {
-	case home.Miner:
-		return "the miner is running"
-	case "":
-		return "the miner is not running"
+// printMiner prints a miner's state for people.
+func printMiner(w io.Writer, s node.MinerSnapshot) {
+	fmt.Fprint(w, s.State)
+	if s.Reason.Text != "" {
+		fmt.Fprintf(w, ": %s", s.Reason.Text)
 	}
-	return fmt.Sprintf("the miner is not running: a %s has this home open", running)
-}
-
-// holdings asks the ledger for its newest header and the balance of an account.
-func (a *app) holdings(ctx context.Context, account protocol.Account) (head light.ChainHead, record ledger.AccountState, err error) {
-	c, err := a.dialLedger(ctx)
-	if err != nil {
-		return head, record, err
+	fmt.Fprintln(w)
+	if s.State == node.MinerStopped {
+		return
 	}
-	if head, err = c.Head(ctx); err != nil {
-		return head, record, err
+	fmt.Fprintf(w, "%d publishers, %d units\n", s.Sessions, len(s.Tasks))
+	for _, t := range s.Tasks {
+		fmt.Fprintf(w, "%s unit %s: %.0f %% computed, leased until %s\n",
+			t.Task, t.Unit, 100*t.Done, time.UnixMilli(int64(t.Deadline)).Format(time.TimeOnly))
 	}
-	record, err = c.Account(ctx, account)
-	return head, record, err
+	for _, p := range s.PassedOver {
+		fmt.Fprintln(w, p)
+	}
+	fmt.Fprintf(w, "%s ALIA paid since the start, %d accepted units not paid yet\n", protocol.FormatAmount(s.Earned), s.Pending)
 }

@@ -134,7 +134,7 @@ func (l *shortlistFlags) run(ctx context.Context, a *app, c *deviceFlags) error 
 	if err != nil {
 		return err
 	}
-	data, err := l.text.read()
+	data, err := l.text.read(a)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,7 @@ func optionFlags(cmd *cobra.Command) []*options.Flag {
 func (l *trainFlags) configure(a *app) (cfg train.Config, preset string, undecided map[string]bool, err error) {
 	var all []options.Setting
 	if l.config != "" {
-		if preset, all, err = readConfig(l.config); err != nil {
+		if preset, all, err = readConfig(a.path(l.config)); err != nil {
 			return cfg, "", nil, err
 		}
 	}

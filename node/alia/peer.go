@@ -12,7 +12,6 @@ import (
 
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
-	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/mesh"
@@ -73,26 +72,14 @@ func (l *addresses) Replace(list []string) error {
 	return nil
 }
 
-// join opens the home for a process of the role given, and joins the network as
-// the home's account.
-func (n *peerFlags) join(ctx context.Context, a *app, role home.Role) (*node.Peer, error) {
-	network, err := a.openNetwork()
+// join returns the peer of the home, in the network of the home's account.
+func (n *peerFlags) join(ctx context.Context, a *app) (*node.Peer, error) {
+	peer, err := a.host.join(ctx, a, n.listen.list, n.announce.list)
 	if err != nil {
 		return nil, err
-	}
-	key, err := a.home.Key()
-	if err != nil {
-		return nil, err
-	}
-	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: a.home, Network: network, Key: key, Listen: n.listen.list, Announce: n.announce.list, Log: a.log})
-	if err != nil {
-		return nil, err
-	}
-	if err := a.home.Enter(role); err != nil {
-		return nil, errors.Join(err, peer.Close())
 	}
 	a.event(node.Ready{Miner: peer.Account(), Text: firstOf(peer.Mesh.Addrs())})
-	a.note("network %s (%s), account %s", network.Name, peer.Net.Short(), peer.Account().String())
+	a.note("network %s (%s), account %s", peer.Network.Name, peer.Net.Short(), peer.Account().String())
 	return peer, nil
 }
 

@@ -22,8 +22,14 @@ import (
 // write.
 type app struct {
 	started        time.Time
+	args           []string                    // without the program's name
+	env            func(string) (string, bool) // looks a variable up
+	dir            string                      // that typed paths are relative to; empty: this process's own
+	stdin          io.Reader
 	stdout, stderr io.Writer
-	began          bool // a command's own code runs: errors are no longer of usage
+	host           *host // this process, as one that may serve the home
+	guest          bool  // the command is of another process, and this process serves its home
+	began          bool  // a command's own code runs: errors are no longer of usage
 
 	home              home.Dir
 	network, logLevel string
@@ -81,7 +87,7 @@ wrong usage, and 130 when it was interrupted before it was done.`,
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages ", fmt.Sprintf("FlagUsagesWrapped %d ", helpWidth)))
 	root.DisableAutoGenTag = true // a manual page is the same on every day
 	group(root,
-		newSwarm(a), newInit(a), newMiner(a), newTrain(a), newTranslate(a), newLedger(a),
+		newSwarm(a), newInit(a), newMiner(a), newTrain(a), newTranslate(a), newNode(a), newLedger(a),
 		newWallet(a), newVerify(a), newModel(a), newRunCommand(a), newGC(a), newBench(a), newDoctor(a), newVersion(a), newMan(a),
 	)
 	strictHelp(root)

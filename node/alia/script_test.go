@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -34,15 +35,30 @@ func TestScript(t *testing.T) {
 				return err
 			}
 			e.Setenv("MARIAN", marian)
+			e.Defer(func() { stopNodes(t, e.WorkDir) })
 			return writeCorpus(filepath.Join(e.WorkDir, "corpus"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": checkStatus, "same": checkSame, "flip": flipBit, "damage": damageStore, "keep": keepField,
 			"gone": checkGone, "await": awaitFile, "sigkill": killMember, "occupy": occupyPort, "free": freePort,
-			"cut": cutFile, "timeless": checkTimeless, "await-lines": awaitLines,
+			"cut": cutFile, "timeless": checkTimeless, "await-lines": awaitLines, "await-output": awaitOutput,
 			"write": writeBytes, "lines": countLines,
 		},
 	})
+}
+
+// stopNodes ends what a scenario has started in the background and not stopped, as a
+// scenario that fails does.
+func stopNodes(t *testing.T, work string) {
+	sockets, err := filepath.Glob(filepath.Join(work, "*", "node.sock"))
+	if err != nil {
+		t.Error(err)
+	}
+	for _, s := range sockets {
+		if out, err := exec.Command("alia", "node", "stop", "--home", filepath.Dir(s)).CombinedOutput(); err != nil {
+			t.Errorf("%s: %v: %s", s, err, out)
+		}
+	}
 }
 
 // checkStatus runs a command that must end with an exit status: status 2 alia ...
@@ -160,6 +176,23 @@ func awaitLines(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("no %s has %d lines", args[1], want)
+}
+
+// awaitOutput runs a command until its standard output matches a pattern:
+// await-output PATTERN COMMAND...
+func awaitOutput(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: await-output PATTERN COMMAND...")
+	}
+	pattern, err := regexp.Compile(args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("%s does not print %q", strings.Join(args[1:], " "), args[0])
 }
 
 // cutFile takes the last bytes off a file, as a crash may: cut FILE.

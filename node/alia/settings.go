@@ -22,8 +22,11 @@ import (
 func (a *app) settings(cmd *cobra.Command) error {
 	a.typed = map[string]bool{}
 	cmd.Flags().Visit(func(f *pflag.Flag) { a.typed[f.Name] = true })
-	if err := fromEnvironment(cmd); err != nil {
+	if err := a.fromEnvironment(cmd); err != nil {
 		return err
+	}
+	if a.guest {
+		a.home, a.network = a.host.home(), a.path(a.network)
 	}
 	if a.home == "" {
 		_, err := home.Default()
@@ -51,10 +54,10 @@ func variable(flag string) string {
 	return "ALIA_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-func fromEnvironment(cmd *cobra.Command) error {
+func (a *app) fromEnvironment(cmd *cobra.Command) error {
 	var errs []error
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		value, ok := os.LookupEnv(variable(f.Name))
+		value, ok := a.env(variable(f.Name))
 		if !ok || value == "" || taken(cmd.Flags(), f) {
 			return
 		}

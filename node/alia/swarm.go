@@ -92,7 +92,7 @@ func runSwarm(ctx context.Context, a *app, l *trainFlags, s *swarmFlags) error {
 	if err := swarm.Run(ctx, cfg); !done {
 		return undone(ctx, err, "the swarm is not done; `alia swarm --home %s` with the same options goes on", cfg.Home)
 	} else if !s.once {
-		return drained(ctx, err) // the network stayed up until the interrupt
+		return a.drained(ctx, err) // the network stayed up until the interrupt
 	} else {
 		return err
 	}
@@ -236,5 +236,6 @@ func (a *app) screen() *swarm.Screen {
 	if t, ok := onTerminal(a.stderr); ok {
 		size = t.size
 	}
-	return swarm.NewScreen(a.stderr, size, os.Getenv("NO_COLOR") == "")
+	plain, _ := a.env("NO_COLOR")
+	return swarm.NewScreen(a.stderr, size, plain == "")
 }

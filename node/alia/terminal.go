@@ -12,11 +12,13 @@ import (
 	"golang.org/x/term"
 )
 
-// terminal is standard error: lines of text and, during a run, one status
+// terminal is standard error, of this process or of a guest: lines of text and, during a run, one status
 // line below them that is drawn again and again. Text never lands on the status
 // line: the line is cleared first and drawn again after the text.
 type terminal struct {
-	file *os.File // nil where text goes elsewhere: then nothing is drawn
+	// size is the terminal's columns and rows; nil where text goes elsewhere: then
+	// nothing is drawn.
+	size func() (columns, rows int)
 
 	mu     sync.Mutex // guards what follows
 	out    io.Writer
@@ -27,9 +29,18 @@ type terminal struct {
 func newTerminal(f *os.File) *terminal {
 	t := &terminal{out: f}
 	if term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
-		t.file = f
+		t.size = func() (columns, rows int) { return sizeOf(f) }
 	}
 	return t
+}
+
+// sizeOf is a terminal's columns and rows, 80 and 24 when the system does not tell.
+func sizeOf(f *os.File) (columns, rows int) {
+	columns, rows, err := term.GetSize(int(f.Fd()))
+	if err != nil || columns <= 0 || rows <= 0 {
+		return 80, 24
+	}
+	return columns, rows
 }
 
 const clearLine = "\r\x1b[K"
@@ -63,19 +74,10 @@ func (t *terminal) width() int {
 	return columns
 }
 
-// size is the terminal's columns and rows, 80 and 24 when the system does not tell.
-func (t *terminal) size() (columns, rows int) {
-	columns, rows, err := term.GetSize(int(t.file.Fd()))
-	if err != nil || columns <= 0 || rows <= 0 {
-		return 80, 24
-	}
-	return columns, rows
-}
-
 // onTerminal returns the terminal behind w, if w is one.
 func onTerminal(w io.Writer) (t *terminal, ok bool) {
 	t, ok = w.(*terminal)
-	return t, ok && t.file != nil
+	return t, ok && t.size != nil
 }
 
 // progress is the progress of a run, for its status line.

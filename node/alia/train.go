@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
-	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/options"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/work"
@@ -49,7 +47,7 @@ func (l *trainFlags) open(a *app) (*sizing, error) {
 	if c.Config, c.Preset, c.undecided, err = l.configure(a); err != nil {
 		return nil, err
 	}
-	if c.Corpus, err = l.read(); err != nil {
+	if c.Corpus, err = l.read(a); err != nil {
 		return nil, err
 	}
 	c.Config.Source, c.Config.Target = c.Corpus.Source, c.Corpus.Target
@@ -73,9 +71,9 @@ func copies(c *corpus.Corpus) (n int) {
 	return n
 }
 
-func (l *trainFlags) read() (*corpus.Corpus, error) {
+func (l *trainFlags) read(a *app) (*corpus.Corpus, error) {
 	if l.corpus != "" {
-		return corpus.Open(l.corpus, l.src, l.tgt)
+		return corpus.Open(a.path(l.corpus), l.src, l.tgt)
 	}
 	c := corpus.Phrasebook()
 	if l.src != "" && l.src != c.Source || l.tgt != "" && l.tgt != c.Target {
@@ -122,12 +120,14 @@ curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
 				if err := a.goesWith("without --print-config, which prints a TOML file", "json"); err != nil {
 					return err
 				}
-				return showConfig(cmd.Context(), a, &l, &c, &n, local)
+				return a.atHome(cmd, func(ctx context.Context) error { return showConfig(ctx, a, &l, &c, &n, local) })
 			}
-			if local {
-				return trainLocal(cmd.Context(), a, &l, &c, keep)
-			}
-			return trainNetwork(cmd.Context(), a, &l, &c, &n, keep, stay)
+			return a.atHome(cmd, func(ctx context.Context) error {
+				if local {
+					return trainLocal(ctx, a, &l, &c, keep)
+				}
+				return trainNetwork(ctx, a, &l, &c, &n, keep, stay)
+			})
 		},
 	}
 	l.flags(cmd)
@@ -154,33 +154,23 @@ func trainLocal(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, keep
 	if err := size.decide(ctx, a, a.home.Decisions(), dev, nil, 1); err != nil {
 		return err
 	}
-	store, err := a.home.Store()
+	store, err := a.host.open(ctx, a)
 	if err != nil {
 		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	if err := a.home.Enter(home.Coordinator); err != nil {
-		return err
-	}
-	net, err := a.netOrNone()
-	if err != nil {
-		return err
-	}
-	if err := node.PinHome(ctx, a.home, net, store, a.log); err != nil {
-		a.log.Warn("blocks of earlier processes are never deleted", "err", err)
 	}
 	a.note("training the tokenizer, %d pieces", size.Config.Pieces)
 	plan, err := run.New(ctx, run.Fresh(store), size.Corpus, size.Config)
 	if err != nil {
 		return err
 	}
-	dir, err := a.runDir(plan.Link, keep)
+	dir, done, err := a.openRun(plan.Link, keep)
 	if err != nil {
 		return err
 	}
+	defer done()
 	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(store), Clock: milliseconds}
 	w := newWatch(ctx, a, dev.Name())
-	w.alone = true
+	w.alone = !a.guest
 	defer w.close()
 	if err := w.draw(ctx, store, plan, dir); err != nil {
 		return err
@@ -229,10 +219,9 @@ func showConfig(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n *p
 	}
 	var peer *node.Peer
 	if !local && size.undecided["local_steps"] {
-		if peer, err = n.join(ctx, a, home.Coordinator); err != nil {
+		if peer, err = n.join(ctx, a); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, peer.Close()) }()
 	}
 	if err := size.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/alia-network/alia/node"
-	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/work"
@@ -30,11 +29,10 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 	// This process combines, and holds few large tensors. At 20 per cent it would spend
 	// a quarter of its time on collections, which save little memory.
 	collect(50)
-	peer, err := n.join(ctx, a, home.Coordinator)
+	peer, err := n.join(ctx, a)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, peer.Close()) }()
 	if err := size.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
 		return err
 	}
@@ -42,10 +40,11 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 	if err != nil {
 		return err
 	}
-	dir, err := a.runDir(plan.Link, keep)
+	dir, done, err := a.openRun(plan.Link, keep)
 	if err != nil {
 		return err
 	}
+	defer done()
 	w := newWatch(ctx, a, dev.Name())
 	defer w.close()
 	if err := w.draw(ctx, peer.Store, plan, dir); err != nil {

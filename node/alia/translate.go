@@ -88,12 +88,12 @@ func newTranslate(a *app) *cobra.Command {
 			if o.model == "" {
 				return usagef("--model is missing: give a model's CID, or with --local its directory")
 			}
-			if err := checkFormat(a, name); err != nil {
-				return err
-			}
 			// An option of the other way to translate is refused, never ignored.
 			if here {
 				if err := a.goesWith("without --local: this process pays nobody", onlyNetwork...); err != nil {
+					return err
+				}
+				if err := checkFormat(a, name); err != nil {
 					return err
 				}
 				l.src, l.tgt = p.src, p.tgt
@@ -102,11 +102,16 @@ func newTranslate(a *app) *cobra.Command {
 			if err := a.goesWith("with --local: miners choose how they compute", onlyLocal...); err != nil {
 				return err
 			}
-			input, err := readText(name, cmd.InOrStdin())
-			if err != nil {
-				return err
-			}
-			return translateNetwork(cmd.Context(), a, o, d, &p, input)
+			return a.atHome(cmd, func(ctx context.Context) error {
+				if err := checkFormat(a, name); err != nil {
+					return err
+				}
+				input, err := readText(a.path(name), cmd.InOrStdin())
+				if err != nil {
+					return err
+				}
+				return translateNetwork(ctx, a, o, d, &p, input)
+			})
 		},
 	}
 	f := cmd.Flags()

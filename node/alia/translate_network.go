@@ -11,7 +11,6 @@ import (
 
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/node/client"
-	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -42,7 +41,7 @@ func (p *buyFlags) flags(cmd *cobra.Command) {
 
 // translateNetwork publishes a job, waits for its results, pays, and keeps the
 // receipt.
-func translateNetwork(ctx context.Context, a *app, o decodeFlags, d unit.Decoding, p *buyFlags, input string) (err error) {
+func translateNetwork(ctx context.Context, a *app, o decodeFlags, d unit.Decoding, p *buyFlags, input string) error {
 	model, err := block.ParseLink(o.model)
 	if err != nil {
 		return usagef("--model %q: miners need the CID of a model that their network holds; a directory goes with --local", o.model)
@@ -50,11 +49,10 @@ func translateNetwork(ctx context.Context, a *app, o decodeFlags, d unit.Decodin
 	if p.budget > 0 && p.price == 0 {
 		return usagef("--price 0: give a price above 0, or --budget 0 to ask for unpaid work")
 	}
-	peer, err := p.join(ctx, a, home.Customer)
+	peer, err := p.join(ctx, a)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, peer.Close()) }()
 	c := &client.Client{Peer: peer, Report: newWatch(ctx, a, "of the miners").report}
 	t, err := c.Translate(ctx, client.Document{
 		Text: input, Source: p.src, Target: p.tgt, Model: model, Holders: p.holders, Decoding: d,

@@ -46,14 +46,14 @@ func newWallet(a *app) *cobra.Command {
 		newTransfer(a),
 		&cobra.Command{
 			Use: "reclaim", Short: "Take back the unspent budgets of translations", Args: noArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error { return a.reclaim(cmd.Context()) },
+			RunE: func(cmd *cobra.Command, _ []string) error { return a.atHome(cmd, a.reclaim) },
 		},
 	)
 }
 
 // reclaim closes the escrows of the home's translations whose deadline is past.
 func (a *app) reclaim(ctx context.Context) error {
-	key, err := a.home.Key()
+	w, err := a.openWallet()
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (a *app) reclaim(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := client.Reclaim(ctx, l, key, a.home)
+	r, err := client.Reclaim(ctx, l, a.host.sender(l, w.Key()), a.home)
 	if err != nil {
 		return err
 	}
@@ -149,9 +149,11 @@ func newTransfer(a *app) *cobra.Command {
 			if err != nil {
 				return usageError{err.Error()}
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-			defer cancel()
-			return a.transfer(ctx, ledger.Transfer{To: to, Amount: amount, Memo: memo})
+			return a.atHome(cmd, func(ctx context.Context) error {
+				ctx, cancel := context.WithTimeout(ctx, timeout)
+				defer cancel()
+				return a.transfer(ctx, ledger.Transfer{To: to, Amount: amount, Memo: memo})
+			})
 		},
 	}
 	cmd.Flags().StringVar(&memo, "memo", "", "`TEXT` that everyone can read")
@@ -168,7 +170,7 @@ func (a *app) transfer(ctx context.Context, t ledger.Transfer) error {
 	if err != nil {
 		return err
 	}
-	sender := c.Sender(w.Key())
+	sender := a.host.sender(c, w.Key())
 	nonce, err := sender.Send(ctx, t)
 	if err != nil {
 		return fmt.Errorf("transfer: %w", err)

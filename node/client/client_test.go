@@ -143,7 +143,7 @@ func TestTranslate(t *testing.T) {
 	// After the deadline the rest comes back.
 	var back client.Reclaimed
 	for back.Returned == 0 {
-		back, err = client.Reclaim(w.ctx, c.Peer.Ledger, c.Peer.Key, c.Peer.Home)
+		back, err = client.Reclaim(w.ctx, c.Peer.Ledger, c.Peer.Sender, c.Peer.Home)
 		w.check(err)
 	}
 	if w.balance(c) != balance+back.Returned || w.supply().Escrowed != 0 {
@@ -281,7 +281,7 @@ func TestReclaimSettles(t *testing.T) {
 	w.check(err)
 	accepted := j.Count(journal.Pending)
 	reclaim := func() client.Reclaimed {
-		back, err := client.Reclaim(w.ctx, c.Peer.Ledger, c.Peer.Key, c.Peer.Home)
+		back, err := client.Reclaim(w.ctx, c.Peer.Ledger, c.Peer.Sender, c.Peer.Home)
 		w.check(err)
 		return back
 	}

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,7 +13,6 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/journal"
-	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 )
 
@@ -27,10 +25,10 @@ type Reclaimed struct {
 }
 
 // Reclaim closes the escrows of a home's jobs whose deadline has passed, so that
-// the unspent part comes back to the account of the key. Before it closes an escrow it
+// the unspent part comes back to the sender's account. Before it closes an escrow it
 // settles the accepted units in the job's journal: their miners are paid from the escrow.
 // A job whose journal is open, because it is being translated, stays as it is.
-func Reclaim(ctx context.Context, l *light.Client, key ed25519.PrivateKey, dir home.Dir) (Reclaimed, error) {
+func Reclaim(ctx context.Context, l *light.Client, sender *light.Sender, dir home.Dir) (Reclaimed, error) {
 	var out Reclaimed
 	jobs, err := jobsIn(dir.Jobs())
 	if err != nil {
@@ -40,10 +38,9 @@ func Reclaim(ctx context.Context, l *light.Client, key ed25519.PrivateKey, dir h
 	if err != nil {
 		return out, fmt.Errorf("reclaim: %w", err)
 	}
-	sender := l.Sender(key)
 	for _, job := range jobs {
 		// A job without an open escrow was unpaid, or its escrow was closed before.
-		e, open, err := l.Escrow(ctx, job, protocol.AccountOf(key))
+		e, open, err := l.Escrow(ctx, job, sender.Account())
 		if err != nil {
 			return out, fmt.Errorf("reclaim job %s: %w", job, err)
 		}

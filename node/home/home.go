@@ -7,7 +7,7 @@
 //	network.json       the network the node belongs to
 //	config.toml        values for flags
 //	blocks/            the block store, locked by the process that has it open
-//	role               what that process is: a miner, a ledger node, a customer
+//	node.sock          where that process takes commands of the home
 //	peers              addresses of peers met before
 //	runs/CID/          a training run that is coordinated here: its head, its journal, its curves
 //	models/CID/        finished models
@@ -17,7 +17,7 @@
 //	receipts/CID       the receipt of a translation job
 //	chain/             the ledger node's files
 //	swarm/DATE/        the homes of a swarm's members
-//	log                what a process started by a supervisor writes to standard error
+//	log                what a process started by a supervisor, or in the background, writes to standard error
 package home
 
 import (
@@ -27,7 +27,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/protocol/block"
@@ -69,6 +68,9 @@ func (d Dir) Settings() string { return d.at("config.toml") }
 // Blocks is the directory of the block store.
 func (d Dir) Blocks() string { return d.at("blocks") }
 
+// Socket is where the process that serves the home takes commands.
+func (d Dir) Socket() string { return d.at("node.sock") }
+
 // Peers is the file with the addresses of peers met before.
 func (d Dir) Peers() string { return d.at("peers") }
 
@@ -109,7 +111,8 @@ func (d Dir) Chain() string { return d.at("chain") }
 // without naming a home; in it, each member has a home.
 func (d Dir) Swarms() string { return d.at("swarm") }
 
-// Log is the file that a supervisor sends a process's standard error to.
+// Log is the file for the standard error of a process that a supervisor, or alia node
+// start, began.
 func (d Dir) Log() string { return d.at("log") }
 
 func (d Dir) at(name string) string { return filepath.Join(string(d), name) }
@@ -180,40 +183,6 @@ func (d Dir) Store() (*block.Store, error) {
 	return store, nil
 }
 
-// Role returns the role of the process that has a home's block store open.
-type Role string
-
-// Roles of a process.
-const (
-	Miner       Role = "miner"
-	Ledger      Role = "ledger node"
-	Coordinator Role = "coordinator"
-	Customer    Role = "customer"
-)
-
-// maxRole bounds the file with a role, in bytes.
-const maxRole = 64
-
-// Enter notes the role of this process, which has the home's block store open.
-func (d Dir) Enter(r Role) error {
-	if err := os.WriteFile(d.at("role"), []byte(string(r)+"\n"), 0o644); err != nil {
-		return fmt.Errorf("home: %w", err)
-	}
-	return nil
-}
-
-// Running is the role of the live process that has the home's block store
-// open, empty where no process has. A process that noted no role is a
-// "process". It is an error where the home cannot be read.
-func (d Dir) Running() (Role, error) {
-	used, err := block.InUse(d.Blocks())
-	if err != nil || !used {
-		return "", err
-	}
-	data, err := os.ReadFile(d.at("role"))
-	role := strings.TrimSpace(string(data))
-	if err != nil || role == "" || len(role) > maxRole {
-		return "process", nil
-	}
-	return Role(role), nil
-}
+// InUse reports whether a live process has the home's block store open. It is an error
+// where the home cannot be read.
+func (d Dir) InUse() (bool, error) { return block.InUse(d.Blocks()) }

@@ -19,7 +19,7 @@ func TestPaths(t *testing.T) {
 	seen := map[string]bool{}
 	for _, path := range []string{
 		d.Wallet(), d.Network(), d.Settings(), d.Blocks(), d.Peers(), d.Runs(), d.Run(link), d.Models(), d.Model(link),
-		d.Decisions(), d.Jobs(), d.Job(link), d.Receipts(), d.Receipt(link), d.Chain(), d.Swarms(), d.Log(),
+		d.Decisions(), d.Jobs(), d.Job(link), d.Receipts(), d.Receipt(link), d.Chain(), d.Swarms(), d.Log(), d.Socket(),
 	} {
 		if !strings.HasPrefix(path, string(d)+string(filepath.Separator)) || seen[path] {
 			t.Errorf("%s is outside the home, or has two meanings", path)
@@ -104,18 +104,18 @@ func TestLeftovers(t *testing.T) {
 	}
 }
 
-func running(t *testing.T, d home.Dir) home.Role {
+func inUse(t *testing.T, d home.Dir) bool {
 	t.Helper()
-	role, err := d.Running()
+	used, err := d.InUse()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return role
+	return used
 }
 
-// TestRunningReadsOnly: whether a process has a home open is told of a home whose store
+// TestInUseReadsOnly: whether a process has a home open is told of a home whose store
 // cannot be opened, as on a disk that is read-only; and looking changes nothing.
-func TestRunningReadsOnly(t *testing.T) {
+func TestInUseReadsOnly(t *testing.T) {
 	d := home.Dir(t.TempDir())
 	tmp := filepath.Join(d.Blocks(), "tmp") // where a store that is opened has a directory
 	if err := os.MkdirAll(d.Blocks(), 0o755); err != nil {
@@ -130,39 +130,32 @@ func TestRunningReadsOnly(t *testing.T) {
 	if err := os.Remove(filepath.Join(d.Blocks(), "lock")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
-	if got := running(t, d); got != "" {
-		t.Errorf("the home runs a %s", got)
+	if inUse(t, d) {
+		t.Error("the home is in use")
 	}
 	if entries, err := os.ReadDir(d.Blocks()); err != nil || len(entries) != 1 {
 		t.Errorf("the directory of blocks has %v now, %v", entries, err)
 	}
 }
 
-// TestRunning: a home tells the role of the process that has its store open,
-// and forgets the role with the process.
-func TestRunning(t *testing.T) {
+// TestInUse: a home knows that a process has its store open, and looking leaves no trace.
+func TestInUse(t *testing.T) {
 	d := home.Dir(filepath.Join(t.TempDir(), "h"))
-	if got := running(t, d); got != "" {
-		t.Errorf("a home that is not there runs a %s", got)
+	if inUse(t, d) {
+		t.Error("a home that is not there is in use")
 	}
 	store, err := d.Store()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := running(t, d); got != "process" {
-		t.Errorf("without a role noted: %q", got)
-	}
-	if err := d.Enter(home.Ledger); err != nil {
-		t.Fatal(err)
-	}
-	if got := running(t, d); got != home.Ledger {
-		t.Errorf("with a role noted: %q, want %q", got, home.Ledger)
+	if !inUse(t, d) {
+		t.Error("an open store is not in use")
 	}
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got := running(t, d); got != "" {
-		t.Errorf("after the process closed its store: %q", got)
+	if inUse(t, d) {
+		t.Error("a closed store is in use")
 	}
 	if again, err := d.Store(); err != nil {
 		t.Errorf("looking at the store keeps it locked: %v", err)

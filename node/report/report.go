@@ -8,7 +8,11 @@
 //	err := json.Unmarshal(line, &t)
 package report
 
-import "github.com/alia-network/alia/node"
+import (
+	"time"
+
+	"github.com/alia-network/alia/node"
+)
 
 // Trained is the answer of `alia train`: the model and the run that made it.
 type Trained struct {
@@ -146,13 +150,27 @@ type LedgerRun struct {
 	Active      uint64 `json:"active_height"`
 }
 
-// MinerStatus is the answer of `alia miner status`, but for the GPUs.
-type MinerStatus struct {
-	Account string `json:"account"`
-	Running bool   `json:"running"`           // a miner runs in this home
-	Process string `json:"process,omitempty"` // the role of the process that does
-	Balance uint64 `json:"balance"`
-	Height  uint64 `json:"height"`
+// NodeStatus is the answer of `alia node status`, and of `alia node start` and `stop`:
+// the process that serves a home. Only Running is set where there is none.
+type NodeStatus struct {
+	Running   bool             `json:"running"`
+	Process   int              `json:"process,omitempty"`
+	Since     time.Time        `json:"since,omitzero"`
+	Command   string           `json:"command,omitempty"` // its own
+	Guests    []RunningCommand `json:"guests,omitempty"`  // the other commands that run there
+	Account   string           `json:"account,omitempty"` // this and the rest: once a command has needed the network
+	Network   string           `json:"network,omitempty"`
+	Addresses []string         `json:"addresses,omitempty"` // of its mesh
+	Peers     int              `json:"peers"`
+	Height    uint64           `json:"height"` // of the ledger
+	// LedgerReason is why the ledger's height is not known.
+	LedgerReason string `json:"ledger_reason,omitempty"`
+}
+
+// RunningCommand is a command that runs in the process of another.
+type RunningCommand struct {
+	Command string    `json:"command"`
+	Since   time.Time `json:"since"`
 }
 
 // SwarmResult is the answer of `alia swarm`. Its units are those accepted from

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/alia-network/alia/node/report"
 )
@@ -19,7 +20,7 @@ func TestKeys(t *testing.T) {
 	for _, answer := range []any{
 		report.Trained{CPUSeconds: 1, TokensPerCPUSecond: 1, Miners: make([]report.MinerUnits, 1)}, report.Translated{}, report.CheckedReceipt{},
 		report.Membership{}, report.Founded{}, report.Serving{RPC: "r", MFLOPS: 1}, report.Balance{}, report.Identity{}, report.Transferred{},
-		report.Books{}, report.Rates{}, report.LedgerRun{}, report.MinerStatus{Process: "miner"},
+		report.Books{}, report.Rates{}, report.LedgerRun{}, report.NodeStatus{Process: 1, Since: time.Unix(1, 0), Command: "c", Guests: make([]report.RunningCommand, 1), Account: "a", Network: "n", Addresses: []string{"a"}, LedgerReason: "r"},
 		report.SwarmResult{Miners: make([]report.Member, 1)}, report.Interrupted{},
 	} {
 		data, err := json.MarshalIndent(answer, "", "  ")

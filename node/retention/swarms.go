@@ -54,9 +54,9 @@ func DeleteSwarms(dir home.Dir, dry bool) (Swarms, error) {
 // survey adds up the files of a swarm, and says whether a process of the swarm
 // has its home open.
 func survey(path string) (size int64, running bool, err error) {
-	role, err := home.Dir(path).Running()
-	if err != nil || role != "" { // it begins, and has no members yet
-		return 0, role != "", err
+	used, err := home.Dir(path).InUse()
+	if err != nil || used { // it begins, and has no members yet
+		return 0, used, err
 	}
 	members, err := os.ReadDir(path)
 	if err != nil {
@@ -66,9 +66,9 @@ func survey(path string) (size int64, running bool, err error) {
 		if !m.IsDir() {
 			continue
 		}
-		role, err := home.Dir(filepath.Join(path, m.Name())).Running()
-		if err != nil || role != "" {
-			return 0, role != "", err
+		used, err := home.Dir(filepath.Join(path, m.Name())).InUse()
+		if err != nil || used {
+			return 0, used, err
 		}
 	}
 	err = filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {

@@ -43,6 +43,10 @@ const (
 // ErrNotFound is returned, wrapped, by Get when the block is not in the store.
 var ErrNotFound = errors.New("block not found")
 
+// ErrInUse is wrapped by the error of [Open] when another process has the store open, or
+// this one.
+var ErrInUse = errors.New("in use")
+
 // ErrDamaged is returned, wrapped, by [Store.Get] when the stored bytes do not
 // match their CID. It wraps [ErrNotFound]: Get has deleted the bytes, and the
 // block may be fetched again.

@@ -14,7 +14,7 @@ import (
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("in use by another process (if none runs, remove %s)", path)
+		return nil, fmt.Errorf("%w by another process (if none runs, remove %s)", ErrInUse, path)
 	}
 	if err != nil {
 		return nil, err

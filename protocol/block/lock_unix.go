@@ -22,7 +22,7 @@ func lockFile(path string) (*os.File, error) {
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		pid, _ := io.ReadAll(io.LimitReader(f, 20)) // only to tell the reader
-		err = fmt.Errorf("in use by process %s", strings.TrimSpace(string(pid)))
+		err = fmt.Errorf("%w by process %s", ErrInUse, strings.TrimSpace(string(pid)))
 	}
 	if err == nil {
 		err = f.Truncate(0)
