@@ -173,9 +173,22 @@ func (m *Miner) keepResult(t *task, result []byte, link block.Link, cost uint64)
 
 // accepted checks that a publisher accepts what this miner attested, and keeps the
 // acceptance. Otherwise a publisher could make the miner tell of units and pay that
-// never were.
+// never were. It returns no task for an acceptance that the miner has: a publisher that
+// leased the unit twice, such as one that was killed meanwhile, answers twice.
 func (m *Miner) accepted(o market.Offer, a protocol.Accept) (*task, error) {
 	t := m.tasks.find(o.OfferKey, func(t *task) bool { return t.key.unit == a.Unit && t.state == taskComputed })
+	if t == nil {
+		entries, err := m.journal.Slots(a.Unit)
+		if err != nil {
+			return nil, err
+		}
+		again := func(e journal.Entry) bool {
+			return e.Taken != nil && e.Taken.Accept.Account == o.Publisher && a.Account == o.Publisher && e.Taken.Accept.Result == a.Result
+		}
+		if slices.ContainsFunc(entries, again) {
+			return nil, nil
+		}
+	}
 	if t == nil || a.Account != o.Publisher || a.Miner != m.Peer.Account() || a.Work != o.Work || a.Result != t.attested.Result || a.Cost != t.attested.Cost {
 		return nil, protocol.Refuse(protocol.ResultMismatch, "the publisher accepts a result of unit %s that this miner did not send", a.Unit)
 	}

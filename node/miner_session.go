@@ -133,7 +133,7 @@ func (s *minerSession) cancelled(c protocol.Cancel) error {
 func (s *minerSession) accepted(a protocol.Accept) error {
 	m := s.miner
 	t, err := m.accepted(s.offer, a)
-	if err != nil {
+	if err != nil || t == nil {
 		return err
 	}
 	m.tasks.remove(t)

@@ -578,6 +578,21 @@ func TestLeasedAgain(t *testing.T) {
 	}
 }
 
+// TestAcceptedTwice: a miner takes the second acceptance of a result for what it is.
+func TestAcceptedTwice(t *testing.T) {
+	ctx, _, m, _, d, k := taskTest(t)
+	close(m.gate)
+	d.lease(k, d.units[0])
+	var a protocol.Attestation
+	k.next(&a)
+	k.accept(a)
+	k.accept(a)
+	d.lease(k, d.units[1]) // the session goes on
+	k.next(&a)
+	k.accept(a)
+	m.hears(ctx, 2, func(n node.Notice) bool { _, done := n.(node.UnitDone); return done })
+}
+
 // TestMinerSnapshot: a miner tells its state from the start to the end of a work: why it
 // has no unit, its units and their deadlines, and what it is owed.
 func TestMinerSnapshot(t *testing.T) {
