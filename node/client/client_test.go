@@ -228,7 +228,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestInterrupted: a job that was given up goes on where it was, with one escrow.
+// TestInterrupted: a job that was given up goes on where it was, with one escrow, at the
+// price of that escrow.
 func TestInterrupted(t *testing.T) {
 	w := newWorld(t)
 	c := w.customer("customer", true)
@@ -248,8 +249,20 @@ func TestInterrupted(t *testing.T) {
 		t.Fatal("no escrow was opened")
 	}
 	w.check(w.Mine("miner"))
-	tr, err := c.Translate(w.ctx, w.letter())
+	var told []string
+	c.Report = func(n node.Notice) {
+		logs(n)
+		if r, ok := n.(node.Resumed); ok {
+			told = append(told, r.Text)
+		}
+	}
+	d := w.letter()
+	d.Price = 2 * client.DefaultPrice // which the escrow does not pay
+	tr, err := c.Translate(w.ctx, d)
 	w.check(err)
+	if len(told) != 1 || !strings.Contains(told[0], "0.002 ALIA a GFLOP, not at 0.004") {
+		t.Errorf("of the price the customer is told %q", told)
+	}
 	if after := w.supply().Escrowed; after >= escrowed || tr.Paid == 0 {
 		t.Errorf("%d in escrow after %d, %d paid", after, escrowed, tr.Paid)
 	}

@@ -91,7 +91,7 @@ func (c *Client) openEscrow(ctx context.Context, j *job) error {
 	})
 	switch {
 	case errors.Is(err, ledger.Already):
-		return nil
+		return c.keepPrice(ctx, j)
 	case errors.Is(err, ledger.InsufficientFunds):
 		return fmt.Errorf("the document may cost up to %s ALIA, which the customer's account does not have: %w", protocol.FormatAmount(most), err)
 	case err != nil:
@@ -99,6 +99,23 @@ func (c *Client) openEscrow(ctx context.Context, j *job) error {
 	}
 	if err := sender.Confirm(ctx, nonce); err != nil {
 		return fmt.Errorf("open escrow: %w", err)
+	}
+	return nil
+}
+
+// keepPrice has a job go on at the price of the escrow that an earlier call opened: the
+// ledger pays no other. It says so where the document now names another price.
+func (c *Client) keepPrice(ctx context.Context, j *job) error {
+	e, open, err := c.Peer.Ledger.Escrow(ctx, j.link, c.Peer.Account())
+	switch {
+	case err != nil:
+		return fmt.Errorf("read escrow of job %s: %w", j.link, err)
+	case !open:
+		return fmt.Errorf("the escrow of job %s was just closed: translate the document again", j.link)
+	case e.Price != j.document.Price:
+		c.report(node.Resumed{Text: fmt.Sprintf("the job goes on at the price of its escrow, %s ALIA a GFLOP, not at %s: an escrow's price is fixed",
+			protocol.FormatAmount(e.Price), protocol.FormatAmount(j.document.Price))})
+		j.document.Price = e.Price
 	}
 	return nil
 }
