@@ -53,6 +53,7 @@ type Miner struct {
 	debts    map[market.OfferKey]debt       // of the customers of open offers
 	idle     map[market.OfferKey]string     // code of the reason last reported; the zero key is for no offer at all
 	why      Why                            // why the miner had no unit at last; empty while it has one
+	full     Why                            // where the disk was full at the last unit
 	ready    bool                           // Run has set the fields above mu
 	recent   []*task                        // the last tasks that have ended, whose blocks are kept; oldest first
 }

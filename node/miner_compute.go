@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/alia-network/alia/node/journal"
@@ -169,10 +170,18 @@ func (m *Miner) finish(t *task, r unit.Result, link block.Link, took time.Durati
 	if err != nil {
 		return false, err
 	}
+	m.computed()
 	if m.tasks.computed(t, at, slot, took, m.now()) {
 		return true, nil
 	}
 	return false, m.journal.Append(journal.Line{Key: slot, Record: journal.NewVoided(protocol.Superseded, "", m.height.Load())})
+}
+
+// computed notes that a unit was computed and written to the disk.
+func (m *Miner) computed() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.full = Why{}
 }
 
 // answer makes a task computed if the journal has the result of its unit.
@@ -218,7 +227,13 @@ func (m *Miner) giveUp(t *task, why error) {
 		return
 	}
 	code := protocol.ReasonOf(why)
-	if code == protocol.Unspecified {
+	switch {
+	case errors.Is(why, syscall.ENOSPC):
+		code = protocol.DiskFull
+		m.mu.Lock()
+		m.full = newWhy(code, because(why))
+		m.mu.Unlock()
+	case code == protocol.Unspecified:
 		code = protocol.UnitFailed
 	}
 	m.Report(Refused{Unit: t.key.unit.String(), Why: newWhy(code, because(why))})

@@ -47,7 +47,7 @@ var unanswered = Why{Code: protocol.TimedOut.String(), Text: "no publisher has l
 // Snapshot returns the miner's state. It may be called at any time, also before Run.
 func (m *Miner) Snapshot() MinerSnapshot {
 	m.mu.Lock()
-	ready, why := m.ready, m.why
+	ready, why, full := m.ready, m.why, m.full
 	m.mu.Unlock()
 	s := MinerSnapshot{State: MinerStarting, Tasks: []TaskSnapshot{}, PassedOver: []PassedOver{}}
 	if !ready {
@@ -61,6 +61,8 @@ func (m *Miner) Snapshot() MinerSnapshot {
 	}
 	s.State, s.Reason = MinerWaiting, why
 	switch {
+	case full != Why{}:
+		s.Reason = full
 	case s.Sessions == 0 && len(s.PassedOver) > 0: // the open offers are the reason
 		s.Reason = s.PassedOver[0].Reason
 	case why == Why{}:

@@ -46,6 +46,7 @@ const (
 	Conformance       Reason = 45
 	PeerGone          Reason = 47
 	TimedOut          Reason = 48
+	DiskFull          Reason = 49
 
 	// There is no unit for a miner, or no miner for a unit, now.
 	NoOpenUnits  Reason = 60
@@ -95,6 +96,7 @@ var reasons = map[Reason][2]string{
 	Conformance:       {"conformance", "the device's kernels do not give the published digests"},
 	PeerGone:          {"peer-gone", "the connection between miner and publisher was lost"},
 	TimedOut:          {"timed-out", "the peer did not answer in time"},
+	DiskFull:          {"disk-full", "no space is left on the miner's disk"},
 	NoOpenUnits:       {"no-open-units", "every unit is leased or done"},
 	OverInFlight:      {"over-in-flight", "the miner already has all the units it can queue"},
 	TooSlow:           {"too-slow", "other miners would finish every open unit sooner"},
