@@ -9,11 +9,13 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/machine"
+	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work/kernel"
 )
 
@@ -40,17 +42,28 @@ type networkHealth struct {
 	Name   string `json:"name"`
 	Height uint64 `json:"height"`           // of the ledger, 0 where it is not reachable
 	Reason string `json:"reason,omitempty"` // why not
+	// Peers are the nodes of the network file, and those that this node has met.
+	Peers []peerHealth `json:"peers"`
 }
 
-// checkNetwork asks the ledger of the home's network for its height.
+// peerHealth says whether a node of the network answers.
+type peerHealth struct {
+	Peer      string   `json:"peer"` // its libp2p ID
+	Addresses []string `json:"addresses"`
+	Answers   bool     `json:"answers"`
+	Reason    string   `json:"reason,omitempty"` // why not
+}
+
+// checkNetwork asks the ledger of the home's network for its height, and the nodes that
+// this one would dial for their network.
 func (a *app) checkNetwork(ctx context.Context) *networkHealth {
 	n, err := node.ReadNetwork(a.network)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
-		return &networkHealth{Reason: err.Error()}
+		return &networkHealth{Reason: err.Error(), Peers: []peerHealth{}}
 	}
-	h := &networkHealth{Name: n.Name}
+	h := &networkHealth{Name: n.Name, Peers: []peerHealth{}}
 	l, err := a.dialLedger(ctx)
 	if err == nil {
 		var head light.ChainHead
@@ -60,7 +73,43 @@ func (a *app) checkNetwork(ctx context.Context) *networkHealth {
 	if err != nil {
 		h.Reason = err.Error()
 	}
+	answers, err := mesh.AskPeers(ctx, mesh.Config{Net: n.Net(), Bootstrap: n.Bootstrap, PeersFile: a.home.Peers(), Log: a.log})
+	if err != nil {
+		a.log.Warn("no peer was tried", "err", err)
+	}
+	for _, p := range answers {
+		health := peerHealth{Peer: p.ID.String(), Addresses: p.Addrs, Answers: p.Err == nil}
+		if p.Err != nil {
+			health.Reason = p.Err.Error()
+		}
+		h.Peers = append(h.Peers, health)
+	}
 	return h
+}
+
+// print says of the ledger, and of each peer that does not answer, why not.
+func (h *networkHealth) print(w io.Writer) {
+	switch {
+	case h == nil:
+		fmt.Fprintln(w, "the home belongs to no network: `alia init --network FILE` joins one")
+		return
+	case h.Reason != "":
+		fmt.Fprintf(w, "network %s: %s\n", h.Name, h.Reason)
+	default:
+		fmt.Fprintf(w, "network %s: its ledger answers at height %d\n", h.Name, h.Height)
+	}
+	answering := 0
+	for _, p := range h.Peers {
+		if p.Answers {
+			answering++
+		}
+	}
+	fmt.Fprintf(w, "%d of %s answering\n", answering, english.Plural(len(h.Peers), "known peer", ""))
+	for _, p := range h.Peers {
+		if !p.Answers {
+			fmt.Fprintf(w, "  %s: %s\n", p.Peer, p.Reason)
+		}
+	}
 }
 
 // littleDisk is less than a miner needs for the blocks of a small run.
@@ -69,10 +118,11 @@ const littleDisk = 1 << 30
 func newDoctor(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "doctor",
-		Short: "Check this machine, the home and the ledger of its network",
+		Short: "Check this machine, the home, its ledger and its peers",
 		Long: `Check this machine: its kernels and GPUs against the published results, memory,
 disk and clock; whether the home can be written; and whether the ledger of the
-home's network answers. The exit status is 1 when a device gives other bits, or
+home's network answers, and its peers: those of the network file, and those that
+this node has met. The exit status is 1 when a device gives other bits, or
 when the home cannot be written.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -116,14 +166,7 @@ func (d *diagnosis) print(w io.Writer) {
 		}
 		fmt.Fprintln(w)
 	}
-	switch n := d.Network; {
-	case n == nil:
-		fmt.Fprintln(w, "the home belongs to no network: `alia init --network FILE` joins one")
-	case n.Reason != "":
-		fmt.Fprintf(w, "network %s: %s\n", n.Name, n.Reason)
-	default:
-		fmt.Fprintf(w, "network %s: its ledger answers at height %d\n", n.Name, n.Height)
-	}
+	d.Network.print(w)
 	switch {
 	case d.ClockSet == nil:
 		fmt.Fprintf(w, "clock %s\n", d.Clock.Format(time.RFC3339))

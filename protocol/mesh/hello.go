@@ -46,7 +46,7 @@ func (m *Mesh) sayHello(ctx context.Context, c network.Conn) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
 	for !c.IsClosed() {
-		if theirs, err := m.askHello(ctx, c); err == nil {
+		if theirs, err := m.askHello(ctx, c.RemotePeer()); err == nil {
 			m.meet(c.RemotePeer(), theirs)
 			return
 		}
@@ -60,8 +60,8 @@ func (m *Mesh) sayHello(ctx context.Context, c network.Conn) {
 }
 
 // askHello asks once.
-func (m *Mesh) askHello(ctx context.Context, c network.Conn) (theirs protocol.Net, err error) {
-	s, err := m.host.NewStream(ctx, c.RemotePeer(), helloProtocol)
+func (m *Mesh) askHello(ctx context.Context, id peer.ID) (theirs protocol.Net, err error) {
+	s, err := m.host.NewStream(ctx, id, helloProtocol)
 	if err != nil {
 		return theirs, err
 	}
