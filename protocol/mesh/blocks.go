@@ -100,14 +100,7 @@ func readWants(r *bufio.Reader) ([]cid.Cid, error) {
 func (m *Mesh) answerBlock(ctx context.Context, s network.Stream, c cid.Cid) error {
 	// The store is not asked for a block that the peer may not read: the time of the
 	// answer would tell whether the block is here.
-	if m.cfg.Serve != nil && !m.cfg.Serve(s.Conn().RemotePeer(), c) {
-		return writeLength(s, notHeld)
-	}
-	data, err := m.cfg.Blocks.Get(ctx, c)
-	if err != nil {
-		if !errors.Is(err, block.ErrNotFound) || errors.Is(err, block.ErrDamaged) {
-			m.log.Warn("block not served", "err", err)
-		}
+	if m.cfg.Serve != nil && !m.cfg.Serve(s.Conn().RemotePeer(), c) || !m.cfg.Blocks.Has(c) {
 		return writeLength(s, notHeld)
 	}
 	u := m.uploads.enter(s.Conn().RemotePeer())
@@ -123,6 +116,14 @@ func (m *Mesh) answerBlock(ctx context.Context, s network.Stream, c cid.Cid) err
 				return err
 			}
 		}
+	}
+	// Not sooner: thousands of requests may wait, and cost nothing.
+	data, err := m.cfg.Blocks.Get(ctx, c)
+	if err != nil {
+		if !errors.Is(err, block.ErrNotFound) || errors.Is(err, block.ErrDamaged) {
+			m.log.Warn("block not served", "err", err)
+		}
+		return writeLength(s, notHeld)
 	}
 	if err := writeLength(s, uint32(len(data))); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -123,6 +124,16 @@ type fetcher struct {
 	holders []*holder
 	root    cid.Cid         // of a tree: its providers have all blocks of the tree
 	most    map[cid.Cid]int // the most bytes of some blocks
+	from    string          // the root and the given holders, see fetching
+}
+
+// fetching is a block that a fetch is getting, and from whom: the root and the holders.
+// Another fetch waits for it only if it would ask the same peers. Else a stranger that
+// names a block, and sends it as slowly as it may, would hold up those who get the block
+// from an honest peer.
+type fetching struct {
+	block cid.Cid
+	from  string
 }
 
 // add adds a peer to ask, unless it is known.
@@ -153,9 +164,17 @@ func (m *Mesh) newFetch(holders []string) *fetcher {
 }
 
 // fetch gets the missing blocks. It first gets the blocks that no other fetch is
-// getting. Then it waits for the other fetches, and gets the blocks that they
-// failed to get.
+// getting from the same peers. Then it waits for the other fetches, and gets the blocks
+// that they failed to get.
 func (f *fetcher) fetch(ctx context.Context, cids []cid.Cid) error {
+	if f.from == "" { // later, providers are among the holders
+		from := []string{f.root.KeyString()}
+		for _, h := range f.holders {
+			from = append(from, string(h.info.ID))
+		}
+		slices.Sort(from)
+		f.from = strings.Join(from, " ")
+	}
 	for _, c := range cids {
 		if err := block.Check(c); err != nil {
 			return fmt.Errorf("fetch: %w", err)
@@ -207,7 +226,8 @@ func (f *fetcher) notFound(missing []cid.Cid, all int) error {
 }
 
 // claim reserves for this fetch the blocks that are neither in the store nor
-// reserved by another fetch. It returns the signals of the other fetches.
+// reserved by another fetch from the same peers. It returns the signals of the other
+// fetches.
 func (f *fetcher) claim(cids []cid.Cid) (mine []cid.Cid, theirs []chan struct{}) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -216,11 +236,12 @@ func (f *fetcher) claim(cids []cid.Cid) (mine []cid.Cid, theirs []chan struct{})
 		if _, ok := own[c]; ok || f.cfg.Blocks.Has(c) {
 			continue
 		}
-		if here, ok := f.fetching[c]; ok {
+		k := fetching{c, f.from}
+		if here, ok := f.fetching[k]; ok {
 			theirs = append(theirs, here)
 			continue
 		}
-		f.fetching[c] = make(chan struct{})
+		f.fetching[k] = make(chan struct{})
 		own[c] = struct{}{}
 		mine = append(mine, c)
 	}
@@ -231,8 +252,9 @@ func (f *fetcher) release(mine []cid.Cid) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range mine {
-		close(f.fetching[c])
-		delete(f.fetching, c)
+		k := fetching{c, f.from}
+		close(f.fetching[k])
+		delete(f.fetching, k)
 	}
 }
 

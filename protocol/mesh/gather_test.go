@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -206,4 +207,75 @@ func TestUploadsInTurn(t *testing.T) {
 	if u.busy != 0 || len(u.of) != 0 || len(u.queue) != 0 {
 		t.Errorf("left behind: %+v", &u)
 	}
+}
+
+// TestStrangerHoldsNobodyUp: a peer that says for ever that a block waits for its turn
+// does not hold up another fetch of the block, from a peer that sends it.
+func TestStrangerHoldsNobodyUp(t *testing.T) {
+	simulate(t, time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		var store block.MemoryStore
+		cids := putNoise(t, &store, 1, 1000)
+		hostile := bare(t, n, simIP(0), 0)
+		good := light(t, n, simIP(1), 1, &store)
+		m := light(t, n, simIP(2), 2, new(block.MemoryStore))
+		asked := make(chan struct{}, 1)
+		hostile.SetStreamHandler(m.protocol(blocksProtocol), func(s network.Stream) {
+			select {
+			case asked <- struct{}{}:
+			default: // it is asked again when a stream breaks
+			}
+			for writeLength(s, queued) == nil {
+				time.Sleep(queuedEvery)
+			}
+		})
+		held, stop := context.WithCancel(ctx)
+		ended := make(chan error)
+		go func() { ended <- m.Fetch(held, fullAddrs(infoOfHost(hostile)), cids...) }()
+		<-asked
+		began := time.Now()
+		if err := m.Fetch(ctx, good.Addrs(), cids...); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > hedgeAfter {
+			t.Errorf("took %v", took)
+		}
+		stop()
+		<-ended
+	})
+}
+
+// counting is blocks that count how many are read.
+type counting struct {
+	block.MemoryStore
+	read atomic.Int32
+}
+
+func (c *counting) Get(ctx context.Context, id cid.Cid) ([]byte, error) {
+	c.read.Add(1)
+	return c.MemoryStore.Get(ctx, id)
+}
+
+// TestWaitingBlocksAreNotRead: a block is read when it is its turn to be sent, so that
+// strangers who ask for many fill no memory.
+func TestWaitingBlocksAreNotRead(t *testing.T) {
+	simulate(t, time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		var store counting
+		cids := putNoise(t, &store, 1, 1000)
+		hub := light(t, n, simIP(0), 0, &store)
+		var busy []*upload
+		for i := range maxUploads {
+			busy = append(busy, hub.uploads.enter(peer.ID(fmt.Sprint(i))))
+		}
+		m := light(t, n, simIP(1), 1, new(block.MemoryStore))
+		ended := make(chan error)
+		go func() { ended <- m.Fetch(ctx, hub.Addrs(), cids...) }()
+		<-time.After(time.Minute)
+		if read := store.read.Load(); read != 0 {
+			t.Errorf("%d blocks are in memory that wait for their turn", read)
+		}
+		hub.uploads.leave(busy[0])
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -99,7 +99,7 @@ type Mesh struct {
 	onPeer   []func(context.Context, peer.ID)
 	topics   map[string]*pubsub.Topic
 	provided map[cid.Cid]struct{}
-	fetching map[cid.Cid]chan struct{} // blocks that a Fetch is getting; closed when it ends
+	fetching map[fetching]chan struct{} // closed when the fetch ends
 	market   func(context.Context, *Session)
 	sessions uint64 // market sessions so far, which number their protection from trimming
 	offers   func(cursor uint64) protocol.OfferPage
@@ -131,7 +131,7 @@ func New(ctx context.Context, cfg Config) (*Mesh, error) {
 		foreign:     make(map[peer.ID]struct{}),
 		topics:      make(map[string]*pubsub.Topic),
 		provided:    make(map[cid.Cid]struct{}),
-		fetching:    make(map[cid.Cid]chan struct{}),
+		fetching:    make(map[fetching]chan struct{}),
 	}
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)

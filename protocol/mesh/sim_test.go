@@ -14,7 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/ipfs/go-cid"
 	dht "github.com/libp2p/go-libp2p-kad-dht"
 	pubsub "github.com/libp2p/go-libp2p-pubsub"
 	"github.com/libp2p/go-libp2p/core/host"
@@ -93,7 +92,7 @@ func light(t *testing.T, n *simNet, ip string, key int, blocks Blocks) *Mesh {
 	t.Helper()
 	m := &Mesh{
 		cfg: Config{Key: simKey(key), Net: protocol.Net{1, 2, 3}, Blocks: blocks}, log: slog.New(slog.DiscardHandler),
-		fetching: make(map[cid.Cid]chan struct{}),
+		fetching: make(map[fetching]chan struct{}),
 	}
 	var err error
 	if m.host, err = newHost(n.join(m.cfg, ip), nil, &m.bytes); err != nil {
