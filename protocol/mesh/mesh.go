@@ -89,6 +89,7 @@ type Mesh struct {
 	tasks       chan func(context.Context) // functions for run to start
 	wg          sync.WaitGroup
 	contacts    contacts
+	records     *records
 	changed     chan struct{} // a peer came or went; wakes discover
 	unannounced chan struct{} // so, or a root is to be announced; wakes announce
 
@@ -131,6 +132,7 @@ func New(ctx context.Context, cfg Config) (*Mesh, error) {
 		foreign:     make(map[peer.ID]struct{}),
 		topics:      make(map[string]*pubsub.Topic),
 		provided:    make(map[cid.Cid]struct{}),
+		records:     newRecords(),
 		fetching:    make(map[fetching]chan struct{}),
 	}
 	if m.log == nil {
@@ -159,6 +161,7 @@ func (m *Mesh) start(ctx context.Context) error {
 		dht.ProtocolPrefix(m.protocol("")),
 		dht.Mode(dht.ModeAutoServer), // until others find out that they cannot dial this node: see newHost
 		dht.DisableValues(),          // only provider records are used
+		dht.ProviderDatastore(m.records),
 	); err != nil {
 		return err
 	}
