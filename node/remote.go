@@ -58,8 +58,9 @@ const recordLeaves = 4 << 20
 // bound bounds what is fetched for a unit by what the unit's model has: of a set of
 // tensors, twice the bytes of its parameters. Whoever issues a ticket could otherwise
 // have gigabytes fetched for a model of some kilobytes. It returns the least memory, in
-// bytes, that the unit takes: the parameters, and to train them their gradients and the
-// logits of a batch.
+// bytes, that the unit takes: the parameters; to train them their gradients and the
+// logits of a batch; to combine them their moments and all deltas; to average them all
+// that are averaged.
 func (r *remote) bound(ctx context.Context, u unit.Unit) (memory uint64, err error) {
 	r.most = recordLeaves
 	var elements uint64
@@ -76,7 +77,19 @@ func (r *remote) bound(ctx context.Context, u unit.Unit) (memory uint64, err err
 			return 0, err
 		}
 		elements = record.Model().Elements()
-		memory = 4 * (2*elements + uint64(record.Config.BatchTokens)*uint64(record.Vocab))
+		inputs := uint64(len(u.Inputs))
+		switch u.Kind {
+		case unit.Combine:
+			deltas := inputs - 3
+			if record.Config.Local(int(u.Round)) {
+				deltas /= 2
+			}
+			memory = 3*4*elements + deltas*elements*uint64(record.Config.DeltaBits)/8
+		case unit.Average:
+			memory = 4 * elements * inputs
+		default:
+			memory = 4 * (2*elements + uint64(record.Config.BatchTokens)*uint64(record.Vocab))
+		}
 	}
 	r.most += 2 * 4 * elements
 	return memory, nil

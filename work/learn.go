@@ -44,7 +44,7 @@ func (w *Worker) lossInputs(ctx context.Context, b block.Blocks, u unit.Unit) (l
 		batches = u.Inputs[2:]
 	}
 	for _, l := range batches {
-		batch, err := run.ReadBatch(ctx, b, l, int(record.Vocab))
+		batch, err := run.ReadBatch(ctx, b, l, record)
 		if err != nil {
 			return lossInputs{}, err
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/check"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
@@ -81,5 +82,41 @@ func TestKeptSetOfAnotherForm(t *testing.T) {
 				t.Errorf("got %v, want %v", err, want)
 			}
 		})
+	}
+}
+
+// TestBatchTooLarge: a batch with more tokens than the batches of its run is refused, by
+// the worker and by who expects its result. Its logits would take all memory.
+func TestBatchTooLarge(t *testing.T) {
+	ctx, store := t.Context(), &block.MemoryStore{}
+	dev, err := kernel.Open("", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := run.New(ctx, store, numbers(), config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := plan.Begin(ctx, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for most, fits := range map[int]bool{int(plan.Run.Config.BatchTokens): true, int(plan.Run.Config.BatchTokens) + 1: false} {
+		sides := [][]uint32{make([]uint32, most/2-1), make([]uint32, most-most/2-1)} // with two of EOS
+		for _, s := range sides {
+			for i := range s {
+				s[i] = 100
+			}
+		}
+		batch, err := block.PutNode(ctx, store, run.BatchRecord{Version: 1, Source: sides, Target: sides})
+		if err != nil {
+			t.Fatal(err)
+		}
+		u := unit.Unit{Version: 1, Kind: unit.Gradient, Work: plan.Link, Inputs: []block.Link{from.Params, batch}}
+		_, done := work.NewWorker(dev).Do(ctx, store, u)
+		_, expected := check.New().Expect(ctx, store, u)
+		if (done == nil) != fits || (expected == nil) != fits {
+			t.Errorf("a batch of %d tokens: the worker says %v, the check %v", most, done, expected)
+		}
 	}
 }

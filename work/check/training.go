@@ -137,7 +137,7 @@ func (c *Checker) evaluate(ctx context.Context, b block.Blocks, u unit.Unit, e *
 func (t *training) batches(ctx context.Context, b block.Blocks, links []block.Link, e *Expectation) ([]nmt.Sizes, error) {
 	sizes := make([]nmt.Sizes, len(links))
 	for i, l := range links {
-		batch, err := run.ReadBatch(ctx, b, l, int(t.run.Vocab))
+		batch, err := run.ReadBatch(ctx, b, l, t.run)
 		if err != nil {
 			return nil, err
 		}

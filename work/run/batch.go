@@ -16,8 +16,10 @@ type BatchRecord struct {
 	Source, Target [][]uint32
 }
 
-// ReadBatch reads a batch, and checks that its tokens are below vocab.
-func ReadBatch(ctx context.Context, b block.Blocks, l block.Link, vocab int) (nmt.Batch, error) {
+// ReadBatch reads a batch of a run. It checks that the tokens are in the run's vocabulary,
+// and that the batch has no more of them than the run's batches: the memory that a unit
+// takes grows with both.
+func ReadBatch(ctx context.Context, b block.Blocks, l block.Link, r Record) (nmt.Batch, error) {
 	var rec BatchRecord
 	if err := block.GetNode(ctx, b, l, &rec); err != nil {
 		return nmt.Batch{}, fmt.Errorf("batch: %w", err)
@@ -26,6 +28,7 @@ func ReadBatch(ctx context.Context, b block.Blocks, l block.Link, vocab int) (nm
 		return nmt.Batch{}, fmt.Errorf("batch %s: version %d, %d sources, %d targets", l, rec.Version, len(rec.Source), len(rec.Target))
 	}
 	var out nmt.Batch
+	vocab, sources, targets := int(r.Vocab), 0, 0
 	for i := range rec.Source {
 		s, err := signed(rec.Source[i], vocab)
 		if err != nil {
@@ -36,6 +39,10 @@ func ReadBatch(ctx context.Context, b block.Blocks, l block.Link, vocab int) (nm
 			return nmt.Batch{}, fmt.Errorf("batch %s: target %d: %w", l, i, err)
 		}
 		out.Source, out.Target = append(out.Source, s), append(out.Target, t)
+		sources, targets = sources+len(s)+1, targets+len(t)+1 // with EOS
+	}
+	if n := max(sources, targets); n > int(r.Config.BatchTokens) {
+		return nmt.Batch{}, fmt.Errorf("batch %s: %d tokens, the run's batches have at most %d", l, n, r.Config.BatchTokens)
 	}
 	return out, nil
 }
