@@ -80,13 +80,15 @@ func TestBrokenDevices(t *testing.T) {
 // process finds the same, that is the unit's outcome, as it is without a network.
 func TestConfirmedDefect(t *testing.T) {
 	v := newVillage(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	p := v.peer("publisher")
 	c, cfg := tiny(t)
-	plan, err := run.New(t.Context(), run.Fresh(p.Store), c, cfg)
+	plan, err := run.New(ctx, run.Fresh(p.Store), c, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	from, err := plan.Begin(t.Context(), plan.Working(p.Store))
+	from, err := plan.Begin(ctx, plan.Working(p.Store))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,10 +98,10 @@ func TestConfirmedDefect(t *testing.T) {
 			params.At(i).F[j] = 3e38
 		}
 	}
-	if from.Params, err = state.PutSet(t.Context(), public(p), params); err != nil {
+	if from.Params, err = state.PutSet(ctx, public(p), params); err != nil {
 		t.Fatal(err)
 	}
-	units, err := plan.Units(t.Context(), plan.Working(p.Store), 0, from)
+	units, err := plan.Units(ctx, plan.Working(p.Store), 0, from)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +124,7 @@ func TestConfirmedDefect(t *testing.T) {
 	v.policy.WorkForFree = true // no ledger knows of the run
 	v.miner("honest", "portable")
 	var outcomes []unit.Outcome
-	err = node.Together(t.Context(), func(ctx context.Context) (err error) {
+	err = node.Together(ctx, func(ctx context.Context) (err error) {
 		outcomes, err = publisher.Do(ctx, units[:1])
 		publisher.End(ctx)
 		return err

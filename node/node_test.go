@@ -192,11 +192,17 @@ func (v *village) coordinate(p *node.Peer, watch node.Reporter) *node.TrainingRe
 	return v.train(p, c, cfg, watch, func(own unit.Crew) unit.Crew { return own })
 }
 
+// trainTime bounds a run of a test, which takes seconds. A run that stands still is a
+// failure with a name.
+const trainTime = 5 * time.Minute
+
 // train is coordinate for any run, with another crew in place of the coordinator's own.
 func (v *village) train(p *node.Peer, c *corpus.Corpus, cfg train.Config, watch node.Reporter, instead func(own unit.Crew) unit.Crew) *node.TrainingResult {
 	t := v.t
 	t.Helper()
-	plan, err := run.New(t.Context(), run.Fresh(p.Store), c, cfg)
+	ctx, cancel := context.WithTimeout(t.Context(), trainTime)
+	defer cancel()
+	plan, err := run.New(ctx, run.Fresh(p.Store), c, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,11 +221,11 @@ func (v *village) train(p *node.Peer, c *corpus.Corpus, cfg train.Config, watch 
 		t.Fatal(err)
 	}
 	defer run.Close()
-	out, err := run.Train(t.Context())
+	out, err := run.Train(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := run.Settle(t.Context()); err != nil {
+	if err := run.Settle(ctx); err != nil {
 		t.Fatal(err)
 	}
 	return out

@@ -95,8 +95,12 @@ func TestSameRunAgain(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
+	began := time.Now()
 	if got := v.coordinate(v.peer("coordinator"), nil).Model; got != want {
 		t.Errorf("the model is %s, the first time %s", got, want)
+	}
+	if took := time.Since(began); took >= market.OfferLife/2 {
+		t.Errorf("the second time took %v: the miner waited until it forgot the end of the first", took)
 	}
 }
 
