@@ -152,7 +152,7 @@ func TestHomeStaysSmall(t *testing.T) {
 	for _, epochs := range []uint32{5, 15} {
 		h := newTrained(t)
 		h.dim, h.all = 48, epochs == 5 // a dim so that batches and texts are small beside the model
-		worst, rounds := int64(0), 0
+		worst, kept, rounds := int64(0), int64(0), 0
 		plan, out, err := h.train(t.Context(), epochs, func(plan *run.Plan, _ node.RoundDone) {
 			rounds++
 			_, all, err := h.store.Size()
@@ -163,6 +163,7 @@ func TestHomeStaysSmall(t *testing.T) {
 			worst = max(worst, all-h.owned(func(o string) bool {
 				return o == run.Owner(plan.Link) || o == run.Owner(plan.Link)+"/checkpoints" || o == "run/new"
 			}))
+			kept = h.owned(func(o string) bool { return o == run.Owner(plan.Link)+"/checkpoints" })
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -172,9 +173,13 @@ func TestHomeStaysSmall(t *testing.T) {
 		if worst > most {
 			t.Errorf("%d rounds left %d bytes, more than %d", rounds, worst, most)
 		}
+		// A checkpoint has the parameters and two moments; the run takes less than ten minutes.
+		if one := 3 * 4 * int64(plan.Run.Model().Elements()); !h.all && (kept < one || kept >= 2*one) {
+			t.Errorf("%d rounds keep checkpoints of %d bytes, want one of %d", rounds, kept, one)
+		}
 		h.open()
 		for r, log := range history(t, h.store, out.Head) {
-			checkpoint := r == 3 || h.all && r%4 == 3 // the run takes less than ten minutes
+			checkpoint := r == 3 || h.all && r%4 == 3
 			_, err := model.Load(t.Context(), h.store, out.Model)
 			if missing, merr := run.Missing(t.Context(), h.store, []block.Link{log.After.Params, log.After.M, log.After.V}); err != nil || merr != nil ||
 				(len(missing) == 0) != checkpoint && r < rounds-1 {
