@@ -257,15 +257,19 @@ func TestOldJournal(t *testing.T) {
 func TestRelayOfAnothersRun(t *testing.T) {
 	r, b, _ := newRelay(t, journal.Options{})
 	r.Run, r.Coordinator = named("run"), protocol.Account{7}
-	err := r.Drain(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := r.Drain(ctx)
 	if err == nil || !strings.Contains(err.Error(), "another account coordinates this run") || b.sent > 0 {
 		t.Errorf("Drain = %v after %d transactions", err, b.sent)
 	}
 	var said []node.Notice
-	ctx, cancel := context.WithCancel(t.Context())
 	r.Report = func(n node.Notice) { said = append(said, n); cancel() }
 	if err := r.Carry(ctx); err != nil {
 		t.Fatal(err)
+	}
+	if len(said) == 0 {
+		t.Fatal("the coordinator hears nothing")
 	}
 	if w, ok := said[0].(node.Waiting); !ok || w.Code != protocol.WrongAccount.String() {
 		t.Errorf("the coordinator hears %v", said)
