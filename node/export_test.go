@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/alia-network/alia/node/journal"
+	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -13,6 +14,7 @@ import (
 const (
 	MaxShown     = market.MaxShown
 	MaxGivenBack = maxGivenBack
+	MaxUnpaid    = maxUnpaid
 	MaxSlots     = maxSlots
 	MaxAttempts  = maxAttempts
 	MaxDetail    = maxDetail
@@ -80,7 +82,7 @@ func Pauses(n int, repeats time.Duration) []time.Duration {
 	var r rest
 	var pauses []time.Duration
 	for range n {
-		r = r.next(o, now, now, true)
+		r = r.next(o, now, now, protocol.Unspecified)
 		lost := now
 		for !r.over(now, o) {
 			now = now.Add(time.Second / 4)

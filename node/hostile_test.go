@@ -311,3 +311,40 @@ func TestTicketForGigabytes(t *testing.T) {
 	var a protocol.Attestation
 	k.next(&a)
 }
+
+// TestPublisherThatNeverPays: a miner works no longer for a publisher that takes result
+// after result and accepts none, whatever reason it gives. An acceptance begins the count
+// again, and a new session does not.
+func TestPublisherThatNeverPays(t *testing.T) {
+	_, _, m, _, d, k := taskTest(t)
+	close(m.gate)
+	index := uint32(1000)
+	unpaid := func(n int) {
+		for range n {
+			index++
+			u := d.units[0]
+			u.Index = index
+			id := d.lease(k, u)
+			var a protocol.Attestation
+			k.next(&a)
+			k.say(&protocol.Reject{Version: protocol.Version, Ticket: id, Code: protocol.Superseded})
+		}
+	}
+	unpaid(node.MaxUnpaid - 1)
+	d.lease(k, d.units[0])
+	var a protocol.Attestation
+	k.next(&a)
+	k.accept(a)
+	unpaid(node.MaxUnpaid / 2)
+	k.Close()
+	k = d.meet()
+	unpaid(node.MaxUnpaid / 2)
+	d.lease(k, d.units[1])
+	m.hears(d.ctx, 1, func(n node.Notice) bool {
+		i, ok := n.(node.MinerIdle)
+		return ok && i.Code == protocol.Unpaid.String()
+	})
+	if n := m.computed.Load(); n != 2*node.MaxUnpaid {
+		t.Errorf("computed %d units, want %d", n, 2*node.MaxUnpaid)
+	}
+}

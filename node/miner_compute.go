@@ -75,6 +75,7 @@ func (m *Miner) do(ctx context.Context, w *work.Worker, t *task) (broken, err er
 		m.giveUp(t, protocol.Refuse(protocol.LeaseExpired, "no worker was free within the %d s of the lease", t.ticket.LeaseSeconds))
 		return nil, nil
 	}
+	m.lend(t.offer())
 	blocks := &remote{store: m.Peer.Store, mesh: m.Peer.Mesh, hints: hints, owner: t.owner, made: t.made}
 	if t.unit.Kind == unit.Translate {
 		blocks.root = t.unit.Inputs[0].Cid // the customer may not have the model

@@ -31,6 +31,12 @@ const (
 	// that was lost does not repeat its offer, each pause is twice the last one.
 	bidAfterLoss    = time.Second
 	bidAfterRefusal = 30 * time.Second
+
+	// maxUnpaid is how many units in a row each worker computes for an offer without an
+	// acceptance, and bidAfterUnpaid how long the miner then does not bid. A publisher has
+	// a result before it accepts it, and why it refuses or cancels is its word.
+	maxUnpaid      = 16
+	bidAfterUnpaid = 10 * time.Minute
 )
 
 // rest is how long a miner does not bid on an offer.
@@ -46,13 +52,18 @@ func (r rest) over(now time.Time, o market.Offer) bool {
 	return !now.Before(r.late) || !now.Before(r.soon) && !o.Time.Equal(r.offered)
 }
 
-// next is the rest after a session on the offer that lasted from began to now: the
-// publisher was lost, or it refused something.
-func (r rest) next(o market.Offer, began, now time.Time, lost bool) rest {
+// next is the rest after a session on the offer that lasted from began to now, by the
+// reason why it ended: the publisher was lost, it did not pay, or it refused something.
+func (r rest) next(o market.Offer, began, now time.Time, why protocol.Reason) rest {
 	pause := bidAfterRefusal
+	switch why {
+	case protocol.Unspecified, protocol.TimedOut, protocol.UnknownWork: // a publisher that restarts needs a moment until its node knows the work
+		pause = bidAfterLoss
+	case protocol.Unpaid:
+		pause = bidAfterUnpaid
+	}
 	soon := now.Add(pause)
-	if lost {
-		pause, soon = bidAfterLoss, now.Add(bidAfterLoss)
+	if pause == bidAfterLoss {
 		if now.Sub(began) < bidAfterRefusal && r.offered.Equal(o.Time) {
 			pause = min(max(2*r.pause, bidAfterLoss), bidAfterRefusal)
 		}
@@ -60,10 +71,11 @@ func (r rest) next(o market.Offer, began, now time.Time, lost bool) rest {
 	return rest{offered: o.Time, soon: soon, late: now.Add(pause), pause: pause}
 }
 
-// debt is what the miner has earned of a customer's escrow.
+// debt is what a publisher owes the miner.
 type debt struct {
-	most   uint64 // amount of the escrow when it was opened; 0: no escrow was looked for
+	most   uint64 // amount of the customer's escrow when it was opened; 0: no escrow was looked for
 	earned uint64 // amount of the results that the customer has accepted
+	unpaid int    // units that were begun since the last acceptance
 }
 
 // seek opens a session with the publisher of every open offer that the policy admits.
@@ -118,7 +130,9 @@ func (m *Miner) reserve(o market.OpenOffer) bool {
 	begins := !busy && !over && m.rests[o.OfferKey].over(time.Now(), o.Offer)
 	if begins {
 		m.sessions[o.OfferKey] = struct{}{}
-		m.debts[o.OfferKey] = debt{o.Verdict.Most, m.debts[o.OfferKey].earned}
+		d := m.debts[o.OfferKey]
+		d.most = o.Verdict.Most
+		m.debts[o.OfferKey] = d
 	}
 	if !over {
 		delete(m.passed, o.OfferKey)
@@ -146,21 +160,33 @@ func (m *Miner) serve(ctx context.Context, o market.Offer) {
 	}
 	m.Peer.Log.Debug("market session ended", "work", o.Work, "err", err)
 	m.idles(o.OfferKey, gone(err))
-	// A publisher that restarts needs a moment until its node knows the work.
-	lost := code == protocol.Unspecified || code == protocol.TimedOut || code == protocol.UnknownWork
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.rests[o.OfferKey] = m.rests[o.OfferKey].next(o, began, now, lost)
+	m.rests[o.OfferKey] = m.rests[o.OfferKey].next(o, began, now, code)
+	if code == protocol.Unpaid { // it may try again after the rest
+		d := m.debts[o.OfferKey]
+		d.unpaid = 0
+		m.debts[o.OfferKey] = d
+	}
 }
 
-// earn notes the fee for an accepted result of a job.
+// lend notes a unit that is begun before its publisher pays.
+func (m *Miner) lend(k market.OfferKey) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	d := m.debts[k]
+	d.unpaid++
+	m.debts[k] = d
+}
+
+// earn notes an accepted result, and the fee for it where it is of a job.
 func (m *Miner) earn(o market.Offer, mflop uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	d := m.debts[o.OfferKey]
 	hi, lo := bits.Mul64(mflop, o.Price)
 	fee, _ := bits.Div64(min(hi, 999), lo, 1000) // the price is for a GFLOP
-	d.earned += min(fee, math.MaxUint64-d.earned)
+	d.earned, d.unpaid = d.earned+min(fee, math.MaxUint64-d.earned), 0
 	m.debts[o.OfferKey] = d
 }
 
@@ -172,6 +198,16 @@ func (m *Miner) spent(k market.OfferKey) error {
 	if d := m.debts[k]; d.most > 0 && d.earned >= d.most {
 		return protocol.Refuse(protocol.OverBudget, "the escrow had %s ALIA, and this miner has earned %s",
 			protocol.FormatAmount(d.most), protocol.FormatAmount(d.earned))
+	}
+	return nil
+}
+
+// cheated refuses to work on for a publisher that accepts nothing.
+func (m *Miner) cheated(k market.OfferKey) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n := m.debts[k].unpaid; n >= maxUnpaid*len(m.Workers) {
+		return protocol.Refuse(protocol.Unpaid, "the publisher has accepted none of the last %d units", n)
 	}
 	return nil
 }

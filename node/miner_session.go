@@ -193,6 +193,9 @@ func (s *minerSession) take(ctx context.Context, body []byte) error {
 	if t.unit.Work != t.ticket.Work {
 		return protocol.Refuse(protocol.UnknownUnit, "the ticket is for work %s, its unit for %s", t.ticket.Work, t.unit.Work)
 	}
+	if err := m.cheated(s.offer.OfferKey); err != nil {
+		return err
+	}
 	if err := m.spent(s.offer.OfferKey); err != nil {
 		return s.giveBack(t, err)
 	}
