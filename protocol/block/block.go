@@ -52,6 +52,9 @@ var ErrInUse = errors.New("in use")
 // block may be fetched again.
 var ErrDamaged = fmt.Errorf("damaged on disk: %w", ErrNotFound)
 
+// ErrMismatch is returned, wrapped, when a CID names other bytes.
+var ErrMismatch = errors.New("the CID names other bytes")
+
 // Blocks stores blocks. Get returns bytes that match the CID, or an error, which
 // wraps [ErrNotFound] when the block is not in the store. The caller must not
 // change the bytes. Put returns the CID of data and keeps a copy of data; to put
@@ -89,10 +92,10 @@ func Verify(c cid.Cid, data []byte) error {
 		return err
 	}
 	if len(data) > MaxSize {
-		return fmt.Errorf("block %s: %d bytes, the limit is %d", c, len(data), MaxSize)
+		return fmt.Errorf("block %s: %w: these are %d, the limit is %d", c, ErrMismatch, len(data), MaxSize)
 	}
 	if got := Sum(Codec(c.Type()), data); got != c {
-		return fmt.Errorf("block %s: bytes have CID %s", c, got)
+		return fmt.Errorf("block %s: %w: these have CID %s", c, ErrMismatch, got)
 	}
 	return nil
 }

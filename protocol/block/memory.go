@@ -36,10 +36,26 @@ func (m *MemoryStore) Put(ctx context.Context, codec Codec, data []byte) (cid.Ci
 	if err := checkPut(codec, data); err != nil {
 		return cid.Undef, err
 	}
-	if err := ctx.Err(); err != nil {
+	c := Sum(codec, data)
+	if err := m.put(ctx, c, data); err != nil {
 		return cid.Undef, err
 	}
-	c := Sum(codec, data)
+	return c, nil
+}
+
+// PutNamed is [Store.PutNamed].
+func (m *MemoryStore) PutNamed(ctx context.Context, c cid.Cid, data []byte) error {
+	if err := Verify(c, data); err != nil {
+		return err
+	}
+	return m.put(ctx, c, data)
+}
+
+// put keeps a copy of the data that c names.
+func (m *MemoryStore) put(ctx context.Context, c cid.Cid, data []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.blocks == nil {
@@ -49,7 +65,7 @@ func (m *MemoryStore) Put(ctx context.Context, codec Codec, data []byte) (cid.Ci
 		m.blocks[c] = bytes.Clone(data)
 	}
 	m.owners.stored(c, int64(len(data)))
-	return c, nil
+	return nil
 }
 
 // Has reports whether the block is in the store.

@@ -120,22 +120,37 @@ func (s *Store) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, err
 	if err := checkPut(codec, data); err != nil {
 		return cid.Undef, err
 	}
-	if err := ctx.Err(); err != nil {
+	c := Sum(codec, data)
+	if err := s.put(ctx, c, data); err != nil {
 		return cid.Undef, err
 	}
-	c := Sum(codec, data)
+	return c, nil
+}
+
+// PutNamed is [Store.Put] of data that a peer says c names. Of other data it stores
+// nothing, and returns an error that wraps [ErrMismatch].
+func (s *Store) PutNamed(ctx context.Context, c cid.Cid, data []byte) error {
+	if err := Verify(c, data); err != nil {
+		return err
+	}
+	return s.put(ctx, c, data)
+}
+
+// put stores the data that c names.
+func (s *Store) put(ctx context.Context, c cid.Cid, data []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if s.closed.Load() {
-		return cid.Undef, fmt.Errorf("put block %s: %w", c, fs.ErrClosed)
+		return fmt.Errorf("put block %s: %w", c, fs.ErrClosed)
 	}
-	if s.holds(c, data) {
-		s.owners.stored(c, int64(len(data)))
-		return c, nil
-	}
-	if err := s.write(s.path(c), data); err != nil {
-		return cid.Undef, fmt.Errorf("put block %s: %w", c, err)
+	if !s.holds(c, data) {
+		if err := s.write(s.path(c), data); err != nil {
+			return fmt.Errorf("put block %s: %w", c, err)
+		}
 	}
 	s.owners.stored(c, int64(len(data)))
-	return c, nil
+	return nil
 }
 
 // holds reports whether the file of c holds exactly data.

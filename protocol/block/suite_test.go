@@ -25,6 +25,7 @@ type keeper interface {
 	block.Blocks
 	Has(cid.Cid) bool
 	Delete(cid.Cid) error
+	PutNamed(ctx context.Context, c cid.Cid, data []byte) error
 }
 
 func openStore(t *testing.T, dir string) *block.Store {
@@ -101,6 +102,30 @@ func testBlocks(t *testing.T, open func(t *testing.T) keeper) {
 		}
 		if put(t, b, block.Raw, []byte("gone")); !b.Has(c) {
 			t.Error("put again, not held")
+		}
+	})
+	t.Run("bytes with a name", func(t *testing.T) {
+		b := open(t)
+		data := []byte("before")
+		c := block.Sum(block.Raw, data)
+		if err := b.PutNamed(ctx, c, []byte("after!")); !errors.Is(err, block.ErrMismatch) || b.Has(c) {
+			t.Errorf("PutNamed of other bytes = %v, Has = %v", err, b.Has(c))
+		}
+		if err := b.PutNamed(ctx, c, data); err != nil {
+			t.Fatal(err)
+		}
+		copy(data, "after!")
+		if got, err := b.Get(ctx, c); err != nil || string(got) != "before" {
+			t.Errorf("Get = %q, %v", got, err)
+		}
+		other := block.Sum(block.Raw, data)
+		if b.Has(other) {
+			t.Error("the bytes with another name are held")
+		}
+		done, cancel := context.WithCancel(ctx)
+		cancel()
+		if err := b.PutNamed(done, other, data); !errors.Is(err, context.Canceled) || b.Has(other) {
+			t.Errorf("PutNamed after cancel = %v, Has = %v", err, b.Has(other))
 		}
 	})
 	t.Run("bad input", func(t *testing.T) {

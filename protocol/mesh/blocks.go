@@ -179,18 +179,21 @@ func (m *Mesh) receive(ctx context.Context, s network.Stream, r io.Reader, c cid
 	if int(n) > most {
 		return false, fmt.Errorf("block %s of %d bytes, want at most %d: %w", c, n, most, ErrTooLarge)
 	}
-	data, err := readBlock(s, r, int(n))
-	if err != nil {
+	buf, _ := m.buffers.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer m.buffers.Put(buf)
+	if *buf, err = readBlock(s, r, (*buf)[:0], int(n)); err != nil {
 		return false, fmt.Errorf("read block: %w", err)
 	}
-	if err := block.Verify(c, data); err != nil {
+	if err := m.cfg.Blocks.PutNamed(ctx, c, *buf); errors.Is(err, block.ErrMismatch) {
 		m.counters.reject(protocol.BadBlock)
 		return false, protocol.Refuse(protocol.BadBlock, "peer %s: %w", s.Conn().RemotePeer(), err)
-	}
-	if _, err := m.cfg.Blocks.Put(ctx, block.Codec(c.Type()), data); err != nil {
+	} else if err != nil {
 		return false, &putError{err}
 	}
-	m.counters.fetch(len(data))
+	m.counters.fetch(int(n))
 	return true, nil
 }
 
@@ -214,9 +217,9 @@ func readLength(s network.Stream, r io.Reader) (uint32, error) {
 	}
 }
 
-// readBlock reads n bytes. A block may take as long as bytes come, at leastRate or
+// readBlock reads n bytes into data, which is empty. A block may take as long as bytes come, at leastRate or
 // faster. Memory grows as bytes come: an announced length costs nothing.
-func readBlock(s network.Stream, r io.Reader, n int) (data []byte, err error) {
+func readBlock(s network.Stream, r io.Reader, data []byte, n int) ([]byte, error) {
 	end := time.Now().Add(blockTimeout + time.Duration(n)*time.Second/leastRate)
 	for len(data) < n {
 		if len(data) == cap(data) {
@@ -227,15 +230,15 @@ func readBlock(s network.Stream, r io.Reader, n int) (data []byte, err error) {
 			deadline = end
 		}
 		if err := s.SetReadDeadline(deadline); err != nil {
-			return nil, err
+			return data, err
 		}
 		k, err := r.Read(data[len(data):min(cap(data), n)])
 		data = data[:len(data)+k]
 		if err == io.EOF && len(data) < n {
-			return nil, io.ErrUnexpectedEOF
+			return data, io.ErrUnexpectedEOF
 		}
 		if err != nil && len(data) < n {
-			return nil, err
+			return data, err
 		}
 	}
 	return data, nil

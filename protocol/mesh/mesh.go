@@ -49,6 +49,9 @@ import (
 type Blocks interface {
 	block.Blocks
 	Has(c cid.Cid) bool
+	// PutNamed stores the bytes that c names. Of other bytes it stores nothing, and
+	// returns an error that wraps [block.ErrMismatch]. It keeps a copy of data.
+	PutNamed(ctx context.Context, c cid.Cid, data []byte) error
 }
 
 // Config says which network to join and how.
@@ -81,6 +84,7 @@ type Mesh struct {
 	counters  counters
 	prober    prober
 	uploads   uploads
+	buffers   sync.Pool // of *[]byte, which blocks are read into
 	bootstrap []peer.AddrInfo
 	public    []ma.Multiaddr // that the owner announces
 
