@@ -100,7 +100,7 @@ func (c *deviceFlags) choose(a *app) (kernel.Device, error) {
 		return nil, err
 	}
 	if isGPU(name) {
-		return device.Open(name, c.threads)
+		return a.openGPU(name, c.threads)
 	}
 	if name == auto && device.Built {
 		devs, err := openGPUs(a, c.threads, 1)
@@ -141,7 +141,7 @@ func openGPUs(a *app, threads, most int) (devs []kernel.Device, err error) {
 		if g.Reason != "" {
 			failed = fmt.Errorf("%s, %s: %s", g.ID, g.Name, g.Reason)
 		} else {
-			dev, failed = device.Open(g.ID, threads)
+			dev, failed = a.openGPU(g.ID, threads)
 		}
 		if failed != nil {
 			a.log.Info("device passed over", "why", failed)
@@ -151,6 +151,15 @@ func openGPUs(a *app, threads, most int) (devs []kernel.Device, err error) {
 		devs = append(devs, dev)
 	}
 	return devs, err
+}
+
+// openGPU opens a GPU, which is the command's until the command ends.
+func (a *app) openGPU(name string, threads int) (kernel.Device, error) {
+	dev, err := device.Open(name, threads)
+	if err == nil {
+		a.devices = append(a.devices, dev)
+	}
+	return dev, err
 }
 
 // openCPU returns the processor with the kernels named, or its fastest.

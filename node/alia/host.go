@@ -20,6 +20,7 @@ import (
 	"github.com/alia-network/alia/node/daemon"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/kernel"
 )
 
 // host is this process as the one that serves a home. Its own command opens the home,
@@ -171,7 +172,13 @@ func (h *host) run(ctx context.Context, g *daemon.Guest) int {
 		t.size = func() (columns, rows int) { return g.Columns, 24 }
 	}
 	a.stderr = t
-	return a.run(ctx)
+	status := a.run(ctx)
+	for _, dev := range a.devices { // this process goes on, without them
+		if err := kernel.Close(dev); err != nil {
+			h.own.log.Warn("device not closed", "device", dev.Name(), "err", err)
+		}
+	}
+	return status
 }
 
 // leave closes the home when this process's own command has ended. It waits for the

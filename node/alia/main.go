@@ -35,6 +35,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/node/daemon"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/kernel"
 )
@@ -52,15 +53,15 @@ const (
 // runProcess is the process; it began at started. Its command may serve a home, and then
 // runs other commands of the home, too.
 func runProcess(started time.Time) int {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	next := onInterrupt(cancel)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	next := onInterrupt(func() { cancel(nil) })
 	a := &app{
 		started: started, args: os.Args[1:], env: os.LookupEnv,
 		stdin: os.Stdin, stdout: &output{to: os.Stdout}, stderr: newTerminal(os.Stderr),
 	}
 	a.host = newHost(a)
-	context.AfterFunc(a.host.ended, cancel)
+	context.AfterFunc(a.host.ended, func() { cancel(daemon.ErrStopped) })
 	status := a.run(ctx)
 	if err := a.host.leave(next); err != nil {
 		fmt.Fprintf(a.stderr, "alia: %v\n", err)

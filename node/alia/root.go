@@ -16,6 +16,7 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/report"
+	"github.com/alia-network/alia/work/kernel"
 )
 
 // app is what all commands share: the flags every command has, and where to
@@ -27,9 +28,10 @@ type app struct {
 	dir            string                      // that typed paths are relative to; empty: this process's own
 	stdin          io.Reader
 	stdout, stderr io.Writer
-	host           *host // this process, as one that may serve the home
-	guest          bool  // the command is of another process, and this process serves its home
-	began          bool  // a command's own code runs: errors are no longer of usage
+	host           *host           // this process, as one that may serve the home
+	guest          bool            // the command is of another process, and this process serves its home
+	devices        []kernel.Device // accelerators that the command has opened
+	began          bool            // a command's own code runs: errors are no longer of usage
 
 	home              home.Dir
 	network, logLevel string
