@@ -45,15 +45,16 @@ func Open(dir string) (*Store, error) { return OpenOn(disk.OS, dir) }
 // OpenOn is [Open] for a store that syncs files by s. A test gives a disk that
 // loses power.
 func OpenOn(s disk.Syncer, dir string) (*Store, error) {
-	tmp := filepath.Join(dir, "tmp")
-	if err := os.MkdirAll(tmp, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("open block store: %w", err)
 	}
 	lock, err := lockFile(filepath.Join(dir, lockName))
 	if err != nil {
 		return nil, fmt.Errorf("open block store %s: %w", dir, err)
 	}
-	// An interrupted process may have left half-written files.
+	// An interrupted process may have left half-written files. Whoever has no lock leaves
+	// the directory alone: another process may be making it.
+	tmp := filepath.Join(dir, "tmp")
 	if err := errors.Join(os.RemoveAll(tmp), os.Mkdir(tmp, 0o755)); err != nil {
 		unlockFile(lock)
 		return nil, fmt.Errorf("open block store: %w", err)
