@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
@@ -75,18 +76,22 @@ func (a acceptance) accepted(u block.Link) *journal.Accepted {
 	return r
 }
 
-// fetch brings an attested result and its outputs from the holder into the
+// fetch brings an attested result and its outputs from the miner into the
 // store, if they have the form expected of the unit. It returns the number of
 // bytes fetched. A result with a defect is returned only if this process
 // recomputes the unit and finds the same defect.
-func (a acceptance) fetch(ctx context.Context, w *pending, at protocol.Attestation, holder string) (unit.Result, uint64, error) {
+func (a acceptance) fetch(ctx context.Context, w *pending, at protocol.Attestation) (unit.Result, uint64, error) {
 	if most := w.expect.MFLOP(); at.Cost > most {
 		return unit.Result{}, 0, protocol.Refuse(protocol.CostMismatch, "the attestation says %d MFLOP, the unit costs at most %d", at.Cost, most)
 	}
-	blocks := &remote{store: a.peer.Store, mesh: a.peer.Mesh, hints: []string{holder}, owner: "attempt/" + at.Ticket.String()}
+	miner, err := mesh.PeerOf(at.Account)
+	if err != nil {
+		return unit.Result{}, 0, err
+	}
+	blocks := &remote{store: a.peer.Store, mesh: a.peer.Mesh, owner: "attempt/" + at.Ticket.String()}
 	// What is refused has no owner, so the next sweep deletes it.
 	defer a.peer.Store.Unpin(blocks.owner)
-	r, err := w.expect.Receive(ctx, at.Result, bounded{blocks})
+	r, err := w.expect.Receive(ctx, at.Result, attested{blocks, miner})
 	var bad *check.Error
 	switch {
 	case errors.As(err, &bad) && bad.Reason == check.Defect:
@@ -140,17 +145,23 @@ func refusal(err error) error {
 	return protocol.Refuse(code, "%w", err)
 }
 
-// bounded is the blocks of a result: each is fetched within the bytes that it may
-// have, and brings no others with it.
-type bounded struct{ *remote }
+// attested is the blocks of a result: each is fetched within the bytes that it may
+// have, and brings no others with it. The miner must have them all. It could otherwise
+// name a block of this node, to find out that it is here or to have it made public.
+type attested struct {
+	*remote
+	miner peer.ID
+}
 
 // Fetch implements [check.Blocks].
-func (b bounded) Fetch(ctx context.Context, wants []check.Want) error {
+func (a attested) Fetch(ctx context.Context, wants []check.Want) error {
 	within := make([]mesh.Want, len(wants))
+	blocks := make([]cid.Cid, len(wants))
 	for i, w := range wants {
-		within[i] = mesh.Want{CID: w.CID, Most: w.Most}
+		within[i], blocks[i] = mesh.Want{CID: w.CID, Most: w.Most}, w.CID
 	}
-	err := b.fetchWithin(ctx, within)
+	a.missing(blocks)
+	err := a.mesh.FetchFrom(ctx, a.miner, within...)
 	if errors.Is(err, mesh.ErrTooLarge) {
 		err = fmt.Errorf("%w: %w", check.ErrTooLarge, err)
 	}
@@ -158,7 +169,7 @@ func (b bounded) Fetch(ctx context.Context, wants []check.Want) error {
 }
 
 // Get implements [check.Blocks].
-func (b bounded) Get(ctx context.Context, c cid.Cid) ([]byte, error) { return b.one(ctx, c) }
+func (a attested) Get(ctx context.Context, c cid.Cid) ([]byte, error) { return a.one(ctx, c) }
 
 // secure makes the blocks of a result durable, before the journal names it. A
 // power cut then never leaves an accepted unit whose result is gone.

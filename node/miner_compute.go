@@ -157,7 +157,7 @@ func (m *Miner) text(ctx context.Context, t *task) error {
 	}
 	text := t.unit.Inputs[1].Cid
 	m.Peer.Store.Pin(t.owner, text)
-	return m.Peer.Mesh.FetchFrom(ctx, publisher, text)
+	return m.Peer.Mesh.FetchFrom(ctx, publisher, mesh.Want{CID: text, Most: block.MaxSize})
 }
 
 // finish writes the result of a task to the journal. It reports false if the publisher

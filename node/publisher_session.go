@@ -257,7 +257,7 @@ func (c *counter) attested(ctx context.Context, b *bidder, body []byte) error {
 		c.fail(errDisagree)
 		return nil
 	}
-	r, in, err := c.acceptance.fetch(ctx, w, at, b.session.Addr())
+	r, in, err := c.acceptance.fetch(ctx, w, at)
 	if err == nil {
 		if err := c.acceptance.secure(context.WithoutCancel(ctx), at.Result, r); err != nil { // no fault of the miner
 			c.fail(err)

@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"slices"
 
 	"github.com/ipfs/go-cid"
 
@@ -114,15 +113,6 @@ func (r *remote) fetch(ctx context.Context, cs ...cid.Cid) error {
 		return nil
 	}
 	return r.mesh.FetchPart(ctx, r.hints, r.root, missing...)
-}
-
-// fetchWithin is fetch with a bound on the bytes of each block.
-func (r *remote) fetchWithin(ctx context.Context, wants []mesh.Want) error {
-	wants = slices.DeleteFunc(wants, func(w mesh.Want) bool { return len(r.missing([]cid.Cid{w.CID})) == 0 })
-	if len(wants) == 0 {
-		return nil
-	}
-	return r.mesh.FetchWithin(ctx, r.hints, wants...)
 }
 
 // missing is the blocks that are not here, which the caller is about to fetch.

@@ -97,25 +97,29 @@ func TestFetchRefusesWrongBytes(t *testing.T) {
 	}
 }
 
-// TestFetchWithin: a block of more bytes than wanted is not read, whoever else wants
-// it, and others are.
-func TestFetchWithin(t *testing.T) {
+// TestFetchFrom: a block of more bytes than wanted is not read, and others are. What is
+// here already is asked for all the same, of that peer alone.
+func TestFetchFrom(t *testing.T) {
 	ctx := deadline(t)
 	var theirs, ours block.MemoryStore
 	large, small := put(t, &theirs, block.Raw, random(100_000)), put(t, &theirs, block.Raw, random(10))
+	secret := put(t, &ours, block.Raw, []byte("ours"))
 	x := start(t, mesh.Config{Key: keyOf(1), Blocks: &theirs})
-	m := start(t, mesh.Config{Key: keyOf(2), Blocks: &ours})
-	if err := m.FetchWithin(ctx, x.Addrs(), mesh.Want{CID: small, Most: 10}, mesh.Want{CID: large, Most: 99_999}); !errors.Is(err, mesh.ErrTooLarge) {
+	m := start(t, mesh.Config{Key: keyOf(2), Blocks: &ours, Bootstrap: x.Addrs()})
+	eventually(t, "the peers meet", func() bool { return len(m.Peers()) == 1 })
+	if err := m.FetchFrom(ctx, x.ID(), mesh.Want{CID: small, Most: 10}, mesh.Want{CID: large, Most: 99_999}); !errors.Is(err, mesh.ErrTooLarge) {
 		t.Errorf("a block of 100,000 bytes within 99,999: %v", err)
 	}
 	if !ours.Has(small) || ours.Has(large) || m.Traffic().BytesFetched != 10 {
 		t.Errorf("fetched %+v", m.Traffic())
 	}
-	if err := m.FetchWithin(ctx, x.Addrs(), mesh.Want{CID: large, Most: 100_000}); err != nil || !ours.Has(large) {
+	if err := m.FetchFrom(ctx, x.ID(), mesh.Want{CID: large, Most: 100_000}, mesh.Want{CID: large, Most: 100_000}); err != nil || !ours.Has(large) {
 		t.Errorf("within its own size: %v", err)
 	}
-	if err := m.FetchWithin(ctx, x.Addrs(), mesh.Want{CID: block.Sum(block.Raw, []byte("nowhere")), Most: 1}); !errors.Is(err, block.ErrNotFound) {
-		t.Errorf("a block nobody has: %v", err)
+	for name, c := range map[string]cid.Cid{"that nobody has": block.Sum(block.Raw, []byte("nowhere")), "that is here": secret} {
+		if err := m.FetchFrom(ctx, x.ID(), mesh.Want{CID: c, Most: 10}); !errors.Is(err, block.ErrNotFound) {
+			t.Errorf("a block %s: %v", name, err)
+		}
 	}
 }
 

@@ -45,32 +45,30 @@ type Want struct {
 	Most int
 }
 
-// ErrTooLarge is wrapped by the error of FetchWithin for a block of more bytes than
+// ErrTooLarge is wrapped by the error of FetchFrom for a block of more bytes than
 // wanted.
 var ErrTooLarge = errors.New("the block has more bytes than wanted")
 
-// FetchWithin is [Mesh.Fetch] with a bound on each block. A peer that announces
-// more bytes is not read further.
-func (m *Mesh) FetchWithin(ctx context.Context, holders []string, wants ...Want) error {
-	f := m.newFetch(holders)
-	f.most = make(map[cid.Cid]int, len(wants))
-	cids := make([]cid.Cid, len(wants))
-	for i, w := range wants {
-		cids[i], f.most[w.CID] = w.CID, w.Most
-	}
-	return f.fetch(ctx, cids)
-}
-
-// FetchFrom brings a block of one peer into the local store, also if the block is there
-// already: afterwards it is known that the peer has the block, and lets this node read it.
-func (m *Mesh) FetchFrom(ctx context.Context, holder peer.ID, c cid.Cid) error {
-	if err := block.Check(c); err != nil {
-		return fmt.Errorf("fetch: %w", err)
-	}
+// FetchFrom brings blocks of one peer into the local store, also those that are there
+// already: afterwards it is known that the peer has the blocks, and lets this node read
+// them. Of a block with more bytes than wanted nothing is read. An error wraps
+// [block.ErrNotFound] if the peer did not send a block.
+func (m *Mesh) FetchFrom(ctx context.Context, holder peer.ID, wants ...Want) error {
 	f := m.newFetch([]string{"/p2p/" + holder.String()})
-	missing, err := f.gather(ctx, []cid.Cid{c})
+	f.most = make(map[cid.Cid]int, len(wants))
+	var cids []cid.Cid
+	for _, w := range wants {
+		if err := block.Check(w.CID); err != nil {
+			return fmt.Errorf("fetch: %w", err)
+		}
+		if _, twice := f.most[w.CID]; !twice {
+			cids = append(cids, w.CID)
+		}
+		f.most[w.CID] = w.Most
+	}
+	missing, err := f.gather(ctx, cids)
 	if err == nil && len(missing) > 0 {
-		err = f.notFound(missing, 1)
+		err = f.notFound(missing, len(cids))
 	}
 	if err != nil {
 		return fmt.Errorf("fetch: %w", err)

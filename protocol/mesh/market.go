@@ -76,9 +76,6 @@ func (s *Session) Close() error {
 	return s.stream.Close()
 }
 
-// Addr returns the other side's address, as a holder for [Mesh.Fetch].
-func (s *Session) Addr() string { return "/p2p/" + s.stream.Conn().RemotePeer().String() }
-
 // HandleMarket calls f, in a goroutine of its own, for each session that a peer
 // opens. The session is closed when f returns; the context ends with Close, and
 // f must return then.
