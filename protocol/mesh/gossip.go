@@ -42,6 +42,7 @@ func newPubSub(ctx context.Context, h host.Host, name libp2pprotocol.ID, log *sl
 		pubsub.WithPeerOutboundQueueSize(gossipQueue),
 		pubsub.WithValidateQueueSize(gossipQueue),
 		pubsub.WithFloodPublish(true),
+		pubsub.WithSubscriptionFilter(&subscriptions{topics: make(map[string]struct{})}),
 		pubsub.WithPeerScore(peerScore(), scoreThresholds()),
 	)
 }
