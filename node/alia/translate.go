@@ -106,6 +106,11 @@ func newTranslate(a *app) *cobra.Command {
 				if err := checkFormat(a, name); err != nil {
 					return err
 				}
+				// If another process serves the home, the command begins again there: a pipe
+				// that was read here would be empty.
+				if _, err := a.host.open(ctx, a); err != nil {
+					return err
+				}
 				input, err := readText(a.path(name), cmd.InOrStdin())
 				if err != nil {
 					return err

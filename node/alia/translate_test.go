@@ -2,16 +2,22 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/daemon"
+	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/stream"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
@@ -117,5 +123,63 @@ func TestOpenModelMaps(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if took, size := after.TotalAlloc-before.TotalAlloc, 4*m.Params.Elements(); size < 12<<20 || took > 6<<20 {
 		t.Errorf("%d bytes of memory for %d bytes of parameters", took, size)
+	}
+}
+
+// TestTranslateKeepsInput: a process that begins to serve the home while another command
+// of the home begins gets all that the command's user pipes in.
+func TestTranslateKeepsInput(t *testing.T) {
+	path, err := os.MkdirTemp("", "home") // t.TempDir has a path too long for a socket on some systems
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(path)
+	dir := home.Dir(path)
+	store, err := dir.Store()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	// The process has the home, but nobody answers at its socket yet.
+	early, err := net.Listen("unix", dir.Socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	const text = "Good morning.\n"
+	status := make(chan int, 1)
+	go func() {
+		a := &app{
+			started: time.Now(), args: []string{"translate", "--home", path, "--model", "bafyreidvh6bj3htz4yrzwtchml3pc2mwn75cgflvfydiqp2ppgctreaomi"},
+			env: os.LookupEnv, stdin: strings.NewReader(text), stdout: io.Discard, stderr: io.Discard,
+		}
+		a.host = newHost(a)
+		status <- a.run(t.Context())
+	}()
+	c, err := early.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	early.Close()
+
+	got := make(chan string, 1)
+	s, err := daemon.Serve(dir.Socket(), func(_ context.Context, g *daemon.Guest) int {
+		data, err := io.ReadAll(g.Stdin)
+		if err != nil {
+			t.Error(err)
+		}
+		got <- string(data)
+		return exitDone
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(t.Context())
+	if n := <-status; n != exitDone {
+		t.Fatalf("exit status %d", n)
+	}
+	if g := <-got; g != text {
+		t.Errorf("the command read %q, want %q", g, text)
 	}
 }
