@@ -227,8 +227,8 @@ func (h *host) status(ctx context.Context, asks *app) report.NodeStatus {
 	server, peer := h.server, h.peer
 	h.mu.Unlock()
 	s := report.NodeStatus{Running: true, Process: os.Getpid(), Since: h.began.UTC(), Command: commandLine(h.own.args), Guests: []report.RunningCommand{}}
-	if command, ok := strings.CutPrefix(s.Command, nodeCommand); ok && (command == "" || command[0] == ' ') {
-		s.Command = nodeCommand
+	if h.own.command == nodeCommand {
+		s.Command = nodeCommand // without --foreground, which the user has not typed
 	}
 	for _, g := range server.Guests() {
 		if g.Began.Equal(asks.started) {

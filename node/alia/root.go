@@ -32,6 +32,7 @@ type app struct {
 	guest          bool            // the command is of another process, and this process serves its home
 	devices        []kernel.Device // accelerators that the command has opened
 	began          bool            // a command's own code runs: errors are no longer of usage
+	command        string          // its words without flags, such as "alia node start"
 
 	home              home.Dir
 	network, logLevel string
@@ -68,7 +69,7 @@ wrong usage, and 130 when it was interrupted before it was done.`,
 			if err := a.settings(cmd); err != nil {
 				return err
 			}
-			a.began = true
+			a.began, a.command = true, cmd.CommandPath()
 			return nil
 		},
 	}
