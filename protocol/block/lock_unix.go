@@ -3,6 +3,7 @@
 package block
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +14,7 @@ import (
 )
 
 // lockFile locks the file at path for this process and writes its number into
-// it. The system releases the lock when the process ends, however it ends.
+// it, for people. The system releases the lock when the process ends, however it ends.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -22,17 +23,15 @@ func lockFile(path string) (*os.File, error) {
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		pid, _ := io.ReadAll(io.LimitReader(f, 20)) // only to tell the reader
-		err = fmt.Errorf("%w by process %s", ErrInUse, strings.TrimSpace(string(pid)))
-	}
-	if err == nil {
-		err = f.Truncate(0)
-	}
-	if err == nil {
-		_, err = fmt.Fprintln(f, os.Getpid())
+		err = fmt.Errorf("%w by process %s", ErrInUse, cmp.Or(strings.TrimSpace(string(pid)), "unknown"))
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	// A full disk may have no room for the number. The store opens all the same: its
+	// owner wants to delete blocks.
+	f.Truncate(0)
+	fmt.Fprintln(f, os.Getpid())
 	return f, nil
 }
 
