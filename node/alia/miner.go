@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
@@ -270,7 +271,7 @@ func printMiner(w io.Writer, s node.MinerSnapshot) {
 	if s.State == node.MinerStopped {
 		return
 	}
-	fmt.Fprintf(w, "%d publishers, %d units\n", s.Sessions, len(s.Tasks))
+	fmt.Fprintf(w, "%s, %s\n", english.Plural(s.Sessions, "publisher", ""), english.Plural(len(s.Tasks), "unit", ""))
 	for _, t := range s.Tasks {
 		fmt.Fprintf(w, "%s unit %s: %.0f %% computed, leased until %s\n",
 			t.Task, t.Unit, 100*t.Done, time.UnixMilli(int64(t.Deadline)).Format(time.TimeOnly))
