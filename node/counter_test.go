@@ -3,6 +3,7 @@ package node_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -65,9 +66,9 @@ func until(t *testing.T, ctx context.Context, peer *node.Peer, p *node.Publisher
 	}
 }
 
-// right computes a unit and gives the attestation of its result, whose blocks are
-// at the publisher.
-func right(t *testing.T, p *node.Peer, u unit.Unit, ticket []byte) *protocol.Attestation {
+// right computes a unit from the publisher's blocks, and gives the attestation of its result, whose blocks are
+// then at the miner.
+func right(t *testing.T, p, miner *node.Peer, u unit.Unit, ticket []byte) *protocol.Attestation {
 	t.Helper()
 	dev, err := kernel.Open("portable", 1)
 	if err != nil {
@@ -77,6 +78,22 @@ func right(t *testing.T, p *node.Peer, u unit.Unit, ticket []byte) *protocol.Att
 	out, err := local.Do(t.Context(), []unit.Unit{u})
 	if err != nil {
 		t.Fatal(err)
+	}
+	all, err := block.Reachable(t.Context(), p.Store, out[0].Link.Cid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for c := range all { // order-free: each is copied alone
+		data, err := p.Store.Get(t.Context(), c)
+		if errors.Is(err, block.ErrNotFound) { // the unit, of which a result has a link
+			continue
+		}
+		if err == nil {
+			_, err = public(miner).Put(t.Context(), block.Codec(c.Type()), data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	return &protocol.Attestation{Work: u.Work, Unit: u.ID(), Result: out[0].Link, Cost: out[0].Result.MFLOP(), Ticket: protocol.ID(ticket)}
 }
@@ -114,7 +131,7 @@ func TestLateResultCounts(t *testing.T) {
 		if err := protocol.Parse(k.nextOf(protocol.TypeCancel), m.Net, &c); err != nil || c.Code != protocol.LeaseExpired {
 			t.Errorf("the lease ends with %v, %v", c.Code, err)
 		}
-		k.sign(right(t, p, units[0], ticket))
+		k.sign(right(t, p, k.peer, units[0], ticket))
 		k.nextOf(protocol.TypeAccept)
 	})
 }
@@ -131,7 +148,7 @@ func TestAcceptedAgain(t *testing.T) {
 	until(t, ctx, p, publisher, units[:1], true, func() {
 		k := bid(t, ctx, m, p.Account(), p.Mesh.Addrs(), plan.Link)
 		_, ticket := k.ticket()
-		at := right(t, p, units[0], ticket)
+		at := right(t, p, k.peer, units[0], ticket)
 		k.sign(at)
 		first := k.nextOf(protocol.TypeAccept)
 		k.Close()
@@ -234,7 +251,7 @@ func TestSlowTerminal(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				k.sign(right(t, p, u, body))
+				k.sign(right(t, p, k.peer, u, body))
 			}
 		}
 		close(read)
@@ -283,7 +300,7 @@ func TestSlowDisk(t *testing.T) {
 		d.mu.Lock()
 		d.slow = slow
 		d.mu.Unlock()
-		k.sign(right(t, p, u, body))
+		k.sign(right(t, p, k.peer, u, body))
 		bid(t, ctx, other, p.Account(), p.Mesh.Addrs(), plan.Link).ticket()
 		if e, known, err := j.Get(journal.Key{Unit: u.ID()}); known || err != nil {
 			t.Errorf("the journal has %+v, %v while the disk waits", e, err)

@@ -166,7 +166,7 @@ func TestClaimedDefects(t *testing.T) {
 		for i := range 3 {
 			k := bid(t, ctx, v.peer(fmt.Sprint("liar ", i)), p.Account(), p.Mesh.Addrs(), plan.Link)
 			ticket, body := k.ticket()
-			k.sign(claim(p, ticket, protocol.ID(body), func(r *unit.Result) { *r = unit.Result{Defect: unit.NonFinite, Detail: nmt.ErrNonFinite.Error()} }))
+			k.sign(claim(k.peer, ticket, protocol.ID(body), func(r *unit.Result) { *r = unit.Result{Defect: unit.NonFinite, Detail: nmt.ErrNonFinite.Error()} }))
 			if got := k.refused(protocol.ID(body)); got != protocol.ResultMismatch {
 				t.Errorf("the claim of liar %d is refused for %v", i, got)
 			}
@@ -174,7 +174,7 @@ func TestClaimedDefects(t *testing.T) {
 		}
 		k := bid(t, ctx, v.peer("honest"), p.Account(), p.Mesh.Addrs(), plan.Link)
 		_, ticket := k.ticket()
-		k.sign(right(t, p, units[0], ticket))
+		k.sign(right(t, p, k.peer, units[0], ticket))
 		k.nextOf(protocol.TypeAccept)
 	})
 	if n := crew.units.Load(); n != 1 {
