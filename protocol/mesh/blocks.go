@@ -103,7 +103,7 @@ func (m *Mesh) answerBlock(ctx context.Context, s network.Stream, c cid.Cid) err
 	if m.cfg.Serve != nil && !m.cfg.Serve(s.Conn().RemotePeer(), c) || !m.cfg.Blocks.Has(c) {
 		return writeLength(s, notHeld)
 	}
-	u := m.uploads.enter(s.Conn().RemotePeer())
+	u := m.uploads.enter(s.Conn().RemotePeer(), lineOf(s.Conn().RemoteMultiaddr()))
 	defer m.uploads.leave(u)
 	for waiting := true; waiting; {
 		select {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/ipfs/go-cid"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 
 	"github.com/alia-network/alia/protocol/block"
 )
@@ -178,10 +181,10 @@ func TestUploadsInTurn(t *testing.T) {
 	}
 	var greedy, others []*upload
 	for range 100 {
-		greedy = append(greedy, u.enter("greedy"))
+		greedy = append(greedy, u.enter("greedy", "line"))
 	}
 	for i := range 100 {
-		others = append(others, u.enter(peer.ID(fmt.Sprint(i))))
+		others = append(others, u.enter(peer.ID(fmt.Sprint(i)), fmt.Sprint(i)))
 	}
 	count := func(list []*upload) (n int) {
 		for _, up := range list {
@@ -196,17 +199,82 @@ func TestUploadsInTurn(t *testing.T) {
 	}
 	u.leave(greedy[len(greedy)-1]) // which waits
 	u.leave(greedy[0])
-	if !has(greedy[uploadsOfPeer]) {
-		t.Error("the peer's next block does not get its turn")
+	if has(greedy[uploadsOfPeer]) || !has(others[maxUploads-uploadsOfPeer]) {
+		t.Error("the turn is not given to a peer that has none")
 	}
-	for _, list := range [][]*upload{greedy[1 : len(greedy)-1], others} {
+	for _, list := range [][]*upload{others, greedy[1 : len(greedy)-1]} {
 		for _, up := range list {
 			u.leave(up)
 		}
 	}
-	if u.busy != 0 || len(u.of) != 0 || len(u.queue) != 0 {
+	if u.busy != 0 || len(u.of) != 0 || len(u.on) != 0 || len(u.queue) != 0 {
 		t.Errorf("left behind: %+v", &u)
 	}
+}
+
+// TestLines: peers of one line share half of the turns.
+func TestLines(t *testing.T) {
+	for a, want := range map[string]string{
+		"/ip4/192.0.2.7/tcp/1":        "192.0.2.7",
+		"/ip6/2001:db8::1:2:3/tcp/1":  "2001:db8::",
+		"/ip6/2001:db8:0:0:9::/tcp/1": "2001:db8::",
+		"/dns4/example.org/tcp/1":     "",
+	} {
+		if got := lineOf(ma.StringCast(a)); got != want {
+			t.Errorf("line of %s: %q, want %q", a, got, want)
+		}
+	}
+}
+
+// TestSlowReaders: eight peers of one line that ask for many blocks, and read as slowly as
+// they may, do not hold up a peer of another line.
+func TestSlowReaders(t *testing.T) {
+	simulate(t, time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		store := new(block.MemoryStore)
+		cids := putNoise(t, store, 1, block.MaxSize)
+		hub := light(t, n, simIP(0), 0, store)
+		stop := make(chan struct{})
+		var readers sync.WaitGroup
+		for i := range 8 {
+			h := bare(t, n, simIP(10), 10+i)
+			if err := h.Connect(ctx, infoOf(hub)); err != nil {
+				t.Fatal(err)
+			}
+			for range 16 {
+				s, err := h.NewStream(ctx, hub.host.ID(), hub.protocol(blocksProtocol))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := writeWants(s, slices.Repeat(cids, 4)); err != nil {
+					t.Fatal(err)
+				}
+				readers.Go(func() {
+					defer s.Reset()
+					for buf := make([]byte, blockPiece); ; {
+						if _, err := s.Read(buf); err != nil {
+							return
+						}
+						select {
+						case <-stop:
+							return
+						case <-time.After(50 * time.Second):
+						}
+					}
+				})
+			}
+		}
+		time.Sleep(time.Minute)
+		m := light(t, n, simIP(1), 1, new(block.MemoryStore))
+		began := time.Now()
+		if err := m.Fetch(ctx, hub.Addrs(), cids...); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > hedgeAfter {
+			t.Errorf("took %v", took)
+		}
+		close(stop)
+		readers.Wait()
+	})
 }
 
 // TestStrangerHoldsNobodyUp: a peer that says for ever that a block waits for its turn
@@ -264,7 +332,7 @@ func TestWaitingBlocksAreNotRead(t *testing.T) {
 		hub := light(t, n, simIP(0), 0, &store)
 		var busy []*upload
 		for i := range maxUploads {
-			busy = append(busy, hub.uploads.enter(peer.ID(fmt.Sprint(i))))
+			busy = append(busy, hub.uploads.enter(peer.ID(fmt.Sprint(i)), fmt.Sprint(i)))
 		}
 		m := light(t, n, simIP(1), 1, new(block.MemoryStore))
 		ended := make(chan error)

@@ -1,38 +1,60 @@
 package mesh
 
 import (
+	"net"
 	"slices"
 	"sync"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 // The blocks that are sent at a time. On a slow line few blocks at a time arrive
-// one after the other; with many, none arrives in time.
+// one after the other; with many, none arrives in time. Whoever reads slowly keeps a
+// turn for minutes, and keys are free, so the peers of one line together have at most
+// half of the turns.
 const (
 	maxUploads    = 16
 	uploadsOfPeer = 4
+	uploadsOfLine = maxUploads / 2
 )
 
-// uploads lets blocks be sent in turn, first come, first served.
+// uploads lets blocks be sent in turn: the peer with the fewest first, and then first
+// come, first served.
 type uploads struct {
 	mu    sync.Mutex // guards the fields below
 	busy  int
 	of    map[peer.ID]int // of the busy ones
+	on    map[string]int  // of the busy ones, by line
 	queue []*upload
 }
 
 // upload is a block to be sent to a peer.
 type upload struct {
 	to   peer.ID
+	line string
 	turn chan struct{} // closed when it is the block's turn
 }
 
+// lineOf names the line that a peer's address is at: an IPv4 address, or the 64 bits of
+// an IPv6 address that a provider gives to one customer.
+func lineOf(a ma.Multiaddr) string {
+	ip, err := manet.ToIP(a)
+	switch {
+	case err != nil:
+		return "" // all peers without an address share a line
+	case ip.To4() == nil:
+		ip = ip.Mask(net.CIDRMask(64, 128))
+	}
+	return ip.String()
+}
+
 // enter queues a block.
-func (u *uploads) enter(to peer.ID) *upload {
+func (u *uploads) enter(to peer.ID, line string) *upload {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	up := &upload{to, make(chan struct{})}
+	up := &upload{to, line, make(chan struct{})}
 	u.queue = append(u.queue, up)
 	u.admit()
 	return up
@@ -50,24 +72,33 @@ func (u *uploads) leave(up *upload) {
 	if u.of[up.to]--; u.of[up.to] == 0 {
 		delete(u.of, up.to)
 	}
+	if u.on[up.line]--; u.on[up.line] == 0 {
+		delete(u.on, up.line)
+	}
 	u.admit()
 }
 
-// admit gives blocks their turn. A peer with uploadsOfPeer blocks does not hold up
-// those behind it. The caller holds mu.
+// admit gives blocks their turn: first those of the peers to which the fewest are being
+// sent, so that peers with many requests do not hold up another. The caller holds mu.
 func (u *uploads) admit() {
-	for i := 0; i < len(u.queue) && u.busy < maxUploads; {
-		up := u.queue[i]
-		if u.of[up.to] == uploadsOfPeer {
-			i++
-			continue
+	for u.busy < maxUploads {
+		next, fewest := -1, uploadsOfPeer
+		for i, up := range u.queue {
+			if n := u.of[up.to]; n < fewest && u.on[up.line] < uploadsOfLine {
+				next, fewest = i, n
+			}
 		}
+		if next < 0 {
+			return
+		}
+		up := u.queue[next]
 		if u.of == nil {
-			u.of = make(map[peer.ID]int)
+			u.of, u.on = make(map[peer.ID]int), make(map[string]int)
 		}
-		u.queue = slices.Delete(u.queue, i, i+1)
+		u.queue = slices.Delete(u.queue, next, next+1)
 		u.busy++
 		u.of[up.to]++
+		u.on[up.line]++
 		close(up.turn)
 	}
 }
