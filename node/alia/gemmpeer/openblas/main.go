@@ -23,6 +23,7 @@ import (
 )
 
 func main() {
+	runtime.LockOSThread() // the error of dlopen is kept for the thread that called it
 	out := json.NewEncoder(os.Stdout)
 	b, hello := open("libopenblas.so.0")
 	if out.Encode(hello) != nil || b == nil {
@@ -68,7 +69,7 @@ type fortran struct {
 func open(name string) (*blas, gemmpeer.Hello) {
 	lib, err := purego.Dlopen(name, purego.RTLD_NOW|purego.RTLD_GLOBAL)
 	if err != nil {
-		return nil, gemmpeer.Hello{Error: err.Error()}
+		return nil, gemmpeer.Hello{Error: fmt.Sprintf("%s is not loaded: %v", name, err)}
 	}
 	var b blas
 	for name, to := range map[string]*uintptr{"sgemm_": &b.sgemm, "openblas_get_num_threads": &b.empty, "openblas_set_num_threads": &b.threads} {
