@@ -28,7 +28,7 @@ type desk struct {
 
 // deskWork is a work that a publisher of this process offers.
 type deskWork struct {
-	// serve has a session until the session ends. The bid is the session's first
+	// serve handles a session until the session ends. The bid is the session's first
 	// message: canonical and signed by the session's peer.
 	serve func(ctx context.Context, s *mesh.Session, bid protocol.Bid)
 	// lends reports whether a block is an input of a unit that is leased to a miner.
@@ -38,7 +38,7 @@ type deskWork struct {
 // bidTimeout is how long a miner may take to send its bid.
 const bidTimeout = 10 * time.Second
 
-// open has w take the sessions of a work until close is called. A work has one
+// open gives the sessions of a work to w, until closeIt is called. A work has one
 // publisher in a process.
 func (d *desk) open(work block.Link, w deskWork) (closeIt func(), err error) {
 	d.mu.Lock()
@@ -66,8 +66,8 @@ func (d *desk) lends(miner protocol.Account, c cid.Cid) bool {
 	return slices.ContainsFunc(works, func(w deskWork) bool { return w.lends(miner, c) })
 }
 
-// serve handles one session from its bid on. It returns an error, of which the miner
-// knows, if no publisher took the session.
+// serve handles one session from its bid on. If no publisher takes the session, serve
+// tells the miner the reason, where there is one, and returns an error.
 func (d *desk) serve(ctx context.Context, s *mesh.Session) error {
 	bid, err := d.bid(ctx, s)
 	var w deskWork
@@ -89,7 +89,8 @@ func (d *desk) serve(ctx context.Context, s *mesh.Session) error {
 	return err
 }
 
-// tellRefusal tells a miner why its bid is refused, or the result of a ticket.
+// tellRefusal tells a miner why its bid is refused, or why the result of a ticket is
+// refused.
 func tellRefusal(ctx context.Context, s *mesh.Session, ticket block.Link, code protocol.Reason, text string) error {
 	var r protocol.Record = &protocol.Reject{Version: protocol.Version, Ticket: ticket, Code: code, Detail: detail(text)}
 	if code == protocol.WorkEnded {

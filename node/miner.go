@@ -121,8 +121,8 @@ func (m *Miner) idles(k market.OfferKey, why Why) {
 	}
 }
 
-// busy notes that the miner has a unit, so that its next idle time is reported. That all
-// units of the moment are taken is reported once: it comes with every round.
+// busy notes that the miner has a unit, so that its next idle time is reported. NoOpenUnits
+// is reported only once: it comes with every round.
 func (m *Miner) busy(k market.OfferKey) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -133,9 +133,9 @@ func (m *Miner) busy(k market.OfferKey) {
 	m.why = Why{}
 }
 
-// keep has the blocks of a finished unit stay for its publisher, and gives up those of
-// the oldest unit when there are many. A quota of the disk says how many blocks that
-// nobody needs may stay; without a quota, as many bytes as were needed.
+// keep keeps the blocks of a finished unit for its publisher, and unpins those of the
+// oldest unit when there are more than keepUnits. Blocks without an owner may fill what is
+// left of Disk; without a limit, they may have as many bytes as the pinned blocks.
 func (m *Miner) keep(t *task) {
 	m.mu.Lock()
 	m.recent = append(m.recent, t)

@@ -69,7 +69,7 @@ func (m *Miner) do(ctx context.Context, w *work.Worker, t *task) (broken, err er
 	began := m.now()
 	hints, expired, ok := m.tasks.begin(t, began, end)
 	switch {
-	case !ok: // it ended before it began
+	case !ok: // the task was removed before a worker began it
 		return nil, nil
 	case expired:
 		m.giveUp(t, protocol.Refuse(protocol.LeaseExpired, "no worker was free within the %d s of the lease", t.ticket.LeaseSeconds))
@@ -147,9 +147,9 @@ func (m *Miner) fits(memory uint64) error {
 	return protocol.Refuse(protocol.TooLarge, "the unit takes at least %s of memory, and %s are free", machine.MiB(memory), machine.MiB(free))
 }
 
-// text fetches the text of a translation from the publisher, also if the text is here: it
-// may be another customer's. A publisher that knows the CID of a text, and not the text,
-// would otherwise be told the translation.
+// text fetches the text of a translation from the publisher, even if the text is here: the
+// text may be another customer's. Otherwise a publisher that knows only the CID of a text
+// would get the translation.
 func (m *Miner) text(ctx context.Context, t *task) error {
 	publisher, err := mesh.PeerOf(t.key.publisher)
 	if err != nil {
@@ -185,7 +185,7 @@ func (m *Miner) computed() {
 	m.full = Why{}
 }
 
-// answer makes a task computed if the journal has the result of its unit.
+// answer marks a task as computed if the journal has the result of its unit.
 func (m *Miner) answer(ctx context.Context, t *task) error {
 	if m.tasks.has(t.key) {
 		return nil
@@ -302,8 +302,8 @@ func (p *pacer) due(now time.Time, ppm uint32) bool {
 	return true
 }
 
-// toPeer is what the other side of a session is told of an error. A path of this home, in which the
-// name of its user may be, is left out.
+// toPeer is the text of an error for the other side of a session. It leaves out a path of
+// this home: the path may contain the name of the user.
 func toPeer(err error) string {
 	var path *fs.PathError
 	var link *os.LinkError

@@ -13,8 +13,9 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// This file is what the miner's journal remembers of tasks. An entry is a unit and a
-// slot: a publisher that accepted a result of the unit has the slot for good.
+// This file is what the miner's journal remembers of tasks. The key of an entry is a unit
+// and a slot: when several publishers lease one unit, each accepted result has a slot of
+// its own, for good.
 
 const (
 	// maxComputed bounds the computed tasks of earlier processes.
@@ -133,7 +134,8 @@ func (m *Miner) known(ctx context.Context, t *task) (*journal.Done, error) {
 	return nil, nil
 }
 
-// blameless reports whether a result that was refused for a reason may be right.
+// blameless reports whether a result may be right although it was refused, by the reason
+// of the refusal.
 func blameless(code protocol.Reason) bool {
 	switch code {
 	case protocol.Superseded, protocol.NotLeased, protocol.UnknownUnit, protocol.WorkEnded, protocol.TimedOut, protocol.LeaseExpired, protocol.ResultUnavailable:
@@ -172,9 +174,9 @@ func (m *Miner) keepResult(t *task, result []byte, link block.Link, cost uint64)
 }
 
 // accepted checks that a publisher accepts what this miner attested, and keeps the
-// acceptance. Otherwise a publisher could make the miner tell of units and pay that
-// never were. It returns no task for an acceptance that the miner has: a publisher that
-// leased the unit twice, such as one that was killed meanwhile, answers twice.
+// acceptance. Otherwise a publisher could make the miner report units and pay that do not
+// exist. accepted returns no task for an acceptance that the miner already has: a publisher
+// that leased the unit twice, for example because it was restarted, answers twice.
 func (m *Miner) accepted(o market.Offer, a protocol.Accept) (*task, error) {
 	t := m.tasks.find(o.OfferKey, func(t *task) bool { return t.key.unit == a.Unit && t.state == taskComputed })
 	if t == nil {

@@ -34,8 +34,8 @@ type claims struct {
 	paid UnitsPaid  // since the start
 }
 
-// claim is the heights of an unsettled acceptance: when it was first seen, and when
-// the miner sends it, again.
+// claim is the heights of an unsettled acceptance: seen is when the miner first saw it,
+// next is when the miner may send it again.
 type claim struct{ seen, next uint64 }
 
 // claimLedger is the part of the ledger that claims uses.
@@ -123,8 +123,8 @@ func (c *claims) step(ctx context.Context) error {
 	return j.Trim(head.Height - min(head.Height, AuditWindow))
 }
 
-// due reports whether the miner is to settle an entry now. After a refusal it waits
-// for as long again.
+// due reports whether the miner is to settle an entry now. After a refusal the miner
+// waits at least as long again.
 func (c *claims) due(e journal.Entry) bool {
 	now := c.height.Load()
 	w, known := c.waits[e.Key]

@@ -33,8 +33,8 @@ const (
 	bidAfterRefusal = 30 * time.Second
 
 	// maxUnpaid is how many units in a row each worker computes for an offer without an
-	// acceptance, and bidAfterUnpaid how long the miner then does not bid. A publisher has
-	// a result before it accepts it, and why it refuses or cancels is its word.
+	// acceptance, and bidAfterUnpaid how long the miner then does not bid. A publisher gets
+	// a result before it accepts the result, and nobody checks its reason for a refusal.
 	maxUnpaid      = 16
 	bidAfterUnpaid = 10 * time.Minute
 )
@@ -163,7 +163,7 @@ func (m *Miner) serve(ctx context.Context, o market.Offer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.rests[o.OfferKey] = m.rests[o.OfferKey].next(o, began, now, code)
-	if code == protocol.Unpaid { // it may try again after the rest
+	if code == protocol.Unpaid { // the publisher may try again after the rest
 		d := m.debts[o.OfferKey]
 		d.unpaid = 0
 		m.debts[o.OfferKey] = d

@@ -62,7 +62,7 @@ func (m *Miner) session(ctx context.Context, o market.Offer) error {
 		if err != nil {
 			return err
 		}
-		if !answered && typ != protocol.TypeReject { // told late: a publisher that has stopped is asked again and again
+		if !answered && typ != protocol.TypeReject { // only after an answer: a miner bids again and again to a publisher that has stopped
 			m.Report(Bidding{Work: o.Work.String(), Text: o.Text})
 		}
 		if err := s.message(ctx, typ, body); err != nil {

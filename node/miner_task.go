@@ -207,7 +207,7 @@ func (ts *tasks) remove(t *task) bool {
 	return there
 }
 
-// begin notes how the computation of a task is stopped. It reports false if the task
+// begin notes end, which stops the computation of a task. It reports false if the task
 // was removed in the meantime. expired says that its lease ended while it waited for a
 // worker: progress of the unit before extends the lease, see [market.UnitProgress], and
 // a publisher that does not extend it cancels the ticket.
@@ -224,7 +224,7 @@ func (ts *tasks) begin(t *task, now time.Time, end context.CancelCauseFunc) (hin
 }
 
 // progress notes the computed part of a task. It returns the session to tell it in,
-// nil for none, and the ticket.
+// nil if there is none, and the ticket.
 func (ts *tasks) progress(t *task, now time.Time, done float64) (*minerSession, block.Link) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()

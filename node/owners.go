@@ -23,11 +23,11 @@ import (
 //
 //	run/CID...               a training run, see package run
 //	model/CID                a model: finished, or held for the network
-//	work/CID/ROUND           the accepted results of a work, until the round of the run, or the job, is over
+//	work/CID/ROUND           the accepted results of a work, until the run's round or the job is over
 //	job/CID                  a job of this customer: its record, its text, its results
 //	attempt/TICKET           a miner's result while it is checked
-//	task/TICKET              what this miner reads for a unit, until the publisher has answered
-//	result/PUBLISHER/TICKET  what this miner makes of the unit, for as long
+//	task/TICKET              the inputs that this miner reads for a unit, until keepUnits later units are done
+//	result/PUBLISHER/TICKET  the result and outputs that this miner makes for the unit, for the same time
 //
 // Who may read a block follows from who owns it: see [Peer.readable].
 //
@@ -48,7 +48,8 @@ func resultOwner(publisher protocol.Account, ticket block.Link) string {
 	return resultsFor(publisher) + ticket.String()
 }
 
-// madeBy is the owner of the blocks of the result in a miner's journal.
+// madeBy is the owner of the blocks of the result that an entry of a miner's journal
+// has. It is empty when the entry has no result.
 func madeBy(e journal.Entry) string {
 	if e.Done == nil || len(e.Tickets) == 0 {
 		return ""
@@ -56,13 +57,14 @@ func madeBy(e journal.Entry) string {
 	return resultOwner(e.Tickets[len(e.Tickets)-1].Account, e.Done.Attestation.Ticket)
 }
 
-// resultsFor is what the owners of all results for a publisher begin with.
+// resultsFor is the prefix of the owners of all results for a publisher.
 func resultsFor(publisher protocol.Account) string { return "result/" + publisher.String() + "/" }
 
-// PinHome pins what the files of a home say that the home needs: for a program that
-// has just opened the home's store. From then on, a sweep deletes all other blocks.
-// After an error it deletes only what this process puts. A run without any log of its
-// heads is an error: all of its history would look unneeded.
+// PinHome pins the blocks that the home needs, as the files of the home name them. Call
+// it when the home's store has just been opened. Afterwards a sweep deletes all blocks
+// without an owner; if PinHome fails, a sweep deletes only blocks that this process puts.
+// A run that has lost the logs of all its heads is an error: all blocks of its history
+// would look unneeded.
 func PinHome(ctx context.Context, dir home.Dir, net protocol.Net, store *block.Store, log *slog.Logger) error {
 	p := pinner{net: net, store: store, log: log}
 	err := errors.Join(
@@ -102,8 +104,8 @@ func (p pinner) each(dir string, f func(block.Link) error) error {
 	return errors.Join(errs...)
 }
 
-// run pins what a run needs to go on after its newest whole head, and the results of
-// units that were accepted later.
+// run pins what a run needs to go on after its newest head whose logs are all there, and
+// the results of units that were accepted later.
 func (p pinner) run(ctx context.Context, dir string, link block.Link) error {
 	head, history, err := History(ctx, p.store, dir)
 	if err != nil {
@@ -167,7 +169,8 @@ func (p pinner) tasks(ctx context.Context, dir string) error {
 	})
 }
 
-// tree pins all blocks that a link, or one of others, leads to. what names the link.
+// tree pins all blocks that a link, or one of others, leads to. what says in an
+// error what the link is: a model, a job or an output.
 func (p pinner) tree(ctx context.Context, what, owner string, link block.Link, others []cid.Cid) error {
 	if err := block.PinTree(ctx, p.store, owner, append(others, link.Cid)...); err != nil {
 		return fmt.Errorf("%s %s: %w", what, link, err)
@@ -175,7 +178,7 @@ func (p pinner) tree(ctx context.Context, what, owner string, link block.Link, o
 	return nil
 }
 
-// accepted returns the accepted results of a journal, but for those of the units in
+// accepted returns the accepted results of a journal, except those of the units in
 // done. A missing journal, such as that of a run without a network, holds none.
 func (p pinner) accepted(dir string, done map[block.Link]bool) ([]cid.Cid, error) {
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {

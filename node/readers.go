@@ -17,13 +17,13 @@ import (
 //   - A result is for the publisher of its ticket.
 //
 // Nobody else reads a document, a translation, or a block without an owner: such a block
-// may be what is left of somebody's job. A peer's connection proves its account.
+// may be left over from somebody's job. A peer's connection proves its account.
 func (p *Peer) readable(by peer.ID, c cid.Cid) bool {
 	if p.Store.OwnedBy(c, public) {
 		return true
 	}
 	account, err := mesh.AccountOf(by)
-	if err != nil { // it publishes nothing, and no unit is leased to it
+	if err != nil { // a peer without an account publishes nothing and has no tickets
 		return false
 	}
 	results := resultsFor(account)

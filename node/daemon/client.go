@@ -45,7 +45,7 @@ func Visit(ctx context.Context, path string, c Command, stdin io.Reader, stdout,
 		case f.Exit != nil:
 			return *f.Exit, nil
 		case f.Stdin:
-			// Nobody waits for the reader: it may wait for a key for ever.
+			// Visit does not wait for this goroutine: a terminal may never send a key.
 			go v.send(running, http.MethodPost, guest+"/stdin", io.NopCloser(stdin))
 		}
 		_, oerr := stdout.Write(f.Stdout)
@@ -94,7 +94,8 @@ func (v *visitor) begin(ctx, running context.Context, cancel context.CancelFunc,
 // host is what stands for a host in the URLs of a socket.
 const host = "http://home"
 
-// send sends what a running guest is to have. A guest that has ended needs nothing.
+// send sends standard input, or an interrupt, to a running guest. It ignores errors: a
+// guest that has ended needs neither.
 func (v *visitor) send(ctx context.Context, method, path string, body io.Reader) {
 	r, err := http.NewRequestWithContext(ctx, method, host+path, body)
 	if err != nil {

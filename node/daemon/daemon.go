@@ -37,7 +37,7 @@ type Command struct {
 	Args []string `json:"args"` // without the program's name
 	Dir  string   `json:"dir"`  // the absolute path that paths in Args are relative to
 	Env  []string `json:"env"`  // NAME=VALUE
-	// Columns is the width of the terminal that standard error is; 0 where it is none.
+	// Columns is the width of the terminal at standard error; 0 if there is no terminal.
 	Columns int `json:"columns,omitempty"`
 }
 

@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// private has a socket's file be its owner's alone from the moment it appears: Linux
-// gives the file the mode that the socket has when it is bound. Other systems may refuse
-// that; there the mode is set a moment later.
+// private lets only the owner of a socket's file use the file, from the moment it
+// appears: Linux gives the file the mode of the socket that is bound to it. Other systems
+// may refuse this; there [Serve] sets the mode a moment later.
 func private(_, _ string, c syscall.RawConn) error {
 	var err error
 	cerr := c.Control(func(fd uintptr) { err = syscall.Fchmod(int(fd), socketMode) })

@@ -30,7 +30,8 @@ const (
 	// patience is how long a client may take to send its command.
 	patience = 10 * time.Second
 	// lastWords is how long a client may take to read a line of a guest that was told
-	// to end. Before, a guest waits for its reader as it would for a pipe's.
+	// to end. Until then a guest waits for its client, as a writer waits for the reader
+	// of a pipe.
 	lastWords = 10 * time.Second
 )
 
@@ -56,8 +57,8 @@ type visit struct {
 	fed    bool // a client sends standard input; guarded by the server's mu
 }
 
-// Serve listens at a socket. The caller holds the home's lock, so a file at path is that
-// of a process that is no more, and is replaced. run runs a guest's command and returns
+// Serve listens at a socket. The caller holds the home's lock: so a file at path was left
+// by a process that has ended, and Serve replaces the file. run runs a guest's command and returns
 // its exit status; its context ends when the guest is interrupted. A panic of run ends
 // the guest.
 func Serve(path string, run func(ctx context.Context, g *Guest) int) (*Server, error) {
@@ -109,9 +110,9 @@ func (s *Server) Guests() []Guest {
 	return all
 }
 
-// Close ends the service when no guest is left; until then others may come. If ctx ends
-// before, no other may come, and those that are there are interrupted, with the cause
-// [ErrStopped]. Close returns when they have ended.
+// Close ends the service when no guest is left; until then more guests may come. When
+// ctx ends, no more guests may come, and Close interrupts the guests that run, with the
+// cause [ErrStopped]. Close returns when all guests have ended.
 func (s *Server) Close(ctx context.Context) error {
 	stop := ctx.Done()
 	for {
@@ -216,7 +217,7 @@ func (s *Server) protect(ctx context.Context, g *Guest) (status int) {
 	defer func() {
 		if why := recover(); why != nil {
 			fmt.Fprintf(g.Stderr, "the command broke down, by a defect of this program: %v\n%s", why, debug.Stack())
-			status = 2 // as a process that panics
+			status = 2 // the exit status of a Go program that panics
 		}
 	}()
 	return s.run(ctx, g)

@@ -11,9 +11,9 @@ import (
 )
 
 // Board is the state of the open offers that a node knows. It has one offer for each
-// publisher of a work, and is bounded in offers, in offers of one publisher, in
-// publishers of one work, and in what a peer may bring in a time. A Board is not safe
-// for concurrent use. NewBoard makes one.
+// publisher of a work. Bounds hold for all offers, for the offers of one publisher, for
+// the publishers of one work, and for the rate at which a peer brings offers. A Board is
+// not safe for concurrent use. NewBoard makes one.
 //
 // An offer comes in three steps, cheapest first. Known compares bytes; Admit counts
 // what the peer brings, before the node verifies a signature; Add puts a verified
@@ -134,8 +134,8 @@ func (b *Board) Admit(now time.Time, from string) error {
 
 // Add puts a verified offer on the board, in place of an older one of the same
 // publisher for the same work. It reports whether the board had no such open offer.
-// When there is no room, another offer goes, see worst. An error has a reason, and the
-// offer is then not on the board.
+// When there is no room, the board removes another offer, see worst. An error has a
+// reason, and the offer is then not on the board.
 func (b *Board) Add(now time.Time, from string, o Offer) (opened bool, err error) {
 	if err := o.current(now); err != nil {
 		return false, err
@@ -177,7 +177,8 @@ func (b *Board) renew(old, p *posted) {
 	b.insert(p)
 }
 
-// bound makes room after an offer was added. It refuses the offer if that one goes.
+// bound makes room after an offer was added. If the board removes that very offer, bound
+// refuses the offer.
 func (b *Board) bound(p *posted) error {
 	if p.from == Self {
 		return nil
@@ -226,9 +227,9 @@ func (p *posted) rank() int {
 	return 0
 }
 
-// worst chooses the offer that goes when there is no room. Of the offers of the lowest
-// rank it is the newest one of the peer that brought most of them. So a flood displaces
-// itself: neither offers that were there before, nor those that other peers bring.
+// worst chooses the offer to remove when there is no room: among the offers of the lowest
+// rank, the newest one of the peer that brought most of them. So a flood displaces its own
+// offers, and neither older offers nor those that other peers bring.
 func worst(offers []*posted) *posted {
 	lowest := offers[0].rank()
 	for _, p := range offers {
@@ -258,8 +259,8 @@ func (b *Board) End(now time.Time, k OfferKey) {
 }
 
 // Due returns the offer that the ledger is to be asked about now, if there is one and
-// enough time has passed since the last. Only offers that want wants are asked about.
-// Peers get their turns: first comes the peer whose offers were judged least.
+// enough time has passed since the last question. It leaves out offers for which want
+// returns false. Peers take turns: first comes the peer with the fewest judged offers.
 func (b *Board) Due(now time.Time, want func(Offer) bool) (Offer, bool) {
 	all := b.posted()
 	judged := map[string]int{}
@@ -363,7 +364,8 @@ func (b *Board) insert(p *posted) {
 	b.order = append(b.order, place{b.number, p})
 }
 
-// remove takes an offer from the board. Empty places are taken out when they are most.
+// remove takes an offer from the board. When most places are empty, it deletes the empty
+// places.
 func (b *Board) remove(p *posted) {
 	delete(b.offers, p.OfferKey)
 	delete(b.known, p.id)

@@ -10,23 +10,23 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// The blocks that are sent at a time. On a slow line few blocks at a time arrive
-// one after the other; with many, none arrives in time. Whoever reads slowly keeps a
-// turn for minutes, and keys are free, so the peers of one line together have at most
-// half of the turns.
+// How many blocks are sent at a time. On a slow line, a few blocks at a time arrive
+// one after the other; with many at a time, no block arrives before its time-out. A peer
+// that reads slowly keeps a turn for minutes, and keys cost nothing. So all peers of one
+// line together have at most half of the turns.
 const (
 	maxUploads    = 16
 	uploadsOfPeer = 4
 	uploadsOfLine = maxUploads / 2
 )
 
-// uploads lets blocks be sent in turn: the peer with the fewest first, and then first
-// come, first served.
+// uploads gives blocks their turn to be sent: first to the peer that is being sent the
+// fewest, and between equals first come, first served.
 type uploads struct {
-	mu    sync.Mutex // guards the fields below
-	busy  int
-	of    map[peer.ID]int // of the busy ones
-	on    map[string]int  // of the busy ones, by line
+	mu    sync.Mutex      // guards the fields below
+	busy  int             // blocks that have their turn
+	of    map[peer.ID]int // of these blocks, by peer
+	on    map[string]int  // of these blocks, by line
 	queue []*upload
 }
 
@@ -78,8 +78,8 @@ func (u *uploads) leave(up *upload) {
 	u.admit()
 }
 
-// admit gives blocks their turn: first those of the peers to which the fewest are being
-// sent, so that peers with many requests do not hold up another. The caller holds mu.
+// admit gives blocks their turn, first to the peer that is being sent the fewest: so
+// peers with many requests do not hold up another peer. The caller holds mu.
 func (u *uploads) admit() {
 	for u.busy < maxUploads {
 		next, fewest := -1, uploadsOfPeer

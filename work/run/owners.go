@@ -11,7 +11,8 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// What a run needs of its store, by owner:
+// What a run needs of its store, by owner. The head is the newest round that a restart
+// goes on after; the last round is the newest of all.
 //
 //	run/CID              the record, the corpus, the tokenizer and the logs
 //	run/CID/checkpoints  the states from which a verifier computes past rounds again
@@ -31,19 +32,19 @@ func checkpointsOwner(run block.Link) string { return Owner(run) + "/checkpoints
 func statesOwner(run block.Link) string      { return Owner(run) + "/states" }
 func roundOwner(run block.Link) string       { return Owner(run) + "/round" }
 
-// Fresh is the blocks of the store for [New]: what a run that has no name yet puts
-// stays until the process ends.
+// Fresh is the blocks of the store for [New]. A new run has no name yet: the blocks that
+// it puts stay until the process ends.
 func Fresh(store block.Keeper) block.Owned { return block.Owned{Store: store, Owner: "run/new"} }
 
 // Working is the blocks of the store for work in this process on the round in
-// progress: what is read or put stays at least until the round is done.
+// progress: blocks that are read or put stay at least until the round is done.
 func (p *Plan) Working(store block.Keeper) block.Owned {
 	return block.Owned{Store: store, Owner: roundOwner(p.Link)}
 }
 
 // Pin pins what a run needs to go on after the last round of a history, the logs of
 // the run up to the log head, and what an audit needs: all checkpoints, or those that
-// [AuditTime] makes needful. A run without logs has an empty history.
+// an audit of the last [AuditTime] needs. A run without logs has an empty history.
 func Pin(ctx context.Context, store block.Keeper, run block.Link, head block.Link, history []Round, all bool) error {
 	err := block.PinTree(ctx, store, Owner(run), run.Cid)
 	if len(history) == 0 && errors.Is(err, block.ErrDamaged) {
@@ -68,8 +69,9 @@ func Pin(ctx context.Context, store block.Keeper, run block.Link, head block.Lin
 	return ownSets(ctx, store, statesOwner(run), last.Needs(record.Config), last.results()...)
 }
 
-// results are the results of the round's units. Those of the last round are kept, so
-// that a verifier can compare the blocks that the run needs with its own.
+// results are the results of the round's units. The results of the last round are kept:
+// they name the blocks that the run needs, and a verifier compares these blocks with its
+// own.
 func (r Round) results() (all []cid.Cid) {
 	for _, l := range r.All() {
 		if l.Result.Defined() {
@@ -82,8 +84,8 @@ func (r Round) results() (all []cid.Cid) {
 // sets returns the sets that a round leaves.
 func (s State) sets() []block.Link { return []block.Link{s.Params, s.M, s.V, s.Update} }
 
-// ownSets has an owner own sets, as far as they are in the store, and other blocks, and
-// nothing else.
+// ownSets pins, for an owner, those of the sets that are in the store and the other
+// blocks. It unpins all other blocks of the owner.
 func ownSets(ctx context.Context, store block.Keeper, owner string, sets []block.Link, others ...cid.Cid) error {
 	blocks, err := setBlocks(ctx, block.Owned{Store: store, Owner: owner}, sets...)
 	keep := append(sorted(blocks), others...)
@@ -99,9 +101,9 @@ func (t *Training) ownRecord(ctx context.Context) error {
 	return block.PinTree(ctx, t.Store, Owner(t.Plan.Link), t.Plan.Link.Cid)
 }
 
-// own pins the last round: its log, and the state that it left, which stays where it
-// is a checkpoint. It releases the state of the round before, unless that round is the
-// head, and the checkpoints that are not needed any more.
+// own pins the log of the last round and the state that the round left, and keeps that
+// state as a checkpoint where one is due. It releases the state of the round before,
+// unless that round is the head, and the checkpoints that are not needed any more.
 func (t *Training) own(ctx context.Context) error {
 	t.Store.Pin(Owner(t.Plan.Link), t.link.Cid)
 	before := t.checkpoints
@@ -114,8 +116,8 @@ func (t *Training) own(ctx context.Context) error {
 	return t.release(ctx)
 }
 
-// release has the run own the states that it needs after the head and after the last
-// round, and no others.
+// release keeps the states that the run needs after the head and after the last round,
+// and unpins all others.
 func (t *Training) release(ctx context.Context) error {
 	c := t.Plan.Run.Config
 	needs := slices.Concat(t.head.Needs(c), t.last.Needs(c))
@@ -123,8 +125,8 @@ func (t *Training) release(ctx context.Context) error {
 	return ownSets(ctx, t.Store, statesOwner(t.Plan.Link), needs, results...)
 }
 
-// sweep releases what the round in progress has read and made, but for the blocks in
-// keep, and has the store delete what no one owns.
+// sweep releases what the round in progress has read and made, except the blocks in
+// keep. Then it has the store delete the blocks without an owner.
 func (t *Training) sweep(ctx context.Context, keep ...cid.Cid) error {
 	t.Store.Pin(roundOwner(t.Plan.Link), keep...)
 	t.Store.Unpin(roundOwner(t.Plan.Link), keep...)
@@ -134,12 +136,12 @@ func (t *Training) sweep(ctx context.Context, keep ...cid.Cid) error {
 	return t.Sweep(ctx)
 }
 
-// lateRounds is how many rounds after its own a publisher may still take a result of
-// a unit that was done twice.
+// lateRounds is for how many rounds after the round of a unit a publisher may still take
+// the second result of a unit that was computed twice.
 const lateRounds = 64
 
 // releaseResults releases the results that a publisher has accepted for the rounds up
-// to the head: the run goes on after the head. before is the head of before.
+// to the head: the run goes on after the head. before is the previous head.
 func (t *Training) releaseResults(before Round) {
 	for r := before.Number - min(before.Number, lateRounds); r <= t.head.Number; r++ {
 		t.Store.Unpin(unit.Unit{Work: t.Plan.Link, Round: r}.Owner())
