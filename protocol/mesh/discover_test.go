@@ -190,8 +190,8 @@ func TestAnnouncedAddress(t *testing.T) {
 func TestWhoServesTheDHT(t *testing.T) {
 	serves := func(m *Mesh) bool { return slices.Contains(m.host.Mux().Protocols(), m.protocol("/kad/1.0.0")) }
 	simulate(t, 10*time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
-		hub := startSim(t, n, "8.8.8.8", Config{Key: simKey(0)})
 		n.inner["9.9.9.9"], n.inner["1.1.1.1"], n.inner["8.8.4.4"] = true, true, true
+		hub := startSim(t, n, "8.8.8.8", Config{Key: simKey(0)})
 		inner := startSim(t, n, "9.9.9.9", Config{Key: simKey(1), Bootstrap: hub.Addrs()})
 		startSim(t, n, "1.1.1.1", Config{Key: simKey(2), Bootstrap: hub.Addrs()})
 		forwarded := startSim(t, n, "8.8.4.4", Config{Key: simKey(3), Bootstrap: hub.Addrs(), Announce: []string{"/ip4/8.8.4.5/tcp/4001"}})
@@ -216,9 +216,9 @@ func TestWhoServesTheDHT(t *testing.T) {
 		}
 	})
 	simulate(t, 10*time.Millisecond, func(t *testing.T, ctx context.Context, n *simNet) {
+		n.inner["192.168.1.8"] = true // by a firewall
 		a := startSim(t, n, "192.168.1.7", Config{Key: simKey(0)})
 		b := startSim(t, n, "192.168.1.8", Config{Key: simKey(1), Bootstrap: a.Addrs()})
-		n.inner["192.168.1.8"] = true // by a firewall
 		<-time.After(5 * time.Minute)
 		if !serves(a) || !serves(b) {
 			t.Error("in a local network a node does not serve")
