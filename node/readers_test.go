@@ -248,29 +248,19 @@ func TestResultOfOthersBlocks(t *testing.T) {
 	publisher, plan, units := v.publish(p, v.report("publisher"))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	done := make(chan error, 1)
-	go func() {
-		done <- node.Together(ctx, publisher.Run, func(ctx context.Context) error {
-			_, err := publisher.Do(ctx, units[:2])
-			return err
-		})
-	}()
-	offered(ctx, p)
-	secret, err := block.PutNode(ctx, block.Owned{Store: p.Store, Owner: node.JobOwner(named("job"))}, unit.Text{Version: 1, Segments: []string{"a letter"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, result := range map[string]block.Link{"a letter of the publisher": secret, "nothing": {Cid: block.Sum(block.CBOR, []byte("nothing"))}} {
-		k := bid(t, ctx, v.peer(name), p.Account(), p.Mesh.Addrs(), plan.Link)
-		ticket, body := k.ticket()
-		id := protocol.ID(body)
-		k.sign(&protocol.Attestation{Work: ticket.Work, Unit: ticket.Unit, Result: result, Cost: 1, Ticket: id})
-		if got := k.refused(id); got != protocol.ResultUnavailable {
-			t.Errorf("%s is refused as %v", name, got)
+	until(t, ctx, p, publisher, units[:2], false, func() {
+		secret, err := block.PutNode(ctx, block.Owned{Store: p.Store, Owner: node.JobOwner(named("job"))}, unit.Text{Version: 1, Segments: []string{"a letter"}})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	cancel()
-	if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
+		for name, result := range map[string]block.Link{"a letter of the publisher": secret, "nothing": {Cid: block.Sum(block.CBOR, []byte("nothing"))}} {
+			k := bid(t, ctx, v.peer(name), p.Account(), p.Mesh.Addrs(), plan.Link)
+			ticket, body := k.ticket()
+			id := protocol.ID(body)
+			k.sign(&protocol.Attestation{Work: ticket.Work, Unit: ticket.Unit, Result: result, Cost: 1, Ticket: id})
+			if got := k.refused(id); got != protocol.ResultUnavailable {
+				t.Errorf("%s is refused as %v", name, got)
+			}
+		}
+	})
 }
