@@ -112,9 +112,19 @@ func TestSameBitsOptions(t *testing.T) {
 	}
 }
 
-// TestPatience: a run that does not improve ends, and gives its best.
+// TestPatience: a run that does not improve ends, and gives its best by its measure.
 func TestPatience(t *testing.T) {
+	for measure, better := range map[string]func(a, b run.Round) bool{
+		train.ByBLEU: func(a, b run.Round) bool { return a.Scores.BLEU > b.Scores.BLEU },
+		train.ByChrF: func(a, b run.Round) bool { return a.Scores.ChrF > b.Scores.ChrF },
+	} {
+		t.Run(measure, func(t *testing.T) { patience(t, measure, better) })
+	}
+}
+
+func patience(t *testing.T, measure string, better func(a, b run.Round) bool) {
 	c := config()
+	c.Measure = measure
 	c.Patience, c.Average, c.Validation, c.Epochs, c.RatePPM = 3, 2, 2, 50, 1 // it learns next to nothing
 	store := &block.MemoryStore{}
 	plan, last, head := trainRun(t, store, "", c, -1)
@@ -127,7 +137,7 @@ func TestPatience(t *testing.T) {
 	}
 	var best run.Round
 	for _, r := range history {
-		if len(r.Valid) > 0 && r.Scores.BLEU > best.Scores.BLEU || !best.Run.Defined() && len(r.Valid) > 0 {
+		if len(r.Valid) > 0 && (!best.Run.Defined() || better(r, best)) {
 			best = r
 		}
 	}

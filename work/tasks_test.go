@@ -10,11 +10,11 @@ import (
 // table, and for no other.
 func TestTasks(t *testing.T) {
 	for _, k := range unit.Kinds() {
-		if tasks[k] == nil {
+		if tasks()[k] == nil {
 			t.Errorf("no function computes the kind %q: add its row to tasks in worker.go", k)
 		}
 	}
-	if extra := len(tasks) - len(unit.Kinds()); extra > 0 {
+	if extra := len(tasks()) - len(unit.Kinds()); extra > 0 {
 		t.Errorf("%d rows of tasks are for kinds without a row in work/unit/kind.go", extra)
 	}
 }

@@ -29,15 +29,15 @@ func (w *Worker) translate(ctx context.Context, b block.Blocks, u unit.Unit) (un
 	if err := block.GetNode(ctx, b, u.Inputs[1], &in); err != nil {
 		return unit.Result{}, fmt.Errorf("text: %w", err)
 	}
-	if err := unit.CheckVersion(fmt.Sprintf("text %s", u.Inputs[1]), in.Version); err != nil {
-		return unit.Result{}, err
+	if err := in.Validate(); err != nil {
+		return unit.Result{}, fmt.Errorf("text %s: %w", u.Inputs[1], err)
 	}
-	out := unit.Text{Version: 1}
+	out := in.Translation(nil)
 	var r unit.Result
 	out.Segments, r.Tokens, r.Cost, err = model.TranslateSegments(&stepwise{Engine: w.decoder(m), step: func(done int) error {
 		w.progress(done, len(in.Segments))
 		return ctx.Err()
-	}}, tok, params, in.Segments, u.Decoding)
+	}}, tok, params, in, u.Decoding)
 	if err != nil {
 		return unit.Result{}, err
 	}
@@ -57,6 +57,18 @@ type stepwise struct {
 // Decode decodes one group of sentences.
 func (s *stepwise) Decode(params *tensor.Set, sources [][]int32, d unit.Decoding) ([][]int32, uint64, error) {
 	targets, cost, err := s.Engine.Decode(params, sources, d)
+	if err != nil {
+		return nil, 0, err
+	}
+	s.done += len(sources)
+	return targets, cost, s.step(s.done)
+}
+
+// Constrain decodes one group of sentences with terms.
+func (s *stepwise) Constrain(
+	params *tensor.Set, sources [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
+) ([][]int32, uint64, error) {
+	targets, cost, err := s.Engine.Constrain(params, sources, terms, edges, d)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -30,14 +30,17 @@ import (
 
 // tasks is the table of kinds: the function that computes a valid unit of each.
 // A new kind is a row here, a row in the table of package unit, and a file with
-// the function.
-var tasks = map[unit.Kind]func(w *Worker, ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error){
-	unit.Gradient:   (*Worker).gradient,
-	unit.Combine:    (*Worker).combine,
-	unit.Evaluate:   (*Worker).evaluate,
-	unit.Translate:  (*Worker).translate,
-	unit.LocalSteps: (*Worker).localSteps,
-	unit.Average:    (*Worker).average,
+// the function. It is no variable, so that programs without a worker are linked without
+// what computes.
+func tasks() map[unit.Kind]func(w *Worker, ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
+	return map[unit.Kind]func(w *Worker, ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error){
+		unit.Gradient:   (*Worker).gradient,
+		unit.Combine:    (*Worker).combine,
+		unit.Evaluate:   (*Worker).evaluate,
+		unit.Translate:  (*Worker).translate,
+		unit.LocalSteps: (*Worker).localSteps,
+		unit.Average:    (*Worker).average,
+	}
 }
 
 // Worker computes units on one device. It keeps buffers and the last parameters
@@ -93,5 +96,5 @@ func (w *Worker) Do(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Resu
 // do looks the task up; a device that breaks down panics, which do makes an error.
 func (w *Worker) do(ctx context.Context, b block.Blocks, u unit.Unit) (r unit.Result, err error) {
 	defer kernel.Recover(&err)
-	return tasks[u.Kind](w, ctx, b, u)
+	return tasks()[u.Kind](w, ctx, b, u)
 }

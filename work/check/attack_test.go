@@ -127,7 +127,7 @@ func TestManyLeaves(t *testing.T) {
 	cfg := config()
 	cfg.Dim, cfg.FFN, cfg.Encoder, cfg.Pieces = 256, 1024, 2, 300
 	some := block.Link{Cid: block.Sum(block.Raw, nil)}
-	record := run.Record{Version: 1, Config: cfg, Corpus: some, Tokenizer: some, Vocab: 300, Steps: 1}
+	record := run.Record{Version: 1, Config: cfg.Measured(true), Corpus: some, Tokenizer: some, Vocab: 300, Steps: 1}
 	var sets []block.Link
 	for seed := range uint64(2) {
 		l, err := state.PutSet(t.Context(), c.store, nmt.Init(record.Model(), seed))
@@ -180,7 +180,7 @@ func TestManyLeaves(t *testing.T) {
 // a defect like any other.
 func TestAverageOverflows(t *testing.T) {
 	store := &block.MemoryStore{}
-	record := run.Record{Version: 1, Config: config(), Vocab: 260, Steps: 1}
+	record := run.Record{Version: 1, Config: config().Measured(true), Vocab: 260, Steps: 1}
 	record.Corpus = block.Link{Cid: block.Sum(block.Raw, nil)}
 	record.Tokenizer = record.Corpus
 	p := nmt.Init(record.Model(), 1)
@@ -216,7 +216,7 @@ func fill(s *tensor.Set, x float32) {
 func TestExpectRefuses(t *testing.T) {
 	store := &block.MemoryStore{}
 	some := block.Link{Cid: block.Sum(block.Raw, nil)}
-	record := run.Record{Version: 1, Config: config(), Corpus: some, Tokenizer: some, Vocab: 260, Steps: 1}
+	record := run.Record{Version: 1, Config: config().Measured(true), Corpus: some, Tokenizer: some, Vocab: 260, Steps: 1}
 	work := put(t, store, record)
 	batch := func(source, target [][]uint32) block.Link {
 		return put(t, store, run.BatchRecord{Version: 1, Source: source, Target: target})

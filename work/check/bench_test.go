@@ -22,7 +22,7 @@ func presetRun(b *testing.B, store block.Blocks, preset string, steps uint32) (r
 	}
 	c.Source, c.Target, c.LocalSteps = "en", "de", steps
 	some := block.Link{Cid: block.Sum(block.Raw, nil)}
-	r := run.Record{Version: 1, Config: c, Corpus: some, Tokenizer: some, Vocab: c.Pieces, Steps: 1000}
+	r := run.Record{Version: 1, Config: c.Measured(true), Corpus: some, Tokenizer: some, Vocab: c.Pieces, Steps: 1000}
 	return r, put(b, store, r)
 }
 

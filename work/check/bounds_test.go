@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/unit"
@@ -33,24 +34,30 @@ func TestCostsAreTight(t *testing.T) {
 	shape := nmt.Config{Vocab: 40, Dim: 8, FFN: 12, Heads: 2, Encoder: 1, Decoder: 1}
 	meter := nmt.NewMeter(shape)
 	rapid.Check(t, func(t *rapid.T) {
-		txt := &texts{meter: meter, width: rapid.SampledFrom([]int{0, 2, 4}).Draw(t, "width")}
+		txt := &texts{meter: meter}
+		beam := rapid.SampledFrom([]int{0, 2, 4}).Draw(t, "beam")
+		greedy := beam == 0
 		var all []sentence
 		for range rapid.IntRange(1, 3).Draw(t, "sentences") {
 			s := sentence{source: rapid.IntRange(1, 9).Draw(t, "source")}
-			s.limit = 2*s.source + 10
-			s.least = rapid.IntRange(0, s.limit).Draw(t, "least")
-			s.most = rapid.SampledFrom([]int{s.least, min(s.limit, s.least+1), min(s.limit, s.least+6)}).Draw(t, "most")
+			s.search = model.Search{Width: beam, Most: 2*s.source + 10}
+			if n := rapid.SampledFrom([]int{0, 0, 1, 3}).Draw(t, "tokens of terms"); n > 0 {
+				s.search = model.Search{Width: max(beam, 1) + n, Most: 2*s.source + 10 + n, Terms: n}
+				greedy = false
+			}
+			s.least = rapid.IntRange(min(s.search.Terms, 1), s.search.Most).Draw(t, "least")
+			s.most = rapid.SampledFrom([]int{s.least, min(s.search.Most, s.least+1), min(s.search.Most, s.least+6)}).Draw(t, "most")
 			all = append(all, s)
 		}
 		// By the tokens of all: what the ways to share them cost.
 		ways := map[int]Range{0: {}}
 		limited, fixed := false, true
 		for _, s := range all {
-			limited, fixed = limited || s.most == s.limit, fixed && s.least == s.most
+			limited, fixed = limited || s.most == s.search.Most, fixed && s.least == s.most
 			next := map[int]Range{}
 			for tokens, cost := range ways {
 				for n := s.least; n <= s.most; n++ {
-					least, most := txt.cost(s.source, n)
+					least, most := txt.cost(s.source, s.search, n)
 					sum := Range{cost.Least + least, cost.Most + most}
 					if have, ok := next[tokens+n]; ok {
 						sum.Least, sum.Most = min(sum.Least, have.Least), max(sum.Most, have.Most)
@@ -65,10 +72,10 @@ func TestCostsAreTight(t *testing.T) {
 			if got.Least > want.Least || got.Most < want.Most {
 				t.Fatalf("%+v with %d tokens cost %v, not within %v", all, tokens, want, got)
 			}
-			if txt.width == 0 && !limited && got.Least != want.Least {
+			if greedy && !limited && got.Least != want.Least {
 				t.Fatalf("%+v with %d tokens cost %d or more, the bound is %d", all, tokens, want.Least, got.Least)
 			}
-			if txt.width == 0 && fixed && got != want {
+			if greedy && fixed && got != want {
 				t.Fatalf("%+v with %d tokens cost %v, the bounds are %v", all, tokens, want, got)
 			}
 		}

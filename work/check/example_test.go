@@ -23,7 +23,7 @@ func Example() {
 		return l
 	}
 	some := block.Link{Cid: block.Sum(block.Raw, nil)} // no one reads these
-	record := run.Record{Version: 1, Config: config(), Corpus: some, Tokenizer: some, Vocab: 280, Steps: 1}
+	record := run.Record{Version: 1, Config: config().Measured(true), Corpus: some, Tokenizer: some, Vocab: 280, Steps: 1}
 	batch := run.BatchRecord{Version: 1, Source: [][]uint32{{7, 8, 9}}, Target: [][]uint32{{10, 11}}}
 	u := unit.Unit{Version: 1, Kind: unit.Gradient, Work: node(record), Inputs: []block.Link{some, node(batch)}}
 

@@ -167,15 +167,33 @@ func trainRun(t testing.TB, dev kernel.Device, change func(*train.Config)) *crew
 	c := newCrew(t, dev)
 	cfg := config()
 	change(&cfg)
-	plan, err := run.New(t.Context(), c.store, numbers(), cfg)
+	c.train(numbers(), cfg)
+	return c
+}
+
+// train does a whole run, with the translation of its test sets.
+func (c *crew) train(pairs *corpus.Corpus, cfg train.Config) *run.Plan {
+	t, ctx := c.t, c.t.Context()
+	t.Helper()
+	plan, err := run.New(ctx, c.store, pairs, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	tr := &run.Training{Plan: plan, Store: hoard{c.store}, Crew: c, Home: c, Done: func(run.Round, block.Link) error { return nil }}
-	if _, err := tr.Run(t.Context(), block.Link{}); err != nil {
+	last, err := tr.Run(ctx, block.Link{})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return c
+	sets, err := plan.TestTranslations(ctx, c.store, put(t, c.store, plan.Run.Result(last.Result)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, units := range sets {
+		if _, err := c.Do(ctx, units); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return plan
 }
 
 // TestHonest: every unit of every variant of a run, on every device, fits what was
@@ -243,7 +261,7 @@ func drawRun(t *rapid.T, b block.Blocks) run.Record {
 	c.DeltaBits = rapid.SampledFrom([]uint32{2, 4, 8}).Draw(t, "bits")
 	c.Accumulate, c.LocalSteps = rapid.Uint32Range(1, 3).Draw(t, "accumulate"), 2
 	some := block.Link{Cid: block.Sum(block.Raw, nil)}
-	return run.Record{Version: 1, Config: c, Corpus: some, Tokenizer: some, Vocab: 260, Steps: 10}
+	return run.Record{Version: 1, Config: c.Measured(true), Corpus: some, Tokenizer: some, Vocab: 260, Steps: 10}
 }
 
 func drawBatch(t *rapid.T, vocab uint32) run.BatchRecord {
@@ -357,9 +375,15 @@ func TestHonestTranslations(t *testing.T) {
 // translate does a Translate unit and gives what it wrote.
 func (c *crew) translate(m block.Link, beam uint16, segments []string) (done, []string) {
 	c.t.Helper()
+	return c.translateText(m, beam, unit.NewText(segments, nil))
+}
+
+// translateText is translate for a text that may have terms.
+func (c *crew) translateText(m block.Link, beam uint16, in unit.Text) (done, []string) {
+	c.t.Helper()
 	u := unit.Unit{
 		Version: 1, Kind: unit.Translate, Work: m, Decoding: unit.Decoding{Beam: beam, LengthPPM: 1_000_000},
-		Inputs: []block.Link{m, put(c.t, c.store, unit.Text{Version: 1, Segments: segments})},
+		Inputs: []block.Link{m, put(c.t, c.store, in)},
 	}
 	outcomes, err := c.Do(c.t.Context(), []unit.Unit{u})
 	if err != nil {

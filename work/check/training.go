@@ -94,16 +94,11 @@ func (c *Checker) gradient(ctx context.Context, b block.Blocks, u unit.Unit, e *
 	if err != nil {
 		return err
 	}
+	e.Cost = exactly(t.learning(u.Kind, sizes))
 	if u.Kind == unit.Gradient {
-		e.Cost = exactly(t.meter.Gradient(sizes...) + t.quantize)
 		e.Outputs = []Output{t.delta}
 		return nil
 	}
-	cost := t.quantize
-	for step := range slices.Chunk(sizes, int(t.run.Config.Accumulate)) {
-		cost += t.meter.Gradient(step...) + t.step
-	}
-	e.Cost = exactly(cost)
 	delta := t.delta
 	cfg := t.run.Config
 	steps := (len(sizes) + int(cfg.Accumulate) - 1) / int(cfg.Accumulate)
@@ -118,6 +113,24 @@ func (c *Checker) gradient(ctx context.Context, b block.Blocks, u unit.Unit, e *
 	e.Outputs = []Output{delta, t.factored}
 	return nil
 }
+
+// learning is the cost, in FLOP, of a Gradient or a LocalSteps of batches of these sizes.
+func (t *training) learning(k unit.Kind, batches []nmt.Sizes) uint64 {
+	if k == unit.Gradient {
+		return t.meter.Gradient(batches...) + t.quantize
+	}
+	cost := t.quantize
+	for step := range slices.Chunk(batches, int(t.run.Config.Accumulate)) {
+		cost += t.meter.Gradient(step...) + t.step
+	}
+	return cost
+}
+
+// combining is the cost, in FLOP, of a Combine of the outputs of units units.
+func (t *training) combining(units int) uint64 { return t.combine + uint64(units)*t.each }
+
+// averaging is the cost, in FLOP, of an Average of sets sets.
+func (t *training) averaging(sets int) uint64 { return uint64(sets+1) * t.elements }
 
 // evaluate expects an Evaluate's result.
 func (c *Checker) evaluate(ctx context.Context, b block.Blocks, u unit.Unit, e *Expectation) error {
@@ -141,7 +154,7 @@ func (t *training) batches(ctx context.Context, b block.Blocks, links []block.Li
 		if err != nil {
 			return nil, err
 		}
-		if sizes[i], err = nmt.SizesOf(t.run.Model(), batch); err != nil {
+		if sizes[i], err = t.sizes(batch); err != nil {
 			return nil, fmt.Errorf("batch %s: %w", l, err)
 		}
 		e.Read += sizes[i].Target
@@ -149,6 +162,11 @@ func (t *training) batches(ctx context.Context, b block.Blocks, links []block.Li
 	e.Tokens = exactly(uint64(uint32(e.Read))) // as a result has them
 	e.measures, e.smooths = true, t.run.Config.SmoothingPPM > 0
 	return sizes, nil
+}
+
+// sizes measures a batch.
+func (t *training) sizes(batch nmt.Batch) (nmt.Sizes, error) {
+	return nmt.SizesOf(t.run.Model(), batch)
 }
 
 // combine expects a Combine's result.
@@ -169,7 +187,7 @@ func (c *Checker) combine(ctx context.Context, b block.Blocks, u unit.Unit, e *E
 	if cfg.Local(round) || cfg.Local(round+1) { // or the next round's units take several steps
 		second = t.factored
 	}
-	e.Cost = exactly(t.combine + uint64(given/each)*t.each)
+	e.Cost = exactly(t.combining(given / each))
 	e.Outputs = []Output{t.parameters, t.momentum, second, t.update}
 	return nil
 }
@@ -180,7 +198,7 @@ func (c *Checker) average(ctx context.Context, b block.Blocks, u unit.Unit, e *E
 	if err != nil {
 		return err
 	}
-	e.Cost = exactly(uint64(len(u.Inputs)+1) * t.elements)
+	e.Cost = exactly(t.averaging(len(u.Inputs)))
 	e.Outputs = []Output{t.parameters}
 	return nil
 }

@@ -1,11 +1,13 @@
 package check
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/model"
@@ -19,7 +21,8 @@ import (
 // the source and the tokens written. The sums of both do not suffice: a step
 // costs more the later it is. Beam search costs a function of the tokens of the
 // source and of the steps that the search took, which may be more than the tokens
-// that it wrote: two outputs of one length can cost differently.
+// that it wrote: two outputs of one length can cost differently. A segment with terms
+// costs what a beam with its width costs, and its output has the terms.
 //
 // A result has texts, and one text can be several sequences of tokens. So the cost
 // of a result has bounds, which [Expectation.Check] finds as tight as the texts and the
@@ -30,8 +33,18 @@ import (
 type texts struct {
 	tokenizer model.Tokenizer
 	meter     *nmt.Meter
-	width     int   // of the beam; 0 is greedy search
-	source    []int // by segment: its tokens; 0 of one that stays empty
+	salt      []byte         // of the text, and of its translation
+	source    []int          // by segment: its tokens; 0 of one that stays empty
+	search    []model.Search // by segment; nil where all are greedy without terms
+	terms     [][]string     // by segment; nil without terms
+}
+
+// of is the search for a segment of source tokens.
+func (t *texts) of(segment, source int) model.Search {
+	if t.search == nil {
+		return model.Search{Most: model.MostTokens(source)}
+	}
+	return t.search[segment]
 }
 
 // vocabulary is a tokenizer as models name it.
@@ -48,9 +61,6 @@ func (c *Checker) translate(ctx context.Context, b block.Blocks, u unit.Unit, e 
 		return err
 	}
 	t := &texts{meter: c.meter(m.Config())}
-	if u.Decoding.Beam > 1 {
-		t.width = int(u.Decoding.Beam)
-	}
 	t.tokenizer, err = recall(c, &c.tokenizers, vocabulary{m.Tokenizer, m.Version, m.Vocab}, func() (model.Tokenizer, error) {
 		return m.ReadTokenizer(ctx, b)
 	})
@@ -61,25 +71,31 @@ func (c *Checker) translate(ctx context.Context, b block.Blocks, u unit.Unit, e 
 	if err := block.GetNode(ctx, b, u.Inputs[1], &in); err != nil {
 		return fmt.Errorf("text: %w", err)
 	}
-	if in.Version != 1 {
-		return fmt.Errorf("text %s: version %d, this program knows 1", u.Inputs[1], in.Version)
+	if err := in.Validate(); err != nil {
+		return fmt.Errorf("text %s: %w", u.Inputs[1], err)
 	}
-	record := 2 + 9                  // the heads of the record and of the array, and the version
+	t.terms, t.salt = in.Terms, in.Salt
+	record := 2 + 9 // the heads of the record and of the array, and the version
+	if t.salt != nil {
+		record += 2 + len(t.salt) // and an empty list of terms
+	}
 	longest := t.tokenizer.Longest() // a walk of the vocabulary
-	for _, s := range in.Segments {
+	for i, s := range in.Segments {
 		n := model.SourceTokens(t.tokenizer, s)
-		t.source = append(t.source, n)
+		search, err := model.SearchOf(t.tokenizer, n, in.TermsOf(i), u.Decoding)
+		if err != nil {
+			return fmt.Errorf("text %s, segment %d: %w", u.Inputs[1], i, err)
+		}
+		t.source, t.search = append(t.source, n), append(t.search, search)
 		record++ // the head of an empty text
 		if n == 0 {
 			continue
 		}
-		most := model.MostTokens(n)
-		record += 8 + most*longest
-		least, _ := t.cost(n, 0)
-		_, dearest := t.cost(n, most)
+		record += 8 + search.Most*longest
+		least, _ := t.cost(n, search, t.shortest(in.TermsOf(i)))
 		e.Read += uint64(n + 1)
-		e.Tokens.Most += uint64(most)
-		e.Cost.Least, e.Cost.Most = e.Cost.Least+least, e.Cost.Most+dearest
+		e.Tokens.Most += uint64(search.Most)
+		e.Cost.Least, e.Cost.Most = e.Cost.Least+least, e.Cost.Most+t.most(n, search)
 	}
 	e.texts = t
 	e.Outputs = []Output{{Name: "text", Record: min(record, block.MaxSize)}}
@@ -89,11 +105,30 @@ func (c *Checker) translate(ctx context.Context, b block.Blocks, u unit.Unit, e 
 	return nil
 }
 
+// shortest is the fewest tokens of a translation with terms: at least one that writes one
+// of them.
+func (t *texts) shortest(terms []string) int { return min(len(terms), 1) }
+
 // cost is the least and the most cost of a translation from source tokens into
 // length tokens.
-func (t *texts) cost(source, length int) (least, most uint64) {
-	from, to := nmt.Steps(length, model.MostTokens(source), t.width)
-	return t.meter.Translation(source+1, from, t.meter.Width(t.width)), t.meter.Translation(source+1, to, t.width)
+func (t *texts) cost(source int, s model.Search, length int) (least, most uint64) {
+	from, to := nmt.Steps(length, s.Most, s.Width)
+	return t.meter.Translation(source+1, from, t.least(s)), t.meter.Translation(source+1, to, s.Width)
+}
+
+// least is the width by which the least cost of a search counts. A small vocabulary may not
+// fill a beam. With terms the whole width is counted.
+func (t *texts) least(s model.Search) int {
+	if s.Terms > 0 {
+		return s.Width
+	}
+	return t.meter.Width(s.Width)
+}
+
+// most is the most that a translation from source tokens costs, whatever is written.
+func (t *texts) most(source int, s model.Search) uint64 {
+	_, most := t.cost(source, s, s.Most)
+	return most
 }
 
 // Published is the cost of a Translate unit whose translation is segments. It counts, for
@@ -104,8 +139,9 @@ func (e *Expectation) Published(segments []string) (cost uint64) {
 	t := e.texts
 	for i, n := range t.source[:min(len(t.source), len(segments))] {
 		if n > 0 {
-			steps, _ := nmt.Steps(len(t.tokenizer.Target(segments[i])), model.MostTokens(n), min(t.width, 1))
-			cost += t.meter.Translation(n+1, steps, t.width)
+			s := t.of(i, n)
+			steps, _ := nmt.Steps(len(t.tokenizer.Target(segments[i])), s.Most, min(s.Width, 1))
+			cost += t.meter.Translation(n+1, steps, s.Width)
 		}
 	}
 	return cost
@@ -123,8 +159,12 @@ func (e *Expectation) checkText(ctx context.Context, r unit.Result, b Blocks) er
 		return wrong(Malformed, 0, "%w", err)
 	}
 	t := e.texts
-	if out.Version != 1 || len(out.Segments) != len(t.source) {
-		return wrong(Form, 0, "a text of version %d with %d segments, want version 1 with %d", out.Version, len(out.Segments), len(t.source))
+	want := unit.Text{Salt: t.salt}.Translation(nil)
+	switch {
+	case out.Version != want.Version || out.Terms != nil || len(out.Segments) != len(t.source):
+		return wrong(Form, 0, "a text of version %d with %d segments, want version %d with %d", out.Version, len(out.Segments), want.Version, len(t.source))
+	case !bytes.Equal(out.Salt, want.Salt):
+		return wrong(Form, 0, "a text with another salt than its source")
 	}
 	written, err := t.written(out.Segments)
 	if err != nil {
@@ -155,63 +195,78 @@ func (t *texts) written(segments []string) ([]sentence, error) {
 			}
 			continue
 		}
-		limit := model.MostTokens(n)
-		least, most, ok := t.tokenizer.Lengths(s, limit)
+		search := t.of(i, n)
+		least, most, ok := t.tokenizer.Lengths(s, search.Most)
 		if !ok {
-			return nil, wrong(Text, 0, "segment %d: the model writes no such %d bytes with %d tokens, the most for %d of the input", i, len(s), limit, n)
+			return nil, wrong(Text, 0, "segment %d: the model writes no such %d bytes with %d tokens, the most for %d of the input", i, len(s), search.Most, n)
 		}
-		all = append(all, sentence{source: n, least: least, most: most, limit: limit})
+		if t.terms != nil {
+			for _, term := range t.terms[i] {
+				if !strings.Contains(s, term) {
+					return nil, wrong(Text, 0, "segment %d: the term %q is missing", i, term)
+				}
+			}
+		}
+		all = append(all, sentence{source: n, least: least, most: most, search: search})
 	}
 	return all, nil
 }
 
 // sentence is a segment. It has source tokens, and its translation has least to
-// most tokens; the search stops at limit.
-type sentence struct{ source, least, most, limit int }
+// most tokens.
+type sentence struct {
+	source, least, most int
+	search              model.Search
+}
 
 // costs is the range of the cost of sentences whose translations have tokens tokens
 // in all.
 func (t *texts) costs(all []sentence, tokens int) (r Range) {
 	// A search takes a step for each token and one for EOS, which does not follow an
 	// output of the limit.
-	fewest, most := tokens, tokens+len(all)
+	fewest, most := tokens, tokens
 	spans := make([]span, len(all))
+	var greedy []span
 	for i, s := range all {
-		from, _ := nmt.Steps(s.least, s.limit, t.width)
-		to, _ := nmt.Steps(s.most, s.limit, t.width)
-		spans[i] = span{s.source + 1, from, to}
-		if s.most < s.limit {
+		from, _ := nmt.Steps(s.least, s.search.Most, s.search.Width)
+		to, _ := nmt.Steps(s.most, s.search.Most, s.search.Width)
+		spans[i] = span{s.source + 1, from, to, t.least(s.search)}
+		if s.most < s.search.Most {
 			fewest++
 		}
-		_, dearest := t.cost(s.source, s.most)
-		r.Most += dearest
+		// A beam may have gone on to the limit, whatever it wrote. Greedy searches share the
+		// tokens that the beams did not write.
+		if s.search.Width == 0 {
+			greedy = append(greedy, spans[i])
+			most++
+		} else {
+			r.Most += t.most(s.source, s.search)
+			most -= s.least
+		}
 	}
 	r.Least = t.cheapest(spans, fewest)
-	if t.width <= 1 { // a wider beam may have gone on to the limit, whatever it wrote
-		r.Most = t.dearest(spans, most)
-	}
+	r.Most += t.dearest(greedy, most)
 	return r
 }
 
 // span is the fewest and the most steps of the search for the translation of a
 // sentence of source tokens, EOS included.
-type span struct{ source, from, to int }
+type span struct{ source, from, to, width int }
 
 // cheapest is the least cost of searches that take the given number of steps in
 // all, or more where they cannot take so few. In one search each step costs more
 // than the step before. So the least cost is that of the cheapest steps of all
 // searches, up to a price that bisection finds.
 func (t *texts) cheapest(spans []span, steps int) (cost uint64) {
-	width := t.meter.Width(t.width)
 	// until is the last step of a search of which no step costs more than price.
 	until := func(s span, price int) int {
 		return s.from + sort.Search(s.to-s.from, func(i int) bool {
-			return int(t.meter.Step(s.source, s.from+1+i, width)) > price
+			return int(t.meter.Step(s.source, s.from+1+i, s.width)) > price
 		})
 	}
 	top := 0
 	for _, s := range spans {
-		top = max(top, int(t.meter.Step(s.source, s.to, width)))
+		top = max(top, int(t.meter.Step(s.source, s.to, s.width)))
 	}
 	price := sort.Search(top, func(price int) bool {
 		total := 0
@@ -222,22 +277,22 @@ func (t *texts) cheapest(spans []span, steps int) (cost uint64) {
 	})
 	for _, s := range spans {
 		last := until(s, price-1)
-		cost += t.meter.Translation(s.source, last, width)
+		cost += t.meter.Translation(s.source, last, s.width)
 		steps -= last
 	}
 	return cost + uint64(max(0, steps))*uint64(price)
 }
 
-// dearest is the greatest cost of searches that take the given number of steps in
+// dearest is the greatest cost of greedy searches that take the given number of steps in
 // all, or fewer. It counts the further steps of each search at the mean price of all of
 // them, which is no less than that of the first of them, and takes the dearest
 // searches first.
 func (t *texts) dearest(spans []span, steps int) (cost uint64) {
 	double := func(s span) uint64 { // twice the mean price
-		return t.meter.Step(s.source, s.from+1, t.width) + t.meter.Step(s.source, s.to, t.width)
+		return t.meter.Step(s.source, s.from+1, 0) + t.meter.Step(s.source, s.to, 0)
 	}
 	for _, s := range spans {
-		cost += t.meter.Translation(s.source, s.from, t.width)
+		cost += t.meter.Translation(s.source, s.from, 0)
 		steps -= s.from
 	}
 	spans = slices.Clone(spans)

@@ -1,24 +1,28 @@
 package corpus
 
-import (
-	"math/bits"
-	"slices"
-)
+import "math/bits"
 
 // Length is the length of a tokenised pair: the number of tokens of its source and of its target,
 // each with the end-of-sentence token.
 type Length struct{ Source, Target int }
 
-// fits reports whether a pair, or a batch of this total length, is within the limit.
-func (l Length) fits(batchTokens int) bool {
-	return l.Source <= batchTokens && l.Target <= batchTokens
-}
+// MaxTokens is the length, in tokens, of the longest side of a pair that is trained on, the
+// end-of-sentence token included: no model computes longer sentences. A script that the
+// tokenizer was not made for can have several tokens a character, so [MaxSentence] does not
+// bound them.
+const MaxTokens = 1024
+
+// Fits reports whether a batch of batchTokens tokens can have the pair.
+func (l Length) Fits(batchTokens int) bool { return l.within(min(batchTokens, MaxTokens)) }
+
+// within reports whether a pair, or a batch of this total length, is within the limit.
+func (l Length) within(tokens int) bool { return l.Source <= tokens && l.Target <= tokens }
 
 // TooLong counts the pairs that are too long for any batch of batchTokens tokens.
 func TooLong(lengths []Length, batchTokens int) int {
 	n := 0
 	for _, l := range lengths {
-		if !l.fits(batchTokens) {
+		if !l.Fits(batchTokens) {
 			n++
 		}
 	}
@@ -27,7 +31,7 @@ func TooLong(lengths []Length, batchTokens int) int {
 
 // Batches divides one epoch into batches, which are lists of indexes of pairs. It shuffles the
 // pairs by seed and epoch, and begins a new batch where the sources or the targets would have
-// more than batchTokens tokens. Each pair that fits is in exactly one batch, and no batch is
+// more than batchTokens tokens. Each pair that [Length.Fits] is in exactly one batch, and no batch is
 // empty.
 //
 // Batches are not padded, so pairs of similar length need not be together. Training is better
@@ -36,7 +40,7 @@ func TooLong(lengths []Length, batchTokens int) int {
 func Batches(lengths []Length, batchTokens int, seed uint64, epoch int) [][]int {
 	order := make([]int, 0, len(lengths))
 	for i, l := range lengths {
-		if l.fits(batchTokens) {
+		if l.Fits(batchTokens) {
 			order = append(order, i)
 		}
 	}
@@ -48,7 +52,7 @@ func Batches(lengths []Length, batchTokens int, seed uint64, epoch int) [][]int 
 	for end, i := range order {
 		sum.Source += lengths[i].Source
 		sum.Target += lengths[i].Target
-		if !sum.fits(batchTokens) { // this pair begins the next batch
+		if !sum.within(batchTokens) { // this pair begins the next batch
 			batches = append(batches, order[start:end:end])
 			start, sum = end, lengths[i]
 		}
@@ -92,17 +96,18 @@ func shuffle[T any](xs []T, s *stream) {
 	}
 }
 
-// hash is FNV-1a followed by mix, because the high bits of FNV-1a depend too little on the text.
-func hash(s string) uint64 {
+// hashOf is FNV-1a of the source, a tab and the target, followed by mix, because the high bits of
+// FNV-1a depend too little on the text.
+func hashOf(p Pair) uint64 {
 	h := uint64(0xCBF29CE484222325)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 0x100000001B3
+	for i := range len(p.Source) {
+		h = (h ^ uint64(p.Source[i])) * fnvPrime
+	}
+	h = (h ^ '\t') * fnvPrime
+	for i := range len(p.Target) {
+		h = (h ^ uint64(p.Target[i])) * fnvPrime
 	}
 	return mix(h)
 }
 
-// quantile returns the n-th smallest of xs. For n = 0 it returns the smallest.
-func quantile(xs []uint64, n int) uint64 {
-	sorted := slices.Sorted(slices.Values(xs))
-	return sorted[max(n, 1)-1]
-}
+const fnvPrime = 0x100000001B3

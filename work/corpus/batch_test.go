@@ -27,7 +27,7 @@ func TestBatches(t *testing.T) {
 		for _, b := range batches {
 			sum.Source += lengths[b[0]].Source
 			sum.Target += lengths[b[0]].Target
-			if len(all) > 0 && sum.fits(budget) {
+			if len(all) > 0 && sum.within(budget) {
 				t.Fatalf("the batch before %v had room for its first pair", b)
 			}
 			sum = Length{}
@@ -35,7 +35,7 @@ func TestBatches(t *testing.T) {
 				sum.Source += lengths[i].Source
 				sum.Target += lengths[i].Target
 			}
-			if !sum.fits(budget) {
+			if !sum.within(budget) {
 				t.Fatalf("batch %v has %v tokens, the budget is %d", b, sum, budget)
 			}
 			all = append(all, b...)

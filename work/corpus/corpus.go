@@ -1,29 +1,33 @@
 // Package corpus turns parallel text into clean pairs and batches.
 //
-// A [Corpus] is pairs of sentences and their translations. [Open] reads one from a directory
-// of line-aligned files or from a file of tab-separated pairs. [Phrasebook] generates the
-// project's own English-German corpus. [Corpus.Clean] normalises pairs and drops those that
-// training cannot use. [Marshal] encodes pairs in the only form that content addresses (CIDs)
-// refer to. [Batches] divides the tokenised pairs of an epoch into batches.
+// A [Corpus] is pairs of sentences and their translations. [Open] reads one from files: those of
+// a directory with a sentence on each line, tables, translation memories and gettext catalogs.
+// It normalises the pairs and drops those that training cannot use; a [Report] says which, and
+// by which [Rule]. The training pairs stay in the files, and [Corpus.Pairs] reads them again each
+// time, so a corpus of any length takes little memory. [Phrasebook] generates the project's own
+// English-German corpus, in memory. [Marshal] encodes pairs in the only form that content
+// addresses (CIDs) refer to. [Batches] divides the tokenised pairs of an epoch into batches.
 //
-//	c, err := corpus.Open("multi30k", "en", "de")
+//	c, report, err := corpus.Open("multi30k", corpus.Selection{Source: "en", Target: "de"})
 //	if err != nil {
 //		return err
 //	}
-//	fmt.Println(c.Clean())          // 29000 pairs: 28995 kept, 0 empty, ...
-//	data := corpus.Marshal(c.Train) // content-addressed by the caller
+//	fmt.Println(report) // 29000 pairs: 28995 kept, ...
+//	for pair, err := range c.Pairs() {
+//		// tokenise
+//	}
 //	for _, batch := range corpus.Batches(lengths, 1024, seed, epoch) {
 //		// batch has indexes of pairs
 //	}
 //
-// Only Open touches files, and all arithmetic is in integers: the same corpus gives the same
-// pairs, bytes and batches on every machine.
+// Only Open and Pairs touch files, and all arithmetic is in integers: the same corpus gives the
+// same pairs, bytes and batches on every machine. [Rules] is the version of the rules.
 package corpus
 
 import (
 	"fmt"
 	"iter"
-	"strings"
+	"math/bits"
 
 	"github.com/alia-network/alia/work/text"
 )
@@ -42,137 +46,107 @@ type Split struct {
 // "en".
 type Corpus struct {
 	Source, Target string
-	Train, Valid   []Pair
+	Train          []Pair // in memory; none where Stream is given
+	Valid          []Pair
 	Tests          []Split
+
+	// Stream, unless nil, reads the training pairs from where they lie, in the same sequence
+	// each time. The sequence ends with the first error.
+	Stream func() iter.Seq2[Pair, error]
+
+	count int // pairs of Stream
 }
 
-const (
-	// MaxSentence is the length in bytes of the longest sentence that Clean keeps in a
-	// training pair.
-	MaxSentence = 1024
-	// MaxRatio bounds the ratio of the lengths of a training pair: Clean keeps sentences of
-	// a and b bytes if a <= MaxRatio*b + ratioSlack and b <= MaxRatio*a + ratioSlack.
-	MaxRatio   = 3
-	ratioSlack = 20
-)
-
-// Report counts the training pairs that Clean read and dropped, by reason. A pair counts for the
-// first reason that applies.
-type Report struct {
-	Pairs     int // pairs before cleaning
-	Empty     int // dropped: a sentence without text
-	Long      int // dropped: a sentence longer than MaxSentence
-	Lopsided  int // dropped: lengths too different, see MaxRatio
-	HeldOut   int // dropped: also in Valid or Tests
-	Duplicate int // dropped: the same pair came before
+// Streamed returns a corpus whose training pairs, count of them, are read by stream.
+func Streamed(src, tgt string, count int, stream func() iter.Seq2[Pair, error]) *Corpus {
+	return &Corpus{Source: src, Target: tgt, Stream: stream, count: count}
 }
 
-// Kept returns the number of training pairs left.
-func (r Report) Kept() int {
-	return r.Pairs - r.Empty - r.Long - r.Lopsided - r.HeldOut - r.Duplicate
-}
-
-// String writes the report as one line, with the reasons for which pairs were dropped.
-func (r Report) String() string {
-	line := fmt.Sprintf("%d pairs: %d kept", r.Pairs, r.Kept())
-	for _, dropped := range []struct {
-		pairs int
-		why   string
-	}{{r.Empty, "empty"}, {r.Long, "too long"}, {r.Lopsided, "lopsided"}, {r.HeldOut, "held out"}, {r.Duplicate, "duplicate"}} {
-		if dropped.pairs > 0 {
-			line += fmt.Sprintf(", %d %s", dropped.pairs, dropped.why)
-		}
+// Len returns the number of training pairs.
+func (c *Corpus) Len() int {
+	if c.Stream != nil {
+		return c.count
 	}
-	return line
+	return len(c.Train)
 }
 
-// Clean normalises every pair (see [text.Normalize]). It drops training pairs that are empty, too
-// long or lopsided, that also occur in Valid or Tests, or that are duplicates. Valid and Tests
-// keep all their pairs, so that scores measured on them can be compared with published ones.
-func (c *Corpus) Clean() Report {
-	// First the pairs that training must not see.
-	report := Report{Pairs: len(c.Train)}
-	held := make(map[Pair]bool)
-	for _, pairs := range append([][]Pair{c.Valid}, pairsOf(c.Tests)...) {
-		for i, p := range pairs {
-			pairs[i] = Pair{text.Normalize(p.Source), text.Normalize(p.Target)}
-			held[pairs[i]] = true
-		}
+// Pairs reads the training pairs. The sequence ends with the first error; pairs in memory have
+// none.
+func (c *Corpus) Pairs() iter.Seq2[Pair, error] {
+	if c.Stream != nil {
+		return c.Stream()
 	}
-	// Then the training pairs, in place: those kept never outrun those read.
-	seen := make(map[Pair]bool, len(c.Train))
-	kept := c.Train[:0]
-	for _, p := range c.Train {
-		p = Pair{text.Normalize(p.Source), text.Normalize(p.Target)}
-		a, b := len(p.Source), len(p.Target)
-		switch { // in the sequence of Report's fields
-		case a == 0 || b == 0:
-			report.Empty++
-		case max(a, b) > MaxSentence:
-			report.Long++
-		case max(a, b) > MaxRatio*min(a, b)+ratioSlack:
-			report.Lopsided++
-		case held[p]:
-			report.HeldOut++
-		case seen[p]:
-			report.Duplicate++
-		default:
-			seen[p] = true
-			kept = append(kept, p)
-		}
-	}
-	c.Train = kept
-	return report
-}
-
-// pairsOf returns the pairs of each split.
-func pairsOf(splits []Split) [][]Pair {
-	out := make([][]Pair, len(splits))
-	for i, s := range splits {
-		out[i] = s.Pairs
-	}
-	return out
-}
-
-// holdOut moves a twentieth of Train, at most 500 pairs, to Valid. It chooses by a hash of the
-// text, so that adding pairs to a corpus, or sorting it, changes the choice very little. Equal
-// pairs stay together.
-func (c *Corpus) holdOut() {
-	const most, share = 500, 20
-	want := min(most, (len(c.Train)+share-1)/share)
-	// The pairs with the smallest hashes are held out.
-	hashes := make([]uint64, len(c.Train))
-	for i, p := range c.Train {
-		hashes[i] = hash(p.Source + "\t" + p.Target)
-	}
-	limit := quantile(hashes, want)
-	var train []Pair
-	for i, p := range c.Train {
-		if hashes[i] <= limit {
-			c.Valid = append(c.Valid, p)
-		} else {
-			train = append(train, p)
-		}
-	}
-	c.Train = train
-}
-
-// Lines returns the sentences of pairs, the source and then the target of each, to train a
-// tokenizer for both languages.
-func Lines(pairs []Pair) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, p := range pairs {
-			if !yield(p.Source) || !yield(p.Target) {
+	return func(yield func(Pair, error) bool) {
+		for _, p := range c.Train {
+			if !yield(p, nil) {
 				return
 			}
 		}
 	}
 }
 
-// cutTab returns the two columns of a line of tab-separated values, and whether there are two.
-func cutTab(line string) (Pair, bool) {
-	source, target, ok := strings.Cut(line, "\t")
-	return Pair{source, target}, ok && !strings.Contains(target, "\t")
+// Load reads the training pairs into memory, as Train.
+func (c *Corpus) Load() error {
+	if c.Stream == nil {
+		return nil
+	}
+	train := make([]Pair, 0, c.count)
+	size := 0
+	for p, err := range c.Stream() {
+		if err != nil {
+			return err
+		}
+		if size += len(p.Source) + len(p.Target); size > MaxMarshal {
+			return fmt.Errorf("the corpus has more than %d bytes of text: give a part of it", MaxMarshal)
+		}
+		train = append(train, p)
+	}
+	c.Train, c.Stream, c.count = train, nil, 0
+	return nil
+}
+
+// MaxLearned is the bytes of text that a tokenizer is trained on. More text makes hardly any
+// other pieces, and takes memory for every word that it has.
+const MaxLearned = 1 << 25
+
+// Tokenizer trains the tokenizer of both languages on the training pairs. Of a corpus with more
+// than MaxLearned bytes it reads a part, chosen by hashes of the pairs, so that the sequence of
+// the pairs has no influence.
+func (c *Corpus) Tokenizer(pieces int) (*text.BPE, error) {
+	var failure error
+	t, err := text.Train(c.learned(MaxLearned, &failure), pieces)
+	if failure != nil {
+		return nil, fmt.Errorf("train tokenizer: %w", failure)
+	}
+	return t, err
+}
+
+// learned yields the sentences for a tokenizer, of most bytes or a few more. It sets failure if
+// not all could be read.
+func (c *Corpus) learned(most uint64, failure *error) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		size := uint64(0)
+		for p, err := range c.Pairs() {
+			if err != nil {
+				*failure = err
+				return
+			}
+			size += uint64(len(p.Source) + len(p.Target))
+		}
+		limit := ^uint64(0)
+		if size > most {
+			limit, _ = bits.Div64(most, 0, size) // the part most/size of all hashes
+		}
+		for p, err := range c.Pairs() {
+			if err != nil {
+				*failure = err
+				return
+			}
+			if hashOf(p) <= limit && (!yield(p.Source) || !yield(p.Target)) {
+				return
+			}
+		}
+	}
 }
 
 // Sides returns the sources and the targets of pairs.

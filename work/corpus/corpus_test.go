@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/alia-network/alia/work/text"
 )
 
 func TestClean(t *testing.T) {
@@ -15,18 +13,18 @@ func TestClean(t *testing.T) {
 	c := &Corpus{
 		Train: []Pair{
 			{"  One\u00a0 dog ", "Ein\tHund"}, {"One dog", "Ein Hund"}, {"One dog", "ein Hund"},
-			{"", "leer"}, {"empty", " "}, {long, long}, {"two", strings.Repeat("y", 30)},
+			{"", "leer"}, {"empty", " "}, {long, long}, {"two", strings.Repeat("y", 30)}, {"\u1000" + long[1:], "x"},
 			{"held", "gehalten"}, {"tested", "geprüft"}, {"Mu\u0308de", "müde"},
 		},
 		Valid: []Pair{{"held ", "gehalten"}, {"held", "gehalten"}},
 		Tests: []Split{{"test", []Pair{{"tested", "gepru\u0308ft"}, {"", ""}}}},
 	}
 	report := c.Clean()
-	want := Report{Pairs: 10, Empty: 2, Long: 1, Lopsided: 1, HeldOut: 2, Duplicate: 1}
-	if report != want || report.Kept() != 3 {
-		t.Errorf("report %+v, want %+v", report, want)
+	want := [rules]int{Empty: 2, Long: 2, Lopsided: 1, HeldOut: 2, Duplicate: 1}
+	if report.Pairs != 11 || report.Dropped != want || report.Kept() != 3 {
+		t.Errorf("report %+v, want %v", report, want)
 	}
-	if got, want := report.String(), "10 pairs: 3 kept, 2 empty, 1 too long, 1 lopsided, 2 held out, 1 duplicate"; got != want {
+	if got, want := report.String(), "11 pairs: 3 kept, 2 empty, 2 too long, 1 lopsided, 2 held out, 1 duplicate"; got != want {
 		t.Errorf("report %q, want %q", got, want)
 	}
 	if want := []Pair{
@@ -37,6 +35,9 @@ func TestClean(t *testing.T) {
 	if len(c.Valid) != 2 || len(c.Tests[0].Pairs) != 2 || c.Valid[0].Source != "held" ||
 		c.Tests[0].Pairs[0].Target != "geprüft" {
 		t.Errorf("held out: %q, %q", c.Valid, c.Tests)
+	}
+	if s := report.Samples[len(report.Samples)-1]; s.Rule != HeldOut || s.Source != "tested" {
+		t.Errorf("samples %v", report.Samples)
 	}
 	if again := c.Clean(); again.Kept() != 3 {
 		t.Errorf("cleaning again: %v", again)
@@ -59,10 +60,13 @@ func TestRealText(t *testing.T) {
 	}{
 		{"multi30k", "29000 pairs: 28995 kept, 2 lopsided, 3 duplicate",
 			1014, 471, []string{"test_2016_flickr", "test_2017_flickr", "test_2017_mscoco"}},
-		{"freedocs", "57454 pairs: 57418 kept, 36 lopsided",
-			1000, 1598, []string{"test"}},
+		{"freedocs", "57454 pairs: 57427 kept, 27 lopsided",
+			1000, 1602, []string{"test"}},
 	} {
-		corpus, err := Open(filepath.Join(dir, c.name), "en", "")
+		corpus, found, err := Open(filepath.Join(dir, c.name), Selection{Source: "en"})
+		if err == nil {
+			err = corpus.Load()
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,13 +74,13 @@ func TestRealText(t *testing.T) {
 		for _, s := range corpus.Tests {
 			tests = append(tests, s.Name)
 		}
-		report := corpus.Clean().String()
+		report := found.String()
 		if corpus.Target != "de" || len(corpus.Valid) != c.valid || !slices.Equal(tests, c.tests) ||
 			report != c.report {
 			t.Errorf("%s: into %s, %d validation pairs, tests %v, %s", c.name, corpus.Target, len(corpus.Valid),
 				tests, report)
 		}
-		tok, err := text.Train(Lines(corpus.Train), 6000)
+		tok, err := corpus.Tokenizer(6000)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -27,20 +27,23 @@ func ExampleOpen() {
 		fmt.Println(err)
 		return
 	}
-	c, err := corpus.Open(path, "", "")
+	c, report, err := corpus.Open(path, corpus.Selection{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	fmt.Println(c.Source, "to", c.Target)
-	fmt.Println(c.Clean())
+	fmt.Println(report)
 	fmt.Println(len(c.Valid), "pairs for validation")
-	fmt.Println(c.Train[0])
+	for pair, err := range c.Pairs() {
+		fmt.Println(pair, err)
+		break
+	}
 	// Output:
 	// en to de
-	// 38 pairs: 37 kept, 1 empty
-	// 3 pairs for validation
-	// {The train leaves at 0. Der Zug fährt um 0.}
+	// 39 pairs: 38 kept, 1 empty
+	// 2 pairs for validation
+	// {The train leaves at 0. Der Zug fährt um 0.} <nil>
 }
 
 // The only encoding of two pairs.

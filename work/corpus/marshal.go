@@ -1,7 +1,10 @@
 package corpus
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"unicode/utf8"
 )
@@ -19,10 +22,15 @@ func Marshal(pairs []Pair) []byte {
 	}
 	data := make([]byte, 0, size)
 	for _, p := range pairs {
-		data = append(appendEscaped(data, p.Source), '\t')
-		data = append(appendEscaped(data, p.Target), '\n')
+		data = p.Append(data)
 	}
 	return data
+}
+
+// Append appends the pair to data, as [Marshal] encodes it.
+func (p Pair) Append(data []byte) []byte {
+	data = append(appendEscaped(data, p.Source), '\t')
+	return append(appendEscaped(data, p.Target), '\n')
 }
 
 // Unmarshal decodes the bytes that [Marshal] returns. It accepts no others; the error names the line.
@@ -30,31 +38,81 @@ func Unmarshal(data []byte) ([]Pair, error) {
 	if len(data) > MaxMarshal {
 		return nil, fmt.Errorf("decode corpus: it has %d bytes, the limit is %d", len(data), MaxMarshal)
 	}
-	s := string(data)
-	pairs := make([]Pair, 0, strings.Count(s, "\n"))
-	for n := 1; s != ""; n++ { // line n
-		line, rest, ok := strings.Cut(s, "\n")
-		if !ok {
-			return nil, fmt.Errorf("decode corpus: line %d is cut short", n)
-		}
-		p, ok := cutTab(line)
-		if !ok {
-			return nil, fmt.Errorf("decode corpus: line %d is not two columns separated by a tab", n)
-		}
-		if !utf8.ValidString(line) {
-			return nil, fmt.Errorf("decode corpus: line %d is not UTF-8", n)
-		}
-		var err error
-		if p.Source, err = unescape(p.Source); err == nil {
-			p.Target, err = unescape(p.Target)
-		}
+	pairs := make([]Pair, 0, bytes.Count(data, []byte("\n")))
+	one := func(yield func([]byte, error) bool) { yield(data, nil) }
+	for p, err := range Decode(one) {
 		if err != nil {
-			return nil, fmt.Errorf("decode corpus: line %d: %w", n, err)
+			return nil, err
 		}
 		pairs = append(pairs, p)
-		s = rest
 	}
 	return pairs, nil
+}
+
+// maxEncoded is the bytes of the longest line that Decode takes apart from the chunk it is in.
+const maxEncoded = 1 << 22
+
+// Decode decodes pairs, as [Unmarshal] does, from the chunks of their encoding one by one. The
+// sequence ends with the first error.
+func Decode(chunks iter.Seq2[[]byte, error]) iter.Seq2[Pair, error] {
+	return func(yield func(Pair, error) bool) {
+		var begun []byte // the line that a chunk before has begun
+		n := 0
+		for chunk, err := range chunks {
+			if err != nil {
+				yield(Pair{}, err)
+				return
+			}
+			for len(chunk) > 0 {
+				line, rest, ok := bytes.Cut(chunk, []byte("\n"))
+				if len(begun) > 0 || !ok {
+					if len(begun)+len(line) > maxEncoded {
+						yield(Pair{}, fmt.Errorf("decode corpus: line %d has more than %d bytes", n+1, maxEncoded))
+						return
+					}
+					begun = append(begun, line...)
+					line = begun
+				}
+				if chunk = rest; !ok {
+					break
+				}
+				n++
+				p, err := decodeLine(string(line))
+				begun = begun[:0]
+				if err != nil {
+					yield(p, fmt.Errorf("decode corpus: line %d%w", n, err))
+					return
+				}
+				if !yield(p, nil) {
+					return
+				}
+			}
+		}
+		if len(begun) > 0 {
+			yield(Pair{}, fmt.Errorf("decode corpus: line %d is cut short", n+1))
+		}
+	}
+}
+
+func decodeLine(line string) (Pair, error) {
+	p, ok := cutTab(line)
+	if !ok {
+		return Pair{}, errors.New(" is not two columns separated by a tab")
+	}
+	if !utf8.ValidString(line) {
+		return Pair{}, errors.New(" is not UTF-8")
+	}
+	var err error
+	if p.Source, err = unescape(p.Source); err == nil {
+		p.Target, err = unescape(p.Target)
+	}
+	return p, err
+}
+
+// cutTab returns the two columns of a line of tab-separated values, and whether there are two.
+func cutTab(line string) (Pair, bool) {
+	source, target, ok := strings.Cut(line, "\t")
+	return Pair{source, target}, ok && !strings.Contains(target, "\t")
 }
 
 // The characters that Marshal escapes, and the letters that it writes for them.
@@ -77,7 +135,7 @@ func appendEscaped(data []byte, s string) []byte {
 func unescape(s string) (string, error) {
 	// Tab and line feed cannot be here, since they ended the column and the line.
 	if strings.IndexByte(s, '\r') >= 0 {
-		return "", fmt.Errorf("a carriage return is not escaped")
+		return "", errors.New(": a carriage return is not escaped")
 	}
 	if strings.IndexByte(s, '\\') < 0 {
 		return s, nil
@@ -91,7 +149,7 @@ func unescape(s string) (string, error) {
 		// A backslash and a letter.
 		i++
 		if i == len(s) || strings.IndexByte(names, s[i]) < 0 {
-			return "", fmt.Errorf("a backslash is not followed by \\, t, n or r")
+			return "", errors.New(": a backslash is not followed by \\, t, n or r")
 		}
 		b.WriteByte(escaped[strings.IndexByte(names, s[i])])
 	}

@@ -1,68 +1,80 @@
 package corpus
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
-// The limits of a file, after decompression.
-const (
-	MaxLine  = 1 << 16 // bytes of a line
-	MaxLines = 1 << 24 // lines of a file
-	MaxFile  = 1 << 30 // bytes of a file
-)
+// Selection say what to read of a corpus.
+type Selection struct {
+	// Source and Target are the languages, as in the file names or in the files. An empty
+	// one is inferred if there is only one possibility: the other language of a directory
+	// that has two, or the direction at the end of a file name such as travel.en-de.tsv.
+	Source, Target string
+	// Columns, unless empty, are the columns of a table with the source and the target, from
+	// 1, such as "2,4".
+	Columns string
+}
 
-// Open reads a corpus from a directory or a file.
+// maxHeld bounds the pairs of validation and tests, which are held in memory.
+const maxHeld = 1 << 20
+
+// Open reads and cleans a corpus from a directory or a file. Each file may be compressed: its
+// name then ends with .gz, .zst, .xz or .bz2 too.
 //
-// A directory has line-aligned files NAME.LANGUAGE or NAME.LANGUAGE.gz in two languages. NAME is
-// train, which must exist; val, without which some training pairs are held out instead; or any
-// name that begins with test. Open ignores other files.
+// A directory has line-aligned files NAME.LANGUAGE in two languages. NAME is train; val, without
+// which some training pairs are held out instead; or any name that begins with test. Without
+// train files, a directory has files of pairs. Open ignores other files.
 //
-// A file NAME.tsv or NAME.tsv.gz has a source, a tab and a target on each line. Some of its pairs
-// are held out for validation.
+// A file of pairs is a table (.tsv), a translation memory (.tmx) or a gettext catalog (.po, .mo).
+// Some of its pairs are held out for validation. A table has a source, a tab and a target on
+// each line. Of a table with more columns, Open takes the two that have text, as in files of
+// Tatoeba (id, text, id, text) and for Anki (text, text, attribution).
 //
-// src and tgt are the languages, as in the file names. An empty one is inferred if there is only
-// one possibility: the other language of a directory that has two, or the direction at the end of
-// a file name such as travel.en-de.tsv.
+// The training pairs are not held in memory, see [Corpus.Pairs].
 //
 // Errors name the file, and the line if there is one. They are: a corpus that does not exist or is
-// empty, line-aligned files of different length, text that is not UTF-8, a file beyond MaxLine,
-// MaxLines or MaxFile, and a damaged gzip file.
-func Open(path, src, tgt string) (*Corpus, error) {
+// empty, line-aligned files of different length, a damaged compressed file, a file without
+// end, and a corpus of which more than one line in a hundred is faulty (see [Rule]). The report
+// says what was found before an error.
+func Open(path string, o Selection) (*Corpus, Report, error) {
+	fail := func(r Report, err error) (*Corpus, Report, error) {
+		return nil, r, fmt.Errorf("open corpus: %w", err)
+	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open corpus: %s does not exist: give a directory with training files, or a file of pairs", path)
+		return fail(Report{}, fmt.Errorf("%s does not exist: give a directory with training files, or a file of pairs", path))
 	} else if err != nil {
-		return nil, fmt.Errorf("open corpus: %w", err)
+		return fail(Report{}, err)
 	}
-	var c *Corpus
+	c := new(Corpus)
+	var train iter.Seq2[row, error]
 	if info.IsDir() {
-		c, err = openDir(path, src, tgt)
+		train, err = c.openDir(path, o)
 	} else {
-		c, err = openTSV(path, src, tgt)
+		train, err = c.openFile(path, o)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open corpus: %w", err)
+		return fail(Report{}, err)
 	}
-	// A file of pairs never has validation pairs of its own.
-	if len(c.Valid) == 0 {
-		c.holdOut()
+	r, err := c.cleanFiles(path, train, len(c.Valid) == 0)
+	switch {
+	case err != nil:
+		return fail(r, err)
+	case r.Pairs+r.Validation == 0:
+		return fail(r, fmt.Errorf("%s has no pair: put a sentence and its translation on each line", path))
+	case c.Len() == 0:
+		return fail(r, fmt.Errorf("%s has no training pair left after %d were held out for validation: give more pairs, or validation pairs (val.*) (%v)", path, r.Validation, r))
 	}
-	if len(c.Train) == 0 {
-		return nil, fmt.Errorf("open corpus: %s has no training pair left after %d were held out for validation: give more pairs, or validation pairs (val.*)",
-			path, len(c.Valid))
-	}
-	return c, nil
+	return c, r, nil
 }
 
 // Languages returns the languages of the training text in a directory.
@@ -84,26 +96,33 @@ func trained(files []file) (languages []string) {
 	return languages
 }
 
-// openDir reads a directory of line-aligned files.
-func openDir(dir, src, tgt string) (*Corpus, error) {
+// openDir finds the line-aligned files of a directory, and reads its validation and tests.
+func (c *Corpus) openDir(dir string, o Selection) (iter.Seq2[row, error], error) {
 	files, err := list(dir)
 	if err != nil {
 		return nil, err
 	}
-	c := new(Corpus)
-	if c.Source, c.Target, err = direction(dir, trained(files), src, tgt); err != nil {
+	languages := trained(files)
+	if len(languages) == 0 {
+		return c.openPairs(dir, o)
+	}
+	if o.Columns != "" {
+		return nil, fmt.Errorf("%s has a file for each language, and no columns: leave --columns out", dir)
+	}
+	if c.Source, c.Target, err = direction(dir, languages, o.Source, o.Target); err != nil {
 		return nil, err
 	}
 	// A split is two files of the same name in both languages.
-	read := func(split string) ([]Pair, error) {
+	read := func(split string) (iter.Seq2[row, error], error) {
 		a := slices.IndexFunc(files, func(f file) bool { return f.split == split && f.language == c.Source })
 		b := slices.IndexFunc(files, func(f file) bool { return f.split == split && f.language == c.Target })
 		if a < 0 || b < 0 {
 			return nil, fmt.Errorf("%s must have both %s.%s and %s.%s", dir, split, c.Source, split, c.Target)
 		}
-		return readAligned(files[a].path, files[b].path)
+		return aligned(files[a].path, files[b].path), nil
 	}
-	if c.Train, err = read("train"); err != nil {
+	train, err := read("train")
+	if err != nil {
 		return nil, err
 	}
 	// The other splits, each found by its source file.
@@ -111,7 +130,11 @@ func openDir(dir, src, tgt string) (*Corpus, error) {
 		if f.language != c.Source || f.split == "train" {
 			continue
 		}
-		pairs, err := read(f.split)
+		rows, err := read(f.split)
+		if err != nil {
+			return nil, err
+		}
+		pairs, err := c.held(rows)
 		if err != nil {
 			return nil, err
 		}
@@ -121,7 +144,30 @@ func openDir(dir, src, tgt string) (*Corpus, error) {
 			c.Tests = append(c.Tests, Split{f.split, pairs})
 		}
 	}
-	return c, nil
+	return train, nil
+}
+
+// held reads the pairs of a validation or a test. They count for scores, so a faulty one is an
+// error.
+func (c *Corpus) held(rows iter.Seq2[row, error]) (pairs []Pair, err error) {
+	had := len(c.Valid)
+	for _, t := range c.Tests {
+		had += len(t.Pairs)
+	}
+	for r, err := range rows {
+		switch {
+		case err != nil:
+			return nil, err
+		case r.bad == blank:
+		case r.bad != 0:
+			return nil, fmt.Errorf("%s: line %d %s: %s (validation and tests must have no faulty line)", r.file, r.line, ruleNames[r.bad].is, ruleNames[r.bad].remedy)
+		case had+len(pairs) == maxHeld:
+			return nil, fmt.Errorf("%s: validation and tests have more than %d pairs: give fewer", r.file, maxHeld)
+		default:
+			pairs = append(pairs, r.Pair)
+		}
+	}
+	return pairs, nil
 }
 
 // file is one language of a split in a directory.
@@ -135,8 +181,8 @@ func list(dir string) ([]file, error) {
 	}
 	var files []file
 	for _, e := range entries {
-		split, language, ok := strings.Cut(strings.TrimSuffix(e.Name(), ".gz"), ".")
-		if e.IsDir() || !ok || language == "" || strings.Contains(language, ".") ||
+		split, language, ok := strings.Cut(bare(e.Name()), ".")
+		if e.IsDir() || !ok || language == "" || strings.Contains(language, ".") || formatOf(e.Name()) != nil ||
 			split != "train" && split != "val" && !strings.HasPrefix(split, "test") {
 			continue
 		}
@@ -155,9 +201,6 @@ func list(dir string) ([]file, error) {
 // direction returns the source and target language for the directory dir, whose training text is in
 // the given languages.
 func direction(dir string, languages []string, src, tgt string) (string, string, error) {
-	if len(languages) == 0 {
-		return "", "", fmt.Errorf("%s has no train.LANGUAGE and no train.LANGUAGE.gz", dir)
-	}
 	has := strings.Join(languages, ", ")
 	for _, l := range []string{src, tgt} {
 		if l != "" && !slices.Contains(languages, l) {
@@ -180,116 +223,112 @@ func direction(dir string, languages []string, src, tgt string) (string, string,
 	return src, tgt, nil
 }
 
-// readAligned reads the two files of a split.
-func readAligned(source, target string) ([]Pair, error) {
-	a, err := readLines(source)
-	if err != nil {
-		return nil, err
-	}
-	b, err := readLines(target)
-	if err != nil {
-		return nil, err
-	}
-	if len(a) != len(b) {
-		return nil, fmt.Errorf("%s has %d lines and %s has %d: line N of one must be the translation of line N of the other", source, len(a), target, len(b))
-	}
-	if len(a) == 0 {
-		return nil, fmt.Errorf("%s and %s are empty: put one sentence on each line", source, target)
-	}
-	pairs := make([]Pair, len(a)) // line i of one file translates line i of the other
-	for i := range a {
-		pairs[i] = Pair{a[i], b[i]}
-	}
-	return pairs, nil
-}
-
-// openTSV reads a file of tab-separated pairs.
-func openTSV(path, src, tgt string) (*Corpus, error) {
-	// The direction in the file name counts if it agrees with the languages that are named.
-	base := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), ".gz"), ".tsv")
-	from, to, named := strings.Cut(base[strings.LastIndexByte(base, '.')+1:], "-")
-	if named && !strings.Contains(to, "-") && (src == "" || src == from) && (tgt == "" || tgt == to) {
-		src, tgt = from, to
-	}
-	if src == "" || tgt == "" || src == tgt {
-		return nil, fmt.Errorf("%s: name the source and the target language (--src and --tgt)", path)
-	}
-	lines, err := readLines(path)
-	if err != nil {
-		return nil, err
-	}
-	if len(lines) == 0 {
-		return nil, fmt.Errorf("%s is empty: put a sentence, a tab and its translation on each line", path)
-	}
-	c := &Corpus{Source: src, Target: tgt, Train: make([]Pair, len(lines))}
-	for i, line := range lines {
-		var ok bool
-		if c.Train[i], ok = cutTab(line); !ok {
-			return nil, fmt.Errorf("%s: line %d is not two columns separated by a tab: put a sentence, a tab and its translation on it", path, i+1)
+// aligned reads the two files of a split: line N of one translates line N of the other.
+func aligned(source, target string) iter.Seq2[row, error] {
+	return func(yield func(row, error) bool) {
+		a, err := openLines(source)
+		if err != nil {
+			yield(row{}, err)
+			return
+		}
+		defer a.Close()
+		b, err := openLines(target)
+		if err != nil {
+			yield(row{}, err)
+			return
+		}
+		defer b.Close()
+		both := fmt.Sprintf("%s and %s", source, target)
+		end := ending{yield: yield, file: both}
+		for {
+			x, badX, errX := a.next()
+			y, badY, errY := b.next()
+			if bad := cmp.Or(notEOF(errX), notEOF(errY)); bad != nil {
+				yield(row{}, bad)
+				return
+			}
+			switch {
+			case errX != nil && errY != nil && a.n == 0:
+				yield(row{}, fmt.Errorf("%s are empty: put one sentence on each line", both))
+				return
+			case errX != nil && errY != nil:
+				end.finish()
+				return
+			case errX != nil || errY != nil:
+				longer, shorter, text := a, b, x
+				if errX != nil {
+					longer, shorter, text = b, a, y
+				}
+				if n, err := longer.rest(text, badX+badY); err != nil {
+					yield(row{}, err)
+				} else if n > shorter.n {
+					counts := map[*lines]int{longer: n, shorter: shorter.n}
+					yield(row{}, fmt.Errorf("%s has %d lines and %s has %d: line N of one must be the translation of line N of the other", source, counts[a], target, counts[b]))
+				} else {
+					end.finish()
+				}
+				return
+			}
+			r := row{file: both, line: a.n, bad: badX}
+			switch {
+			case badX != 0:
+				r.file = source
+			case badY != 0:
+				r.file, r.bad = target, badY
+			default:
+				r.Pair = Pair{string(x), string(y)}
+			}
+			if !end.row(r, r.bad == 0 && len(x)+len(y) == 0) {
+				return
+			}
 		}
 	}
-	return c, nil
 }
 
-// readLines reads the lines of a file, which is decompressed if its name ends with ".gz". A line ends
-// with LF or CR LF; the last line may also end with the file.
-func readLines(path string) ([]string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var r io.Reader = f
-	if strings.HasSuffix(path, ".gz") { // decompressed while it is read
-		if r, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, damage(err))
-		}
-	}
-	lines, err := scan(r, MaxLines, MaxFile)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, damage(err))
-	}
-	return lines, nil
-}
-
-// damage replaces the error of a file that ends too early by one in plain words.
-func damage(err error) error {
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-		return errors.New("the file is cut short: get the file again")
+func notEOF(err error) error {
+	if err == io.EOF {
+		return nil
 	}
 	return err
 }
 
-// scan reads lines, at most maxLines lines and maxBytes bytes.
-func scan(r io.Reader, maxLines int, maxBytes int64) ([]string, error) {
-	var lines []string
-	// One byte more than allowed shows that there are too many.
-	limited := &io.LimitedReader{R: r, N: maxBytes + 1}
-	s := bufio.NewScanner(limited)
-	s.Buffer(make([]byte, 0, MaxLine+2), MaxLine+2)
-	for s.Scan() {
-		line := s.Bytes()
-		n := len(lines) + 1
-		switch {
-		case n == 1: // a byte-order mark is no text
-			line = bytes.TrimPrefix(line, []byte("\uFEFF"))
-		case n > maxLines:
-			return nil, fmt.Errorf("it has more than %d lines", maxLines)
+// rest reads to the end of a file, and returns the number of its last line that is not empty.
+// The line that was read last is given.
+func (l *lines) rest(line []byte, bad Rule) (last int, err error) {
+	for err == nil {
+		if bad != 0 || len(line) > 0 {
+			last = l.n
 		}
-		if len(line) > MaxLine {
-			return nil, fmt.Errorf("line %d is longer than %d bytes", n, MaxLine)
+		line, bad, err = l.next()
+	}
+	return last, notEOF(err)
+}
+
+// ending passes rows on, and finds the empty lines at the end: they are no pairs, and those
+// before are empty ones.
+type ending struct {
+	yield  func(row, error) bool
+	file   string
+	blanks int // since the last row
+}
+
+func (e *ending) row(r row, isBlank bool) bool {
+	if isBlank {
+		e.blanks++
+		return true
+	}
+	for ; e.blanks > 0; e.blanks-- {
+		if !e.yield(row{file: e.file, line: r.line - e.blanks}, nil) {
+			return false
 		}
-		if !utf8.Valid(line) {
-			return nil, fmt.Errorf("line %d is not UTF-8: convert the file, such as with iconv -t UTF-8", n)
+	}
+	return e.yield(r, nil)
+}
+
+func (e *ending) finish() {
+	for ; e.blanks > 0; e.blanks-- {
+		if !e.yield(row{bad: blank}, nil) {
+			return
 		}
-		lines = append(lines, string(line))
 	}
-	// The scanner stops at a line beyond its buffer, and at the limit of bytes.
-	if errors.Is(s.Err(), bufio.ErrTooLong) {
-		return nil, fmt.Errorf("line %d is longer than %d bytes", len(lines)+1, MaxLine)
-	}
-	if limited.N == 0 {
-		return nil, fmt.Errorf("it has more than %d bytes of text", maxBytes)
-	}
-	return lines, s.Err()
 }

@@ -90,7 +90,7 @@ func TestPhrasebookGolden(t *testing.T) {
 		t.Errorf("corpus digest %s, want %s", got, want)
 	}
 	start := time.Now()
-	tok, err := text.Train(Lines(c.Train), 2000)
+	tok, err := c.Tokenizer(2000)
 	if err != nil {
 		t.Fatal(err)
 	}

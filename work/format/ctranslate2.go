@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
 	"slices"
@@ -131,6 +132,9 @@ var ctAliases = [][2]string{
 // model never does: its option suppress_sequences forbids them.
 func exportCTranslate2(t *model.Translator) (map[string][]byte, error) {
 	c := t.Model.Config()
+	if c.SourceVocab != 0 || c.FirstPosition != 0 || c.Start != 0 {
+		return nil, errors.New("export to ctranslate2: this program does not write models with two vocabularies, or whose languages have tokens")
+	}
 	names := t.Tokenizer.Names()
 	marks := c.Tokens()
 	pad, start, eos := names[marks.Pad], names[marks.BOS], names[marks.EOS]
@@ -306,10 +310,13 @@ func (r *ctReader) variable() ctVariable {
 	return v
 }
 
-// importCTranslate2 reads a model of this program's that exportCTranslate2 wrote.
-func importCTranslate2(read ReadFile) (*model.Translator, error) {
+// importCTranslate2 reads a model of this program's that exportCTranslate2 wrote, with its
+// tokenizer, or one that another program wrote.
+func importCTranslate2(read ReadFile, files []string) (*model.Translator, error) {
 	data, err := read(text.TokenizerFile)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return importForeignCT(read, files)
+	} else if err != nil {
 		return nil, err
 	}
 	tok, err := text.Parse(data)

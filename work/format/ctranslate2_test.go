@@ -75,7 +75,7 @@ func TestBadCTranslate2(t *testing.T) {
 		"more after it":      {ctModelFile, append(slices.Clone(m), 0), "1 bytes after"},
 		"unknown variable":   {ctModelFile, bytes.Replace(m, []byte("decoder/layer_norm/beta"), []byte("decoder/layer_norm/btea"), 1), "decoder/layer_norm"},
 		"other vocabulary":   {ctVocabFile, []byte(`["<pad>"]`), ctVocabFile},
-		"no tokenizer":       {text.TokenizerFile, nil, text.TokenizerFile},
+		"no tokenizer":       {text.TokenizerFile, nil, "source.spm"},
 		"another embeddings": {ctModelFile, bytes.Replace(m, []byte("decoder/projection/weight"), []byte("decoder/projection/weighs"), 1), "aliases"},
 	} {
 		files := maps.Clone(good)

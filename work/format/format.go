@@ -1,8 +1,11 @@
 // Package format reads and writes the model files of other programs.
 //
 // [Import] reads a model's directory into a [model.Translator]: one of Hugging
-// Face's MarianMT, as the public OPUS-MT models come, one of Marian's own, or one
-// that [Export] wrote. Export writes a model so that the other program computes the
+// Face's MarianMT, as the public OPUS-MT models come, one of M2M-100 or NLLB for a
+// pair of its languages ([ImportPair]), one of Marian's own or of Firefox
+// Translations, one of CTranslate2 or Argos Translate, or one that [Export] wrote.
+// What a model asks for and this program does not compute is refused by its name.
+// Export writes a model so that the other program computes the
 // same function of the same tokens, up to the rounding of sums. Where the other
 // program cannot, Export refuses the model and gives the reason.
 //
@@ -14,6 +17,7 @@
 package format
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,21 +38,46 @@ var (
 	Exports = []string{"huggingface", "ctranslate2", "marian"}
 )
 
-// Import reads a model of another program.
-func Import(from string, read ReadFile) (*model.Translator, error) {
+// Import reads a model of another program. files are the names in its directory, for formats whose
+// files have no fixed names.
+func Import(from string, read ReadFile, files ...string) (*model.Translator, error) {
+	return ImportPair(from, read, "", "", files...)
+}
+
+// ImportPair is Import with the languages that the model is to translate: multilingual models need
+// them, others have theirs from their files, and get those that are not "" as their record's.
+func ImportPair(from string, read ReadFile, source, target string, files ...string) (*model.Translator, error) {
+	t, err := importFrom(from, read, pair{source, target}, files)
+	if err != nil {
+		return nil, err
+	}
+	if source != "" {
+		t.Model.Source = source
+	}
+	if target != "" {
+		t.Model.Target = target
+	}
+	return t, nil
+}
+
+func importFrom(from string, read ReadFile, p pair, files []string) (*model.Translator, error) {
+	read = model.Whole(read)
 	switch from {
 	case "huggingface":
-		return importHuggingFace(read)
+		return importHuggingFace(read, p)
 	case "marian":
-		return importMarian(read)
+		return importMarian(read, files)
 	case "ctranslate2":
-		return importCTranslate2(read)
+		return importCTranslate2(read, files)
 	}
 	return nil, fmt.Errorf("format %q: this program reads %s", from, strings.Join(Imports, ", "))
 }
 
 // Export gives the files of a model's directory for another program.
 func Export(to string, t *model.Translator) (map[string][]byte, error) {
+	if err := writable(t.Model.Form); err != nil {
+		return nil, fmt.Errorf("export to %s: this program does not write such a model: %w", to, err)
+	}
 	switch to {
 	case "huggingface":
 		return exportHuggingFace(t)
@@ -58,6 +87,21 @@ func Export(to string, t *model.Translator) (map[string][]byte, error) {
 		return exportMarian(t)
 	}
 	return nil, fmt.Errorf("format %q: this program writes %s", to, strings.Join(Exports, ", "))
+}
+
+// writable returns an error that says why a form is in no export.
+func writable(f nmt.Form) error {
+	switch {
+	case f.Recurrent:
+		return errors.New("its decoder has SSRUs")
+	case f.OwnOutput:
+		return errors.New("its output projection is not the embedding")
+	case f.BareSource:
+		return errors.New("its sources do not end with </s>")
+	case f.Positions == nmt.Unplaced:
+		return errors.New("it has no positions")
+	}
+	return nil
 }
 
 // foreignParam is how another program names and shapes a parameter of ours.

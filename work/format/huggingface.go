@@ -8,10 +8,8 @@ import (
 	"io/fs"
 	"slices"
 
-	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
-	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
 )
@@ -55,6 +53,9 @@ type hfConfig struct {
 	ActDropout     float32  `json:"activation_dropout"`
 	EncoderDecoder bool     `json:"is_encoder_decoder"`
 	Type           string   `json:"torch_dtype,omitempty"`
+	AutoMap        any      `json:"auto_map,omitempty"`
+	Quantised      any      `json:"quantization_config,omitempty"`
+	Blender        bool     `json:"do_blenderbot_90_layernorm,omitempty"`
 }
 
 // The files of a directory of Hugging Face's transformers.
@@ -73,11 +74,24 @@ const (
 	hfEncoderPositions = "model.encoder.embed_positions.weight"
 	hfDecoderPositions = "model.decoder.embed_positions.weight"
 	hfEmbedding        = "model.shared.weight"
+	hfDecoderEmbedding = "model.decoder.embed_tokens.weight"
+	hfEncoderEmbedding = "model.encoder.embed_tokens.weight"
 	hfBias             = "final_logits_bias"
 )
 
 // hfCopies are further names of the embedding.
-var hfCopies = []string{"lm_head.weight", "model.decoder.embed_tokens.weight", "model.encoder.embed_tokens.weight"}
+var hfCopies = []string{"lm_head.weight", hfDecoderEmbedding, hfEncoderEmbedding}
+
+// twoParam is hfParam where each side has an embedding of its own.
+func twoParam(s nmt.ParamShape) foreignParam {
+	switch s.Name {
+	case "embedding.weight":
+		return foreignParam{name: hfDecoderEmbedding}
+	case "encoder.embedding.weight":
+		return foreignParam{name: hfEncoderEmbedding}
+	}
+	return hfParam(s)
+}
 
 // hfParam is how transformers name and shape a parameter.
 func hfParam(s nmt.ParamShape) foreignParam {
@@ -106,54 +120,68 @@ func hfParam(s nmt.ParamShape) foreignParam {
 }
 
 // importHuggingFace reads a model of MarianMT, or one that exportHuggingFace wrote.
-func importHuggingFace(read ReadFile) (*model.Translator, error) {
+func importHuggingFace(read ReadFile, p pair) (*model.Translator, error) {
 	data, err := read(hfConfigFile)
 	if err != nil {
 		return nil, err
 	}
 	c := hfConfig{ModelType: "none", Activation: "gelu"} // as the programs' own defaults
+	var tok model.Tokenizer                              // where the form depends on it
 	if json.Unmarshal(data, &c) != nil {
 		return nil, fmt.Errorf("%s: the file is not JSON, or has a value of the wrong kind", hfConfigFile)
 	}
-	shape, err := c.shape()
+	switch {
+	case c.AutoMap != nil:
+		err = errors.New("it needs code of its author: auto_map")
+	case c.Quantised != nil:
+		err = errors.New("its parameters are quantised: quantization_config")
+	case c.Blender:
+		err = errors.New("its embeddings are normalised: do_blenderbot_90_layernorm is true")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", hfConfigFile, err)
 	}
-	// Older models have a pickle only, which this program does not read.
-	if data, err = read(hfWeightsFile); errors.Is(err, fs.ErrNotExist) {
-		if _, pickled := read(hfPickleFile); !errors.Is(pickled, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s is a pickle, which can run code of its author: "+
-				"save the model with save_pretrained(..., safe_serialization=True) and import that", hfPickleFile)
+	if c.ModelType == hfM2M {
+		return c.importM2M(read, p)
+	}
+	if c.two() {
+		if tok, err = model.ParseTwo(read); err != nil {
+			return nil, err
 		}
 	}
+	shape, err := c.shape(tok)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", hfConfigFile, err)
+	}
+	weights, file, err := readWeights(read)
 	if err != nil {
 		return nil, err
 	}
-	weights, err := state.DecodeSafetensorsWidened(data)
-	if err == nil {
-		weights, err = oneEmbedding(weights)
+	at, embedding, copies := hfParam, hfEmbedding, hfCopies
+	if c.two() {
+		at, embedding, copies = twoParam, hfDecoderEmbedding, hfCopies[:1]
 	}
-	if err == nil {
+	if weights, err = oneEmbedding(weights, embedding, copies); err == nil {
 		err = c.checkConstants(weights, shape)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", hfWeightsFile, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	// Tensors that repeat a constant or the embedding are checked above.
 	spare := append([]string{hfEncoderPositions, hfDecoderPositions}, hfCopies...)
 	if !shape.OutputBias {
 		spare = append(spare, hfBias)
 	}
-	params, err := gather(shape, weights, hfParam, spare...)
+	params, err := gather(shape, weights, at, spare...)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", hfWeightsFile, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return c.translator(shape, params, read)
+	return c.translator(shape, params, tok, read)
 }
 
 // shape is the Transformer that c describes. It fails where package nmt has none
 // such.
-func (c *hfConfig) shape() (nmt.Config, error) {
+func (c *hfConfig) shape(tok model.Tokenizer) (nmt.Config, error) {
 	no, yes := func(b *bool) bool { return b != nil && !*b }, func(b *bool) bool { return b != nil && *b }
 	form := nmt.Form{Positions: nmt.Halves, Unscaled: !c.Scaled, Marks: nmt.Marks{Pad: c.Pad, BOS: c.Start, EOS: c.EOS}}
 	// The architecture decides norms and bias.
@@ -162,7 +190,7 @@ func (c *hfConfig) shape() (nmt.Config, error) {
 		form.PostNorm, form.OutputBias = true, true
 	case hfPegasus:
 	default:
-		return nmt.Config{}, fmt.Errorf("model_type %q, this program reads %s and %s", c.ModelType, hfMarian, hfPegasus)
+		return nmt.Config{}, fmt.Errorf("model_type %q%s: this program reads %s, %s and %s", c.ModelType, hfMissing[c.ModelType], hfMarian, hfM2M, hfPegasus)
 	}
 	switch c.Activation {
 	case "swish", "silu":
@@ -179,7 +207,8 @@ func (c *hfConfig) shape() (nmt.Config, error) {
 	}{
 		{no(c.Static), "its positions are learned: static_position_embeddings is false"},
 		{c.NormEmbedding, "it normalises embeddings: normalize_embedding is true"},
-		{no(c.ShareEmbedding) || no(c.Tied) || c.DecoderVocab != 0 && c.DecoderVocab != c.Vocab, "its embeddings are not one matrix"},
+		{no(c.Tied), "its output has a matrix of its own: tie_word_embeddings is false"},
+		{!c.two() && (no(c.ShareEmbedding) || c.DecoderVocab != 0 && c.DecoderVocab != c.Vocab), "its embeddings are not one matrix"},
 		{marian && yes(c.NormBefore) || !marian && no(c.NormBefore), "normalize_before is not that of a " + c.ModelType},
 		{marian && yes(c.FinalNorm) || !marian && no(c.FinalNorm), "add_final_layer_norm is not that of a " + c.ModelType},
 		{c.EncoderFFN != c.DecoderFFN, "encoder_ffn_dim and decoder_ffn_dim differ"},
@@ -189,21 +218,44 @@ func (c *hfConfig) shape() (nmt.Config, error) {
 			return nmt.Config{}, errors.New(wrong.what)
 		}
 	}
+	vocab := c.Vocab
+	if two, ok := tok.(*text.Marian); ok {
+		form.SourceVocab, form.SourceEOS = c.Vocab, two.SourceEOS()
+		if c.DecoderVocab != 0 {
+			vocab = c.DecoderVocab
+		}
+	}
 	shape := nmt.Config{
-		Vocab: c.Vocab, Dim: c.Dim, FFN: c.EncoderFFN, Heads: c.EncoderHeads,
+		Vocab: vocab, Dim: c.Dim, FFN: c.EncoderFFN, Heads: c.EncoderHeads,
 		Encoder: c.Encoder, Decoder: c.Decoder, Form: form,
 	}
 	return shape, shape.Validate()
 }
 
-// oneEmbedding checks that all copies of a model's embedding are equal, and gives the
+// hfMissing is, by model_type, what this program has not of other translation models.
+var hfMissing = map[string]string{
+	"mbart":    ", which has learned positions, GELU and a norm of its embeddings",
+	"bart":     ", which has learned positions, GELU and a norm of its embeddings",
+	"t5":       ", which has relative positions and norms without a mean",
+	"mt5":      ", which has relative positions, norms without a mean and a gated feed-forward layer",
+	"umt5":     ", which has relative positions, norms without a mean and a gated feed-forward layer",
+	"nllb-moe": ", which chooses among experts",
+	"fsmt":     ", which is fairseq's own port with two vocabularies of BPE by words",
+}
+
+// two reports whether source and target have embeddings of their own.
+func (c *hfConfig) two() bool {
+	return c.ModelType == hfMarian && c.ShareEmbedding != nil && !*c.ShareEmbedding
+}
+
+// oneEmbedding checks that the embedding of this name and its copies are equal, and gives the
 // set with one of them.
-func oneEmbedding(w *tensor.Set) (*tensor.Set, error) {
+func oneEmbedding(w *tensor.Set, name string, copies []string) (*tensor.Set, error) {
 	var items []tensor.Named
 	first := tensor.Named{}
 	for i := range w.Len() {
 		x := w.At(i)
-		if x.Name != hfEmbedding && !slices.Contains(hfCopies, x.Name) {
+		if x.Name != name && !slices.Contains(copies, x.Name) {
 			items = append(items, x)
 			continue
 		}
@@ -213,15 +265,14 @@ func oneEmbedding(w *tensor.Set) (*tensor.Set, error) {
 		first = x
 	}
 	if first.Name == "" {
-		return nil, fmt.Errorf("no embedding: %s is missing", hfEmbedding)
+		return nil, fmt.Errorf("no embedding: %s is missing", name)
 	}
-	return tensor.NewSet(append(items, tensor.Named{Name: hfEmbedding, Tensor: first.Tensor}))
+	return tensor.NewSet(append(items, tensor.Named{Name: name, Tensor: first.Tensor}))
 }
 
 // checkConstants compares constants of the architecture that a file may have as
 // tensors, such as the sinusoids, with the constants of package nmt.
 func (c *hfConfig) checkConstants(w *tensor.Set, shape nmt.Config) error {
-	const close = 1.0 / 256 // the most that BF16 rounds numbers up to 1
 	for _, name := range []string{hfEncoderPositions, hfDecoderPositions} {
 		x, ok := w.Get(name)
 		if !ok {
@@ -230,10 +281,8 @@ func (c *hfConfig) checkConstants(w *tensor.Set, shape nmt.Config) error {
 		if len(x.Shape) != 2 || x.Shape[1] != shape.Dim || x.Shape[0] > 1<<16 {
 			return fmt.Errorf("tensor %q of shape %v: want rows of %d", name, x.Shape, shape.Dim)
 		}
-		for i, want := range shape.PositionTable(x.Shape[0]) {
-			if d := x.F[i] - want; !(d < close && d > -close) {
-				return fmt.Errorf("tensor %q: position %d is not sinusoidal: models with learned positions are not supported", name, i/shape.Dim)
-			}
+		if err := sameTable(name, x.F, shape.PositionTable(x.Shape[0]), shape.Dim); err != nil {
+			return err
 		}
 	}
 	if x, ok := w.Get(hfBias); ok && !shape.OutputBias && slices.ContainsFunc(x.F, func(b float32) bool { return b != 0 }) {
@@ -242,16 +291,27 @@ func (c *hfConfig) checkConstants(w *tensor.Set, shape nmt.Config) error {
 	return nil
 }
 
-// translator joins the parts of a model.
-func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, read ReadFile) (*model.Translator, error) {
+// sameTable compares a file's table of positions with the architecture's.
+func sameTable(name string, x, table []float32, dim int) error {
+	const close = 1.0 / 256 // the most that BF16 rounds numbers up to 1
+	for i, want := range table {
+		if d := x[i] - want; !(d < close && d > -close) {
+			return fmt.Errorf("tensor %q: position %d is not sinusoidal: models with learned positions are not supported", name, i/dim)
+		}
+	}
+	return nil
+}
+
+// translator joins the parts of a model. The tokenizer is read here where tok is nil.
+func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, tok model.Tokenizer, read ReadFile) (*model.Translator, error) {
 	m := model.Model{Vocab: uint32(shape.Vocab), Shape: shape.Shape(), Form: shape.Form}
 	if data, err := read(hfTokenizerFile); err == nil {
 		var t hfTokenizer
 		if json.Unmarshal(data, &t) != nil {
 			return nil, fmt.Errorf("%s: the file is not JSON, or has a value of the wrong kind", hfTokenizerFile)
 		}
-		if t.Two {
-			return nil, fmt.Errorf("%s: separate_vocabs is true: this program reads models of one vocabulary", hfTokenizerFile)
+		if t.Two != c.two() {
+			return nil, fmt.Errorf("%s: separate_vocabs is %v, but share_encoder_decoder_embeddings of %s says otherwise", hfTokenizerFile, t.Two, hfConfigFile)
 		}
 		m.Source, m.Target = t.Source, t.Target
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -260,9 +320,11 @@ func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, read ReadFil
 	if c.ModelType == hfPegasus {
 		return ourModel(m, params, read)
 	}
-	tok, err := model.ParseMarian(read)
-	if err != nil {
-		return nil, err
+	if tok == nil {
+		var err error
+		if tok, err = model.ParseMarian(read); err != nil {
+			return nil, err
+		}
 	}
 	return model.NewTranslator(m, params, tok)
 }
@@ -330,6 +392,8 @@ type hfTokenizer struct {
 	Most    int    `json:"model_max_length"`
 	Clean   bool   `json:"clean_up_tokenization_spaces"`
 	Two     bool   `json:"separate_vocabs,omitempty"`
+	// Without it transformers take "<s>" in a text, such as HTML's strike-through, for the mark.
+	SplitSpecial bool `json:"split_special_tokens"`
 }
 
 // hfTokenizerParts are parts of a tokenizer.json of ours, and their replacements for
@@ -355,106 +419,4 @@ func hfTokens(data []byte, back bool) []byte {
 		data = bytes.Replace(data, []byte(from), []byte(to), 1)
 	}
 	return data
-}
-
-// hfArchitectures are, by the version of a model's record, what Hugging Face's
-// programs call such a model. The function adapts the rest, and gives the
-// parameters as they are there.
-var hfArchitectures = map[uint16]struct {
-	modelType, class, tokenizer string
-	adapt                       func(t *model.Translator, shape *nmt.Config, c *hfConfig, words *hfTokenizer, files map[string][]byte) (*tensor.Set, error)
-}{
-	model.VersionOurs:   {hfPegasus, "PegasusForConditionalGeneration", "PreTrainedTokenizerFast", asPegasus},
-	model.VersionMarian: {hfMarian, "MarianMTModel", "MarianTokenizer", asMarian},
-}
-
-// asPegasus adapts a model of ours: Pegasus has the same Transformer, with the
-// columns of its sinusoids in another sequence.
-func asPegasus(t *model.Translator, shape *nmt.Config, _ *hfConfig, words *hfTokenizer, files map[string][]byte) (*tensor.Set, error) {
-	params := exchange(*shape, t.Params, false)
-	shape.Positions = nmt.Halves
-	words.BOS = "<s>"
-	files[text.TokenizerFile] = hfTokens(files[text.TokenizerFile], false)
-	return params, nil
-}
-
-// asMarian adapts a model that came from MarianMT.
-func asMarian(t *model.Translator, shape *nmt.Config, c *hfConfig, words *hfTokenizer, _ map[string][]byte) (*tensor.Set, error) {
-	if !shape.PostNorm || !shape.OutputBias || shape.Positions != nmt.Halves || shape.NormEps != 0 {
-		return nil, fmt.Errorf("export to huggingface: transformers has no architecture with this model's norms, output and positions")
-	}
-	c.BOS, c.ShareEmbedding = nil, ref(true)
-	words.Unknown = t.Tokenizer.Unknown()
-	return t.Params, nil
-}
-
-// exportHuggingFace writes a model for Hugging Face's transformers.
-func exportHuggingFace(t *model.Translator) (map[string][]byte, error) {
-	shape := t.Model.Config()
-	marks := shape.Tokens()
-	c := hfConfig{
-		Vocab: shape.Vocab, Dim: shape.Dim, Encoder: shape.Encoder, Decoder: shape.Decoder,
-		EncoderFFN: shape.FFN, DecoderFFN: shape.FFN, EncoderHeads: shape.Heads, DecoderHeads: shape.Heads,
-		Activation: "relu", Scaled: !shape.Unscaled, Positions: nmt.MaxLength, EncoderDecoder: true, Type: "float32",
-		Pad: marks.Pad, BOS: &marks.BOS, EOS: marks.EOS, Start: marks.BOS,
-		Static: ref(true), NormBefore: ref(!shape.PostNorm), FinalNorm: ref(!shape.PostNorm), Tied: ref(true),
-	}
-	if shape.Activation == nmt.Swish {
-		c.Activation = "swish"
-	}
-	files := t.Tokenizer.Files()
-	words := hfTokenizer{Source: t.Model.Source, Target: t.Model.Target, Pad: "<pad>", EOS: "</s>", Most: nmt.MaxLength}
-	as, ok := hfArchitectures[t.Model.Version]
-	if !ok {
-		return nil, fmt.Errorf("export to huggingface: transformers has no architecture for models of version %d", t.Model.Version)
-	}
-	c.ModelType, c.Architectures, words.Class = as.modelType, []string{as.class}, as.tokenizer
-	params, err := as.adapt(t, &shape, &c, &words, files)
-	if err != nil {
-		return nil, err
-	}
-	// Transformers read their constants from the file.
-	positions := shape.PositionTable(nmt.MaxLength)
-	more := []tensor.Named{
-		named(hfEncoderPositions, positions, nmt.MaxLength, shape.Dim), named(hfDecoderPositions, positions, nmt.MaxLength, shape.Dim),
-	}
-	if !shape.OutputBias {
-		more = append(more, tensor.Named{Name: hfBias, Tensor: kernel.New(kernel.F32, 1, shape.Vocab)})
-	}
-	weights, err := scatter(shape, params, hfParam, more...)
-	if err != nil {
-		return nil, err
-	}
-	// Generation must not write the marks.
-	never := [][]int32{{marks.Pad}}
-	if marks.BOS != marks.Pad {
-		never = append(never, []int32{marks.BOS})
-	}
-	files[hfWeightsFile] = state.EncodeSafetensors(weights)
-	files[hfConfigFile], files[hfTokenizerFile] = pretty(c), pretty(words)
-	files[hfGenerationFile] = pretty(struct {
-		Pad   int32     `json:"pad_token_id"`
-		BOS   *int32    `json:"bos_token_id,omitempty"`
-		EOS   int32     `json:"eos_token_id"`
-		Start int32     `json:"decoder_start_token_id"`
-		Never [][]int32 `json:"bad_words_ids"`
-		Most  int       `json:"max_length"`
-		Beams int       `json:"num_beams"`
-	}{marks.Pad, c.BOS, marks.EOS, marks.BOS, never, nmt.MaxLength, 1})
-	return files, nil
-}
-
-// ref is a pointer to x: config.json tells false from absent.
-func ref[T any](x T) *T { return &x }
-
-// pretty is a value as an indented JSON file.
-func pretty(v any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
-		panic("format: " + err.Error()) // strings and numbers
-	}
-	return b.Bytes()
 }

@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,7 +13,6 @@ import (
 
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
-	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
 )
 
@@ -27,218 +27,225 @@ const (
 	marianDecoderFile = "decoder.yml"
 	marianOptions     = "special:model.yml"
 
-	marianEps  = 1e-6
-	marianBias = "decoder_ff_logit_out_b"
+	marianEps        = 1e-6
+	marianBias       = "decoder_ff_logit_out_b"
+	marianOutput     = "decoder_ff_logit_out_Wt" // [tokens, dim]
+	marianOutputWide = "decoder_ff_logit_out_W"  // [dim, tokens]
 	// impossible is the bias of <pad>, which gives <pad> no probability: Marian has
 	// no such token.
 	impossible = -1e9
 )
 
 // marianParam is how Marian names and shapes a parameter.
-func marianParam(c nmt.Config) func(nmt.ParamShape) foreignParam {
-	return func(s nmt.ParamShape) foreignParam {
-		stack, layer, sub, part, kind := split(s.Name)
-		if sub == "embedding" {
-			return foreignParam{name: "Wemb"}
-		}
-		// Marian has vectors as matrices of one row.
-		p := foreignParam{shape: s.Dims}
-		if len(s.Dims) == 1 {
-			p.shape = []int{1, s.Dims[0]}
-		}
-		norm := "_ln_" + map[string]string{"weight": "scale", "bias": "bias"}[kind]
-		matrix := map[string]string{"weight": "W", "bias": "b"}[kind]
-		switch {
-		case sub == "output":
-			p.name = marianBias
-			return p
-		case layer < 0:
-			p.name = stack + "_top" + norm
-			return p
-		}
-		if !c.PostNorm {
-			norm += "_pre"
-		}
-		name := fmt.Sprintf("%s_l%d_%s_", stack, layer+1, map[string]string{"self": "self", "cross": "context", "ffn": "ffn"}[sub])
-		switch {
-		case part == "norm" && sub == "ffn":
-			p.name = name + "ffn" + norm
-		case part == "norm":
-			p.name = name + "Wo" + norm
-		default:
-			p.name = name + matrix + map[string]string{"q": "q", "k": "k", "v": "v", "out": "o", "up": "1", "down": "2"}[part]
+func (m marianModel) param(s nmt.ParamShape) foreignParam {
+	// Marian has vectors as matrices of one row.
+	p := foreignParam{shape: s.Dims}
+	if len(s.Dims) == 1 {
+		p.shape = []int{1, s.Dims[0]}
+	}
+	switch s.Name {
+	case "embedding.weight":
+		if p.name = "Wemb"; m.SourceVocab != 0 {
+			p.name = "decoder_Wemb"
 		}
 		return p
+	case "encoder.embedding.weight":
+		p.name = m.source
+		return p
+	case "unembedding.weight":
+		p.name = m.output
+		return p
+	case "output.bias":
+		p.name = marianBias
+		return p
 	}
+	stack, layer, sub, part, kind := split(s.Name)
+	norm := "_ln_" + map[string]string{"weight": "scale", "bias": "bias"}[kind]
+	if layer < 0 {
+		p.name = stack + "_top" + norm
+		return p
+	}
+	matrix := map[string]string{"weight": "W", "bias": "b"}[kind]
+	name := fmt.Sprintf("%s_l%d_%s", stack, layer+1, map[string]string{"self": "self", "cross": "context", "ffn": "ffn"}[sub])
+	recurrent := m.Recurrent && stack == "decoder" && sub == "self"
+	if recurrent {
+		name = fmt.Sprintf("%s_l%d_rnn", stack, layer+1)
+	}
+	switch {
+	case part == "norm" && !m.PostNorm && recurrent:
+		p.name = name + norm + "_pre"
+	case part == "norm" && (recurrent || sub == "ffn"):
+		p.name = name + "_ffn" + norm
+	case part == "norm":
+		p.name = name + "_Wo" + norm
+	default:
+		p.name = name + "_" + matrix + map[string]string{"q": "q", "k": "k", "v": "v", "out": "o", "up": "1", "down": "2", "x": "", "keep": "f"}[part]
+	}
+	if part == "norm" && !m.PostNorm && !recurrent {
+		p.name += "_pre"
+	}
+	return p
 }
 
-// required are options that a model must have. optional are the values that other
-// options may have where they are given. With other values the model is no
-// Transformer of package nmt. marianShape reads norms, activation and sizes.
-var (
-	required = map[string]string{"type": "transformer", "tied-embeddings-all": "true"}
-	optional = map[string][]string{
-		"transformer-ffn-depth": {"2"}, "transformer-decoder-autoreg": {"self-attention"},
-		"transformer-train-position-embeddings": {"false"}, "transformer-train-positions": {"false"},
-		"transformer-postprocess-emb": {"d", ""}, "transformer-tied-layers": {}, "input-types": {}, "lemma-dim-emb": {"0"},
-		"transformer-no-projection": {"false"}, "transformer-no-bias": {"false"}, "transformer-no-affine": {"false"},
-		"transformer-rnn-projection": {"false"}, "transformer-pool": {"false"}, "output-omit-bias": {"false"},
-		"ulr": {"false"}, "right-left": {"false"},
-	}
-)
-
-// importMarian reads a model of Marian.
-func importMarian(read ReadFile) (*model.Translator, error) {
-	modelFile, vocabFile, err := marianNames(read)
+// importMarian reads a model of Marian. files are the names in its directory.
+func importMarian(read ReadFile, files []string) (*model.Translator, error) {
+	names, err := marianFilesOf(read, files)
 	if err != nil {
 		return nil, err
 	}
-	data, err := read(modelFile)
+	data, err := read(names.model)
 	if err != nil {
 		return nil, err
 	}
-	arrays, err := readNPZ(data)
+	arrays, err := readMarian(names.model, data)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", modelFile, err)
+		return nil, fmt.Errorf("%s: %w", names.model, err)
 	}
 	opts, err := readYAML(arrays[marianOptions].b)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", modelFile, marianOptions, err)
+		return nil, fmt.Errorf("%s: %s: %w", names.model, marianOptions, err)
 	}
 	delete(arrays, marianOptions) // it is no parameter
-	shape, err := marianShape(opts)
+	m, err := marianShape(opts)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", modelFile, marianOptions, err)
+		return nil, fmt.Errorf("%s: %s: %w", names.model, marianOptions, err)
 	}
-	params, err := marianParams(shape, arrays)
+	params, err := marianParams(m, arrays)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", modelFile, err)
+		return nil, fmt.Errorf("%s: %w", names.model, err)
 	}
-	if data, err = read(vocabFile); err != nil {
-		return nil, err
-	}
-	tok, err := marianTokenizer(vocabFile, data, shape.Vocab, read)
+	tok, err := marianTokenizer(names.source, names.target, m.Config, read)
 	if err != nil {
 		return nil, err
 	}
-	return model.NewTranslator(model.Model{Vocab: uint32(shape.Vocab), Shape: shape.Shape(), Form: shape.Form}, params, tok)
+	return model.NewTranslator(model.Model{Vocab: uint32(m.Vocab), Shape: m.Shape(), Form: m.Form}, params, tok)
 }
 
-// marianNames are the names of the files with the parameters and the vocabulary.
-// decoder.yml gives them where there is one.
-func marianNames(read ReadFile) (model, vocab string, err error) {
+// readMarian reads the arrays of a model's file.
+func readMarian(name string, data []byte) (map[string]array, error) {
+	if strings.HasSuffix(name, ".bin") {
+		return readMarianBin(data)
+	}
+	return readNPZ(data)
+}
+
+// marianFiles are the names of a model's files: of its parameters, and of its vocabularies.
+type marianFiles struct{ model, source, target string }
+
+// marianFilesOf finds a model's files. decoder.yml names them where there is one. Otherwise the
+// model is the one file of its kind, and so are the vocabularies: model.npz and vocab.yml, or as
+// the models of Firefox Translations come: model.*.bin, and vocab.*.spm or srcvocab.*.spm and
+// trgvocab.*.spm.
+func marianFilesOf(read ReadFile, files []string) (marianFiles, error) {
 	data, err := read(marianDecoderFile)
 	if errors.Is(err, fs.ErrNotExist) {
-		return marianModelFile, marianVocabFile, nil
+		return guessMarianFiles(files)
 	} else if err != nil {
-		return "", "", err
+		return marianFiles{}, err
 	}
 	opts, err := readYAML(data)
 	if err != nil {
-		return "", "", fmt.Errorf("%s: %w", marianDecoderFile, err)
+		return marianFiles{}, fmt.Errorf("%s: %w", marianDecoderFile, err)
 	}
 	models, vocabs := opts["models"], opts["vocabs"]
-	if len(models) != 1 || len(vocabs) != 2 || vocabs[0] != vocabs[1] {
-		return "", "", fmt.Errorf("%s: models %q and vocabs %q: this program reads one model with one vocabulary for both languages", marianDecoderFile, models, vocabs)
+	if len(models) != 1 || len(vocabs) != 2 {
+		return marianFiles{}, fmt.Errorf("%s: models %q and vocabs %q: this program reads one model with a vocabulary for each of two languages", marianDecoderFile, models, vocabs)
 	}
-	for _, name := range []string{models[0], vocabs[0]} {
+	for _, name := range append(slices.Clone(vocabs), models...) {
 		if name == "" || strings.ContainsAny(name, `/\:`) || strings.HasPrefix(name, ".") {
-			return "", "", fmt.Errorf("%s: %q: give the name of a file beside it", marianDecoderFile, name)
+			return marianFiles{}, fmt.Errorf("%s: %q: give the name of a file beside it", marianDecoderFile, name)
 		}
 	}
-	return models[0], vocabs[0], nil
+	return marianFiles{models[0], vocabs[0], vocabs[1]}, nil
 }
 
-// marianShape is the Transformer that a model's options describe.
-func marianShape(opts map[string][]string) (nmt.Config, error) {
-	one := func(name string) string {
-		if len(opts[name]) == 1 {
-			return opts[name][0]
+// guessMarianFiles finds files of which decoder.yml says nothing.
+func guessMarianFiles(files []string) (marianFiles, error) {
+	m := marianFiles{marianModelFile, marianVocabFile, marianVocabFile}
+	if slices.Contains(files, marianModelFile) && slices.Contains(files, marianVocabFile) {
+		return m, nil
+	}
+	only := func(to *string, what, prefix string, ends ...string) error {
+		var found []string
+		for _, name := range files {
+			if strings.HasPrefix(name, prefix) && slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) }) {
+				found = append(found, name)
+			}
 		}
-		return strings.Join(opts[name], " ")
-	}
-	for _, name := range slices.Sorted(maps.Keys(required)) {
-		if value := one(name); value != required[name] {
-			return nmt.Config{}, fmt.Errorf("option %s is %q, this program computes models of %q", name, value, required[name])
+		if len(found) > 1 {
+			return fmt.Errorf("the %s may be any of %q: write %s, which names one", what, found, marianDecoderFile)
 		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(optional)) {
-		if value, may := one(name), optional[name]; opts[name] != nil && !slices.Contains(may, value) {
-			return nmt.Config{}, fmt.Errorf("option %s is %q, this program computes models of %q", name, value, may)
+		if len(found) == 1 {
+			*to = found[0]
 		}
+		return nil
 	}
-	var c nmt.Config
-	for _, n := range []struct {
-		name string
-		to   *int
-	}{
-		{"dim-emb", &c.Dim}, {"transformer-dim-ffn", &c.FFN}, {"transformer-heads", &c.Heads}, {"enc-depth", &c.Encoder}, {"dec-depth", &c.Decoder},
-	} {
-		var err error
-		if *n.to, err = strconv.Atoi(one(n.name)); err != nil {
-			return nmt.Config{}, fmt.Errorf("option %s: %w", n.name, err)
-		}
+	vocab := ""
+	err := errors.Join(
+		only(&m.model, "model", "model", ".npz", ".bin"),
+		only(&vocab, "vocabulary", "vocab.", ".spm", ".yml"),
+	)
+	if m.source, m.target = vocab, vocab; err == nil && vocab == "" {
+		m.source, m.target = marianVocabFile, marianVocabFile
+		err = errors.Join(only(&m.source, "sources' vocabulary", "srcvocab.", ".spm"), only(&m.target, "targets' vocabulary", "trgvocab.", ".spm"))
 	}
-	sizes := opts["dim-vocabs"]
-	if len(sizes) != 2 || sizes[0] != sizes[1] {
-		return nmt.Config{}, fmt.Errorf("option dim-vocabs is %q, want one size twice", sizes)
-	}
-	pieces, err := strconv.Atoi(sizes[0])
-	if err != nil || pieces < 2 || pieces > 1<<18 {
-		return nmt.Config{}, fmt.Errorf("option dim-vocabs: %q pieces", sizes[0])
-	}
-	c.Vocab = pieces + 1 // <pad> is added
-	c.Form = nmt.Form{
-		OutputBias: true, Positions: nmt.Timescales, NormEps: marianEps,
-		Marks: nmt.Marks{Pad: int32(pieces), BOS: int32(pieces), EOS: 0},
-	}
-	// Marian writes the operations around a sub-layer as letters: d is dropout, a adds
-	// the input of the sub-layer, n normalises.
-	switch norms := [3]string{one("transformer-preprocess"), one("transformer-postprocess"), one("transformer-postprocess-top")}; norms {
-	case [3]string{"", "dan", ""}:
-		c.PostNorm = true
-	case [3]string{"n", "da", "n"}:
-	default:
-		return nmt.Config{}, fmt.Errorf("transformer-preprocess, -postprocess and -postprocess-top are %q, this program computes dan alone, or n, da and n", norms)
-	}
-	switch activation := one("transformer-ffn-activation"); activation {
-	case "swish":
-		c.Activation = nmt.Swish
-	case "relu":
-	default:
-		return nmt.Config{}, fmt.Errorf("transformer-ffn-activation is %q, this program has swish and relu", activation)
-	}
-	return c, c.Validate()
+	return m, err
 }
 
-// marianTokenizer reads the tokenizer of a vocabulary of size tokens, <pad> included.
-// The vocabulary is YAML beside two SentencePiece models, or one such model for both
-// languages.
-func marianTokenizer(file string, data []byte, size int, read ReadFile) (model.Tokenizer, error) {
-	names, both := make([]string, size-1), []byte(nil)
-	if strings.HasSuffix(file, ".spm") {
-		m, err := text.ParseSentencePiece(data)
+// marianTokenizer reads the tokenizer of a model of configuration c. A vocabulary is YAML beside
+// two SentencePiece models, or one such model.
+func marianTokenizer(source, target string, c nmt.Config, read ReadFile) (model.Tokenizer, error) {
+	files := map[string][]byte{}
+	vocabulary := func(file, spm string, size int) ([]string, error) {
+		data, err := read(file)
+		if err != nil {
+			return nil, err
+		}
+		names := make([]string, size)
+		if !strings.HasSuffix(file, ".spm") {
+			err = yamlVocab(data, names)
+		} else if m, bad := text.ParseSentencePiece(data); bad != nil {
+			err = bad
+		} else if m.Pieces() != size {
+			err = fmt.Errorf("%d pieces, the model's embedding has %d", m.Pieces(), size)
+		} else {
+			files[spm] = data
+			for id := range names {
+				names[id] = m.Piece(int32(id))
+			}
+		}
+		if err == nil && (names[0] != text.MarianEOS || slices.Contains(names, text.MarianPad)) {
+			err = fmt.Errorf("piece 0 is %q, want %s, and no piece %s", names[0], text.MarianEOS, text.MarianPad)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		if both = data; m.Pieces() != len(names) {
-			return nil, fmt.Errorf("%s has %d pieces, the model's embedding %d", file, m.Pieces(), len(names))
-		}
-		for id := range names {
-			names[id] = m.Piece(int32(id))
-		}
-	} else if err := yamlVocab(data, names); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return names, nil
 	}
-	if names[0] != text.MarianEOS || slices.Contains(names, text.MarianPad) {
-		return nil, fmt.Errorf("%s: piece 0 is %q, want %s, and no piece %s", file, names[0], text.MarianEOS, text.MarianPad)
+	names, err := vocabulary(target, text.TargetFile, c.Vocab-1)
+	if err != nil {
+		return nil, err
 	}
-	return model.ParseMarian(func(name string) ([]byte, error) {
-		switch {
-		case name == text.VocabFile:
-			return jsonVocab(append(names, text.MarianPad)), nil
-		case both != nil:
-			return both, nil
+	names = append(names, text.MarianPad)
+	files[text.VocabFile] = jsonVocab(names)
+	switch {
+	case c.SourceVocab != 0:
+		own, err := vocabulary(source, text.SourceFile, c.SourceVocab)
+		if err != nil {
+			return nil, err
+		}
+		files[text.VocabFile], files[text.TargetVocabFile] = jsonVocab(own), files[text.VocabFile]
+	case source != target:
+		return nil, fmt.Errorf("vocabularies %s and %s: the model has one embedding for both languages", source, target)
+	case files[text.TargetFile] != nil:
+		files[text.SourceFile] = files[text.TargetFile]
+	}
+	return model.ParseWide(func(name string) ([]byte, error) {
+		if data := files[name]; data != nil || name == text.TargetVocabFile {
+			if data == nil {
+				return nil, fs.ErrNotExist
+			}
+			return data, nil
 		}
 		return read(name)
 	})
@@ -249,7 +256,19 @@ func yamlVocab(data []byte, names []string) error {
 	if len(data) > 32<<20 {
 		return fmt.Errorf("%d bytes, at most 32 MiB are read", len(data))
 	}
-	pieces, err := readYAML(data)
+	var pieces map[string][]string
+	var err error
+	if bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) { // JSON is YAML too, and some vocabularies are
+		var ids map[string]int
+		if err = json.Unmarshal(data, &ids); err == nil {
+			pieces = make(map[string][]string, len(ids))
+			for piece, id := range ids { // order-free: each its own
+				pieces[piece] = []string{strconv.Itoa(id)}
+			}
+		}
+	} else {
+		pieces, err = readYAML(data)
+	}
 	if err != nil {
 		return err
 	}
@@ -279,40 +298,15 @@ func jsonVocab(names []string) []byte {
 // inline is a quoted string of JSON, which is one of YAML too.
 func inline(s string) []byte { return bytes.TrimSpace(pretty(s)) }
 
-// marianParams makes parameters of configuration c from a model's arrays.
-func marianParams(c nmt.Config, arrays map[string]array) (*tensor.Set, error) {
-	var items []tensor.Named
-	for _, name := range slices.Sorted(maps.Keys(arrays)) {
-		a := arrays[name]
-		if a.f == nil {
-			return nil, fmt.Errorf("array %q is not of F32", name)
-		}
-		switch name { // <pad> has an embedding of zero and no probability
-		case "Wemb":
-			if !slices.Equal(a.shape, []int{c.Vocab - 1, c.Dim}) {
-				return nil, fmt.Errorf("array %q has shape %v, want %v", name, a.shape, []int{c.Vocab - 1, c.Dim})
-			}
-			a.shape, a.f = []int{c.Vocab, c.Dim}, append(a.f, make([]float32, c.Dim)...)
-		case marianBias:
-			if !slices.Equal(a.shape, []int{1, c.Vocab - 1}) {
-				return nil, fmt.Errorf("array %q has shape %v, want %v", name, a.shape, []int{1, c.Vocab - 1})
-			}
-			a.shape, a.f = []int{1, c.Vocab}, append(a.f, impossible)
-		}
-		items = append(items, named(name, a.f, a.shape...))
-	}
-	set, err := tensor.NewSet(items)
-	if err != nil {
-		return nil, err
-	}
-	return gather(c, set, marianParam(c))
-}
-
 // exportMarian writes a model that came from Marian, or has Marian's form.
 func exportMarian(t *model.Translator) (map[string][]byte, error) {
 	c := t.Model.Config()
-	if t.Model.Version != model.VersionMarian {
+	switch t.Model.Version {
+	case model.VersionMarian:
+	case model.VersionOurs:
 		return nil, errors.New("export to marian: its decoder begins with an embedding of zero, but this model's decoder begins with the token <s>: export to huggingface or ctranslate2 instead")
+	default:
+		return nil, errors.New("export to marian: this program does not write models with two vocabularies, or whose languages have tokens")
 	}
 	embedding, _ := t.Params.Get("embedding.weight")
 	bias, _ := t.Params.Get("output.bias")
@@ -326,7 +320,7 @@ func exportMarian(t *model.Translator) (map[string][]byte, error) {
 		return nil, errors.New("export to marian: its decoder begins with an embedding of zero, but this model's decoder begins with the token <pad>: export to huggingface instead")
 	}
 	// <pad> leaves the embedding and the bias.
-	set, err := scatter(c, t.Params, marianParam(c))
+	set, err := scatter(c, t.Params, marianModel{Config: c}.param)
 	if err != nil {
 		return nil, err
 	}

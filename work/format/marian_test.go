@@ -15,9 +15,9 @@ import (
 	"github.com/alia-network/alia/work/text"
 )
 
-// marianModel is a model of Marian's form: with the tokenizer of the MarianMT
+// marianTranslator is a model of Marian's form: with the tokenizer of the MarianMT
 // beside this test, whose parameters it has where it has those.
-func marianModel(t testing.TB, postNorm bool) *model.Translator {
+func marianTranslator(t testing.TB, postNorm bool) *model.Translator {
 	t.Helper()
 	mt, err := Import("huggingface", dir(marianDir, nil))
 	if err != nil {
@@ -44,7 +44,7 @@ func marianModel(t testing.TB, postNorm bool) *model.Translator {
 // TestMarianAndBack exports models of Marian's form and imports what was written.
 func TestMarianAndBack(t *testing.T) {
 	for _, postNorm := range []bool{true, false} {
-		tr := marianModel(t, postNorm)
+		tr := marianTranslator(t, postNorm)
 		files, err := Export("marian", tr)
 		if err != nil {
 			t.Fatal(err)
@@ -72,7 +72,7 @@ func same(t *testing.T, a, b *model.Translator) {
 // TestMarianNoProbability: Marian has no token <pad>, and none of its
 // probability goes to ours.
 func TestMarianNoProbability(t *testing.T) {
-	tr := marianModel(t, true)
+	tr := marianTranslator(t, true)
 	var sum float64
 	e := nmt.NewEngine(device(t), tr.Model.Config())
 	for token := int32(1); int(token) < int(tr.Model.Vocab)-1; token++ {
@@ -93,7 +93,7 @@ func TestMarianNoProbability(t *testing.T) {
 
 // TestOneModelForBoth imports a model whose vocabulary is one SentencePiece model.
 func TestOneModelForBoth(t *testing.T) {
-	tr := marianModel(t, true)
+	tr := marianTranslator(t, true)
 	files, err := Export("marian", tr)
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func TestOneModelForBoth(t *testing.T) {
 	delete(files, text.SourceFile)
 	delete(files, text.TargetFile)
 	_, err = Import("marian", dir("", files))
-	if err == nil || !strings.Contains(err.Error(), "both.spm has") {
+	if err == nil || !strings.Contains(err.Error(), "both.spm: 420 pieces") {
 		t.Errorf("a model of other pieces: %v", err)
 	}
 	spm, err := text.ParseSentencePiece(files["both.spm"])
@@ -114,7 +114,7 @@ func TestOneModelForBoth(t *testing.T) {
 	for id := range names {
 		names[id] = spm.Piece(int32(id))
 	}
-	tok, err := marianTokenizer("both.spm", files["both.spm"], len(names)+1, dir("", nil))
+	tok, err := marianTokenizer("both.spm", "both.spm", nmt.Config{Vocab: len(names) + 1}, dir("", map[string][]byte{"both.spm": files["both.spm"]}))
 	if names[0] != text.MarianEOS {
 		if err == nil || !strings.Contains(err.Error(), "piece 0 is") {
 			t.Errorf("a model whose first piece is %q: %v", names[0], err)
@@ -130,7 +130,7 @@ func TestNotForMarian(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := marianModel(t, true)
+	start := marianTranslator(t, true)
 	e, _ := start.Params.Get("embedding.weight")
 	e.F[len(e.F)-1] = 1
 	for says, tr := range map[string]*model.Translator{
@@ -142,14 +142,32 @@ func TestNotForMarian(t *testing.T) {
 			t.Errorf("%v, want it to say %s", err, says)
 		}
 	}
-	if _, err := Export("huggingface", marianModel(t, true)); err == nil || !strings.Contains(err.Error(), "no architecture") {
+	if _, err := Export("huggingface", marianTranslator(t, true)); err == nil || !strings.Contains(err.Error(), "no architecture") {
 		t.Errorf("Marian's positions for huggingface: %v", err)
+	}
+}
+
+// TestNotForOthers: a form that this program writes for no other program is refused by its name.
+func TestNotForOthers(t *testing.T) {
+	for says, change := range map[string]func(f *nmt.Form){
+		"its decoder has SSRUs":                      func(f *nmt.Form) { f.Recurrent = true },
+		"its output projection is not the embedding": func(f *nmt.Form) { f.OwnOutput = true },
+		"its sources do not end with </s>":           func(f *nmt.Form) { f.BareSource = true },
+		"it has no positions":                        func(f *nmt.Form) { f.Positions = nmt.Unplaced },
+	} {
+		tr := marianTranslator(t, true)
+		change(&tr.Model.Form)
+		for _, to := range Exports {
+			if _, err := Export(to, tr); err == nil || !strings.Contains(err.Error(), "export to "+to) || !strings.Contains(err.Error(), says) {
+				t.Errorf("%s: %v, want it to say %s", to, err, says)
+			}
+		}
 	}
 }
 
 // TestBadMarian: hostile files and other Transformers are refused by name.
 func TestBadMarian(t *testing.T) {
-	good, err := Export("marian", marianModel(t, true))
+	good, err := Export("marian", marianTranslator(t, true))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +191,7 @@ func TestBadMarian(t *testing.T) {
 		"no model":          {marianModelFile, nil, marianModelFile},
 		"model cut":         {marianModelFile, good[marianModelFile][:len(good[marianModelFile])/2], "npz"},
 		"rnn":               {marianModelFile, option("type: transformer", "type: s2s"), "option type"},
-		"two embeddings":    {marianModelFile, option("tied-embeddings-all: true", "tied-embeddings-all: false"), "tied-embeddings-all"},
+		"two embeddings":    {marianModelFile, option("tied-embeddings-all: true", "tied-embeddings-all: false"), "decoder_Wemb"},
 		"average attention": {marianModelFile, option("self-attention", "average-attention"), "transformer-decoder-autoreg"},
 		"learned positions": {marianModelFile, option("embeddings: false", "embeddings: true"), "transformer-train-position-embeddings"},
 		"gelu":              {marianModelFile, option("swish", "gelu"), "transformer-ffn-activation"},
@@ -188,7 +206,7 @@ func TestBadMarian(t *testing.T) {
 		"vocabulary":        {marianVocabFile, []byte("\"</s>\": 0\n\"<unk>\": 1\n"), "no piece 2"},
 		"vocabulary open":   {marianVocabFile, []byte("\"</s: 0\n"), "line 1"},
 		"vocabulary's ids":  {marianVocabFile, []byte("\"</s>\": -1\n"), `piece "</s>"`},
-		"two vocabularies":  {marianDecoderFile, []byte("models: [model.npz]\nvocabs: [a.yml, b.yml]\n"), "vocabs"},
+		"two vocabularies":  {marianDecoderFile, []byte("models: [model.npz]\nvocabs: [a.yml, b.yml]\n"), "b.yml"},
 		"another directory": {marianDecoderFile, []byte("models: [../model.npz]\nvocabs: [a.yml, a.yml]\n"), "beside it"},
 		"no tokenizer":      {text.SourceFile, nil, text.SourceFile},
 	} {

@@ -10,12 +10,23 @@ import (
 // lists of scalars, each on its line. A scalar is returned as a list of one.
 func readYAML(data []byte) (map[string][]string, error) {
 	all, key, open := map[string][]string{}, "", false
+	complexKey, asked := "", false // of a line that begins with a question mark
 	line := 0
 	for s := range strings.Lines(strings.TrimRight(string(data), "\x00")) {
 		line++
 		s = strings.TrimRight(s, "\r\n ")
 		bad := func() error { return fmt.Errorf("line %d, %.60q: not the YAML that Marian writes", line, s) }
 		if s == "" || s[0] == '#' || s == "---" {
+			continue
+		}
+		// A key of many characters, or of strange ones, stands on a line of its own behind a question
+		// mark, and its value on the next line behind a colon.
+		if rest, ok := strings.CutPrefix(s, "? "); ok && !asked {
+			name, more, err := scalar(rest)
+			if err != nil || more != "" {
+				return nil, bad()
+			}
+			complexKey, asked = name, true
 			continue
 		}
 		if item, ok := strings.CutPrefix(strings.TrimLeft(s, " "), "- "); ok {
@@ -26,7 +37,12 @@ func readYAML(data []byte) (map[string][]string, error) {
 			all[key] = append(all[key], value)
 			continue
 		}
-		name, rest, err := scalar(s)
+		name, rest, err := complexKey, s, error(nil)
+		if asked {
+			complexKey, asked = "", false
+		} else {
+			name, rest, err = scalar(s)
+		}
 		if err != nil || !strings.HasPrefix(rest, ":") {
 			if strings.HasPrefix(s, " ") && open { // nested deeper than this program reads: skipped
 				continue
@@ -51,6 +67,9 @@ func readYAML(data []byte) (map[string][]string, error) {
 			}
 			all[name], open = []string{value}, false
 		}
+	}
+	if asked {
+		return nil, fmt.Errorf("the key %.60q has no value", complexKey)
 	}
 	return all, nil
 }

@@ -11,11 +11,9 @@ import (
 // unitTokens is the most source tokens of a unit, unless one segment has more.
 const unitTokens = 2048
 
-// Translations stores segments in texts of up to 2048 source tokens, and gives
-// the units that translate them with a model. The units belong to owner, a run or
-// a job.
-func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, tok Tokenizer, segments []string, d unit.Decoding) ([]unit.Unit, error) {
-	var units []unit.Unit
+// Cut cuts segments into texts of up to 2048 source tokens: the inputs of Translate
+// units.
+func Cut(tok Tokenizer, segments []string) (texts []unit.Text) {
 	for at := 0; at < len(segments); {
 		end, tokens := at, 0
 		for end < len(segments) {
@@ -26,32 +24,41 @@ func Translations(ctx context.Context, b block.Blocks, owner, model block.Link, 
 			tokens += n
 			end++
 		}
-		l, err := block.PutNode(ctx, b, unit.Text{Version: 1, Segments: segments[at:end]})
+		texts = append(texts, unit.Text{Version: 1, Segments: segments[at:end]})
+		at = end
+	}
+	return texts
+}
+
+// Translations cuts segments into texts, stores the texts, and gives the units that
+// translate them with a model. The units belong to owner, a run or a job. terms has those of each
+// segment; nil is none. The texts have no salt.
+func Translations(
+	ctx context.Context, b block.Blocks, owner, model block.Link, tok Tokenizer, segments []string, terms [][]string, d unit.Decoding,
+) ([]unit.Unit, error) {
+	return JobTranslations(ctx, b, owner, unit.Job{Model: model, Decoding: d}, tok, segments, terms)
+}
+
+// JobTranslations is [Translations] for a job: with its model and its decoding, and its salts.
+func JobTranslations(
+	ctx context.Context, b block.Blocks, owner block.Link, j unit.Job, tok Tokenizer, segments []string, terms [][]string,
+) ([]unit.Unit, error) {
+	var units []unit.Unit
+	for i, text := range Cut(tok, segments) {
+		if n := len(text.Segments); terms != nil {
+			text = unit.NewText(text.Segments, terms[:n])
+			terms = terms[n:]
+		}
+		l, err := block.PutNode(ctx, b, text.WithSalt(j.TextSalt(uint32(i))))
 		if err != nil {
 			return nil, fmt.Errorf("store text: %w", err)
 		}
 		units = append(units, unit.Unit{
-			Version: 1, Kind: unit.Translate, Work: owner, Index: uint32(len(units)),
-			Inputs: []block.Link{model, l}, Decoding: d,
+			Version: 1, Kind: unit.Translate, Work: owner, Index: uint32(i),
+			Inputs: []block.Link{j.Model, l}, Decoding: j.Decoding,
 		})
-		at = end
 	}
 	return units, nil
-}
-
-// TranslateAll has a crew translate segments, and gives their translations in the
-// same sequence.
-func TranslateAll(ctx context.Context, b block.Blocks, crew unit.Crew, owner, model block.Link, tok Tokenizer, segments []string, d unit.Decoding) ([]string, []unit.Outcome, error) {
-	units, err := Translations(ctx, b, owner, model, tok, segments, d)
-	if err != nil {
-		return nil, nil, err
-	}
-	outcomes, err := crew.Do(ctx, units)
-	if err != nil {
-		return nil, nil, err
-	}
-	out, err := Segments(ctx, b, units, outcomes)
-	return out, outcomes, err
 }
 
 // Segments reads the segments that Translate units gave, in sequence. It fails with a

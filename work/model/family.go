@@ -10,6 +10,7 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
+	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -28,6 +29,12 @@ type Tokenizer interface {
 	// Lengths returns the fewest and the most tokens that Decode turns into s, of
 	// at most limit tokens. ok is false if no such tokens give s.
 	Lengths(s string, limit int) (least, most int, ok bool)
+	// Spell returns the tokens of a part of a text behind a space, and directly
+	// behind other characters; nil where there are none. Decode says what they mean.
+	Spell(part string) (spaced, bare []int32)
+	// Edges returns, by token, whether it continues the word in front of it, and
+	// whether a word can begin behind it.
+	Edges() (joins, opens []bool)
 	// Longest is the most bytes that one token adds to a text.
 	Longest() int
 	// Files are the tokenizer's files in a model's directory, by name.
@@ -39,6 +46,10 @@ type Engine interface {
 	// Decode gives the target tokens of sources, which are decoded together, and
 	// the canonical cost in FLOP.
 	Decode(params *tensor.Set, sources [][]int32, d unit.Decoding) (targets [][]int32, cost uint64, err error)
+	// Constrain is Decode with terms, of each source, that its target contains.
+	Constrain(
+		params *tensor.Set, sources [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
+	) (targets [][]int32, cost uint64, err error)
 }
 
 // family has the functions for the models of one architecture.
@@ -48,7 +59,7 @@ type family struct {
 	form         bool   // whether config.json has a form, and the model an [nmt.Form]
 
 	// files are the names of the tokenizer's files in a model's directory. No
-	// other family has the same.
+	// other family has the same, but VersionWide, which forms tell from others.
 	files []string
 	// parse reads the tokenizer from these files, which read gives by name.
 	parse func(read func(name string) ([]byte, error)) (Tokenizer, error)
@@ -62,16 +73,20 @@ type family struct {
 	get      func(ctx context.Context, b block.Blocks, m Model) (Tokenizer, error)
 	complete func(ctx context.Context, b block.Blocks, m *Model) error
 
-	// engine makes an engine for models of the shape of m. most returns a function
-	// from the number of source tokens to the greatest cost of decoding, in FLOP.
+	// engine makes an engine for models of the shape of m.
 	engine func(dev kernel.Device, m Model) Engine
-	most   func(m Model, d unit.Decoding) func(source int) uint64
 }
 
 // The versions of a model's record, one for each family.
 const (
 	VersionOurs   = 1 // trained by this program: see ours.go
 	VersionMarian = 2 // from OPUS-MT or Marian: see marian.go
+	// From MarianMT, Marian or CTranslate2 with a vocabulary for each side, and from M2M-100 or
+	// NLLB: see forms.go.
+	VersionTwo, VersionFairseq = 3, 4
+	// From Marian or CTranslate2, of one or two vocabularies, with SSRUs, bare sources or an output
+	// projection of its own: see forms.go.
+	VersionWide = 5
 )
 
 // families is the table. A new architecture is one more row, and a file with
@@ -81,13 +96,31 @@ var families = [...]*family{
 		version: VersionOurs, architecture: "transformer, pre-norm, sinusoidal positions, one embedding, ReLU",
 		files: bpeFiles, parse: parseBPE, fits: bpeFits, put: putBPE, get: getBPE,
 		complete: func(context.Context, block.Blocks, *Model) error { return nil },
-		engine:   newTransformer, most: mostTransformer,
+		engine:   newTransformer,
 	},
 	{
 		version: VersionMarian, architecture: "transformer, as form says", form: true,
 		files: marianFiles, parse: ParseMarian, fits: marianFits, put: putMarian, get: getMarian,
-		complete: readForm,
-		engine:   newTransformer, most: mostTransformer,
+		complete: completeMarian,
+		engine:   newTransformer,
+	},
+	{
+		version: VersionTwo, architecture: "transformer of two vocabularies, as form says", form: true,
+		files: twoFiles, parse: ParseTwo, fits: twoFits, put: putForm, get: getForm(ParseTwo),
+		complete: completeForm,
+		engine:   newTransformer,
+	},
+	{
+		version: VersionFairseq, architecture: "multilingual transformer, as form says", form: true,
+		files: fairseqFiles, parse: ParseFairseq, fits: fairseqFits, put: putForm, get: getForm(ParseFairseq),
+		complete: completeForm,
+		engine:   newTransformer,
+	},
+	{
+		version: VersionWide, architecture: "transformer, as wide form says", form: true,
+		files: twoFiles, parse: ParseWide, fits: wideFits, put: putForm, get: getForm(ParseWide),
+		complete: completeForm,
+		engine:   newTransformer,
 	},
 }
 
@@ -116,8 +149,11 @@ func familyNamed(architecture string, form bool) (*family, error) {
 	return nil, fmt.Errorf("architecture %q is unknown: this program reads %s", architecture, strings.Join(names, " and "))
 }
 
-// familyWith finds the row of a tokenizer: that with the tokenizer's files.
-func familyWith(tok Tokenizer) (*family, error) {
+// familyWith finds the row of a form and a tokenizer: that with the tokenizer's files.
+func familyWith(form nmt.Form, tok Tokenizer) (*family, error) {
+	if _, ok := tok.(*text.Marian); ok && wide(form) {
+		return familyOf(VersionWide)
+	}
 	files := tok.Files()
 	for _, f := range families {
 		if len(files) == len(f.files) && !slices.ContainsFunc(f.files, func(name string) bool { return files[name] == nil }) {
@@ -165,6 +201,15 @@ func (t Transformer) Decode(params *tensor.Set, sources [][]int32, d unit.Decodi
 	if d.Beam == 1 {
 		return t.Greedy(params, sources, nmt.TwicePlusTen)
 	}
-	penalty := float32(float64(d.LengthPPM) / 1e6)
-	return t.Beam(params, sources, nmt.TwicePlusTen, int(d.Beam), penalty)
+	return t.Beam(params, sources, nmt.TwicePlusTen, int(d.Beam), penalty(d))
 }
+
+// Constrain implements [Engine].
+func (t Transformer) Constrain(
+	params *tensor.Set, sources [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
+) ([][]int32, uint64, error) {
+	return t.Constrained(params, sources, terms, edges, nmt.TwicePlusTen, int(d.Beam), penalty(d))
+}
+
+// penalty is the exponent of the length penalty.
+func penalty(d unit.Decoding) float32 { return float32(float64(d.LengthPPM) / 1e6) }

@@ -9,6 +9,7 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/state"
+	"github.com/alia-network/alia/work/text"
 )
 
 // The files of every model's directory. Its tokenizer has files beside them.
@@ -48,13 +49,14 @@ type formConfig struct {
 	OutputBias bool    `json:"output_bias"`
 	Scaled     bool    `json:"scaled_embedding"`
 	NormEps    float32 `json:"norm_epsilon"` // 0: 1e-5
+	moreForm
 }
 
 // The names in config.json of the values of a form's fields, by value.
 var (
 	normNames       = []string{"before", "after"}
 	activationNames = []string{"relu", "swish"}
-	positionNames   = []string{"interleaved", "halves", "timescales"}
+	positionNames   = []string{"interleaved", "halves", "timescales", "none"}
 )
 
 // configOf is a form as config.json has it.
@@ -62,6 +64,7 @@ func configOf(f nmt.Form) *formConfig {
 	c := &formConfig{
 		Norm: normNames[0], Activation: activationNames[f.Activation], Positions: positionNames[f.Positions],
 		OutputBias: f.OutputBias, Scaled: !f.Unscaled, NormEps: f.NormEps,
+		moreForm: moreForm{f.SourceVocab, f.SourceEOS, f.FirstPosition, f.Start, f.Recurrent, f.BareSource, f.OwnOutput},
 	}
 	if f.PostNorm {
 		c.Norm = normNames[1]
@@ -84,7 +87,9 @@ func (m modelConfig) form() (nmt.Form, error) {
 	return nmt.Form{
 		PostNorm: choices[0] == 1, Activation: nmt.Activation(choices[1]), Positions: nmt.Positions(choices[2]),
 		OutputBias: c.OutputBias, Unscaled: !c.Scaled, NormEps: c.NormEps,
-		Marks: nmt.Marks{Pad: m.Pad, BOS: m.BOS, EOS: m.EOS},
+		Marks:       nmt.Marks{Pad: m.Pad, BOS: m.BOS, EOS: m.EOS},
+		SourceVocab: c.SourceVocab, SourceEOS: c.SourceEOS, FirstPosition: c.FirstPosition, Start: c.Start,
+		Recurrent: c.Recurrent, BareSource: c.BareSource, OwnOutput: c.OwnOutput,
 	}, nil
 }
 
@@ -108,9 +113,24 @@ func (t *Translator) Files() map[string][]byte {
 	return files
 }
 
-// Parse reads a model from the contents of its directory's files, which read
+// Whole is read without files that are pointers of Git LFS: it returns an error for them.
+func Whole(read func(name string) ([]byte, error)) func(name string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		data, err := read(name)
+		if err != nil {
+			return nil, err
+		}
+		if err := text.CheckPointer(data); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return data, nil
+	}
+}
+
+// Parse reads a model from the contents of its directory's files, which files
 // gives by name. The parameters share their file's memory.
-func Parse(read func(name string) ([]byte, error)) (*Translator, error) {
+func Parse(files func(name string) ([]byte, error)) (*Translator, error) {
+	read := Whole(files)
 	data, err := read(ConfigFile)
 	if err != nil {
 		return nil, err

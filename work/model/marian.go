@@ -62,8 +62,8 @@ func readMarian(ctx context.Context, b block.Blocks, l block.Link) (MarianRecord
 	return r, unit.CheckVersion(fmt.Sprintf("form %s", l), r.Version)
 }
 
-// readForm sets the form of m, which its own record does not have.
-func readForm(ctx context.Context, b block.Blocks, m *Model) error {
+// completeMarian sets the form of m, which its own record does not have.
+func completeMarian(ctx context.Context, b block.Blocks, m *Model) error {
 	r, err := readMarian(ctx, b, m.Tokenizer)
 	m.Form = r.form()
 	return err
@@ -127,7 +127,14 @@ func marianFits(m Model, tok Tokenizer) error {
 	}
 	names := tok.Names()
 	pad, eos := int32(slices.Index(names, text.MarianPad)), int32(slices.Index(names, text.MarianEOS))
-	if want := (nmt.Marks{Pad: pad, BOS: pad, EOS: eos}); m.Form.Marks != want {
+	if more := m.Form.SourceVocab + m.Form.FirstPosition + int(m.Form.Start); (more != 0 || wide(m.Form)) && m.Version == VersionMarian {
+		return fmt.Errorf("a form that models of version %d do not have", VersionMarian)
+	}
+	want := nmt.Marks{Pad: pad, BOS: pad, EOS: eos}
+	if bos := int32(slices.Index(names, text.MarianBOS)); bos >= 0 && m.Form.Marks.BOS == bos {
+		want.BOS = bos // targets begin with <s>, as in models of OpenNMT
+	}
+	if m.Form.Marks != want {
 		return fmt.Errorf("the model's marks are %+v, those of %s %+v", m.Form.Marks, text.VocabFile, want)
 	}
 	return nil

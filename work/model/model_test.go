@@ -72,41 +72,18 @@ func TestHeadNeedsNoParameters(t *testing.T) {
 	}
 }
 
-// TestMostIsABound: no translation costs more than the most that was told, and one
-// that goes on to its limit costs nearly as much.
-func TestMostIsABound(t *testing.T) {
-	dev, err := kernel.Open("", 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	segments := []string{"one", "two three one two three", strings.Repeat("one two ", 400), ""}
-	tr := small(t)
-	engine := tr.Model.NewEngine(dev)
-	for beam := uint16(1); beam <= unit.MaxBeam; beam += 3 {
-		d := unit.Decoding{Beam: beam, LengthPPM: 1_000_000}
-		_, _, cost, err := model.TranslateSegments(engine, tr.Tokenizer, tr.Params, segments, d)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := (unit.Result{Cost: cost}).MFLOP()
-		if most := tr.Most(segments, d); got > most || 2*got < most {
-			t.Errorf("beam %d costs %d MFLOP, the most was told to be %d", beam, got, most)
-		}
-	}
-}
-
 func TestEstimate(t *testing.T) {
 	tr := small(t)
-	one := tr.Estimate([]string{"one two three"}, unit.Greedy)
+	one := tr.Estimate(unit.NewText([]string{"one two three"}, nil), unit.Greedy)
 	if one != 1 {
 		t.Errorf("a sentence of a tiny model is estimated at %d MFLOP, want 1", one)
 	}
 	many := slices.Repeat([]string{"one two three"}, 1000)
 	tokens := uint64(len(many) * (len(tr.Tokenizer.Source("one two three")) + 1))
-	if got, want := tr.Estimate(many, unit.Greedy), 4*tr.Elements()*tokens/1_000_000; got != want {
+	if got, want := tr.Estimate(unit.NewText(many, nil), unit.Greedy), 4*tr.Elements()*tokens/1_000_000; got != want {
 		t.Errorf("%d sentences are estimated at %d MFLOP, want %d", len(many), got, want)
 	}
-	if got, want := tr.Estimate(many, unit.Decoding{Beam: 4}), 4*4*tr.Elements()*tokens/1_000_000; got != want {
+	if got, want := tr.Estimate(unit.NewText(many, nil), unit.Decoding{Beam: 4}), 4*4*tr.Elements()*tokens/1_000_000; got != want {
 		t.Errorf("with a beam of 4: %d MFLOP, want %d", got, want)
 	}
 }
@@ -118,9 +95,11 @@ func TestReadRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, change := range map[string]func(*model.Model){
-		"version 3":     func(m *model.Model) { m.Version = 3 },
+		"version 99":    func(m *model.Model) { m.Version = 99 },
 		"version 0":     func(m *model.Model) { m.Version = 0 },
 		"form":          func(m *model.Model) { m.Version = model.VersionMarian },
+		"form: get":     func(m *model.Model) { m.Version = model.VersionTwo },
+		"form: get n":   func(m *model.Model) { m.Version = model.VersionFairseq },
 		"heads":         func(m *model.Model) { m.Heads = 3 },
 		"pieces, the m": func(m *model.Model) { m.Vocab++ },
 		"tokenizer":     func(m *model.Model) { m.Tokenizer = block.Link{} },

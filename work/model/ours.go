@@ -14,26 +14,16 @@ import (
 
 var bpeFiles = []string{text.TokenizerFile}
 
-// ReadBPE reads the tokenizer of a training run or of a model of version
-// [VersionOurs], which has vocab pieces.
-func ReadBPE(ctx context.Context, b block.Blocks, l block.Link, vocab uint32) (*text.BPE, error) {
-	if !l.Defined() {
+// getBPE reads the bytes of tokenizer.json.
+func getBPE(ctx context.Context, b block.Blocks, m Model) (Tokenizer, error) {
+	if !m.Tokenizer.Defined() {
 		return nil, errors.New("no tokenizer")
 	}
-	data, err := b.Get(ctx, l.Cid)
+	data, err := b.Get(ctx, m.Tokenizer.Cid)
 	if err != nil {
 		return nil, err
 	}
-	tok, err := text.Parse(data)
-	if err != nil {
-		return nil, err
-	}
-	return tok, bpeFits(Model{Vocab: vocab}, tok)
-}
-
-// getBPE is the get function of the family.
-func getBPE(ctx context.Context, b block.Blocks, m Model) (Tokenizer, error) {
-	return ReadBPE(ctx, b, m.Tokenizer, m.Vocab)
+	return text.Parse(data)
 }
 
 // putBPE stores tokenizer.json as one raw block.

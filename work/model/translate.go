@@ -1,8 +1,7 @@
 package model
 
 import (
-	"slices"
-
+	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/unit"
 )
@@ -11,35 +10,53 @@ import (
 // never a translation.
 const together = 64
 
-// TranslateSegments translates each segment by itself: its translation is a
-// function of model, decoding and segment. An empty segment stays empty. It
-// returns the translations, the number of tokens in them and the canonical cost
-// in FLOP.
-func TranslateSegments(e Engine, tok Tokenizer, params *tensor.Set, segments []string, d unit.Decoding) ([]string, uint32, uint64, error) {
-	// Segments without tokens are not given to the engine; at says where the
-	// others belong.
-	out := make([]string, len(segments))
-	var sources [][]int32
-	var at []int
-	for i, s := range segments {
-		if ids := tok.Source(s); len(ids) > 0 {
-			sources = append(sources, ids[:min(len(ids), maxSource)])
-			at = append(at, i)
-		}
+// TranslateSegments translates each segment of a text by itself: its translation is a
+// function of model, decoding, segment and the segment's terms. An empty segment stays
+// empty. It returns the translations, the number of tokens in them and the canonical cost
+// in FLOP. It refuses a text that is not valid, and terms that the model cannot write,
+// before the work.
+func TranslateSegments(e Engine, tok Tokenizer, params *tensor.Set, in unit.Text, d unit.Decoding) ([]string, uint32, uint64, error) {
+	if err := in.Validate(); err != nil {
+		return nil, 0, 0, err
 	}
+	// Segments without tokens are not given to the engine; the others are, those
+	// without terms first.
+	plain, termed, err := divide(tok, in)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	out := make([]string, len(in.Segments))
 	var tokens uint32
 	var cost uint64
-	for part := range slices.Chunk(sources, together) {
-		targets, c, err := e.Decode(params, part, d)
-		if err != nil {
-			return nil, 0, 0, err
+	var edges nmt.Edges
+	if len(termed.at) > 0 {
+		edges.Joins, edges.Opens = tok.Edges()
+	}
+	for _, w := range []wanted{plain, termed} {
+		for from := 0; from < len(w.at); from += together {
+			to := min(from+together, len(w.at))
+			var targets [][]int32
+			var c uint64
+			if w.terms == nil {
+				targets, c, err = e.Decode(params, w.sources[from:to], d)
+			} else {
+				terms := make([][]nmt.Term, to-from) // not of all: they take memory
+				for i := range terms {
+					if terms[i], err = Spell(tok, w.terms[from+i]); err != nil {
+						return nil, 0, 0, err
+					}
+				}
+				targets, c, err = e.Constrain(params, w.sources[from:to], terms, edges, d)
+			}
+			if err != nil {
+				return nil, 0, 0, err
+			}
+			for i, ids := range targets {
+				out[w.at[from+i]] = tok.Decode(ids)
+				tokens += uint32(len(ids))
+			}
+			cost += c
 		}
-		for _, ids := range targets {
-			out[at[0]] = tok.Decode(ids)
-			tokens += uint32(len(ids))
-			at = at[1:]
-		}
-		cost += c
 	}
 	return out, tokens, cost, nil
 }

@@ -42,7 +42,7 @@ func Load(ctx context.Context, b block.Blocks, l block.Link) (*Translator, error
 // and so is the form where the tokenizer's family has one; version and links are
 // set here. It fails when the parts do not fit together.
 func NewTranslator(m Model, params *tensor.Set, tok Tokenizer) (*Translator, error) {
-	f, err := familyWith(tok)
+	f, err := familyWith(m.Form, tok)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +123,11 @@ func (t *Translator) Prepared() *tensor.Set {
 // Translate translates segments with an engine for the model's shape, such as
 // that of [Model.NewEngine].
 func (t *Translator) Translate(e Engine, segments []string, d unit.Decoding) ([]string, error) {
-	out, _, _, err := TranslateSegments(e, t.Tokenizer, t.Prepared(), segments, d)
+	return t.TranslateText(e, unit.Text{Version: unit.Plain, Segments: segments}, d)
+}
+
+// TranslateText is [Translator.Translate] for a text that may have terms.
+func (t *Translator) TranslateText(e Engine, in unit.Text, d unit.Decoding) ([]string, error) {
+	out, _, _, err := TranslateSegments(e, t.Tokenizer, t.Prepared(), in, d)
 	return out, err
 }

@@ -22,6 +22,10 @@ func (b Batch) Tokens() int {
 	return n
 }
 
+// targets is the number of rows that the loss of b sums over: its tokens, and BOS where it is
+// predicted too, behind Form.Start.
+func (c Config) targets(b Batch) int { return b.Tokens() + c.lead()*len(b.Target) }
+
 // check returns an error for tokens or lengths that the model does not take. Batches come
 // from strangers.
 func (b Batch) check(c Config) error {
@@ -35,7 +39,10 @@ func (b Batch) check(c Config) error {
 }
 
 func checkSentences(side string, sentences [][]int32, c Config) error {
-	marks := c.Tokens() // the special tokens, which the engine alone adds
+	special, vocab := c.Tokens().is, c.Vocab // the engine alone adds special tokens
+	if side == "source" {
+		special, vocab = c.foreign, c.Sources()
+	}
 	if len(sentences) == 0 {
 		return fmt.Errorf("nmt: there is no %s sentence", side)
 	}
@@ -44,9 +51,9 @@ func checkSentences(side string, sentences [][]int32, c Config) error {
 			return fmt.Errorf("nmt: %s %d has %d tokens, at most %d are allowed", side, i, len(s), MaxLength-1)
 		}
 		for _, id := range s {
-			if id < 0 || int(id) >= c.Vocab || marks.is(id) {
+			if id < 0 || int(id) >= vocab || special(id) {
 				return fmt.Errorf("nmt: %s %d has the token %d, which is special or not in 0 to %d",
-					side, i, id, c.Vocab-1)
+					side, i, id, vocab-1)
 			}
 		}
 	}
@@ -63,7 +70,7 @@ type inputs struct {
 	positions              kernel.Tensor   // [L, Dim]: the position table, in dev's memory
 	source, target         ragged
 	sourceIDs, sourceWhere kernel.Tensor // I32 [T]: the sources' tokens, and their positions
-	targetIDs, targetWhere kernel.Tensor // I32 [T]: the same of the targets, BOS first
+	targetIDs, targetWhere kernel.Tensor // I32 [T]: the same of the targets, BOS first, or Form.Start and BOS
 	next                   kernel.Tensor // I32 [T]: the token that follows each target token
 	self, mask, cross      kernel.Tensor // I32 [S,4]: segments source to source, target to target, target to source
 	key                    kernel.Tensor // I32 [4]: the dropout key
@@ -96,11 +103,16 @@ func (in *inputs) pack(sources, targets [][]int32) {
 	in.next.I = in.next.I[:0]
 	marks := in.config.Tokens()
 	for _, s := range sources {
-		in.source.add(-1, s, marks.EOS)
+		end := in.config.sourceEnd()
+		if in.config.SourceLength(len(s)) == len(s) {
+			end = -1
+		}
+		in.source.add(nil, s, end)
 	}
+	before := []int32{in.config.Start, marks.BOS}[1-in.config.lead():]
 	for _, t := range targets {
-		in.target.add(marks.BOS, t, -1)
-		in.next.I = append(append(in.next.I, t...), marks.EOS)
+		in.target.add(before, t, -1)
+		in.next.I = append(append(append(in.next.I, before[1:]...), t...), marks.EOS)
 	}
 	// Tensors of the new lengths over the storage that grew above.
 	in.sourceIDs.I, in.sourceWhere.I = in.source.ids, in.source.pos
@@ -137,12 +149,9 @@ func (r *ragged) reset() {
 	r.ids, r.pos, r.starts = r.ids[:0], r.pos[:0], append(r.starts[:0], 0)
 }
 
-// add appends the tokens before, s and after. A negative before or after means none.
-func (r *ragged) add(before int32, s []int32, after int32) {
-	if before >= 0 {
-		r.ids = append(r.ids, before)
-	}
-	r.ids = append(r.ids, s...)
+// add appends the tokens before, s and after. A negative after means none.
+func (r *ragged) add(before, s []int32, after int32) {
+	r.ids = append(append(r.ids, before...), s...)
 	if after >= 0 {
 		r.ids = append(r.ids, after)
 	}

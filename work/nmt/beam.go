@@ -30,14 +30,9 @@ func (e *Engine) Beam(
 	cost, err := e.translate(p, sources, limit, width, func(w wave) error {
 		// Each beam starts with the sentence's one hypothesis, and owns width ranges of the
 		// caches, one behind the other.
-		b := &beamSearch{
-			decoder: &e.decoder, width: width, penalty: penalty, beams: make([]beam, len(w.sentences)),
-		}
-		for s := range b.beams {
-			b.beams[s] = beam{sentence: s, limit: w.limits[s], live: []prefix{{hypothesis: b.live[s]}}}
-			for i := range width {
-				b.beams[s].slots = append(b.beams[s].slots, b.live[s].slot+i*w.limits[s])
-			}
+		b := &beamSearch{decoder: &e.decoder, width: width, penalty: penalty}
+		for s := range w.sentences {
+			b.beams = append(b.beams, newBeam(s, w, b.live[s], b.config.lead()))
 		}
 		if err := b.search(); err != nil {
 			return err
@@ -50,11 +45,22 @@ func (e *Engine) Beam(
 	return outputs, cost, err
 }
 
+// newBeam is the search for a sentence of w, before its first step.
+func newBeam(sentence int, w wave, first hypothesis, lead int) beam {
+	r := w.room[sentence]
+	b := beam{sentence: sentence, limit: r.limit, live: []prefix{{hypothesis: first}}}
+	for i := range r.width {
+		b.slots = append(b.slots, first.slot+i*(lead+r.limit))
+	}
+	return b
+}
+
 // beamSearch is the search for all sentences of one wave.
 type beamSearch struct {
 	*decoder
 	width     int
 	penalty   float32
+	all       bool      // the host reads all logits
 	beams     []beam    // by sentence
 	most, exp []float32 // by live hypothesis: largest logit, sum of exponentials
 	logits    kernel.Tensor
@@ -89,6 +95,8 @@ type prefix struct {
 	hypothesis
 	tokens []int32
 	score  float32
+
+	progress // of a sentence with terms
 }
 
 // candidate is a live prefix, by its rank in the beam, and a token that may follow it.
@@ -116,8 +124,7 @@ func (b *beamSearch) search() error {
 		if err != nil {
 			return err
 		}
-		// length**penalty, by functions that have the same bits everywhere.
-		penalty := kernel.Exp(float32(b.penalty * kernel.Log(float32(t+1))))
+		penalty := b.divisor(t + 1)
 		// The live prefixes of all beams are the rows of the logits, beam after beam.
 		row := 0
 		for s := range b.beams {
@@ -131,13 +138,24 @@ func (b *beamSearch) search() error {
 		// The next step's hypotheses.
 		b.live, b.ids = b.live[:0], b.ids[:0]
 		for s := range b.beams {
-			for _, h := range b.beams[s].live {
-				b.live = append(b.live, h.hypothesis)
-				b.ids = append(b.ids, h.tokens[len(h.tokens)-1])
-			}
+			b.enlist(b.beams[s].live)
 		}
 	}
 	return nil
+}
+
+// divisor is the length to the power of the penalty, by functions that have the same bits
+// everywhere.
+func (b *beamSearch) divisor(length int) float32 {
+	return kernel.Exp(float32(b.penalty * kernel.Log(float32(length))))
+}
+
+// enlist adds the prefixes of a beam to the hypotheses of the next step.
+func (b *beamSearch) enlist(live []prefix) {
+	for _, h := range live {
+		b.decoder.live = append(b.decoder.live, h.hypothesis)
+		b.ids = append(b.ids, h.tokens[len(h.tokens)-1])
+	}
 }
 
 // predict takes a step and returns the logarithm of the sum of exponentials of each row of
@@ -149,7 +167,7 @@ func (b *beamSearch) predict(t int) ([]float32, error) {
 	kernel.BeginAsync(b.dev)
 	logits := b.beamStep(t, most, exp)
 	// The logits of an accelerator stay there, but for the largest of each row.
-	if b.logits, b.each = logits, 0; logits.Home != nil {
+	if b.logits, b.each = logits, 0; logits.Home != nil && !b.all {
 		b.each = min(2*b.width+spare, logits.Shape[1])
 		b.largest = slices.Grow(b.largest[:0], n*b.each)[:n*b.each]
 		b.tokens = slices.Grow(b.tokens[:0], n*b.each)[:n*b.each]
@@ -291,7 +309,7 @@ func (b *beamSearch) follow(m *beam, found []candidate, length int, penalty floa
 			m.ended = append(m.ended, parent)
 		case c.token != b.marks.EOS && len(next) < b.width:
 			tokens := append(slices.Clone(parent.tokens), c.token)
-			next = append(next, prefix{parent.hypothesis, tokens, c.score})
+			next = append(next, prefix{hypothesis: parent.hypothesis, tokens: tokens, score: c.score})
 			parents = append(parents, c.rank)
 		}
 	}
@@ -313,6 +331,7 @@ func (b *beamSearch) follow(m *beam, found []candidate, length int, penalty floa
 // child of a parent takes the parent's own range. The others copy it to ranges that no first
 // child has, so no range is overwritten that is still read.
 func (b *beamSearch) assign(m *beam, next []prefix, parents []int, rows int) {
+	rows += b.config.lead()
 	// First the ranges that stay, then free ones for the copies.
 	var taken []int
 	for i, parent := range parents[:len(next)] {
@@ -329,6 +348,9 @@ func (b *beamSearch) assign(m *beam, next []prefix, parents []int, rows int) {
 		for l := range b.layers {
 			a := &b.layers[l].self
 			for _, x := range []*kernel.Tensor{&a.keys, &a.values} {
+				if x.Shape == nil { // an SSRU has one cache, of its cells
+					continue
+				}
 				kernel.Copy(x.Part(to*w, (to+rows)*w), x.Part(from*w, (from+rows)*w))
 			}
 		}

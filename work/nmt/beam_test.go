@@ -124,7 +124,7 @@ func lastLogits(e *Engine, p *tensor.Set, src, tokens []int32) kernel.Tensor {
 	plan := m.g.Compile(&e.arena, logits)
 	plan.Run(e.dev)
 	v := e.config.Vocab
-	row := plan.Result(logits).F[len(tokens)*v:]
+	row := plan.Result(logits).F[(e.config.lead()+len(tokens))*v:]
 	row[e.config.Tokens().Pad], row[e.config.Tokens().BOS] = float32(math.Inf(-1)), float32(math.Inf(-1))
 	return floats(row, 1, v)
 }

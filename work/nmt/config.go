@@ -63,6 +63,9 @@ func (c Config) Shape() Shape {
 	}
 }
 
+// maxVocab is the largest number of tokens of a vocabulary.
+const maxVocab = 1 << 18
+
 // Validate returns an error that names the first field of c that is out of bounds, its value
 // and the bounds. The bounds keep every tensor of a stranger's model below 2^31 elements.
 func (c Config) Validate() error {
@@ -70,7 +73,7 @@ func (c Config) Validate() error {
 		name        string
 		value, most int
 	}{
-		{"vocab", c.Vocab, 1 << 18}, {"dim", c.Dim, 1 << 13}, {"ffn", c.FFN, 1 << 15},
+		{"vocab", c.Vocab, maxVocab}, {"dim", c.Dim, 1 << 13}, {"ffn", c.FFN, 1 << 15},
 		{"heads", c.Heads, 1 << 7}, {"encoder", c.Encoder, 1 << 7}, {"decoder", c.Decoder, 1 << 7},
 	} {
 		if f.value < 1 || f.value > f.most {
@@ -90,6 +93,12 @@ func (c Config) Validate() error {
 	return c.validateForm()
 }
 
+// The parameters of models whose embeddings are not one matrix.
+const (
+	unembedding     = "unembedding.weight"
+	sourceEmbedding = "encoder.embedding.weight"
+)
+
 // ParamShape is a parameter's name, dimensions and type.
 type ParamShape struct {
 	Name string
@@ -98,7 +107,7 @@ type ParamShape struct {
 }
 
 // Shapes lists the model's parameters, ascending by name. The weight of a projection is
-// [in, out], the embedding [Vocab, Dim], and all others are vectors.
+// [in, out], an embedding [Vocab, Dim], and all others are vectors.
 func (c Config) Shapes() []ParamShape {
 	var s []ParamShape
 	add := func(name string, dims ...int) { s = append(s, ParamShape{name, dims, kernel.F32}) }
@@ -117,10 +126,20 @@ func (c Config) Shapes() []ParamShape {
 			linear(name+part, c.Dim, c.Dim)
 		}
 	}
+	// An SSRU has the candidate x for its next cell, and the gate that keeps its last one.
+	recurrence := func(name string) {
+		norm(name + ".norm")
+		linear(name+".x", c.Dim, c.Dim)
+		linear(name+".keep", c.Dim, c.Dim)
+	}
 	stack := func(name string, layers int, attentions ...string) {
 		for i := range layers {
 			layer := fmt.Sprintf("%s.%d", name, i)
 			for _, a := range attentions {
+				if c.Recurrent && a == ".self" && name == "decoder" {
+					recurrence(layer + a)
+					continue
+				}
 				attention(layer + a)
 			}
 			norm(layer + ".ffn.norm")
@@ -131,8 +150,14 @@ func (c Config) Shapes() []ParamShape {
 			norm(name + ".norm")
 		}
 	}
-	// The whole model. The output projection is the embedding transposed.
+	// The whole model. The output projection is the embedding transposed, unless it is its own.
 	add("embedding.weight", c.Vocab, c.Dim)
+	if c.OwnOutput {
+		add(unembedding, c.Vocab, c.Dim)
+	}
+	if c.SourceVocab > 0 {
+		add(sourceEmbedding, c.SourceVocab, c.Dim)
+	}
 	if c.OutputBias {
 		add("output.bias", c.Vocab)
 	}

@@ -18,8 +18,10 @@ import (
 type Meter struct {
 	gradient, loss, encode terms
 	greedy, beam           terms // of one hypothesis' step: see Step
+	start                  terms // of the pass over Form.Start, in front of the first step
 	elements               uint64
-	writable               int // tokens that may follow a beginning without ending it
+	writable               int  // tokens that may follow a beginning without ending it
+	bare                   bool // no EOS follows a source
 }
 
 // Sizes is the numbers that the cost of a batch depends on.
@@ -38,7 +40,7 @@ func SizesOf(c Config, b Batch) (Sizes, error) {
 	}
 	var s Sizes
 	for i := range b.Source {
-		s.add(uint64(len(b.Source[i])+1), uint64(len(b.Target[i])+1))
+		s.add(uint64(c.SourceLength(len(b.Source[i]))), uint64(len(b.Target[i])+1+c.lead()))
 	}
 	return s, nil
 }
@@ -77,14 +79,23 @@ func solve(cost func(source, target int) uint64) terms {
 func NewMeter(c Config) *Meter {
 	shapes := c.Shapes()
 	p := newMeasured(c, shapes)
-	return &Meter{
-		gradient: p.training(true), loss: p.training(false), encode: p.encoding(),
+	m := &Meter{
+		encode: p.encoding(), bare: c.BareSource,
 		greedy: p.steps(func(t int) { p.greedyStep(t, ints(make([]int32, 1), 1)) }),
 		beam: p.steps(func(t int) {
 			p.beamStep(t, floats(make([]float32, 1), 1), floats(make([]float32, 1), 1))
 		}),
 		elements: elements(shapes), writable: c.writable(),
 	}
+	if c.Recurrent {
+		m.loss = p.forced()
+	} else {
+		m.gradient, m.loss = p.training(true), p.training(false)
+	}
+	if c.Start != 0 {
+		m.start = p.steps(func(int) { p.advance(0) })
+	}
+	return m
 }
 
 // writable is the number of tokens but the marks.
@@ -130,7 +141,15 @@ func (m *Meter) Step(source, i, width int) uint64 {
 			live = uint64(width)
 		}
 	}
-	return live * (step.fixed + step.source*uint64(source) + step.target*uint64(i))
+	return live * (step.fixed + step.source*uint64(m.read(source)) + step.target*uint64(i))
+}
+
+// read is the number of tokens that an encoder reads of a source of the given number, EOS included.
+func (m *Meter) read(source int) int {
+	if m.bare && source > 1 {
+		return source - 1
+	}
+	return source
 }
 
 // Translation is the cost of translating a sentence of source tokens, EOS included, in the
@@ -138,8 +157,8 @@ func (m *Meter) Step(source, i, width int) uint64 {
 // not matter.
 func (m *Meter) Translation(source, steps, width int) uint64 {
 	var in Sizes
-	in.add(uint64(source), 0)
-	cost := m.encode.of(in) + m.Step(source, 1, width)
+	in.add(uint64(m.read(source)), 0)
+	cost := m.encode.of(in) + m.start.of(in) + m.Step(source, 1, width)
 	// The later steps cost an arithmetic series.
 	if later := uint64(steps - 1); later > 0 {
 		cost += later * (m.Step(source, 2, width) + m.Step(source, steps, width)) / 2
@@ -164,23 +183,31 @@ func Steps(length, limit, width int) (least, most int) {
 // Width is the fewest hypotheses in each step but the first of a search with this width.
 func (m *Meter) Width(width int) int { return min(width, m.writable) }
 
-// measured is a model whose parameters have shapes but no storage.
+// measured is a model whose parameters have shapes but no storage. Its batches have no
+// Form.Start, so that a target may have one row; the decoder has.
 type measured struct {
 	config Config
+	whole  Config // with Form.Start
 	in     inputs
 	params *tensor.Set
 	decoder
 }
 
 func newMeasured(c Config, shapes []ParamShape) *measured {
-	p := &measured{config: c, in: newInputs(idle{}, c, shapes), params: skeleton(shapes)}
+	p := &measured{config: c, whole: c, params: skeleton(shapes)}
+	p.config.Start = 0
+	p.in = newInputs(idle{}, p.config, shapes)
 	p.in.load(p.params)
 	return p
 }
 
 // pair packs one pair of sentences with the given numbers of tokens, special tokens included.
 func (p *measured) pair(source, target int) {
-	p.in.pack([][]int32{make([]int32, source-1)}, [][]int32{make([]int32, target-1)})
+	n := source - 1
+	if p.config.SourceLength(source) == source {
+		n = source
+	}
+	p.in.pack([][]int32{make([]int32, n)}, [][]int32{make([]int32, target-1)})
 }
 
 // training measures the graph of a gradient, or only of a loss.
@@ -191,6 +218,18 @@ func (p *measured) training(gradient bool) terms {
 		p.pair(source, target)
 		t.model.refresh()
 		return t.model.g.Cost(t.outputs...)
+	})
+}
+
+// forced measures the loss of a decoder with SSRUs. Its steps all cost the same.
+func (p *measured) forced() terms {
+	encode := p.encoding()
+	step := p.steps(func(t int) { p.forceStep(t, 0, make([]int32, 1)) })
+	sums := p.steps(func(int) { p.sum([]float32{0}); p.sum([]float32{0}) })
+	return solve(func(source, target int) uint64 {
+		var in Sizes
+		in.add(uint64(source), 0)
+		return encode.of(in) + uint64(target)*(step.fixed+step.source*uint64(source)+step.target+sums.fixed+sums.source+sums.target)
 	})
 }
 
@@ -210,10 +249,10 @@ func (p *measured) encoding() terms {
 func (p *measured) steps(step func(t int)) terms {
 	d := &p.decoder
 	d.layOut(p.config, p.in.shapes)
-	d.load(idle{}, p.config, p.params)
+	d.load(idle{}, p.whole, p.params)
 	return solve(func(source, position int) uint64 {
 		p.pair(source, 1)
-		d.begin(1, position, &p.in.source, p.in.positions)
+		d.begin(1, position+p.whole.lead(), &p.in.source, p.in.positions)
 		for i := range d.layers {
 			// The encoder's keys and values, as encode would leave them.
 			memory := kernel.Tensor{Type: kernel.F32, Shape: []int{source, p.config.Dim}}

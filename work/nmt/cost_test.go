@@ -11,7 +11,7 @@ import (
 // drawConfig draws a little model of any form.
 func drawConfig(t *rapid.T) Config {
 	heads := rapid.SampledFrom([]int{1, 2, 3}).Draw(t, "heads")
-	return Config{
+	c := Config{
 		Vocab: rapid.IntRange(4, 40).Draw(t, "vocab"), Dim: 4 * heads, FFN: rapid.IntRange(1, 20).Draw(t, "ffn"),
 		Heads:   heads,
 		Encoder: rapid.IntRange(1, 3).Draw(t, "encoder"), Decoder: rapid.IntRange(1, 3).Draw(t, "decoder"),
@@ -21,8 +21,14 @@ func drawConfig(t *rapid.T) Config {
 			PostNorm:   rapid.Bool().Draw(t, "post norm"),
 			Activation: Activation(rapid.IntRange(0, 1).Draw(t, "activation")),
 			OutputBias: rapid.Bool().Draw(t, "output bias"), Unscaled: rapid.Bool().Draw(t, "unscaled"),
+			Start:      rapid.SampledFrom([]int32{0, EOS}).Draw(t, "start"),
+			BareSource: rapid.Bool().Draw(t, "bare source"), OwnOutput: rapid.Bool().Draw(t, "own output"),
 		},
 	}
+	if rapid.Bool().Draw(t, "two vocabularies") {
+		c.SourceVocab, c.SourceEOS = c.Vocab+1, int32(c.Vocab)
+	}
+	return c
 }
 
 // drawSentences draws n sentences of c's vocabulary.

@@ -23,6 +23,7 @@ type decoder struct {
 
 	params []*kernel.Tensor // by parameter: the field below that holds it, nil for none
 	table  kernel.Tensor    // embeddings [Vocab, Dim]
+	own    kernel.Tensor    // the output's own embeddings [Vocab, Dim], if it has them
 	output linear           // to [Vocab]; without a weight where table serves
 	pe     kernel.Tensor    // position table [L, Dim]
 	norm   linear           // after the last layer
@@ -42,6 +43,7 @@ type decoder struct {
 	never                   kernel.Tensor // [2n, 1]: -infinity
 	picked                  kernel.Tensor // [n, 1]: the logits of the chosen tokens
 	narrowed                narrowing
+	gates                   gates         // of SSRUs
 	codes, scales           kernel.Tensor // I8 [n, Dim or FFN], [n]: the input of 8-bit projections
 }
 
@@ -64,6 +66,7 @@ type attention struct {
 // decoderLayer is the parameters and caches of one layer.
 type decoderLayer struct {
 	self, cross    attention
+	x, keep        linear // of an SSRU, whose norm and cells are self.norm and self.keys
 	norm, up, down linear
 }
 
@@ -87,7 +90,7 @@ func (d *decoder) load(dev kernel.Device, c Config, p *tensor.Set) {
 // layOut finds the field of an empty decoder for each parameter. The encoder's parameters
 // have none.
 func (d *decoder) layOut(c Config, shapes []ParamShape) {
-	places := map[string]*kernel.Tensor{"embedding.weight": &d.table}
+	places := map[string]*kernel.Tensor{"embedding.weight": &d.table, unembedding: &d.own}
 	lin := func(name string, l *linear) {
 		places[name+".weight"], places[name+".scale"], places[name+".bias"] = &l.weight, &l.scale, &l.bias
 	}
@@ -107,6 +110,8 @@ func (d *decoder) layOut(c Config, shapes []ParamShape) {
 			lin(a.name+".v", &a.v)
 			lin(a.name+".out", &a.out)
 		}
+		lin(name+".self.x", &l.x)
+		lin(name+".self.keep", &l.keep)
 		lin(name+".ffn.norm", &l.norm)
 		lin(name+".ffn.up", &l.up)
 		lin(name+".ffn.down", &l.down)
@@ -142,7 +147,12 @@ func (d *decoder) begin(n, rows int, source *ragged, pe kernel.Tensor) {
 	}
 	for i := range d.layers {
 		d.reserve(&d.layers[i].self.keys, rows, c.Dim)
-		d.reserve(&d.layers[i].self.values, rows, c.Dim)
+		if !c.Recurrent {
+			d.reserve(&d.layers[i].self.values, rows, c.Dim)
+		}
+	}
+	if c.Recurrent {
+		d.gates.reserve(d.dev, n, c.Dim)
 	}
 	d.live, d.ids = d.live[:0], d.ids[:0]
 }
@@ -160,12 +170,26 @@ func (d *decoder) reserve(t *kernel.Tensor, rows, width int) {
 }
 
 // step computes the logits [n, Vocab] of the token that follows d.ids, which are the tokens
-// at position t of the n live hypotheses. The logits of Pad and BOS are -infinity. The
+// at position t of the n live hypotheses, BOS at 0. The logits of Pad and BOS are -infinity. The
 // result is valid until the next step. With a shortlist the columns are the candidates of
 // each row's sentence, and -infinity behind them.
 func (d *decoder) step(t int) kernel.Tensor {
 	kernel.BeginAsync(d.dev)
 	defer kernel.EndAsync(d.dev)
+	return d.predict(d.advance(t + d.config.lead()))
+}
+
+// all is step with the logits of every token, Pad and BOS included.
+func (d *decoder) all(t int) kernel.Tensor {
+	z := d.advance(t)
+	d.reserve(&d.logits, len(d.live), d.config.Vocab)
+	d.unembed(z, target{d.logits, d.output})
+	return d.logits
+}
+
+// advance computes the layers for d.ids, the tokens in row t of each live hypothesis's range of the
+// caches, and puts their keys and values there. It returns the input of the output projection.
+func (d *decoder) advance(t int) kernel.Tensor {
 	n := len(d.live)
 	for _, b := range []*kernel.Tensor{&d.x, &d.z, &d.q, &d.k, &d.v, &d.y, &d.stats, &d.h} {
 		d.reserve(b, n, b.Shape[1])
@@ -187,11 +211,15 @@ func (d *decoder) step(t int) kernel.Tensor {
 	// The layers, as in model.decode. New keys and values go to the caches first.
 	for i := range d.layers {
 		l := &d.layers[i]
-		z := d.enter(l.self.norm)
-		d.project(z, target{d.q, l.self.q}, target{d.k, l.self.k}, target{d.v, l.self.v})
-		d.put(l.self.keys, rows, d.k)
-		d.put(l.self.values, rows, d.v)
-		d.attend(&l.self, self)
+		if d.config.Recurrent {
+			d.recur(l, t, rows)
+		} else {
+			z := d.enter(l.self.norm)
+			d.project(z, target{d.q, l.self.q}, target{d.k, l.self.k}, target{d.v, l.self.v})
+			d.put(l.self.keys, rows, d.k)
+			d.put(l.self.values, rows, d.v)
+			d.attend(&l.self, self)
+		}
 		d.project(d.enter(l.cross.norm), target{d.q, l.cross.q})
 		d.attend(&l.cross, cross)
 		d.project(d.enter(l.norm), target{d.h, l.up})
@@ -199,7 +227,7 @@ func (d *decoder) step(t int) kernel.Tensor {
 		d.project(d.h, target{d.y, l.down})
 		d.leave(l.norm)
 	}
-	return d.predict(d.enter(d.norm))
+	return d.enter(d.norm)
 }
 
 // enter is the input of a sub-layer or of the output projection: norm(x), or x itself where
@@ -223,7 +251,7 @@ func (d *decoder) leave(norm linear) {
 
 // normalize is z = norm(x).
 func (d *decoder) normalize(l linear) {
-	d.do(kernel.LayerNorm, kernel.Attr{Eps: d.config.eps()},
+	d.do(kernel.LayerNorm, kernel.Attr{Eps: d.config.Epsilon()},
 		[]kernel.Tensor{d.z, d.stats}, []kernel.Tensor{d.x, l.weight, l.bias})
 }
 
@@ -277,7 +305,15 @@ func (d *decoder) put(x, rows, values kernel.Tensor) {
 	d.run(kernel.Scatter, kernel.Attr{}, []kernel.Tensor{x}, []kernel.Tensor{x, rows, values})
 }
 
-// unembed is the output projection. Without a weight of its own it uses the embedding table.
+// unembedding is the table [Vocab, Dim] of the output projection.
+func (d *decoder) unembedding() kernel.Tensor {
+	if d.config.OwnOutput {
+		return d.own
+	}
+	return d.table
+}
+
+// unembed is the output projection. Where it is not prepared it uses a table of embeddings.
 func (d *decoder) unembed(z kernel.Tensor, to target) {
 	switch to.weight.Type {
 	case kernel.I8:
@@ -286,7 +322,7 @@ func (d *decoder) unembed(z kernel.Tensor, to target) {
 	case kernel.F32:
 		d.do(kernel.MatMul, kernel.Attr{}, []kernel.Tensor{to.y}, []kernel.Tensor{z, to.weight})
 	default:
-		d.do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, []kernel.Tensor{to.y}, []kernel.Tensor{z, d.table})
+		d.do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, []kernel.Tensor{to.y}, []kernel.Tensor{z, d.unembedding()})
 	}
 	if d.config.OutputBias {
 		d.do(kernel.AddBias, kernel.Attr{}, []kernel.Tensor{to.y}, []kernel.Tensor{to.y, to.bias})

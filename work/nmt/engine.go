@@ -56,6 +56,7 @@ type Engine struct {
 	totals   *tensor.Set   // by parameter: the sums of its rows, see finite
 	calls    []kernel.Call // by parameter: its call in a group over all
 	decoder  decoder
+	meter    *Meter // for translations with terms; made when it is first needed
 }
 
 // NewEngine returns an engine for models of configuration c on dev. c must be valid: see
@@ -80,7 +81,7 @@ func NewEngine(dev kernel.Device, c Config) *Engine {
 type LossSums struct {
 	Loss   float32 // sum of the smoothed loss over target tokens, in nats
 	NLL    float32 // sum of the negative log-likelihoods, in nats
-	Tokens int     // number of target tokens, EOS included
+	Tokens int     // number of target tokens, EOS included, and BOS behind Form.Start
 	Cost   uint64  // floating-point operations: see kernel.Cost
 }
 
@@ -216,6 +217,13 @@ func (e *Engine) locate(p *tensor.Set, batches []Batch, key DropoutKey) error {
 // Loss computes the loss of b under the parameters p, without dropout. It returns the same
 // errors as [Engine.Gradient], with a plain [ErrNonFinite].
 func (e *Engine) Loss(p *tensor.Set, b Batch) (LossSums, error) {
+	if e.config.Recurrent {
+		f, err := e.force(p, b)
+		if err != nil {
+			return LossSums{}, err
+		}
+		return f.loss, nil
+	}
 	t, err := e.prepareLoss(p, b)
 	if err != nil {
 		return LossSums{}, err
@@ -232,18 +240,28 @@ func (e *Engine) Loss(p *tensor.Set, b Batch) (LossSums, error) {
 // of its tokens given the tokens before, EOS included (forced decoding). It returns the
 // same errors as [Engine.Loss].
 func (e *Engine) LogProbs(p *tensor.Set, b Batch) ([][]float32, error) {
-	t, err := e.prepareLoss(p, b)
-	if err != nil {
-		return nil, err
+	var all []float32 // the negative log-likelihoods of all targets, packed
+	if e.config.Recurrent {
+		f, err := e.force(p, b)
+		if err != nil {
+			return nil, err
+		}
+		all = f.nll
+	} else {
+		t, err := e.prepareLoss(p, b)
+		if err != nil {
+			return nil, err
+		}
+		t.program.Run(e.dev)
+		if !t.sums(b).finite() {
+			return nil, ErrNonFinite
+		}
+		all = kernel.Local(t.program.Result(t.each)).F
 	}
-	t.program.Run(e.dev)
-	if !t.sums(b).finite() {
-		return nil, ErrNonFinite
-	}
-	// The negative log-likelihoods of all targets, packed; out[i] has one more for EOS.
-	all := kernel.Local(t.program.Result(t.each)).F
+	// Each target has one more token, EOS.
 	out := make([][]float32, len(b.Target))
 	for i, s := range b.Target {
+		all = all[e.config.lead():] // the probability of BOS is nobody's question
 		out[i] = make([]float32, len(s)+1)
 		for j := range out[i] {
 			out[i][j] = -all[j]
@@ -321,6 +339,9 @@ func (t *training) prepare() {
 
 // prepareGradient packs batch i and makes the program of its gradient ready to run.
 func (e *Engine) prepareGradient(p *tensor.Set, batches []Batch, i int, key DropoutKey) (*training, error) {
+	if e.config.Recurrent {
+		return nil, errRecurrent
+	}
 	if layoutOf(p) != trained {
 		return nil, errors.New("nmt: parameters prepared for translation have no gradient: use the trained ones")
 	}
@@ -329,7 +350,7 @@ func (e *Engine) prepareGradient(p *tensor.Set, batches []Batch, i int, key Drop
 	}
 	tokens := 0
 	for _, b := range batches {
-		tokens += b.Tokens()
+		tokens += e.config.targets(b)
 	}
 	e.in.mean.F[0] = 1 / float32(tokens)
 	// The key words of Dropout: the seed, and the batch's own step.
@@ -390,7 +411,7 @@ func (t *training) sums(b Batch) LossSums {
 	return LossSums{
 		Loss:   kernel.Local(t.program.Result(t.loss)).F[0],
 		NLL:    kernel.Local(t.program.Result(t.nll)).F[0],
-		Tokens: b.Tokens(),
+		Tokens: t.model.targets(b),
 		Cost:   t.program.Cost(),
 	}
 }

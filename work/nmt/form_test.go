@@ -18,6 +18,16 @@ var forms = map[string]Form{
 	"timescales":  {Positions: Timescales},
 	"epsilon":     {NormEps: 1e-2},
 	"marks":       {Marks: Marks{Pad: 10, BOS: 10, EOS: 0}},
+	"sources":     {SourceVocab: 12, SourceEOS: 11},
+	"position":    {Positions: Timescales, FirstPosition: 2},
+	"start":       {Start: 2, Marks: Marks{Pad: 1, BOS: 10, EOS: 2}},
+	"NLLB":        {Positions: Timescales, FirstPosition: 2, Start: 2, Marks: Marks{Pad: 1, BOS: 10, EOS: 2}},
+	"bare":        {BareSource: true},
+	"output":      {OwnOutput: true},
+	"three matrices": {
+		SourceVocab: 12, SourceEOS: 11, OwnOutput: true, BareSource: true, OutputBias: true,
+		FirstPosition: 2, Start: 2, Marks: Marks{Pad: 1, BOS: 10, EOS: 2},
+	},
 	"MarianMT": {
 		PostNorm: true, Activation: Swish, OutputBias: true, Positions: Halves,
 		Marks: Marks{Pad: 10, BOS: 10, EOS: 0},
@@ -181,7 +191,7 @@ func TestPositions(t *testing.T) {
 func TestFormValidate(t *testing.T) {
 	for what, f := range map[string]Form{
 		"activation":  {Activation: Swish + 1},
-		"positions":   {Positions: Timescales + 1},
+		"positions":   {Positions: Unplaced + 1},
 		"epsilon":     {NormEps: -1},
 		"NaN":         {NormEps: float32(math.NaN())},
 		"mark":        {Marks: Marks{Pad: 1, BOS: 11, EOS: 2}},

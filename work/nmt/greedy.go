@@ -2,6 +2,7 @@ package nmt
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -73,7 +74,7 @@ func (e *Engine) advance(w wave, best []int32, outputs [][]int32) {
 		}
 		out := &outputs[w.sentences[h.sentence]]
 		*out = append(*out, token)
-		if len(*out) < w.limits[h.sentence] {
+		if len(*out) < w.room[h.sentence].limit {
 			d.live, d.ids = append(d.live, h), append(d.ids, token)
 		}
 	}
@@ -81,16 +82,32 @@ func (e *Engine) advance(w wave, best []int32, outputs [][]int32) {
 
 // wave is a group of sentences that are decoded together.
 type wave struct {
-	sentences []int // indexes of the sources
-	limits    []int // by sentence of the wave: the largest number of tokens
+	sentences []int  // indexes of the sources
+	room      []room // by sentence of the wave
 }
 
-// translate checks its arguments and then takes one wave after the other. For each it
-// encodes the sources, gives each sentence one hypothesis, which is BOS, and cache rows for
-// width hypotheses, and calls search. It returns the total cost.
+// room is what the search for one sentence may take.
+type room struct {
+	limit int     // the largest number of tokens
+	width int     // the largest number of live hypotheses
+	extra []int32 // tokens that are candidates whatever the shortlist says
+}
+
+// translate is translateEach with a limit by the length of the source, and one width.
 func (e *Engine) translate(
 	p *tensor.Set, sources [][]int32, limit func(int) int, width int, search func(wave) error,
 ) (uint64, error) {
+	all := make([]room, len(sources))
+	for i, s := range sources {
+		all[i] = room{limit: min(limit(len(s)), MaxLength-1), width: width}
+	}
+	return e.translateEach(p, sources, all, search)
+}
+
+// translateEach checks its arguments and then takes one wave after the other. For each it
+// encodes the sources, gives each sentence one hypothesis, which is BOS, and cache rows for
+// as many hypotheses as all says, and calls search. It returns the total cost.
+func (e *Engine) translateEach(p *tensor.Set, sources [][]int32, all []room, search func(wave) error) (uint64, error) {
 	if err := e.use(p); err != nil {
 		return 0, err
 	}
@@ -106,28 +123,36 @@ func (e *Engine) translate(
 	if l := e.Shortlist; l != nil && l.vocab() != e.config.Vocab {
 		return 0, vocabularyError(uint64(l.vocab()), e.config.Vocab)
 	}
+	if e.Shortlist != nil && e.config.SourceVocab > 0 {
+		return 0, errors.New("nmt: a shortlist is for models whose sources and targets share a vocabulary")
+	}
 	e.decoder.load(e.dev, e.config, p)
-	for _, w := range waves(sources, limit, width) {
+	lead := e.config.lead()
+	for _, w := range waves(sources, all) {
 		part := make([][]int32, len(w.sentences))
 		for j, i := range w.sentences {
 			part[j] = sources[i]
 		}
 		// The encoder first: it leaves its keys and values in the decoder's layers.
 		e.encode(p, part)
-		e.decoder.narrow(e.Shortlist, part)
-		rows, longest := 0, 0
-		for _, n := range w.limits {
-			rows += n * width
-			longest = max(longest, n)
+		e.decoder.narrow(e.Shortlist, part, w.room)
+		hypotheses, rows, longest := 0, 0, 0
+		for _, r := range w.room {
+			hypotheses += r.width
+			rows += (lead + r.limit) * r.width
+			longest = max(longest, r.limit)
 		}
 		d := &e.decoder
-		e.in.reach(longest)
-		d.begin(len(w.sentences)*width, rows, &e.in.source, e.in.positions)
-		// A sentence owns width ranges of n rows; the first hypothesis has the first range.
+		e.in.reach(lead + longest)
+		d.begin(hypotheses, rows, &e.in.source, e.in.positions)
+		// A sentence owns width ranges of rows for its limit; the first hypothesis has the first range.
 		slot := 0
-		for s, n := range w.limits {
+		for s, r := range w.room {
 			d.live, d.ids = append(d.live, hypothesis{sentence: s, slot: slot}), append(d.ids, e.config.Tokens().BOS)
-			slot += n * width
+			slot += (lead + r.limit) * r.width
+		}
+		if lead > 0 {
+			d.begun()
 		}
 		if err := search(w); err != nil {
 			return 0, fmt.Errorf("translate: %w", err)
@@ -136,28 +161,40 @@ func (e *Engine) translate(
 	return e.decoder.cost, nil
 }
 
+// begun computes Form.Start, which stands in front of the live hypotheses' tokens.
+func (d *decoder) begun() {
+	kernel.BeginAsync(d.dev)
+	defer kernel.EndAsync(d.dev)
+	first := slices.Clone(d.ids)
+	for i := range d.ids {
+		d.ids[i] = d.config.Start
+	}
+	d.advance(0)
+	copy(d.ids, first)
+}
+
 // waves divides the sentences whose limit allows any output into waves, the shortest sources
 // first. Sentences of about one length end at about the same time.
-func waves(sources [][]int32, limit func(int) int, width int) []wave {
+func waves(sources [][]int32, rooms []room) []wave {
 	order := make([]int, len(sources))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(len(sources[i]), len(sources[j])) })
 	var all []wave
-	rows := 0
+	hypotheses, rows := 0, 0
 	for _, i := range order {
-		n := min(limit(len(sources[i])), MaxLength-1)
-		if n <= 0 {
+		r := rooms[i]
+		if r.limit <= 0 {
 			continue
 		}
 		// A new wave where the sentence does not fit the last one.
-		if w := len(all) - 1; w < 0 || (len(all[w].sentences)+1)*width > waveWidth || rows+n*width > waveRows {
-			all, rows = append(all, wave{}), 0
+		if len(all) == 0 || hypotheses+r.width > waveWidth || rows+r.limit*r.width > waveRows {
+			all, hypotheses, rows = append(all, wave{}), 0, 0
 		}
 		w := &all[len(all)-1]
-		w.sentences, w.limits = append(w.sentences, i), append(w.limits, n)
-		rows += n * width
+		w.sentences, w.room = append(w.sentences, i), append(w.room, r)
+		hypotheses, rows = hypotheses+r.width, rows+r.limit*r.width
 	}
 	return all
 }

@@ -165,11 +165,15 @@ func TestGreedyLimits(t *testing.T) {
 func TestWaves(t *testing.T) {
 	src := sentences(4, toy.Vocab, 300, 200)
 	seen := map[int]int{}
-	for _, w := range waves(src, func(n int) int { return 2 * n }, 4) {
+	var rooms []room
+	for _, s := range src {
+		rooms = append(rooms, room{limit: min(2*len(s), MaxLength-1), width: 4})
+	}
+	for _, w := range waves(src, rooms) {
 		rows := 0
 		for i, s := range w.sentences {
 			seen[s]++
-			rows += 4 * w.limits[i]
+			rows += 4 * w.room[i].limit
 		}
 		if len(w.sentences)*4 > waveWidth || rows > waveRows {
 			t.Errorf("a wave has %d sentences and %d rows", len(w.sentences), rows)

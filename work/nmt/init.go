@@ -33,6 +33,8 @@ func Init(c Config, seed uint64) *tensor.Set {
 			pad := t.F[int(c.Tokens().Pad)*c.Dim:][:c.Dim]
 			copy(t.F[:c.Dim], pad)
 			clear(pad)
+		case s.Name == sourceEmbedding:
+			w.fillNormal(t.F, float32(1/math.Sqrt(float64(c.Dim))))
 		case len(s.Dims) == 2:
 			in, out := s.Dims[0], s.Dims[1]
 			switch name := strings.TrimSuffix(s.Name, ".weight"); name[strings.LastIndexByte(name, '.')+1:] {

@@ -68,9 +68,13 @@ func (m *model) refresh() {
 // source or target.
 func (m *model) embed(name string, ids, positions *kernel.Tensor, part tensor.Partition) tensor.Value {
 	m.g.Module(name)
+	table := "embedding.weight"
+	if name == "source" && m.SourceVocab > 0 {
+		table = sourceEmbedding
+	}
 	id := m.leaf(tensor.Input, name, ids, part)
 	pos := m.leaf(tensor.Input, name+".positions", positions, part)
-	x := m.g.Do(kernel.Embed, kernel.Attr{Scale: m.embedScale()}, m.params["embedding.weight"], id, pos, m.pe)
+	x := m.g.Do(kernel.Embed, kernel.Attr{Scale: m.embedScale()}, m.params[table], id, pos, m.pe)
 	return m.dropout(x)
 }
 
@@ -109,6 +113,8 @@ func (m *model) decode(memory tensor.Value) tensor.Value {
 		return m.codedLinear("output", x)
 	case m.params[outputWeight] != (tensor.Value{}):
 		y = m.g.Do(kernel.MatMul, kernel.Attr{}, x, m.params[outputWeight])
+	case m.OwnOutput:
+		y = m.g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, m.params[unembedding])
 	default:
 		y = m.g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, m.params["embedding.weight"])
 	}
@@ -222,7 +228,7 @@ func (m *model) codedLinear(name string, x tensor.Value) tensor.Value {
 
 func (m *model) norm(name string, x tensor.Value) tensor.Value {
 	m.g.Module(name)
-	return m.g.Do(kernel.LayerNorm, kernel.Attr{Eps: m.eps()}, x, m.params[name+".weight"], m.params[name+".bias"])
+	return m.g.Do(kernel.LayerNorm, kernel.Attr{Eps: m.Epsilon()}, x, m.params[name+".weight"], m.params[name+".bias"])
 }
 
 func (m *model) dropout(x tensor.Value) tensor.Value {

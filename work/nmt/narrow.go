@@ -29,8 +29,8 @@ type narrowing struct {
 }
 
 // narrow prepares d for a wave of sources with a shortlist. A nil list means the whole
-// vocabulary.
-func (d *decoder) narrow(list *Shortlist, sources [][]int32) {
+// vocabulary. The extra tokens of rooms are candidates too.
+func (d *decoder) narrow(list *Shortlist, sources [][]int32, rooms []room) {
 	w := &d.narrowed
 	if w.on = list != nil; !w.on {
 		return
@@ -38,8 +38,14 @@ func (d *decoder) narrow(list *Shortlist, sources [][]int32) {
 	w.ids, w.columns, w.width = w.ids[:0], w.columns[:0], 0
 	// The candidates of each sentence, and of all sentences together.
 	union := newTokenSet(d.config.Vocab)
-	for _, s := range sources {
+	for i, s := range sources {
 		ids := list.Candidates(s, d.marks)
+		if extra := rooms[i].extra; len(extra) > 0 {
+			own := newTokenSet(d.config.Vocab)
+			own.add(ids)
+			own.add(extra)
+			ids = own.tokens(nil)
+		}
 		w.ids = append(w.ids, ids)
 		union.add(ids)
 		w.width = max(w.width, len(ids))
@@ -63,7 +69,7 @@ func (d *decoder) narrow(list *Shortlist, sources [][]int32) {
 // gather makes the projection to all: the columns of the output projection that are candidates.
 func (w *narrowing) gather(d *decoder) {
 	if w.table.Shape == nil {
-		w.table = kernel.Local(d.table)
+		w.table = kernel.Local(d.unembedding())
 		w.whole = linear{kernel.Local(d.output.weight), kernel.Local(d.output.scale), kernel.Local(d.output.bias)}
 	}
 	pick := func(to *kernel.Tensor, from kernel.Tensor) {

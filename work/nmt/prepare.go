@@ -59,10 +59,10 @@ func (c Config) shapes(l layout) []ParamShape {
 }
 
 // projection returns the name of the projection whose weight a parameter is, if it is one.
-// The embedding is the only matrix that is not the weight of a projection.
+// The embeddings are the only matrices that are not the weight of a projection.
 func projection(parameter string, dims []int) (name string, ok bool) {
 	name, ok = strings.CutSuffix(parameter, ".weight")
-	return name, ok && len(dims) == 2 && name != "embedding"
+	return name, ok && len(dims) == 2 && parameter != "embedding.weight" && parameter != unembedding && parameter != sourceEmbedding
 }
 
 // codedShapes lists the weight and the scales of a projection in 8-bit codes.
@@ -103,7 +103,10 @@ func Prepare(c Config, p *tensor.Set, int8 bool) (*tensor.Set, error) {
 	if err := c.Check(p); err != nil {
 		return nil, err
 	}
-	table, _ := p.Get("embedding.weight")
+	table, own := p.Get(unembedding)
+	if !own {
+		table, _ = p.Get("embedding.weight")
+	}
 	var items []tensor.Named
 	put := func(name string, t kernel.Tensor) { items = append(items, tensor.Named{Name: name, Tensor: t}) }
 	code := func(name string, w kernel.Tensor, t kernel.Trans) {

@@ -24,25 +24,34 @@ func ReadBatch(ctx context.Context, b block.Blocks, l block.Link, r Record) (nmt
 	if err := block.GetNode(ctx, b, l, &rec); err != nil {
 		return nmt.Batch{}, fmt.Errorf("batch: %w", err)
 	}
+	batch, err := rec.Batch(r)
+	if err != nil {
+		return nmt.Batch{}, fmt.Errorf("batch %s: %w", l, err)
+	}
+	return batch, nil
+}
+
+// Batch is the batch for a model, checked as by [ReadBatch].
+func (rec BatchRecord) Batch(r Record) (nmt.Batch, error) {
 	if rec.Version != 1 || len(rec.Source) == 0 || len(rec.Source) != len(rec.Target) {
-		return nmt.Batch{}, fmt.Errorf("batch %s: version %d, %d sources, %d targets", l, rec.Version, len(rec.Source), len(rec.Target))
+		return nmt.Batch{}, fmt.Errorf("version %d, %d sources, %d targets", rec.Version, len(rec.Source), len(rec.Target))
 	}
 	var out nmt.Batch
 	vocab, sources, targets := int(r.Vocab), 0, 0
 	for i := range rec.Source {
 		s, err := signed(rec.Source[i], vocab)
 		if err != nil {
-			return nmt.Batch{}, fmt.Errorf("batch %s: source %d: %w", l, i, err)
+			return nmt.Batch{}, fmt.Errorf("source %d: %w", i, err)
 		}
 		t, err := signed(rec.Target[i], vocab)
 		if err != nil {
-			return nmt.Batch{}, fmt.Errorf("batch %s: target %d: %w", l, i, err)
+			return nmt.Batch{}, fmt.Errorf("target %d: %w", i, err)
 		}
 		out.Source, out.Target = append(out.Source, s), append(out.Target, t)
 		sources, targets = sources+len(s)+1, targets+len(t)+1 // with EOS
 	}
 	if n := max(sources, targets); n > int(r.Config.BatchTokens) {
-		return nmt.Batch{}, fmt.Errorf("batch %s: %d tokens, the run's batches have at most %d", l, n, r.Config.BatchTokens)
+		return nmt.Batch{}, fmt.Errorf("%d tokens, the run's batches have at most %d", n, r.Config.BatchTokens)
 	}
 	return out, nil
 }

@@ -33,6 +33,10 @@ type Record struct {
 	Tokenizer block.Link // raw: tokenizer.json
 	Vocab     uint32     // pieces of that tokenizer
 	Steps     uint32     // optimiser steps of the whole run
+	// Base is the model whose parameters the run begins with, and whose tokenizer it has;
+	// none, or one. Without it the run begins with parameters that its seed gives.
+	Base []block.Link
+	base model.Model `cbor:"-"` // that Base names, once it is read
 }
 
 // Read fetches and checks the record of a run.
@@ -44,13 +48,58 @@ func Read(ctx context.Context, b block.Blocks, l block.Link) (Record, error) {
 	if err := unit.CheckVersion(fmt.Sprintf("run %s", l), r.Version); err != nil {
 		return Record{}, err
 	}
-	if r.Vocab < text.MinPieces || r.Vocab > r.Config.Pieces {
+	if err := r.readBase(ctx, b); err != nil {
+		return Record{}, fmt.Errorf("run %s: %w", l, err)
+	}
+	// The vocabulary of a model to begin with may be smaller than any that we make.
+	if r.Vocab < text.MinPieces && len(r.Base) == 0 || r.Vocab > r.Config.Pieces {
 		return Record{}, fmt.Errorf("run %s: vocabulary of %d, configured for at most %d", l, r.Vocab, r.Config.Pieces)
 	}
 	if err := r.Config.Validate(); err != nil {
 		return Record{}, fmt.Errorf("run %s: %w", l, err)
 	}
+	if r.Config.Measure == "" {
+		return Record{}, fmt.Errorf("run %s: it does not say by what validations are compared", l)
+	}
 	return r, nil
+}
+
+// readBase reads the record of the model that the run begins with, and holds the run's
+// record to it.
+func (r *Record) readBase(ctx context.Context, b block.Blocks) error {
+	switch len(r.Base) {
+	case 0:
+		return nil
+	case 1:
+	default:
+		return fmt.Errorf("%d models to begin with, want one at most", len(r.Base))
+	}
+	m, err := model.Read(ctx, b, r.Base[0])
+	if err != nil {
+		return fmt.Errorf("the model to begin with: %w", err)
+	}
+	if m.Shape != r.Config.Shape || m.Vocab != r.Vocab || m.Tokenizer != r.Tokenizer {
+		return fmt.Errorf("size %+v, vocabulary of %d and tokenizer %s are not those of the model to begin with, %s", r.Config.Shape, r.Vocab, r.Tokenizer, r.Base[0])
+	}
+	if err := trainable(m, r.Base[0]); err != nil {
+		return err
+	}
+	r.base = m
+	return nil
+}
+
+// trainable refuses a model of a form that runs do not train.
+func trainable(m model.Model, link block.Link) error {
+	what := ""
+	switch {
+	case m.Form.Recurrent:
+		what = "its decoder is recurrent (SSRU)"
+	case m.Form.SourceVocab > 0:
+		what = "its source has a vocabulary of its own"
+	default:
+		return nil
+	}
+	return fmt.Errorf("model %s cannot be trained further: %s, and such a model is only translated with", link, what)
 }
 
 // Kind is the kind of the units that learn in a round, counted from 0.
@@ -62,12 +111,21 @@ func (r Record) Kind(round int) unit.Kind {
 }
 
 // Model is the Transformer the run trains.
-func (r Record) Model() nmt.Config { return r.Config.Model(int(r.Vocab)) }
+func (r Record) Model() nmt.Config {
+	c := r.Config.Model(int(r.Vocab))
+	c.Form = r.base.Form
+	return c
+}
 
 // Result is the record of the model that the run gives, with the parameters
 // params.
 func (r Record) Result(params block.Link) model.Model {
 	c := r.Config
+	if len(r.Base) > 0 {
+		m := r.base
+		m.Source, m.Target, m.Params = c.Source, c.Target, params
+		return m
+	}
 	return model.Model{
 		Version: model.VersionOurs, Source: c.Source, Target: c.Target,
 		Shape: c.Shape, Vocab: r.Vocab,

@@ -121,7 +121,7 @@ func (t *Training) restore(ctx context.Context, history []Round, missing []block
 				return err
 			}
 		}
-		u := unit.Unit{Version: 1, Kind: unit.Average, Work: t.Plan.Link, Round: last.Number, Inputs: last.Validations.Kept}
+		u := t.Plan.Average(last.Validations.Kept)
 		if err := t.again(ctx, t.Home, []unit.Unit{u}, last.Final, nil); err != nil {
 			return err
 		}

@@ -68,7 +68,7 @@ func (p *Plan) DoRound(ctx context.Context, b block.Blocks, r int, begin Beginni
 		return Round{}, err
 	}
 	c := p.Run.Config
-	round.Validations = begin.Validations.after(c, round.After.Params, round.Scores)
+	round.Validations = begin.Validations.after(c, round.After.Params, round.Scores, NLL(round.Valid))
 	if r+1 < p.Rounds() && (c.Patience == 0 || round.Validations.Waited < c.Patience) {
 		return round, nil
 	}
@@ -99,7 +99,7 @@ func (p *Plan) validate(ctx context.Context, b block.Blocks, round *Round, do Do
 	if err != nil {
 		return err
 	}
-	round.Scores, err = scores(got, references)
+	round.Scores, err = scores(p.Run.Config, got, references)
 	return err
 }
 
@@ -110,9 +110,8 @@ func (p *Plan) finish(ctx context.Context, round *Round, do Do) (err error) {
 	if len(round.Validations.Kept) == 1 {
 		return nil
 	}
-	u := unit.Unit{Version: 1, Kind: unit.Average, Work: p.Link, Round: round.Number, Inputs: round.Validations.Kept}
 	var outputs [][]block.Link
-	if round.Final, outputs, err = do(ctx, Averaging, []unit.Unit{u}); err != nil {
+	if round.Final, outputs, err = do(ctx, Averaging, []unit.Unit{p.Average(round.Validations.Kept)}); err != nil {
 		return err
 	}
 	round.Result = outputs[0][0]

@@ -2,10 +2,12 @@ package run
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/state"
+	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/train"
 )
 
@@ -21,9 +23,12 @@ type State struct {
 
 // Begin stores the state that a run begins with.
 func (p *Plan) Begin(ctx context.Context, b block.Blocks) (State, error) {
-	s := train.Start(p.Run.Config, nmt.Init(p.Run.Model(), p.Run.Config.Seed))
+	params, err := p.first(ctx, b)
+	if err != nil {
+		return State{}, err
+	}
+	s := train.Start(p.Run.Config, params)
 	var begin State
-	var err error
 	if begin.Params, err = state.PutSet(ctx, b, s.Params); err != nil {
 		return begin, err
 	}
@@ -32,4 +37,23 @@ func (p *Plan) Begin(ctx context.Context, b block.Blocks) (State, error) {
 	}
 	begin.V, err = state.PutSet(ctx, b, s.V)
 	return begin, err
+}
+
+// first is the parameters that a run begins with: those of a model, or what the seed gives.
+func (p *Plan) first(ctx context.Context, b block.Blocks) (*tensor.Set, error) {
+	c := p.Run.Model()
+	if len(p.Run.Base) == 0 {
+		return nmt.Init(c, p.Run.Config.Seed), nil
+	}
+	params, err := state.GetSet(ctx, b, p.Run.base.Params)
+	if err == nil {
+		err = c.Check(params)
+	}
+	if err == nil && !params.Finite() {
+		err = nmt.ErrNonFinite // no unit of the run would have a result
+	}
+	if err != nil {
+		return nil, fmt.Errorf("parameters of model %s, with which the run begins: %w", p.Run.Base[0], err)
+	}
+	return params, nil
 }

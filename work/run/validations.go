@@ -1,6 +1,7 @@
 package run
 
 import (
+	"math"
 	"slices"
 
 	"github.com/alia-network/alia/protocol/block"
@@ -12,22 +13,35 @@ import (
 // for averaging.
 type Validations struct {
 	_ struct{} `cbor:",toarray"`
-	// Best is the BLEU of the best validation, in parts per million, and Waited
-	// the validations since then. They matter where the configuration has patience.
+	// Best is the best validation by the configuration's measure: its score in parts per
+	// million, or its loss in millionths of a nat. Waited is the validations since then.
+	// They matter where the configuration has patience.
 	Best, Waited uint32
 	// Recent is the parameters of the last validations, the newest last: as many
 	// as the configuration averages. Kept is Recent at the best validation.
 	Recent, Kept []block.Link
 }
 
-// after adds a validation: of params, with scores s.
-func (v Validations) after(c train.Config, params block.Link, s Scores) Validations {
+// after adds a validation: of params, with scores s and a loss in nats.
+func (v Validations) after(c train.Config, params block.Link, s Scores, loss float64) Validations {
 	recent := append(slices.Clone(v.Recent), params)
 	recent = recent[max(0, len(recent)-int(c.Average)):]
-	if c.Patience > 0 && len(v.Kept) > 0 && s.BLEU <= v.Best {
+	now, better := s.BLEU, s.BLEU > v.Best
+	switch c.Measure {
+	case train.ByChrF:
+		now, better = s.ChrF, s.ChrF > v.Best
+	case train.ByLoss:
+		// A loss that is no number, or beyond what is kept, is the worst.
+		now = math.MaxUint32
+		if loss < 4000 {
+			now = uint32(float64(loss*1e6) + 0.5)
+		}
+		better = now < v.Best
+	}
+	if c.Patience > 0 && len(v.Kept) > 0 && !better {
 		return Validations{Best: v.Best, Waited: v.Waited + 1, Recent: recent, Kept: v.Kept}
 	}
-	return Validations{Best: s.BLEU, Recent: recent, Kept: recent}
+	return Validations{Best: now, Recent: recent, Kept: recent}
 }
 
 // useful returns the parameters that later validations may average into the model: a
@@ -48,12 +62,13 @@ type Scores struct {
 }
 
 // scores measures translations against references.
-func scores(got, references []string) (Scores, error) {
-	bleu, err := score.NewBLEU(score.Cased, score.Mteval13a).Score(got, references)
+func scores(c train.Config, got, references []string) (Scores, error) {
+	each := score.References(references)
+	bleu, err := score.BLEU{WordSplitter: score.TokenizerFor(c.Target)}.Metric().Score(got, each)
 	if err != nil {
 		return Scores{}, err
 	}
-	chrf, err := score.ChrF.Score(got, references)
+	chrf, err := score.NewChrF().Metric().Score(got, each)
 	return Scores{BLEU: millionths(bleu), ChrF: millionths(chrf)}, err
 }
 

@@ -23,7 +23,7 @@ type Comparison struct {
 // difference as the true difference is from zero. So P is 1 for a translation and itself. The
 // same seed gives the same samples on every machine. Compare returns the same errors as
 // [Metric.Score].
-func Compare(m Metric, a, b, references []string, samples int, seed uint64) (Comparison, error) {
+func Compare(m Metric, a, b []string, references [][]string, samples int, seed uint64) (Comparison, error) {
 	for _, list := range [][]string{a, b} {
 		if err := check(list, references); err != nil {
 			return Comparison{}, fmt.Errorf("compare by %s: %w", m.Name, err)

@@ -7,30 +7,30 @@ import (
 )
 
 var (
-	references = []string{"The cat sat on the mat.", "It is raining again today."}
+	references = score.References([]string{"The cat sat on the mat.", "It is raining again today."})
 	first      = []string{"The cat sat on a mat.", "It rains again today."}
 	second     = []string{"A cat on the mat.", "It is raining today again."}
 )
 
 // BLEU, chrF and TER of two lines.
 func ExampleMetric_Score() {
-	for _, m := range []score.Metric{score.NewBLEU(score.Cased, score.Mteval13a), score.ChrF, score.TER} {
+	for _, m := range []score.Metric{(score.BLEU{WordSplitter: score.TokenizerFor("en")}).Metric(), score.NewChrF().Metric(), score.TER{}.Metric()} {
 		x, err := m.Score(first, references)
 		if err != nil {
 			fmt.Println(err)
 			return
 		}
-		fmt.Printf("%s %.2f %s\n", m.Name, x, m.Signature)
+		fmt.Printf("%s %.2f %s\n", m.Name, x, m.Signature(references))
 	}
 	// Output:
-	// BLEU 38.68 nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:alia-1
-	// chrF2 60.61 nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:alia-1
-	// TER 27.27 nrefs:1|case:lc|tok:tercom|norm:no|punct:yes|asian:no|version:alia-1
+	// BLEU 38.68 nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:alia-2
+	// chrF2 60.61 nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:alia-2
+	// TER 27.27 nrefs:1|case:lc|tok:tercom|norm:no|punct:yes|asian:no|version:alia-2
 }
 
 // The parts of a BLEU score.
-func ExampleBLEU() {
-	b, err := score.BLEU(first, references, score.Cased, score.Mteval13a)
+func ExampleBLEU_Parts() {
+	b, err := score.BLEU{WordSplitter: score.TokenizerFor("en")}.Parts(first, references)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -42,7 +42,7 @@ func ExampleBLEU() {
 
 // Two translations of so short a text do not differ significantly.
 func ExampleCompare() {
-	c, err := score.Compare(score.ChrF, first, second, references, 1000, 1)
+	c, err := score.Compare(score.NewChrF().Metric(), first, second, references, 1000, 1)
 	if err != nil {
 		fmt.Println(err)
 		return

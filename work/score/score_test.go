@@ -24,14 +24,15 @@ func TestTokens(t *testing.T) {
 		{"„Ja“ – sagte er", "„Ja“ – sagte er"},
 		{"<skipped>one\ntwo\u00a0three", "one two three"},
 	} {
-		if got := strings.Join(Tokens(c.in), " "); got != c.want {
-			t.Errorf("Tokens(%q) = %q, want %q", c.in, got, c.want)
+		if got := strings.Join(mteval13a(c.in), " "); got != c.want {
+			t.Errorf("mteval13a(%q) = %q, want %q", c.in, got, c.want)
 		}
 	}
 }
 
 func TestSmall(t *testing.T) {
-	b, err := BLEU([]string{"the cat is on the mat"}, []string{"the cat sat on the mat"}, Cased, Mteval13a)
+	cased := BLEU{WordSplitter: TokenizerFor("en")}
+	b, err := cased.Parts([]string{"the cat is on the mat"}, References([]string{"the cat sat on the mat"}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,11 +50,11 @@ func TestSmall(t *testing.T) {
 		{"", "", "0.00", "0.00"},
 		{"short", "short", "0.00", "100.00"},
 	} {
-		b, err := BLEU([]string{c.hyp}, []string{c.ref}, Cased, Mteval13a)
+		b, err := cased.Parts([]string{c.hyp}, References([]string{c.ref}))
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := ChrF.Score([]string{c.hyp}, []string{c.ref})
+		f, err := NewChrF().Metric().Score([]string{c.hyp}, References([]string{c.ref}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,18 +65,12 @@ func TestSmall(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	if _, err := BLEU([]string{"a"}, nil, Cased, Mteval13a); err == nil ||
+	if _, err := (BLEU{WordSplitter: TokenizerFor("en")}).Parts([]string{"a"}, nil); err == nil ||
 		err.Error() != "score BLEU: there are 1 translations for 0 references" {
 		t.Errorf("got error %v", err)
 	}
-	if _, err := ChrF.Score(nil, nil); err == nil || err.Error() != "score chrF2: there are no translations" {
+	if _, err := NewChrF().Metric().Score(nil, nil); err == nil || err.Error() != "score chrF2: there are no translations" {
 		t.Errorf("got error %v", err)
-	}
-}
-
-func TestSignature(t *testing.T) {
-	if got, want := NewBLEU(Uncased, Mteval13a).Signature, "nrefs:1|case:lc|eff:no|tok:13a|smooth:exp|version:alia-1"; got != want {
-		t.Errorf("signature %s, want %s", got, want)
 	}
 }
 
@@ -100,15 +95,16 @@ func TestRealText(t *testing.T) {
 		if c.hyp != "" {
 			hyp = lines(t, filepath.Join(dir, c.hyp))
 		}
-		b, err := BLEU(hyp, ref, Cased, Mteval13a)
+		tok := TokenizerFor("de")
+		b, err := BLEU{WordSplitter: tok}.Parts(hyp, References(ref))
 		if err != nil {
 			t.Fatal(err)
 		}
-		lc, err := BLEU(hyp, ref, Uncased, Mteval13a)
+		lc, err := BLEU{WordSplitter: tok, Lowercase: true}.Parts(hyp, References(ref))
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := ChrF.Score(hyp, ref)
+		f, err := NewChrF().Metric().Score(hyp, References(ref))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,35 +1,61 @@
 package score
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
-// terCounts returns the number of edits of a segment, and the number of words of its reference.
-func terCounts(h, r string) []int {
-	edits, words := edited(h, r)
-	return []int{edits, words}
+// TER is the settings of the translation edit rate (Snover et al., 2006): the number of edits that
+// turn a translation into its reference, for each hundred words of the references. An edit inserts,
+// deletes or replaces a word, or shifts a phrase. Of several references the one with the fewest
+// edits counts, and the mean of their lengths. The greedy search for shifts, its limits and its
+// ties are those of sacreBLEU, which are those of Tercom.
+type TER struct {
+	Normalized    bool // separate punctuation from words, and replace entities
+	NoPunctuation bool // leave punctuation out
+	Asian         bool // with Normalized, Chinese characters are words; with NoPunctuation, leave out theirs too
+	CaseSensitive bool // else words are compared in small letters, as Python's str.lower
+}
+
+// Metric is TER with these settings.
+func (o TER) Metric() Metric {
+	return Metric{
+		Name:     "TER",
+		Lower:    true,
+		settings: "case:" + caseOf(!o.CaseSensitive) + "|tok:tercom|norm:" + yes(o.Normalized) + "|punct:" + yes(!o.NoPunctuation) + "|asian:" + yes(o.Asian),
+		count:    o.count,
+		score:    terOf,
+	}
+}
+
+// count returns the fewest edits of a segment to a reference, and the mean number of words of its
+// references.
+func (o TER) count(h string, references []string) []float64 {
+	hyp, fewest, length := o.words(h), -1, 0
+	for _, r := range references {
+		ref := o.words(r)
+		edits := editsOf(hyp, ref)
+		if fewest < 0 || edits < fewest {
+			fewest = edits
+		}
+		length += len(ref)
+	}
+	return []float64{float64(fewest), float64(length) / float64(len(references))}
 }
 
 // terOf computes the score from a corpus's counts.
-func terOf(counts []int) float64 {
+func terOf(counts []float64) float64 {
 	edits, words := counts[0], counts[1]
 	switch {
 	case words > 0:
-		return float64(100*float64(edits)) / float64(words)
+		return float64(100*edits) / words
 	case edits > 0:
 		return 100
 	}
 	return 0
 }
 
-// edited returns the number of edits from hypothesis to reference, and the number of the
-// reference's words.
-func edited(hypothesis, reference string) (edits, words int) {
-	hyp := strings.FieldsFunc(strings.ToLower(hypothesis), white)
-	ref := strings.FieldsFunc(strings.ToLower(reference), white)
+// editsOf returns the number of edits from hyp to ref.
+func editsOf(hyp, ref []string) int {
 	if len(ref) == 0 {
-		return len(hyp), 0
+		return len(hyp)
 	}
 	// Shift phrases as long as that saves edits, then count the edits that are left.
 	shifts, tried := 0, 0
@@ -40,7 +66,7 @@ func edited(hypothesis, reference string) (edits, words int) {
 		}
 		shifts, hyp = shifts+1, shifted
 	}
-	return shifts + len(errorsOf(trace(hyp, ref))), len(ref)
+	return shifts + len(errorsOf(trace(hyp, ref)))
 }
 
 // The limits of Tercom.
@@ -65,56 +91,62 @@ func errorsOf(trace []uint8) []uint8 {
 }
 
 // trace returns the cheapest sequence of operations from hyp to ref: the Levenshtein distance by
-// dynamic programming, limited to a band along the diagonal.
+// dynamic programming, limited to a band along the diagonal. It keeps the operations of the band
+// only, so the memory is that of a few times both texts.
 func trace(hyp, ref []string) []uint8 {
-	type cell struct {
-		cost int
-		op   uint8
-	}
-	// Cell (i,j) is the cost from the first i words of hyp to the first j of ref, and the
-	// last operation. Cells outside the band stay far away.
-	const far = 1 << 30
+	const far = 1 << 30 // the cost of a cell outside the band
 	width := len(ref) + 1
-	cells := make([]cell, (len(hyp)+1)*width)
-	for i := range cells {
-		cells[i].cost = far
-	}
-	for j := range width {
-		cells[j] = cell{j, insert}
-	}
 	beam := beamWidth // more for a hypothesis that is much too short
 	if half := (len(ref) + 2*len(hyp) - 1) / max(2*len(hyp), 1); half > beamWidth {
 		beam = half + beamWidth
 	}
+	// Cell (i,j) is the cost from the first i words of hyp to the first j of ref, and the last
+	// operation. Row i has the cells from starts[i]; row 0 inserts.
+	starts, rows := make([]int, len(hyp)+1), make([][]uint8, len(hyp)+1)
+	before, now := make([]int, width), make([]int, width)
+	for j := range width {
+		before[j], now[j] = j, far
+	}
+	last, end := 0, width // the cells of before that are not far
 	for i := 1; i <= len(hyp); i++ {
 		diagonal := i * len(ref) / len(hyp)
 		from, until := max(0, diagonal-beam), min(width, diagonal+beam)
 		if i == len(hyp) {
 			until = width
 		}
+		starts[i], rows[i] = from, make([]uint8, max(until-from, 0))
 		for j := from; j < until; j++ {
-			c := &cells[i*width+j]
-			up := cells[(i-1)*width+j].cost + 1
+			up := before[j] + 1
 			if j == 0 {
-				*c = cell{up, remove}
+				now[j], rows[i][0] = up, remove
 				continue
 			}
 			// Of equal costs the first wins: keep or substitute, remove, insert.
-			slant, op := cells[(i-1)*width+j-1].cost, uint8(keep)
+			cost, op := before[j-1], uint8(keep)
 			if hyp[i-1] != ref[j-1] {
-				slant, op = slant+1, substitute
+				cost, op = cost+1, substitute
 			}
-			for _, way := range []cell{{slant, op}, {up, remove}, {cells[i*width+j-1].cost + 1, insert}} {
-				if way.cost < c.cost {
-					*c = way
-				}
+			if up < cost {
+				cost, op = up, remove
 			}
+			if left := now[j-1] + 1; left < cost {
+				cost, op = left, insert
+			}
+			now[j], rows[i][j-from] = min(cost, far), op
 		}
+		// The row before becomes the next one, with all cells far.
+		for j := last; j < end; j++ {
+			before[j] = far
+		}
+		before, now, last, end = now, before, from, until
 	}
 	// Back from the last cell.
 	var ops []uint8
 	for i, j := len(hyp), len(ref); i > 0 || j > 0; {
-		op := cells[i*width+j].op
+		op := uint8(insert)
+		if i > 0 {
+			op = rows[i][j-starts[i]]
+		}
 		ops = append(ops, op)
 		if op != insert {
 			i--

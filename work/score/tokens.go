@@ -1,36 +1,101 @@
 package score
 
 import (
+	"fmt"
 	"strings"
 	"unicode"
 )
 
-// Tokens divides a segment into words as mteval-v13a does (the tokenizer "13a" of sacreBLEU).
-// Entities are replaced by their characters. White space and most ASCII punctuation separate
-// tokens. Full stops, commas and hyphens inside numbers do not. The steps are the regular
-// expressions of sacreBLEU, in the same sequence.
-func Tokens(s string) []string {
+// WordSplitter divides a segment into the words that BLEU compares.
+type WordSplitter struct {
+	Name string // in the signature, and of the option --tokenize
+	// Cut divides a segment. White space in a token separates it once more, so no token has any.
+	Cut func(segment string) []string
+}
+
+// Tokenizers lists the tokenizers of this package. Each gives the same tokens as sacreBLEU's
+// tokenizer of that name.
+//
+//   - 13a is mteval-v13a: white space and most ASCII punctuation separate tokens.
+//   - zh makes each Chinese character a token, and divides the rest as 13a does.
+//   - intl is mteval-v14: all punctuation and symbols of Unicode separate tokens. Their
+//     categories are those of the Unicode version of this program, see [unicode.Version].
+//   - char makes each character a token.
+//   - none divides at white space, for text that is tokenized already.
+func Tokenizers() []WordSplitter {
+	return []WordSplitter{
+		{"13a", mteval13a}, {"zh", chinese}, {"intl", international}, {"char", characters}, {"none", fields},
+	}
+}
+
+// TokenizerOf returns the tokenizer with a name.
+func TokenizerOf(name string) (WordSplitter, error) {
+	var names []string
+	for _, t := range Tokenizers() {
+		if t.Name == name {
+			return t, nil
+		}
+		names = append(names, t.Name)
+	}
+	return WordSplitter{}, fmt.Errorf("no tokenizer is called %q: want one of %s", name, strings.Join(names, ", "))
+}
+
+// words divides a segment by t, and each token once more at white space, as sacreBLEU does.
+func (t WordSplitter) words(s string) []string {
+	tokens := t.Cut(strings.TrimRightFunc(s, white))
+	for _, token := range tokens {
+		if token == "" || strings.IndexFunc(token, white) >= 0 {
+			return fields(strings.Join(tokens, " "))
+		}
+	}
+	return tokens
+}
+
+// mteval13a divides a segment as mteval-v13a does. Entities are replaced by their characters.
+// White space and most ASCII punctuation separate tokens. Full stops, commas and hyphens inside
+// numbers do not. The steps are the regular expressions of sacreBLEU, in the same sequence.
+func mteval13a(s string) []string {
 	s = strings.ReplaceAll(s, "<skipped>", "")
 	s = strings.ReplaceAll(s, "-\n", "")
+	return fields(western(" " + entities(s) + " "))
+}
+
+// entities replaces the entities of XML by their characters. An ampersand that comes of one may
+// begin the next.
+func entities(s string) string {
 	for _, e := range [][2]string{{"&quot;", `"`}, {"&amp;", "&"}, {"&lt;", "<"}, {"&gt;", ">"}} {
 		s = strings.ReplaceAll(s, e[0], e[1])
 	}
-	// Most punctuation is a token of its own.
-	in := make([]rune, 0, len(s)+8)
-	in = append(in, ' ')
-	for _, r := range s {
-		if symbol(r) {
-			in = append(in, ' ', r, ' ')
-		} else {
-			in = append(in, r)
-		}
-	}
-	in = append(in, ' ')
-	// Full stops and commas, unless digits are on both sides; hyphens after a digit.
+	return s
+}
+
+// western puts spaces around the punctuation of a text in a Western language.
+func western(s string) string {
+	return string(numbers(symbols([]rune(s))))
+}
+
+// symbols makes most ASCII punctuation a token of its own.
+func symbols(in []rune) []rune { return apart(in, symbol) }
+
+// numbers separates full stops and commas, unless digits are on both sides, and hyphens after a
+// digit.
+func numbers(in []rune) []rune {
 	in = spread(in, after, func(a, b rune) bool { return !digit(a) && stop(b) })
 	in = spread(in, before, func(a, b rune) bool { return stop(a) && !digit(b) })
-	in = spread(in, after, func(a, b rune) bool { return digit(a) && b == '-' })
-	return strings.FieldsFunc(string(in), white)
+	return spread(in, after, func(a, b rune) bool { return digit(a) && b == '-' })
+}
+
+// apart puts a space before and after each character that match is true for.
+func apart(in []rune, match func(rune) bool) []rune {
+	out := make([]rune, 0, len(in)+8)
+	for _, r := range in {
+		if match(r) {
+			out = append(out, ' ', r, ' ')
+		} else {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // spread finds adjacent characters a and b that match, from left to right without overlap. It puts
@@ -59,6 +124,54 @@ const (
 	before side = false
 	after  side = true
 )
+
+// chinese makes each Chinese character a token, and divides the rest as 13a does, but without
+// the entities and without a space before the first character.
+func chinese(s string) []string {
+	in := apart([]rune(strings.TrimFunc(s, white)), han)
+	return fields(string(numbers(symbols(in))))
+}
+
+// han reports whether r is a Chinese character for sacreBLEU. Its list holds two ranges beyond
+// U+FFFF that Python reads otherwise than they were meant: they cover U+2001 to U+2A6D, such as
+// quotation marks, dashes and arrows, and no character of Extension B. Equal figures need equal
+// mistakes.
+func han(r rune) bool {
+	for _, x := range [...][2]rune{
+		{0x2001, 0x2A6D}, {0x2E80, 0x2EFF}, {0x2F00, 0x2FDF}, {0x2FF0, 0x303F}, {0x3100, 0x312F}, {0x31A0, 0x31BF},
+		{0x31C0, 0x31EF}, {0x3200, 0x33FF}, {0x3400, 0x4DB5}, {0x4E00, 0x9FBB}, {0xF900, 0xFA2D}, {0xFA30, 0xFA6A},
+		{0xFA70, 0xFAD9}, {0xFE10, 0xFE1F}, {0xFE30, 0xFE4F}, {0xFF00, 0xFFEF},
+	} {
+		if x[0] <= r && r <= x[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// international divides a segment as mteval-v14 does: punctuation is separated where it does not
+// stand between digits, and symbols always. A full stop after a number at the end of a segment
+// stays with the number, as it does there.
+func international(s string) []string {
+	in := []rune(s)
+	in = spread(in, after, func(a, b rune) bool { return !unicode.IsNumber(a) && unicode.IsPunct(b) })
+	in = spread(in, before, func(a, b rune) bool { return unicode.IsPunct(a) && !unicode.IsNumber(b) })
+	return fields(string(apart(in, unicode.IsSymbol)))
+}
+
+// characters returns the characters of s, one string each, without white space.
+func characters(s string) []string {
+	var out []string
+	for _, r := range s {
+		if !white(r) {
+			out = append(out, string(r))
+		}
+	}
+	return out
+}
+
+// fields divides a text at white space.
+func fields(s string) []string { return strings.FieldsFunc(s, white) }
 
 // symbol reports whether r is ASCII punctuation that is always a token of its own: all except
 // apostrophe, comma, hyphen and full stop.

@@ -3,7 +3,8 @@
 // [PutSet] stores a set of tensors as a [SetRecord] and leaves of 1 MiB, and
 // gives the CID of the record; [GetSet] is its inverse. Equal sets have equal
 // CIDs, whatever machine stored them. A [File] is bytes of any length, in blocks.
-// [EncodeSafetensors] and [DecodeSafetensors] are for a model's directory.
+// [EncodeSafetensors] and [DecodeSafetensors] are for a model's directory, and
+// [DecodeTorch] reads the checkpoints of PyTorch.
 //
 //	link, err := state.PutSet(ctx, blocks, params)
 //	same, err := state.GetSet(ctx, blocks, link)

@@ -41,7 +41,7 @@ func ExampleNormalize() {
 // A letter divided into sentences, and put together again from their translations (here, the
 // sentences in capitals).
 func ExampleSplit() {
-	l := text.Split("Dear Mr. Smith,\n\nThe room is ready. Please call at 5 p.m. or later!\n")
+	l := text.Split("en", "Dear Mr. Smith,\n\nThe room is ready. Please call at 5 p.m. or later!\n")
 	var translations []string
 	for i, s := range l.Sentences {
 		fmt.Println(i, s)

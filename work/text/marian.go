@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -16,17 +15,21 @@ const (
 	MarianPad     = "<pad>"
 	MarianEOS     = "</s>"
 	MarianUnknown = "<unk>"
+	MarianBOS     = "<s>" // which few vocabularies have
 )
 
-// The files of a [Marian] tokenizer in a model's directory.
+// The files of a [Marian] tokenizer in a model's directory. TargetVocabFile is there where the
+// languages have no vocabulary in common; then VocabFile is the source's.
 const (
-	SourceFile = "source.spm" // a SentencePiece model
-	TargetFile = "target.spm" // a SentencePiece model
-	VocabFile  = "vocab.json" // an object of pieces and their ids
+	SourceFile      = "source.spm" // a SentencePiece model
+	TargetFile      = "target.spm" // a SentencePiece model
+	VocabFile       = "vocab.json" // an object of pieces and their ids
+	TargetVocabFile = "target_vocab.json"
 )
 
-// MarianFiles is the contents of [SourceFile], [TargetFile] and [VocabFile].
-type MarianFiles struct{ Source, Target, Vocab []byte }
+// MarianFiles is the contents of [SourceFile], [TargetFile], [VocabFile] and [TargetVocabFile],
+// which is nil where one vocabulary serves both languages.
+type MarianFiles struct{ Source, Target, Vocab, TargetVocab []byte }
 
 // Marian is the tokenizer of the public OPUS-MT models (Tiedemann and Thottingal, 2020). A
 // SentencePiece model for each language divides text into pieces, and one vocabulary has
@@ -35,9 +38,10 @@ type MarianFiles struct{ Source, Target, Vocab []byte }
 type Marian struct {
 	files          MarianFiles
 	source, target *SentencePiece
-	ids            map[string]int32
-	written        []string // by id: its text in a translation
-	unknown        int32    // the id of [MarianUnknown]
+	ids            map[string]int32 // of the target's vocabulary, and of the source's too where from is nil
+	written        []string         // by id: its text in a translation
+
+	from map[string]int32 // of the source's vocabulary, where it is another one
 
 	once     sync.Once // makes spelling
 	spelling *spelling
@@ -55,31 +59,53 @@ func ParseMarian(f MarianFiles) (*Marian, error) {
 	if m.target, err = ParseSentencePiece(f.Target); err != nil {
 		return nil, fmt.Errorf("%s: %w", TargetFile, err)
 	}
-	if m.ids, err = parseVocab(f.Vocab); err != nil {
-		return nil, fmt.Errorf("%s: %w", VocabFile, err)
-	}
-	m.written = make([]string, len(m.ids))
-	// n pieces whose ids are below n and all different have the ids 0 to n-1.
-	for piece, id := range m.ids { // order-free: each id once
-		if int(id) >= len(m.ids) || m.written[id] != "" {
-			return nil, fmt.Errorf("%s: the ids of its %d pieces are not 0 to %d, each once",
-				VocabFile, len(m.ids), len(m.ids)-1)
+	file, data := VocabFile, f.Vocab
+	if f.TargetVocab != nil {
+		// No source has a <pad>, and Marian's own vocabularies have none.
+		if m.from, _, err = vocabulary(VocabFile, f.Vocab, MarianEOS, MarianUnknown); err != nil {
+			return nil, err
 		}
-		m.written[id] = piece
+		file, data = TargetVocabFile, f.TargetVocab
+	}
+	if m.ids, m.written, err = vocabulary(file, data, MarianPad, MarianEOS, MarianUnknown); err != nil {
+		return nil, err
 	}
 	// Special pieces are not written. Others are written as the target's model spells them.
 	for _, special := range []string{MarianPad, MarianEOS, MarianUnknown} {
-		id, ok := m.ids[special]
-		if !ok {
-			return nil, fmt.Errorf("%s: the piece %s is missing", VocabFile, special)
-		}
-		m.written[id] = ""
+		m.written[m.ids[special]] = ""
 	}
-	m.unknown = m.ids[MarianUnknown]
 	for id, piece := range m.written {
-		m.written[id] = m.target.surface(piece)
+		m.written[id] = m.target.written(piece)
 	}
 	return m, nil
+}
+
+// vocabulary reads a file of pieces and ids, and gives the pieces by their ids too. The ids must be
+// 0 to n-1, each once, and the special pieces be there.
+func vocabulary(file string, data []byte, specials ...string) (ids map[string]int32, names []string, err error) {
+	if ids, err = parseVocab(data); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", file, err)
+	}
+	names = make([]string, len(ids))
+	// n pieces whose ids are below n and all different have the ids 0 to n-1.
+	for piece, id := range ids { // order-free: each id once
+		if int(id) >= len(ids) || names[id] != "" {
+			return nil, nil, fmt.Errorf("%s: the ids of its %d pieces are not 0 to %d, each once", file, len(ids), len(ids)-1)
+		}
+		names[id] = piece
+	}
+	for _, special := range specials {
+		if _, ok := ids[special]; !ok {
+			return nil, nil, fmt.Errorf("%s: the piece %s is missing", file, special)
+		}
+	}
+	return ids, names, nil
+}
+
+// ParseVocab reads a [VocabFile], and gives the pieces by their ids.
+func ParseVocab(data []byte) ([]string, error) {
+	_, names, err := vocabulary(VocabFile, data, MarianPad, MarianEOS, MarianUnknown)
+	return names, err
 }
 
 // parseVocab reads a JSON object of pieces and ids. A map of encoding/json would keep only the
@@ -122,16 +148,27 @@ func parseVocab(data []byte) (map[string]int32, error) {
 
 // Files returns the files that the tokenizer was made from, by name.
 func (m *Marian) Files() map[string][]byte {
-	return map[string][]byte{SourceFile: m.files.Source, TargetFile: m.files.Target, VocabFile: m.files.Vocab}
+	files := map[string][]byte{SourceFile: m.files.Source, TargetFile: m.files.Target, VocabFile: m.files.Vocab}
+	if m.from != nil {
+		files[TargetVocabFile] = m.files.TargetVocab
+	}
+	return files
 }
+
+// SourcePieces returns the size of the source's vocabulary, and 0 where it is the target's too.
+func (m *Marian) SourcePieces() int { return len(m.from) }
+
+// SourceEOS returns the id of [MarianEOS] in the source's vocabulary, and 0 where it is the
+// target's too.
+func (m *Marian) SourceEOS() int32 { return m.from[MarianEOS] }
 
 // Unknown returns the piece of characters that the vocabulary does not have.
 func (m *Marian) Unknown() string { return MarianUnknown }
 
-// Pieces returns the size of the vocabulary. Ids are 0 to Pieces()-1.
+// Pieces returns the size of the target's vocabulary. Its ids are 0 to Pieces()-1.
 func (m *Marian) Pieces() int { return len(m.written) }
 
-// Names returns the pieces by id.
+// Names returns the pieces of the target's vocabulary by id.
 func (m *Marian) Names() []string {
 	names := make([]string, len(m.ids))
 	for piece, id := range m.ids { // order-free: each id once
@@ -146,31 +183,32 @@ func (m *Marian) ID(piece string) (int32, bool) {
 	return id, ok
 }
 
-// languageCode is the mark in front of a source text that names the target language, for models
-// with several, such as ">>fra<<". Anything of this form inside the text is removed.
-var languageCode = regexp.MustCompile(`>>.+<<`)
-
 // Source returns the ids of a source text.
-func (m *Marian) Source(s string) []int32 { return m.encode(m.source, s) }
+func (m *Marian) Source(s string) []int32 {
+	if m.from != nil {
+		return m.encode(m.source, m.from, s)
+	}
+	return m.encode(m.source, m.ids, s)
+}
 
 // Target returns the ids of a target text.
-func (m *Marian) Target(s string) []int32 { return m.encode(m.target, s) }
+func (m *Marian) Target(s string) []int32 { return m.encode(m.target, m.ids, s) }
 
-// encode returns the ids of the pieces of s by the model of one language.
-func (m *Marian) encode(model *SentencePiece, s string) []int32 {
+// encode returns the ids of the pieces of s by the model and the vocabulary of one language,
+// behind that of its [Code].
+func (m *Marian) encode(model *SentencePiece, vocab map[string]int32, s string) []int32 {
 	var pieces []string
-	if at := languageCode.FindStringIndex(s); at != nil {
-		if at[0] == 0 {
-			pieces = append(pieces, s[:at[1]])
-		}
-		s = languageCode.ReplaceAllString(s, "")
+	code, s := Code(s)
+	if code != "" {
+		pieces = append(pieces, code)
 	}
 	var ids []int32
+	unknown := vocab[MarianUnknown]
 	for _, piece := range append(pieces, model.Split(s)...) {
 		// A text must not be able to contain special pieces.
-		id, ok := m.ids[piece]
-		if !ok || slices.Contains([]string{MarianPad, MarianEOS, "<s>"}, piece) {
-			id = m.unknown
+		id, ok := vocab[piece]
+		if !ok || slices.Contains([]string{MarianPad, MarianEOS, MarianBOS}, piece) {
+			id = unknown
 		}
 		ids = append(ids, id)
 	}

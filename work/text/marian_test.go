@@ -52,8 +52,20 @@ func TestMarian(t *testing.T) {
 	if got := m.Source(">>xyz<<Where is the station?"); !slices.Equal(got, append([]int32{1}, plain...)) {
 		t.Errorf("with an unknown language: %v", got)
 	}
-	if got := m.Source("Where is >>deu<<the station?"); !slices.Equal(got, plain) {
-		t.Errorf("with a language inside: %v, want it left out: %v", got, plain)
+	// A code is text anywhere but at the very beginning, and ends with the first "<<".
+	for _, text := range []string{"Where is >>deu<<the station?", " >>deu<< the station", "a >> b << c", ">>deu"} {
+		if got := m.Source(text); slices.Contains(got, 2) {
+			t.Errorf("%q: the ids %v have a code", text, got)
+		}
+	}
+	if got, inner := m.Source(">>deu<<>>deu<< a << b"), m.Source(" >>deu<< a << b"); !slices.Equal(got, append([]int32{2}, inner...)) {
+		t.Errorf("with two languages: %v, want the code 2 and %v", got, inner)
+	}
+	if got := m.Targets(); !slices.Equal(got, []string{"deu"}) {
+		t.Errorf("the languages are %q", got)
+	}
+	if got, err := VocabTargets(marianFiles(t).Vocab); err != nil || !slices.Equal(got, []string{"deu"}) {
+		t.Errorf("the languages of the vocabulary are %q, %v", got, err)
 	}
 	for _, text := range []string{"</s>", "<pad>", "<unk>", "\u2603\u2603", ""} {
 		for _, id := range append(m.Source(text), m.Target(text)...) {

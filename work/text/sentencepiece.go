@@ -11,8 +11,8 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// SentencePiece is a unigram model in the file format of Google's SentencePiece (Kudo and
-// Richardson, 2018). The public OPUS-MT models have one for each language. Its ids are those
+// SentencePiece is a model in the file format of Google's SentencePiece (Kudo and Richardson,
+// 2018), of any of its types: unigram, BPE, words or characters. The public OPUS-MT models have one for each language. Its ids are those
 // of Google's library. A SentencePiece does not change after it was made, and several
 // goroutines may use it at once.
 type SentencePiece struct {
@@ -20,8 +20,10 @@ type SentencePiece struct {
 	ids     map[string]int32 // of the pieces that a text may have
 	longest int              // length of the longest of them, in bytes
 	unknown int32            // the id of the unknown piece
+	kind    uint64           // the model's type
+	surface string           // what Decode writes for the unknown piece
 	least   float32          // the lowest score of a normal piece
-	most    float32          // and the highest
+	most    float32          // and the highest, at least 2^-126
 
 	rules    charsMap        // normalisation
 	prefix   bool            // a space is put in front of the text
@@ -54,9 +56,11 @@ const (
 
 const (
 	spSpace = "\u2581"
-	// spUnigram is the type of unigram models, the only one that this program reads. 2 is
-	// BPE, 3 is words, 4 is characters.
+	// The types of models, with their numbers in sentencepiece_model.proto.
 	spUnigram = 1
+	spBPE     = 2
+	spWord    = 3
+	spChar    = 4
 	// The limits of a model file and of the text that a normalisation rule writes, in bytes,
 	// and of the vocabulary.
 	spMaxFile   = 64 << 20
@@ -70,26 +74,27 @@ const (
 )
 
 // ParseSentencePiece reads a model file. It returns an error when the file is damaged, cut short,
-// or of a type other than unigram.
+// or of a type that the library does not have.
 func ParseSentencePiece(data []byte) (*SentencePiece, error) {
 	if len(data) > spMaxFile {
 		return nil, fmt.Errorf("sentencepiece model: it has %d bytes, the limit is %d", len(data), spMaxFile)
 	}
 	m := &SentencePiece{
-		ids: map[string]int32{}, unknown: -1, defined: map[string]bool{}, prefix: true, trim: true, escape: true,
+		ids: map[string]int32{}, unknown: -1, kind: spUnigram, surface: " \u2047 ", defined: map[string]bool{}, prefix: true, trim: true, escape: true,
 	}
 	// The fields that are read, by their numbers in sentencepiece_model.proto. The values
 	// above and here are the defaults there.
-	model := uint64(spUnigram)
 	err := fields(data, func(num protowire.Number, v uint64, b []byte) error {
 		switch num {
 		case 1:
 			return m.addPiece(b)
 		case 2: // trainer_spec
-			return fields(b, func(num protowire.Number, v uint64, _ []byte) error {
+			return fields(b, func(num protowire.Number, v uint64, b []byte) error {
 				switch num {
 				case 3:
-					model = v
+					m.kind = v
+				case 44:
+					m.surface = string(b)
 				case 24:
 					m.suffix = v != 0
 				case 35:
@@ -117,9 +122,9 @@ func ParseSentencePiece(data []byte) (*SentencePiece, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sentencepiece model: %w", err)
 	}
-	if model != spUnigram {
-		return nil, fmt.Errorf("sentencepiece model: its type is %d, but only unigram models (type %d) are supported",
-			model, spUnigram)
+	if m.kind < spUnigram || m.kind > spChar || !utf8.ValidString(m.surface) || len(m.surface) > spMaxPiece {
+		return nil, fmt.Errorf("sentencepiece model: its type is %d, want %d (unigram) to %d (characters), "+
+			"or its text for unknown pieces is damaged", m.kind, spUnigram, spChar)
 	}
 	return m, m.finish()
 }
@@ -158,7 +163,10 @@ func (m *SentencePiece) addPiece(b []byte) error {
 
 // finish checks the pieces together and fills the fields that encoding needs.
 func (m *SentencePiece) finish() error {
-	m.least, m.most = float32(math.MaxFloat32), float32(-math.MaxFloat32)
+	// The library begins with the smallest positive number of binary32, FLT_MIN, where the
+	// most negative was meant. So no highest score is below it, and user-defined pieces of
+	// any length have scores of about -0.1.
+	m.least, m.most = float32(math.MaxFloat32), 0x1p-126
 	bytes := 0
 	for id, p := range m.pieces {
 		switch p.kind {
@@ -245,12 +253,12 @@ func (m *SentencePiece) Pieces() int { return len(m.pieces) }
 // Piece returns the text of a piece, in which a space is U+2581.
 func (m *SentencePiece) Piece(id int32) string { return m.pieces[id].text }
 
-// Encode returns the ids of a text: the most probable segmentation of its normalised form, as
-// EncodeAsIds of Google's library.
+// Encode returns the ids of a text, as EncodeAsIds of Google's library: the pieces of its
+// normalised form, by a unigram model those of the most probable segmentation.
 func (m *SentencePiece) Encode(s string) []int32 {
 	s = m.normalize(s)
 	var ids []int32
-	for _, span := range m.best(s) {
+	for _, span := range m.segment(s) {
 		if span.id != m.unknown {
 			ids = append(ids, span.id)
 			continue
@@ -275,7 +283,7 @@ func (m *SentencePiece) Split(s string) []string {
 	s = m.normalize(s)
 	var pieces []string
 	unknown := false // the last piece is unknown
-	for _, span := range m.best(s) {
+	for _, span := range m.segment(s) {
 		p := s[span.from:span.until]
 		switch {
 		case span.id != m.unknown:
@@ -293,8 +301,18 @@ func (m *SentencePiece) Split(s string) []string {
 	return pieces
 }
 
-// surface is the text that a piece means inside a text.
-func (m *SentencePiece) surface(piece string) string {
+// writes reports whether a piece may be part of a text.
+func (m *SentencePiece) writes(piece string) bool {
+	if id, ok := m.ids[piece]; ok {
+		return m.pieces[id].kind != spUnused
+	}
+	var b byte
+	n, err := fmt.Sscanf(piece, "<0x%02X>", &b)
+	return m.byteBack && n == 1 && err == nil && piece == byteName(b)
+}
+
+// written is the text that a piece means inside a text.
+func (m *SentencePiece) written(piece string) string {
 	var b byte
 	if n, err := fmt.Sscanf(piece, "<0x%02X>", &b); m.byteBack && n == 1 && err == nil && piece == byteName(b) {
 		return string([]byte{b})
@@ -311,6 +329,19 @@ func (m *SentencePiece) byteID(b byte) int32 {
 type span struct {
 	id          int32
 	from, until int
+}
+
+// segment divides a normalised text.
+func (m *SentencePiece) segment(s string) []span {
+	switch m.kind {
+	case spBPE:
+		return m.bpe(s)
+	case spWord:
+		return m.words(s)
+	case spChar:
+		return m.chars(s)
+	}
+	return m.best(s)
 }
 
 // unknownPenalty is the difference between the score of an unknown character and the lowest score
@@ -347,7 +378,7 @@ func (m *SentencePiece) best(s string) []span {
 				continue
 			}
 			score := float64(m.pieces[id].score)
-			// A user-defined piece gets a score that no other segmentation reaches.
+			// A user-defined piece gets a score that few other segmentations reach.
 			if m.pieces[id].kind == spUserDefined {
 				score = float64(float32(until-from)*m.most) - 0.1
 			}
@@ -370,7 +401,7 @@ func (m *SentencePiece) best(s string) []span {
 }
 
 // Decode returns the text of ids. It ignores control pieces and ids outside the vocabulary, and
-// writes " ⁇ " for the unknown piece.
+// writes the model's unk_surface for the unknown piece, which is " ⁇ " in most models.
 func (m *SentencePiece) Decode(ids []int32) string {
 	var b strings.Builder
 	begun := false // the space in front of the text has been passed
@@ -382,7 +413,7 @@ func (m *SentencePiece) Decode(ids []int32) string {
 		case spControl:
 			continue
 		case spUnknown:
-			b.WriteString(" \u2047 ")
+			b.WriteString(m.surface)
 		case spByte:
 			b.WriteByte(byte(id - m.byteID(0)))
 		default:

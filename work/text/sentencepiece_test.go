@@ -82,6 +82,13 @@ func FuzzSentencePiece(f *testing.F) {
 		f.Add(data, "Where is the station?")
 		f.Add(data[:len(data)/2], "\xff\u2581 <x>")
 	}
+	for _, kind := range []string{"unigram", "bpe", "word", "char"} {
+		data, err := os.ReadFile("testdata/types/" + kind + ".model")
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, "The old <mask> ABC")
+	}
 	f.Fuzz(func(t *testing.T, data []byte, s string) {
 		m, err := ParseSentencePiece(data)
 		if err != nil || len(s) > 200 {
@@ -117,5 +124,63 @@ func TestSentencePieceBounds(t *testing.T) {
 	}
 	if n := len(part) - 9; !slices.Equal(all[:n], part[:n]) {
 		t.Error("the beginning of a long text is cut otherwise than by itself")
+	}
+}
+
+// TestSentencePieceTypes compares models of each type, with user-defined pieces and an unk_surface
+// of their own, with the SentencePiece library (0.1.97).
+func TestSentencePieceTypes(t *testing.T) {
+	data, err := os.ReadFile("testdata/types/vectors.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var types map[string][]struct {
+		Text, Decoded string
+		IDs           []int32
+		Pieces        []string
+	}
+	if err := json.Unmarshal(data, &types); err != nil {
+		t.Fatal(err)
+	}
+	if len(types) != 4 {
+		t.Fatalf("%d types", len(types))
+	}
+	for kind, lines := range types { // order-free: independent cases
+		data, err := os.ReadFile("testdata/types/" + kind + ".model")
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := ParseSentencePiece(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range lines {
+			if ids := m.Encode(l.Text); !slices.Equal(ids, l.IDs) {
+				t.Errorf("%s: %q has ids %v, want %v", kind, l.Text, ids, l.IDs)
+			}
+			if pieces := m.Split(l.Text); !slices.Equal(pieces, l.Pieces) {
+				t.Errorf("%s: %q is split as %q, want %q", kind, l.Text, pieces, l.Pieces)
+			}
+			if s := m.Decode(l.IDs); s != l.Decoded {
+				t.Errorf("%s: %v decodes to %q, want %q", kind, l.IDs, s, l.Decoded)
+			}
+		}
+	}
+}
+
+// TestSentencePieceUnused: two pieces that become an unused one are divided again, as they were.
+func TestSentencePieceUnused(t *testing.T) {
+	m := &SentencePiece{ids: map[string]int32{}, unknown: -1, kind: spBPE, defined: map[string]bool{}}
+	m.pieces = []spPiece{
+		{"<unk>", 0, spUnknown}, {"ab", -1, spNormal}, {"cd", -2, spNormal}, {"abcd", -3, spUnused},
+		{"a", -4, spNormal}, {"b", -5, spNormal}, {"c", -6, spNormal}, {"d", -7, spNormal}, {"abcde", -3.5, spNormal}, {"e", -8, spNormal},
+	}
+	if err := m.finish(); err != nil {
+		t.Fatal(err)
+	}
+	for s, want := range map[string][]string{"abcd": {"ab", "cd"}, "abcde": {"abcde"}, "xab": {"x", "ab"}} { // order-free: independent cases
+		if got := m.Split(s); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", s, got, want)
+		}
 	}
 }

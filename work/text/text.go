@@ -12,6 +12,9 @@ import (
 // and byte-order marks are removed. Bytes that are not UTF-8 become U+FFFD. Normalizing a
 // normalised text changes nothing.
 func Normalize(s string) string {
+	if plain(s) {
+		return s
+	}
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	var b strings.Builder
 	b.Grow(len(s))
@@ -30,4 +33,17 @@ func Normalize(s string) string {
 		}
 	}
 	return norm.NFC.String(b.String())
+}
+
+// plain reports whether a text is normalised because all of it is ASCII without anything to
+// change: most lines of a corpus are, in some languages.
+func plain(s string) bool {
+	before := byte(' ')
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7F || s[i] == ' ' && before == ' ' {
+			return false
+		}
+		before = s[i]
+	}
+	return before != ' ' || s == ""
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 func TestNormalize(t *testing.T) {
@@ -48,7 +49,7 @@ func TestSplit(t *testing.T) {
 		},
 		{strings.Repeat("ü", 600), []string{strings.Repeat("ü", 512), strings.Repeat("ü", 88)}},
 	} {
-		l := Split(c.in)
+		l := Split("", c.in)
 		if !slices.Equal(l.Sentences, c.want) {
 			t.Errorf("Split(%q) = %q, want %q", c.in, l.Sentences, c.want)
 		}
@@ -59,7 +60,7 @@ func TestSplit(t *testing.T) {
 }
 
 func TestJoin(t *testing.T) {
-	l := Split("  First. Second.\n\nThird.\n")
+	l := Split("", "  First. Second.\n\nThird.\n")
 	got, err := l.Join([]string{"Erstens.", "Zwei\ntens.", "Drittens."})
 	if want := "  Erstens. Zwei tens.\n\nDrittens.\n"; err != nil || got != want {
 		t.Errorf("got %q, %v, want %q", got, err, want)
@@ -76,7 +77,7 @@ func TestJoin(t *testing.T) {
 func TestFit(t *testing.T) {
 	words := strings.Repeat("word ", 300)
 	in := " Hello there, all of you. " + words + "\n" + strings.Repeat("ü", 40) + " x"
-	l := Split(in)
+	l := Split("", in)
 	if l.Cuts != 1 {
 		t.Errorf("%d cuts, want 1", l.Cuts)
 	}
@@ -115,7 +116,7 @@ func TestWhole(t *testing.T) {
 func TestSplitPart(t *testing.T) {
 	line := "Grüße! " + strings.Repeat("„Kommen Sie?“ Dr. Weber ging am 3. Mai. ",
 		90) + strings.Repeat("wörter ", 400) + "Ende. 👩‍👩‍👧 (So.)   "
-	want := Split(line)
+	want := Split("", line)
 	for _, window := range []int{1500, 1501, 2000, 2003, 4099} {
 		var got, joined []string
 		cuts := 0
@@ -123,9 +124,9 @@ func TestSplitPart(t *testing.T) {
 			var l Layout
 			n := len(rest)
 			if n > window {
-				l, n = SplitPart(rest[:window])
+				l, n = SplitPart("", rest[:window])
 			} else {
-				l = Split(rest)
+				l = Split("", rest)
 			}
 			s, err := l.Join(l.Sentences)
 			if err != nil || s != rest[:n] {
@@ -139,17 +140,20 @@ func TestSplitPart(t *testing.T) {
 		}
 	}
 	for _, s := range []string{"", " ", "one", strings.Repeat("x", 1024), "\xff\xff\xff", "a\xe2\x80"} {
-		if l, n := SplitPart(s); n == 0 && s != "" || n > len(s) {
+		if l, n := SplitPart("", s); n == 0 && s != "" || n > len(s) {
 			t.Errorf("SplitPart(%q) takes %d bytes, %q", s, n, l.Sentences)
 		}
 	}
 }
 
 func FuzzSplit(f *testing.F) {
-	f.Add("Hello. How are you?\n Fine! ")
-	f.Add("a.\xff B\r\nc\u2028d. " + strings.Repeat("x", 2000))
-	f.Fuzz(func(t *testing.T, s string) {
-		l := Split(s)
+	f.Add("en", "Hello. How are you?\n Fine! ")
+	f.Add("", "a.\xff B\r\nc\u2028d. "+strings.Repeat("x", 2000))
+	f.Add("zh", "我在（家。）「好。」と。“好”。３．１４"+strings.Repeat("好，", 400))
+	f.Add("th", "วันนี้ฝนตกหนักมาก พรุ่งนี้อากาศคงจะดี ྀ། །")
+	f.Add("de", "1) z. B. am 3. Mai. . . . [...] « Ja. » 2) Nein: 👩‍👩‍👧 \U0001F1E9\U0001F1EA")
+	f.Fuzz(func(t *testing.T, language, s string) {
+		l := Split(language, s)
 		if got, err := l.Join(l.Sentences); err != nil || got != s {
 			t.Fatalf("Join(Split(%q)) = %q, %v", s, got, err)
 		}
@@ -157,14 +161,25 @@ func FuzzSplit(f *testing.F) {
 			if x == "" || len(x) > MaxSentence || strings.TrimSpace(x) != x || strings.ContainsAny(x, "\n\r") {
 				t.Fatalf("bad sentence %q", x)
 			}
+			if utf8.ValidString(s) && !utf8.ValidString(x) {
+				t.Fatalf("a character is cut: %q", x)
+			}
 		}
-		l = l.Fit(func(x string) bool { return len(x) < 20 })
-		if got, err := l.Join(l.Sentences); err != nil || got != s {
+		fitted := l.Fit(func(x string) bool { return len(x) < 20 })
+		if got, err := fitted.Join(fitted.Sentences); err != nil || got != s {
 			t.Fatalf("Join(Split(%q).Fit()) = %q, %v", s, got, err)
 		}
-		part, n := SplitPart(s)
+		part, n := SplitPart(language, s)
 		if got, err := part.Join(part.Sentences); err != nil || got != s[:n] || n == 0 && s != "" {
 			t.Fatalf("Join(SplitPart(%q)) = %q, %v", s, got, err)
+		}
+		// A part has the sentences of the whole, whatever follows.
+		if n < len(s) && utf8.ValidString(s) && !slices.Equal(part.Sentences, l.Sentences[:len(part.Sentences)]) {
+			t.Fatalf("%q has the sentences %q, and its part %q", s, l.Sentences, part.Sentences)
+		}
+		half, m := SplitPart(language, s[:len(s)/2])
+		if m < len(s)/2-3 && !slices.Equal(half.Sentences, l.Sentences[:min(len(half.Sentences), len(l.Sentences))]) {
+			t.Fatalf("%q has the sentences %q, and its first half %q", s, l.Sentences, half.Sentences)
 		}
 	})
 }

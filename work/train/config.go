@@ -84,8 +84,11 @@ type Config struct {
 	// end of each epoch.
 	Validation uint32
 	// Patience, unless 0, ends the run after that many validations in a row without
-	// a better BLEU. The model is then that of the best validation.
+	// a better one by Measure. The model is then that of the best validation.
 	Patience uint32
+	// Measure says which of two validations is better: one of [Measures]. Before a run is
+	// made it may be "", for the one that the target language decides: see Measured.
+	Measure string
 	// Average is the validations whose parameters are averaged into the model:
 	// the last ones, or with Patience those up to the best.
 	Average uint32
@@ -101,13 +104,41 @@ const (
 	Constant    = "constant"
 )
 
+// The measures of a validation.
+const (
+	ByBLEU = "bleu" // with the tokenizer for the target language
+	ByChrF = "chrf" // chrF2
+	ByLoss = "loss" // of the validation pairs, in nats a token; less is better
+)
+
+// Measures lists the values of Config.Measure in a run.
+func Measures() []string { return []string{ByChrF, ByBLEU, ByLoss} }
+
+// Measured is c with a measure. The usual one is BLEU where words between spaces fit the
+// target language (fits), and else chrF.
+func (c Config) Measured(fits bool) Config {
+	switch {
+	case c.Measure != "":
+	case fits:
+		c.Measure = ByBLEU
+	default:
+		c.Measure = ByChrF
+	}
+	return c
+}
+
+// MeasureName is the measure in use, for people.
+func (c Config) MeasureName() string {
+	return map[string]string{ByBLEU: "BLEU", ByChrF: "chrF2", ByLoss: "validation loss"}[c.Measure]
+}
+
 // Decays lists the values of Config.Decay.
 func Decays() []string { return []string{InverseSqrt, Cosine, Linear, Constant} }
 
 // The limits of a configuration from outside: far above any use, far below what
 // would exhaust a machine before an error is noticed.
 const (
-	maxPieces = 1 << 17
+	maxPieces = 1 << 18
 	maxDim    = 1 << 13
 	maxLayers = 64
 	maxTokens = 1 << 20
@@ -160,6 +191,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("configuration: weight decay %v, want at most 1", ppm(c.WeightDecayPPM))
 	case c.OuterRatePPM == 0 || c.OuterRatePPM > 10_000_000 || c.OuterMomentumPPM >= 1_000_000:
 		return fmt.Errorf("configuration: outer rate %v and outer momentum %v: want a rate above 0 and at most 10, and a momentum below 1", ppm(c.OuterRatePPM), ppm(c.OuterMomentumPPM))
+	case c.Measure != "" && !slices.Contains(Measures(), c.Measure):
+		return fmt.Errorf("configuration: validations compared by %q, want one of %s", c.Measure, strings.Join(Measures(), ", "))
 	case c.Average == 0 || c.Average > maxAverage:
 		return fmt.Errorf("configuration: an average of %d validations, want 1 to %d", c.Average, maxAverage)
 	case c.Checkpoint == 0:

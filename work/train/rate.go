@@ -39,6 +39,9 @@ func (c Config) Rate(at Position) float32 {
 	return float32(peak)
 }
 
+// NeedsSteps reports whether learning rates depend on the steps of the whole run.
+func (c Config) NeedsSteps() bool { return c.Decay == Cosine || c.Decay == Linear }
+
 const halfPi = math.Pi / 2
 
 // done is the share of the steps after the warm-up that are taken, at most 1.

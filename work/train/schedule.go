@@ -2,6 +2,8 @@ package train
 
 import (
 	"fmt"
+	"sort"
+	"sync"
 
 	"github.com/alia-network/alia/work/corpus"
 )
@@ -9,13 +11,16 @@ import (
 // BatchSchedule says which training pairs each unit of a run reads. For each epoch
 // the corpus is cut into batches and shuffled anew. The batches of all epochs, one
 // after the other, are dealt to the units of one round after the other. The
-// schedule is a function of the configuration and of the pairs' lengths.
+// schedule is a function of the configuration and of the pairs' lengths. It is safe for
+// concurrent use.
 type BatchSchedule struct {
-	cfg      Config
-	lengths  []corpus.Length
-	perEpoch []int // batches of each epoch
-	epoch    int   // whose batches are loaded; -1 for none
-	batches  [][]int
+	cfg     Config
+	lengths []corpus.Length
+	ends    []int // by epoch: the batches of it and of those before
+
+	mu      sync.Mutex // guards the rest
+	epoch   int        // whose batches are loaded; -1 for none
+	batches [][]int
 }
 
 // NewBatchSchedule cuts the batches of every epoch.
@@ -28,18 +33,23 @@ func NewBatchSchedule(cfg Config, lengths []corpus.Length) (*BatchSchedule, erro
 	}
 	s := &BatchSchedule{cfg: cfg, lengths: lengths, epoch: -1}
 	for e := range int(cfg.Epochs) {
-		s.load(e)
-		s.perEpoch = append(s.perEpoch, len(s.batches))
+		s.ends = append(s.ends, s.total()+len(s.load(e)))
+	}
+	if s.total() == 0 {
+		return nil, fmt.Errorf("schedule: each of the %d training pairs is too long: a batch has at most %d tokens of a side, and a sentence at most %d", len(lengths), cfg.BatchTokens, corpus.MaxTokens)
 	}
 	return s, nil
 }
 
-// load cuts the batches of an epoch.
-func (s *BatchSchedule) load(epoch int) {
+// load cuts the batches of an epoch, unless they were cut last.
+func (s *BatchSchedule) load(epoch int) [][]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.epoch != epoch {
 		s.batches = corpus.Batches(s.lengths, int(s.cfg.BatchTokens), s.cfg.Seed, epoch)
 		s.epoch = epoch
 	}
+	return s.batches
 }
 
 // Rounds is the number of rounds of the run.
@@ -58,11 +68,10 @@ func (s *BatchSchedule) Rounds() int {
 
 // total is the batches of all epochs.
 func (s *BatchSchedule) total() int {
-	total := 0
-	for _, n := range s.perEpoch {
-		total += n
+	if len(s.ends) == 0 {
+		return 0
 	}
-	return total
+	return s.ends[len(s.ends)-1]
 }
 
 // Local reports whether the units of round r take several local steps, rather
@@ -119,8 +128,7 @@ func (s *BatchSchedule) Round(r int) [][][]int {
 		var unit [][]int
 		for b := at; b < min(at+each, end); b++ {
 			epoch, i := s.locate(b)
-			s.load(epoch)
-			unit = append(unit, s.batches[i])
+			unit = append(unit, s.load(epoch)[i])
 		}
 		round = append(round, unit)
 	}
@@ -146,13 +154,11 @@ func (s *BatchSchedule) Validates(r int) bool {
 
 // locate finds batch b of the run: its epoch, and its number there.
 func (s *BatchSchedule) locate(b int) (epoch, at int) {
-	for e, n := range s.perEpoch {
-		if b < n {
-			return e, b
-		}
-		b -= n
+	epoch = sort.SearchInts(s.ends, b+1)
+	if epoch > 0 {
+		b -= s.ends[epoch-1]
 	}
-	return len(s.perEpoch), 0
+	return epoch, b
 }
 
 // ceil is n/d, rounded up.

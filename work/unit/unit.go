@@ -28,7 +28,7 @@ type Unit struct {
 	// Work is the record of the training run, or the [Job] of the customer, that the
 	// unit belongs to.
 	Work block.Link
-	// Round and Index identify a unit of a run. In a document Index counts the units.
+	// Round and Index, with Kind, identify a unit of a run. In a document Index counts the units.
 	Round, Index uint32
 	// Inputs are those that Kind says, in that order.
 	Inputs []block.Link
