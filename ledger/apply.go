@@ -3,90 +3,69 @@ package ledger
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/alia-network/alia/protocol"
-	"github.com/alia-network/alia/protocol/block"
 )
 
 // TxResult is what became of a transaction.
 type TxResult struct {
-	Code    Code
-	Detail  string        // for people; not part of consensus
-	Entries []EntryResult // of a [Settle], in its order
+	Code   Code
+	Detail string // for people; not part of consensus
 }
 
-// results is the canonical form of TxResult.Entries.
-type results struct {
-	_       struct{} `cbor:",toarray"`
-	Version uint16
-	Entries []EntryResult
-}
-
-// Data returns the canonical bytes of the entries, on which validators agree.
-// A transaction that is not a [Settle] has none.
-func (r TxResult) Data() []byte {
-	if len(r.Entries) == 0 {
-		return nil
-	}
-	return encode(results{Version: 1, Entries: r.Entries})
-}
-
-// ParseEntries reads what Data returned.
-func ParseEntries(data []byte) ([]EntryResult, error) {
-	if len(data) == 0 {
-		return nil, nil
-	}
-	var r results
-	if err := block.Decode(data, &r); err != nil {
-		return nil, fmt.Errorf("parse settlement results: %w", err)
-	}
-	return r.Entries, nil
+// Block is what a height brings.
+type Block struct {
+	Height uint64
+	Txs    []*Tx // in their order; nil stands for bytes that did not parse
+	// DoubleSigned are validators that signed two blocks of one height.
+	DoubleSigned []protocol.Account
 }
 
 // draft is a height in the making: the writes of its transactions over the
 // state before. The writes of the current transaction have a map of their own,
 // so that a refused transaction leaves none.
+//
+// The maps hold the structs of record.go, by key. A record is decoded once in a height and
+// encoded once, however many transactions change it: otherwise many small claims of one
+// large round would stall the chain. Who changes a slice of a record clones the slice
+// first, because other maps may share it.
 type draft struct {
 	base     *State
 	height   uint64
-	schedule Schedule          // of this height
-	done     map[string][]byte // writes of the transactions before; nil is a deletion
-	writes   map[string][]byte // writes of the current transaction
-	index    int               // the current transaction
-	entries  []EntryResult     // of the current transaction
-	claims   []claim
+	schedule Schedule       // of this height
+	seen     map[string]any // records of the state before; nil: there is none
+	done     map[string]any // writes of the transactions before; nil is a deletion
+	writes   map[string]any // writes of the current transaction
+	gas      uint64         // of the transactions so far that paid a fee
+	// escrowBytes is the bytes of the large escrows that transactions have read.
+	escrowBytes int
 }
 
-// claim is an amount to be minted at the end of the height, when the sum of all
-// claims is known. See [draft.mint].
-type claim struct {
-	tx, entry int
-	unit      block.Link
-	amount    uint64 // at most the height's cap, so that sums stay far below 2^64
-}
-
-// Apply makes the next height from its transactions, in their order (LEDGER.md,
-// section 7). It returns the next state, the result of each transaction, and the keys that changed,
-// sorted. A transaction that is refused changes nothing; nil stands for bytes
-// that did not parse. An error means that height is not the next one or that an
-// invariant is broken, and the chain must stop.
-func (s *State) Apply(height uint64, txs []*Tx) (*State, []TxResult, []Change, error) {
-	d, err := s.draft(height)
+// Apply makes the next height (LEDGER.md, section 7). It returns the next state, the
+// result of each transaction, and the keys that changed, sorted. A transaction that is
+// refused changes nothing but its account: the nonce, the fee and the outcome. An error
+// means that the height is not the next one or that an invariant is broken, and the
+// chain must stop.
+func (s *State) Apply(b Block) (*State, []TxResult, []Change, error) {
+	d, err := s.draft(b.Height)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	out := make([]TxResult, len(txs))
-	for i, tx := range txs {
-		d.index = i
+	d.punish(b.DoubleSigned)
+	d.expire()
+	out := make([]TxResult, len(b.Txs))
+	for i, tx := range b.Txs {
 		out[i] = d.execute(tx)
 	}
-	d.mint(out)
+	d.writes = d.done
+	d.pay()
 	d.close()
 	changes := d.changes()
-	next := &State{net: s.net, genesis: s.genesis, height: height, tree: s.tree.update(changes)}
+	next := &State{net: s.net, genesis: s.genesis, height: b.Height, tree: s.tree.update(changes)}
 	if err := checkStep(s, next, changes); err != nil {
-		return nil, nil, nil, fmt.Errorf("apply height %d: %w", height, err)
+		return nil, nil, nil, fmt.Errorf("apply height %d: %w", b.Height, err)
 	}
 	return next, out, changes, nil
 }
@@ -109,30 +88,37 @@ func (s *State) draft(height uint64) (*draft, error) {
 	if !ok {
 		return nil, fmt.Errorf("apply height %d: no schedule was published for it", height)
 	}
-	return &draft{base: s, height: height, schedule: schedule, done: make(map[string][]byte)}, nil
+	return &draft{base: s, height: height, schedule: schedule, seen: map[string]any{}, done: map[string]any{}, writes: map[string]any{}}, nil
 }
 
-// execute runs one transaction and keeps its writes unless it is refused.
+// execute runs one transaction and keeps its writes. Of a transaction that its body
+// refuses it keeps the nonce, the fee and the outcome.
 func (d *draft) execute(tx *Tx) TxResult {
-	d.writes, d.entries = make(map[string][]byte), nil
+	d.writes = map[string]any{}
 	if tx == nil {
 		return TxResult{Code: Malformed, Detail: Malformed.String()}
 	}
-	err := d.admit(tx)
-	if err == nil {
-		err = tx.Body.apply(d, tx)
+	if err := d.admit(tx); err != nil {
+		return TxResult{Code: codeOf(err), Detail: err.Error()}
 	}
+	if tx.Fee > 0 { // the free lane has bounds of its own, and makes nobody's fee rise
+		d.gas += Gas(tx.Body, tx.size)
+	}
+	admitted := d.writes
+	d.writes = maps.Clone(admitted)
+	err := tx.Body.apply(d, tx)
 	if err != nil {
-		return TxResult{Code: codeOf(err), Detail: err.Error(), Entries: d.entries}
+		d.writes = admitted
 	}
-	for key, value := range d.writes { // order-free: a union of maps
-		d.done[key] = value
+	d.outcome(tx, codeOf(err))
+	maps.Copy(d.done, d.writes)
+	if err != nil {
+		return TxResult{Code: codeOf(err), Detail: err.Error()}
 	}
-	return TxResult{Entries: d.entries}
+	return TxResult{}
 }
 
-// admit checks network, expiry, nonce and fee of a transaction, takes its nonce
-// and burns its fee.
+// admit checks network, expiry, nonce and fee of a transaction, and takes the fee.
 func (d *draft) admit(tx *Tx) error {
 	if tx.net != d.base.net {
 		return WrongNetwork
@@ -141,54 +127,49 @@ func (d *draft) admit(tx *Tx) error {
 		return fmt.Errorf("%w: it expires at height %d, and this is height %d", BadExpiry, tx.ExpHeight, d.height)
 	}
 	a := d.account(tx.Account)
-	if tx.Nonce <= a.Nonce {
+	if tx.Nonce <= a.Nonce || tx.Nonce > maxNonce {
 		return fmt.Errorf("%w: %d, and the last was %d", BadNonce, tx.Nonce, a.Nonce)
 	}
-	if least := d.base.genesis.Params.Fee(tx.Body); tx.Fee < least {
-		return fmt.Errorf("%w: %s, the least is %s", FeeTooLow, alia(tx.Fee), alia(least))
-	}
-	a.Nonce = tx.Nonce
-	store(d, AccountKey(tx.Account), a)
-	if tx.Fee == 0 {
+	if tx.Fee == 0 && tx.Body.free(d, tx) {
 		return nil
 	}
-	supply := d.supply()
-	supply.Burned += tx.Fee
-	store(d, SupplyKey(), supply)
-	return d.withdraw(tx.Account, tx.Fee)
+	gas := Gas(tx.Body, tx.size)
+	fee := d.schedule.Fee(gas)
+	if tx.Fee < fee {
+		return fmt.Errorf("%w: %s, and %d gas cost %s at this height", FeeTooLow, alia(tx.Fee), gas, alia(fee))
+	}
+	if err := d.withdraw(tx.Account, fee); err != nil {
+		return err
+	}
+	d.books(func(s *Supply) { s.Burned += fee })
+	return nil
 }
 
-// mint pays the claims of the height (LEDGER.md, section 5.4). When their sum exceeds the cap, each claim
-// is reduced in the same proportion.
-func (d *draft) mint(out []TxResult) {
-	d.writes = d.done
-	supply := d.supply()
-	limit := min(d.schedule.Cap, maxSupply-supply.Minted)
-	var total uint64
-	for _, c := range d.claims {
-		total += c.amount
+// maxNonce leaves an account nonces after any that it has used: clients count in
+// milliseconds or microseconds since 1970.
+const maxNonce = 1 << 62
+
+// keepOutcomes is how many outcomes of transactions an account's record has.
+const keepOutcomes = 4
+
+// outcome takes a transaction's nonce and records what became of it. An account without
+// a record gets none for a free transaction that was refused: such transactions would
+// make the state grow for nothing.
+func (d *draft) outcome(tx *Tx, code Code) {
+	if _, known := load[AccountState](d, AccountKey(tx.Account)); !known && code != OK && tx.Fee == 0 {
+		return
 	}
-	for _, c := range d.claims {
-		amount := c.amount
-		if total > limit {
-			amount = mulDiv(amount, limit, total)
-		}
-		unit, _ := load[Settlement](d, UnitKey(c.unit))
-		unit.Minted = amount
-		unit.Paid += amount
-		store(d, UnitKey(c.unit), unit)
-		d.deposit(unit.Miner, amount)
-		supply.Minted += amount
-		out[c.tx].Entries[c.entry].Paid += amount
-	}
-	store(d, SupplyKey(), supply)
+	a := d.account(tx.Account)
+	a.Nonce = tx.Nonce
+	a.Outcomes = append(slices.Clone(a.Outcomes[max(0, len(a.Outcomes)-keepOutcomes+1):]), TxOutcome{Nonce: tx.Nonce, Code: code})
+	store(d, AccountKey(tx.Account), a)
 }
 
 // close publishes the schedule of the next height and drops the oldest one.
 func (d *draft) close() {
 	before := d.base.Supply()
 	minted := d.supply().Minted - before.Minted
-	store(d, ScheduleKey(d.height+1), d.schedule.next(d.base.genesis.Params, minted))
+	store(d, ScheduleKey(d.height+1), d.schedule.next(d.base.genesis.Params, minted, d.gas))
 	if d.height > keepSchedules {
 		d.remove(ScheduleKey(d.height - keepSchedules))
 	}
@@ -198,7 +179,11 @@ func (d *draft) close() {
 // record as it was.
 func (d *draft) changes() []Change {
 	changes := make([]Change, 0, len(d.done))
-	for key, value := range d.done { // order-free: sorted below
+	for key, record := range d.done { // order-free: sorted below
+		var value []byte
+		if record != nil {
+			value = encode(record)
+		}
 		if old, ok := d.base.tree.get([]byte(key)); ok != (value != nil) || !bytes.Equal(old, value) {
 			changes = append(changes, Change{Key: []byte(key), Value: value})
 		}
@@ -207,27 +192,39 @@ func (d *draft) changes() []Change {
 	return changes
 }
 
-// get returns the record under a key as the current transaction sees it, with
-// the transaction's own writes.
-func (d *draft) get(key []byte) ([]byte, bool) {
-	if value, ok := d.writes[string(key)]; ok {
-		return value, value != nil
+// load returns the record under a key as the current transaction sees it, with the
+// transaction's own writes.
+func load[T any](d *draft, key []byte) (record T, ok bool) {
+	for _, records := range [...]map[string]any{d.writes, d.done, d.seen} {
+		if r, known := records[string(key)]; known {
+			record, ok = r.(T)
+			return record, ok
+		}
 	}
-	if value, ok := d.done[string(key)]; ok {
-		return value, value != nil
+	record, ok = decode[T](d.base.tree.get(key))
+	d.seen[string(key)] = nil
+	if ok {
+		d.seen[string(key)] = record
 	}
-	return d.base.tree.get(key)
+	return record, ok
 }
+
+func store[T any](d *draft, key []byte, record T) { d.writes[string(key)] = record }
 
 func (d *draft) remove(key []byte) { d.writes[string(key)] = nil }
 
-func load[T any](d *draft, key []byte) (T, bool) { return decode[T](d.get(key)) }
-
-func store[T any](d *draft, key []byte, record T) { d.writes[string(key)] = encode(record) }
-
+// account returns the record of an account. What has become free since the record was
+// written is in its balance.
 func (d *draft) account(a protocol.Account) AccountState {
 	r, _ := load[AccountState](d, AccountKey(a))
 	r.Version = 1
+	for len(r.Unlocks) > 0 && d.height > r.Unlocks[0].Height {
+		amount := r.Unlocks[0].Amount
+		r.Balance += amount
+		r.Unlocks = r.Unlocks[1:]
+		d.books(func(s *Supply) { s.Balances, s.Locked = s.Balances+amount, s.Locked-amount })
+		store(d, AccountKey(a), r)
+	}
 	return r
 }
 
@@ -236,10 +233,43 @@ func (d *draft) supply() Supply {
 	return r
 }
 
-func (d *draft) deposit(to protocol.Account, amount uint64) {
+// books changes the supply.
+func (d *draft) books(change func(*Supply)) {
+	r := d.supply()
+	change(&r)
+	store(d, SupplyKey(), r)
+}
+
+// MaxPayouts bounds the payouts that an amount follows from account to account.
+const MaxPayouts = 16
+
+// owner returns the account that gets the money of an account: another one if the key
+// was replaced, and for pay also where the account says so.
+func (d *draft) owner(a protocol.Account, pay bool) protocol.Account {
+	for range MaxPayouts {
+		p, ok := load[Payout](d, PayoutKey(a))
+		if !ok || !pay && !p.Final {
+			break
+		}
+		a = p.To
+	}
+	return a
+}
+
+// deposit gives an amount to an account.
+func (d *draft) deposit(to protocol.Account, amount uint64) { d.credit(d.owner(to, false), amount, 0) }
+
+// reward gives an amount that work has earned to an account.
+func (d *draft) reward(to protocol.Account, amount uint64) {
+	d.credit(d.owner(to, true), amount, amount)
+}
+
+func (d *draft) credit(to protocol.Account, amount, earned uint64) {
 	a := d.account(to)
 	a.Balance += amount
+	a.Earned += earned
 	store(d, AccountKey(to), a)
+	d.books(func(s *Supply) { s.Balances += amount })
 }
 
 func (d *draft) withdraw(from protocol.Account, amount uint64) error {
@@ -249,5 +279,6 @@ func (d *draft) withdraw(from protocol.Account, amount uint64) error {
 	}
 	a.Balance -= amount
 	store(d, AccountKey(from), a)
+	d.books(func(s *Supply) { s.Balances -= amount })
 	return nil
 }

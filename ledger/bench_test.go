@@ -1,60 +1,83 @@
 package ledger
 
 import (
-	"encoding/binary"
 	"fmt"
 	"testing"
 )
 
-// settlement returns the bytes of a Settle with the most entries, of an
-// approved run.
-func settlement(w *world) []byte {
-	run := link("run")
-	w.approve("coordinator", run, 1<<40)
-	var s Settle
-	for i := range MaxEntries {
-		s.Entries = append(s.Entries, w.entry("miner", "coordinator", run, link(fmt.Sprint("u", i)), 1000))
+// benchSlots is the slots of the round that the benchmarks claim.
+const benchSlots = 256
+
+// claimOf is a claim of a round of benchSlots slots, in its bytes.
+func claimOf(w *world) []byte {
+	costs := make([]uint64, benchSlots)
+	miners := make([]string, benchSlots)
+	for i := range costs {
+		costs[i], miners[i] = 1000, fmt.Sprint("miner ", i)
 	}
-	return w.sign("relay", s)
+	r := w.run("coordinator", "p", newPlan("p", costs, nil))
+	return w.sign("coordinator", r.claim(0, miners...))
 }
 
-// Checking 513 signatures.
-func BenchmarkParseSettle256(b *testing.B) {
-	w := newWorld(b, DefaultParams())
-	data := settlement(w)
-	b.SetBytes(int64(len(data)))
-	for b.Loop() {
-		w.parse(data)
+// BenchmarkClaims applies the claim of a round: slots a second, with the check of the
+// signatures and without, as a validator does it that has checked them in its mempool.
+func BenchmarkClaims(b *testing.B) {
+	w := newWorld(b, LocalParams())
+	data := claimOf(w)
+	for _, signatures := range []bool{true, false} {
+		b.Run(fmt.Sprintf("signatures=%v", signatures), func(b *testing.B) {
+			tx := w.parse(data)
+			for b.Loop() {
+				if signatures {
+					tx = w.parse(data)
+				}
+				if _, r, _, err := w.state.Apply(Block{Height: w.state.height + 1, Txs: []*Tx{tx}}); err != nil || r[0].Code != OK {
+					b.Fatal(err, r)
+				}
+			}
+			b.ReportMetric(benchSlots*float64(b.N)/b.Elapsed().Seconds(), "slots/s")
+		})
 	}
 }
 
-func BenchmarkApplySettle256(b *testing.B) {
-	w := newWorld(b, DefaultParams())
-	tx := w.parse(settlement(w))
+// BenchmarkApply1000 applies a height of 1,000 transfers between different accounts.
+func BenchmarkApply1000(b *testing.B) {
+	const n = 1000
+	w := newWorld(b, LocalParams())
+	w.earn("payer", 10_000_000)
+	var txs []*Tx
+	for i := range n {
+		txs = append(txs, w.parse(w.signTx("payer", Tx{
+			Fee: enough, ExpHeight: w.state.height + 10, Body: Transfer{To: acct(fmt.Sprint("payee ", i)), Amount: 1000},
+		})))
+	}
 	for b.Loop() {
-		if _, r, _, err := w.state.Apply(w.state.height+1, []*Tx{tx}); err != nil || r[0].Code != OK {
-			b.Fatal(err, r)
+		if _, r, _, err := w.state.Apply(Block{Height: w.state.height + 1, Txs: txs}); err != nil || r[n-1].Code != OK {
+			b.Fatal(err, r[n-1])
 		}
 	}
 }
 
-func BenchmarkApplyEmpty(b *testing.B) {
-	w := newWorld(b, DefaultParams())
+// BenchmarkPayments pays a claimed round of benchSlots slots.
+func BenchmarkPayments(b *testing.B) {
+	p := LocalParams()
+	p.Finality = 1
+	w := newWorld(b, p)
+	if r := w.apply(w.parse(claimOf(w))); r[0].Code != OK {
+		b.Fatal(r)
+	}
 	for b.Loop() {
-		if _, _, _, err := w.state.Apply(w.state.height+1, nil); err != nil {
+		if _, _, _, err := w.state.Apply(Block{Height: w.state.height + 1}); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
-// A thousand changed keys in a state of a hundred thousand.
-func BenchmarkTreeUpdate(b *testing.B) {
-	var changes []Change
-	for i := range 100_000 {
-		changes = append(changes, Change{binary.BigEndian.AppendUint64([]byte("u/"), uint64(i)), make([]byte, 128)})
-	}
-	tr := emptyTree.update(changes)
+func BenchmarkApplyEmpty(b *testing.B) {
+	w := newWorld(b, LocalParams())
 	for b.Loop() {
-		tr.update(changes[:1000])
+		if _, _, _, err := w.state.Apply(Block{Height: w.state.height + 1}); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -7,12 +7,12 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// Code says why a transaction, or one entry of a [Settle], was refused. A Code
-// is an error; details are wrapped around it. The numbers are part of what
-// validators agree on (LEDGER.md, section 12) and are never used again.
+// Code says why a transaction was refused. A Code is an error; details are
+// wrapped around it. The numbers are part of what validators agree on
+// (LEDGER.md, section 12) and are never used again.
 type Code uint32
 
-// The codes.
+// The codes. Number 15 was used before the first public network.
 const (
 	OK                Code = iota
 	Malformed              // the bytes are not a transaction
@@ -20,24 +20,27 @@ const (
 	BadSignature           // a signature does not verify
 	BadNonce               // not above the nonce of the account's last transaction
 	BadExpiry              // expired, or expiring too far ahead
-	FeeTooLow              // below the network's least fee
+	FeeTooLow              // below the price of the gas
 	InsufficientFunds      // the account or the escrow has less
 	Already                // done before; nothing to do
-	UnknownRun             // the run was never proposed
-	UnknownEscrow          // the sender has no escrow for the job
-	UnknownWork            // neither a run nor a job with an escrow of the accepting account
+	UnknownRun             // the account has no such run
+	UnknownEscrow          // the customer has no escrow for the job
+	_                      // 11 was used before the first public network
 	NotApproved            // the run may not mint, or not yet
-	NotCoordinator         // the sender or accepting account does not coordinate the run
+	NotCoordinator         // the account does not coordinate the run
 	NotValidator           // the sender is not a validator
-	_                      // 15 is not used again
-	OverBudget             // would exceed the run's budget
+	_                      // 15
+	OverBudget             // would exceed the run's plan
 	BadRound               // not the run's next round
 	BadAmount              // an amount or a price is zero
 	BadDeadline            // not in the future, or too far ahead
-	NotDue                 // the escrow's deadline has not passed
-	Mismatch               // attestation and accept do not agree
+	NotDue                 // it is too early
+	Mismatch               // the parts do not agree, or are not what was approved
 	TooLarge               // more entries or bytes than allowed
-	Busy                   // too many proposals are open
+	Busy                   // too many of a kind are open
+	NoStake                // less is locked than must be
+	BadPayout              // the account cannot be a payout
+	Retired                // the account's key was replaced
 )
 
 var codeTexts = [...]string{
@@ -50,20 +53,22 @@ var codeTexts = [...]string{
 	FeeTooLow:         "fee is too low",
 	InsufficientFunds: "insufficient funds",
 	Already:           "already done",
-	UnknownRun:        "the ledger does not know the run",
+	UnknownRun:        "the account has no such run on the ledger",
 	UnknownEscrow:     "the account has no escrow for the job",
-	UnknownWork:       "the work is neither a known run nor a job with an escrow",
 	NotApproved:       "the validators have not approved the run",
 	NotCoordinator:    "the account does not coordinate the run",
 	NotValidator:      "the account is not a validator",
-	OverBudget:        "over the run's budget",
+	OverBudget:        "over what was approved for the run",
 	BadRound:          "not the run's next round",
 	BadAmount:         "amount is zero",
 	BadDeadline:       "deadline is not in the future, or is too far ahead",
-	NotDue:            "the escrow's deadline has not passed",
-	Mismatch:          "attestation and accept do not agree",
+	NotDue:            "too early",
+	Mismatch:          "the parts do not agree",
 	TooLarge:          "too large",
-	Busy:              "too many proposals are open",
+	Busy:              "too many are open",
+	NoStake:           "too little is locked",
+	BadPayout:         "the account cannot be a payout",
+	Retired:           "the account's key was replaced",
 }
 
 // String returns a text for people.

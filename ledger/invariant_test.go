@@ -3,228 +3,431 @@ package ledger
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
-	"github.com/alia-network/alia/protocol/block"
 	"pgregory.net/rapid"
+
+	"github.com/alia-network/alia/protocol"
 )
 
-// Whatever a crowd of liars and honest members sends, in whatever order and
-// however often, the books balance at every height, no unit is paid twice, and
-// who sent only refused transactions has what they had.
+// Whatever a crowd of liars and honest members sends, in whatever order and however often,
+// the books balance at every height, and accounts that work together gain no more than the
+// validators have approved for them.
 func TestInvariantsUnderAttack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newCrowd(t)
-		paid := map[block.Link]bool{}
-		for range rapid.IntRange(1, 12).Draw(t, "heights") {
-			var txs []*Tx
-			for range rapid.IntRange(0, 8).Draw(t, "transactions") {
-				txs = append(txs, c.draw(t))
+		start := c.wealth()
+		for range rapid.IntRange(5, 25).Draw(t, "heights") {
+			var data [][]byte
+			for range rapid.IntRange(1, 8).Draw(t, "transactions") {
+				data = append(data, c.draw(t))
 			}
-			before, root := c.state, c.state.AppHash()
-			results := c.apply(txs...) // audits
-			if !bytes.Equal(before.AppHash(), root) || before.height != c.state.height-1 {
-				t.Fatal("the old state changed")
+			c.height(t, data)
+			if rapid.IntRange(0, 9).Draw(t, "pause") > 7 {
+				c.wait(c.state.height + rapid.Uint64Range(1, minSilence+10).Draw(t, "heights of the pause"))
 			}
-			for i, r := range results {
-				for _, e := range r.Entries {
-					if e.Code == OK && paid[e.Unit] {
-						t.Fatalf("unit %s is paid twice", e.Unit)
-					}
-					if e.Code == OK {
-						paid[e.Unit] = true
-					} else if e.Paid != 0 {
-						t.Fatalf("entry of code %v is paid %d", e.Code, e.Paid)
-					}
-				}
-				if txs[i] == nil && r.Code == OK {
-					t.Fatal("nothing was taken for a transaction")
-				}
-			}
-			c.checkReplay(t, txs)
+			c.checkWealth(t, start)
 		}
-		c.checkLoad(t)
+		// All that is owed is paid, at last.
+		c.wait(c.state.height + 40)
+		if books := c.state.Supply(); books.Owed != 0 {
+			t.Fatalf("%d are owed for ever", books.Owed)
+		}
+		c.checkWealth(t, start)
 	})
 }
 
-// smallParams have a cap that random play reaches.
-func smallParams() Params {
-	p := DefaultParams()
-	p.Budget, p.Step = 1_000_000, 64
+// crowdParams have a cap, a finality and unlocks that random play reaches.
+func crowdParams() Params {
+	p := LocalParams()
+	p.Budget, p.Step, p.Finality, p.Unlock = 100_000, 64, 3, 4
 	return p
 }
 
-// crowd draws transactions of a few accounts about a few runs, jobs and units,
-// so that they collide.
+// crowd draws transactions of a few accounts about a few runs and jobs, so that they
+// collide. Of the accounts those of the band work together.
 type crowd struct {
 	*world
-	sent []*Tx
+	runs []*testRun
+	jobs []*testJob
+	sent [][]byte
+	rate uint64 // the greatest of the heights that had claims
 }
 
-// newCrowd starts where there is something to lose: an approved run, and an
-// escrow of a customer with tokens.
+var (
+	band   = []string{"mallory", "crony", "shill"}
+	honest = []string{"validator", "coordinator", "miner", "customer"}
+	people = append(append([]string{}, band...), honest...)
+)
+
+// newCrowd starts where there is something to lose: an approved run, and an escrow of a
+// customer with tokens.
 func newCrowd(t *rapid.T) *crowd {
-	c := &crowd{world: newWorld(t, smallParams())}
-	c.approve("coordinator", link("run1"), 1<<50)
-	c.earn("customer", 5000)
-	c.must("customer", EscrowOpen{Job: link("job1"), Amount: 300_000, Price: 10_000, Deadline: c.state.height + 4})
+	c := &crowd{world: newWorld(t, crowdParams())}
+	var locks []*Tx
+	for _, who := range people {
+		c.fill(who)
+		locks = append(locks, c.parse(c.signTx(who, Tx{Fee: enough, ExpHeight: 5, Body: Lock{Amount: coin / 10}})))
+	}
+	c.apply(locks...)
+	p := newPlan("p", []uint64{100, 50}, []uint64{200}, []uint64{70, 70}, []uint64{10})
+	q := newPlan("q", []uint64{1000, 0}, []uint64{30})
+	c.runs = []*testRun{
+		c.run("coordinator", "p", p), c.run("mallory", "q", q),
+		{plan: p, w: c.world, id: link("run 2"), coordinator: "mallory"}, // may be approved later
+		{plan: newPlan("r", []uint64{1 << 50}, nil), w: c.world, id: link("run 3"), coordinator: "crony"},
+	}
+	c.jobs = []*testJob{c.newJob("customer", "j", 1000, 2000, 500), c.newJob("shill", "k", 1000, 4000)}
+	c.must("customer", c.jobs[0].open(300_000, 50_000))
 	return c
 }
 
-var people = []string{"validator", "coordinator", "miner", "customer", "mallory"}
-
-func (c *crowd) draw(t *rapid.T) *Tx {
-	if len(c.sent) > 0 && rapid.IntRange(0, 4).Draw(t, "replay") == 0 {
-		return rapid.SampledFrom(c.sent).Draw(t, "old transaction")
+// height makes a height of the bytes of transactions, twice, and compares.
+func (c *crowd) height(t *rapid.T, data [][]byte) {
+	parse := func() []*Tx {
+		txs := make([]*Tx, len(data))
+		for i, d := range data {
+			if tx, err := ParseTx(d, testNet); err == nil {
+				txs[i] = tx
+			}
+		}
+		return txs
 	}
-	who := rapid.SampledFrom(people).Draw(t, "who")
-	tx, err := ParseTx(c.signed(t, who), testNet)
-	if err != nil {
-		return nil
+	before, root := c.state, c.state.AppHash()
+	block := Block{Height: before.height + 1, Txs: parse()}
+	if rapid.IntRange(0, 30).Draw(t, "double signing") == 30 {
+		block.DoubleSigned = []protocol.Account{acct(rapid.SampledFrom(people).Draw(t, "who signed twice"))}
 	}
-	c.sent = append(c.sent, tx)
-	return tx
+	results := c.block(block) // audits
+	if !bytes.Equal(before.AppHash(), root) {
+		t.Fatal("the old state changed")
+	}
+	block.Txs = parse()
+	again, twice, _, err := before.Apply(block)
+	if err != nil || !bytes.Equal(again.AppHash(), c.state.AppHash()) || fmt.Sprint(twice) != fmt.Sprint(results) {
+		t.Fatalf("the same height gives another state, %v", err)
+	}
+	for i, r := range results {
+		if block.Txs[i] == nil && r.Code == OK {
+			t.Fatal("nothing was taken for a transaction")
+		}
+	}
+	c.rate = max(c.rate, c.state.mustSchedule(t).Training)
 }
 
-func (c *crowd) signed(t *rapid.T, who string) []byte {
-	amount := rapid.SampledFrom([]uint64{0, 1, 999, 100_000, 1 << 40, 1<<64 - 1}).Draw(t, "amount")
-	work := link(rapid.SampledFrom([]string{"run1", "run2", "job1", "job2"}).Draw(t, "work"))
-	var body Body
-	switch rapid.IntRange(0, 8).Draw(t, "kind") {
-	case 0:
-		body = Transfer{To: acct(rapid.SampledFrom(people).Draw(t, "to")), Amount: amount}
-	case 1:
-		body = RunPropose{Run: work, Budget: amount}
-	case 2:
-		who = rapid.SampledFrom([]string{"validator", who}).Draw(t, "voter")
-		body = RunVote{Run: work, Yes: rapid.IntRange(0, 4).Draw(t, "no") > 0}
-	case 3:
-		body = RoundCommit{Run: work, Round: rapid.Uint64Range(0, 2).Draw(t, "round"), Rounds: []RoundRoots{{Params: work, Log: work}}}
-	case 4:
-		body = EscrowOpen{Job: work, Amount: amount, Price: rapid.Uint64Range(0, 100_000).Draw(t, "price"),
-			Deadline: c.state.height + rapid.Uint64Range(0, 3).Draw(t, "deadline")}
-	case 5:
-		body = EscrowClose{Job: work}
-	default:
-		body = c.settle(t, work)
+// draw makes a transaction, or takes an old one again.
+func (c *crowd) draw(t *rapid.T) []byte {
+	if len(c.sent) > 0 && rapid.IntRange(0, 7).Draw(t, "replay") == 7 {
+		return c.sent[rapid.IntRange(0, len(c.sent)-1).Draw(t, "old transaction")]
 	}
-	nonce := c.nonce + rapid.Uint64Range(0, 2).Draw(t, "nonce")
-	c.nonce = nonce
+	// The values that are mostly good come first, because they are drawn most often.
+	who, body := c.body(t)
+	c.nonce++
 	data, err := Sign(key(who), testNet, Tx{
-		Nonce: nonce, Fee: rapid.SampledFrom([]uint64{0, 0, 0, 1, 1 << 62}).Draw(t, "fee"),
-		ExpHeight: c.state.height + rapid.Uint64Range(0, 3).Draw(t, "expiry"), Body: body,
+		Nonce:     rapid.SampledFrom([]uint64{c.nonce, c.nonce + 1, c.state.Account(acct(who)).Nonce}).Draw(t, "nonce"),
+		Fee:       rapid.SampledFrom([]uint64{enough, 0, enough, 1}).Draw(t, "fee"),
+		ExpHeight: c.state.height + rapid.SampledFrom([]uint64{1, 4, 2, 0}).Draw(t, "expiry"), Body: body,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if rapid.IntRange(0, 15).Draw(t, "damage") == 15 {
+		data[rapid.IntRange(0, len(data)-1).Draw(t, "where")] ^= 1 << rapid.IntRange(0, 7).Draw(t, "bit")
+	}
+	c.sent = append(c.sent, data)
 	return data
 }
 
-func (c *crowd) settle(t *rapid.T, work block.Link) Settle {
-	var s Settle
-	for range rapid.IntRange(1, 4).Draw(t, "entries") {
-		unit := link(fmt.Sprint("unit", rapid.IntRange(0, 9).Draw(t, "unit")))
-		cost := rapid.SampledFrom([]uint64{0, 1, 3000, 9000, 1 << 45, 1<<64 - 1}).Draw(t, "cost")
-		miner := rapid.SampledFrom(people).Draw(t, "miner")
-		accepter := rapid.SampledFrom([]string{"coordinator", "coordinator", "customer", "customer", miner}).Draw(t, "accepter")
-		e := c.entry(miner, accepter, work, unit, cost)
-		if rapid.IntRange(0, 5).Draw(t, "forge") == 0 {
-			e.Attestation.Cost++
-		}
-		s.Entries = append(s.Entries, e)
+// body draws a sender and what it sends. Honest members send nothing to the band.
+func (c *crowd) body(t *rapid.T) (string, Body) {
+	who := rapid.SampledFrom(people).Draw(t, "who")
+	amount := rapid.SampledFrom([]uint64{100_000, 1000, 1, coin / 2, 0, 1 << 40, math.MaxUint64}).Draw(t, "amount")
+	r := c.runs[rapid.IntRange(0, len(c.runs)-1).Draw(t, "run")]
+	j := c.jobs[rapid.IntRange(0, len(c.jobs)-1).Draw(t, "job")]
+	if rapid.IntRange(0, 3).Draw(t, "stranger") < 2 {
+		who = r.coordinator
 	}
-	return s
+	to := acct(rapid.SampledFrom(friends(who)).Draw(t, "to"))
+	switch rapid.SampledFrom(kindsDrawn).Draw(t, "kind") {
+	case KindTransfer:
+		return who, Transfer{To: to, Amount: amount}
+	case KindLock:
+		return who, Lock{Amount: amount}
+	case KindUnlock:
+		return who, Unlock{Amount: amount}
+	case KindSetPayout:
+		return who, SetPayout{To: to}
+	case KindRotate:
+		return who, Rotate{To: to}
+	case KindRunPropose:
+		return r.coordinator, r.propose()
+	case KindRunVote:
+		return "validator", r.vote(r != c.runs[3]) // the validator does not approve a plan that is none
+	case KindRunEnd:
+		return who, RunEnd{Run: r.id}
+	case KindRunTake:
+		return who, RunTake{Run: r.id, Coordinator: acct(r.coordinator)}
+	case KindHeartbeat:
+		return who, Heartbeat{Run: r.id}
+	case KindEscrowOpen:
+		return j.customer, j.open(amount, rapid.SampledFrom([]uint64{10_000, 1, 1_000_000, 0}).Draw(t, "price"))
+	case KindEscrowTopUp:
+		return j.customer, EscrowTopUp{Job: j.id, Amount: amount, Deadline: c.state.height + rapid.SampledFrom([]uint64{120, 90, 1}).Draw(t, "deadline")}
+	case KindEscrowClose:
+		return j.customer, EscrowClose{Job: j.id}
+	case KindValidatorVote:
+		return "validator", ValidatorVote{Account: to, Admit: amount >= 1000}
+	case KindJobClaim:
+		i := rapid.IntRange(0, len(j.slots)-1).Draw(t, "unit")
+		u := j.work(i, c.worker(t, j.customer), rapid.SampledFrom([]uint64{1000, 10, 0, 1 << 40}).Draw(t, "cost"))
+		return who, j.claim(u)
+	case KindUnitClaim:
+		round, i := c.place(t, r)
+		return who, r.unitClaim(round, i, c.worker(t, r.coordinator))
+	default:
+		round, _ := c.place(t, r)
+		return r.coordinator, r.claim(round, c.worker(t, r.coordinator), rapid.SampledFrom([]string{"", "miner"}).Draw(t, "miner"))
+	}
 }
 
-// checkReplay applies the transactions of a height again: money may move by no
-// transaction that was taken.
-func (c *crowd) checkReplay(t *rapid.T, txs []*Tx) {
-	next, results, _, err := c.state.Apply(c.state.height+1, txs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := next.Audit(); err != nil {
-		t.Fatal(err)
-	}
-	for i, r := range results {
-		if txs[i] == nil || r.Code != OK {
-			continue
+// kindsDrawn has the kinds, those first of which there should be most.
+var kindsDrawn = []TxKind{
+	KindClaim, KindUnitClaim, KindJobClaim, KindEscrowOpen, KindRunVote, KindRunPropose, KindEscrowClose, KindEscrowTopUp,
+	KindUnlock, KindLock, KindRunEnd, KindValidatorVote, KindSetPayout, KindRunTake, KindHeartbeat, KindTransfer, KindRotate,
+	KindUnitClaim, KindJobClaim, KindClaim, KindUnlock,
+}
+
+// friends are those to whom an account sends money.
+func friends(who string) []string {
+	for _, b := range band {
+		if who == b {
+			return people
 		}
-		// Taken only now, so it was refused before: its nonce is above the last.
-		if last := c.state.Account(txs[i].Account).Nonce; txs[i].Nonce <= last {
-			t.Fatalf("nonce %d was taken after %d", txs[i].Nonce, last)
+	}
+	return honest
+}
+
+// worker is who works for a publisher: honest publishers have honest workers.
+func (c *crowd) worker(t *rapid.T, publisher string) string {
+	return rapid.SampledFrom(friends(publisher)).Draw(t, "worker")
+}
+
+// place is a slot of a run: mostly of the round that is next.
+func (c *crowd) place(t *rapid.T, r *testRun) (round, i int) {
+	round = int(r.function().Next)
+	if round >= len(r.rounds) || rapid.IntRange(0, 3).Draw(t, "any round") == 0 {
+		round = rapid.IntRange(0, len(r.rounds)-1).Draw(t, "round")
+	}
+	if len(r.rounds[round]) == 0 {
+		round = 0
+	}
+	return round, rapid.IntRange(0, len(r.rounds[round])-1).Draw(t, "slot")
+}
+
+// wealth is all that the band has, wherever it lies, and what it is owed.
+func (c *crowd) wealth() uint64 {
+	var sum uint64
+	for _, name := range band {
+		a := c.state.Account(acct(name))
+		sum += a.Balance + a.Locked
+		for _, u := range a.Unlocks {
+			sum += u.Amount
 		}
+		for _, r := range c.runs {
+			if s, ok := c.state.Run(r.id, acct(name)); ok {
+				sum += s.Bond
+			}
+		}
+		for _, j := range c.jobs {
+			if e, ok := c.state.Escrow(acct(name), j.id); ok {
+				sum += e.Left + e.Held
+			}
+		}
+	}
+	return sum
+}
+
+// checkWealth holds the band's wealth against what the plans that were approved can pay it.
+// Of the plan p every coordinator can claim any round until results are audited.
+func (c *crowd) checkWealth(t *rapid.T, start uint64) {
+	approved := c.runs[0].Cost + c.runs[1].Cost
+	if got, most := c.wealth(), start+price(approved, c.rate); got > most {
+		t.Fatalf("the band has %d, and can have %d", got, most)
+	}
+	// The bonuses of translation are less than half of what was burned.
+	books := c.state.Supply()
+	if most := uint64(len(people))*coin + price(approved, c.rate) + books.Burned/2; books.Minted > most {
+		t.Fatalf("minted %d, of at most %d", books.Minted, most)
 	}
 }
 
-// checkLoad builds the state again from its pairs.
-func (c *crowd) checkLoad(t *rapid.T) {
-	again, err := Load(testNet, c.state.height, c.state.Pairs(nil))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(again.AppHash(), c.state.AppHash()) {
-		t.Fatal("loaded state has another root")
-	}
+// Buying one's own work loses a tenth of its price, whatever the price, the rate and the
+// cost are.
+func TestSelfDealingLoses(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := LocalParams()
+		p.Finality = 1
+		p.Translation = rapid.SampledFrom([]uint64{1, 100_000, 1 << 40}).Draw(t, "rate")
+		w := newWorld(t, p)
+		w.fill("wash")
+		var costs []uint64
+		for range rapid.IntRange(1, 4).Draw(t, "units") {
+			costs = append(costs, rapid.Uint64Range(1, 5000).Draw(t, "cost"))
+		}
+		j := w.newJob("wash", "j", costs...)
+		w.must("wash", j.open(rapid.Uint64Range(1, coin/2).Draw(t, "amount"), rapid.Uint64Range(1, 10_000_000).Draw(t, "price")))
+		had := w.free("wash") + j.escrow().Left
+		burned := w.state.Supply().Burned
+		for i, cost := range costs {
+			w.do("wash", j.claim(j.work(i, "wash 2", cost)))
+		}
+		w.finality()
+		spent := j.escrow().Opened - j.escrow().Left
+		fees := w.state.Supply().Burned - burned - j.escrow().Burned
+		has := w.free("wash") + w.free("wash 2") + j.escrow().Left + fees
+		if lost := had - has; has > had || 10*(lost+uint64(len(costs))) < spent {
+			t.Fatalf("spent %d on its own work and lost %d", spent, lost)
+		}
+	})
 }
 
 // Each invariant is broken by hand, and found.
 func TestBrokenInvariantsHalt(t *testing.T) {
-	w := newWorld(t, DefaultParams())
-	w.earn("alice", 1000)
-	w.must("alice", EscrowOpen{Job: link("job"), Amount: 10, Price: 1, Deadline: w.state.height + 10})
+	w := newWorld(t, LocalParams())
+	w.earn("alice", 1_000_000)
+	j := w.newJob("alice", "j", 1000, 1000)
+	w.must("alice", j.open(2000, 1000))
+	w.must("miner", j.claim(j.work(1, "miner", 1000)))
+	w.finality()
+	w.must("miner", j.claim(j.work(0, "miner", 1000)))
+	r := w.run("founder", "p", newPlan("p", []uint64{1000, 2000}, nil))
+	w.must("founder", r.claim(0, "miner"))
+	w.must("alice", SetPayout{To: acct("safe")})
 	s := w.state
-	var unit block.Link
-	for _, p := range s.Pairs([]byte("u/")) {
-		r, _ := decode[Settlement](p.Value, true)
-		unit = r.Unit
-	}
 	alice := AccountKey(acct("alice"))
-	change := func(key []byte, value []byte) Change { return Change{key, value} }
-	richer, poorer := s.Account(acct("alice")), s.Account(acct("alice"))
+	richer, poorer, lessPay, rich := s.Account(acct("alice")), s.Account(acct("alice")), s.Account(acct("alice")), s.Account(acct("alice"))
 	richer.Balance++
 	poorer.Nonce--
-	escrow, _ := s.Escrow(link("job"), acct("alice"))
-	leaky := escrow
-	leaky.Left--
-	supply := s.Supply()
-	supply.Minted += 1 << 50
-	run := RunState{Version: 1, Run: link("run"), Status: Approved, Budget: 1, Spent: 2}
+	lessPay.Earned--
+	rich.Unlocks = make([]Unlocking, maxUnlocks+1)
+	escrowKey := EscrowKey(acct("alice"), j.id)
+	escrow := func(f func(*Escrow)) []byte {
+		e := j.escrow()
+		f(&e)
+		return encode(e)
+	}
+	roundKey := RoundKey(r.Function, 0)
+	round := func(f func(*RoundState)) []byte {
+		x := mustRound(t, w, r, 0)
+		x.Slots = append([]SlotState{}, x.Slots...)
+		f(&x)
+		return encode(x)
+	}
+	function := func(f func(*FunctionState)) []byte {
+		x := r.function()
+		f(&x)
+		return encode(x)
+	}
+	books := func(f func(*Supply)) []byte {
+		x := s.Supply()
+		f(&x)
+		return encode(x)
+	}
+	schedule, _ := s.Schedule(s.height + 1)
+	owed := mustRound(t, w, r, 0).Slots[0].Owed
 	for _, c := range []struct {
-		name    string
-		changes []Change
-		want    string
+		name, want string
+		changes    []Change
 	}{
-		{"token from nothing", []Change{change(alice, encode(richer))}, "different amounts"},
-		{"nonce falls", []Change{change(alice, encode(poorer))}, "nonce"},
-		{"account deleted", []Change{change(alice, nil)}, "gone"},
-		{"escrow leaks", []Change{change(EscrowKey(link("job"), acct("alice")), encode(leaky))}, "balance"},
-		{"escrow vanishes", []Change{change(EscrowKey(link("job"), acct("alice")), nil)}, "different amounts"},
-		{"minted without holder", []Change{change(SupplyKey(), encode(supply))}, "different amounts"},
-		{"unit settled twice", []Change{change(UnitKey(unit), encode(Settlement{Version: 1, Unit: unit}))}, "twice"},
-		{"run over budget", []Change{change(RunKey(link("run")), encode(run))}, "spent"},
-		{"unknown key", []Change{change([]byte("z/"), []byte{0x80})}, "unknown key"},
-		{"record that does not parse", []Change{change(alice, []byte{1})}, "record"},
+		{"token from nothing", "different amounts", []Change{{alice, encode(richer)}}},
+		{"nonce falls", "nonce", []Change{{alice, encode(poorer)}}},
+		{"pay falls", "pay falls", []Change{{alice, encode(lessPay)}}},
+		{"account deleted", "gone", []Change{{alice, nil}}},
+		{"too many unlocks", "unlocks", []Change{{alice, encode(rich)}}},
+		{"escrow leaks", "balance", []Change{{escrowKey, escrow(func(e *Escrow) { e.Left-- })}}},
+		{"escrow gone with a claim", "claims to pay", []Change{{escrowKey, nil}}},
+		{"escrow pays itself", "different amounts", []Change{{escrowKey, escrow(func(e *Escrow) { e.Left, e.Released = e.Left-1, e.Released+1 })}}},
+		{"claim forgotten", "forgot a claim", []Change{{escrowKey, escrow(func(e *Escrow) { e.Claims = nil })}}},
+		{"claim twice", "unit twice", []Change{{escrowKey, escrow(func(e *Escrow) { e.Claims = append(e.Claims, e.Claims[0]) })}}},
+		{"price changed", "does not change", []Change{{escrowKey, escrow(func(e *Escrow) { e.Price++ })}}},
+		{"paid before it is claimed", "does not change", []Change{{escrowKey, escrow(func(e *Escrow) { e.Paid = 3 })}}},
+		{"minted without holder", "differ", []Change{{SupplyKey(), books(func(b *Supply) { b.Minted += 5 })}}},
+		{"burned what is not there", "differ", []Change{{SupplyKey(), books(func(b *Supply) { b.Burned += 5 })}}},
+		{"pool burned", "out of bounds", []Change{{SupplyKey(), books(func(b *Supply) { b.Pool--; b.Burned++ })}}},
+		{"pool below zero", "differ", []Change{{SupplyKey(), books(func(b *Supply) { b.Burned += b.Pool + 1; b.Pool = math.MaxUint64 })}}},
+		{"pool falls", "out of bounds", []Change{{alice, encode(richer)}, {SupplyKey(), books(func(b *Supply) { b.Pool--; b.Balances++ })}}},
+		{"minted less", "out of bounds", []Change{{SupplyKey(), books(func(b *Supply) { b.Minted--; b.Burned-- })}}},
+		{"over the cap", "the cap is", []Change{{SupplyKey(), books(func(b *Supply) { b.Minted += schedule.Cap + 1; b.Pool += schedule.Cap + 1 })}}},
+		{"more than all tokens", "out of bounds", []Change{{SupplyKey(), books(func(b *Supply) { b.Minted = maxSupply + 1; b.Pool += maxSupply + 1 - s.Supply().Minted })}}},
+		{"round claimed twice", "claimed or paid for twice", []Change{{FunctionKey(r.Function), function(func(f *FunctionState) { f.Next-- })}}},
+		{"paid before claimed", "has paid", []Change{{FunctionKey(r.Function), function(func(f *FunctionState) { f.Paid = f.Next + 1 })}}},
+		{"function gone", "gone", []Change{{FunctionKey(r.Function), nil}}},
+		{"round paid early", "before its time", []Change{
+			{roundKey, round(func(x *RoundState) { x.Slots[0].Status, x.Slots[0].Owed = SlotPaid, 0 })},
+			{SupplyKey(), books(func(b *Supply) { b.Owed -= owed })},
+		}},
+		{"round gone early", "before its time", []Change{{roundKey, nil}}},
+		{"slot claimed anew", "paid twice", []Change{{roundKey, round(func(x *RoundState) { x.Slots[0].Status = SlotOpen; x.Slots[0].Owed = 0 })}}},
+		{"open slot with pay", "nobody has claimed", []Change{{roundKey, round(func(x *RoundState) { x.Slots[0].Status = SlotOpen })}}},
+		{"round over the plan", "MFLOP of", []Change{{roundKey, round(func(x *RoundState) { x.Slots[0].Cost += 3000 })}}},
+		{"owed to nobody", "different amounts", []Change{{SupplyKey(), books(func(b *Supply) { b.Owed++ })}}},
+		{"bond from nothing", "different amounts", []Change{{RunKey(r.id, acct("founder")), encode(RunState{Version: 1, Run: r.id, Bond: 1 << 40})}}},
+		{"unknown key", "unknown key", []Change{{[]byte("z/"), []byte{0x80}}}},
+		{"record that does not parse", "record", []Change{{alice, []byte{1}}}},
 	} {
-		next := &State{net: s.net, genesis: s.genesis, height: s.height + 1, tree: s.tree.update(c.changes)}
+		next := w.with(c.changes...)
+		next.height++
 		if err := checkStep(s, next, c.changes); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want an error with %q", c.name, err, c.want)
 		}
 	}
-	minted := s.Supply()
-	schedule, _ := s.Schedule(s.height + 1)
-	minted.Minted += schedule.Cap + 1
-	richer.Balance += schedule.Cap
-	changes := []Change{change(alice, encode(richer)), change(SupplyKey(), encode(minted))}
-	next := &State{net: s.net, genesis: s.genesis, height: s.height + 1, tree: s.tree.update(changes)}
-	if err := checkStep(s, next, changes); err == nil || !strings.Contains(err.Error(), "cap") {
-		t.Errorf("cap: %v", err)
+	final := encode(Payout{Version: 1, To: acct("x"), Final: true})
+	if err := followPayout(1, nil, final, encode(Payout{Version: 1, To: acct("y"), Final: true})); err == nil {
+		t.Error("a final payout changes")
 	}
 	if err := checkStep(s, &State{height: s.height + 2, tree: s.tree}, nil); err == nil || !strings.Contains(err.Error(), "schedule") {
 		t.Errorf("unpublished schedule: %v", err)
 	}
-	if _, err := Load(testNet, s.height, next.Pairs([]byte("a/"))); err == nil {
-		t.Error("half a state loads")
+	// A whole state whose sums are wrong.
+	if _, err := w.with(Change{SupplyKey(), books(func(b *Supply) { b.Balances++; b.Pool-- })}).Audit(); err == nil {
+		t.Error("an audit finds nothing")
+	}
+}
+
+// A state's records are those of the height before, after the changes: nothing else.
+func TestChangesAreAll(t *testing.T) {
+	w := newWorld(t, LocalParams())
+	w.earn("alice", 1_000_000)
+	before := map[string][]byte{}
+	for p := range w.state.All() {
+		before[string(p.Key)] = p.Value
+	}
+	tx := w.tx("alice", Transfer{To: acct("bob"), Amount: 1})
+	next, _, changes, err := w.state.Apply(Block{Height: w.state.height + 1, Txs: []*Tx{tx}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range changes {
+		if i > 0 && bytes.Compare(changes[i-1].Key, c.Key) >= 0 {
+			t.Error("the changes are not sorted")
+		}
+		if old, ok := before[string(c.Key)]; ok && bytes.Equal(old, c.Value) {
+			t.Errorf("%q has not changed", c.Key)
+		}
+		before[string(c.Key)] = c.Value
+		if c.Value == nil {
+			delete(before, string(c.Key))
+		}
+	}
+	for p := range next.All() {
+		if !bytes.Equal(before[string(p.Key)], p.Value) {
+			t.Errorf("%q is not what the changes say", p.Key)
+		}
+		delete(before, string(p.Key))
+	}
+	if len(before) != 0 {
+		t.Errorf("%d records are missing", len(before))
 	}
 }

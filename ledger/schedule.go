@@ -15,13 +15,14 @@ const keepSchedules = 86_400
 func price(cost, rate uint64) uint64 { return mulDiv(cost, rate, 1000*micro) }
 
 // next returns the schedule of the next height (LEDGER.md, section 6), given the
-// amount minted at this height. The rates rise when less than the budget was minted, and fall when
+// amount minted and the gas used at this height. The rates rise when less than the budget was minted, and fall when
 // more was:
 //
 //	rate' = rate * (1 + clamp((budget-minted)/budget, -1, 1) / step)
 //
 // They stay between a hundredth of the genesis rates and four times these.
-func (s Schedule) next(p Params, minted uint64) Schedule {
+func (s Schedule) next(p Params, minted, gas uint64) Schedule {
+	s.Gas = nextGas(s.Gas, p.Gas, gas)
 	s.Training = steer(s.Training, p.Training*micro, s.Budget, minted, p.Step)
 	s.Translation = steer(s.Translation, p.Translation*micro, s.Budget, minted, p.Step)
 	s.Height++

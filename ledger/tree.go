@@ -4,15 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"fmt"
+	"iter"
+	"math/bits"
 	"slices"
-)
-
-// The tree has 2^treeDepth leaves, the buckets. The first 16 bits of SHA-256(key)
-// are the number of a key's bucket.
-const (
-	treeDepth = 16
-	pageBits  = 8
-	pageSize  = 1 << pageBits
+	"sync/atomic"
 )
 
 // hash is a SHA-256 digest.
@@ -21,175 +17,311 @@ type hash = [sha256.Size]byte
 // KeyValue is one key of the state and its record's canonical bytes.
 type KeyValue struct {
 	Key   []byte
-	Value []byte
+	Value []byte // never empty
 }
 
 // Change is a key that a height wrote. Value is nil when the key was deleted.
 type Change KeyValue
 
-// tree is the state (LEDGER.md, section 9.1) as sorted pairs in 65,536 buckets,
-// which are the leaves of a
-// Merkle tree with the hashes of RFC 6962 (CometBFT's crypto/merkle gives the same
-// root). A tree is immutable: update copies the pages that change and shares the
+// Records is where the records of the newest state are, usually a disk. It may be
+// used by many goroutines at once.
+type Records interface {
+	// Get returns the record whose key has the SHA-256 sum. A record that is not
+	// there is an error, because a state asks only for records that it has.
+	Get(sum [sha256.Size]byte) (KeyValue, error)
+}
+
+// DamageError is what a read of a [State] panics with when its [Records] fail or return
+// other bytes than were written. The process must not go on with such a state: it
+// would compute other heights than its peers.
+type DamageError struct{ Err error }
+
+func (d *DamageError) Error() string { return "the ledger's records are damaged: " + d.Err.Error() }
+
+// Unwrap returns what the [Records] said.
+func (d *DamageError) Unwrap() error { return d.Err }
+
+// tree is the state (LEDGER.md, section 9.1) as a binary Merkle tree over SHA-256 of
+// the keys. The memory has the hashes. Records that are saved are only in records.
+//
+// Each key is one leaf. An inner node exists only where two keys of its subtree
+// differ, and says at which bit of their hashes: all keys to the left have 0 there, all
+// to the right have 1, and the bits before are the same in the whole subtree. So
+// the tree is a function of its content alone, a million keys lie about 20 nodes
+// deep, and a path of n nodes costs whoever wants it 2^n hashes.
+//
+// The hashes are those of RFC 6962, section 2.1, with one more byte in an inner
+// node, the number of its bit:
+//
+//	leaf  = SHA-256(0x00 ‖ SHA-256(key) ‖ SHA-256(record))
+//	inner = SHA-256(0x01 ‖ bit ‖ left ‖ right)
+//	empty = SHA-256("")
+//
+// The first byte and the fixed lengths keep a leaf from being read as an inner node.
+// The bit makes absence provable. A search for a key goes left or right by the bit
+// that each node names, and ends at a leaf. When this leaf has another key, the key
+// is absent, for the same search would have found it. Without the bit in the hash a
+// liar could name other bits on the way, and so lead the search past a key that is
+// there. The bits of a path need no further check: under the root of an honest tree
+// every hash is that of a real node.
+//
+// A tree is immutable: update makes new nodes where content changes and shares the
 // others, so that old states stay readable while the chain makes new ones.
 type tree struct {
-	pages [pageSize]*page // by the first byte of SHA-256(key)
-	nodes [2 * pageSize]hash
+	top     node    // nil when the tree is empty
+	records Records // nil when the memory has every record
 }
 
-// page is the 256 buckets whose numbers have the same first byte, and the subtree
-// over these buckets. nodes is a heap: the root is at 1, the children of i are at
-// 2i and 2i+1, the leaves come last.
-type page struct {
-	buckets [pageSize][]KeyValue // by the second byte of SHA-256(key)
-	nodes   [2 * pageSize]hash
+// node is a [*leaf] or an [*inner].
+type node interface {
+	sum() hash
+	first() *leaf // the leftmost leaf
 }
 
-var (
-	emptyPage = newEmptyPage()
-	emptyTree = newEmptyTree()
-)
-
-func newEmptyPage() *page {
-	p := new(page)
-	for i := range pageSize {
-		p.nodes[pageSize+i] = leafHash(nil)
-	}
-	for i := pageSize - 1; i > 0; i-- {
-		p.nodes[i] = innerHash(p.nodes[2*i], p.nodes[2*i+1])
-	}
-	return p
+// leaf is one key with its record. The leaf's own hash is not kept: computing it costs
+// less than 32 bytes for each key of the state.
+type leaf struct {
+	key   hash // SHA-256 of the key
+	value hash // SHA-256 of the record
+	// record is the key and its record, nil when only tree.records has them. A record is
+	// nil only in a leaf of the newest saved state: a leaf that leaves the
+	// state gets its record back first, for the sake of older states.
+	record atomic.Pointer[KeyValue]
 }
 
-func newEmptyTree() *tree {
-	t := new(tree)
-	for i := range pageSize {
-		t.pages[i] = emptyPage
-		t.nodes[pageSize+i] = emptyPage.nodes[1]
-	}
-	for i := pageSize - 1; i > 0; i-- {
-		t.nodes[i] = innerHash(t.nodes[2*i], t.nodes[2*i+1])
-	}
-	return t
+// inner is a node over the two subtrees whose keys differ at a bit.
+type inner struct {
+	hash        hash
+	left, right node
+	start       *leaf // the leftmost leaf; its key has the bits that the subtree shares
+	bit         uint8 // counted from the first byte's highest bit
 }
 
-// leafHash and innerHash are RFC 6962, section 2.1.
-func leafHash(leaf []byte) hash {
-	h := sha256.New()
-	h.Write([]byte{0})
-	h.Write(leaf)
-	return hash(h.Sum(nil))
-}
+var emptyTree = &tree{}
 
-func innerHash(left, right hash) hash {
+// emptyRoot is the hash of a tree without keys.
+var emptyRoot = hash(sha256.Sum256(nil))
+
+func leafHash(key, value hash) hash {
 	var b [1 + 2*sha256.Size]byte
-	b[0] = 1
-	copy(b[1:], left[:])
-	copy(b[1+sha256.Size:], right[:])
+	copy(b[1:], key[:])
+	copy(b[1+sha256.Size:], value[:])
 	return sha256.Sum256(b[:])
 }
 
-// bucketOf returns a key's page and its bucket within the page.
-func bucketOf(key []byte) (int, int) {
-	h := sha256.Sum256(key)
-	return int(h[0]), int(h[1])
+func innerHash(bit uint8, left, right hash) hash {
+	var b [2 + 2*sha256.Size]byte
+	b[0], b[1] = 1, bit
+	copy(b[2:], left[:])
+	copy(b[2+sha256.Size:], right[:])
+	return sha256.Sum256(b[:])
 }
 
-func comparePair(p KeyValue, key []byte) int { return bytes.Compare(p.Key, key) }
+// bitOf returns one bit of a hash, the highest of the first byte for 0.
+func bitOf(h *hash, bit uint8) byte { return h[bit/8] >> (7 - bit%8) & 1 }
+
+// sharedBits returns how many bits two hashes have in common from the start, 256
+// when they are equal.
+func sharedBits(a, b *hash) int {
+	for i := range a {
+		if x := a[i] ^ b[i]; x != 0 {
+			return 8*i + bits.LeadingZeros8(x)
+		}
+	}
+	return 8 * sha256.Size
+}
+
+func (l *leaf) sum() hash    { return leafHash(l.key, l.value) }
+func (l *leaf) first() *leaf { return l }
+
+func (n *inner) sum() hash    { return n.hash }
+func (n *inner) first() *leaf { return n.start }
+
+// child returns the subtree in which a key lies.
+func (n *inner) child(key *hash) node {
+	if bitOf(key, n.bit) == 0 {
+		return n.left
+	}
+	return n.right
+}
+
+// join returns the tree of two subtrees whose keys differ first at a bit. A
+// subtree without keys is nil.
+func join(bit uint8, left, right node) node {
+	if left == nil {
+		return right
+	}
+	if right == nil {
+		return left
+	}
+	return &inner{hash: innerHash(bit, left.sum(), right.sum()), left: left, right: right, start: left.first(), bit: bit}
+}
+
+func newLeaf(key hash, pair KeyValue) *leaf {
+	l := &leaf{key: key, value: sha256.Sum256(pair.Value)}
+	l.record.Store(&pair)
+	return l
+}
+
+// write is a change of the tree: the new leaf of a key, or nil to delete the key.
+type write struct {
+	key  hash
+	leaf *leaf
+}
+
+func compareWrite(w write, key hash) int { return bytes.Compare(w.key[:], key[:]) }
+
+// split cuts sorted writes, which share all bits before a bit, at this bit.
+func split(writes []write, bit uint8) (left, right []write) {
+	i, _ := slices.BinarySearchFunc(writes, byte(1), func(w write, one byte) int {
+		return cmp.Compare(bitOf(&w.key, bit), one)
+	})
+	return writes[:i], writes[i:]
+}
+
+// build returns a tree of the leaves among sorted writes of distinct keys.
+func build(writes []write) node {
+	switch len(writes) {
+	case 0:
+		return nil
+	case 1:
+		if writes[0].leaf == nil {
+			return nil
+		}
+		return writes[0].leaf
+	}
+	bit := uint8(sharedBits(&writes[0].key, &writes[len(writes)-1].key))
+	left, right := split(writes, bit)
+	return join(bit, build(left), build(right))
+}
 
 // root returns the Merkle root.
-func (t *tree) root() hash { return t.nodes[1] }
+func (t *tree) root() hash {
+	if t.top == nil {
+		return emptyRoot
+	}
+	return t.top.sum()
+}
 
-// get returns the value of a key, which the caller must not change.
+// find returns the only leaf that a key could have, nil in an empty tree.
+func (t *tree) find(key *hash) *leaf {
+	n := t.top
+	for {
+		switch at := n.(type) {
+		case *inner:
+			n = at.child(key)
+		case *leaf:
+			return at
+		default:
+			return nil
+		}
+	}
+}
+
+// get returns the record of a key, which the caller must not change. It panics with
+// [*DamageError] when the record cannot be read.
 func (t *tree) get(key []byte) ([]byte, bool) {
-	pi, bi := bucketOf(key)
-	bucket := t.pages[pi].buckets[bi]
-	i, ok := slices.BinarySearchFunc(bucket, key, comparePair)
-	if !ok {
+	sum := hash(sha256.Sum256(key))
+	l := t.find(&sum)
+	if l == nil || l.key != sum {
 		return nil, false
 	}
-	return bucket[i].Value, true
+	return t.read(l).Value, true
 }
 
-// update returns the tree after the changes. It hashes only the buckets that
-// changed and the paths above them.
+// read returns the key and the record of a leaf.
+func (t *tree) read(l *leaf) KeyValue {
+	if p := l.record.Load(); p != nil {
+		return *p
+	}
+	pair, err := t.records.Get(l.key)
+	if err == nil && sha256.Sum256(pair.Key) == l.key && sha256.Sum256(pair.Value) == l.value {
+		return pair
+	}
+	// A newer state may have written the key since the first look. The leaf got its
+	// record back before that.
+	if p := l.record.Load(); p != nil {
+		return *p
+	}
+	if err == nil {
+		err = fmt.Errorf("the record under the hash %x is not the one that was saved", l.key)
+	}
+	panic(&DamageError{err})
+}
+
+// update returns the tree after changes of distinct keys. It hashes each node above
+// a change once.
 func (t *tree) update(changes []Change) *tree {
-	type bucketID struct{ page, bucket int }
-	// Changes of one bucket go together; buckets of one page follow each other.
-	byBucket := make(map[bucketID][]Change)
-	var touched []bucketID
+	writes := make([]write, len(changes))
+	for i, c := range changes {
+		writes[i].key = sha256.Sum256(c.Key)
+		if c.Value != nil {
+			writes[i].leaf = newLeaf(writes[i].key, KeyValue(c))
+		}
+	}
+	slices.SortFunc(writes, func(a, b write) int { return compareWrite(a, b.key) })
+	return &tree{top: t.merge(t.top, writes), records: t.records}
+}
+
+// merge returns a subtree after sorted writes.
+func (t *tree) merge(n node, writes []write) node {
+	if len(writes) == 0 {
+		return n
+	}
+	switch at := n.(type) {
+	case *leaf:
+		i, found := slices.BinarySearchFunc(writes, at.key, compareWrite)
+		if found {
+			t.keep(at)
+			return build(writes)
+		}
+		return build(slices.Insert(slices.Clone(writes), i, write{at.key, at}))
+	case *inner:
+		// The writes share the subtree's bits as far as the first and the last do.
+		first, last := &writes[0].key, &writes[len(writes)-1].key
+		shared := min(sharedBits(first, &at.start.key), sharedBits(last, &at.start.key))
+		if shared >= int(at.bit) {
+			left, right := split(writes, at.bit)
+			return join(at.bit, t.merge(at.left, left), t.merge(at.right, right))
+		}
+		// Some leave it before: they get a node above it.
+		bit := uint8(shared)
+		left, right := split(writes, bit)
+		if bitOf(&at.start.key, bit) == 0 {
+			return join(bit, t.merge(at, left), build(right))
+		}
+		return join(bit, build(left), t.merge(at, right))
+	}
+	return build(writes)
+}
+
+// keep puts a record back into the memory.
+func (t *tree) keep(l *leaf) {
+	pair := t.read(l)
+	l.record.Store(&pair)
+}
+
+// saved drops changes from the memory that records have by now.
+func (t *tree) saved(changes []Change) {
 	for _, c := range changes {
-		pi, bi := bucketOf(c.Key)
-		at := bucketID{pi, bi}
-		if _, seen := byBucket[at]; !seen {
-			touched = append(touched, at)
+		sum := hash(sha256.Sum256(c.Key))
+		if l := t.find(&sum); l != nil && l.key == sum {
+			l.record.Store(nil)
 		}
-		byBucket[at] = append(byBucket[at], c)
-	}
-	slices.SortFunc(touched, func(a, b bucketID) int {
-		return cmp.Or(cmp.Compare(a.page, b.page), cmp.Compare(a.bucket, b.bucket))
-	})
-	// Each page is copied before its first bucket changes, and its root enters the
-	// upper tree after its last.
-	next := *t
-	for i, at := range touched {
-		if i == 0 || touched[i-1].page != at.page {
-			fresh := *next.pages[at.page]
-			next.pages[at.page] = &fresh
-		}
-		p := next.pages[at.page]
-		p.buckets[at.bucket] = merge(p.buckets[at.bucket], byBucket[at])
-		rehash(&p.nodes, at.bucket, leafHash(encodeBucket(p.buckets[at.bucket])))
-		if i == len(touched)-1 || touched[i+1].page != at.page {
-			rehash(&next.nodes, at.page, p.nodes[1])
-		}
-	}
-	return &next
-}
-
-// rehash sets leaf i of a heap of nodes and computes the path above the leaf.
-func rehash(nodes *[2 * pageSize]hash, i int, leaf hash) {
-	i += pageSize
-	nodes[i] = leaf
-	for i > 1 {
-		i /= 2
-		nodes[i] = innerHash(nodes[2*i], nodes[2*i+1])
 	}
 }
 
-// merge returns a new bucket: the old one after the changes.
-func merge(bucket []KeyValue, changes []Change) []KeyValue {
-	bucket = slices.Clone(bucket)
-	for _, c := range changes {
-		i, ok := slices.BinarySearchFunc(bucket, c.Key, comparePair)
-		switch {
-		case c.Value == nil && ok:
-			bucket = slices.Delete(bucket, i, i+1)
-		case c.Value == nil:
-		case ok:
-			bucket[i].Value = c.Value
-		default:
-			bucket = slices.Insert(bucket, i, KeyValue(c))
-		}
-	}
-	return bucket
+// all returns the keys and their records, sorted by the keys' hashes.
+func (t *tree) all() iter.Seq[KeyValue] {
+	return func(yield func(KeyValue) bool) { t.walk(t.top, yield) }
 }
 
-// pairs returns the pairs whose key starts with prefix, sorted by key.
-func (t *tree) pairs(prefix []byte) []KeyValue {
-	var found []KeyValue
-	for _, p := range t.pages {
-		if p == emptyPage {
-			continue
-		}
-		for _, bucket := range p.buckets {
-			for _, pair := range bucket {
-				if bytes.HasPrefix(pair.Key, prefix) {
-					found = append(found, pair)
-				}
-			}
-		}
+func (t *tree) walk(n node, yield func(KeyValue) bool) bool {
+	switch at := n.(type) {
+	case *leaf:
+		return yield(t.read(at))
+	case *inner:
+		return t.walk(at.left, yield) && t.walk(at.right, yield)
 	}
-	slices.SortFunc(found, func(a, b KeyValue) int { return bytes.Compare(a.Key, b.Key) })
-	return found
+	return true
 }

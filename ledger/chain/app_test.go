@@ -6,6 +6,7 @@ import (
 	abci "github.com/cometbft/cometbft/abci/types"
 
 	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/protocol"
 )
 
 // An error that no height can follow ends Wait, so that the process can stop
@@ -25,45 +26,39 @@ func TestFailureHalts(t *testing.T) {
 	}
 }
 
-// Bytes that are not a transaction enter neither the mempool nor a proposal nor a
-// height.
+// Bytes that are not a transaction do not enter the mempool, and queries for nothing
+// are refused.
 func TestRefusesNonsense(t *testing.T) {
-	home, net := initHome(t)
-	n, err := Start(t.Context(), quick(home))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer n.Close()
-	good, err := ledger.Sign(key("alice"), net, ledger.Tx{
-		Nonce: 1, ExpHeight: 1000, Body: ledger.RunPropose{Run: link("run"), Budget: 1},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	n := quickNode(t)
 	bad := []byte("nonsense")
 	if r, err := n.app.CheckTx(t.Context(), &abci.RequestCheckTx{Tx: bad}); err != nil || r.Code != uint32(ledger.Malformed) {
 		t.Errorf("check: %v, %v", r, err)
-	}
-	prepared, err := n.app.PrepareProposal(t.Context(), &abci.RequestPrepareProposal{Txs: [][]byte{bad, good}, MaxTxBytes: 1 << 20})
-	if err != nil || len(prepared.Txs) != 1 || string(prepared.Txs[0]) != string(good) {
-		t.Errorf("prepared %q, %v", prepared, err)
-	}
-	prepared, err = n.app.PrepareProposal(t.Context(), &abci.RequestPrepareProposal{Txs: [][]byte{good}, MaxTxBytes: int64(len(good)) - 1})
-	if err != nil || len(prepared.Txs) != 0 {
-		t.Errorf("prepared %d transactions where none fits, %v", len(prepared.Txs), err)
-	}
-	for _, c := range []struct {
-		tx   []byte
-		want abci.ResponseProcessProposal_ProposalStatus
-	}{{good, abci.ResponseProcessProposal_ACCEPT}, {bad, abci.ResponseProcessProposal_REJECT}} {
-		r, err := n.app.ProcessProposal(t.Context(), &abci.RequestProcessProposal{Txs: [][]byte{c.tx}})
-		if err != nil || r.Status != c.want {
-			t.Errorf("proposal of %q: %v, %v", c.tx, r, err)
-		}
 	}
 	for _, req := range []*abci.RequestQuery{{Path: "nothing"}, {Path: "supply", Height: 1 << 40}} {
 		if r, err := n.app.Query(t.Context(), req); err != nil || r.Code == 0 {
 			t.Errorf("query %v: %v, %v", req, r, err)
 		}
+	}
+}
+
+// CometBFT checks the waiting transactions again while a node stops, and it panics when a
+// check fails. A node that is closed refuses them, and does not call its closed store damaged.
+func TestCheckAfterClose(t *testing.T) {
+	a := newApp(t, Config{})
+	heights(t, a, 1)
+	tx := sign(t, a.net, "alice", a.latest().Account(protocol.AccountOf(key("alice"))).Nonce+1, propose("another run"))
+	for _, want := range []ledger.Code{ledger.OK, ledger.Busy} {
+		r, err := a.CheckTx(t.Context(), &abci.RequestCheckTx{Tx: tx, Type: abci.CheckTxType_Recheck})
+		if err != nil || ledger.Code(r.Code) != want {
+			t.Fatalf("check: %v, %v, want %v", r, err, want)
+		}
+		if err := a.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case err := <-a.failed:
+		t.Errorf("a node that was closed says %v", err)
+	default:
 	}
 }

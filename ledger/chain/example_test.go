@@ -25,7 +25,7 @@ func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	node, err := chain.Start(ctx, chain.Config{
-		Home: home, RPCListen: "127.0.0.1:0", BlockInterval: 50 * time.Millisecond, ApproveRuns: true,
+		Home: home, RPCListen: "127.0.0.1:0", BlockInterval: 50 * time.Millisecond,
 	})
 	if err != nil {
 		log.Fatal(err)

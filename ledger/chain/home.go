@@ -1,8 +1,7 @@
 package chain
 
 import (
-	"crypto/sha256"
-	"encoding/json"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,76 +14,95 @@ import (
 	cmtjson "github.com/cometbft/cometbft/libs/json"
 	"github.com/cometbft/cometbft/p2p"
 	"github.com/cometbft/cometbft/privval"
-	"github.com/cometbft/cometbft/types"
 
 	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/ledger/genesis"
 	"github.com/alia-network/alia/protocol"
 )
 
-func sum(data []byte) [sha256.Size]byte { return sha256.Sum256(data) }
-
 // Init makes the home of the first validator of a new network and returns the
-// network's genesis document. The validator's consensus key is its account's key
-// too. When the home has a genesis document, Init changes nothing and its error
-// wraps [fs.ErrExist]. Init writes the document last, so that an interrupted Init
-// can be repeated.
-func Init(home, name string, params ledger.Params) ([]byte, error) {
-	cfg := config.DefaultConfig()
-	cfg.SetRoot(home)
-	if _, err := os.Stat(cfg.GenesisFile()); err == nil {
-		return nil, fmt.Errorf("init ledger: this home has founded a network before: %s: %w", cfg.GenesisFile(), fs.ErrExist)
+// network's genesis document. The validators are this home's and the others, whose
+// homes [Join] makes. A validator's consensus key is its account's key too. When the
+// home has a genesis document, Init changes nothing and its error wraps
+// [fs.ErrExist]. Init writes the document last, so that an interrupted Init can be
+// repeated.
+func Init(home, name string, params ledger.Params, others ...protocol.Account) ([]byte, error) {
+	data, err := makeHome(home, func(me protocol.Account) ([]byte, error) {
+		return genesis.Make(ledger.Genesis{
+			Version: 1, Network: name, Params: params, Validators: append([]protocol.Account{me}, others...),
+		}, time.Now())
+	})
+	if err != nil {
+		return nil, fmt.Errorf("init ledger: %w", err)
 	}
-	for _, dir := range []string{cfg.GenesisFile(), cfg.PrivValidatorStateFile()} {
-		if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
-			return nil, fmt.Errorf("init ledger: %w", err)
+	return data, nil
+}
+
+// Join makes the home of a further ledger node of the network that a genesis
+// document starts. Its error wraps [fs.ErrExist] when the home has a document.
+func Join(home string, doc []byte) error {
+	_, err := makeHome(home, func(protocol.Account) ([]byte, error) {
+		_, err := genesis.Parse(doc)
+		return doc, err
+	})
+	if err != nil {
+		return fmt.Errorf("join ledger: %w", err)
+	}
+	return nil
+}
+
+// makeHome makes the keys of a home and writes its genesis document, which document
+// returns for the account of the home's validator.
+func makeHome(home string, document func(protocol.Account) ([]byte, error)) ([]byte, error) {
+	path := files(home).GenesisFile()
+	if _, err := os.Stat(path); err == nil {
+		return nil, fmt.Errorf("this home belongs to a network already: %s: %w", path, fs.ErrExist)
+	}
+	keys, err := Keys(home)
+	if err != nil {
+		return nil, err
+	}
+	doc, err := document(protocol.AccountOf(keys.Validator))
+	if err != nil {
+		return nil, err
+	}
+	return doc, writeFile(path, doc)
+}
+
+// NodeKeys are the keys of a ledger node.
+type NodeKeys struct {
+	Validator ed25519.PrivateKey // of an account, which signs heights if it is a validator's
+	Peer      string             // the node's ID among ledger nodes: 40 hexadecimal digits
+}
+
+// Keys returns the keys of a home. It makes those that are missing.
+func Keys(home string) (NodeKeys, error) {
+	cfg := files(home)
+	for _, file := range []string{cfg.GenesisFile(), cfg.PrivValidatorStateFile()} {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			return NodeKeys{}, err
 		}
 	}
 	if err := makeKeys(cfg); err != nil {
-		return nil, fmt.Errorf("init ledger: %w", err)
+		return NodeKeys{}, err
 	}
-	validator, _, err := loadKeys(cfg)
+	validator, peer, err := loadKeys(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("init ledger: %w", err)
+		return NodeKeys{}, err
 	}
-	genesis, err := newGenesis(name, params, validator.Key.PubKey.(cmted25519.PubKey))
-	if err != nil {
-		return nil, fmt.Errorf("init ledger: %w", err)
-	}
-	if err := writeFile(cfg.GenesisFile(), genesis); err != nil {
-		return nil, fmt.Errorf("init ledger: %w", err)
-	}
-	return genesis, nil
+	return NodeKeys{accountKey(validator), string(peer.ID())}, nil
+}
+
+// files names the files of a home.
+func files(home string) *config.Config {
+	cfg := config.DefaultConfig()
+	cfg.SetRoot(home)
+	return cfg
 }
 
 // Genesis returns the genesis document of a home. The error wraps
 // [fs.ErrNotExist] when Init did not run there.
-func Genesis(home string) ([]byte, error) {
-	cfg := config.DefaultConfig()
-	cfg.SetRoot(home)
-	return os.ReadFile(cfg.GenesisFile())
-}
-
-// newGenesis returns the document of a network with one validator.
-func newGenesis(name string, params ledger.Params, key cmted25519.PubKey) ([]byte, error) {
-	g := ledger.Genesis{Version: 1, Network: name, Params: params, Validators: []protocol.Account{protocol.Account(key)}}
-	if err := g.Check(); err != nil {
-		return nil, err
-	}
-	state, err := json.Marshal(g)
-	if err != nil {
-		return nil, err
-	}
-	doc := types.GenesisDoc{
-		GenesisTime: time.Now().UTC().Truncate(time.Millisecond),
-		ChainID:     name,
-		Validators:  []types.GenesisValidator{{Address: key.Address(), PubKey: key, Power: 1, Name: name}},
-		AppState:    state,
-	}
-	if err := doc.ValidateAndComplete(); err != nil {
-		return nil, err
-	}
-	return cmtjson.MarshalIndent(&doc, "", "  ")
-}
+func Genesis(home string) ([]byte, error) { return os.ReadFile(files(home).GenesisFile()) }
 
 // makeKeys writes those keys that are missing.
 func makeKeys(cfg *config.Config) error {

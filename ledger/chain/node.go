@@ -5,10 +5,12 @@
 // process. CometBFT puts transactions in sequence and keeps the chain. The
 // application is ledger's pure function and one file, which every height updates in
 // a single write. A node that is killed at any moment therefore resumes from its
-// last height, and CometBFT replays the heights after it.
+// last height, and CometBFT replays the heights after it. The memory has the hashes of
+// the state, the file has the records. Every thousand heights the node makes a
+// snapshot of the state, from which other nodes can join.
 //
 //	genesis, err := chain.Init(home, "example", ledger.DefaultParams())
-//	n, err := chain.Start(ctx, chain.Config{Home: home, RPCListen: "127.0.0.1:26657", ApproveRuns: true})
+//	n, err := chain.Start(ctx, chain.Config{Home: home, RPCListen: "127.0.0.1:26657"})
 //	defer n.Close()
 //	err = n.Wait() // until Close, or a failure that halts the chain
 //
@@ -21,6 +23,8 @@ package chain
 import (
 	"cmp"
 	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,8 +32,10 @@ import (
 	"sync"
 	"time"
 
+	abci "github.com/cometbft/cometbft/abci/types"
 	"github.com/cometbft/cometbft/config"
 	cmted25519 "github.com/cometbft/cometbft/crypto/ed25519"
+	"github.com/cometbft/cometbft/mempool"
 	"github.com/cometbft/cometbft/node"
 	"github.com/cometbft/cometbft/p2p"
 	"github.com/cometbft/cometbft/privval"
@@ -37,17 +43,26 @@ import (
 	"github.com/cometbft/cometbft/types"
 
 	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/ledger/genesis"
 	"github.com/alia-network/alia/protocol"
 )
 
 // Config says how a node runs.
 type Config struct {
-	Home          string        // made by Init
+	Home          string        // made by Init or Join
 	RPCListen     string        // host:port; port 0 picks one; "" is 127.0.0.1:26657
-	P2PListen     string        // host:port for other ledger nodes; "" is 127.0.0.1:0
+	PeerListen    string        // host:port for other ledger nodes; "" is 127.0.0.1:0
+	PeerAddress   string        // host:port under which other ledger nodes reach this one; "" is PeerListen
+	Peers         []string      // ID@host:port of ledger nodes to stay connected to; the node's own is left out
 	BlockInterval time.Duration // between heights; 0 is a second
-	ApproveRuns   bool          // vote yes on every proposed run, for a private swarm
-	Log           *slog.Logger  // nil discards all lines
+	Approve       Approve       // how this validator votes on proposed runs; nil does not vote
+	// SnapshotInterval is the heights between snapshots of the state for nodes that
+	// join; 0 is 1000.
+	SnapshotInterval uint64
+	// StateSync is asked when the node has no height yet, for what it needs to begin
+	// with a snapshot in place of the first height. nil: it takes all heights.
+	StateSync func(context.Context) (StateSync, error)
+	Log       *slog.Logger // nil discards all lines
 }
 
 // Node is a running ledger node.
@@ -56,6 +71,9 @@ type Node struct {
 	app   *app
 	rpc   rpcServer
 	stop  sync.Once
+
+	judging  sync.WaitGroup
+	endJudge func() // nil without an approver
 }
 
 // Start starts a node, which runs until Close. It returns when the node answers
@@ -69,17 +87,17 @@ func Start(ctx context.Context, c Config) (*Node, error) {
 }
 
 func start(ctx context.Context, c Config) (*Node, error) {
-	cfg := settings(c)
-	log := cometLogger{c.Log}
+	cfg := files(c.Home)
 	if c.Log == nil {
-		log.log = slog.New(slog.DiscardHandler)
+		c.Log = slog.New(slog.DiscardHandler)
 	}
+	log := cometLogger{c.Log}
 	// The home: genesis document and keys.
-	genesis, err := os.ReadFile(cfg.GenesisFile())
+	data, err := os.ReadFile(cfg.GenesisFile())
 	if err != nil {
 		return nil, err
 	}
-	doc, err := types.GenesisDocFromJSON(genesis)
+	doc, err := genesis.Parse(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", cfg.GenesisFile(), err)
 	}
@@ -87,8 +105,18 @@ func start(ctx context.Context, c Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := configure(cfg, c, string(peer.ID())); err != nil {
+		return nil, err
+	}
+	if err := configureSync(ctx, cfg, c); err != nil {
+		return nil, err
+	}
 	// The ports, before any database is open: CometBFT would fail later and say less.
-	if err := probe(cmp.Or(c.P2PListen, anyPort)); err != nil {
+	peers, err := listen(cmp.Or(c.PeerListen, anyPort))
+	if err != nil {
+		return nil, fmt.Errorf("peers: %w", err)
+	}
+	if err := peers.Close(); err != nil {
 		return nil, fmt.Errorf("peers: %w", err)
 	}
 	listener, err := listen(cmp.Or(c.RPCListen, "127.0.0.1:26657"))
@@ -96,15 +124,20 @@ func start(ctx context.Context, c Config) (*Node, error) {
 		return nil, fmt.Errorf("RPC: %w", err)
 	}
 	// The application, then CometBFT over it.
-	a, err := openApp(cfg, Net(genesis))
+	a, err := openApp(c, doc.Net)
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	if c.ApproveRuns {
-		a.voter = voterKey(validator)
+	a.room = heightRoom(doc.Comet.ConsensusParams.Block.MaxBytes)
+	n := &Node{app: a, rpc: rpcServer{listener: newLimiter(listener)}}
+	if c.Approve != nil {
+		a.voter = accountKey(validator)
+		a.judge = &approver{approve: c.Approve, latest: a.latest, log: log.log, verdicts: map[ledger.RunName]verdict{}}
+		judging, end := context.WithCancel(context.WithoutCancel(ctx))
+		n.endJudge = end
+		n.judging.Go(func() { a.judge.run(judging) })
 	}
-	n := &Node{app: a, rpc: rpcServer{listener: listener}}
-	if err := n.run(ctx, cfg, doc, validator, peer, log); err != nil {
+	if err := n.run(ctx, cfg, doc.Comet, validator, peer, log); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil
@@ -116,7 +149,7 @@ func (n *Node) run(ctx context.Context, cfg *config.Config, doc *types.GenesisDo
 	comet, err := node.NewNodeWithContext(ctx, cfg, validator, peer,
 		proxy.NewConnSyncLocalClientCreator(n.app),
 		func() (*types.GenesisDoc, error) { return doc, nil },
-		config.DefaultDBProvider,
+		openDB,
 		node.DefaultMetricsProvider(cfg.Instrumentation),
 		log)
 	if err != nil {
@@ -132,8 +165,27 @@ func (n *Node) run(ctx context.Context, cfg *config.Config, doc *types.GenesisDo
 // RPC returns the URL under which the node answers light clients.
 func (n *Node) RPC() string { return "http://" + n.rpc.listener.Addr().String() }
 
-// State returns the state after the last height.
+// State returns the state after the last height. The state reads its records from the
+// node's file, so it is of use only until Close.
 func (n *Node) State() *ledger.State { return n.app.latest() }
+
+// Submit puts a transaction into the node's mempool, without the limits of the RPC. A
+// refusal wraps a [ledger.Code].
+func (n *Node) Submit(tx []byte) error {
+	var refused error
+	err := n.comet.Mempool().CheckTx(tx, func(r *abci.ResponseCheckTx) {
+		if r.Code != uint32(ledger.OK) {
+			refused = &ledger.Refusal{Code: ledger.Code(r.Code), Text: r.Log}
+		}
+	}, mempool.TxInfo{})
+	if err == nil {
+		err = refused
+	}
+	if err != nil {
+		return fmt.Errorf("submit transaction: %w", err)
+	}
+	return nil
+}
 
 // Wait returns when the node is closed, or with the error that halted the chain.
 func (n *Node) Wait() error {
@@ -155,6 +207,10 @@ func (n *Node) Wait() error {
 func (n *Node) Close() error {
 	var err error
 	n.stop.Do(func() {
+		if n.endJudge != nil {
+			n.endJudge()
+			n.judging.Wait()
+		}
 		err = n.rpc.close()
 		if n.comet != nil && n.comet.IsRunning() {
 			err = errors.Join(err, n.comet.Stop())
@@ -166,26 +222,9 @@ func (n *Node) Close() error {
 }
 
 // Net returns the name of the network that a genesis document starts.
-func Net(genesis []byte) protocol.Net { return sum(genesis) }
+func Net(genesis []byte) protocol.Net { return sha256.Sum256(genesis) }
 
-// anyPort is the default address for peers: a node alone has none.
-const anyPort = "127.0.0.1:0"
-
-// settings returns CometBFT's configuration. CometBFT indexes nothing and serves no
-// metrics, because clients read proven records instead.
-func settings(c Config) *config.Config {
-	cfg := config.DefaultConfig()
-	cfg.SetRoot(c.Home)
-	cfg.RPC.ListenAddress = "" // see rpcServer
-	cfg.P2P.ListenAddress = "tcp://" + cmp.Or(c.P2PListen, anyPort)
-	cfg.P2P.PexReactor = false
-	cfg.TxIndex.Indexer = "null"
-	cfg.Storage.DiscardABCIResponses = true
-	cfg.Mempool.MaxTxBytes = ledger.MaxTx
-	cfg.Consensus.TimeoutCommit = cmp.Or(c.BlockInterval, time.Second)
-	return cfg
+// accountKey returns the validator's key as an account's key.
+func accountKey(v *privval.FilePV) ed25519.PrivateKey {
+	return ed25519.PrivateKey(v.Key.PrivKey.(cmted25519.PrivKey))
 }
-
-// voterKey returns the validator's key as an account's key; this account votes on
-// runs.
-func voterKey(v *privval.FilePV) []byte { return v.Key.PrivKey.(cmted25519.PrivKey) }

@@ -8,13 +8,14 @@ import (
 	"github.com/alia-network/alia/protocol"
 )
 
-// keepParsed is the bytes of the transactions in one generation of [parsedTxs]. In
-// memory a transaction takes about twice its bytes.
-const keepParsed = 4 << 20
+// keepParsed is the bytes of the transactions in one generation of [parsedTxs]: a full
+// mempool, which is checked again after every height. In memory a transaction takes
+// about twice its bytes.
+const keepParsed = maxWaitingBytes
 
 // parsedTxs caches transactions whose signatures were checked: the node sees each
-// transaction three or four times before its height is final, and a settlement has
-// up to 512 signatures. Two generations of bounded size approximate a cache of the
+// transaction three or four times before its height is final, and a claim can
+// have thousands of signatures. Two generations of bounded size approximate a cache of the
 // least recently used.
 type parsedTxs struct {
 	net protocol.Net

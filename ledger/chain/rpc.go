@@ -16,44 +16,36 @@ import (
 )
 
 const (
-	maxConns   = 900
-	maxRequest = 3 * ledger.MaxTx // a transaction in base64 in JSON, with room
+	maxRequest     = 2 * ledger.MaxTx // bytes of a request: a transaction in base64 in JSON, with room
+	maxHeader      = 8 << 10          // bytes of a request's HTTP header
+	maxBatch       = 1                // calls of a request: a limit on requests is a limit on calls
+	requestTime    = 10 * time.Second // to read a request, and to write its answer
+	connectionRest = 10 * time.Second // until a connection without a request is closed
 )
 
-// served are the calls of CometBFT's RPC that light clients, and people with a
-// browser, need.
-var served = []string{
-	"health", "status", "net_info", "genesis", "validators", "block", "header", "commit",
-	"num_unconfirmed_txs", "abci_info", "abci_query", "broadcast_tx_sync",
-}
+// served are the calls of CometBFT's RPC that light clients and nodes that join
+// need, and status, for people. Each has a short answer.
+var served = []string{"status", "commit", "validators", "consensus_params", "abci_query", "broadcast_tx_sync"}
 
 // rpcServer answers light clients. CometBFT's own server would answer on open
 // connections after the node has closed its files, and it would find a port in use
 // only after the node has started.
 type rpcServer struct {
-	listener net.Listener
+	listener *limiter
 	http     http.Server
 	done     chan struct{} // closed when http has stopped, nil before it starts
 }
 
 // listen takes the address, whose port may be 0.
 func listen(addr string) (net.Listener, error) {
-	if err := probe(addr); err != nil {
-		return nil, err
-	}
-	return rpcserver.Listen("tcp://"+addr, maxConns)
-}
-
-// probe returns an error that names the address when the node cannot listen there.
-func probe(addr string) error {
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("address %s is in use by another process: %w", addr, err)
+		return nil, fmt.Errorf("address %s is in use by another process: %w", addr, err)
 	}
 	if err != nil {
-		return fmt.Errorf("address %q: %w", addr, err)
+		return nil, fmt.Errorf("address %q: %w", addr, err)
 	}
-	return l.Close()
+	return l, nil
 }
 
 // serve starts to answer light clients from a node.
@@ -68,11 +60,14 @@ func (s *rpcServer) serve(comet *node.Node, log cometLogger) error {
 	}
 	mux := http.NewServeMux()
 	rpcserver.RegisterRPCFuncs(mux, routes, log)
+	limits := &rpcserver.Config{MaxBodyBytes: maxRequest, MaxRequestBatchSize: maxBatch}
 	s.http = http.Server{
-		Handler:           rpcserver.RecoverAndLogHandler(http.MaxBytesHandler(mux, maxRequest), log),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
-		WriteTimeout:      30 * time.Second,
+		Handler:           rpcserver.RecoverAndLogHandler(s.listener.handler(rpcserver.PreChecksHandler(mux, limits)), log),
+		MaxHeaderBytes:    maxHeader,
+		ReadHeaderTimeout: requestTime,
+		ReadTimeout:       requestTime,
+		WriteTimeout:      requestTime,
+		IdleTimeout:       connectionRest,
 	}
 	s.done = make(chan struct{})
 	go func() {

@@ -2,6 +2,7 @@ package light_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log"
@@ -11,45 +12,42 @@ import (
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/chain"
 	"github.com/alia-network/alia/ledger/light"
-	"github.com/alia-network/alia/protocol"
 )
 
-// A ledger node of a new network, a proven read, and a transaction. The ledger
-// refuses the transaction, because an account without work has no tokens.
 func Example() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	home, err := os.MkdirTemp("", "ledger")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(home)
-	genesis, err := chain.Init(home, "village", ledger.DefaultParams())
+	genesis, err := chain.Init(home, "village", ledger.LocalParams())
 	if err != nil {
 		log.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	node, err := chain.Start(ctx, chain.Config{Home: home, RPCListen: "127.0.0.1:0", BlockInterval: 50 * time.Millisecond})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer node.Close()
 
-	client, err := light.Dial(ctx, light.Config{Addrs: []string{node.RPC()}, Genesis: genesis})
+	c, err := light.Dial(ctx, light.Config{Addrs: []string{node.RPC()}, Genesis: genesis})
 	if err != nil {
 		log.Fatal(err)
 	}
-	sender := client.Sender(key("alice"))
-	account, err := client.Account(ctx, sender.Account())
-	for err != nil && ctx.Err() == nil { // the first heights are still to come
-		account, err = client.Account(ctx, sender.Account())
+	var supply ledger.Supply
+	for height := uint64(0); height == 0; { // until the network has made a height
+		if supply, height, err = c.Supply(ctx); err != nil {
+			log.Fatal(err)
+		}
 	}
-	fmt.Printf("alice has %s ALIA\n", protocol.FormatAmount(account.Balance))
-
-	_, err = sender.Send(ctx, ledger.Transfer{To: protocol.AccountOf(key("bob")), Amount: 5 * protocol.Coin})
-	fmt.Println(errors.Is(err, ledger.InsufficientFunds))
-	fmt.Println(err)
+	fmt.Println("minted so far:", supply.Minted)
+	// A payment without tokens is refused.
+	me := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	_, err = c.Sender(me).Send(ctx, ledger.Transfer{To: c.Sender(me).Account(), Amount: 1})
+	fmt.Println("insufficient funds:", errors.Is(err, ledger.InsufficientFunds))
 	// Output:
-	// alice has 0 ALIA
-	// true
-	// submit transaction: insufficient funds: 5 ALIA needed, the account has 0 ALIA
+	// minted so far: 0
+	// insufficient funds: true
 }

@@ -5,96 +5,116 @@ import (
 	"errors"
 	"fmt"
 
-	cmtproto "github.com/cometbft/cometbft/proto/tendermint/types"
-	"github.com/cometbft/cometbft/types"
-
 	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// ErrUnsettled is returned, wrapped, when a unit is not settled.
-var ErrUnsettled = errors.New("unit is not settled")
+// ErrNoEscrow is returned, wrapped, when a customer has no escrow for a job.
+var ErrNoEscrow = errors.New("the customer has no escrow for the job")
 
-// unitProof shows a unit's settlement to anyone who has the genesis document.
-type unitProof struct {
+// maxProof is the most bytes of a recordProof.
+const maxProof = 1 << 20
+
+// recordProof shows a record to anyone who has the genesis document.
+type recordProof struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
-	Header  []byte // the signed header in CometBFT's encoding
-	State   ledger.Proof
+	Headers headerProof
+	Record  []byte       // empty if the proof is of a record's absence
+	State   ledger.Proof // of Record, under the app hash of the last header
 }
 
-// ProveUnit returns how a unit was settled, and a proof of the settlement for a
-// receipt. [VerifyProof] checks the proof without the network. The error wraps
-// [ErrUnsettled] when the unit is not settled yet.
-func (c *Client) ProveUnit(ctx context.Context, unit block.Link) (ledger.Settlement, []byte, error) {
-	var s ledger.Settlement
-	a, err := c.read(ctx, unitQuery, unit.Bytes())
+// encode returns the bytes of the proof of an answer.
+func (a answer) encode() ([]byte, error) {
+	headers, err := a.header.headerProof()
 	if err != nil {
-		return s, nil, err
+		return nil, err
 	}
-	if !a.found {
-		return s, nil, fmt.Errorf("prove unit %s: %w at height %d", unit, ErrUnsettled, a.height)
+	data, err := block.Encode(recordProof{Version: 2, Headers: headers, Record: a.record, State: a.proof})
+	if err == nil && len(data) > maxProof {
+		err = fmt.Errorf("the proof has %d bytes, the limit is %d: the validators have changed too often", len(data), maxProof)
 	}
-	header, err := a.header.ToProto().Marshal()
-	if err != nil {
-		return s, nil, fmt.Errorf("prove unit %s: %w", unit, err)
-	}
-	if err := block.Decode(a.value, &s); err != nil {
-		return s, nil, fmt.Errorf("prove unit %s: %w", unit, err)
-	}
-	proof, err := block.Encode(unitProof{Version: 1, Header: header, State: a.proof})
-	return s, proof, err
+	return data, err
 }
 
-// VerifyProof checks a proof of [Client.ProveUnit] against a network's genesis
-// document and returns the unit's settlement.
-func VerifyProof(genesis, proof []byte, unit block.Link) (ledger.Settlement, error) {
+// verifyRecord returns the record that a proof shows for a query (see
+// [ledger.QueryKey]), which is empty when the proof shows that there is none, and the
+// height after which the record was so.
+func (t *trust) verifyRecord(proof []byte, query string, arg []byte) (record []byte, height uint64, err error) {
+	if len(proof) > maxProof {
+		return nil, 0, fmt.Errorf("%w: %d bytes, the limit is %d", ErrProof, len(proof), maxProof)
+	}
+	var p recordProof
+	if err := block.Decode(proof, &p); err != nil {
+		return nil, 0, fmt.Errorf("%w: %w", ErrProof, err)
+	}
+	if p.Version != 2 {
+		return nil, 0, fmt.Errorf("%w: version %d, want 2", ErrProof, p.Version)
+	}
+	header, err := t.verify(p.Headers)
+	if err != nil {
+		return nil, 0, err
+	}
+	return p.Record, uint64(header.Height) - 1, prove(header, p.State, query, arg, p.Record)
+}
+
+// ProvenEscrow is an escrow with its proof.
+type ProvenEscrow struct {
+	ledger.Escrow
+	Height uint64 // after which the escrow was so
+	Proof  []byte // see [VerifyEscrow]
+}
+
+// escrowArg is the argument of a query for an escrow.
+func escrowArg(customer protocol.Account, job block.Link) []byte {
+	return append(customer[:], job.Bytes()...)
+}
+
+// ProveEscrow returns an escrow and a proof of it for a receipt. [VerifyEscrow] checks the
+// proof without the network. The error wraps [ErrNoEscrow] when there is no such escrow.
+func (c *Client) ProveEscrow(ctx context.Context, customer protocol.Account, job block.Link) (ProvenEscrow, error) {
+	var e ProvenEscrow
+	a, err := c.read(ctx, "escrow", escrowArg(customer, job))
+	if err != nil {
+		return e, err
+	}
+	if len(a.record) == 0 {
+		return e, fmt.Errorf("prove escrow of job %s: %w at height %d", job, ErrNoEscrow, a.height)
+	}
+	if err := block.Decode(a.record, &e.Escrow); err != nil {
+		return e, fmt.Errorf("prove escrow of job %s: %w", job, err)
+	}
+	e.Height = a.height
+	if e.Proof, err = a.encode(); err != nil {
+		return e, fmt.Errorf("prove escrow of job %s: %w", job, err)
+	}
+	return e, nil
+}
+
+// VerifyEscrow checks a proof of [Client.ProveEscrow] against a network's genesis document
+// and returns the escrow, and the height after which it was so.
+func VerifyEscrow(genesis, proof []byte, customer protocol.Account, job block.Link) (ProvenEscrow, error) {
 	t, err := newTrust(genesis)
 	if err != nil {
-		return ledger.Settlement{}, fmt.Errorf("verify settlement: %w", err)
+		return ProvenEscrow{}, fmt.Errorf("verify escrow: %w", err)
 	}
-	s, err := t.verifyUnit(proof, unit)
+	e, err := t.verifyEscrow(proof, customer, job)
 	if err != nil {
-		return ledger.Settlement{}, fmt.Errorf("verify settlement of unit %s: %w", unit, err)
+		return ProvenEscrow{}, fmt.Errorf("verify escrow of job %s: %w", job, err)
 	}
-	return s, nil
+	return e, nil
 }
 
-func (t *trust) verifyUnit(proof []byte, unit block.Link) (ledger.Settlement, error) {
-	var s ledger.Settlement
-	var p unitProof
-	if err := block.Decode(proof, &p); err != nil {
-		return s, fmt.Errorf("%w: %w", ErrProof, err)
-	}
-	if p.Version != 1 {
-		return s, fmt.Errorf("%w: version %d, want 1", ErrProof, p.Version)
-	}
-	header, err := parseHeader(p.Header)
+func (t *trust) verifyEscrow(proof []byte, customer protocol.Account, job block.Link) (ProvenEscrow, error) {
+	e := ProvenEscrow{Proof: proof}
+	record, height, err := t.verifyRecord(proof, "escrow", escrowArg(customer, job))
 	if err != nil {
-		return s, err
+		return e, err
 	}
-	if err := t.verify(header); err != nil {
-		return s, err
+	if len(record) == 0 {
+		return e, ErrNoEscrow
 	}
-	value, found, err := prove(header, p.State, unitQuery, unit.Bytes())
-	if err != nil {
-		return s, err
-	}
-	if !found {
-		return s, ErrUnsettled
-	}
-	return s, block.Decode(value, &s)
-}
-
-// parseHeader reads a signed header; trust.verify checks it.
-func parseHeader(data []byte) (*types.SignedHeader, error) {
-	var pb cmtproto.SignedHeader
-	if err := pb.Unmarshal(data); err != nil {
-		return nil, fmt.Errorf("%w: header: %w", ErrProof, err)
-	}
-	h, err := types.SignedHeaderFromProto(&pb)
-	if err != nil {
-		return nil, fmt.Errorf("%w: header: %w", ErrProof, err)
-	}
-	return h, nil
+	e.Height = height
+	return e, block.Decode(record, &e.Escrow)
 }

@@ -1,9 +1,9 @@
 package light
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	rpcclient "github.com/cometbft/cometbft/rpc/client"
@@ -14,85 +14,82 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 )
 
-// unitQuery is the path of a query for a unit's settlement.
-const unitQuery = "unit"
-
 // answer is the result of a proven read: the record under a key after a height, or
 // the record's absence. The header is that of the next height, which carries the
 // root.
 type answer struct {
-	value  []byte
-	found  bool
+	record []byte // empty if there is none
 	height uint64
-	header *types.SignedHeader
+	header path // to the header
 	proof  ledger.Proof
 }
 
-// read asks for the record of a path and argument (see [ledger.QueryKey]) and
+// read asks for the record of a query and argument (see [ledger.QueryKey]) and
 // checks the proof.
-func (c *Client) read(ctx context.Context, path string, arg []byte) (answer, error) {
+func (c *Client) read(ctx context.Context, query string, arg []byte) (answer, error) {
 	var a answer
-	err := c.each(ctx, func(s server) (err error) {
-		a, err = c.readFrom(ctx, s, path, arg)
+	err := c.each(ctx, func(ctx context.Context, s server) (err error) {
+		a, err = c.readFrom(ctx, s, query, arg)
 		return err
 	})
 	if err != nil {
-		return answer{}, fmt.Errorf("read %s: %w", path, err)
+		return answer{}, fmt.Errorf("read %s: %w", query, err)
 	}
 	return a, nil
 }
 
-func (c *Client) readFrom(ctx context.Context, s server, path string, arg []byte) (answer, error) {
-	res, err := s.rpc.ABCIQueryWithOptions(ctx, path, arg, rpcclient.ABCIQueryOptions{Prove: true})
+func (c *Client) readFrom(ctx context.Context, s server, query string, arg []byte) (answer, error) {
+	res, err := s.rpc.ABCIQueryWithOptions(ctx, query, arg, rpcclient.ABCIQueryOptions{Prove: true})
 	if err != nil {
 		return answer{}, callError(err)
 	}
 	if res.Response.Code != 0 {
 		return answer{}, fmt.Errorf("%w: %s", ErrProof, res.Response.Log)
 	}
-	if res.Response.ProofOps == nil || len(res.Response.ProofOps.Ops) != 1 || res.Response.Height < 0 {
+	if res.Response.ProofOps == nil || len(res.Response.ProofOps.Ops) != 1 {
 		return answer{}, fmt.Errorf("%w: no proof", ErrProof)
 	}
 	proof, err := ledger.ParseProof(res.Response.ProofOps.Ops[0].Data)
 	if err != nil {
 		return answer{}, fmt.Errorf("%w: %w", ErrProof, err)
 	}
-	header, err := c.header(ctx, s, res.Response.Height+1)
+	header, err := c.headerAfter(ctx, s, res.Response.Height)
 	if err != nil {
 		return answer{}, err
 	}
-	value, found, err := prove(header, proof, path, arg)
-	if err != nil {
+	record := res.Response.Value
+	if err := prove(header.last().SignedHeader, proof, query, arg, record); err != nil {
 		return answer{}, err
 	}
-	return answer{value, found, uint64(res.Response.Height), header, proof}, nil
+	return answer{record, uint64(res.Response.Height), header, proof}, nil
 }
 
-// prove returns the value that a proof shows under a verified header.
-func prove(header *types.SignedHeader, proof ledger.Proof, path string, arg []byte) ([]byte, bool, error) {
-	key, err := ledger.QueryKey(path, arg)
+// prove checks that a proof shows a record under a verified header, or the record's
+// absence when the record is empty.
+func prove(header *types.SignedHeader, proof ledger.Proof, query string, arg, record []byte) error {
+	key, err := ledger.QueryKey(query, arg)
 	if err != nil {
-		return nil, false, err
+		return err
 	}
-	root, value, found, err := proof.Value(key)
+	root, err := proof.Root(key, record)
 	if err != nil {
-		return nil, false, fmt.Errorf("%w: %w", ErrProof, err)
+		return fmt.Errorf("%w: %w", ErrProof, err)
 	}
-	if string(root) != string(header.AppHash) {
-		return nil, false, fmt.Errorf("%w: the proof leads to root %x, header %d has root %X", ErrProof, root, header.Height, header.AppHash)
+	if !bytes.Equal(root[:], header.AppHash) {
+		return fmt.Errorf("%w: the proof leads to root %x, header %d has root %X", ErrProof, root, header.Height, header.AppHash)
 	}
-	return value, found, nil
+	return nil
 }
 
 // record reads and decodes a record; ok is false when the record's absence is
 // proven.
-func record[T any](ctx context.Context, c *Client, path string, arg []byte) (r T, height uint64, ok bool, err error) {
-	a, err := c.read(ctx, path, arg)
-	if err != nil || !a.found {
+func record[T any](ctx context.Context, c *Client, query string, arg []byte) (r T, height uint64, ok bool, err error) {
+	a, err := c.read(ctx, query, arg)
+	if err != nil || len(a.record) == 0 {
 		return r, a.height, false, err
 	}
-	if err := block.Decode(a.value, &r); err != nil {
-		return r, a.height, false, fmt.Errorf("read %s: %w", path, err)
+	if err := block.Decode(a.record, &r); err != nil {
+		return r, a.height, false, fmt.Errorf("read %s: %w", query, err)
 	}
 	return r, a.height, true, nil
 }
@@ -104,37 +101,41 @@ func (c *Client) Account(ctx context.Context, a protocol.Account) (ledger.Accoun
 	return r, err
 }
 
-// Run returns a run's record, and false if the run was never proposed.
-func (c *Client) Run(ctx context.Context, run block.Link) (ledger.RunState, bool, error) {
-	r, _, ok, err := record[ledger.RunState](ctx, c, "run", run.Bytes())
+// Run returns the record of a run of a coordinator, and false if there is none.
+func (c *Client) Run(ctx context.Context, run block.Link, coordinator protocol.Account) (ledger.RunState, bool, error) {
+	r, _, ok, err := record[ledger.RunState](ctx, c, "run", append(run.Bytes(), coordinator[:]...))
+	return r, ok, err
+}
+
+// Function returns how far the rounds of a function are paid, and false if no run of it
+// was approved.
+func (c *Client) Function(ctx context.Context, function block.Link) (ledger.FunctionState, bool, error) {
+	r, _, ok, err := record[ledger.FunctionState](ctx, c, "function", function.Bytes())
+	return r, ok, err
+}
+
+// Round returns a round that is claimed and not paid, and false if there is none.
+func (c *Client) Round(ctx context.Context, function block.Link, round uint32) (ledger.RoundState, bool, error) {
+	r, _, ok, err := record[ledger.RoundState](ctx, c, "round", binary.BigEndian.AppendUint32(function.Bytes(), round))
 	return r, ok, err
 }
 
 // Escrow returns a customer's escrow for a job, and false if there is none.
-func (c *Client) Escrow(ctx context.Context, job block.Link, customer protocol.Account) (ledger.Escrow, bool, error) {
-	r, _, ok, err := record[ledger.Escrow](ctx, c, "escrow", append(job.Bytes(), customer[:]...))
+func (c *Client) Escrow(ctx context.Context, customer protocol.Account, job block.Link) (ledger.Escrow, bool, error) {
+	r, _, ok, err := record[ledger.Escrow](ctx, c, "escrow", append(customer[:], job.Bytes()...))
 	return r, ok, err
 }
 
-// Unit returns how a unit was settled, and false if it is not settled.
-func (c *Client) Unit(ctx context.Context, unit block.Link) (ledger.Settlement, bool, error) {
-	r, _, ok, err := record[ledger.Settlement](ctx, c, unitQuery, unit.Bytes())
+// Payout returns where the pay of an account goes, and false if it goes to the account.
+func (c *Client) Payout(ctx context.Context, a protocol.Account) (ledger.Payout, bool, error) {
+	r, _, ok, err := record[ledger.Payout](ctx, c, "payout", a[:])
 	return r, ok, err
 }
 
-// Settled returns the settlements of those units that are settled.
-func (c *Client) Settled(ctx context.Context, units []block.Link) (map[block.Link]ledger.Settlement, error) {
-	settled := make(map[block.Link]ledger.Settlement)
-	for _, u := range units {
-		r, ok, err := c.Unit(ctx, u)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			settled[u] = r
-		}
-	}
-	return settled, nil
+// Validators returns who makes the heights, and who is voted on.
+func (c *Client) Validators(ctx context.Context) (ledger.ValidatorSet, error) {
+	r, _, _, err := record[ledger.ValidatorSet](ctx, c, "validators", nil)
+	return r, err
 }
 
 // Schedule returns the rates of pay at a height, and false if its schedule is not published
@@ -158,50 +159,4 @@ func (c *Client) Supply(ctx context.Context) (ledger.Supply, uint64, error) {
 		err = fmt.Errorf("read supply: %w: there is none", ErrProof)
 	}
 	return r, height, err
-}
-
-// Accounts returns all accounts and the books of the same height. No proof covers a
-// listing. The caller can check that the balances add up and that [Client.Supply]
-// returns the same books.
-func (c *Client) Accounts(ctx context.Context) (ledger.Listing, error) {
-	var all ledger.Listing
-	err := c.each(ctx, func(s server) error {
-		all = ledger.Listing{More: true}
-		for all.More {
-			page, err := listFrom(ctx, s, all)
-			if err != nil {
-				return err
-			}
-			page.Accounts = append(all.Accounts, page.Accounts...)
-			all = page
-		}
-		return nil
-	})
-	if err != nil {
-		return ledger.Listing{}, fmt.Errorf("list accounts: %w", err)
-	}
-	return all, nil
-}
-
-// listFrom reads the page of accounts that follows the accounts of got.
-func listFrom(ctx context.Context, s server, got ledger.Listing) (ledger.Listing, error) {
-	var after []byte
-	if n := len(got.Accounts); n > 0 {
-		after = got.Accounts[n-1].Account[:]
-	}
-	res, err := s.rpc.ABCIQueryWithOptions(ctx, "accounts", after, rpcclient.ABCIQueryOptions{Height: int64(got.Height)})
-	if err != nil {
-		return ledger.Listing{}, callError(err)
-	}
-	if res.Response.Code != 0 {
-		return ledger.Listing{}, errors.New(res.Response.Log)
-	}
-	var page ledger.Listing
-	if err := block.Decode(res.Response.Value, &page); err != nil {
-		return ledger.Listing{}, err
-	}
-	if page.More && len(page.Accounts) == 0 {
-		return ledger.Listing{}, errors.New("the ledger node sent an empty page that is not the last")
-	}
-	return page, nil
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/alia-network/alia/ledger/wallet"
 )
 
-// A new wallet, opened again.
+// A new wallet, sealed and opened again.
 func Example() {
 	dir, err := os.MkdirTemp("", "wallet")
 	if err != nil {
@@ -17,14 +17,25 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "wallet")
-	created, err := wallet.Create(path)
+	w := wallet.New()
+	if err := w.Save(path, "correct horse battery staple"); err != nil {
+		log.Fatal(err)
+	}
+	opened, err := wallet.Open(path, func() (string, error) { return "correct horse battery staple", nil })
 	if err != nil {
 		log.Fatal(err)
 	}
-	opened, err := wallet.Open(path)
+	fmt.Println(opened.Account() == w.Account())
+	// Output: true
+}
+
+// A key written on paper, and read from it.
+func ExampleWallet_Phrase() {
+	w := wallet.New()
+	again, err := wallet.FromPhrase(w.Phrase())
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(opened.Account() == created.Account())
+	fmt.Println(again.Account() == w.Account())
 	// Output: true
 }

@@ -1,12 +1,31 @@
 // Package wallet keeps an account's key in a file.
 //
 // A wallet is one Ed25519 key in one file, which only its owner may read. The file
-// is text: one line with the format's name and one line with the key's seed in
-// hexadecimal.
+// is text and has one of two forms. A plain wallet has the key's seed (RFC 8032,
+// section 5.1.5, step 1) as 64 hexadecimal digits:
 //
-//	w, err := wallet.Open(path)
+//	ALIA wallet 1
+//	9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60
+//
+// A sealed wallet has the account, which is no secret, and a plain wallet that is
+// encrypted under a password:
+//
+//	ALIA sealed wallet 1
+//	alia1...
+//	-----BEGIN AGE ENCRYPTED FILE-----
+//	...
+//
+// The encryption is that of age (https://age-encryption.org/v1) with a scrypt
+// recipient. So the program age opens a sealed wallet, too:
+//
+//	tail -n +3 wallet | age --decrypt
+//
+// [Wallet.Phrase] writes the key as 24 words, to be kept on paper.
+//
+//	w, err := wallet.Open(path, password)
 //	if errors.Is(err, fs.ErrNotExist) {
-//		w, err = wallet.Create(path)
+//		w = wallet.New()
+//		err = w.Save(path, "")
 //	}
 //	fmt.Println(w.Account())
 package wallet
@@ -25,6 +44,7 @@ import (
 	"strings"
 
 	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/disk"
 )
 
 const (
@@ -35,31 +55,89 @@ const (
 // Wallet is an account's key. It is immutable.
 type Wallet struct{ key ed25519.PrivateKey }
 
-// Create makes a new key and writes it to path. The error wraps [fs.ErrExist] when
-// the file exists.
-func Create(path string) (*Wallet, error) {
-	w, text, err := generate()
+// New makes a new key. The key is in memory only.
+func New() *Wallet {
+	seed := make([]byte, ed25519.SeedSize)
+	rand.Read(seed) // it never fails
+	return &Wallet{ed25519.NewKeyFromSeed(seed)}
+}
+
+// Open reads the wallet at path. It calls password if the wallet is sealed. The
+// error wraps [fs.ErrNotExist] when there is no such file.
+func Open(path string, password func() (string, error)) (*Wallet, error) {
+	w, err := open(path, password)
 	if err != nil {
-		return nil, fmt.Errorf("create wallet %s: %w", path, err)
-	}
-	if err := writeNew(path, text); err != nil {
-		return nil, fmt.Errorf("create wallet %s: %w", path, err)
+		return nil, fmt.Errorf("open wallet %s: %w", path, err)
 	}
 	return w, nil
 }
 
-// Open reads the wallet at path. The error wraps [fs.ErrNotExist] when there is
-// no such file.
-func Open(path string) (*Wallet, error) {
+func open(path string, password func() (string, error)) (*Wallet, error) {
 	data, err := read(path)
 	if err != nil {
-		return nil, fmt.Errorf("open wallet %s: %w", path, err)
+		return nil, err
 	}
-	w, err := parse(data)
+	f, err := parse(data)
+	if err != nil || f.plain != nil {
+		return f.plain, err
+	}
+	p, err := password()
 	if err != nil {
-		return nil, fmt.Errorf("open wallet %s: %w", path, err)
+		return nil, err
 	}
-	return w, nil
+	return f.unseal(p)
+}
+
+// Inspect returns what the wallet at path shows without its password: the account, and
+// whether the wallet is sealed. Nothing proves the account of a sealed wallet before
+// [Open] does. The error wraps [fs.ErrNotExist] when there is no such file.
+func Inspect(path string) (account protocol.Account, sealed bool, err error) {
+	data, err := read(path)
+	if err != nil {
+		return account, false, fmt.Errorf("read wallet %s: %w", path, err)
+	}
+	f, err := parse(data)
+	if err != nil {
+		return account, false, fmt.Errorf("read wallet %s: %w", path, err)
+	}
+	return f.account, f.plain == nil, nil
+}
+
+// Save writes the wallet to a new file, sealed under the password unless that is
+// empty. The error wraps [fs.ErrExist] when the file exists.
+func (w *Wallet) Save(path, password string) error {
+	data, err := w.encode(password, sealWork)
+	if err == nil {
+		err = writeFile(path, data, os.Link) // a link, unlike a rename, never replaces a key
+	}
+	if errors.Is(err, fs.ErrExist) {
+		err = fs.ErrExist
+	}
+	if err != nil {
+		return fmt.Errorf("save wallet %s: %w", path, err)
+	}
+	return nil
+}
+
+// Rewrite replaces the file at path, which must hold the same key, by a file that is
+// sealed under the password, or plain if the password is empty. After an error or a
+// crash one of the two files is there, whole.
+func (w *Wallet) Rewrite(path, password string) error {
+	account, _, err := Inspect(path)
+	if err != nil {
+		return err
+	}
+	if account != w.Account() {
+		return fmt.Errorf("rewrite wallet %s: the file holds another key, of account %s", path, account)
+	}
+	data, err := w.encode(password, sealWork)
+	if err == nil {
+		err = writeFile(path, data, os.Rename)
+	}
+	if err != nil {
+		return fmt.Errorf("rewrite wallet %s: %w", path, err)
+	}
+	return nil
 }
 
 // Account returns the public key, which names the account.
@@ -69,20 +147,40 @@ func (w *Wallet) Account() protocol.Account { return protocol.AccountOf(w.key) }
 // and is the node's identity in the network. The caller must not change it.
 func (w *Wallet) Key() ed25519.PrivateKey { return w.key }
 
-// generate makes a key and its text.
-func generate() (*Wallet, []byte, error) {
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, nil, err
+// encode returns the text of the wallet's file: sealed with 2^work steps of scrypt
+// under the password, or plain if the password is empty.
+func (w *Wallet) encode(password string, work int) ([]byte, error) {
+	plain := []byte(header + hex.EncodeToString(w.key.Seed()) + "\n")
+	if password == "" {
+		return plain, nil
 	}
-	return &Wallet{key}, []byte(header + hex.EncodeToString(key.Seed()) + "\n"), nil
+	return seal(plain, w.Account(), password, work)
 }
 
-// parse reads the text of a wallet.
-func parse(data []byte) (*Wallet, error) {
+// file is the content of a wallet's file.
+type file struct {
+	account protocol.Account
+	plain   *Wallet // nil if the wallet is sealed
+	sealed  string  // age's part of a sealed wallet
+}
+
+// parse reads the text of a wallet's file, plain or sealed.
+func parse(data []byte) (file, error) {
+	if rest, ok := strings.CutPrefix(string(data), sealedHeader); ok {
+		return parseSealed(rest)
+	}
+	w, err := parsePlain(data)
+	if err != nil {
+		return file{}, err
+	}
+	return file{account: w.Account(), plain: w}, nil
+}
+
+// parsePlain reads the text of a plain wallet.
+func parsePlain(data []byte) (*Wallet, error) {
 	rest, ok := strings.CutPrefix(string(data), header)
 	if !ok {
-		return nil, fmt.Errorf("not a wallet, or damaged: the first line is not %q", strings.TrimSpace(header))
+		return nil, fmt.Errorf("not a wallet, or damaged: the first line is neither %q nor %q", strings.TrimSpace(header), strings.TrimSpace(sealedHeader))
 	}
 	digits, ok := strings.CutSuffix(rest, "\n")
 	if !ok || len(digits) != 2*ed25519.SeedSize {
@@ -116,22 +214,22 @@ func read(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
-// writeNew writes a file that must not exist. The file is complete or absent, and
-// on disk when writeNew returns.
-func writeNew(path string, data []byte) (err error) {
+// writeFile writes data to a file that only its owner may read, and gives the file
+// its name by the function name. The file is complete or absent, and on disk when
+// writeFile returns.
+func writeFile(path string, data []byte, name func(from, to string) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	// A temporary file with mode 0600 takes the bytes.
-	f, err := os.CreateTemp(dir, ".wallet-*")
+	f, err := os.CreateTemp(dir, ".wallet-*") // it has mode 0600
 	if err != nil {
 		return unpath(err)
 	}
-	defer os.Remove(f.Name())
+	defer os.Remove(f.Name()) // after a rename there is nothing to remove
 	_, err = f.Write(data)
 	if err == nil {
-		err = f.Sync()
+		err = disk.OS.Sync(f)
 	}
 	if cerr := f.Close(); err == nil {
 		err = cerr
@@ -139,27 +237,10 @@ func writeNew(path string, data []byte) (err error) {
 	if err != nil {
 		return unpath(err)
 	}
-	// A link, unlike a rename, never replaces a key.
-	if err := os.Link(f.Name(), path); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return fs.ErrExist
-		}
+	if err := name(f.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(dir)
-}
-
-// syncDir makes a directory's entries durable.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil // directories cannot be opened there
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return disk.SyncPath(disk.OS, dir)
 }
 
 // unpath drops operation and path from an error, because the caller names them.
