@@ -1,16 +1,67 @@
 package protocol
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
+
+	ed25519zip "github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 )
 
 // Account is an Ed25519 public key. It names the owner of the private
 // key, and is the identity of the owner's node in the mesh.
 type Account [ed25519.PublicKeySize]byte
+
+// Check returns an error if nobody can own the account: everybody can sign for a point
+// of small order, and the verification of signatures disagrees about an encoding that is
+// not canonical (RFC 8032, section 5.1.3; Chalkias et al., "Taming the many EdDSAs",
+// 2020).
+func (a Account) Check() error {
+	y := a
+	y[len(y)-1] &= 0x7f // without the sign of x
+	if _, small := smallOrder[y]; small {
+		return Refuse(WrongAccount, "account %s is a point of small order, for which everybody can sign", a.Short())
+	}
+	if y[0] >= 0xed && y[len(y)-1] == 0x7f && bytes.Count(y[1:len(y)-1], []byte{0xff}) == len(y)-2 {
+		return Refuse(WrongAccount, "account %s is not in the canonical encoding", a.Short())
+	}
+	return nil
+}
+
+// zip215 are the rules of ZIP 215 (https://zips.z.cash/zip-0215). Unlike RFC 8032 they say
+// of every signature whether it is valid, and the same one by one and in a batch: a ledger
+// needs one verdict everywhere. Whatever a key has signed by RFC 8032 is valid.
+var zip215 = &ed25519zip.Options{Verify: ed25519zip.VerifyOptionsZIP_215}
+
+// Verify reports whether a signature of a message is that of the account's key, by Ed25519
+// and the rules of ZIP 215.
+func (a Account) Verify(message, sig []byte) bool {
+	return ed25519zip.VerifyWithOptions(a[:], message, sig, zip215)
+}
+
+// smallOrder has the canonical y coordinates of the eight points whose order divides
+// eight.
+var smallOrder = map[Account]struct{}{
+	{}:  {}, // order 4
+	{1}: {}, // order 1
+	// order 8, two coordinates
+	{
+		0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0,
+		0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+	}: {},
+	{
+		0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f,
+		0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+	}: {},
+	// order 2: -1
+	{
+		0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+	}: {},
+}
 
 // AccountOf returns the account of a private key.
 func AccountOf(key ed25519.PrivateKey) Account { return Account(key.Public().(ed25519.PublicKey)) }
@@ -61,15 +112,17 @@ func (a *Account) UnmarshalText(text []byte) (err error) {
 // hexadecimal digits.
 func ParseAccount(s string) (Account, error) {
 	var account Account
+	isHex := false
 	if len(s) == 2*len(account) {
-		if _, err := hex.Decode(account[:], []byte(s)); err == nil {
-			return account, nil
+		_, err := hex.Decode(account[:], []byte(s))
+		isHex = err == nil
+	}
+	if !isHex {
+		if err := account.decode(s); err != nil {
+			return Account{}, fmt.Errorf("account %q: %w", s, err)
 		}
 	}
-	if err := account.decode(s); err != nil {
-		return Account{}, fmt.Errorf("account %q: %w", s, err)
-	}
-	return account, nil
+	return account, account.Check()
 }
 
 // decode reads the bech32m form.

@@ -12,7 +12,7 @@ const (
 	maxAddr     = 256  // bytes of one address
 	maxText     = 256  // bytes
 	maxLanguage = 16   // bytes
-	maxUnits    = 4096 // of a receipt
+	maxUnits    = 1024 // of a receipt: no escrow pays for more
 )
 
 // The checks of the records run after decoding and before any signature is
@@ -40,6 +40,9 @@ func (r *Ticket) check() error {
 	if got := block.Sum(block.CBOR, r.Spec); got != r.Unit.Cid {
 		return Refuse(Malformed, "ticket for unit %s holds the spec of unit %s", r.Unit, got)
 	}
+	if len(r.Proof) > 1 {
+		return Refuse(Malformed, "a ticket with %d proofs of a slot", len(r.Proof))
+	}
 	return first(checkVersion(r.Version), need("work", r.Work), checkAddrs(r.Hints))
 }
 
@@ -52,16 +55,18 @@ func (r *Accept) check() error {
 }
 
 func (r *Receipt) check() error {
-	if n := len(r.Attestations); n != len(r.Accepts) || n > maxUnits {
-		return Refuse(Malformed, "a receipt of %d attestations and %d accepts, want as many of both and at most %d", n, len(r.Accepts), maxUnits)
+	if n := len(r.Units); n == 0 || n > maxUnits {
+		return Refuse(Malformed, "a receipt of %d units, want 1 to %d", n, maxUnits)
 	}
-	for i := range r.Attestations {
-		if err := first(r.Attestations[i].check(), r.Accepts[i].check()); err != nil {
+	for i, u := range r.Units {
+		if len(u.Source) != len(u.Target) {
+			return Refuse(Malformed, "unit %d: %d segments translated into %d", i, len(u.Source), len(u.Target))
+		}
+		if err := need("input", u.Input); err != nil {
 			return fmt.Errorf("unit %d: %w", i, err)
 		}
 	}
-	return first(checkVersion(r.Version), need("job", r.Job), need("model", r.Model),
-		need("input", r.Input), need("output", r.Output))
+	return checkVersion(r.Version)
 }
 
 func (r *Reject) check() error { return first(checkVersion(r.Version), checkText(r.Detail)) }
@@ -85,6 +90,28 @@ func (r *OfferPage) check() error {
 	for _, o := range r.Offers {
 		if o.Type != TypeRunOffer && o.Type != TypeJobOffer {
 			return Refuse(Malformed, "a page of offers holds a %s", o.Type)
+		}
+	}
+	return checkVersion(r.Version)
+}
+
+func (r *ModelQuery) check() error {
+	if r.Source == "" && r.Target == "" {
+		return checkVersion(r.Version)
+	}
+	return first(checkVersion(r.Version), checkLanguage(r.Source), checkLanguage(r.Target))
+}
+
+func (r *ModelPage) check() error {
+	if len(r.Models) > MaxHeldModels {
+		return Refuse(TooLarge, "a page of %d models, the limit is %d", len(r.Models), MaxHeldModels)
+	}
+	for _, h := range r.Models {
+		if h.ChrF > 1_000_000 {
+			return Refuse(Malformed, "a chrF of %d millionths", h.ChrF)
+		}
+		if err := first(need("model", h.Model), checkLanguage(h.Source), checkLanguage(h.Target)); err != nil {
+			return err
 		}
 	}
 	return checkVersion(r.Version)

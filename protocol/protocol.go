@@ -22,8 +22,6 @@ package protocol
 import (
 	"encoding/hex"
 	"fmt"
-
-	"github.com/alia-network/alia/protocol/block"
 )
 
 // Version is the version of every record of this package.
@@ -66,8 +64,8 @@ type RecordType uint16
 
 // The kinds of records: PROTOCOL.md, section 3.1. Numbers are part of the
 // protocol and are never reused; 3, 11 and 15 were used before the first
-// public network. TypeTx is the ledger's transaction, which is signed as
-// records are, see package ledger.
+// public network. TypeTx is the ledger's transaction and TypeNetwork the network
+// file. Both are signed as records are, see packages ledger and node.
 const (
 	TypeRunOffer    RecordType = 1
 	TypeJobOffer    RecordType = 2
@@ -83,12 +81,19 @@ const (
 	TypeOfferPage   RecordType = 14
 	TypeReceipt     RecordType = 16
 	TypeTx          RecordType = 17
+	TypeNetwork     RecordType = 18
+	TypeModelQuery  RecordType = 19
+	TypeModelPage   RecordType = 20
+	TypeCorrection  RecordType = 24
+	TypeReview      RecordType = 25
+	TypeBudget      RecordType = 26
 )
 
 // The bounds that are checked before a record is decoded, in bytes.
 const (
-	MaxGossip  = 8 << 10   // a record that travels by gossip
-	MaxMessage = 256 << 10 // any frame's body
+	MaxGossip  = 8 << 10    // a record that travels by gossip
+	MaxMessage = 256 << 10  // any frame's body
+	maxReceipt = 1023 << 10 // with a proof of the ledger it is less than a block
 )
 
 // typeInfo is the name of a record type, for people, and the most bytes of a
@@ -111,8 +116,14 @@ var types = [...]typeInfo{
 	TypeIdle:        {"idle", 64},
 	TypeOfferQuery:  {"offer query", 64},
 	TypeOfferPage:   {"offer page", 64 << 10},
-	TypeReceipt:     {"receipt", block.MaxSize},
+	TypeReceipt:     {"receipt", maxReceipt},
 	TypeTx:          {"transaction", MaxMessage},
+	TypeNetwork:     {"network file", 1 << 20},
+	TypeModelQuery:  {"model query", 128},
+	TypeModelPage:   {"model page", 64 << 10},
+	TypeCorrection:  {"correction", MaxGossip},
+	TypeReview:      {"review", 1 << 10},
+	TypeBudget:      {"budget of corrections", 4 << 10},
 }
 
 // known reports whether the protocol has the type.

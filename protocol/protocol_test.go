@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -29,10 +30,15 @@ func link(s string) block.Link { return block.Link{Cid: block.Sum(block.Raw, []b
 func samples(t testing.TB) []protocol.Record {
 	t.Helper()
 	spec := []byte{0x81, 0x01}
+	slots := []protocol.Slot{{Kind: 1, Index: 2, Task: link("task"), Most: 9}, {Kind: 1, Index: 3, Task: link("another task"), Most: 8}}
+	group := protocol.GroupOf(slots)
 	ticket := protocol.Ticket{Work: link("run"), Number: 7, Unit: block.Link{Cid: block.Sum(block.CBOR, spec)}, Spec: spec,
-		Miner: protocol.AccountOf(other), LeaseSeconds: 30, Hints: []string{"/ip4/127.0.0.1/tcp/1"}}
-	attestation := protocol.Attestation{Work: link("run"), Unit: link("unit"), Result: link("result"), Cost: 9, Ticket: link("ticket")}
-	accept := protocol.Accept{Work: link("run"), Unit: link("unit"), Miner: protocol.AccountOf(other), Result: link("result"), Cost: 9}
+		Miner: protocol.AccountOf(other), LeaseSeconds: 30, Hints: []string{"/ip4/127.0.0.1/tcp/1"},
+		Proof: []protocol.SlotProof{protocol.Prove(slots, 1, protocol.PlanPath([]protocol.SlotGroup{group, group}, 0))}}
+	ticket.Proof[0].Function, ticket.Proof[0].Groups, ticket.Escrow = link("function"), 2, 6
+	place := protocol.Place{Round: 4, Kind: 1, Index: 3}
+	attestation := protocol.Attestation{Work: link("run"), Publisher: protocol.AccountOf(key), Place: place, Unit: link("unit"), Result: link("result"), Ticket: link("ticket")}
+	accept := protocol.Accept{Work: link("run"), Place: place, Unit: link("unit"), Miner: protocol.AccountOf(other), Result: link("result")}
 	sign(t, &attestation)
 	sign(t, &accept)
 	records := []protocol.Record{
@@ -41,14 +47,20 @@ func samples(t testing.TB) []protocol.Record {
 		&protocol.Bid{Work: link("run"), Price: 1, InFlight: 2, Capability: protocol.Capability{
 			Numerics: "f32-1", Kernel: "avx2", Device: "amd64", Software: "v1", Threads: 2, MFLOPS: 5000}},
 		&ticket, &attestation, &accept,
-		&protocol.Receipt{Job: link("job"), Model: link("model"), Input: link("in"), Output: link("out"),
-			Attestations: []protocol.Attestation{attestation}, Accepts: []protocol.Accept{accept}, Settlement: []byte{1}},
+		&protocol.Receipt{Job: []byte{0x80}, Units: protocol.ReceiptUnits{{Input: link("text"), Most: 9, Result: []byte{0x80},
+			Source: []uint32{3}, Target: []uint32{4}, Miner: protocol.AccountOf(other), Ticket: link("ticket"), Sig: []byte{1}}}},
 		&protocol.Reject{Version: 1, Ticket: link("ticket"), Code: protocol.ResultMismatch, Detail: "row 3"},
 		&protocol.Cancel{Version: 1, Ticket: link("ticket"), Code: protocol.Superseded, Detail: "miner 3"},
 		&protocol.Progress{Version: 1, Ticket: link("ticket"), DonePPM: 500_000},
 		&protocol.Idle{Version: 1, Code: protocol.TooSlow},
 		&protocol.OfferQuery{Version: 1, Cursor: 3},
 		&protocol.OfferPage{Version: 1, Offers: []protocol.EncodedOffer{{Type: protocol.TypeRunOffer, Body: []byte{0x80}}}, Cursor: 4},
+		&protocol.ModelQuery{Version: 1, Source: "en", Target: "de"},
+		&protocol.ModelPage{Version: 1, Models: []protocol.HeldModel{{Model: link("model"), Source: "en", Target: "de", ChrF: 612_345, Price: 7}}},
+		&protocol.Correction{Time: 1, Src: "en", Dst: "de", Source: "Good morning.", Machine: "Gut Morgen.", Human: "Guten Morgen.", Model: link("model"),
+			How: "beam 1", Licence: "CC0-1.0", Author: "key 1", Payee: protocol.AccountOf(other)},
+		&protocol.Review{Correction: link("correction"), Approve: true, Reason: "natural", Rules: 1, Reviewer: "key 2"},
+		&protocol.Budget{Time: 1, Amount: 1000, PerAuthor: 500, PerCorrection: 10, PerCharacter: 1, Votes: 2, Rules: 1, Reviewers: []protocol.Account{protocol.AccountOf(other)}},
 	}
 	for _, r := range records {
 		if s, ok := r.(protocol.Signed); ok {
@@ -206,18 +218,26 @@ func TestParseRefusesBadFields(t *testing.T) {
 		record protocol.Record
 		want   protocol.Reason
 	}{
-		"version":          {&protocol.Idle{Version: 2}, protocol.WrongVersion},
-		"no run":           {&protocol.RunOffer{}, protocol.Malformed},
-		"language":         {&protocol.JobOffer{Job: link("j"), Model: link("m"), Src: "en/x", Dst: "de"}, protocol.Malformed},
-		"many addresses":   {&protocol.RunOffer{Run: link("run"), Addrs: make([]string, 17)}, protocol.TooLarge},
-		"long address":     {&protocol.RunOffer{Run: link("run"), Addrs: []string{strings.Repeat("a", 257)}}, protocol.TooLarge},
-		"long text":        {&protocol.Cancel{Version: 1, Ticket: link("t"), Detail: strings.Repeat("a", 257)}, protocol.TooLarge},
-		"spec":             {&protocol.Ticket{Work: link("run"), Unit: link("unit"), Spec: []byte{0x80}}, protocol.Malformed},
-		"progress":         {&protocol.Progress{Version: 1, Ticket: link("t"), DonePPM: 1_000_001}, protocol.Malformed},
-		"offers":           {&protocol.OfferPage{Version: 1, Offers: []protocol.EncodedOffer{{Type: protocol.TypeBid}}}, protocol.Malformed},
-		"unequal receipts": {&protocol.Receipt{Accepts: make([]protocol.Accept, 1)}, protocol.Malformed},
-		"bid for no units": {&protocol.Bid{Work: link("run")}, protocol.Malformed},
-		"long capability":  {&protocol.Bid{Work: link("run"), InFlight: 1, Capability: protocol.Capability{Device: strings.Repeat("a", 257)}}, protocol.TooLarge},
+		"version":              {&protocol.Idle{Version: 2}, protocol.WrongVersion},
+		"no run":               {&protocol.RunOffer{}, protocol.Malformed},
+		"language":             {&protocol.JobOffer{Job: link("j"), Model: link("m"), Src: "en/x", Dst: "de"}, protocol.Malformed},
+		"many addresses":       {&protocol.RunOffer{Run: link("run"), Addrs: make([]string, 17)}, protocol.TooLarge},
+		"long address":         {&protocol.RunOffer{Run: link("run"), Addrs: []string{strings.Repeat("a", 257)}}, protocol.TooLarge},
+		"long text":            {&protocol.Cancel{Version: 1, Ticket: link("t"), Detail: strings.Repeat("a", 257)}, protocol.TooLarge},
+		"spec":                 {&protocol.Ticket{Work: link("run"), Unit: link("unit"), Spec: []byte{0x80}}, protocol.Malformed},
+		"many proofs":          {&protocol.Ticket{Work: link("run"), Unit: protocol.ID([]byte{0x80}), Spec: []byte{0x80}, Proof: make([]protocol.SlotProof, 2)}, protocol.Malformed},
+		"progress":             {&protocol.Progress{Version: 1, Ticket: link("t"), DonePPM: 1_000_001}, protocol.Malformed},
+		"offers":               {&protocol.OfferPage{Version: 1, Offers: []protocol.EncodedOffer{{Type: protocol.TypeBid}}}, protocol.Malformed},
+		"half a pair":          {&protocol.ModelQuery{Version: 1, Source: "en"}, protocol.Malformed},
+		"many models":          {&protocol.ModelPage{Version: 1, Models: make([]protocol.HeldModel, protocol.MaxHeldModels+1)}, protocol.TooLarge},
+		"no model":             {&protocol.ModelPage{Version: 1, Models: []protocol.HeldModel{{Source: "en", Target: "de"}}}, protocol.Malformed},
+		"chrF above 100":       {&protocol.ModelPage{Version: 1, Models: []protocol.HeldModel{{Model: link("m"), Source: "en", Target: "de", ChrF: 1_000_001}}}, protocol.Malformed},
+		"receipt for no units": {&protocol.Receipt{}, protocol.Malformed},
+		"unequal segments":     {&protocol.Receipt{Units: protocol.ReceiptUnits{{Input: link("text"), Source: []uint32{1}}}}, protocol.Malformed},
+		"unit without text":    {&protocol.Receipt{Units: make(protocol.ReceiptUnits, 1)}, protocol.Malformed},
+		"many units":           {&protocol.Receipt{Units: make(protocol.ReceiptUnits, 1025)}, protocol.Malformed},
+		"bid for no units":     {&protocol.Bid{Work: link("run")}, protocol.Malformed},
+		"long capability":      {&protocol.Bid{Work: link("run"), InFlight: 1, Capability: protocol.Capability{Device: strings.Repeat("a", 257)}}, protocol.TooLarge},
 	} {
 		if s, ok := c.record.(protocol.Signed); ok {
 			if _, err := protocol.Sign(other, net, s); protocol.ReasonOf(err) != c.want {
@@ -234,6 +254,24 @@ func TestParseRefusesBadFields(t *testing.T) {
 		if _, err := protocol.Encode(c.record); protocol.ReasonOf(err) != c.want {
 			t.Errorf("%s: Encode: %v", name, err)
 		}
+	}
+}
+
+// TestReceiptOfManyUnits: the units that a receipt announces take no memory before their
+// number is checked. A megabyte of one-byte units would otherwise take 200 MB.
+func TestReceiptOfManyUnits(t *testing.T) {
+	const units = 1 << 20
+	data := append([]byte{0x9a, 0, units >> 16, 0, 0}, bytes.Repeat([]byte{0x80}, units)...)
+	var u protocol.ReceiptUnits
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := block.Decode(data, &u)
+	runtime.ReadMemStats(&after)
+	if err == nil {
+		t.Error("decoded")
+	}
+	if got := after.TotalAlloc - before.TotalAlloc; got > 8*units {
+		t.Errorf("%d bytes are allocated for %d", got, len(data))
 	}
 }
 
@@ -306,6 +344,63 @@ func TestFramesRefuse(t *testing.T) {
 	}
 	if err := protocol.WriteMessage(io.Discard, protocol.TypeTx, make([]byte, protocol.MaxMessage+1)); protocol.ReasonOf(err) != protocol.TooLarge {
 		t.Errorf("a frame over the limit: %v", err)
+	}
+}
+
+// TestCorrectionsRefused: what no correction, review or budget may have.
+func TestCorrectionsRefused(t *testing.T) {
+	correction := func(change func(c *protocol.Correction)) protocol.Signed {
+		c := &protocol.Correction{Src: "en", Dst: "de", Source: "Good morning.", Machine: "Gut Morgen.", Human: "Guten Morgen.", Model: link("m"), How: "beam 1", Licence: "CC0-1.0"}
+		change(c)
+		return c
+	}
+	review := func(change func(r *protocol.Review)) protocol.Signed {
+		r := &protocol.Review{Correction: link("c"), Reason: "wrong"}
+		change(r)
+		return r
+	}
+	budget := func(change func(b *protocol.Budget)) protocol.Signed {
+		b := &protocol.Budget{Amount: 100, PerAuthor: 50, PerCorrection: 10, Votes: 1}
+		change(b)
+		return b
+	}
+	for _, test := range []struct {
+		record protocol.Signed
+		want   string // part of the error; empty: none
+	}{
+		{correction(func(c *protocol.Correction) {}), ""},
+		{correction(func(c *protocol.Correction) { c.Machine, c.Model, c.How = "", block.Link{}, "" }), ""},
+		{correction(func(c *protocol.Correction) { c.Human = "می\u200cخواهم" }), ""},
+		{correction(func(c *protocol.Correction) { c.Licence = "GPL-3.0" }), `licence "GPL-3.0": want one of CC-BY-4.0, CC0-1.0`},
+		{correction(func(c *protocol.Correction) { c.Licence = "" }), `licence "": want one of`},
+		{correction(func(c *protocol.Correction) { c.Dst = "en" }), "from en to en"},
+		{correction(func(c *protocol.Correction) { c.Source = "" }), "no source text"},
+		{correction(func(c *protocol.Correction) { c.Human = "" }), "no human text"},
+		{correction(func(c *protocol.Correction) { c.Human = "Guten\nMorgen." }), "human text: the character U+000A at byte 5"},
+		{correction(func(c *protocol.Correction) { c.Human = "Guten\u202eMorgen." }), "U+202E"},
+		{correction(func(c *protocol.Correction) { c.Human = "Guten\u200bMorgen." }), "U+200B"},
+		{correction(func(c *protocol.Correction) { c.Machine = "\x1b[2J" }), "machine text: the character U+001B"},
+		{correction(func(c *protocol.Correction) { c.Human = " Guten Morgen." }), "space at its beginning"},
+		{correction(func(c *protocol.Correction) { c.Source = strings.Repeat("a", 2049) }), "source text of 2049 bytes, the limit is 2048"},
+		{correction(func(c *protocol.Correction) { c.Author = strings.Repeat("a", 65) }), "a name of 65 bytes"},
+		{correction(func(c *protocol.Correction) { c.Payee = protocol.Account{1} }), "small order"},
+		{correction(func(c *protocol.Correction) { c.How = "" }), "without how it was made"},
+		{correction(func(c *protocol.Correction) { c.Machine = "" }), "without the translation"},
+		{review(func(r *protocol.Review) {}), ""},
+		{review(func(r *protocol.Review) { r.Reason = " " }), "a rejection without a reason"},
+		{review(func(r *protocol.Review) { r.Reason = "a\x00" }), "U+0000"},
+		{review(func(r *protocol.Review) { r.Correction = block.Link{} }), "no correction"},
+		{budget(func(b *protocol.Budget) {}), ""},
+		{budget(func(b *protocol.Budget) { b.Votes = 0 }), "needs 0 votes, want 1 to 16"},
+		{budget(func(b *protocol.Budget) { b.PerAuthor = 101 }), "prices above it"},
+		{budget(func(b *protocol.Budget) { b.PerCharacter = 1 << 50 }), "prices above it"},
+		{budget(func(b *protocol.Budget) { b.Reviewers = make([]protocol.Account, 65) }), "65 reviewers"},
+		{budget(func(b *protocol.Budget) { b.Reviewers = []protocol.Account{{1}} }), "small order"},
+	} {
+		_, err := protocol.Sign(key, net, test.record)
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%+v: %v, want %q", test.record, err, test.want)
+		}
 	}
 }
 

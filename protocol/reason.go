@@ -58,6 +58,9 @@ const (
 	NoMiner      Reason = 68
 	Unproven     Reason = 69
 	Barred       Reason = 70
+	Paused       Reason = 71
+	NotChosen    Reason = 72
+	NoPeer       Reason = 73
 
 	// The ledger is the reason.
 	ChainUnreachable Reason = 80
@@ -105,7 +108,10 @@ var reasons = map[Reason][2]string{
 	NoOffer:           {"no-offer", "no offer is open"},
 	NoMiner:           {"no-miner", "no miner is connected"},
 	Unproven:          {"unproven", "miners without an accepted result hold their share of the units"},
-	Barred:            {"barred", "an earlier result of the miner for the unit was wrong"},
+	Barred:            {"barred", "an earlier result of the miner was wrong"},
+	Paused:            {"paused", "the miner takes no new units, as its user wants"},
+	NotChosen:         {"not-chosen", "the customer has chosen other miners"},
+	NoPeer:            {"no-peer", "no peer of the network is connected"},
 	ChainUnreachable:  {"chain-unreachable", "the ledger cannot be reached; the program tries again"},
 	NotApproved:       {"not-approved", "the run is not approved for minting"},
 	OverBudget:        {"over-budget", "the budget of the run or job is spent"},

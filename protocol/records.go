@@ -1,6 +1,10 @@
 package protocol
 
-import "github.com/alia-network/alia/protocol/block"
+import (
+	"fmt"
+
+	"github.com/alia-network/alia/protocol/block"
+)
 
 // A Record is one of the structs of this file that has a type number:
 // PROTOCOL.md, sections 4 and 5. Fields stand in the order in which they are
@@ -94,20 +98,34 @@ type Ticket struct {
 	Unit         block.Link // CID of Spec
 	Spec         []byte     // the unit's canonical bytes
 	Miner        Account
-	LeaseSeconds uint32   // from the ticket's arrival
-	Hints        []string // addresses of peers that hold the inputs
+	LeaseSeconds uint32      // from the ticket's arrival
+	Hints        []string    // addresses of peers that hold the inputs
+	Proof        []SlotProof // that the ledger pays for the unit; none, or one
+	Escrow       uint64      // number of the escrow that pays for the unit; 0 for a run and for unpaid work
 	Seal
 }
 
-// Attestation states that a unit gives a result. The account computed it.
+// Place says where in a work a unit stands: what pay belongs to. Within a work no two
+// units have the same place.
+type Place struct {
+	_     struct{} `cbor:",toarray"`
+	Round uint32   // of a run; 0 in a job
+	Kind  uint16   // of the unit
+	Index uint32   // among the units of the round and the kind, or of the job
+}
+
+// Attestation states that a unit gives a result. The account computed it, for the
+// publisher. So no other publisher of the same work can use the attestation, and no
+// other place of the work.
 type Attestation struct {
 	_ struct{} `cbor:",toarray"`
 	Header
-	Work   block.Link
-	Unit   block.Link
-	Result block.Link
-	Cost   uint64     // MFLOP, by the cost table
-	Ticket block.Link // CID of the ticket's bytes
+	Work      block.Link
+	Publisher Account // whose ticket leased the unit
+	Place     Place
+	Unit      block.Link
+	Result    block.Link
+	Ticket    block.Link // CID of the ticket's bytes; none if the publisher computed the unit itself
 	Seal
 }
 
@@ -116,26 +134,54 @@ type Accept struct {
 	_ struct{} `cbor:",toarray"`
 	Header
 	Work   block.Link
+	Place  Place
 	Unit   block.Link
 	Miner  Account
 	Result block.Link
-	Cost   uint64 // MFLOP
 	Seal
 }
 
-// Receipt is what a customer keeps: who attests that Model makes Output of
-// Input, and the ledger's proof of the settlement. It checks offline.
+// Receipt is what a customer says of a translated document, and what miners attest. The
+// account is the customer. Everything that follows from the job's record is left out:
+// unit i of the job translates Units[i].Input with the job's model and decoding.
 type Receipt struct {
 	_ struct{} `cbor:",toarray"`
 	Header
-	Job          block.Link
-	Model        block.Link
-	Input        block.Link
-	Output       block.Link
-	Attestations []Attestation // one for each unit, in the order of the job's units
-	Accepts      []Accept      // the same
-	Settlement   []byte        // the ledger's proof, in its own encoding
+	Job   []byte       // canonical bytes of the job's record
+	Units ReceiptUnits // all units of the job, by their index
 	Seal
+}
+
+// ReceiptUnit is a translated unit, and the attestation of its result.
+type ReceiptUnit struct {
+	_      struct{}   `cbor:",toarray"`
+	Input  block.Link // the unit's text
+	Most   uint64     // what the unit costs at most, in MFLOP
+	Result []byte     // canonical bytes of the result's record
+	Source []uint32   // bytes of each segment of the text
+	Target []uint32   // bytes of each segment of the translation, as many as Source
+	Miner  Account    // who attests
+	Ticket block.Link // of the attestation; none if it names none
+	Sig    []byte     // of the attestation, 64 bytes
+}
+
+// ReceiptUnits is the units of a receipt. Their number is bounded before anything is
+// allocated: a byte of a hostile receipt could otherwise take 200 bytes of memory.
+type ReceiptUnits []ReceiptUnit
+
+// MarshalCBOR is the encoding of an array.
+func (u ReceiptUnits) MarshalCBOR() ([]byte, error) { return block.Encode([]ReceiptUnit(u)) }
+
+// UnmarshalCBOR reads an array of at most maxUnits units.
+func (u *ReceiptUnits) UnmarshalCBOR(data []byte) error {
+	n, err := block.Len(data)
+	if err != nil {
+		return err
+	}
+	if n > maxUnits {
+		return fmt.Errorf("a receipt of %d units, the limit is %d", n, maxUnits)
+	}
+	return block.Decode(data, (*[]ReceiptUnit)(u))
 }
 
 // The records below are said on an authenticated stream, between the two
@@ -198,6 +244,36 @@ type EncodedOffer struct {
 	Body []byte
 }
 
+// ModelQuery asks a peer which models it serves.
+type ModelQuery struct {
+	_              struct{} `cbor:",toarray"`
+	Version        uint16
+	Source, Target string // languages; both empty: of every pair
+}
+
+// ModelPage is the models that a peer serves, its best first. The peer's connection
+// proves whose word it is. It remains a claim: the model's record says the languages, and
+// only an evaluation says the score.
+type ModelPage struct {
+	_       struct{} `cbor:",toarray"`
+	Version uint16
+	Models  []HeldModel // at most [MaxHeldModels]
+}
+
+// HeldModel is a model that a peer serves, and how it translates with it.
+type HeldModel struct {
+	_              struct{} `cbor:",toarray"`
+	Model          block.Link
+	Source, Target string // languages
+	// ChrF is the model's score on the test set of the run that made it, in millionths; 0
+	// is not known.
+	ChrF  uint32
+	Price uint64 // least amount for a GFLOP for which the peer translates; 0: it names no price
+}
+
+// MaxHeldModels bounds the models of a page.
+const MaxHeldModels = 256
+
 // The types of the records.
 
 func (*RunOffer) Type() RecordType    { return TypeRunOffer }
@@ -213,3 +289,5 @@ func (*Progress) Type() RecordType    { return TypeProgress }
 func (*Idle) Type() RecordType        { return TypeIdle }
 func (*OfferQuery) Type() RecordType  { return TypeOfferQuery }
 func (*OfferPage) Type() RecordType   { return TypeOfferPage }
+func (*ModelQuery) Type() RecordType  { return TypeModelQuery }
+func (*ModelPage) Type() RecordType   { return TypeModelPage }

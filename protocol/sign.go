@@ -5,6 +5,9 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
+
+	ed25519zip "github.com/oasisprotocol/curve25519-voi/primitives/ed25519"
 
 	"github.com/alia-network/alia/protocol/block"
 )
@@ -41,7 +44,7 @@ func Sign(key ed25519.PrivateKey, net Net, r Signed) ([]byte, error) {
 var sigHead = []byte{0x58, ed25519.SignatureSize}
 
 // Verify reports whether the record is well-formed, of this network and signed
-// by its account, and likewise every signed record inside it.
+// by its account.
 func Verify(net Net, r Signed) error {
 	if err := r.check(); err != nil {
 		return fmt.Errorf("%s: %w", r.Type(), err)
@@ -57,37 +60,80 @@ func Verify(net Net, r Signed) error {
 // data. The bytes that were signed are data with an empty byte string in place
 // of the signature.
 func verify(net Net, r Signed, data []byte) error {
-	if got := r.header().Net; got != net {
-		return Refuse(WrongNetwork, "%s of network %s, this network is %s", r.Type(), got.Short(), net.Short())
+	message, err := signedMessage(net, r, data)
+	if err != nil {
+		return err
 	}
 	s := r.seal()
-	if len(s.Sig) != ed25519.SignatureSize {
-		return Refuse(BadSignature, "%s of %s: signature of %d bytes, want %d", r.Type(), s.Account.Short(), len(s.Sig), ed25519.SignatureSize)
-	}
-	body := len(data) - len(sigHead) - len(s.Sig)
-	unsigned := append(data[:body:body], 0x40)
-	if !ed25519.Verify(s.Account[:], Digest(net, r.Type(), unsigned), s.Sig) {
-		return Refuse(BadSignature, "%s of %s", r.Type(), s.Account.Short())
-	}
-	if c, ok := r.(composite); ok {
-		for _, part := range c.parts() {
-			if err := Verify(net, part); err != nil {
-				return fmt.Errorf("%s of %s: %w", r.Type(), s.Account.Short(), err)
-			}
-		}
+	if !s.Account.Verify(message, s.Sig) {
+		return badSignature(r)
 	}
 	return nil
 }
 
-// A composite record contains other signed records.
-type composite interface{ parts() []Signed }
+func badSignature(r Signed) error {
+	return Refuse(BadSignature, "%s of %s", r.Type(), r.seal().Account.Short())
+}
 
-func (r *Receipt) parts() []Signed {
-	parts := make([]Signed, 0, 2*len(r.Attestations))
-	for i := range r.Attestations {
-		parts = append(parts, &r.Attestations[i], &r.Accepts[i])
+// signedMessage returns what the account of a record must have signed, and checks all but
+// that.
+func signedMessage(net Net, r Signed, data []byte) ([]byte, error) {
+	if got := r.header().Net; got != net {
+		return nil, Refuse(WrongNetwork, "%s of network %s, this network is %s", r.Type(), got.Short(), net.Short())
 	}
-	return parts
+	s := r.seal()
+	if len(s.Sig) != ed25519.SignatureSize {
+		return nil, Refuse(BadSignature, "%s of %s: signature of %d bytes, want %d", r.Type(), s.Account.Short(), len(s.Sig), ed25519.SignatureSize)
+	}
+	if err := s.Account.Check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Type(), err)
+	}
+	body := len(data) - len(sigHead) - len(s.Sig)
+	unsigned := append(data[:body:body], 0x40)
+	return Digest(net, r.Type(), unsigned), nil
+}
+
+// SignatureBatch checks the signatures of many records at once, which takes a third of the time. The
+// zero batch is empty.
+type SignatureBatch struct {
+	records    []Signed
+	signatures *ed25519zip.BatchVerifier
+}
+
+// Add takes a record in, and checks all but its signature.
+func (b *SignatureBatch) Add(net Net, r Signed) error {
+	if err := r.check(); err != nil {
+		return fmt.Errorf("%s: %w", r.Type(), err)
+	}
+	data, err := block.Encode(r)
+	if err != nil {
+		return Refuse(Malformed, "%s: %w", r.Type(), err)
+	}
+	message, err := signedMessage(net, r, data)
+	if err != nil {
+		return err
+	}
+	if b.signatures == nil {
+		b.signatures = ed25519zip.NewBatchVerifier()
+	}
+	s := r.seal()
+	b.records = append(b.records, r)
+	b.signatures.AddWithOptions(s.Account[:], message, s.Sig, zip215)
+	return nil
+}
+
+// Verify returns the first record whose signature is not its account's, with the same error
+// as the function Verify, or nothing if there is none. The verdict does not depend on the
+// random numbers that a batch takes, but with a chance of 2^-128.
+func (b *SignatureBatch) Verify() (bad int, err error) {
+	if b.signatures == nil {
+		return 0, nil
+	}
+	if _, valid := b.signatures.Verify(nil); slices.Contains(valid, false) {
+		bad = slices.Index(valid, false)
+		return bad, badSignature(b.records[bad])
+	}
+	return 0, nil
 }
 
 // Encode returns the canonical bytes of a record. It fails on a record that
@@ -113,7 +159,7 @@ func checkSize(t RecordType, bytes int) error {
 
 // Parse reads a record that a peer sent into *r (PROTOCOL.md, section 3.3). It
 // accepts exactly the bytes that Encode gives, and checks, cheapest first,
-// their size, their shape, the network and every signature (net counts for
+// their size, their shape, the network and the signature (net counts for
 // signed records only). An error is an [Error] and has a reason.
 func Parse(data []byte, net Net, r Record) error {
 	if err := checkSize(r.Type(), len(data)); err != nil {

@@ -15,8 +15,9 @@ import (
 
 // The law of this package: whatever a record has is used. Each field of a record
 // is written and read by code outside the package, and each reason is given
-// somewhere. Tests do not count. A field that only the encoding touches costs
-// bytes under a signature for ever.
+// somewhere. A function of the package that others call may write for them. Tests do
+// not count. A field that only the encoding touches costs bytes under a signature for
+// ever.
 
 const here = "github.com/alia-network/alia/protocol"
 
@@ -35,6 +36,14 @@ type use struct{ written, read bool }
 // constants inside pkg count as well, except in the files to skip.
 func uses(sources []source, pkg string, skip func(*ast.File) bool) map[string]use {
 	all := map[string]use{}
+	called := map[string]bool{} // functions of pkg that other packages use
+	for _, s := range sources {
+		for _, o := range s.info.Uses { // order-free: a set
+			if f, ok := o.(*types.Func); ok && s.path != pkg && f.Pkg() != nil && f.Pkg().Path() == pkg {
+				called[f.Name()] = true
+			}
+		}
+	}
 	note := func(name string, u use) {
 		old := all[name]
 		all[name] = use{old.written || u.written, old.read || u.read}
@@ -45,8 +54,11 @@ func uses(sources []source, pkg string, skip func(*ast.File) bool) map[string]us
 				continue
 			}
 			targets := map[ast.Expr]bool{} // left sides of assignments
+			outside := s.path != pkg       // or in a function that others call
 			ast.Inspect(f, func(n ast.Node) bool {
 				switch n := n.(type) {
+				case *ast.FuncDecl:
+					outside = s.path != pkg || n.Recv == nil && called[n.Name.Name]
 				case *ast.AssignStmt:
 					for _, l := range n.Lhs {
 						targets[l] = true
@@ -58,7 +70,7 @@ func uses(sources []source, pkg string, skip func(*ast.File) bool) map[string]us
 				case *ast.CompositeLit:
 					owner := structOf(s.info.TypeOf(n), pkg)
 					for _, e := range n.Elts {
-						if kv, ok := e.(*ast.KeyValueExpr); ok && owner != "" && s.path != pkg {
+						if kv, ok := e.(*ast.KeyValueExpr); ok && owner != "" && outside {
 							if key, ok := kv.Key.(*ast.Ident); ok {
 								note(owner+"."+key.Name, use{written: true})
 							}
@@ -66,11 +78,11 @@ func uses(sources []source, pkg string, skip func(*ast.File) bool) map[string]us
 					}
 				case *ast.SelectorExpr:
 					sel := s.info.Selections[n]
-					if sel == nil || sel.Kind() != types.FieldVal || s.path == pkg {
+					if sel == nil || sel.Kind() != types.FieldVal || !outside {
 						return true
 					}
 					if owner := structOf(sel.Recv(), pkg); owner != "" {
-						note(owner+"."+n.Sel.Name, use{written: targets[n], read: !targets[n]})
+						note(owner+"."+n.Sel.Name, use{written: targets[n], read: !targets[n] && s.path != pkg})
 					}
 				}
 				return true
@@ -173,13 +185,14 @@ func TestTheLawHolds(t *testing.T) {
 	const records = `package records
 type Reason int
 const ( Given Reason = 1; Silent Reason = 2 )
-type Record struct { _ struct{}; Version int; Good, Unread, Unwritten, Assigned, Inside int }
+type Record struct { _ struct{}; Version int; Good, Unread, Unwritten, Assigned, Inside, Made int }
+func Make() Record { return Record{Made: 1} }
 func inside(r Record) int { r.Inside = 1; return r.Inside }`
 	const user = `package user
 import "records"
 func write() *records.Record {
 	r := &records.Record{Version: 1, Good: 1, Unread: 2}
-	r.Assigned = 3
+	r.Assigned = 3 + records.Make().Made
 	return r
 }
 func read(r *records.Record) (int, records.Reason) { return r.Good + r.Unwritten + r.Assigned, records.Given }`

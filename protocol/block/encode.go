@@ -215,3 +215,19 @@ func scanHead(data []byte) (major byte, n uint64, rest []byte, err error) {
 	}
 	return major, n, data[1+size:], nil
 }
+
+// Len returns the number of values that an array announces, from the array's first
+// bytes. The values may be missing.
+func Len(array []byte) (int, error) {
+	if len(array) == 0 {
+		return 0, errTruncated
+	}
+	major, n, _, err := scanHead(array)
+	if err != nil {
+		return 0, err
+	}
+	if major != majorArray || n > MaxSize {
+		return 0, errors.New("not an array")
+	}
+	return int(n), nil
+}

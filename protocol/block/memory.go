@@ -64,7 +64,7 @@ func (m *MemoryStore) put(ctx context.Context, c cid.Cid, data []byte) error {
 	if _, ok := m.blocks[c]; !ok {
 		m.blocks[c] = bytes.Clone(data)
 	}
-	m.owners.stored(c, int64(len(data)))
+	m.owners.stored(c, int64(len(data)), func() bool { return true }) // under mu
 	return nil
 }
 
@@ -91,7 +91,9 @@ func (m *MemoryStore) Pin(owner string, blocks ...cid.Cid) bool {
 }
 
 // Unpin implements [Keeper].
-func (m *MemoryStore) Unpin(owner string, keep ...cid.Cid) { m.owners.unpin(owner, keep) }
+func (m *MemoryStore) Unpin(owner string, keep ...cid.Cid) {
+	m.owners.unpin(owner, keep, func(cid.Cid) bool { return false })
+}
 
 // Sweep implements [Keeper].
 func (m *MemoryStore) Sweep(ctx context.Context, spare int64) (Swept, error) {

@@ -54,11 +54,11 @@ func (o Owned) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 
 // Put implements [Blocks].
 func (o Owned) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, error) {
-	c, err := o.Store.Put(ctx, codec, data)
-	if err != nil || o.Store.Pin(o.Owner, c) {
-		return c, err
+	if err := checkPut(codec, data); err != nil {
+		return cid.Undef, err
 	}
-	return o.Store.Put(ctx, codec, data) // a sweep was faster than Pin
+	o.Store.Pin(o.Owner, Sum(codec, data)) // first: the owner may want it secret, and a sweep may be fast
+	return o.Store.Put(ctx, codec, data)
 }
 
 // PinTree pins the roots and every block that a chain of links leads to from a root.
@@ -157,14 +157,19 @@ func (o *owners) putBack(e *owned) {
 	o.newest = e
 }
 
-// stored notes that a block is in the store.
-func (o *owners) stored(c cid.Cid, size int64) {
+// stored notes that a block is in the store, unless has, which is called while no sweep
+// removes a block, reports that it is not.
+func (o *owners) stored(c cid.Cid, size int64, has func() bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if !has() {
+		return false
+	}
 	e := o.entry(c)
 	o.takeOut(e)
 	e.size = size
 	o.putBack(e)
+	return true
 }
 
 // lost notes that a block is not in the store any more. Its owners stay.
@@ -197,8 +202,10 @@ func (o *owners) pin(owner string, blocks []cid.Cid) (unknown []cid.Cid) {
 	return unknown
 }
 
-// unpin removes an owner from its blocks, but for those in keep.
-func (o *owners) unpin(owner string, keep []cid.Cid) {
+// unpin removes an owner from its blocks, but for those in keep. It calls drop with each block
+// that has no owner any more, while it holds the lock, so that no block is dropped that Pin
+// has just found. drop reports whether the block is not stored any more.
+func (o *owners) unpin(owner string, keep []cid.Cid, drop func(cid.Cid) bool) {
 	stay := make(map[cid.Cid]struct{}, len(keep))
 	for _, c := range keep {
 		stay[c] = struct{}{}
@@ -213,6 +220,9 @@ func (o *owners) unpin(owner string, keep []cid.Cid) {
 		}
 		o.takeOut(e)
 		e.owners = slices.DeleteFunc(e.owners, func(s string) bool { return s == owner })
+		if len(e.owners) == 0 && drop(e.cid) {
+			e.size = absent
+		}
 		o.putBack(e)
 	}
 	if len(left) > 0 {

@@ -42,6 +42,9 @@ func (r *Reader) Inspect(c cid.Cid) ([]byte, error) {
 // stored bytes do not match c.
 func (r *Reader) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	data, err := r.Inspect(c)
+	if errors.Is(err, ErrNotFound) {
+		data, err = r.store.unseal(c)
+	}
 	if err == nil {
 		err = ctx.Err()
 	}

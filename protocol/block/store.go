@@ -36,6 +36,7 @@ type Store struct {
 	closed  atomic.Bool
 	durable atomic.Bool // the name of dir in its parent directory was synced
 	owners  owners
+	secrets secrets
 }
 
 // Open opens the store in dir, and creates it if it does not exist. One process
@@ -98,9 +99,12 @@ func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if err := Check(c); err != nil {
 		return nil, fmt.Errorf("get block: %w", err)
 	}
+	if data, ok := s.remembered(c); ok {
+		return data, nil
+	}
 	data, err := os.ReadFile(s.path(c))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("block %s: %w", c, ErrNotFound)
+		return s.unseal(c)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get block: %w", err)
@@ -145,13 +149,21 @@ func (s *Store) put(ctx context.Context, c cid.Cid, data []byte) error {
 	if s.closed.Load() {
 		return fmt.Errorf("put block %s: %w", c, fs.ErrClosed)
 	}
-	if !s.holds(c, data) {
-		if err := s.write(s.path(c), data); err != nil {
-			return fmt.Errorf("put block %s: %w", c, err)
+	for {
+		if !s.hide(c, data) && !s.holds(c, data) {
+			if err := s.write(s.path(c), data); err != nil {
+				return fmt.Errorf("put block %s: %w", c, err)
+			}
+		}
+		// A sweep may have deleted the file meanwhile: a block without an owner that was here
+		// before, for example.
+		if s.owners.stored(c, int64(len(data)), func() bool { return s.Has(c) }) {
+			return nil
+		}
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
-	s.owners.stored(c, int64(len(data)))
-	return nil
 }
 
 // holds reports whether the file of c holds exactly data.
@@ -210,7 +222,15 @@ func (s *Store) Sync(ctx context.Context, blocks []cid.Cid) error {
 		if err := Check(c); err != nil {
 			return fmt.Errorf("sync block: %w", err)
 		}
+		if data, ok := s.remembered(c); ok {
+			if err := s.seal(c, data); err != nil {
+				return err
+			}
+		}
 		path := s.path(c)
+		if _, err := os.Lstat(s.sealedPath(c)); err == nil {
+			path = s.sealedPath(c)
+		}
 		files[path], dirs[filepath.Dir(path)] = true, true
 	}
 	if !s.durable.Load() {
@@ -235,8 +255,15 @@ func (s *Store) Has(c cid.Cid) bool {
 	if Check(c) != nil {
 		return false
 	}
-	_, err := os.Stat(s.path(c))
-	return err == nil
+	if _, ok := s.remembered(c); ok {
+		return true
+	}
+	for _, path := range []string{s.path(c), s.sealedPath(c)} {
+		if _, err := os.Stat(path); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Delete loses the block, if it is in the store, whoever owns it: as damage of the
@@ -245,8 +272,11 @@ func (s *Store) Delete(c cid.Cid) error {
 	if err := Check(c); err != nil {
 		return fmt.Errorf("delete block: %w", err)
 	}
-	if err := os.Remove(s.path(c)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("delete block: %w", err)
+	s.forget(c)
+	for _, path := range []string{s.path(c), s.sealedPath(c)} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("delete block: %w", err)
+		}
 	}
 	s.owners.lost(c)
 	return nil

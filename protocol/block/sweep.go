@@ -86,7 +86,7 @@ func (s *Store) Pin(owner string, blocks ...cid.Cid) bool {
 }
 
 // Unpin implements [Keeper].
-func (s *Store) Unpin(owner string, keep ...cid.Cid) { s.owners.unpin(owner, keep) }
+func (s *Store) Unpin(owner string, keep ...cid.Cid) { s.owners.unpin(owner, keep, s.forget) }
 
 // OwnedBy reports whether a block has an owner for whom match reports true. match
 // must not use the store.
@@ -112,7 +112,7 @@ func (s *Store) Survey() error {
 	}
 	slices.SortStableFunc(all, func(a, b found) int { return a.file.ModTime().Compare(b.file.ModTime()) })
 	for _, f := range all {
-		s.owners.stored(f.cid, f.file.Size())
+		s.owners.stored(f.cid, f.file.Size(), func() bool { return s.Has(f.cid) })
 	}
 	return nil
 }

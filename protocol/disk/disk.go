@@ -85,13 +85,20 @@ func syncTogether(s Syncer, paths []string) error {
 // power cut or a full disk leaves the file of before. When it returns without an
 // error, the new file is durable.
 func WriteFile(s Syncer, path string, data []byte) error {
+	return WriteFileMode(s, path, data, 0o644)
+}
+
+// WriteFileMode is [WriteFile] for a file with other permissions, such as those of a secret.
+// Nobody else can read the file before it has them.
+func WriteFileMode(s Syncer, path string, data []byte, mode os.FileMode) error {
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*")
+	name := filepath.Base(path) // with room for what is added: a name has 255 bytes
+	f, err := os.CreateTemp(dir, "."+name[:min(len(name), 200)]+"-*")
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	_, werr := f.Write(data)
-	err = errors.Join(werr, f.Chmod(0o644))
+	err = errors.Join(werr, f.Chmod(mode))
 	if err == nil {
 		err = s.Sync(f)
 	}

@@ -63,6 +63,18 @@ type Verdict struct {
 	Reason protocol.Reason // why nothing is paid; Unspecified: the work is paid
 	Text   string          // detail of the reason, for people; may be empty
 	Most   uint64          // amount that the ledger had for the whole job; 0 for a run
+	Plan   PaidPlan
+}
+
+// PaidPlan is the units that the ledger pays for: the plan of a run, or the list of a job.
+type PaidPlan struct {
+	Function block.Link // of a run's plan
+	Root     [32]byte   // of a run's plan
+	Groups   uint32     // of a run's plan; 0 for a job, whose one group is Job
+	Next     uint32     // the first round of the run that nobody has claimed
+	Closing  bool       // what follows the run's last round was claimed
+	Job      protocol.SlotGroup
+	Escrow   uint64 // number of the job's escrow
 }
 
 // Paid reports whether the ledger pays for the work.
@@ -184,17 +196,25 @@ func (b *Board) bound(p *posted) error {
 		return nil
 	}
 	all, works := b.posted(), 0
+	last := p          // of the publisher's offers the one that was signed first
 	var same []*posted // of the same work
 	for _, o := range all {
 		if o.Publisher == p.Publisher {
 			works++
+			if o.Time.Before(last.Time) {
+				last = o
+			}
 		}
 		if o.Work == p.Work {
 			same = append(same, o)
 		}
 	}
 	if works > maxWorks {
-		b.remove(p)
+		// An offer whose work goes on is signed again every few seconds. So this is one of a
+		// work that has ended, unless the publisher offers too many.
+		if b.remove(last); last != p {
+			return nil
+		}
 		return protocol.Refuse(protocol.RateLimited, "account %s has %d open offers already", p.Publisher.Short(), maxWorks)
 	}
 	var goes *posted

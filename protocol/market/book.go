@@ -149,7 +149,7 @@ func (b *Book) welcome(m *miner, id block.Link) error {
 	switch {
 	case u == nil:
 		return protocol.Refuse(protocol.Superseded, "unit %s is done, or never was", id)
-	case slices.Contains(u.Barred, m.account):
+	case u.bars(m.account):
 		return protocol.Refuse(protocol.Barred, "unit %s", id)
 	}
 	return nil
@@ -258,7 +258,7 @@ func (b *Book) idle(m *miner, open bool) protocol.Reason {
 		return protocol.BackedOff
 	case !open:
 		return protocol.NoOpenUnits
-	case !slices.ContainsFunc(b.units, func(u *unit) bool { return u.open() && !slices.Contains(u.Barred, m.account) }):
+	case !slices.ContainsFunc(b.units, func(u *unit) bool { return u.open() && !u.bars(m.account) }):
 		return protocol.Barred
 	case !m.proven && b.crowd.floor > 0 && b.share() <= 0:
 		return protocol.Unproven

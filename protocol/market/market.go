@@ -40,6 +40,7 @@
 package market
 
 import (
+	"slices"
 	"time"
 
 	"github.com/alia-network/alia/protocol"
@@ -55,6 +56,14 @@ type Unit struct {
 	// Barred are miners whose earlier result of the unit was wrong. They do not get
 	// the unit, and their results of the unit are refused.
 	Barred []protocol.Account
+	// Only is the one miner that may have the unit, because the ledger has its claim
+	// already; zero is every miner.
+	Only protocol.Account
+}
+
+// bars reports whether a miner may not have the unit.
+func (u *Unit) bars(miner protocol.Account) bool {
+	return u.Only != (protocol.Account{}) && u.Only != miner || slices.Contains(u.Barred, miner)
 }
 
 // An Event is something that happened to a work.

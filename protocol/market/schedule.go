@@ -343,7 +343,7 @@ func (b *Book) choose(candidates []*candidate, open []*unit, limit time.Duration
 func (c *candidate) pick(open []*unit, limit time.Duration) int {
 	again := -1
 	for i, u := range open {
-		if c.free+c.estimate(u) > limit || slices.Contains(u.Barred, c.account) {
+		if c.free+c.estimate(u) > limit || u.bars(c.account) {
 			continue
 		}
 		if !slices.Contains(u.failed, c.account) && c.of(u.ID) == nil {
@@ -381,7 +381,7 @@ func (b *Book) chooseCopy(candidates []*candidate, proven bool) (*candidate, *un
 	var best *candidate
 	end -= end / 4
 	for _, c := range candidates {
-		if !idle(c) || c.of(last.ID) != nil || slices.Contains(last.Barred, c.account) {
+		if !idle(c) || c.of(last.ID) != nil || last.bars(c.account) {
 			continue
 		}
 		if e := duration(last.Cost, c.miner.pace); e < end {

@@ -108,6 +108,7 @@ type Mesh struct {
 	market   func(context.Context, *Session)
 	sessions uint64 // market sessions so far, which number their protection from trimming
 	offers   func(cursor uint64) protocol.OfferPage
+	models   func(source, target string) []protocol.HeldModel
 }
 
 // New starts a host and begins to look for peers. It returns before a peer is
@@ -158,7 +159,7 @@ func New(ctx context.Context, cfg Config) (*Mesh, error) {
 func (m *Mesh) start(ctx context.Context) error {
 	var err error
 	if m.host, err = newHost(m.cfg, m.public, &m.bytes, helloProtocol,
-		m.protocol(blocksProtocol), m.protocol(marketProtocol), m.protocol(offersProtocol), m.protocol(probeProtocol)); err != nil {
+		m.protocol(blocksProtocol), m.protocol(marketProtocol), m.protocol(offersProtocol), m.protocol(modelsProtocol), m.protocol(probeProtocol)); err != nil {
 		return err
 	}
 	if m.dht, err = dht.New(m.host,
@@ -177,6 +178,7 @@ func (m *Mesh) start(ctx context.Context) error {
 	m.handle(ctx, m.protocol(blocksProtocol), m.serveBlocks)
 	m.handle(ctx, m.protocol(marketProtocol), m.serveMarket)
 	m.handle(ctx, m.protocol(offersProtocol), m.serveOffers)
+	m.handle(ctx, m.protocol(modelsProtocol), m.serveModels)
 	m.handle(ctx, m.protocol(probeProtocol), m.serveProbe)
 	m.watch()
 	m.spawn(m.discover)
