@@ -27,6 +27,7 @@ type acceptance struct {
 	// confirm computes units again whose results are said to be not finite; nil
 	// where this process has no worker.
 	confirm unit.Crew
+	secret  bool // nothing of the work lies on the disk as it is
 }
 
 // past is what the journal says of a unit that is to be done.
@@ -59,7 +60,7 @@ func (a acceptance) past(ctx context.Context, e *check.Expectation) (past, error
 		}
 		at := entry.Accepted.Attestation
 		r, err := e.Receive(ctx, at.Result, check.Held{Blocks: a.peer.Store})
-		if err == nil && r.MFLOP() == at.Cost {
+		if err == nil {
 			return past{found: true, outcome: outcome(*entry.Accepted, r)}, nil
 		}
 		a.peer.Log.Warn("an accepted result does not count any more", "unit", e.Unit, "miner", at.Account, "err", err)
@@ -81,14 +82,15 @@ func (a acceptance) accepted(u block.Link) *journal.Accepted {
 // bytes fetched. A result with a defect is returned only if this process
 // recomputes the unit and finds the same defect.
 func (a acceptance) fetch(ctx context.Context, w *pending, at protocol.Attestation) (unit.Result, uint64, error) {
-	if most := w.expect.MFLOP(); at.Cost > most {
-		return unit.Result{}, 0, protocol.Refuse(protocol.CostMismatch, "the attestation says %d MFLOP, the unit costs at most %d", at.Cost, most)
-	}
 	miner, err := mesh.PeerOf(at.Account)
 	if err != nil {
 		return unit.Result{}, 0, err
 	}
-	blocks := &remote{store: a.peer.Store, mesh: a.peer.Mesh, owner: "attempt/" + at.Ticket.String()}
+	attempt, owner := "attempt/"+at.Ticket.String(), w.unit.Owner()
+	if a.secret {
+		attempt, owner = attempt+secret, SecretOwner(w.unit.Work)
+	}
+	blocks := &remote{store: a.peer.Store, mesh: a.peer.Mesh, owner: attempt}
 	// What is refused has no owner, so the next sweep deletes it.
 	defer a.peer.Store.Unpin(blocks.owner)
 	r, err := w.expect.Receive(ctx, at.Result, attested{blocks, miner})
@@ -98,10 +100,8 @@ func (a acceptance) fetch(ctx context.Context, w *pending, at protocol.Attestati
 		return r, blocks.in, a.confirmed(ctx, w, at.Result)
 	case err != nil:
 		return unit.Result{}, 0, refusal(err)
-	case r.MFLOP() != at.Cost:
-		return unit.Result{}, 0, protocol.Refuse(protocol.CostMismatch, "the result says %d MFLOP, the attestation %d", r.MFLOP(), at.Cost)
 	}
-	return r, blocks.in, block.PinTree(ctx, a.peer.Store, w.unit.Owner(), at.Result.Cid)
+	return r, blocks.in, block.PinTree(ctx, a.peer.Store, owner, at.Result.Cid)
 }
 
 // confirmed computes a unit here, and refuses a result that is not the same. It computes
@@ -194,7 +194,7 @@ func (a acceptance) secure(ctx context.Context, result block.Link, r unit.Result
 func (a acceptance) sign(round uint32, at protocol.Attestation, e unit.Effort) (journal.Accepted, []byte, error) {
 	record := journal.Accepted{
 		Attestation: at,
-		Accept:      protocol.Accept{Work: at.Work, Unit: at.Unit, Miner: at.Account, Result: at.Result, Cost: at.Cost},
+		Accept:      protocol.Accept{Work: at.Work, Place: at.Place, Unit: at.Unit, Miner: at.Account, Result: at.Result},
 		Started:     e.Started, Took: e.Took, Round: round, BytesIn: e.BytesIn, BytesOut: e.BytesOut,
 	}
 	body, err := protocol.Sign(a.peer.Key, a.peer.Net, &record.Accept)

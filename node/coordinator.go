@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/ipfs/go-cid"
@@ -33,7 +35,13 @@ type Coordinator struct {
 	Crew, Home unit.Crew
 	// Committed is called with each round when its log is durable; nil without a ledger.
 	Committed func(run.Round, block.Link)
-	Report    Reporter
+	// Logged is called with the lines of units when their results are here: a later sweep may
+	// delete these. It is nil without a ledger.
+	Logged func([]run.Line) error
+	// Trained is called at the end with the lines of the units that follow the last round;
+	// nil without a ledger.
+	Trained func([]run.Line)
+	Report  Reporter
 	// Disk makes the head file durable; nil is the operating system.
 	Disk disk.Syncer
 }
@@ -62,12 +70,22 @@ type TestScore struct {
 	Sentences int     `json:"sentences"`
 }
 
+// BLEUText is BLEU for people, with the tokenizer of the signature where that is not the common
+// one, 13a.
+func (s TestScore) BLEUText() string {
+	_, tok, _ := strings.Cut(s.Signature, "|tok:")
+	if tok, _, _ = strings.Cut(tok, "|"); tok == "" || tok == "13a" {
+		return fmt.Sprintf("BLEU %.2f", s.BLEU)
+	}
+	return fmt.Sprintf("BLEU %.2f (%s)", s.BLEU, tok)
+}
+
 // Run trains to the end of the plan, from where an earlier Run was stopped,
 // and evaluates the model on the corpus's test sets.
 func (c *Coordinator) Run(ctx context.Context) (*TrainingResult, error) {
 	began := time.Now()
 	out := &TrainingResult{Rounds: c.Plan.Rounds()}
-	t := c.training(out)
+	t := c.training(ctx, out)
 	var err error
 	if t.AllCheckpoints, err = keepsCheckpoints(c.Dir); err != nil {
 		return nil, err
@@ -91,15 +109,19 @@ func (c *Coordinator) Run(ctx context.Context) (*TrainingResult, error) {
 	}
 	out.Rounds = int(out.Last.Number) + 1
 	out.Loss, out.Valid = run.Loss(out.Last.Lines), run.NLL(out.Last.Valid)
-	if err := c.test(ctx, blocks, out); err != nil {
+	lines, err := c.test(ctx, blocks, out)
+	if err != nil {
 		return nil, err
+	}
+	if c.Trained != nil {
+		c.Trained(append(slices.Clone(out.Last.Final), lines...))
 	}
 	out.Seconds = time.Since(began).Seconds()
 	return out, nil
 }
 
 // training returns the training of the run, which adds its rounds to out.
-func (c *Coordinator) training(out *TrainingResult) *run.Training {
+func (c *Coordinator) training(ctx context.Context, out *TrainingResult) *run.Training {
 	type logged struct {
 		run.Round
 		log block.Link
@@ -112,8 +134,10 @@ func (c *Coordinator) training(out *TrainingResult) *run.Training {
 			fresh = append(fresh, logged{r, l})
 			out.Units += crewed(r)
 			out.Tokens += run.Tokens(r.Lines)
-			c.Report(RoundNotice(c.Plan, r))
-			return nil
+			n := RoundNotice(c.Plan, r)
+			n.Samples, _ = Samples(ctx, c.Store, c.Plan, r) // for people: the run does not need them
+			c.Report(n)
+			return c.logged(r.All())
 		},
 		Keep: func(ctx context.Context, head block.Link, blocks []cid.Cid) error {
 			err := heads.measure(func() error {
@@ -198,40 +222,59 @@ func (c *Coordinator) count(head block.Link, history []run.Round, out *TrainingR
 // crewed is the units of a round that its crew did.
 func crewed(r run.Round) int { return len(r.Lines) + len(r.Valid) + len(r.Translated) }
 
-// test translates the corpus's test sets with the crew and scores them.
-func (c *Coordinator) test(ctx context.Context, blocks block.Blocks, out *TrainingResult) error {
-	tok, err := model.Load(ctx, blocks, out.Model)
-	if err != nil {
-		return err
+func (c *Coordinator) logged(lines []run.Line) error {
+	if c.Logged == nil {
+		return nil
 	}
-	for _, split := range c.Plan.Corpus.Tests {
-		sources, refs := corpus.Sides(split.Pairs)
-		got, outcomes, err := model.TranslateAll(ctx, blocks, c.Crew, c.Plan.Link, out.Model, tok.Tokenizer, sources, unit.Greedy)
+	return c.Logged(lines)
+}
+
+// test translates the corpus's test sets with the crew and scores them. It returns the
+// lines of the units.
+func (c *Coordinator) test(ctx context.Context, blocks block.Blocks, out *TrainingResult) ([]run.Line, error) {
+	sets, err := c.Plan.TestTranslations(ctx, blocks, out.Model)
+	if err != nil {
+		return nil, err
+	}
+	var lines []run.Line
+	for i, split := range c.Plan.Corpus.Tests {
+		outcomes, err := c.Crew.Do(ctx, sets[i])
 		if err != nil {
-			return fmt.Errorf("translate %s: %w", split.Name, err)
+			return nil, fmt.Errorf("translate %s: %w", split.Name, err)
+		}
+		for k, o := range outcomes {
+			lines = append(lines, lineOf(sets[i][k], o))
+		}
+		if err := c.logged(lines[len(lines)-len(outcomes):]); err != nil {
+			return nil, err
+		}
+		got, err := model.Segments(ctx, blocks, sets[i], outcomes)
+		if err != nil {
+			return nil, fmt.Errorf("translate %s: %w", split.Name, err)
 		}
 		out.Units += len(outcomes)
-		scores, err := Score(split.Name, got, refs)
+		_, refs := corpus.Sides(split.Pairs)
+		scores, err := Score(split.Name, c.Plan.Corpus.Target, got, refs)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		out.Tests = append(out.Tests, scores)
 	}
-	return nil
+	return lines, nil
 }
 
-// Score compares translations with references, line by line.
-func Score(name string, got, refs []string) (TestScore, error) {
-	m := score.NewBLEU(score.Cased, score.Mteval13a)
+// Score compares translations into a language with references, line by line.
+func Score(name, language string, got, lines []string) (TestScore, error) {
+	m, refs := score.BLEU{WordSplitter: score.TokenizerFor(language)}.Metric(), score.References(lines)
 	b, err := m.Score(got, refs)
 	if err != nil {
 		return TestScore{}, fmt.Errorf("test set %s: %w", name, err)
 	}
-	c, err := score.ChrF.Score(got, refs)
+	c, err := score.NewChrF().Metric().Score(got, refs)
 	if err != nil {
 		return TestScore{}, fmt.Errorf("test set %s: %w", name, err)
 	}
-	return TestScore{Name: name, BLEU: b, ChrF: c, Signature: m.Signature, Sentences: len(got)}, nil
+	return TestScore{Name: name, BLEU: b, ChrF: c, Signature: m.Signature(refs), Sentences: len(got)}, nil
 }
 
 // Together runs functions until the first returns, then cancels the others

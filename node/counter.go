@@ -27,6 +27,11 @@ type counter struct {
 	price      uint64
 	hints      []string
 	estimate   func(unit.Unit) uint64
+	proof      func(context.Context, unit.Unit) []protocol.SlotProof                     // nil: the work is not paid
+	escrow     uint64                                                                    // that pays; 0 where none does
+	only       func(unit.Unit) protocol.Account                                          // nil: every miner may do every unit
+	miners     []protocol.Account                                                        // that may bid; nil: every miner
+	verify     func(context.Context, unit.Unit, protocol.Attestation, unit.Result) error // nil: nothing is recomputed
 	acceptance acceptance
 	recorder   recorder
 	reports    reports
@@ -41,6 +46,7 @@ type counter struct {
 	book    market.Book
 	bidders map[protocol.Account]*bidder // the sessions
 	pending map[block.Link]*pending      // what Do waits for; the book decides about it
+	barred  []protocol.Account           // whose results were wrong
 	empty   chan struct{}                // set by end; closed when no miner is left
 	closed  bool
 }
@@ -62,7 +68,8 @@ type message struct {
 type pending struct {
 	unit    unit.Unit
 	expect  *check.Expectation
-	done    chan struct{} // closed when outcome is set
+	proof   []protocol.SlotProof // that the ledger pays for the unit
+	done    chan struct{}        // closed when outcome is set
 	outcome unit.Outcome
 
 	confirming sync.Mutex // guards computed
@@ -77,8 +84,8 @@ const (
 
 func newCounter(c PublisherConfig) *counter {
 	return &counter{
-		peer: c.Peer, work: c.Work, price: c.Price, hints: c.Hints, estimate: c.Estimate,
-		acceptance: acceptance{peer: c.Peer, journal: c.Journal, checker: check.New(), confirm: c.Confirm},
+		peer: c.Peer, work: c.Work, price: c.Price, hints: c.Hints, estimate: c.Estimate, proof: c.Proof, escrow: c.Escrow, only: c.Only, miners: c.Miners, verify: c.Verify, barred: slices.Clone(c.Barred),
+		acceptance: acceptance{peer: c.Peer, journal: c.Journal, checker: check.New(), confirm: c.Confirm, secret: c.Secret},
 		recorder:   newRecorder(c.Journal), reports: newReports(c.Report, c.Peer.Log), now: time.Now,
 		ended: make(chan struct{}), broken: make(chan error, 1),
 		bidders: map[protocol.Account]*bidder{}, pending: map[block.Link]*pending{},
@@ -118,14 +125,21 @@ func (c *counter) add(ctx context.Context, units []unit.Unit) ([]*pending, error
 			return nil, err
 		}
 		waits[i] = &pending{unit: u, expect: e, done: make(chan struct{})}
+		if c.proof != nil {
+			waits[i].proof = c.proof(ctx, u)
+		}
 		if p.found {
 			waits[i].outcome = p.outcome
 			close(waits[i].done)
 			continue
 		}
-		open = append(open, market.Unit{
-			ID: e.Unit, Slot: p.slot, Cost: c.estimate(u), Order: uint64(u.Round)<<32 | uint64(u.Index), Barred: p.barred,
-		})
+		m := market.Unit{ID: e.Unit, Slot: p.slot, Cost: c.estimate(u), Order: uint64(u.Round)<<32 | uint64(u.Index), Barred: p.barred}
+		if c.only != nil {
+			if m.Only = c.only(u); c.isBarred(m.Only) {
+				return nil, errTaken(u, m.Only)
+			}
+		}
+		open = append(open, m)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -138,6 +152,13 @@ func (c *counter) add(ctx context.Context, units []unit.Unit) ([]*pending, error
 		c.apply(market.AddUnits{Units: open})
 	}
 	return waits, ctx.Err()
+}
+
+// isBarred reports whether a result of a miner was wrong.
+func (c *counter) isBarred(miner protocol.Account) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Contains(c.barred, miner)
 }
 
 // lends reports whether a block is an input of a unit that is leased to a miner.
@@ -248,7 +269,7 @@ func (c *counter) issue(a market.IssueTicket) error {
 	hints := append(c.peer.Mesh.Addrs(), c.hints...)
 	body, err := protocol.Sign(c.peer.Key, c.peer.Net, &protocol.Ticket{
 		Work: c.work, Number: a.Number, Unit: a.Unit, Spec: w.unit.Spec(), Miner: a.Miner,
-		LeaseSeconds: a.Seconds, Hints: hints[:min(len(hints), protocol.MaxAddrs)],
+		LeaseSeconds: a.Seconds, Hints: hints[:min(len(hints), protocol.MaxAddrs)], Proof: w.proof, Escrow: c.escrow,
 	})
 	if err != nil {
 		return err

@@ -68,8 +68,12 @@ func until(t *testing.T, ctx context.Context, peer *node.Peer, p *node.Publisher
 
 // right computes a unit from the publisher's blocks, and gives the attestation of its result, whose blocks are
 // then at the miner.
-func right(t *testing.T, p, miner *node.Peer, u unit.Unit, ticket []byte) *protocol.Attestation {
+func right(t *testing.T, p, miner *node.Peer, u unit.Unit, body []byte) *protocol.Attestation {
 	t.Helper()
+	var ticket protocol.Ticket
+	if err := protocol.Parse(body, miner.Net, &ticket); err != nil {
+		t.Fatal(err)
+	}
 	dev, err := kernel.Open("portable", 1)
 	if err != nil {
 		t.Fatal(err)
@@ -95,7 +99,7 @@ func right(t *testing.T, p, miner *node.Peer, u unit.Unit, ticket []byte) *proto
 			t.Fatal(err)
 		}
 	}
-	return &protocol.Attestation{Work: u.Work, Unit: u.ID(), Result: out[0].Link, Cost: out[0].Result.MFLOP(), Ticket: protocol.ID(ticket)}
+	return attest(ticket, protocol.ID(body), out[0].Link)
 }
 
 // nextOf receives messages until one is of a type, and returns its bytes.
@@ -181,7 +185,7 @@ func TestRefusedFlood(t *testing.T) {
 	defer cancel()
 	until(t, ctx, p, publisher, units[:1], false, func() {
 		k := bid(t, ctx, m, p.Account(), p.Mesh.Addrs(), plan.Link)
-		at := &protocol.Attestation{Work: plan.Link, Unit: units[0].ID(), Result: named("junk"), Cost: 1, Ticket: named("no ticket")}
+		at := &protocol.Attestation{Work: plan.Link, Publisher: p.Account(), Unit: units[0].ID(), Result: named("junk"), Ticket: named("no ticket")}
 		body, err := protocol.Sign(m.Key, m.Net, at)
 		if err != nil {
 			t.Fatal(err)
@@ -328,8 +332,8 @@ func TestRecorder(t *testing.T) {
 		const lines = 100
 		for i := range lines {
 			go func() {
-				at := protocol.Attestation{Unit: named(fmt.Sprint(i)), Result: named("result"), Cost: 1}
-				record := journal.Accepted{Attestation: at, Accept: protocol.Accept{Unit: at.Unit, Result: at.Result, Cost: 1}}
+				at := protocol.Attestation{Unit: named(fmt.Sprint(i)), Result: named("result")}
+				record := journal.Accepted{Attestation: at, Accept: protocol.Accept{Unit: at.Unit, Result: at.Result}}
 				if err := r.Append(journal.Line{Key: journal.Key{Unit: at.Unit}, Record: record}); err != nil {
 					t.Error(err)
 				}

@@ -2,11 +2,14 @@ package node
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/market"
+	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -93,4 +96,64 @@ func Pauses(n int, repeats time.Duration) []time.Duration {
 		pauses = append(pauses, now.Sub(lost))
 	}
 	return pauses
+}
+
+// NewRunClaims gives claims the run of a plan, whose record is in the claims' store.
+func NewRunClaims(ctx context.Context, plan *run.Plan, c *RunClaims) (*RunClaims, error) {
+	slots, err := findSlots(ctx, c.Store, plan)
+	if err != nil {
+		return nil, err
+	}
+	c.run, c.slots, c.trims = plan.Link, slots, trimmer{journal: c.Journal}
+	return c, nil
+}
+
+// SetFresh says that the home has no round of the run.
+func (c *RunClaims) SetFresh() { c.fresh = true }
+
+// Slots are the slots of a round of the run.
+func (c *RunClaims) Slots(ctx context.Context, round uint32) ([]protocol.Slot, error) {
+	slots, _, err := c.slots.of(ctx, round)
+	return slots, err
+}
+
+// MinerClaims is the claims of a miner without the miner.
+type MinerClaims struct{ *claims }
+
+// NewMinerClaims returns the claims of an account from a journal. A miner has a session with
+// the publishers for which connected reports true.
+func NewMinerClaims(l Ledger, s Sender, j *journal.Journal, me protocol.Account, connected func(market.OfferKey) bool, report Reporter) MinerClaims {
+	return MinerClaims{&claims{
+		ledger: l, sender: s, journal: j, trims: trimmer{journal: j}, account: me, connected: connected, report: report,
+		height: new(atomic.Uint64), waits: map[journal.Key]claim{}, tried: map[journal.Key]bool{},
+	}}
+}
+
+// Paid is the amount that the ledger has paid since the claims began.
+func (c MinerClaims) Paid() uint64 { return c.pay() }
+
+// Waiting is the number of claims in memory.
+func (c MinerClaims) Waiting() int { return len(c.waits) }
+
+// PaidUnit checks that the ledger pays for the unit of a ticket.
+func PaidUnit(p market.PaidPlan, t protocol.Ticket, u unit.Unit) error { return paidUnit(p, t, u) }
+
+// The heights for which a miner leaves a unit to its publisher, and after which it gives
+// up; and the most reads of the ledger at a look, about.
+const (
+	ClaimJob       = claimJob
+	ClaimSilent    = claimSilent
+	ClaimRunAlone  = claimRunAlone
+	ClaimRunServed = claimRunServed
+	ClaimWindow    = claimWindow
+	MaxReads       = maxReads
+)
+
+// ErrNotApproved is returned while a run may not mint, ErrRefused when the validators have
+// refused it, and ErrNoResult for an accepted unit whose result is lost.
+var ErrNotApproved, ErrRefused, ErrNoResult = errNotApproved, errRefused, errNoResult
+
+// Computable is computable.
+func Computable(ctx context.Context, b block.Blocks, link block.Link) error {
+	return computable(ctx, b, link)
 }

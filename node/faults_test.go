@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -74,7 +73,7 @@ func TestSameBitsCoordinatorStops(t *testing.T) {
 			}
 		}
 		combiner := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(p.Store), Clock: clock, Account: p.Account()}
-		run, err := node.NewTraining(p, plan, combiner, report)
+		run, err := node.NewTraining(ctx, p, plan, combiner, report)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,21 +218,16 @@ var attacks = map[string]struct {
 	want   protocol.Reason
 }{
 	"a result that is nowhere": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
-		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: block.Link{Cid: block.Sum(block.CBOR, []byte("nowhere"))}, Cost: 1, Ticket: id}
+		return attest(t, id, block.Link{Cid: block.Sum(block.CBOR, []byte("nowhere"))})
 	}, protocol.ResultUnavailable},
 	"a result that is no result": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
 		l, _ := block.PutNode(context.Background(), public(p), unit.Text{Version: 1, Segments: []string{"give me tokens"}})
-		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: l, Cost: 1, Ticket: id}
+		return attest(t, id, l)
 	}, protocol.Malformed},
-	"a cost that is not the result's": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
-		r := unit.Result{Version: 1, Unit: t.Unit, Outputs: []block.Link{named("delta")}, Cost: 1_000_000}
-		l, _ := block.PutNode(context.Background(), public(p), r)
-		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: l, Cost: 1 << 40, Ticket: id}
-	}, protocol.CostMismatch},
 	"another unit's result": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
 		r := unit.Result{Version: 1, Unit: named("other"), Outputs: []block.Link{named("delta")}}
 		l, _ := block.PutNode(context.Background(), public(p), r)
-		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: l, Ticket: id}
+		return attest(t, id, l)
 	}, protocol.ResultMismatch},
 	"a cost above the unit's": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
 		return claim(p, t, id, func(r *unit.Result) { r.Cost += 1_000_000_000 })
@@ -274,8 +268,22 @@ var attacks = map[string]struct {
 		})
 	}, protocol.ResultMismatch},
 	"a unit it was not leased": {func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
-		return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: named("delta"), Cost: 1, Ticket: named("no ticket")}
+		return attest(t, named("no ticket"), named("delta"))
 	}, protocol.NotLeased},
+}
+
+// attest is the attestation that a ticket asks for, of a result.
+func attest(t protocol.Ticket, id, result block.Link) *protocol.Attestation {
+	at := &protocol.Attestation{Work: t.Work, Publisher: t.Account, Unit: t.Unit, Result: result, Ticket: id}
+	if u, err := unit.Parse(t.Spec); err == nil {
+		at.Place = protocol.Place{Round: u.Round, Kind: uint16(u.Kind), Index: u.Index}
+	}
+	return at
+}
+
+// acceptOf is the acceptance of what a miner attests.
+func acceptOf(a protocol.Attestation) *protocol.Accept {
+	return &protocol.Accept{Work: a.Work, Place: a.Place, Unit: a.Unit, Miner: a.Account, Result: a.Result}
 }
 
 // vast is what no output of a little run is as large as.
@@ -294,7 +302,7 @@ func claim(p *node.Peer, t protocol.Ticket, id block.Link, lie func(r *unit.Resu
 	}
 	lie(&r)
 	r.Version, r.Unit = 1, t.Unit
-	return &protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: stored(p, r), Cost: r.MFLOP(), Ticket: id}
+	return attest(t, id, stored(p, r))
 }
 
 // expected finds what the publisher expects, from the blocks that the ticket names.
@@ -437,37 +445,5 @@ func lieTo(ctx context.Context, p *node.Peer, o market.Offer, a attack) (protoco
 			}
 			return r.Code, nil
 		}
-	}
-}
-
-// TestPublisherIsGone: a miner whose bids no publisher answers says so once, and does
-// not say that it bids.
-func TestPublisherIsGone(t *testing.T) {
-	v := newVillage(t)
-	stopped, p := v.peer("stopped"), v.peer("miner")
-	body, err := protocol.Sign(stopped.Key, stopped.Net, &protocol.RunOffer{Run: named("run"), Time: clock(), Addrs: stopped.Mesh.Addrs()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := stopped.Offers.Take(time.Now(), "peer", "", protocol.EncodedOffer{Type: protocol.TypeRunOffer, Body: body}); err != nil {
-		t.Fatal(err)
-	}
-	dev, err := kernel.Open("portable", 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var said []node.Notice // by one goroutine: there is one offer
-	m := &node.Miner{Peer: p, Policy: node.Policy{WorkForFree: true}, Workers: []*work.Worker{work.NewWorker(dev)}, Capability: protocol.Capability{MFLOPS: 1}, Report: func(n node.Notice) {
-		if idle, ok := n.(node.MinerIdle); !ok || idle.Code != protocol.NoOffer.String() {
-			said = append(said, n)
-			cancel()
-		}
-	}}
-	if err := node.Together(ctx, m.Run, func(ctx context.Context) error { return p.Listen(ctx, nil) }); err != nil {
-		t.Fatal(err)
-	}
-	if idle, ok := said[0].(node.MinerIdle); len(said) != 1 || !ok || idle.Code != protocol.UnknownWork.String() || strings.Contains(idle.Text, "\n") || strings.Contains(idle.Text, idle.Code) {
-		t.Errorf("the miner says %v, want that the node does not offer the work", said)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/market"
@@ -35,7 +36,7 @@ func TestHostilePublisher(t *testing.T) {
 		}
 		for _, r := range []protocol.Signed{
 			&protocol.Ticket{Work: u.Work, Number: 1, Unit: u.ID(), Spec: u.Spec(), Miner: s.Peer, LeaseSeconds: 60},
-			&protocol.Accept{Work: u.Work, Unit: u.ID(), Miner: s.Peer, Result: named("result"), Cost: 1 << 40},
+			&protocol.Accept{Work: u.Work, Unit: u.ID(), Miner: s.Peer, Result: named("result")},
 		} {
 			body, err := protocol.Sign(p.Key, p.Net, r)
 			if err != nil || s.Send(ctx, r.Type(), body) != nil {
@@ -346,5 +347,40 @@ func TestPublisherThatNeverPays(t *testing.T) {
 	})
 	if n := m.computed.Load(); n != 2*node.MaxUnpaid {
 		t.Errorf("computed %d units, want %d", n, 2*node.MaxUnpaid)
+	}
+}
+
+// TestEndInsteadOfAnswer: a customer reads a result and then says that its job has ended. The
+// ticket stays its promise: the unit waits in the journal until the miner claims it. A unit
+// that nothing pays does not wait.
+func TestEndInsteadOfAnswer(t *testing.T) {
+	for _, paid := range []bool{true, false} {
+		_, _, m, stop, d, k := taskTest(t)
+		close(m.gate)
+		var proof []protocol.SlotProof
+		if u := d.units[0]; paid { // as a customer proves a unit of a job
+			slot := protocol.Slot{Kind: uint16(u.Kind), Index: u.Index, Task: u.ID(), Most: 1}
+			proof = append(proof, protocol.Prove([]protocol.Slot{slot}, 0, nil))
+		}
+		d.lease(k, d.units[0], proof...)
+		var a protocol.Attestation
+		k.next(&a)
+		k.say(&protocol.Idle{Version: protocol.Version, Code: protocol.WorkEnded})
+		m.hears(d.ctx, 1, func(n node.Notice) bool {
+			i, ok := n.(node.MinerIdle)
+			return ok && i.Code == protocol.WorkEnded.String()
+		})
+		stop()
+		j, err := m.peer.OpenJournal(m.peer.Home.MinerJournal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, ok, err := j.Get(journal.Key{Unit: a.Unit})
+		if err != nil || !ok || (e.State == journal.Unaccepted) != paid {
+			t.Errorf("paid %v: the journal has %+v, %v, %v", paid, e, ok, err)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -36,47 +36,67 @@ var rooms = map[string][]string{
 	"work/text":              {},
 	"work/corpus":            {"work/text"},
 	"work/score":             {},
+	"work/document":          {"work/language", "work/text"}, // the charset of a text is the one in which it has a language; the sentences that engines translate
+	"work/language":          {"work/language/profile"},
+	"work/language/profile":  {},
+	"work/language/train":    {"work/language/profile"}, // makes the file that work/language embeds
+	"work/terms":             {"work/text", "work/unit"},
 	"work/train":             {"work/kernel", "work/tensor", "work/nmt", "work/text", "work/corpus"},
 	"work/unit":              {"protocol/block"},
 	"work/state":             {"protocol/block", "work/kernel", "work/tensor"},
 	"work/model":             {"protocol/block", "work/unit", "work/state", "work/kernel", "work/tensor", "work/nmt", "work/text"},
 	"work/run":               {"protocol/block", "work/unit", "work/state", "work/model", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
-	"work/check":             {"protocol/block", "work/unit", "work/state", "work/model", "work/run", "work/kernel", "work/tensor", "work/nmt", "work/train"},
+	"work/check":             {"protocol", "protocol/block", "work/unit", "work/state", "work/model", "work/run", "work/kernel", "work/tensor", "work/nmt", "work/train"},
 	"work":                   {"protocol/block", "work/unit", "work/state", "work/model", "work/run", "work/kernel", "work/tensor", "work/nmt", "work/train"},
 	"work/format":            {"work/model", "work/state", "work/kernel", "work/nmt", "work/tensor", "work/text"},
-	"ledger":                 {"protocol", "protocol/block"},
-	"ledger/wallet":          {"protocol"},
-	"ledger/light":           {"ledger", "protocol", "protocol/block"},
-	"ledger/chain":           {"ledger", "protocol", "protocol/block"},
-	"node/home":              {"protocol/block", "ledger/wallet"},
+	"ledger":                 {"protocol", "protocol/block", "work/unit"}, // the record of a result, which says what a unit cost
+	"ledger/wallet":          {"protocol", "protocol/disk"},
+	"ledger/genesis":         {"ledger", "protocol", "protocol/block"}, // one parser for nodes, light clients and network files
+	"ledger/light":           {"ledger", "ledger/genesis", "protocol", "protocol/block"},
+	"ledger/chain":           {"ledger", "ledger/genesis", "protocol"},
+	"node/home":              {"protocol", "protocol/block", "ledger/wallet"}, // a replaced key's file names its account
 	"node/journal":           {"protocol", "protocol/block", "protocol/disk"},
-	"node":                   {"node/home", "node/journal", "node/machine", "protocol", "protocol/block", "protocol/disk", "protocol/market", "protocol/mesh", "work", "work/check", "work/unit", "work/model", "work/run", "work/kernel", "work/corpus", "work/score", "ledger", "ledger/light"},
-	"node/client":            {"node", "node/home", "node/journal", "protocol", "protocol/block", "work/unit", "work/model", "work/text", "ledger", "ledger/light", "ledger/wallet"},
-	"node/testnet":           {"node", "node/home", "protocol", "protocol/block", "work", "work/kernel", "work/model", "work/nmt", "work/text", "ledger", "ledger/chain", "ledger/wallet"},
-	"node/curves":            {"node", "protocol/block", "work/run"},
+	"node":                   {"node/home", "node/journal", "node/machine", "protocol", "protocol/block", "protocol/disk", "protocol/market", "protocol/mesh", "work", "work/check", "work/unit", "work/model", "work/run", "work/kernel", "work/corpus", "work/score", "ledger", "ledger/genesis", "ledger/light"},
+	"node/client":            {"node", "node/home", "node/journal", "protocol", "protocol/block", "work/check", "work/unit", "work/model", "work/terms", "work/text", "ledger", "ledger/light"},
+	"node/engine":            {"node", "node/client", "node/home", "protocol", "protocol/block", "work/kernel", "work/model", "work/nmt", "work/terms", "work/text", "work/unit"},
+	"node/gateway/pages":     {},
+	"node/gateway":           {"node", "node/corrections", "node/curves", "node/engine", "node/memory", "node/proof", "node/report", "node/translate", "protocol/block", "protocol/disk", "work/document", "work/language", "work/terms", "work/text", "work/unit"},
+	"node/ledgertest":        {"protocol", "protocol/block", "work/unit", "ledger", "ledger/light"}, // for tests alone
+	"node/testnet":           {"node", "node/home", "protocol", "protocol/block", "work", "work/kernel", "work/model", "work/nmt", "work/text", "work/unit", "ledger", "ledger/chain"},
+	"node/corrections":       {"ledger", "ledger/light", "node/memory", "protocol", "protocol/block", "protocol/disk", "work/corpus", "work/document", "work/language", "work/run", "work/score", "work/text"}, // texts, votes, pay and the corpus of one record
+	"node/proof":             {"node", "node/client", "node/engine", "node/report", "protocol", "protocol/block", "protocol/disk", "ledger/light", "work/document", "work/text", "work/unit"},
+	"node/translate":         {"node/client", "node/engine", "node/memory", "node/proof", "node/report", "protocol", "protocol/block", "protocol/disk", "work/document", "work/terms", "work/text", "work/unit"},
+	"node/curves":            {"node", "protocol/block", "work/run", "work/score"},
 	"node/retention":         {"node", "node/home", "node/journal", "protocol", "protocol/block", "work/run"},
-	"node/report":            {"node"},
+	"node/report":            {"node", "work/document"}, // the flags of a translated document
+	"node/views":             {"node", "node/curves", "node/daemon", "node/gateway", "node/home", "node/report", "node/retention", "protocol", "protocol/block", "work/run", "ledger/light"},
 	"node/daemon":            {}, // it knows no node, and no command: it runs what it is given
-	"node/swarm":             {"node", "node/report", "node/home", "protocol", "protocol/mesh", "ledger", "ledger/chain", "ledger/light"},
+	"node/swarm":             {"node", "node/report", "node/home", "protocol", "protocol/block", "protocol/mesh", "ledger", "ledger/chain", "ledger/genesis", "ledger/light"},
 	"node/machine":           {},
+	"node/memory":            {"protocol/disk", "work/corpus"}, // TMX, which corpora come in too
 	"node/stream":            {"work/corpus", "work/text"},
 	"node/profile":           {"work/kernel"},
 	"node/options":           {"work/train"},
-	"node/bench":             {"node/alia/gemmpeer", "node/machine", "node/profile", "work/corpus", "work/kernel", "work/model", "work/nmt", "work/text", "work/train", "work/unit"},
-	"node/fit":               {"node/machine", "protocol/mesh", "work/corpus", "work/kernel", "work/nmt", "work/text", "work/train"},
+	"node/bench":             {"ledger", "ledger/chain", "ledger/light", "node/alia/gemmpeer", "node/client", "node/engine", "node/gateway", "node/machine", "node/profile", "node/testnet", "protocol", "protocol/block", "work/corpus", "work/kernel", "work/model", "work/nmt", "work/text", "work/train", "work/unit"},
+	"node/fit":               {"node/machine", "protocol/mesh", "work/corpus", "work/kernel", "work/model", "work/nmt", "work/train"},
 	"node/alia": {
 		"cuda/device",
-		"ledger", "ledger/chain", "ledger/light", "ledger/wallet",
-		"node", "node/alia/gemmpeer", "node/bench", "node/client", "node/curves", "node/daemon", "node/fit", "node/home", "node/machine", "node/options", "node/profile", "node/report", "node/retention", "node/stream", "node/swarm",
-		"protocol", "protocol/block", "protocol/mesh",
-		"work", "work/corpus", "work/format", "work/kernel", "work/model", "work/nmt", "work/run", "work/score", "work/state", "work/tensor", "work/train", "work/unit",
+		"ledger", "ledger/chain", "ledger/genesis", "ledger/light", "ledger/wallet",
+		"node", "node/alia/gemmpeer", "node/bench", "node/client", "node/corrections", "node/curves", "node/daemon", "node/engine", "node/fit", "node/gateway", "node/gateway/pages", "node/home", "node/machine", "node/memory", "node/options", "node/profile", "node/proof", "node/report", "node/retention", "node/stream", "node/swarm", "node/translate", "node/views",
+		"protocol", "protocol/block", "protocol/disk", "protocol/mesh",
+		"work", "work/corpus", "work/document", "work/format", "work/kernel", "work/language", "work/model", "work/nmt", "work/run", "work/score", "work/text", // a SentencePiece model that cuts texts for BLEU
+		"work/state", "work/tensor", "work/terms", "work/train", "work/unit",
 	},
 	"node/alia/gemmpeer":          {},
 	"node/alia/gemmpeer/openblas": {"node/alia/gemmpeer"},
 	"node/swarm/picture":          {},
-	"examples/mine":               {"ledger/wallet", "node", "node/home", "protocol", "work", "work/kernel"},
+	"examples/mine":               {"node", "node/home", "protocol", "work", "work/kernel"},
 	"examples/train":              {"node", "node/home", "work", "work/corpus", "work/kernel", "work/run", "work/train", "work/unit"},
-	"examples/translate":          {"node", "node/client", "node/home", "protocol", "protocol/block"},
+	"examples/translate":          {"node/client", "node/home", "protocol", "protocol/block"},
+	"examples/folder":             {"node/client", "node/home", "protocol", "protocol/block"},
+	"examples/messages":           {"node/client", "node/home", "protocol", "protocol/block"},
+	"examples/chatbot":            {"node/client", "node/home", "protocol", "protocol/block"},
+	"examples/receipt":            {"node", "node/client", "protocol"},
 	"cuda":                        {"work/kernel"},
 	"cuda/calls":                  {"work/kernel"},
 	"cuda/ptx":                    {"work/kernel"},
@@ -91,7 +111,7 @@ var rooms = map[string][]string{
 var pure = map[string]bool{
 	"protocol": true, "protocol/market": true, "ledger": true, "work": true, "work/unit": true, "work/state": true, "work/model": true, "work/run": true, "work/check": true,
 	"work/kernel": true, "work/tensor": true, "work/nmt": true, "work/text": true,
-	"work/corpus": true, "work/score": true, "work/train": true, "work/format": true, "cuda/ptx": true,
+	"work/corpus": true, "work/score": true, "work/document": true, "work/language": true, "work/language/profile": true, "work/terms": true, "work/train": true, "work/format": true, "cuda/ptx": true,
 }
 
 // forbidden imports of pure rooms, with those a room is excused from.
@@ -232,6 +252,28 @@ func TestLayout(t *testing.T) {
 		if all[room] == nil {
 			t.Errorf("%s: the layout table has a line for it, and the tree has no such room", room)
 		}
+	}
+}
+
+// TestClientRooms: a customer's program reaches no validator, no GPU and no command.
+func TestClientRooms(t *testing.T) {
+	seen := map[string]bool{}
+	var visit func(room string, path []string)
+	visit = func(room string, path []string) {
+		if seen[room] {
+			return
+		}
+		seen[room] = true
+		if room == "ledger/chain" || room == "cuda" || strings.HasPrefix(room, "cuda/") || strings.HasPrefix(room, "node/alia") || room == "node/bench" {
+			t.Errorf("node/client reaches %s: %s", room, strings.Join(path, ", "))
+		}
+		for _, next := range rooms[room] {
+			visit(next, append(path, next))
+		}
+	}
+	visit("node/client", nil)
+	if !seen["ledger/light"] {
+		t.Error("node/client does not reach the ledger's light client")
 	}
 }
 

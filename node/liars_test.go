@@ -44,7 +44,7 @@ func delta(want protocol.Reason, lie func(rec *state.SetRecord, data []byte) []b
 // message is a lie in the attestation itself, or another message in place of it.
 func message(want protocol.Reason, lie func(a *protocol.Attestation) protocol.Signed) falsehood {
 	return falsehood{func(p *node.Peer, t protocol.Ticket, id block.Link) protocol.Signed {
-		return lie(&protocol.Attestation{Work: t.Work, Unit: t.Unit, Result: named("result"), Cost: 1, Ticket: id})
+		return lie(attest(t, id, named("result")))
 	}, want}
 }
 
@@ -88,6 +88,13 @@ var falsehoods = map[string]falsehood{
 	}),
 
 	"another run": message(protocol.UnknownWork, func(a *protocol.Attestation) protocol.Signed { a.Work = named("another"); return a }),
+	"another publisher": message(protocol.WrongAccount, func(a *protocol.Attestation) protocol.Signed {
+		a.Publisher = protocol.AccountOf(key("another"))
+		return a
+	}),
+	"another round": message(protocol.Malformed, func(a *protocol.Attestation) protocol.Signed { a.Place.Round++; return a }),
+	"another kind":  message(protocol.Malformed, func(a *protocol.Attestation) protocol.Signed { a.Place.Kind++; return a }),
+	"another index": message(protocol.Malformed, func(a *protocol.Attestation) protocol.Signed { a.Place.Index++; return a }),
 	"a unit that never was": message(protocol.Superseded, func(a *protocol.Attestation) protocol.Signed {
 		a.Unit = named("another")
 		return a
@@ -97,7 +104,7 @@ var falsehoods = map[string]falsehood{
 		return a
 	}),
 	"an acceptance of its own": message(protocol.Malformed, func(a *protocol.Attestation) protocol.Signed {
-		return &protocol.Accept{Work: a.Work, Unit: a.Unit, Result: a.Result, Cost: a.Cost}
+		return acceptOf(*a)
 	}),
 	"a ticket of its own": message(protocol.WrongAccount, func(a *protocol.Attestation) protocol.Signed {
 		u := unit.Unit{Version: 1, Kind: unit.Average, Work: a.Work, Inputs: []block.Link{named("a"), named("b")}}
@@ -159,7 +166,7 @@ func TestSoakLiars(t *testing.T) {
 // besideHonest has liars tell all lies beside two honest miners.
 func besideHonest(t *testing.T, seed uint64, liars int) {
 	c, cfg := tiny(t)
-	cfg.BatchTokens, cfg.Epochs, cfg.Units, cfg.Validation, cfg.Checkpoint = 32, 11, 8, 1000, 10
+	cfg.BatchTokens, cfg.Epochs, cfg.Units, cfg.Validation, cfg.Checkpoint = 32, 16, 8, 1000, 10
 	want := alone(t, c, cfg)
 	v := newVillage(t)
 	p := v.peer("coordinator")
@@ -170,7 +177,7 @@ func besideHonest(t *testing.T, seed uint64, liars int) {
 	v.miner("honest-1", "portable")
 	v.miner("honest-2", "")
 	var mu sync.Mutex // guards did and beside
-	did, beside := map[block.Link]protocol.Account{}, 0
+	did, beside := map[block.Link]node.UnitDone{}, 0
 	out := v.train(p, c, cfg, func(n node.Notice) {
 		told.done.report(n)
 		mu.Lock()
@@ -183,7 +190,7 @@ func besideHonest(t *testing.T, seed uint64, liars int) {
 			if _, again := did[u]; err != nil || again {
 				t.Errorf("unit %s is accepted twice, or is none: %v", n.Unit, err)
 			}
-			did[u] = n.Miner
+			did[u] = n
 		case node.Refused:
 			if n.Unit != "" && slices.Contains(honest, n.Miner) && n.Why.Code != protocol.Superseded.String() {
 				t.Errorf("an honest result is refused: %v", n)
@@ -201,7 +208,7 @@ func besideHonest(t *testing.T, seed uint64, liars int) {
 	if t.Logf("%d refusals beside honest miners, %d units", beside, len(did)); beside < 20 {
 		t.Errorf("%d lies were refused beside the honest miners, want 20", beside)
 	}
-	paidExactly(t, p, did, honest)
+	paidExactly(t, v, p, did, honest)
 }
 
 // telling is how far the liars are.
@@ -315,34 +322,33 @@ func (p paced) Do(ctx context.Context, units []unit.Unit) ([]unit.Outcome, error
 	return p.Crew.Do(ctx, units)
 }
 
-// paidExactly compares what the ledger paid with who did which unit.
-func paidExactly(t *testing.T, p *node.Peer, did map[block.Link]protocol.Account, honest []protocol.Account) {
+// paidExactly compares what the ledger paid with who did which unit. Liars are paid
+// nothing; all that was minted is the pay of the honest miners and of the coordinator.
+func paidExactly(t *testing.T, v *village, p *node.Peer, did map[block.Link]node.UnitDone, honest []protocol.Account) {
 	t.Helper()
-	settled, err := p.Ledger.Settled(t.Context(), slices.Collect(maps.Keys(did)))
-	if err != nil || len(settled) != len(did) {
-		t.Fatalf("%d units done, %d settled, %v", len(did), len(settled), err)
+	v.allPaid(p)
+	pay := map[protocol.Account]uint64{}
+	for _, n := range did { // order-free: sums
+		pay[n.Miner] += villagePay(n.MFLOP)
 	}
-	pay, units := map[protocol.Account]uint64{}, map[protocol.Account]int{}
-	for u, s := range settled {
-		pay[did[u]] += s.Paid
-		units[did[u]]++
-	}
-	listing, err := p.Ledger.Accounts(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	held := map[protocol.Account]uint64{}
-	for _, a := range listing.Accounts {
-		held[a.Account] = uint64(a.Balance)
-	}
-	for a, amount := range held {
-		if amount != pay[a] || amount > 0 && !slices.Contains(honest, a) {
-			t.Errorf("account %s holds %d, and did %d units for %d", a, amount, units[a], pay[a])
+	sum := uint64(0)
+	for _, a := range append(slices.Clone(honest), p.Account()) {
+		account, err := p.Ledger.Account(t.Context(), a)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if account.Earned == 0 || a != p.Account() && account.Earned != pay[a] {
+			t.Errorf("account %s has earned %d, and did units for %d", a, account.Earned, pay[a])
+		}
+		sum += account.Earned
 	}
-	for _, a := range honest {
-		if units[a] == 0 || held[a] != pay[a] {
-			t.Errorf("honest miner %s did %d units for %d, and holds %d", a, units[a], pay[a], held[a])
+	supply, _, err := p.Ledger.Supply(t.Context())
+	if err != nil || supply.Minted != sum {
+		t.Errorf("%d was minted, the honest accounts have earned %d, %v", supply.Minted, sum, err)
+	}
+	for a := range pay { // order-free: each is compared alone
+		if !slices.Contains(honest, a) {
+			t.Errorf("account %s did units", a)
 		}
 	}
 }

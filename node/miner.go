@@ -14,6 +14,7 @@ import (
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/market"
 	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/check"
 	"github.com/alia-network/alia/work/kernel"
 )
 
@@ -40,10 +41,12 @@ type Miner struct {
 	tasks         *tasks
 	journal       *journal.Journal
 	claims        *claims
+	checker       *check.Checker
 	height        atomic.Uint64    // of the ledger, as last seen
 	now           func() time.Time // time.Now; tests have a clock of their own
 	progressEvery time.Duration
 	freeMemory    func() (uint64, error) // bytes; tests have machines of their own
+	wished        chan struct{}          // has an item when wish has changed
 
 	mu       sync.Mutex // guards the fields below
 	sessions map[market.OfferKey]struct{}
@@ -55,6 +58,8 @@ type Miner struct {
 	why      Why                            // why the miner had no unit at last; empty while it has one
 	full     Why                            // where the disk was full at the last unit
 	ready    bool                           // Run has set the fields above mu
+	wish     wish                           // of the user
+	devices  []DeviceSnapshot               // of the workers; State and Reason are not set
 	recent   []*task                        // the last tasks that have ended, whose blocks are kept; oldest first
 }
 
@@ -74,7 +79,7 @@ func (m *Miner) Run(ctx context.Context) (err error) {
 	m.sessions = map[market.OfferKey]struct{}{}
 	m.passed, m.tellings = map[market.OfferKey]PassedOver{}, tellAtOnce
 	m.rests, m.debts = map[market.OfferKey]rest{}, map[market.OfferKey]debt{}
-	m.idle = map[market.OfferKey]string{}
+	m.idle, m.wished = map[market.OfferKey]string{}, make(chan struct{}, 1)
 	m.Capability.Numerics = kernel.Numerics
 	if m.now == nil {
 		m.now = time.Now
@@ -89,18 +94,21 @@ func (m *Miner) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.journal.Close()) }()
-	m.claims = newClaims(m)
+	m.claims, m.checker = newClaims(m), check.New()
 	if err := m.recall(ctx); err != nil {
 		return err
 	}
 	m.mu.Lock()
-	m.ready = true
+	m.ready, m.devices = true, make([]DeviceSnapshot, len(m.Workers))
 	m.mu.Unlock()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, w := range m.Workers {
-		g.Go(func() error { return m.compute(ctx, w) })
+	for i, w := range m.Workers {
+		m.uses(i, w.Device().Name(), nil)
+		g.Go(func() error { return m.compute(ctx, i, w) })
 	}
-	g.Go(func() error { return m.seek(ctx) })
+	g.Go(func() error { return m.seek(ctx, end) })
 	g.Go(func() error { return m.tidy(ctx) })
 	g.Go(func() error { return m.claims.run(ctx) })
 	if !m.Policy.WorkForFree {
@@ -148,6 +156,7 @@ func (m *Miner) keep(t *task) {
 	for _, t := range old {
 		m.Peer.Store.Unpin(t.owner)
 		m.Peer.Store.Unpin(t.made)
+		m.Peer.Store.Unpin(t.text)
 	}
 	spare := needed
 	if m.Disk > 0 {

@@ -39,13 +39,15 @@ var (
 
 // compute computes leased units one after another. When the worker's device
 // breaks down, another worker takes its place.
-func (m *Miner) compute(ctx context.Context, w *work.Worker) error {
+func (m *Miner) compute(ctx context.Context, at int, w *work.Worker) error {
 	for {
 		t := m.tasks.next(ctx)
 		if t == nil {
 			return nil
 		}
+		m.uses(at, w.Device().Name(), t)
 		broken, err := m.do(ctx, w, t)
+		m.uses(at, w.Device().Name(), nil)
 		if err != nil {
 			return fmt.Errorf("miner: %w", err)
 		}
@@ -58,7 +60,19 @@ func (m *Miner) compute(ctx context.Context, w *work.Worker) error {
 		if w, err = m.Replace(w, broken); err != nil {
 			return fmt.Errorf("miner: %w", err)
 		}
+		m.uses(at, w.Device().Name(), nil)
 	}
+}
+
+// uses notes what the device of a worker computes; nil is nothing.
+func (m *Miner) uses(at int, device string, t *task) {
+	d := DeviceSnapshot{Name: device}
+	if t != nil {
+		d.Unit = t.key.unit.String()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.devices[at] = d
 }
 
 // do computes a task and submits its result. If it cannot, it gives the unit back.
@@ -79,6 +93,10 @@ func (m *Miner) do(ctx context.Context, w *work.Worker, t *task) (broken, err er
 	blocks := &remote{store: m.Peer.Store, mesh: m.Peer.Mesh, hints: hints, owner: t.owner, made: t.made}
 	if t.unit.Kind == unit.Translate {
 		blocks.root = t.unit.Inputs[0].Cid // the customer may not have the model
+	}
+	if t.text != "" {
+		blocks.text, blocks.textOwner = t.unit.Inputs[1].Cid, t.text
+		defer m.Peer.Store.Unpin(t.text)
 	}
 	r, link, broken := m.result(ctx, w, t, blocks)
 	if broken != nil {
@@ -117,7 +135,9 @@ func (m *Miner) result(ctx context.Context, w *work.Worker, t *task, blocks *rem
 		err = m.fits(memory)
 	}
 	if err == nil && t.unit.Kind == unit.Translate {
-		err = m.text(ctx, t)
+		if err = m.text(ctx, t); err == nil {
+			err = m.covered(ctx, t, blocks)
+		}
 	}
 	if err == nil {
 		r, err = w.Do(ctx, blocks, t.unit)
@@ -156,8 +176,24 @@ func (m *Miner) text(ctx context.Context, t *task) error {
 		return err
 	}
 	text := t.unit.Inputs[1].Cid
-	m.Peer.Store.Pin(t.owner, text)
+	m.Peer.Store.Pin(cmp.Or(t.text, t.owner), text)
 	return m.Peer.Mesh.FetchFrom(ctx, publisher, mesh.Want{CID: text, Most: block.MaxSize})
+}
+
+// covered refuses a translation that may cost more than the slot of its ticket pays.
+func (m *Miner) covered(ctx context.Context, t *task, blocks *remote) error {
+	ticket, _ := m.tasks.ticket(t)
+	if m.Policy.WorkForFree || len(ticket.Proof) == 0 || ticket.Proof[0].Groups > 0 {
+		return nil // the validators have recomputed the slots of a run
+	}
+	e, err := m.checker.Expect(ctx, blocks, t.unit)
+	if err != nil {
+		return err
+	}
+	if slot := ticket.Proof[0].Slot.Most; slot < e.MFLOP() {
+		return protocol.Refuse(protocol.Unpaid, "the job's list pays for %d MFLOP of the unit, which may cost %d", slot, e.MFLOP())
+	}
+	return nil
 }
 
 // finish writes the result of a task to the journal. It reports false if the publisher
@@ -167,12 +203,12 @@ func (m *Miner) finish(t *task, r unit.Result, link block.Link, took time.Durati
 	if err != nil {
 		return false, err
 	}
-	at, slot, err := m.keepResult(t, body, link, r.MFLOP())
+	at, slot, err := m.keepResult(t, body, link)
 	if err != nil {
 		return false, err
 	}
 	m.computed()
-	if m.tasks.computed(t, at, slot, took, m.now()) {
+	if m.tasks.computed(t, at, r.MFLOP(), slot, took, m.now()) {
 		return true, nil
 	}
 	return false, m.journal.Append(journal.Line{Key: slot, Record: journal.NewVoided(protocol.Superseded, "", m.height.Load())})
@@ -194,11 +230,20 @@ func (m *Miner) answer(ctx context.Context, t *task) error {
 	if err != nil || d == nil {
 		return err
 	}
-	if t.attested, t.slot, err = m.keepResult(t, d.Result, d.Attestation.Result, d.Attestation.Cost); err != nil {
+	if t.attested, t.slot, err = m.keepResult(t, d.Result, d.Attestation.Result); err != nil {
 		return err
 	}
-	t.state, t.late, t.done = taskComputed, m.now(), 1
+	t.state, t.late, t.done, t.mflop = taskComputed, m.now(), 1, mflopOf(d)
 	return nil
+}
+
+// mflopOf is the cost of a result of this miner.
+func mflopOf(d *journal.Done) uint64 {
+	r, err := unit.ParseResult(d.Result)
+	if err != nil {
+		return 0
+	}
+	return r.MFLOP()
 }
 
 // submit sends the attestation of a computed task, if the task has a session.

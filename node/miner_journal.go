@@ -38,6 +38,9 @@ func (m *Miner) recall(ctx context.Context) error {
 		}
 		if err != nil {
 			m.Peer.Store.Unpin(madeBy(e))
+			if claimable(e) { // also without the result, which was in memory: see [claims.silent]
+				return nil
+			}
 			lines = append(lines, journal.Line{Key: e.Key, Record: journal.NewVoided(protocol.ResultUnavailable, err.Error(), 0)})
 			return nil
 		}
@@ -67,7 +70,10 @@ func (m *Miner) revive(ctx context.Context, e journal.Entry) (*task, error) {
 	}
 	t := newTask(ticket, body, m.now())
 	t.unit = u
-	t.state, t.late, t.done, t.attested, t.slot = taskComputed, t.taken, 1, e.Done.Attestation, e.Key
+	if claimable(e) {
+		t.conceal()
+	}
+	t.state, t.late, t.done, t.attested, t.mflop, t.slot = taskComputed, t.taken, 1, e.Done.Attestation, mflopOf(e.Done), e.Key
 	return t, m.restore(ctx, t, e.Done)
 }
 
@@ -149,10 +155,12 @@ var errAgain = protocol.Refuse(protocol.RateLimited, "the unit was leased to thi
 
 // keepResult attests the result of a task, and writes ticket, result and attestation to
 // the journal.
-func (m *Miner) keepResult(t *task, result []byte, link block.Link, cost uint64) (protocol.Attestation, journal.Key, error) {
+func (m *Miner) keepResult(t *task, result []byte, link block.Link) (protocol.Attestation, journal.Key, error) {
 	ticket, id := m.tasks.ticket(t)
 	k := journal.Key{Unit: t.key.unit}
-	at := protocol.Attestation{Work: ticket.Work, Unit: ticket.Unit, Result: link, Cost: cost, Ticket: id}
+	at := protocol.Attestation{
+		Work: ticket.Work, Publisher: ticket.Account, Place: placeOf(t.unit), Unit: ticket.Unit, Result: link, Ticket: id,
+	}
 	if _, err := protocol.Sign(m.Peer.Key, m.Peer.Net, &at); err != nil {
 		return at, k, err
 	}
@@ -173,6 +181,22 @@ func (m *Miner) keepResult(t *task, result []byte, link block.Link, cost uint64)
 		journal.Line{Key: k, Record: journal.Done{Result: result, Attestation: at}})
 }
 
+// promised writes the newest ticket of a unit of a job to the journal, where the result of an
+// earlier ticket waits and the new one is of another escrow: an escrow pays its own tickets.
+func (m *Miner) promised(t *task) error {
+	ticket, _ := m.tasks.ticket(t)
+	slot, computed := m.tasks.slot(t)
+	if !computed {
+		return nil // the result will be kept with the newest ticket
+	}
+	e, known, err := m.journal.Get(slot)
+	of := func(old protocol.Ticket) bool { return old.Escrow == ticket.Escrow }
+	if err != nil || !known || len(e.Tickets) >= maxAttempts || slices.ContainsFunc(e.Tickets, of) {
+		return err
+	}
+	return m.journal.Append(journal.Line{Key: slot, Record: journal.Task{Ticket: ticket}})
+}
+
 // accepted checks that a publisher accepts what this miner attested, and keeps the
 // acceptance. Otherwise a publisher could make the miner report units and pay that do not
 // exist. accepted returns no task for an acceptance that the miner already has: a publisher
@@ -191,7 +215,7 @@ func (m *Miner) accepted(o market.Offer, a protocol.Accept) (*task, error) {
 			return nil, nil
 		}
 	}
-	if t == nil || a.Account != o.Publisher || a.Miner != m.Peer.Account() || a.Work != o.Work || a.Result != t.attested.Result || a.Cost != t.attested.Cost {
+	if t == nil || a.Account != o.Publisher || a.Miner != m.Peer.Account() || a.Work != o.Work || a.Result != t.attested.Result || a.Place != t.attested.Place {
 		return nil, protocol.Refuse(protocol.ResultMismatch, "the publisher accepts a result of unit %s that this miner did not send", a.Unit)
 	}
 	lines := []journal.Line{{Key: t.slot, Record: journal.Taken{Accept: a}}}
@@ -208,6 +232,15 @@ func (m *Miner) discard(t *task, code protocol.Reason, text string) error {
 	}
 	m.keep(t)
 	if t.state != taskComputed {
+		return nil
+	}
+	e, _, err := m.journal.Get(t.slot)
+	if err != nil || e.State == journal.Paid { // claimed without an answer
+		return err
+	}
+	// A customer that ends its job says nothing of the result. It may have read it, and the
+	// ticket stays its promise: [claims.silent] claims the unit, unless the ledger pays another.
+	if code == protocol.WorkEnded && claimable(e) {
 		return nil
 	}
 	return m.journal.Append(journal.Line{Key: t.slot, Record: journal.NewVoided(code, text, m.height.Load())})

@@ -3,10 +3,12 @@ package node
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"math/bits"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,8 +21,12 @@ import (
 
 const (
 	seekEvery = time.Second
-	// seekPause is the least time between two looks, so that a flood costs no more looks.
+	// seekPause is the time for which there are two looks at most, so that a flood costs no
+	// more looks. A new offer takes two: when it comes, and when the ledger is known to pay.
 	seekPause = 100 * time.Millisecond
+	// aloneFor is how long a miner without a peer waits until it says so: connections take
+	// a moment when it starts, and when a peer does.
+	aloneFor = 5 * time.Second
 	// maxSessions bounds the publishers that a miner deals with at a time.
 	maxSessions = 64
 	// tellAtOnce bounds the reports of offers that are passed over. After so many at once
@@ -37,6 +43,9 @@ const (
 	// a result before it accepts the result, and nobody checks its reason for a refusal.
 	maxUnpaid      = 16
 	bidAfterUnpaid = 10 * time.Minute
+
+	// shownAddrs bounds the addresses in one message.
+	shownAddrs = 3
 )
 
 // rest is how long a miner does not bid on an offer.
@@ -73,26 +82,43 @@ func (r rest) next(o market.Offer, began, now time.Time, why protocol.Reason) re
 
 // debt is what a publisher owes the miner.
 type debt struct {
-	most   uint64 // amount of the customer's escrow when it was opened; 0: no escrow was looked for
-	earned uint64 // amount of the results that the customer has accepted
-	unpaid int    // units that were begun since the last acceptance
+	most   uint64           // amount of the customer's escrow when it was opened; 0: no escrow was looked for
+	earned uint64           // amount of the results that the customer has accepted
+	unpaid int              // units that were begun since the last acceptance
+	plan   *market.PaidPlan // the units that the ledger pays for; nil if it was not asked
 }
 
-// seek opens a session with the publisher of every open offer that the policy admits.
-func (m *Miner) seek(ctx context.Context) error {
+// seek opens a session with the publisher of every open offer that the policy admits. It
+// calls end when the user wants that, and no unit is left.
+func (m *Miner) seek(ctx context.Context, end context.CancelFunc) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	tick := time.NewTicker(seekEvery)
 	defer tick.Stop()
-	waiting := false
+	met := time.Now()          // the last look at which there was a peer, or the start
+	waits := ""                // code of the reason why no offer is open
+	var before, last time.Time // the two last looks
 	for {
-		open := m.Peer.Offers.Open(time.Now())
+		m.endsWhenDone(end)
+		before, last = last, time.Now()
+		open := m.Peer.Offers.Open(last)
 		open = slices.DeleteFunc(open, func(o market.OpenOffer) bool { return o.Publisher == m.Peer.Account() })
 		m.forget(open)
-		if len(open) == 0 && !waiting {
-			m.idles(market.OfferKey{}, newWhy(protocol.NoOffer, "waiting for one"))
+		if len(m.Peer.Mesh.Peers()) > 0 {
+			met = last
 		}
-		waiting = len(open) == 0
+		var why Why
+		switch {
+		case len(open) > 0:
+		case last.Sub(met) >= aloneFor:
+			why = m.alone()
+		default:
+			why = newWhy(protocol.NoOffer, "waiting for one")
+		}
+		if why.Code != "" && why.Code != waits {
+			m.idles(market.OfferKey{}, why)
+		}
+		waits = why.Code
 		for _, o := range open {
 			if m.reserve(o) {
 				wg.Go(func() {
@@ -104,11 +130,12 @@ func (m *Miner) seek(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-m.wished:
 		case <-m.Peer.Offers.Changed():
 			select {
 			case <-ctx.Done():
 				return nil
-			case <-time.After(seekPause):
+			case <-time.After(time.Until(before.Add(seekPause))):
 			}
 		case <-tick.C:
 			m.mu.Lock()
@@ -116,6 +143,20 @@ func (m *Miner) seek(ctx context.Context) error {
 			m.mu.Unlock()
 		}
 	}
+}
+
+// alone says why no peer is connected.
+func (m *Miner) alone() Why {
+	self := "/p2p/" + m.Peer.Mesh.ID().String()
+	tried := slices.DeleteFunc(slices.Clone(m.Peer.Network.Bootstrap), func(addr string) bool { return strings.HasSuffix(addr, self) })
+	if len(tried) == 0 {
+		return newWhy(protocol.NoPeer, "the network file names no other node, so the miner waits for one to connect")
+	}
+	more := ""
+	if n := len(tried) - shownAddrs; n > 0 {
+		tried, more = tried[:shownAddrs], fmt.Sprintf(" and %d more", n)
+	}
+	return newWhy(protocol.NoPeer, fmt.Sprintf("%s%s cannot be reached; the miner tries again, and `alia doctor` says what fails", strings.Join(tried, ", "), more))
 }
 
 // reserve reports whether the miner is to open a session for an offer, and notes one. It
@@ -127,11 +168,16 @@ func (m *Miner) reserve(o market.OpenOffer) bool {
 	if full := len(m.sessions) >= maxSessions; full && !over {
 		why, over = newWhy(protocol.OverInFlight, "it deals with as many publishers as it can"), true
 	}
+	if m.wish != wishWork && !over && len(m.tasks.of(o.OfferKey)) == 0 {
+		why, over = m.resting(m.wish, 0), true
+	}
 	begins := !busy && !over && m.rests[o.OfferKey].over(time.Now(), o.Offer)
 	if begins {
 		m.sessions[o.OfferKey] = struct{}{}
 		d := m.debts[o.OfferKey]
-		d.most = o.Verdict.Most
+		if d.most = o.Verdict.Most; o.Verdict.Paid() && !m.Policy.WorkForFree {
+			d.plan = &o.Verdict.Plan
+		}
 		m.debts[o.OfferKey] = d
 	}
 	if !over {
@@ -149,7 +195,7 @@ func (m *Miner) reserve(o market.OpenOffer) bool {
 func (m *Miner) serve(ctx context.Context, o market.Offer) {
 	began := time.Now()
 	err := m.session(ctx, o)
-	if ctx.Err() != nil {
+	if ctx.Err() != nil || m.rested(o.OfferKey) {
 		return
 	}
 	now, code := time.Now(), protocol.ReasonOf(err)
@@ -200,6 +246,17 @@ func (m *Miner) spent(k market.OfferKey) error {
 			protocol.FormatAmount(d.most), protocol.FormatAmount(d.earned))
 	}
 	return nil
+}
+
+// pays refuses a unit that the ledger does not pay for.
+func (m *Miner) pays(k market.OfferKey, t *task) error {
+	m.mu.Lock()
+	plan := m.debts[k].plan
+	m.mu.Unlock()
+	if plan == nil {
+		return nil
+	}
+	return paidUnit(*plan, t.ticket, t.unit)
 }
 
 // cheated refuses to work on for a publisher that accepts nothing.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -67,6 +68,9 @@ func (m *Miner) session(ctx context.Context, o market.Offer) error {
 		}
 		if err := s.message(ctx, typ, body); err != nil {
 			return err
+		}
+		if m.rested(o.OfferKey) {
+			return errResting
 		}
 	}
 }
@@ -138,9 +142,9 @@ func (s *minerSession) accepted(a protocol.Accept) error {
 	}
 	m.tasks.remove(t)
 	m.keep(t)
-	m.earn(s.offer, a.Cost)
+	m.earn(s.offer, t.mflop)
 	m.Report(UnitDone{
-		Unit: a.Unit.String(), Task: t.unit.Kind.String(), MFLOP: a.Cost, Seconds: t.took.Seconds(), Price: s.offer.Price,
+		Unit: a.Unit.String(), Task: t.unit.Kind.String(), MFLOP: t.mflop, Seconds: t.took.Seconds(), Price: s.offer.Price,
 	})
 	return nil
 }
@@ -190,14 +194,20 @@ func (s *minerSession) take(ctx context.Context, body []byte) error {
 	if t.unit, err = unit.Parse(t.ticket.Spec); err != nil {
 		return protocol.Refuse(protocol.UnknownUnit, "%w", err)
 	}
+	if t.unit.Kind == unit.Translate && !s.offer.Run() {
+		t.conceal()
+	}
 	if t.unit.Work != t.ticket.Work {
 		return protocol.Refuse(protocol.UnknownUnit, "the ticket is for work %s, its unit for %s", t.ticket.Work, t.unit.Work)
 	}
 	if err := m.cheated(s.offer.OfferKey); err != nil {
 		return err
 	}
-	if err := m.spent(s.offer.OfferKey); err != nil {
+	if err := cmp.Or(m.pays(s.offer.OfferKey, t), m.spent(s.offer.OfferKey)); err != nil {
 		return s.giveBack(t, err)
+	}
+	if w := m.wishes(); w != wishWork && !m.tasks.has(t.key) {
+		return s.giveBack(t, protocol.Refuse(protocol.Paused, "the unit came after that"))
 	}
 	if err := m.answer(ctx, t); err != nil {
 		return s.giveBack(t, err)
@@ -208,7 +218,11 @@ func (s *minerSession) take(ctx context.Context, body []byte) error {
 	}
 	m.busy(s.offer.OfferKey)
 	if known != nil {
-		t = known
+		if t = known; !s.offer.Run() {
+			if err := m.promised(t); err != nil {
+				return err
+			}
+		}
 	}
 	return m.submit(t)
 }

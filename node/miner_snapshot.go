@@ -12,13 +12,14 @@ import (
 // MinerSnapshot is the state of a miner at one moment: the answer of `alia miner status`
 // where the miner runs.
 type MinerSnapshot struct {
-	State      MinerState     `json:"state"`
-	Reason     Why            `json:"reason"`   // why the miner has no task; empty while it has one
-	Sessions   int            `json:"sessions"` // with publishers
-	Tasks      []TaskSnapshot `json:"tasks"`    // by deadline
-	PassedOver []PassedOver   `json:"passed_over"`
-	Earned     uint64         `json:"earned"`  // amount that the ledger has paid since the miner started
-	Pending    int            `json:"pending"` // accepted units that the ledger has not settled
+	State      MinerState       `json:"state"`
+	Reason     Why              `json:"reason"`   // why the miner has no task; empty while it has one
+	Sessions   int              `json:"sessions"` // with publishers
+	Devices    []DeviceSnapshot `json:"devices"`
+	Tasks      []TaskSnapshot   `json:"tasks"` // by deadline
+	PassedOver []PassedOver     `json:"passed_over"`
+	Earned     uint64           `json:"earned"`  // amount that the ledger has paid since the miner started
+	Pending    int              `json:"pending"` // accepted units that are not claimed on the ledger
 }
 
 // MinerState is what a miner does.
@@ -29,8 +30,18 @@ const (
 	MinerStarting MinerState = "starting"
 	MinerWorking  MinerState = "working"
 	MinerWaiting  MinerState = "idle"
-	MinerStopped  MinerState = "stopped" // no miner runs
+	MinerPaused   MinerState = "paused"    // see [Miner.Pause]
+	MinerEnding   MinerState = "finishing" // see [Miner.Finish]
+	MinerStopped  MinerState = "stopped"   // no miner runs
 )
+
+// DeviceSnapshot is a device that a miner computes with.
+type DeviceSnapshot struct {
+	Name   string     `json:"name"`
+	State  MinerState `json:"state"`  // working, or why not
+	Reason Why        `json:"reason"` // why it computes nothing; empty while it does
+	Unit   string     `json:"unit,omitempty"`
+}
 
 // TaskSnapshot is a unit that is leased to a miner, or whose result waits for the
 // publisher's answer.
@@ -47,28 +58,49 @@ var unanswered = Why{Code: protocol.TimedOut.String(), Text: "no publisher has l
 // Snapshot returns the miner's state. It may be called at any time, also before Run.
 func (m *Miner) Snapshot() MinerSnapshot {
 	m.mu.Lock()
-	ready, why, full := m.ready, m.why, m.full
+	ready, why, full, wish := m.ready, m.why, m.full, m.wish
+	devices := slices.Clone(m.devices)
 	m.mu.Unlock()
-	s := MinerSnapshot{State: MinerStarting, Tasks: []TaskSnapshot{}, PassedOver: []PassedOver{}}
+	s := MinerSnapshot{State: MinerStarting, Tasks: []TaskSnapshot{}, PassedOver: []PassedOver{}, Devices: []DeviceSnapshot{}}
 	if !ready {
 		return s
 	}
 	s.Tasks, s.Sessions = m.tasks.snapshot()
 	s.PassedOver = append(s.PassedOver, m.PassedOver()...)
-	s.Earned, s.Pending = m.claims.pay().Amount, m.journal.Count(journal.Pending)
-	if s.State = MinerWorking; len(s.Tasks) > 0 {
-		return s
-	}
-	s.State, s.Reason = MinerWaiting, why
-	switch {
-	case full != Why{}:
-		s.Reason = full
-	case s.Sessions == 0 && len(s.PassedOver) > 0: // the open offers are the reason
-		s.Reason = s.PassedOver[0].Reason
-	case why == Why{}:
-		s.Reason = unanswered
+	s.Earned, s.Pending = m.claims.pay(), m.journal.Count(journal.Pending)
+	s.State, s.Reason = m.state(s, why, full, wish)
+	for _, d := range devices {
+		if d.State = MinerWorking; d.Unit == "" {
+			d.State, d.Reason = s.State, s.Reason
+		}
+		if d.Unit == "" && s.State == MinerWorking {
+			d.State, d.Reason = MinerWaiting, unbegun
+		}
+		s.Devices = append(s.Devices, d)
 	}
 	return s
+}
+
+// unbegun is why a device of a miner that has tasks computes nothing.
+var unbegun = newWhy(protocol.NoOpenUnits, "the miner's other units are on other devices, or wait for their publisher's answer")
+
+// state is the state of a snapshot, and its reason.
+func (m *Miner) state(s MinerSnapshot, why, full Why, w wish) (MinerState, Why) {
+	switch {
+	case w == wishPause:
+		return MinerPaused, m.resting(w, len(s.Tasks))
+	case w == wishFinish:
+		return MinerEnding, m.resting(w, len(s.Tasks))
+	case len(s.Tasks) > 0:
+		return MinerWorking, Why{}
+	case full != Why{}:
+		why = full
+	case s.Sessions == 0 && len(s.PassedOver) > 0: // the open offers are the reason
+		why = s.PassedOver[0].Reason
+	case why == Why{}:
+		why = unanswered
+	}
+	return MinerWaiting, why
 }
 
 // snapshot lists the tasks, and counts the sessions.

@@ -21,6 +21,7 @@ type task struct {
 	key   taskKey
 	owner string // of the blocks that the computation reads
 	made  string // owner of the blocks that it makes
+	text  string // owner of the text of a customer, or empty
 	// The lock of tasks guards the rest.
 	ticket   protocol.Ticket // the newest
 	body     []byte          // its signed bytes
@@ -36,6 +37,7 @@ type task struct {
 	// Of a computed task:
 	submitted bool // to session
 	attested  protocol.Attestation
+	mflop     uint64      // cost of the result
 	slot      journal.Key // the entry in the journal
 }
 
@@ -54,6 +56,9 @@ func newTask(ticket protocol.Ticket, body []byte, now time.Time) *task {
 		ticket: ticket, body: body, ticketID: id, taken: now,
 	}
 }
+
+// conceal keeps what a task reads and makes of a customer's text from the disk.
+func (t *task) conceal() { t.text, t.made = t.owner+secret, t.made+secret }
 
 // offer names the offer that the task belongs to.
 func (t *task) offer() market.OfferKey {
@@ -122,6 +127,13 @@ func (ts *tasks) ticket(t *task) (protocol.Ticket, block.Link) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	return t.ticket, t.ticketID
+}
+
+// slot is where the journal has the result of a task, once it is computed.
+func (ts *tasks) slot(t *task) (k journal.Key, computed bool) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	return t.slot, t.state == taskComputed
 }
 
 // has reports whether the miner has a task.
@@ -297,13 +309,13 @@ func (ts *tasks) submit(t *task) (sub submission, ok bool) {
 }
 
 // computed notes the result of a task, and reports false if the task is gone.
-func (ts *tasks) computed(t *task, at protocol.Attestation, slot journal.Key, took time.Duration, now time.Time) bool {
+func (ts *tasks) computed(t *task, at protocol.Attestation, mflop uint64, slot journal.Key, took time.Duration, now time.Time) bool {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if ts.all[t.key] != t {
 		return false
 	}
-	t.state, t.attested, t.slot, t.took, t.late = taskComputed, at, slot, took, now
+	t.state, t.attested, t.mflop, t.slot, t.took, t.late = taskComputed, at, mflop, slot, took, now
 	t.done, t.end = 1, nil
 	return true
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +24,7 @@ import (
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
@@ -34,6 +38,7 @@ type village struct {
 	chain   *chain.Node
 	policy  node.Policy   // of miners
 	watch   node.Reporter // of miners; nil: none
+	first   atomic.Pointer[node.Peer]
 
 	mu     sync.Mutex // guards miners
 	miners []*node.Miner
@@ -47,16 +52,52 @@ func key(name string) ed25519.PrivateKey {
 func newVillage(t *testing.T) *village {
 	t.Helper()
 	dir := t.TempDir()
-	genesis, err := chain.Init(dir, "village", ledger.DefaultParams())
+	params := ledger.LocalParams()
+	params.Gas, params.Step = 1, 1<<20 // a run of a test earns little, at a rate that hardly changes
+	genesis, err := chain.Init(dir, "village", params)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := chain.Start(t.Context(), chain.Config{Home: dir, RPCListen: "127.0.0.1:0", BlockInterval: 200 * time.Millisecond, ApproveRuns: true})
+	v := &village{t: t}
+	c, err := chain.Start(t.Context(), chain.Config{Home: dir, RPCListen: "127.0.0.1:0", BlockInterval: 200 * time.Millisecond, Approve: v.approve})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
-	return &village{t: t, chain: c, network: node.Network{Name: "village", Genesis: genesis, Ledger: []string{c.RPC()}}}
+	v.chain, v.network = c, node.Network{Name: "village", Genesis: genesis, Ledger: []string{c.RPC()}}
+	return v
+}
+
+// approve is how the ledger node votes: as a validator whose peer is the first of the
+// village.
+func (v *village) approve(ctx context.Context, r ledger.RunState) (bool, error) {
+	p := v.first.Load()
+	if p == nil {
+		return false, errors.New("the village has no peer yet")
+	}
+	return node.Approve(p)(ctx, r)
+}
+
+// villagePay is what the village's ledger mints for work of a run of some MFLOP.
+func villagePay(mflop uint64) uint64 { return 100 * mflop }
+
+// allPaid waits until the ledger has paid everything that was claimed.
+func (v *village) allPaid(p *node.Peer) {
+	v.t.Helper()
+	for {
+		supply, _, err := p.Ledger.Supply(v.t.Context())
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		if supply.Owed == 0 {
+			return
+		}
+		select {
+		case <-v.t.Context().Done():
+			v.t.Fatal("claimed work is not paid")
+		case <-time.After(100 * time.Millisecond): // half a height
+		}
+	}
 }
 
 func (v *village) peer(name string) *node.Peer {
@@ -69,6 +110,7 @@ func (v *village) peer(name string) *node.Peer {
 	}
 	if len(v.network.Bootstrap) == 0 {
 		v.network.Bootstrap = p.Mesh.Addrs()
+		v.first.Store(p)
 	}
 	v.t.Cleanup(func() { p.Close() })
 	return p
@@ -198,14 +240,20 @@ const trainTime = 5 * time.Minute
 
 // train is coordinate for any run, with another crew in place of the coordinator's own.
 func (v *village) train(p *node.Peer, c *corpus.Corpus, cfg train.Config, watch node.Reporter, instead func(own unit.Crew) unit.Crew) *node.TrainingResult {
+	v.t.Helper()
+	plan, err := run.New(v.t.Context(), run.Fresh(p.Store), c, cfg)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return v.trainPlan(p, plan, watch, instead)
+}
+
+// trainPlan is train for a plan that is made.
+func (v *village) trainPlan(p *node.Peer, plan *run.Plan, watch node.Reporter, instead func(own unit.Crew) unit.Crew) *node.TrainingResult {
 	t := v.t
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), trainTime)
 	defer cancel()
-	plan, err := run.New(ctx, run.Fresh(p.Store), c, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
 	dev, err := kernel.Open("portable", 1)
 	if err != nil {
 		t.Fatal(err)
@@ -216,7 +264,7 @@ func (v *village) train(p *node.Peer, c *corpus.Corpus, cfg train.Config, watch 
 		report = func(n node.Notice) { logged(n); watch(n) }
 	}
 	own := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(p.Store), Clock: clock, Account: p.Account()}
-	run, err := node.NewTraining(p, plan, instead(own), report)
+	run, err := node.NewTraining(ctx, p, plan, instead(own), report)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,15 +292,7 @@ func TestSameBitsSwarm(t *testing.T) {
 	if out.Model != want {
 		t.Errorf("the swarm's model is %s, a local run's %s", out.Model, want)
 	}
-	supply, _, err := p.Ledger.Supply(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	listing, err := p.Ledger.Accounts(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("supply %+v, accounts %+v", supply, listing)
+	v.allPaid(p)
 	// The customer needs tokens: the miner that earned more sells it some.
 	rich, most := "", uint64(0)
 	for _, name := range []string{"miner-1", "miner-2"} {
@@ -260,13 +300,14 @@ func TestSameBitsSwarm(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if uint64(a.Balance) >= most {
-			rich, most = name, uint64(a.Balance)
+		if a.Balance >= most {
+			rich, most = name, a.Balance
 		}
 	}
+	const tokens = 2000 // a budget, and fees
 	seller := p.Ledger.Sender(key(rich))
 	me := protocol.AccountOf(key("customer"))
-	nonce, err := seller.Send(t.Context(), ledger.Transfer{To: me, Amount: 1000})
+	nonce, err := seller.Send(t.Context(), ledger.Transfer{To: me, Amount: tokens})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,24 +323,26 @@ func TestSameBitsSwarm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("translation %q, paid %d", tr.Text, tr.Paid)
-	data, err := protocol.Encode(tr.Receipt)
+	t.Logf("translation %q, paid %d", tr.Text, tr.Receipt.Paid)
+	data, err := os.ReadFile(tr.ReceiptFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if proven, err := client.VerifyReceipt(v.network, data); err != nil || proven.Paid != tr.Paid {
-		t.Errorf("receipt shows %+v, want %d paid: %v", proven, tr.Paid, err)
+	if proven, err := client.VerifyReceipt(v.network, data); err != nil || proven.Paid != tr.Receipt.Paid || proven.Status == client.Unpaid {
+		t.Errorf("the receipt shows %+v, %v", proven, err)
 	}
-	// The part of the budget that the document did not cost comes back after some
-	// heights; each confirmed transfer is one.
-	var back client.Reclaimed
-	for back.Returned == 0 {
+	// The escrow is closed when its claims are paid, some heights later; each confirmed
+	// transfer is one.
+	for open := true; open; {
 		nonce, err := seller.Send(t.Context(), ledger.Transfer{To: protocol.AccountOf(key("nobody")), Amount: 1})
 		if err == nil {
 			err = seller.Confirm(t.Context(), nonce)
 		}
 		if err == nil {
-			back, err = client.Reclaim(t.Context(), customer.Ledger, customer.Sender, customer.Home)
+			_, err = c.Customer().Reclaim(t.Context())
+		}
+		if err == nil {
+			_, open, err = customer.Ledger.Escrow(t.Context(), me, tr.Receipt.Link)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -309,7 +352,54 @@ func TestSameBitsSwarm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if spent := 1000 - held.Balance; spent == 0 || spent >= 100 {
-		t.Errorf("%d came back, the customer holds %d of 1000", back.Returned, held.Balance)
+	if spent := tokens - held.Balance; spent == 0 || spent >= 100 {
+		t.Errorf("the customer holds %d of %d", held.Balance, tokens)
 	}
+}
+
+// TestSameBitsContinue: validators approve a run that continues the training of a model,
+// miners who have never seen the model do it, and it ends in the model of a local run.
+func TestSameBitsContinue(t *testing.T) {
+	c, cfg := tiny(t)
+	v := newVillage(t)
+	p := v.peer("coordinator")
+	v.miner("miner-1", "portable")
+	v.miner("miner-2", "")
+	base := v.coordinate(p, nil).Model
+	cfg.Seed++
+	plan, err := run.Continue(t.Context(), run.Fresh(p.Store), c, cfg, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := v.trainPlan(p, plan, nil, func(own unit.Crew) unit.Crew { return own })
+
+	// The same in this process, from the model alone.
+	store, err := block.Open(filepath.Join(t.TempDir(), "blocks"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	m, err := model.Load(t.Context(), p.Store, base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Put(t.Context(), store); err != nil {
+		t.Fatal(err)
+	}
+	if plan, err = run.Continue(t.Context(), store, c, cfg, base); err != nil {
+		t.Fatal(err)
+	}
+	dev, err := kernel.Open("portable", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: store, Clock: clock}
+	want, err := (&node.Coordinator{Dir: t.TempDir(), Store: store, Plan: plan, Crew: crew, Home: crew, Report: func(node.Notice) {}}).Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Model != want.Model {
+		t.Errorf("the swarm's model is %s, a local run's %s", got.Model, want.Model)
+	}
+	v.allPaid(p)
 }

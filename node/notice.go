@@ -90,6 +90,8 @@ type RoundDone struct {
 	Seconds float64 `json:"seconds,omitempty"`
 	Time    uint64  `json:"time,omitempty"` // when the round ended, in milliseconds since the Unix epoch
 	Units   int     `json:"units,omitempty"`
+	// Samples are some of the validation pairs, translated.
+	Samples []Sample `json:"samples,omitempty"`
 }
 
 // Waiting says that the work cannot continue now, and why.
@@ -140,16 +142,23 @@ type PassedOver struct {
 	Reason    Why              `json:"reason"`
 }
 
-// UnitsSettled says that the ledger has settled units.
+// UnitsSettled says that units are claimed on the ledger, which pays them some heights later.
 type UnitsSettled struct {
 	Units int `json:"units,omitempty"`
 }
 
-// UnitsPaid says that the ledger has paid this miner for units.
+// UnitsPaid says that the ledger has paid this miner for units, which it claimed some
+// heights before.
 type UnitsPaid struct {
-	Units  int    `json:"units,omitempty"`
-	Amount uint64 `json:"amount,omitempty"` // for these units
+	Amount uint64 `json:"amount,omitempty"` // since the last such notice
 	Total  uint64 `json:"total,omitempty"`  // amount since the miner started
+}
+
+// EscrowClosed says that the unspent part of the escrow of a job came back to the
+// customer.
+type EscrowClosed struct {
+	Job    string `json:"job"`
+	Amount uint64 `json:"amount,omitempty"`
 }
 
 // The kinds are part of the JSON that programs read.
@@ -170,6 +179,7 @@ func (MinerIdle) Kind() string    { return "idle" }
 func (PassedOver) Kind() string   { return "passed-over" }
 func (UnitsSettled) Kind() string { return "settled" }
 func (UnitsPaid) Kind() string    { return "paid" }
+func (EscrowClosed) Kind() string { return "escrow-closed" }
 
 func (n Ready) String() string   { return "ready at " + n.Text }
 func (n Decided) String() string { return n.Text }
@@ -221,7 +231,7 @@ func (n Refused) String() string {
 
 func (n MinerIdle) String() string { return "idle: " + n.Text }
 func (n UnitsSettled) String() string {
-	return english.Plural(n.Units, "unit", "") + " settled on the ledger"
+	return english.Plural(n.Units, "unit", "") + " claimed on the ledger"
 }
 
 func (n PassedOver) String() string {
@@ -229,8 +239,11 @@ func (n PassedOver) String() string {
 }
 
 func (n UnitsPaid) String() string {
-	return fmt.Sprintf("paid %s ALIA for %s, %s ALIA since the start",
-		protocol.FormatAmount(n.Amount), english.Plural(n.Units, "unit", ""), protocol.FormatAmount(n.Total))
+	return fmt.Sprintf("paid %s ALIA, %s ALIA since the start", protocol.FormatAmount(n.Amount), protocol.FormatAmount(n.Total))
+}
+
+func (n EscrowClosed) String() string {
+	return fmt.Sprintf("%s ALIA that the translation %s did not cost came back", protocol.FormatAmount(n.Amount), n.Job)
 }
 
 // of names a miner, unless it is the reporting one itself.
@@ -287,6 +300,7 @@ var notices = map[string]func([]byte) (Notice, error){
 	PassedOver{}.Kind():   decodeAs[PassedOver],
 	UnitsSettled{}.Kind(): decodeAs[UnitsSettled],
 	UnitsPaid{}.Kind():    decodeAs[UnitsPaid],
+	EscrowClosed{}.Kind(): decodeAs[EscrowClosed],
 }
 
 func decodeAs[N Notice](data []byte) (Notice, error) {

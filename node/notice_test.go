@@ -24,8 +24,8 @@ func TestNoticesAsJSON(t *testing.T) {
 		{node.Resumed{Round: 7, Text: "the run goes on"}, `{"event":"resumed","round":7,"text":"the run goes on"}`},
 		{node.MinerJoined{Miner: miner, Miners: 2, MFLOP: 5000, Text: "avx2"}, `{"event":"joined","miner":"MINER","miners":2,"mflop":5000,"text":"avx2"}`},
 		{node.MinerLeft{Why: why, Miner: miner}, `{"event":"left","code":"too-slow","text":"other miners are faster","miner":"MINER"}`},
-		{node.RoundDone{Round: 3, Rounds: 40, Epoch: 1, Loss: 4.5, NLL: 4.25, Valid: 4, BLEU: 12.5, ChrF: 33, Tokens: 900, Seconds: 0.5, Time: 7, Units: 4},
-			`{"event":"round","round":3,"rounds":40,"epoch":1,"loss":4.5,"nll":4.25,"valid":4,"bleu":12.5,"chrf":33,"tokens":900,"seconds":0.5,"time":7,"units":4}`},
+		{node.RoundDone{Round: 3, Rounds: 40, Epoch: 1, Loss: 4.5, NLL: 4.25, Valid: 4, BLEU: 12.5, ChrF: 33, Tokens: 900, Seconds: 0.5, Time: 7, Units: 4, Samples: []node.Sample{{Source: "a", Reference: "b", Translation: "c"}}},
+			`{"event":"round","round":3,"rounds":40,"epoch":1,"loss":4.5,"nll":4.25,"valid":4,"bleu":12.5,"chrf":33,"tokens":900,"seconds":0.5,"time":7,"units":4,"samples":[{"source":"a","reference":"b","translation":"c"}]}`},
 		{node.Waiting{Why: why, Units: 3}, `{"event":"waiting","code":"too-slow","text":"other miners are faster","units":3}`},
 		{node.Bidding{Work: "bafy", Text: "training run"}, `{"event":"bid","work":"bafy","text":"training run"}`},
 		{node.UnitProgress{Miner: miner, Unit: "bafy", Task: "steps", Done: 0.25}, `{"event":"progress","miner":"MINER","unit":"bafy","kind":"steps","done":0.25}`},
@@ -34,7 +34,8 @@ func TestNoticesAsJSON(t *testing.T) {
 		{node.MinerIdle{Why: why}, `{"event":"idle","code":"too-slow","text":"other miners are faster"}`},
 		{node.PassedOver{Work: "bafy", Publisher: miner, Reason: why}, `{"event":"passed-over","work":"bafy","publisher":"MINER","reason":{"code":"too-slow","text":"other miners are faster"}}`},
 		{node.UnitsSettled{Units: 5}, `{"event":"settled","units":5}`},
-		{node.UnitsPaid{Units: 2, Amount: 7, Total: 9}, `{"event":"paid","units":2,"amount":7,"total":9}`},
+		{node.UnitsPaid{Amount: 7, Total: 9}, `{"event":"paid","amount":7,"total":9}`},
+		{node.EscrowClosed{Job: "bafy", Amount: 3}, `{"event":"escrow-closed","job":"bafy","amount":3}`},
 		{node.UnitsSettled{}, `{"event":"settled"}`},
 	} {
 		want := strings.ReplaceAll(c.want, "MINER", miner.String())

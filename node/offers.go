@@ -15,6 +15,7 @@ import (
 type Offers struct {
 	Net     protocol.Net
 	changed chan struct{}
+	fresh   chan struct{} // as changed, for who asks the ledger
 
 	mu    sync.Mutex // guards board
 	board *market.Board
@@ -22,7 +23,7 @@ type Offers struct {
 
 // NewOffers returns an empty board.
 func NewOffers(net protocol.Net) *Offers {
-	return &Offers{Net: net, changed: make(chan struct{}, 1), board: market.NewBoard()}
+	return &Offers{Net: net, changed: make(chan struct{}, 1), fresh: make(chan struct{}, 1), board: market.NewBoard()}
 }
 
 // Take puts an offer on the board that a peer sent: canonical bytes, of this network,
@@ -76,15 +77,16 @@ func (o *Offers) add(now time.Time, from string, offer market.Offer) error {
 	defer o.mu.Unlock()
 	opened, err := o.board.Add(now, from, offer)
 	if opened {
-		o.wake()
+		wake(o.changed)
+		wake(o.fresh)
 	}
 	return err
 }
 
-// wake has Changed receive a value. The caller holds mu.
-func (o *Offers) wake() {
+// wake has a channel with room for one value receive it.
+func wake(c chan<- struct{}) {
 	select {
-	case o.changed <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -126,6 +128,6 @@ func (o *Offers) judge(now time.Time, offer market.Offer, v market.Verdict) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.board.Judge(now, offer, v) {
-		o.wake()
+		wake(o.changed)
 	}
 }

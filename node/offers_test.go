@@ -85,9 +85,10 @@ func TestOffersOnATopic(t *testing.T) {
 }
 
 // TestSameRunAgain: the same run is trained again from a fresh home, while the miner
-// that heard of its end stays.
+// that heard of its end stays. The ledger pays no round twice: the miner works for free.
 func TestSameRunAgain(t *testing.T) {
 	v := newVillage(t)
+	v.policy.WorkForFree = true
 	v.peer("bootstrap")
 	v.miner("miner", "portable")
 	p := v.peer("coordinator")

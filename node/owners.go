@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/ipfs/go-cid"
 
@@ -24,12 +25,17 @@ import (
 //	run/CID...               a training run, see package run
 //	model/CID                a model: finished, or held for the network
 //	work/CID/ROUND           the accepted results of a work, until the run's round or the job is over
-//	job/CID                  a job of this customer: its record, its text, its results
+//	job/CID                  the head of the model of a job of this customer
+//	job/CID/secret           the job: its record, its text, its results
+//	open/CID                 all of these, of a job that everybody may read
 //	attempt/TICKET           a miner's result while it is checked
 //	task/TICKET              the inputs that this miner reads for a unit, until keepUnits later units are done
-//	result/PUBLISHER/TICKET  the result and outputs that this miner makes for the unit, for the same time
+//	task/TICKET/secret       the text of a customer, until the unit is computed
+//	result/PUBLISHER/TICKET  the result and outputs that this miner makes for the unit, as long as the inputs
 //
-// Who may read a block follows from who owns it: see [Peer.readable].
+// Who may read a block follows from who owns it: see [Peer.readable]. The blocks of owners
+// that end in /secret lie on no disk as they are: see [block.Store.Hide]. So does a result for
+// a customer, whose owner is result/PUBLISHER/TICKET/secret, and one that is checked.
 //
 // Owners are in memory. What must survive the process is in the files of the home, each
 // durable before it is relied on: a run's heads, journals, the directories of models.
@@ -37,8 +43,19 @@ import (
 // ModelOwner is the owner of a model's blocks.
 func ModelOwner(model block.Link) string { return "model/" + model.String() }
 
-// JobOwner is the owner of the blocks of a job of this customer.
+// JobOwner is the owner of what a job of this customer needs of its model.
 func JobOwner(job block.Link) string { return "job/" + job.String() }
+
+// SecretOwner is the owner of the blocks of a job that only its miners read.
+func SecretOwner(job block.Link) string { return JobOwner(job) + secret }
+
+// OpenOwner is the owner of the blocks of a job that everybody may read.
+func OpenOwner(job block.Link) string { return "open/" + job.String() }
+
+// secret ends the owners whose blocks lie on no disk as they are.
+const secret = "/secret"
+
+func hidden(owner string) bool { return strings.HasSuffix(owner, secret) }
 
 // taskOwner is the owner of the blocks that this miner reads for the unit of a ticket.
 func taskOwner(ticket block.Link) string { return "task/" + ticket.String() }
@@ -54,7 +71,11 @@ func madeBy(e journal.Entry) string {
 	if e.Done == nil || len(e.Tickets) == 0 {
 		return ""
 	}
-	return resultOwner(e.Tickets[len(e.Tickets)-1].Account, e.Done.Attestation.Ticket)
+	owner := resultOwner(e.Tickets[len(e.Tickets)-1].Account, e.Done.Attestation.Ticket)
+	if claimable(e) {
+		owner += secret
+	}
+	return owner
 }
 
 // resultsFor is the prefix of the owners of all results for a publisher.
@@ -135,13 +156,41 @@ func (p pinner) run(ctx context.Context, dir string, link block.Link) error {
 	return err
 }
 
-// job pins a job and the results of its units.
+// job pins a job and the results of its units. Of a secret job nothing but the results is
+// known before the key is: see [pinJobs].
 func (p pinner) job(ctx context.Context, dir string, link block.Link) error {
 	results, err := p.accepted(dir, nil)
 	if err != nil {
 		return err
 	}
-	return p.tree(ctx, "job", JobOwner(link), link, results)
+	var j unit.Job
+	switch err := block.GetNode(ctx, p.store, link, &j); {
+	case err == nil && j.Salt == nil:
+		return p.tree(ctx, "job", OpenOwner(link), link, results)
+	case err == nil:
+		p.store.Pin(SecretOwner(link), j.Input.Cid)
+		if err := p.tree(ctx, "model", JobOwner(link), j.Model, nil); err != nil {
+			return err
+		}
+	case !errors.Is(err, block.ErrNotFound):
+		return fmt.Errorf("job %s: %w", link, err)
+	}
+	p.store.Pin(SecretOwner(link), link.Cid)
+	if err := block.PinTree(ctx, p.store, SecretOwner(link), results...); err != nil {
+		return fmt.Errorf("job %s: %w", link, err)
+	}
+	return nil
+}
+
+// pinJobs pins the jobs of a home whose key the store now has, and deletes what a crash left
+// of others.
+func pinJobs(ctx context.Context, dir home.Dir, net protocol.Net, store *block.Store, log *slog.Logger) error {
+	p := pinner{net: net, store: store, log: log}
+	if err := p.each(dir.Jobs(), func(l block.Link) error { return p.job(ctx, dir.Job(l), l) }); err != nil {
+		return fmt.Errorf("blocks of jobs: %w", err)
+	}
+	_, err := store.DeleteSealed(ctx)
+	return err
 }
 
 // tasks pins the results of a miner that no publisher has answered.

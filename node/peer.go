@@ -30,16 +30,19 @@ type Peer struct {
 	Network Network
 	Key     ed25519.PrivateKey
 	Store   *block.Store
-	Mesh    *mesh.Mesh
-	Offers  *Offers
-	Ledger  *light.Client
+	// Sealer encrypts what the home keeps of its documents.
+	Sealer *home.Sealer
+	Mesh   *mesh.Mesh
+	Offers *Offers
+	Ledger *light.Client
 	// Sender numbers the transactions of the account: whoever in this process sends
 	// one uses it, because the ledger takes them in the sequence of their numbers.
 	Sender *light.Sender
 	Log    *slog.Logger
 
-	desk  desk
-	owned bool // the store is closed with the peer
+	desk   desk
+	served servedModels
+	owned  bool // the store is closed with the peer
 
 	mu        sync.Mutex                    // guards the field below
 	listening map[string]context.CancelFunc // by gossip topic
@@ -75,6 +78,9 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 	p.Offers = NewOffers(p.Net)
 	p.desk.net = p.Net
 	var err error
+	if p.Sealer, err = home.NewSealer(c.Key); err != nil {
+		return nil, err
+	}
 	if p.Ledger, err = light.Dial(ctx, light.Config{Addrs: c.Network.Ledger, Genesis: c.Network.Genesis}); err != nil {
 		return nil, err
 	}
@@ -84,9 +90,15 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 			return nil, err
 		}
 		p.owned = true
+	}
+	p.Store.Hide(hidden, p.Sealer)
+	if p.owned {
 		if err := PinHome(ctx, c.Home, p.Net, p.Store, p.Log); err != nil {
 			p.Log.Warn("blocks of earlier processes are never deleted", "err", err)
 		}
+	}
+	if err := pinJobs(ctx, c.Home, p.Net, p.Store, p.Log); err != nil {
+		p.Log.Warn("sealed blocks of earlier processes are not deleted", "err", err)
 	}
 	listen := c.Listen
 	if len(listen) == 0 {
@@ -100,6 +112,7 @@ func OpenPeer(ctx context.Context, c PeerConfig) (*Peer, error) {
 		return nil, errors.Join(err, p.closeStore())
 	}
 	p.Mesh.HandleOffers(func(cursor uint64) protocol.OfferPage { return p.Offers.Page(time.Now(), cursor) })
+	p.Mesh.HandleModels(p.served.of)
 	p.Mesh.HandleMarket(func(ctx context.Context, s *mesh.Session) {
 		if err := p.desk.serve(ctx, s); err != nil {
 			p.Log.Debug("market session refused", "miner", s.Peer, "err", err)

@@ -50,8 +50,9 @@ func (p Policy) tooLow(who string, price uint64) error {
 
 // funding is the part of the ledger that says whether work is paid.
 type funding interface {
-	Run(ctx context.Context, run block.Link) (ledger.RunState, bool, error)
-	Escrow(ctx context.Context, job block.Link, customer protocol.Account) (ledger.Escrow, bool, error)
+	Run(ctx context.Context, run block.Link, coordinator protocol.Account) (ledger.RunState, bool, error)
+	Function(ctx context.Context, function block.Link) (ledger.FunctionState, bool, error)
+	Escrow(ctx context.Context, customer protocol.Account, job block.Link) (ledger.Escrow, bool, error)
 	Schedule(ctx context.Context, height uint64) (ledger.Schedule, bool, error)
 }
 
@@ -62,9 +63,9 @@ func (p Policy) paid(ctx context.Context, l funding, o market.Offer) market.Verd
 	var v market.Verdict
 	var err error
 	if o.Run() {
-		err = p.paidRun(ctx, l, o)
+		v.Plan, err = p.paidRun(ctx, l, o)
 	} else {
-		v.Most, err = p.paidJob(ctx, l, o)
+		v.Most, v.Plan, err = p.paidJob(ctx, l, o)
 	}
 	if err != nil && protocol.ReasonOf(err) == protocol.Unspecified {
 		err = protocol.Refuse(protocol.ChainUnreachable, "%w", err)
@@ -73,54 +74,61 @@ func (p Policy) paid(ctx context.Context, l funding, o market.Offer) market.Verd
 	return v
 }
 
-// paidRun returns an error whose reason says why nothing is paid for a run.
-func (p Policy) paidRun(ctx context.Context, l funding, o market.Offer) error {
-	run, known, err := l.Run(ctx, o.Work)
+// paidRun returns the units of a run that are paid, or an error whose reason says why
+// nothing is paid.
+func (p Policy) paidRun(ctx context.Context, l funding, o market.Offer) (plan market.PaidPlan, err error) {
+	run, known, err := l.Run(ctx, o.Work, o.Publisher)
 	switch {
 	case err != nil:
-		return err
+		return plan, err
 	case !known:
-		return protocol.Refuse(protocol.NotApproved, "nobody has proposed the run to the ledger")
+		return plan, protocol.Refuse(protocol.NotApproved, "the publisher has not proposed the run to the ledger")
 	case run.Status != ledger.Approved:
-		return protocol.Refuse(protocol.NotApproved, "it is %v", run.Status)
-	case run.Coordinator != o.Publisher:
-		return protocol.Refuse(protocol.WrongAccount, "the ledger pays what %s accepts of this run, not %s", run.Coordinator.Short(), o.Publisher.Short())
-	case p.PriceMin == 0:
-		return nil
+		return plan, protocol.Refuse(protocol.NotApproved, "it is %v", run.Status)
+	}
+	f, _, err := l.Function(ctx, run.Plan.Function)
+	if err != nil {
+		return plan, err
+	}
+	of := run.Plan
+	plan = market.PaidPlan{Function: of.Function, Root: of.Root, Groups: of.Groups, Next: f.Next, Closing: f.Closing}
+	if p.PriceMin == 0 {
+		return plan, nil
 	}
 	rates, known, err := l.Schedule(ctx, 0)
 	if err == nil && !known {
 		err = fmt.Errorf("the ledger publishes no rates yet")
 	}
 	if err != nil {
-		return err
+		return plan, err
 	}
 	if rate := rates.Training / 1e6; rate < p.PriceMin { // rates are in millionths of an amount
-		return p.tooLow("the ledger", rate)
+		return plan, p.tooLow("the ledger", rate)
 	}
-	return nil
+	return plan, nil
 }
 
-// paidJob returns the amount of the escrow of a job when it was opened, or an error
-// whose reason says why nothing is paid.
-func (p Policy) paidJob(ctx context.Context, l funding, o market.Offer) (uint64, error) {
-	escrow, open, err := l.Escrow(ctx, o.Work, o.Publisher)
+// paidJob returns the amount of the escrow of a job when it was opened and the units that
+// it pays for, or an error whose reason says why nothing is paid.
+func (p Policy) paidJob(ctx context.Context, l funding, o market.Offer) (most uint64, plan market.PaidPlan, err error) {
+	escrow, open, err := l.Escrow(ctx, o.Publisher, o.Work)
 	switch {
 	case err != nil:
-		return 0, err
+		return 0, plan, err
 	case !open:
-		return 0, protocol.Refuse(protocol.Unpaid, "the ledger has none")
-	case escrow.Left == 0:
-		return 0, protocol.Refuse(protocol.OverBudget, "the escrow is empty")
+		return 0, plan, protocol.Refuse(protocol.Unpaid, "the ledger has none")
+	// Who has claimed a unit gives its result again to a customer that has lost it.
+	case escrow.Left == 0 && len(escrow.Claims) < int(escrow.Units.Slots):
+		return 0, plan, protocol.Refuse(protocol.OverBudget, "the escrow is empty")
 	case escrow.Price < o.Price:
-		return 0, protocol.Refuse(protocol.Unpaid, "the escrow pays %s ALIA for a GFLOP, the offer promises %s",
+		return 0, plan, protocol.Refuse(protocol.Unpaid, "the escrow pays %s ALIA for a GFLOP, the offer promises %s",
 			protocol.FormatAmount(escrow.Price), protocol.FormatAmount(o.Price))
 	}
-	return escrow.Opened, nil
+	return escrow.Opened, market.PaidPlan{Job: escrow.Units, Escrow: escrow.Number}, nil
 }
 
 const (
-	// judgeEvery is the pause between two looks for offers to ask the ledger about.
+	// judgeEvery is the longest pause between two looks for offers to ask the ledger about.
 	judgeEvery = 250 * time.Millisecond
 	// askTimeout bounds one question.
 	askTimeout = 10 * time.Second
@@ -146,6 +154,7 @@ func (p Policy) judge(ctx context.Context, l funding, offers *Offers) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-offers.fresh: // a customer waits for the first segment
 		case <-tick.C:
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,6 +15,7 @@ import (
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/ledgertest"
 	"github.com/alia-network/alia/node/testnet"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -24,64 +24,19 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// accounts is a ledger of runs and escrows that can be away.
-type accounts struct {
-	mu      sync.Mutex // guards the fields below
-	away    bool
-	asked   int
-	runs    map[block.Link]ledger.RunState
-	escrows map[block.Link]ledger.Escrow
-}
-
-func (b *accounts) ask() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.asked++
-	if b.away {
-		return light.ErrUnreachable
-	}
-	return nil
-}
-
-func (b *accounts) Run(_ context.Context, l block.Link) (ledger.RunState, bool, error) {
-	err := b.ask()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	r, ok := b.runs[l]
-	return r, ok, err
-}
-
-func (b *accounts) Escrow(_ context.Context, l block.Link, customer protocol.Account) (ledger.Escrow, bool, error) {
-	err := b.ask()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	e, ok := b.escrows[l]
-	return e, ok && e.Customer == customer, err
-}
-
-func (b *accounts) Schedule(context.Context, uint64) (ledger.Schedule, bool, error) {
-	return ledger.Schedule{Training: 100e6}, true, nil // an amount of 100 for a GFLOP
-}
-
-func (b *accounts) change(f func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	f()
-}
-
 // judging runs the part of a miner that asks the ledger, in a bubble of synctest, and
 // gives what the policy says of the offers by work: "bids", or the code of a reason.
 type judging struct {
 	*testing.T
 	policy node.Policy
-	books  *accounts
+	books  *ledgertest.InMemory
 	offers *node.Offers
 }
 
 func judge(t *testing.T, policy node.Policy, f func(j *judging)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		j := &judging{t, policy, &accounts{runs: map[block.Link]ledger.RunState{}, escrows: map[block.Link]ledger.Escrow{}}, node.NewOffers(someNet)}
+		j := &judging{t, policy, ledgertest.New(t), node.NewOffers(someNet)}
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		go node.Judge(ctx, policy, j.books, j.offers)
@@ -111,6 +66,32 @@ func (j *judging) job(who, job, src, dst string, price uint64) {
 	j.take(who, &protocol.JobOffer{Job: named(job), Time: clock(), Src: src, Dst: dst, Model: named("model"), Price: price})
 }
 
+// propose has a coordinator propose a run.
+func (j *judging) propose(who, run string) {
+	groups := []protocol.SlotGroup{protocol.GroupOf([]protocol.Slot{{Kind: 1, Task: named(run), Most: 1}}), protocol.GroupOf(nil)}
+	j.send(who, ledger.RunPropose{Run: named(run), Silence: 100, Plan: ledger.Plan{
+		Function: named("function of " + run), Root: protocol.PlanRoot(groups), Groups: 2, Cost: 1,
+	}})
+}
+
+// approve has the validators approve a run.
+func (j *judging) approve(who, run string) {
+	j.propose(who, run)
+	j.books.Vote(named(run), protocol.AccountOf(key(who)), true)
+}
+
+// escrow has ada open an escrow for a job.
+func (j *judging) escrow(job string, price, amount uint64) {
+	j.send("ada", ledger.EscrowOpen{Job: named(job), Units: protocol.SlotGroup{Slots: 1}, Amount: amount, Price: price, Deadline: j.books.State().Height() + 1000})
+}
+
+func (j *judging) send(who string, body ledger.Body) {
+	j.Helper()
+	if _, err := j.books.Sender(key(who)).Send(j.Context(), body); err != nil {
+		j.Fatal(err)
+	}
+}
+
 // after lets time pass and compares what the policy says of each offer.
 func (j *judging) after(d time.Duration, want ...string) {
 	j.Helper()
@@ -133,30 +114,29 @@ func (j *judging) after(d time.Duration, want ...string) {
 	}
 }
 
+// rate is what the test ledger pays for a GFLOP of training.
+const rate = 100_000
+
 // TestPolicyOfRuns: a miner bids on a run when it is approved, for the account that
 // coordinates it and no other, and when the ledger's rate is enough.
 func TestPolicyOfRuns(t *testing.T) {
-	coordinator := protocol.AccountOf(key("coordinator"))
-	judge(t, node.Policy{PriceMin: 100}, func(j *judging) {
+	judge(t, node.Policy{PriceMin: rate}, func(j *judging) {
 		j.run("coordinator", "run")
 		j.run("squatter", "run")
 		j.after(0, "not-approved", "not-approved")
-		j.books.change(func() {
-			j.books.runs[named("run")] = ledger.RunState{Status: ledger.Proposed, Coordinator: coordinator}
-		})
+		j.propose("coordinator", "run")
 		j.after(time.Second, "not-approved", "not-approved")
-		j.books.change(func() {
-			j.books.runs[named("run")] = ledger.RunState{Status: ledger.Approved, Coordinator: coordinator}
-		})
-		j.after(10*time.Second, "bids", "wrong-account")
+		j.books.Vote(named("run"), protocol.AccountOf(key("coordinator")), true)
+		j.after(10*time.Second, "bids", "not-approved")
 	})
-	judge(t, node.Policy{PriceMin: 101}, func(j *judging) {
-		j.books.runs[named("run")] = ledger.RunState{Status: ledger.Approved, Coordinator: coordinator}
+	judge(t, node.Policy{PriceMin: rate + 1000}, func(j *judging) {
+		j.approve("coordinator", "run")
 		j.run("coordinator", "run")
 		j.after(time.Second, "price-too-high")
 	})
 	judge(t, node.Policy{}, func(j *judging) {
-		j.books.runs[named("run")] = ledger.RunState{Status: ledger.Refused, Coordinator: coordinator}
+		j.approve("coordinator", "run")
+		j.send("coordinator", ledger.RunEnd{Run: named("run")})
 		j.run("coordinator", "run")
 		j.after(time.Second, "not-approved")
 	})
@@ -165,24 +145,22 @@ func TestPolicyOfRuns(t *testing.T) {
 // TestPolicyOfJobs: a miner bids on a job with an escrow that pays what the offer
 // promises, in its languages and for its price.
 func TestPolicyOfJobs(t *testing.T) {
-	ada := protocol.AccountOf(key("ada"))
 	judge(t, node.Policy{PriceMin: 10, Languages: [][2]string{{"en", "de"}}}, func(j *judging) {
-		j.books.escrows[named("good")] = ledger.Escrow{Customer: ada, Price: 10, Left: 1}
-		j.books.escrows[named("spent")] = ledger.Escrow{Customer: ada, Price: 10}
-		j.books.escrows[named("mean")] = ledger.Escrow{Customer: ada, Price: 10, Left: 1}
-		j.books.escrows[named("cheap")] = ledger.Escrow{Customer: ada, Price: 9, Left: 1}
+		j.books.Earn(key("ada"), 1000)
+		j.escrow("good", 10, 1)
+		j.escrow("mean", 10, 1)
+		j.escrow("cheap", 9, 1)
 		j.job("ada", "good", "en", "de", 10)
 		j.job("squatter", "good", "en", "de", 10)
 		j.job("ada", "none", "en", "de", 10)
-		j.job("ada", "spent", "en", "de", 10)
 		j.job("ada", "mean", "en", "de", 11)
 		j.job("ada", "cheap", "en", "de", 9)
 		j.job("ada", "gift", "en", "de", 0)
 		j.job("ada", "other", "en", "fr", 10)
-		j.after(time.Second, "bids", "unpaid", "unpaid", "over-budget", "unpaid", "price-too-high", "unpaid", "other-language")
+		j.after(time.Second, "bids", "unpaid", "unpaid", "unpaid", "price-too-high", "unpaid", "other-language")
 		// What the offer itself rules out is not asked of the ledger.
-		if want := 5 + 4; j.books.asked > want {
-			t.Errorf("the ledger was asked %d times, want at most %d", j.books.asked, want)
+		if want, got := 4+3, j.books.Reads(); got > want {
+			j.Errorf("the ledger was asked %d times, want at most %d", got, want)
 		}
 	})
 	judge(t, node.Policy{WorkForFree: true}, func(j *judging) {
@@ -196,16 +174,16 @@ func TestPolicyOfJobs(t *testing.T) {
 // that is known to be paid goes on.
 func TestPolicyWithoutLedger(t *testing.T) {
 	judge(t, node.Policy{}, func(j *judging) {
-		state := ledger.RunState{Status: ledger.Approved, Coordinator: protocol.AccountOf(key("coordinator"))}
-		j.books.runs[named("run")], j.books.runs[named("run 2")] = state, state
+		j.approve("coordinator", "run")
+		j.approve("coordinator", "run 2")
 		j.run("coordinator", "run")
 		j.after(time.Second, "bids")
-		j.books.change(func() { j.books.away = true })
+		j.books.Break(func(string) error { return light.ErrUnreachable })
 		j.run("coordinator", "run 2")
 		j.after(70*time.Second, "bids", "chain-unreachable")
 		j.run("coordinator", "run")
 		j.run("coordinator", "run 2")
-		j.books.change(func() { j.books.away = false })
+		j.books.Break(nil)
 		j.after(31*time.Second, "bids", "bids")
 	})
 }
@@ -215,7 +193,6 @@ func TestPolicyWithoutLedger(t *testing.T) {
 // while.
 func TestFloodOfOffers(t *testing.T) {
 	judge(t, node.Policy{}, func(j *judging) {
-		coordinator := protocol.AccountOf(key("coordinator"))
 		start, refused := time.Now(), map[protocol.Reason]int{}
 		junk := flooding(t, 1000)
 		seconds := 60
@@ -232,10 +209,7 @@ func TestFloodOfOffers(t *testing.T) {
 				}
 			}
 			if second%10 == 0 {
-				run := fmt.Sprint("run ", second)
-				j.books.change(func() {
-					j.books.runs[named(run)] = ledger.RunState{Status: ledger.Approved, Coordinator: coordinator}
-				})
+				j.approve("coordinator", fmt.Sprint("run ", second))
 			}
 			if second%5 == 0 { // a publisher repeats its offers
 				for run := range second/10 + 1 {
@@ -258,10 +232,12 @@ func TestFloodOfOffers(t *testing.T) {
 		if open > 2048 || paid != seconds/10 {
 			t.Errorf("%d offers are open, %d are paid, want %d", open, paid, seconds/10)
 		}
-		if most := int(time.Since(start)/time.Second)*20 + 20; j.books.asked > most {
-			t.Errorf("the ledger was asked %d times, want at most %d", j.books.asked, most)
+		// An approved run takes two reads, another offer one.
+		asked := j.books.Reads()
+		if most := int(time.Since(start)/time.Second)*20 + 40; asked > most {
+			t.Errorf("the ledger was asked %d times, want at most %d", asked, most)
 		}
-		t.Logf("%d open, %d paid, the ledger asked %d times, refused %v", open, paid, j.books.asked, refused)
+		t.Logf("%d open, %d paid, the ledger asked %d times, refused %v", open, paid, asked, refused)
 	})
 }
 
@@ -353,8 +329,13 @@ func TestSmallEscrow(t *testing.T) {
 	if err := n.Fund(ctx, customer.Key); err != nil {
 		t.Fatal(err)
 	}
+	most := make([]uint64, len(units))
+	for i := range most {
+		most[i] = 1000
+	}
+	slots := node.JobSlots(units, most)
 	sender := customer.Ledger.Sender(customer.Key)
-	nonce, err := sender.Send(ctx, ledger.EscrowOpen{Job: job, Amount: 1, Price: price, Deadline: 10_000})
+	nonce, err := sender.Send(ctx, ledger.EscrowOpen{Job: job, Units: protocol.GroupOf(slots), Amount: 1, Price: price, Deadline: 10_000})
 	if err == nil {
 		err = sender.Confirm(ctx, nonce)
 	}
@@ -391,7 +372,7 @@ func TestSmallEscrow(t *testing.T) {
 	}
 	defer j.Close()
 	p := node.NewPublisher(node.PublisherConfig{
-		Peer: customer, Journal: j, Work: job, Price: price, Estimate: func(unit.Unit) uint64 { return 1 }, Report: func(node.Notice) {},
+		Peer: customer, Journal: j, Work: job, Price: price, Proof: node.JobProof(slots), Escrow: nonce, Estimate: func(unit.Unit) uint64 { return 1 }, Report: func(node.Notice) {},
 		Offer: func(time uint64, addrs []string) protocol.Signed {
 			return &protocol.JobOffer{Job: job, Time: time, Src: "en", Dst: "de", Model: n.Model, Price: price, Addrs: addrs}
 		},

@@ -203,7 +203,7 @@ func steps(t *testing.T, on *simulated, report node.Reporter) (*node.Training, *
 		t.Fatal(err)
 	}
 	here := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(p.Store), Clock: clock, Account: p.Account()}
-	training, err := node.NewTraining(p, plan, here, report)
+	training, err := node.NewTraining(t.Context(), p, plan, here, report)
 	if err != nil {
 		t.Fatal(err)
 	}

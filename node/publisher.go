@@ -26,12 +26,31 @@ type PublisherConfig struct {
 	Hints []string
 	// Offer makes the work's offer, unsigned. time is in milliseconds since 1970.
 	Offer func(time uint64, addrs []string) protocol.Signed
+	// Proof shows that the ledger pays for a unit, for its tickets; nil, or no proof, where
+	// it does not.
+	Proof func(context.Context, unit.Unit) []protocol.SlotProof
+	// Escrow is the number of the escrow that pays for the units of a job; 0 where none does.
+	Escrow uint64
+	// Only is the one miner that may do a unit, because the ledger has its claim already, and
+	// no account for a unit that every miner may do; nil says so of all units.
+	Only func(unit.Unit) protocol.Account
+	// Miners are those that may bid; nil: every miner.
+	Miners []protocol.Account
+	// Secret says that nothing of the work may lie on the disk as it is: neither its texts,
+	// whose owner is [SecretOwner], nor its results.
+	Secret bool
 	// Estimate is the approximate cost of a unit in MFLOP, for scheduling.
 	Estimate func(unit.Unit) uint64
 	// Confirm computes a unit in this process if its miner reports that the result is not
 	// finite. It is nil if this process has no worker; then no such result is accepted.
 	Confirm unit.Crew
-	Report  Reporter
+	// Verify compares a result, whose blocks are in the store, with what this process finds
+	// itself, before it is accepted; nil compares none. An error with a reason refuses the result,
+	// and the miner gets no unit of the work any more. Any other error ends the publisher.
+	Verify func(ctx context.Context, u unit.Unit, at protocol.Attestation, r unit.Result) error
+	// Barred are miners that get no unit, because of what Verify found earlier.
+	Barred []protocol.Account
+	Report Reporter
 }
 
 // Publisher has the units of one work, a run or a job, done by miners. It
@@ -98,6 +117,44 @@ func (p *Publisher) Do(ctx context.Context, units []unit.Unit) ([]unit.Outcome, 
 		}
 	}
 	return out, nil
+}
+
+// DoEach is Do that calls done with each outcome when it is there, and the index of its
+// unit. The calls are made one after the other, in any sequence of units.
+func (p *Publisher) DoEach(ctx context.Context, units []unit.Unit, done func(i int, o unit.Outcome)) error {
+	waits, err := p.counter.add(ctx, units)
+	if err != nil {
+		return err
+	}
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	there := make(chan int, len(waits))
+	for i, w := range waits {
+		select {
+		case <-w.done: // of an earlier process
+			there <- i
+			continue
+		default:
+		}
+		waiting.Go(func() {
+			select {
+			case <-ctx.Done():
+			case <-w.done:
+				there <- i
+			}
+		})
+	}
+	for range waits {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case i := <-there:
+			done(i, waits[i].outcome)
+		}
+	}
+	return nil
 }
 
 // Void has the accepted results of a unit count no more, because the work cannot go

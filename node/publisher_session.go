@@ -1,9 +1,12 @@
 package node
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/alia-network/alia/node/journal"
@@ -27,7 +30,10 @@ func (c *counter) serve(run, ctx context.Context, s *mesh.Session, bid protocol.
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	defer context.AfterFunc(run, func() { end(run.Err()) })()
-	err := c.fits(bid)
+	err := c.invites(s.Peer)
+	if err == nil {
+		err = c.fits(bid)
+	}
 	b := &bidder{session: s, out: make(chan message, outQueue), end: end}
 	if err == nil {
 		err = c.join(b, bid)
@@ -60,6 +66,19 @@ func (b *bidder) write(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// invites refuses a miner that the publisher has not chosen, and one that gave a wrong result.
+func (c *counter) invites(miner protocol.Account) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if slices.Contains(c.barred, miner) {
+		return errWrong
+	}
+	if c.miners == nil || slices.Contains(c.miners, miner) {
+		return nil
+	}
+	return protocol.Refuse(protocol.NotChosen, "the customer has chosen other miners")
 }
 
 // fits refuses a bid that does not fit the offer.
@@ -241,6 +260,8 @@ func (c *counter) attested(ctx context.Context, b *bidder, body []byte) error {
 		return protocol.Refuse(protocol.WrongAccount, "the attestation of %s came from %s", at.Account.Short(), b.session.Peer.Short())
 	case at.Work != c.work:
 		return protocol.Refuse(protocol.UnknownWork, "the attestation is for %s, this publisher offers %s", at.Work, c.work)
+	case at.Publisher != c.peer.Account():
+		return protocol.Refuse(protocol.WrongAccount, "the attestation is for publisher %s, this is %s", at.Publisher.Short(), c.peer.Account().Short())
 	}
 	own, err := c.tell(market.Attested{Miner: at.Account, Unit: at.Unit, Ticket: at.Ticket})
 	if err != nil {
@@ -257,7 +278,27 @@ func (c *counter) attested(ctx context.Context, b *bidder, body []byte) error {
 		c.fail(errDisagree)
 		return nil
 	}
+	if at.Place != placeOf(w.unit) {
+		return protocol.Refuse(protocol.Malformed, "the attestation of unit %s has the place of another", at.Unit)
+	}
 	r, in, err := c.acceptance.fetch(ctx, w, at)
+	var wrong error
+	if err == nil && c.verify != nil {
+		switch err = c.verify(ctx, w.unit, at, r); {
+		case err == nil || ctx.Err() != nil:
+		case protocol.ReasonOf(err) == protocol.Unspecified:
+			c.fail(err)
+			return nil
+		default:
+			wrong = errWrong
+			c.mu.Lock()
+			c.barred = append(c.barred, at.Account)
+			c.mu.Unlock()
+			if c.only != nil && c.only(w.unit) == at.Account {
+				c.fail(errTaken(w.unit, at.Account))
+			}
+		}
+	}
 	if err == nil {
 		if err := c.acceptance.secure(context.WithoutCancel(ctx), at.Result, r); err != nil { // no fault of the miner
 			c.fail(err)
@@ -267,7 +308,18 @@ func (c *counter) attested(ctx context.Context, b *bidder, body []byte) error {
 		return ctx.Err()
 	}
 	own, _ = c.tell(market.Checked{Miner: at.Account, Unit: at.Unit, Ticket: at.Ticket, Err: err})
-	return c.answer(at, w, r, in, own)
+	return cmp.Or(c.answer(at, w, r, in, own), wrong)
+}
+
+// errWrong ends the session with a miner for good.
+var errWrong = protocol.Refuse(protocol.Barred, "a result of this miner was wrong")
+
+// ErrTaken is returned, wrapped, for a unit that nobody can do any more: the ledger has the
+// claim of a miner whose result was wrong, and pays no other.
+var ErrTaken = errors.New("the ledger pays it to a miner whose result was wrong, and to no other")
+
+func errTaken(u unit.Unit, miner protocol.Account) error {
+	return fmt.Errorf("unit %d, miner %s: %w", u.Index, miner, ErrTaken)
 }
 
 // answer carries out what the book says of a result: accept it, refuse it, or end
@@ -306,7 +358,7 @@ func (c *counter) accept(at protocol.Attestation, w *pending, r unit.Result, in 
 	defer c.mu.Unlock()
 	c.send(at.Account, message{protocol.TypeAccept, body})
 	c.reports.add(UnitDone{
-		Miner: at.Account, Unit: at.Unit.String(), Task: w.unit.Kind.String(), MFLOP: at.Cost,
+		Miner: at.Account, Unit: at.Unit.String(), Task: w.unit.Kind.String(), MFLOP: r.MFLOP(),
 		Seconds: float64(record.Took) / 1000, Price: c.price,
 	})
 	delete(c.pending, a.Unit)

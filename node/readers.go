@@ -11,7 +11,7 @@ import (
 
 // readable reports whether a peer may read a block of this node:
 //
-//   - Blocks of training runs and of models are public.
+//   - Blocks of training runs, of models and of open jobs are public.
 //   - An input of a unit is for the miners that have a ticket of the unit, until the unit
 //     is done or its publisher stops.
 //   - A result is for the publisher of its ticket.
@@ -32,5 +32,5 @@ func (p *Peer) readable(by peer.ID, c cid.Cid) bool {
 
 // public reports whether every peer may read the blocks of an owner.
 func public(owner string) bool {
-	return strings.HasPrefix(owner, "run/") || strings.HasPrefix(owner, "model/")
+	return strings.HasPrefix(owner, "run/") || strings.HasPrefix(owner, "model/") || strings.HasPrefix(owner, "open/")
 }

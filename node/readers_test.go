@@ -12,7 +12,6 @@ import (
 	"github.com/alia-network/alia/node/testnet"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/unit"
@@ -123,19 +122,59 @@ func TestLesseeReads(t *testing.T) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Fatalf("Translate = %v", err)
 	}
-	r.reads("the lessee of a job that was given up", lessee, customer, false, text)
+	if l := text["the unit's text"]; customer.Store.Has(l.Cid) {
+		t.Error("the text of a job that was given up stays in memory")
+	}
 }
 
 // TestStrangerReads: a document is translated by a miner, over real sessions. Afterwards
 // the miner reads nothing of the customer, and only the customer reads what the miner made.
+// An open document is for everybody who asks the customer. A private one is done only by the
+// miner that is named.
 func TestStrangerReads(t *testing.T) {
+	for _, level := range []client.Privacy{client.PrivacySealed, client.PrivacyOpen, client.PrivacyPrivate} {
+		t.Run(string(level), func(t *testing.T) { strangerReads(t, level) })
+	}
+}
+
+func strangerReads(t *testing.T, level client.Privacy) {
 	r := newReading(t)
 	customer, miner, stranger := r.peer("customer"), r.peer("miner"), r.peer("stranger")
 	mining, stop := context.WithCancel(r.ctx)
 	defer stop()
-	earner(t, mining, miner, node.Policy{WorkForFree: true}, func(node.Notice) {})
-	c := &client.Client{Peer: customer}
-	tr, err := c.Translate(r.ctx, client.Document{Text: "one and two\n\nthree and four\n", Model: r.Model, Holders: r.Holder.Mesh.Addrs()})
+	told := &notices{watch: func(node.Notice) {}}
+	c := &client.Client{Peer: customer, Report: told.report}
+	d := client.Document{Text: "one and two\n\nthree and four\n", Model: r.Model, Holders: r.Holder.Mesh.Addrs(), Budget: protocol.Coin / 2, Privacy: level}
+	if err := r.Fund(r.ctx, customer.Key); err != nil {
+		t.Fatal(err)
+	}
+	if level == client.PrivacyPrivate {
+		if _, err := c.Start(r.ctx, d); err == nil || !strings.Contains(err.Error(), "--miner") {
+			t.Errorf("a private document for nobody: %v", err)
+		}
+		d.Miners = []protocol.Account{miner.Account()}
+		other := r.peer("other")
+		told.watch = func(n node.Notice) {
+			if j, ok := n.(node.MinerJoined); ok && j.Miner == other.Account() {
+				t.Error("a miner that was not named has joined")
+			}
+		}
+		earner(t, mining, other, node.Policy{WorkForFree: true}, func(node.Notice) {})
+		// The named miner comes when the other was refused.
+		refused := make(chan struct{})
+		go func() {
+			told.wait(r.ctx, 1, func(n node.Notice) bool {
+				f, is := n.(node.Refused)
+				return is && f.Miner == other.Account() && f.Code == protocol.NotChosen.String()
+			})
+			close(refused)
+			earner(t, mining, miner, node.Policy{WorkForFree: true}, func(node.Notice) {})
+		}()
+		defer func() { <-refused }()
+	} else {
+		earner(t, mining, miner, node.Policy{WorkForFree: true}, func(node.Notice) {})
+	}
+	tr, err := c.Translate(r.ctx, d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,22 +193,31 @@ func TestStrangerReads(t *testing.T) {
 	if want := lines[0] + "\n\n" + lines[1] + "\n"; tr.Text != want {
 		t.Errorf("the translation is %q, this process translates to %q", tr.Text, want)
 	}
-	var result unit.Result
-	if err := block.GetNode(r.ctx, customer.Store, tr.Receipt.Attestations[0].Result, &result); err != nil {
-		t.Fatal(err)
-	}
-	document := r.document(customer, tr.Job)
-	text := map[string]block.Link{"the unit's text": document["the document"]} // the job has one unit
-	made := map[string]block.Link{"the result": tr.Receipt.Attestations[0].Result, "the translation": result.Outputs[0]}
+	link, result := resultOf(t, tr)
+	document := r.document(customer, tr.Receipt.Link)
+	text := tr.Receipt.Receipt.Units[0].Input
+	made := map[string]block.Link{"the result": link, "the translation": result.Outputs[0]}
 	for _, blocks := range []map[string]block.Link{document, made} {
-		r.reads("a stranger", stranger, customer, false, blocks)
-		r.reads("the miner", miner, customer, false, blocks)
+		r.reads("a stranger", stranger, customer, level == client.PrivacyOpen, blocks)
+		r.reads("the miner", miner, customer, level == client.PrivacyOpen, blocks)
 	}
-	r.reads("a stranger", stranger, miner, false, text)
+	if level != client.PrivacyOpen && miner.Store.Has(text.Cid) {
+		t.Error("the miner keeps the text of a unit that it has computed")
+	}
 	r.reads("a stranger", stranger, miner, false, made)
-	r.reads("the customer", customer, miner, false, text)
 	r.reads("the customer", customer, miner, true, made)
 	r.reads("a stranger", stranger, r.Holder, true, map[string]block.Link{"the model": r.Model, "its parameters": r.Params})
+}
+
+// resultOf is the result of a translation of one unit.
+func resultOf(t *testing.T, tr *client.Translation) (block.Link, unit.Result) {
+	t.Helper()
+	data := tr.Receipt.Receipt.Units[0].Result
+	r, err := unit.ParseResult(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return block.Link{Cid: block.Sum(block.CBOR, data)}, r
 }
 
 // TestTextThief: a publisher that knows the CID of a customer's text, but not the text,
@@ -190,30 +238,21 @@ func TestTextThief(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := r.document(customer, tr.Job)["the document"] // the job has one unit
-	if !miner.Store.Has(text.Cid) {
-		t.Fatal("the text is not at the miner")
+	in := unit.NewText([]string{"one and two"}, nil).WithSalt(tr.Receipt.Job.TextSalt(0))
+	text, err := block.LinkOf(in)
+	if err != nil || text != tr.Receipt.Receipt.Units[0].Input {
+		t.Fatalf("the text is %s, %v", text, err)
 	}
-	d := &publisherEnd{T: t, ctx: r.ctx, peer: thief, sessions: make(chan *mesh.Session)}
-	thief.Mesh.HandleMarket(func(session context.Context, s *mesh.Session) {
-		select {
-		case d.sessions <- s:
-			<-session.Done()
-		case <-r.ctx.Done():
-		}
-	})
-	for _, work := range []block.Link{tr.Job, named("the thief's")} {
-		offer := &protocol.JobOffer{Job: work, Time: clock(), Src: "en", Dst: "de", Model: r.Model, Addrs: thief.Mesh.Addrs()}
-		body, err := protocol.Sign(thief.Key, thief.Net, offer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := miner.Offers.Take(time.Now(), "thief", "", protocol.EncodedOffer{Type: offer.Type(), Body: body}); err != nil {
-			t.Fatal(err)
-		}
+	link, result := resultOf(t, tr)
+	if !miner.Store.Has(result.Outputs[0].Cid) {
+		t.Fatal("the translation is not at the miner")
+	}
+	d := &publisherEnd{T: t, ctx: r.ctx, peer: thief, sessions: sessionsOf(r.ctx, thief)}
+	for _, work := range []block.Link{tr.Receipt.Link, named("the thief's")} {
+		d.offer(miner, &protocol.JobOffer{Job: work, Time: clock(), Src: "en", Dst: "de", Model: r.Model, Addrs: thief.Mesh.Addrs()})
 		k := d.meet()
 		u := unit.Unit{Version: 1, Kind: unit.Translate, Work: work, Inputs: []block.Link{r.Model, text}, Decoding: unit.Greedy}
-		if work == tr.Job && u.ID() != tr.Receipt.Attestations[0].Unit {
+		if work == tr.Receipt.Link && u.ID() != result.Unit {
 			t.Error("the thief's unit is not the customer's")
 		}
 		d.lease(k, u)
@@ -222,17 +261,13 @@ func TestTextThief(t *testing.T) {
 			t.Errorf("the ticket is given back as %v, %q", back.Code, back.Detail)
 		}
 		// Now the publisher has the text.
-		data, err := customer.Store.Get(r.ctx, text.Cid)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := public(thief).Put(r.ctx, block.CBOR, data); err != nil {
+		if _, err := block.PutNode(r.ctx, public(thief), in); err != nil {
 			t.Fatal(err)
 		}
 		d.lease(k, u)
 		var a protocol.Attestation
-		if k.next(&a); work == tr.Job && a.Result != tr.Receipt.Attestations[0].Result {
-			t.Errorf("the result is %s, the customer's %s", a.Result, tr.Receipt.Attestations[0].Result)
+		if k.next(&a); work == tr.Receipt.Link && a.Result != link {
+			t.Errorf("the result is %s, the customer's %s", a.Result, link)
 		}
 		if err := thief.Store.Delete(text.Cid); err != nil {
 			t.Fatal(err)
@@ -257,7 +292,7 @@ func TestResultOfOthersBlocks(t *testing.T) {
 			k := bid(t, ctx, v.peer(name), p.Account(), p.Mesh.Addrs(), plan.Link)
 			ticket, body := k.ticket()
 			id := protocol.ID(body)
-			k.sign(&protocol.Attestation{Work: ticket.Work, Unit: ticket.Unit, Result: result, Cost: 1, Ticket: id})
+			k.sign(attest(ticket, id, result))
 			if got := k.refused(id); got != protocol.ResultUnavailable {
 				t.Errorf("%s is refused as %v", name, got)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/ipfs/go-cid"
+	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
@@ -19,12 +20,16 @@ type remote struct {
 	store *block.Store
 	mesh  *mesh.Mesh
 	hints []string
-	root  cid.Cid              // when defined, its providers are asked for the blocks that the hints lack
-	owner string               // of all blocks that are read or fetched
-	made  string               // owner of all blocks that are put
-	most  uint64               // bytes of the leaves of one node, about; 0: no bound
-	in    uint64               // bytes fetched
-	fresh map[cid.Cid]struct{} // fetched, and not yet counted
+	from  peer.ID // when defined, it alone is asked
+	root  cid.Cid // when defined, its providers are asked for the blocks that the hints lack
+	owner string  // of all blocks that are read or fetched
+	made  string  // owner of all blocks that are put
+	// When defined, text has another owner than the other blocks.
+	text      cid.Cid
+	textOwner string
+	most      uint64               // bytes of the leaves of one node, about; 0: no bound
+	in        uint64               // bytes fetched
+	fresh     map[cid.Cid]struct{} // fetched, and not yet counted
 }
 
 // Get returns a block, fetching it when it is not here. With a node come the
@@ -112,6 +117,13 @@ func (r *remote) fetch(ctx context.Context, cs ...cid.Cid) error {
 	if len(missing) == 0 {
 		return nil
 	}
+	if r.from != "" {
+		wants := make([]mesh.Want, len(missing))
+		for i, c := range missing {
+			wants[i] = mesh.Want{CID: c, Most: block.MaxSize}
+		}
+		return r.mesh.FetchFrom(ctx, r.from, wants...)
+	}
 	return r.mesh.FetchPart(ctx, r.hints, r.root, missing...)
 }
 
@@ -119,7 +131,11 @@ func (r *remote) fetch(ctx context.Context, cs ...cid.Cid) error {
 func (r *remote) missing(cs []cid.Cid) []cid.Cid {
 	var missing []cid.Cid
 	for _, c := range cs {
-		if !r.store.Pin(r.owner, c) {
+		owner := r.owner
+		if c == r.text {
+			owner = r.textOwner
+		}
+		if !r.store.Pin(owner, c) {
 			missing = append(missing, c)
 		}
 	}

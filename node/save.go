@@ -31,6 +31,20 @@ type Manifest struct {
 	Tests     []TestScore `json:"tests"`
 }
 
+// ReadManifest reads the manifest of a model's directory. The error wraps
+// [fs.ErrNotExist] where there is none.
+func ReadManifest(dir string) (Manifest, error) {
+	var m Manifest
+	data, err := os.ReadFile(filepath.Join(dir, ManifestFile))
+	if err != nil {
+		return m, err
+	}
+	if json.Unmarshal(data, &m) != nil {
+		return m, fmt.Errorf("the %s of %s is not JSON, or damaged", ManifestFile, dir)
+	}
+	return m, nil
+}
+
 // SaveModel writes the outcome's model as a directory below dir, whole or
 // not at all, and returns its path.
 func SaveModel(ctx context.Context, b block.Blocks, dir string, plan *run.Plan, o *TrainingResult) (string, error) {
@@ -85,7 +99,7 @@ func ManifestOf(t *model.Translator) ([]byte, error) {
 }
 
 // OpenModel reads a model's directory, and checks it against its manifest
-// where there is one. The parameters stay in their file, see mapFile.
+// where there is one. Later changes of the files do not change the model.
 func OpenModel(dir string) (*model.Translator, error) {
 	t, err := model.Parse(func(name string) ([]byte, error) { return ReadPart(filepath.Join(dir, name), name == model.ParamsFile) })
 	if err != nil {
@@ -110,16 +124,16 @@ func OpenModel(dir string) (*model.Translator, error) {
 // maxPart bounds the files of a model that are not its parameters.
 const maxPart = 64 << 20
 
-// ReadPart reads a file of a model. It maps a file that is too large to read; the
-// caller must not write to mapped bytes.
-func ReadPart(path string, mapped bool) ([]byte, error) {
+// ReadPart reads a file of a model, as it is now: what happens to the file later changes
+// nothing. A file of parameters may be large, any other has at most 64 MiB.
+func ReadPart(path string, large bool) ([]byte, error) {
 	info, err := os.Stat(path) // before it is opened, which may take for ever
 	switch {
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a file", filepath.Base(path))
-	case info.Size() == 0, int64(int(info.Size())) != info.Size(), !mapped && info.Size() > maxPart:
+	case info.Size() == 0, int64(int(info.Size())) != info.Size(), !large && info.Size() > maxPart:
 		return nil, fmt.Errorf("%s has %d bytes", filepath.Base(path), info.Size())
 	}
 	f, err := os.Open(path)
@@ -127,10 +141,13 @@ func ReadPart(path string, mapped bool) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	if mapped {
-		return mapFile(f, int(info.Size()))
+	// The file is not mapped: a mapped file that another program cuts or overwrites would
+	// end this process, or give other numbers under the CID that was computed before.
+	data := largePages(int(info.Size()))
+	if n, err := io.ReadFull(f, data); err == io.EOF || err == io.ErrUnexpectedEOF {
+		return nil, fmt.Errorf("%s was cut to %d of %d bytes while it was read", filepath.Base(path), n, len(data))
+	} else if err != nil {
+		return nil, err
 	}
-	data := make([]byte, info.Size())
-	_, err = io.ReadFull(f, data)
-	return data, err
+	return data, nil
 }

@@ -120,7 +120,7 @@ func (v *village) coordinateFor(ctx context.Context, d time.Duration, own home.D
 		return
 	}
 	here := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(p.Store), Clock: clock, Account: p.Account()}
-	r, err := node.NewTraining(p, plan, here, func(n node.Notice) {
+	r, err := node.NewTraining(ctx, p, plan, here, func(n node.Notice) {
 		if _, ok := n.(node.RoundDone); ok {
 			rounds.Add(1)
 		}

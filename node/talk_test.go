@@ -148,6 +148,7 @@ type publisherEnd struct {
 	units    []unit.Unit
 	sessions chan *mesh.Session
 	number   uint64 // of the last ticket
+	escrow   uint64 // number of the escrow that tickets name
 }
 
 // stand offers the units of a tiny run to a miner's peer.
@@ -156,23 +157,34 @@ func (v *village) stand(ctx context.Context, name string, miner *node.Peer) *pub
 	t.Helper()
 	p := v.peer(name)
 	_, plan, units := v.publish(p, v.report(name))
-	d := &publisherEnd{T: t, ctx: ctx, peer: p, units: units, sessions: make(chan *mesh.Session)}
+	d := &publisherEnd{T: t, ctx: ctx, peer: p, units: units, sessions: sessionsOf(ctx, p)}
+	d.offer(miner, &protocol.RunOffer{Run: plan.Link, Time: clock(), Rounds: 1, Units: 1, Addrs: p.Mesh.Addrs()})
+	return d
+}
+
+// sessionsOf are the sessions that miners open with a peer.
+func sessionsOf(ctx context.Context, p *node.Peer) chan *mesh.Session {
+	sessions := make(chan *mesh.Session)
 	p.Mesh.HandleMarket(func(session context.Context, s *mesh.Session) {
 		select {
-		case d.sessions <- s:
+		case sessions <- s:
 			<-session.Done()
 		case <-ctx.Done():
 		}
 	})
-	offer := &protocol.RunOffer{Run: plan.Link, Time: clock(), Rounds: 1, Units: 1, Addrs: p.Mesh.Addrs()}
-	body, err := protocol.Sign(p.Key, p.Net, offer)
+	return sessions
+}
+
+// offer has a miner hear an offer.
+func (d *publisherEnd) offer(miner *node.Peer, o protocol.Signed) {
+	d.Helper()
+	body, err := protocol.Sign(d.peer.Key, d.peer.Net, o)
 	if err != nil {
-		t.Fatal(err)
+		d.Fatal(err)
 	}
-	if err := miner.Offers.Take(time.Now(), "peer", "", protocol.EncodedOffer{Type: offer.Type(), Body: body}); err != nil {
-		t.Fatal(err)
+	if err := miner.Offers.Take(time.Now(), "peer", "", protocol.EncodedOffer{Type: o.Type(), Body: body}); err != nil {
+		d.Fatal(err)
 	}
-	return d
 }
 
 // meet waits for the miner's session and its bid.
@@ -190,19 +202,19 @@ func (d *publisherEnd) meet() *talk {
 	}
 }
 
-// lease sends a ticket and returns its name.
-func (d *publisherEnd) lease(k *talk, u unit.Unit) block.Link {
+// lease sends a ticket, which may have a proof that the ledger pays, and returns its name.
+func (d *publisherEnd) lease(k *talk, u unit.Unit, proof ...protocol.SlotProof) block.Link {
 	d.Helper()
 	d.number++
 	return protocol.ID(k.sign(&protocol.Ticket{
-		Work: u.Work, Number: d.number, Unit: u.ID(), Spec: u.Spec(), Miner: k.Peer, LeaseSeconds: 60, Hints: d.peer.Mesh.Addrs(),
+		Work: u.Work, Number: d.number, Unit: u.ID(), Spec: u.Spec(), Miner: k.Peer, LeaseSeconds: 60, Hints: d.peer.Mesh.Addrs(), Proof: proof, Escrow: d.escrow,
 	}))
 }
 
 // accept accepts an attestation.
 func (k *talk) accept(a protocol.Attestation) {
 	k.Helper()
-	k.sign(&protocol.Accept{Work: a.Work, Unit: a.Unit, Miner: a.Account, Result: a.Result, Cost: a.Cost})
+	k.sign(acceptOf(a))
 }
 
 // next receives messages until one has the type of r, passing over progress.
@@ -235,11 +247,12 @@ type machine struct {
 	computed atomic.Int32  // units
 	miner    *node.Miner   // that start made last
 	memory   uint64        // bytes that are free; 0: as this computer has
+	policy   node.Policy
 	notices
 }
 
 func (v *village) machine(name string) *machine {
-	m := &machine{v: v, peer: v.peer(name), gate: make(chan struct{}), began: make(chan struct{}, 1)}
+	m := &machine{v: v, peer: v.peer(name), gate: make(chan struct{}), began: make(chan struct{}, 1), policy: node.Policy{WorkForFree: true}}
 	m.watch = v.report(name)
 	return m
 }
@@ -272,7 +285,7 @@ func (m *machine) start() (stop func()) {
 		}
 	}}
 	miner := &node.Miner{
-		Peer: m.peer, Workers: []*work.Worker{work.NewWorker(waiting)}, Report: m.report, Policy: node.Policy{WorkForFree: true},
+		Peer: m.peer, Workers: []*work.Worker{work.NewWorker(waiting)}, Report: m.report, Policy: m.policy,
 		Capability: protocol.Capability{Kernel: "slow", Threads: 1, MFLOPS: 1000},
 		Check:      func(kernel.Device) error { m.computed.Add(1); return nil },
 	}

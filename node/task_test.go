@@ -185,7 +185,7 @@ func TestShownTicket(t *testing.T) {
 		k.Close()
 		id := protocol.ID(body)
 		attest := func(k *talk) {
-			k.sign(&protocol.Attestation{Work: ticket.Work, Unit: ticket.Unit, Result: block.Link{Cid: block.Sum(block.CBOR, []byte("nowhere"))}, Cost: 1, Ticket: id})
+			k.sign(attest(ticket, id, block.Link{Cid: block.Sum(block.CBOR, []byte("nowhere"))}))
 		}
 		k = again(m)
 		if attest(k); k.refused(id) != protocol.NotLeased {

@@ -66,7 +66,7 @@ func TestVoidedUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	combiner := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(p.Store), Clock: clock, Account: p.Account()}
-	tr, err := node.NewTraining(p, plan, combiner, v.report("coordinator"))
+	tr, err := node.NewTraining(t.Context(), p, plan, combiner, v.report("coordinator"))
 	if err != nil {
 		t.Fatal(err)
 	}

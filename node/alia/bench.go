@@ -18,14 +18,14 @@ func newBench(a *app) *cobra.Command {
 	var c deviceFlags
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure kernels, training and translation on this machine",
+		Short: "Measure kernels, training, translation, ledger and gateway",
 		Args:  unknownCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return undone(cmd.Context(), measureAll(cmd.Context(), a, &c), "the measurements are not complete")
 		},
 	}
 	c.flags(cmd)
-	cmd.AddCommand(newBenchGemm(a), newBenchTrain(a), newBenchTranslate(a), newBenchConformance(a))
+	cmd.AddCommand(newBenchGemm(a), newBenchTrain(a), newBenchTranslate(a), newBenchLedger(a), newBenchGateway(a), newBenchConformance(a))
 	return cmd
 }
 

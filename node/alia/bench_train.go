@@ -105,7 +105,7 @@ func (o *trainBenchOptions) read(a *app, b *bench.Train) error {
 			}
 		}
 	}
-	data, err := corpus.Open(o.corpus, o.src, o.tgt)
+	data, found, err := corpus.Open(o.corpus, corpus.Selection{Source: o.src, Target: o.tgt})
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (o *trainBenchOptions) read(a *app, b *bench.Train) error {
 	if err := cfg.Validate(); err != nil {
 		return usageError{err.Error()}
 	}
-	a.note("corpus %s to %s: %v", data.Source, data.Target, data.Clean())
+	a.note("corpus %s to %s: %v", data.Source, data.Target, found)
 	a.note("training the tokenizer, %d pieces", cfg.Pieces)
 	return b.Read(o.corpus, data)
 }

@@ -60,7 +60,7 @@ func (b *translateBench) run(ctx context.Context, a *app, c *deviceFlags) error 
 	if err != nil {
 		return err
 	}
-	lines, err := readLines(b.source)
+	lines, err := readLines(b.source, a.stdin)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/alia-network/alia/node/fit"
 	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/node/options"
-	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
 )
 
@@ -32,7 +31,10 @@ func (c *sizing) decide(ctx context.Context, a *app, dir string, dev kernel.Devi
 	if len(c.undecided) == 0 {
 		return c.checkMemory(share)
 	}
-	path := c.decisionFile(dir)
+	path, err := c.decisionFile(dir)
+	if err != nil {
+		return err
+	}
 	if err := c.recall(a, path); err == nil {
 		return c.checkMemory(share)
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -112,11 +114,21 @@ func (a *app) decided(format string, args ...any) {
 
 // decisionFile is the file, below dir, of the decisions for this corpus and
 // this configuration.
-func (c *sizing) decisionFile(dir string) string {
+func (c *sizing) decisionFile(dir string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n%s\n", c.Corpus.Source, c.Corpus.Target, options.Print(c.Config, "", c.undecided))
-	h.Write(corpus.Marshal(c.Corpus.Train))
-	return filepath.Join(dir, fmt.Sprintf("%x.toml", h.Sum(nil)[:16]))
+	if c.Base != nil {
+		fmt.Fprintln(h, c.Base.ID())
+	}
+	var line []byte
+	for p, err := range c.Corpus.Pairs() {
+		if err != nil {
+			return "", err
+		}
+		line = p.Append(line[:0])
+		h.Write(line)
+	}
+	return filepath.Join(dir, fmt.Sprintf("%x.toml", h.Sum(nil)[:16])), nil
 }
 
 // recall takes over earlier decisions.

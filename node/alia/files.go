@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/document"
 )
 
 // source is a text that is read: a file, or standard input.
@@ -23,14 +25,18 @@ type source struct {
 	file              *os.File // nil for standard input
 	name              string
 	regular, terminal bool
+	looked            bool // at the first bytes
 }
 
-// openText opens a text: a file, or standard input for "-" or no name.
+// openText opens a text: a file, or for "-" or no name standard input, unless stdin is nil.
 func openText(name string, stdin io.Reader) (*source, error) {
 	s := &source{Reader: stdin, name: name}
-	if name == "" || name == "-" {
+	switch {
+	case (name == "" || name == "-") && stdin == nil:
+		return nil, usagef("standard input is not read here: give a file")
+	case name == "" || name == "-":
 		s.name = "standard input"
-	} else {
+	default:
 		f, err := os.Open(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("the file %s does not exist: check its name", name)
@@ -55,13 +61,36 @@ func openText(name string, stdin io.Reader) (*source, error) {
 	return s, nil
 }
 
-// Read reads, and says of what where the system does not.
+// Read reads, and says of what where the system does not. It refuses what is no text by its
+// first bytes.
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.Reader.Read(p)
 	if at := new(fs.PathError); err != nil && err != io.EOF && !errors.As(err, &at) {
 		err = fmt.Errorf("read %s: %w", s.name, err)
 	}
+	if n > 0 && !s.looked {
+		s.looked = true
+		if err := checkText(p[:n]); err != nil {
+			return 0, fmt.Errorf("%s is no plain text: %w", s.name, err)
+		}
+	}
 	return n, err
+}
+
+// checkText refuses the beginning of a file of another kind. A stream may have control
+// characters in it, and bytes that are not UTF-8. So only the first four bytes, by which most
+// kinds of files are known, may say that it is binary.
+func checkText(head []byte) error {
+	head = bytes.Clone(head)
+	for i := min(4, len(head)); i < len(head); i++ {
+		if c := head[i]; c < ' ' && c != '\n' || c >= 0x7f {
+			head[i] = ' '
+		}
+	}
+	if _, err := document.Parse("-", head); errors.Is(err, document.ErrUnsupported) {
+		return err
+	}
+	return nil
 }
 
 // Close closes the file.
@@ -72,22 +101,14 @@ func (s *source) Close() error {
 	return s.file.Close()
 }
 
-// formats with more than text in them, by the ends of files' names: those that
-// are text with markup, and those that are no text.
-var (
-	markup  = []string{".html", ".htm", ".xml", ".md", ".po", ".tex", ".srt", ".json"}
-	noTexts = []string{".docx", ".odt", ".pdf", ".epub", ".rtf", ".doc", ".zip"}
-)
+// noTexts are the ends of names of files that are no text, and that no format reads. Those
+// that a format reads are documents.
+var noTexts = []string{".pdf", ".doc", ".xls", ".ppt", ".rtf", ".zip", ".xlsx", ".ods", ".odp", ".png", ".jpg", ".jpeg", ".gif", ".mp3", ".mp4", ".exe"}
 
-// checkFormat refuses a file whose name says that it is no text, and warns of
-// markup, which is translated like other text.
-func checkFormat(a *app, name string) error {
-	ext := strings.ToLower(filepath.Ext(name))
-	if slices.Contains(noTexts, ext) {
-		return usagef("%s: %s is not plain text: save it as plain text (UTF-8) and translate that", name, ext)
-	}
-	if slices.Contains(markup, ext) {
-		a.note("alia: %s: the markup of %s is translated like other text", name, ext)
+// checkFormat refuses a file whose name says that it is no text.
+func checkFormat(name string) error {
+	if ext := strings.ToLower(filepath.Ext(name)); slices.Contains(noTexts, ext) {
+		return fmt.Errorf("%s: %s is not supported: save it as one of %s, or as plain text", name, ext, strings.ReplaceAll(formatNames(), "\n", " "))
 	}
 	return nil
 }
@@ -122,8 +143,8 @@ func readText(name string, stdin io.Reader) (string, error) {
 }
 
 // readLines reads the lines of a text, without their ends.
-func readLines(name string) ([]string, error) {
-	s, err := readText(name, nil)
+func readLines(name string, stdin io.Reader) ([]string, error) {
+	s, err := readText(name, stdin)
 	if err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ func TestHelpFits(t *testing.T) {
 				t.Errorf("%s --%s: value %q, usage %q", cmd.CommandPath(), f.Name, name, usage)
 			}
 			shown := strings.Contains(usage, "(default") || strings.Contains(usage, "(preset ") || f.DefValue != "" && f.DefValue != "[]"
-			required := map[string]bool{"model": true, "source": true, "target": true, "reference": true, "from": true, "out": true}[f.Name]
+			required := map[string]bool{"model": true, "source": true, "target": true, "reference": true, "from": true, "out": true, "human": true, "licence": true, "corpus": true}[f.Name]
 			optional := map[string]bool{ // without them a feature is not used
 				"config": true, "fault-file": true, "faults": true, "hold": true, "memo": true, "peer": true, "profile": true,
 				"report": true, "run": true, "src": true, "tgt": true, "to": true,

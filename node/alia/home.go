@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/protocol/block"
@@ -49,8 +50,27 @@ func (a *app) modelDir(model string) (string, error) {
 		if _, err := os.Stat(dir); err == nil {
 			return dir, nil
 		}
+		if dir, ok := a.namedOtherwise(link); ok {
+			return dir, nil
+		}
 	}
 	return "", fmt.Errorf("no model %s: it is neither a directory nor the CID of a model in %s; `alia model list` prints those", model, a.home.Models())
+}
+
+// namedOtherwise finds a model among the home's directories that have other names than
+// their models' CIDs, by their manifests.
+func (a *app) namedOtherwise(link block.Link) (dir string, ok bool) {
+	entries, err := os.ReadDir(a.home.Models())
+	if err != nil {
+		return "", false
+	}
+	for _, e := range entries {
+		dir := filepath.Join(a.home.Models(), e.Name())
+		if m, err := node.ReadManifest(dir); err == nil && m.Model == link.String() {
+			return dir, true
+		}
+	}
+	return "", false
 }
 
 // models and runs are the directories whose names --model and --run take.
@@ -61,7 +81,7 @@ func (a *app) runs() string   { return a.home.Runs() }
 func (a *app) openNetwork() (node.Network, error) {
 	n, err := node.ReadNetwork(a.network)
 	if errors.Is(err, fs.ErrNotExist) {
-		return n, fmt.Errorf("%w: get the file of the network you want to join, and give it with --network or to `alia init`", err)
+		return n, fmt.Errorf("%w: get the file of the network you want to join, and give it with --network or to `alia init`; translate, serve and train need no network with --local", err)
 	}
 	return n, err
 }

@@ -16,9 +16,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/daemon"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/kernel"
 )
@@ -41,6 +43,7 @@ type host struct {
 	peer   *node.Peer // nil until a command needs the network
 	listen []string   // where the peer was told to listen
 	miner  *node.Miner
+	wallet *wallet.Wallet  // nil until a command needs the key
 	tasks  map[string]bool // what runs in this home, and runs once at a time
 }
 
@@ -94,7 +97,7 @@ func (h *host) join(ctx context.Context, a *app, listen, announce []string) (*no
 	if err != nil {
 		return nil, err
 	}
-	key, err := a.home.Key()
+	key, err := a.key(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -120,12 +123,32 @@ func (h *host) join(ctx context.Context, a *app, listen, announce []string) (*no
 	return h.peer, nil
 }
 
-// sender numbers the transactions of the home's account: all of this process, because
-// the ledger takes them in the sequence of their numbers.
+// openWallet opens the home's wallet. The process does that once: a guest needs no
+// password when another command has given it. The error wraps [fs.ErrNotExist] when the
+// home has no wallet.
+func (h *host) openWallet(ctx context.Context, a *app) (*wallet.Wallet, error) {
+	h.mu.Lock()
+	w := h.wallet
+	h.mu.Unlock()
+	if w != nil {
+		return w, nil
+	}
+	w, err := wallet.Open(a.home.Wallet(), func() (string, error) { return a.password(ctx) })
+	if err != nil {
+		return nil, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.wallet = w
+	return w, nil
+}
+
+// sender numbers the transactions of a key. There is one for the home's account in this
+// process, because the ledger takes transactions in the sequence of their numbers.
 func (h *host) sender(l *light.Client, key ed25519.PrivateKey) *light.Sender {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.peer != nil && h.peer.Net == l.Net() {
+	if h.peer != nil && h.peer.Net == l.Net() && h.peer.Account() == protocol.AccountOf(key) {
 		return h.peer.Sender
 	}
 	return l.Sender(key)

@@ -12,13 +12,14 @@ import (
 
 // ofProcess is what belongs to a process, with the files that may use it. A command may
 // be a guest of another process: its streams, its directory and its environment are
-// those of the app.
+// those of the app. The console is of the person who started the process, and guests have
+// none.
 var ofProcess = map[string][]string{
-	"os.Stdin": {"main.go"}, "os.Stdout": {"main.go"}, "os.Stderr": {"main.go"}, "os.Exit": {"main.go"}, "os.Args": {"main.go"},
+	"os.Stdin": {"main.go", "console.go"}, "os.Stdout": {"main.go"}, "os.Stderr": {"main.go", "console.go"}, "os.Exit": {"main.go"}, "os.Args": {"main.go"},
 	"os.Chdir": {}, "signal.Notify": {"main.go"}, "signal.NotifyContext": {},
 	"os.LookupEnv": {"main.go"},
 	"os.Environ":   {"host.go"}, "os.Getwd": {"host.go"}, // of a command that is sent to another process
-	"os.Getenv": {"device.go", "terminal.go"}, // GOGC is of the process; a process's own terminal
+	"os.Getenv": {"console.go", "device.go", "terminal.go"}, // GOGC is of the process; a process's own terminal
 }
 
 // TestGuestsUseTheirOwn: no code that guests run uses what belongs to the process.

@@ -5,12 +5,16 @@
 //	alia init       identity and configuration of a node
 //	alia miner      join a network and earn
 //	alia train      train a model, alone or by a network
-//	alia translate  translate a file, alone or through a network
+//	alia translate  translate files, alone or through a network
+//	alia serve      answer HTTP requests for translations
 //	alia node       start, stop and show the process that serves a home
-//	alia ledger     run a ledger node; query accounts, runs, schedule, supply
-//	alia wallet     keys, balance, transfer
+//	alia ledger     run a ledger node; look up what the ledger has; vote on validators
+//	alia wallet     key, recovery phrase, balance, transfer, lock, payout
 //	alia verify     recompute a unit, a round or a run, and say what differs
 //	alia model      list, evaluate, export model files
+//	alia document   check what a document keeps
+//	alia corpus     check which pairs of a corpus training takes
+//	alia memory     show, exchange and clear the translation memory
 //	alia bench      measure this machine
 //	alia doctor     say what this machine has, and what is wrong with it
 //	alia version
@@ -83,7 +87,7 @@ func (a *app) run(ctx context.Context) int {
 		return exitDone
 	case errors.As(err, &visited):
 		return int(visited)
-	case ctx.Err() != nil:
+	case ctx.Err() != nil || errors.As(err, new(interruption)):
 		a.interrupted(ctx, cmd, err)
 		return exitInterrupted
 	case !a.began || errors.As(err, &usage):

@@ -23,7 +23,7 @@ import (
 )
 
 func newMiner(a *app) *cobra.Command {
-	return group(&cobra.Command{Use: "miner", Short: "Compute units of work for a network, and earn"}, newMinerRun(a), newMinerBench(a), newMinerStatus(a))
+	return group(&cobra.Command{Use: "miner", Short: "Compute units of work for a network, and earn"}, newMinerRun(a), newMinerBench(a), newMinerStatus(a), newMinerPause(a), newMinerResume(a), newMinerFinish(a))
 }
 
 func newMinerRun(a *app) *cobra.Command {
@@ -132,7 +132,7 @@ func mine(ctx context.Context, a *app, c *deviceFlags, n *peerFlags, policy node
 	}
 	defer done()
 	for _, dir := range models {
-		if err := hold(ctx, a, peer, a.path(dir)); err != nil {
+		if err := hold(ctx, a, peer, a.path(dir), policy.PriceMin); err != nil {
 			return err
 		}
 	}
@@ -171,8 +171,8 @@ func checkGPU(dev kernel.Device) error {
 	return kernel.Check(dev)
 }
 
-// hold stores a model for the network to fetch, and announces it.
-func hold(ctx context.Context, a *app, peer *node.Peer, dir string) error {
+// hold stores a model for the network to fetch, and announces it with the miner's price.
+func hold(ctx context.Context, a *app, peer *node.Peer, dir string, price uint64) error {
 	t, err := node.OpenModel(dir)
 	if err != nil {
 		return err
@@ -181,7 +181,14 @@ func hold(ctx context.Context, a *app, peer *node.Peer, dir string) error {
 	if err != nil {
 		return fmt.Errorf("hold %s: %w", dir, err)
 	}
-	peer.Mesh.Provide(link.Cid)
+	h, err := node.ReadHeldModel(dir, t.Model, link)
+	if err != nil {
+		return fmt.Errorf("hold %s: %w", dir, err)
+	}
+	h.Price = price
+	if err := peer.ServeModel(ctx, h); err != nil {
+		return err
+	}
 	a.note("serves model %s, %s to %s", link, t.Model.Source, t.Model.Target)
 	return nil
 }
@@ -246,7 +253,7 @@ func newMinerStatus(a *app) *cobra.Command {
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s := node.MinerSnapshot{
-				State: node.MinerStopped, Tasks: []node.TaskSnapshot{}, PassedOver: []node.PassedOver{},
+				State: node.MinerStopped, Tasks: []node.TaskSnapshot{}, PassedOver: []node.PassedOver{}, Devices: []node.DeviceSnapshot{},
 				Reason: node.Why{Code: "not-running", Text: "no miner runs in this home: `alia miner run` starts one"},
 			}
 			if !a.guest {
@@ -272,6 +279,13 @@ func printMiner(w io.Writer, s node.MinerSnapshot) {
 		return
 	}
 	fmt.Fprintf(w, "%s, %s\n", english.Plural(s.Sessions, "publisher", ""), english.Plural(len(s.Tasks), "unit", ""))
+	for _, d := range s.Devices {
+		fmt.Fprintf(w, "%s: %s", d.Name, d.State)
+		if d.Reason.Text != "" {
+			fmt.Fprintf(w, ": %s", d.Reason.Text)
+		}
+		fmt.Fprintln(w)
+	}
 	for _, t := range s.Tasks {
 		fmt.Fprintf(w, "%s unit %s: %.0f %% computed, leased until %s\n",
 			t.Task, t.Unit, 100*t.Done, time.UnixMilli(int64(t.Deadline)).Format(time.TimeOnly))
@@ -279,5 +293,5 @@ func printMiner(w io.Writer, s node.MinerSnapshot) {
 	for _, p := range s.PassedOver {
 		fmt.Fprintln(w, p)
 	}
-	fmt.Fprintf(w, "%s ALIA paid since the start, %d accepted units not paid yet\n", protocol.FormatAmount(s.Earned), s.Pending)
+	fmt.Fprintf(w, "%s ALIA paid since the start, %d accepted units not claimed yet\n", protocol.FormatAmount(s.Earned), s.Pending)
 }

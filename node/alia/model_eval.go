@@ -1,16 +1,15 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	_ "embed"
 	"fmt"
-	"html/template"
 	"io"
 	"path/filepath"
-	"slices"
 	"strings"
+	"unicode"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
@@ -21,14 +20,15 @@ import (
 // evalFlags is the flags of alia model eval.
 type evalFlags struct {
 	decodeFlags
-	against           decodeFlags
-	speed             speed
-	faster            speed // the second's
-	source, reference string
-	spaces            bool
-	samples           int
-	seed              uint64
-	report            string
+	against decodeFlags
+	speed   speed
+	faster  speed // the second's
+	scoring
+	source, hypothesis string
+	references         []string
+	samples            int
+	seed               uint64
+	report             string
 }
 
 func newModelEval(a *app) *cobra.Command {
@@ -38,16 +38,31 @@ func newModelEval(a *app) *cobra.Command {
 		Use:   "eval --model PATH|CID --source FILE --reference FILE",
 		Short: "Translate a file, and score it against a reference",
 		Long: `Translate a file and score the translation against a reference, line by line:
-BLEU, BLEU without regard to case, chrF2 and TER, as sacreBLEU computes them.
+BLEU, BLEU without regard to case, chrF2, chrF2++ and TER, as sacreBLEU computes
+them. With --hypothesis a translation that stands in a file is scored, and no
+model is needed.
+
+--reference may be given several times, for several translations of each line. A
+blank line in one of the files means that this file has no translation of that
+line.
+
+The target language (--tgt, or else the model's) decides how BLEU divides a line
+into words. It is sacreBLEU's choice: zh for Chinese, and 13a for others. For
+Japanese and Korean, characters are counted (char), because MeCab and its
+dictionaries are not at hand. --tokenize gives another way. The signature names
+it, and only figures of the same signature compare.
 
 With --against a second model translates too, and a paired bootstrap shows how
 sure the difference is. --against-beam, --against-int8 and --against-shortlist
 compare the same model with another setting. With --report a page shows source,
 reference and translations side by side.`,
+		Example: `  alia model eval --model MODEL --source test.en --reference test.de
+  alia model eval --hypothesis test.out --reference test.zh --tgt zh --json
+  alia model eval --hypothesis out.ja --reference a.ja --reference b.ja --tgt ja`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if x.source == "" || x.reference == "" {
-				return usagef("give both --source and --reference, two files with a sentence on each line")
+			if err := x.check(a); err != nil {
+				return err
 			}
 			if x.samples < 1 {
 				return usagef("--samples %d: give 1 or more", x.samples)
@@ -58,8 +73,9 @@ reference and translations side by side.`,
 	f := cmd.Flags()
 	x.decodeFlags.flags(f)
 	f.StringVar(&x.source, "source", "", "`FILE` with a sentence on each line")
-	f.StringVar(&x.reference, "reference", "", "`FILE` with the translation of each sentence on the same line")
-	f.BoolVar(&x.spaces, "tokenized", false, "the reference is tokenized already: BLEU takes words between spaces for tokens")
+	f.StringVar(&x.hypothesis, "hypothesis", "", "score the translation in `FILE`, a sentence on each line, without a model (default: the model translates)")
+	f.StringArrayVar(&x.references, "reference", nil, "`FILE` with the right translation of each sentence on the same line; give it again for more")
+	x.scoring.flags(cmd)
 	f.StringVar(&x.against.model, "against", "", "second `MODEL` to compare with (default: the first, with another setting)")
 	f.Uint16Var(&x.against.beam, "against-beam", 0, "`HYPOTHESES` of the second (default: as many as the first)")
 	x.speed.flags(cmd, "")
@@ -76,21 +92,40 @@ reference and translations side by side.`,
 
 // evaluation is the result of alia model eval.
 type evaluation struct {
-	Model      string       `json:"model"`
-	Beam       uint16       `json:"beam"`
+	Model      string       `json:"model,omitempty"` // none for a file
+	Beam       uint16       `json:"beam,omitempty"`
 	Int8       bool         `json:"int8"`
 	Shortlist  bool         `json:"shortlist"`
+	Hypothesis string       `json:"hypothesis,omitempty"` // a file
 	BLEU       float64      `json:"bleu"`
 	BLEULower  float64      `json:"bleu_lc"`
 	ChrF       float64      `json:"chrf"`
+	ChrFPlus   float64      `json:"chrfpp"`
 	TER        float64      `json:"ter"`
 	Signature  string       `json:"signature"` // of BLEU
 	Signatures []string     `json:"signatures"`
 	Sentences  int          `json:"sentences"`
+	Warnings   []string     `json:"warnings,omitempty"` // of figures that mean little
 	Against    *evaluation  `json:"against,omitempty"`
 	Compared   []comparison `json:"comparisons,omitempty"`
 
+	target string // the model's language
 	output []string
+	names  []string // of the metrics, in the sequence of the figures
+}
+
+// Figures are the scores, for the page.
+func (r *evaluation) Figures() []float64 {
+	var all []float64
+	for _, x := range r.figures() {
+		all = append(all, *x)
+	}
+	return all
+}
+
+// figures are the scores in the sequence of the metrics.
+func (r *evaluation) figures() []*float64 {
+	return []*float64{&r.BLEU, &r.BLEULower, &r.ChrF, &r.ChrFPlus, &r.TER}
 }
 
 // comparison is of the first translation, A, with the second, B, by a metric.
@@ -103,33 +138,91 @@ type comparison struct {
 	P      float64 `json:"p"`    // chance to see such a difference between equals
 }
 
-// metrics are those of an evaluation: BLEU, BLEU in small letters, chrF2, TER.
-func (x *evalFlags) metrics() []score.Metric {
-	t := score.Mteval13a
-	if x.spaces {
-		t = score.Spaces
+// check refuses flags that do not go together.
+func (x *evalFlags) check(a *app) error {
+	if len(x.references) == 0 || x.source == "" && x.hypothesis == "" {
+		return usagef("give --reference, and --source or --hypothesis: files with a sentence on each line")
 	}
-	return []score.Metric{score.NewBLEU(score.Cased, t), score.NewBLEU(score.Uncased, t), score.ChrF, score.TER}
+	if x.hypothesis != "" {
+		if err := a.goesWith("without --hypothesis: a translation that is there needs no model", "model", "beam", "length-penalty", "against", "against-beam", "against-int8", "against-shortlist", "int8", "shortlist", "samples", "seed", "device", "kernels", "threads"); err != nil {
+			return err
+		}
+	}
+	return cmp.Or(x.scoring.check(a), a.checkTags(x.tgt))
+}
+
+// errStdinTwice is the error of two files that are both standard input.
+var errStdinTwice = usageError{"only one file can be - (standard input)"}
+
+// read reads the files, whose lines belong together. The sources are nil where none are given.
+func (x *evalFlags) read(stdin io.Reader) (sources, hypotheses []string, references [][]string, err error) {
+	lists := make([][]string, len(x.references))
+	files := []struct {
+		name string
+		into *[]string
+	}{{x.source, &sources}, {x.hypothesis, &hypotheses}}
+	for i, name := range x.references {
+		files = append(files, struct {
+			name string
+			into *[]string
+		}{name, &lists[i]})
+	}
+	first, lines, piped := "", 0, false
+	for _, f := range files {
+		if f.name == "" {
+			continue
+		}
+		if f.name == "-" {
+			if piped {
+				return nil, nil, nil, errStdinTwice
+			}
+			piped = true
+		}
+		if *f.into, err = readLines(f.name, stdin); err != nil {
+			return nil, nil, nil, err
+		}
+		if f.into != &sources { // sacreBLEU reads files so
+			for i, line := range *f.into {
+				(*f.into)[i] = strings.TrimRightFunc(line, unicode.IsSpace)
+			}
+		}
+		if first == "" {
+			first, lines = f.name, len(*f.into)
+		}
+		if n := len(*f.into); n != lines {
+			return nil, nil, nil, fmt.Errorf("%s has %d lines, %s has %d: line N of one must belong to line N of the other", first, lines, f.name, n)
+		}
+	}
+	if lines == 0 {
+		return nil, nil, nil, fmt.Errorf("%s is empty: there is nothing to score", first)
+	}
+	return sources, hypotheses, score.References(lists...), nil
 }
 
 func (x *evalFlags) run(ctx context.Context, a *app, c *deviceFlags) error {
-	sources, err := readLines(x.source)
+	sources, hypotheses, references, err := x.read(a.stdin)
 	if err != nil {
 		return err
 	}
-	references, err := readLines(x.reference)
+	r := &evaluation{Hypothesis: x.hypothesis, output: hypotheses}
+	var dev kernel.Device
+	if x.hypothesis == "" {
+		if dev, err = c.open(a); err != nil {
+			return err
+		}
+		if r, err = x.translate(ctx, a, dev, x.decodeFlags, x.speed, sources); err != nil {
+			return err
+		}
+	}
+	metrics, warnings, err := x.metrics(cmp.Or(x.tgt, r.target))
 	if err != nil {
 		return err
 	}
-	if len(sources) != len(references) {
-		return fmt.Errorf("%s has %d lines, %s has %d: line N of one must belong to line N of the other", x.source, len(sources), x.reference, len(references))
+	for _, text := range warnings {
+		a.note("%s", text)
 	}
-	dev, err := c.open(a)
-	if err != nil {
-		return err
-	}
-	r, err := x.evaluate(ctx, a, dev, x.decodeFlags, x.speed, sources, references)
-	if err != nil {
+	r.Warnings = warnings
+	if err := r.score(metrics, references); err != nil {
 		return err
 	}
 	if second := x.against; second.model != "" || second.beam != 0 || x.faster != (speed{}) {
@@ -140,20 +233,23 @@ func (x *evalFlags) run(ctx context.Context, a *app, c *deviceFlags) error {
 		if second.beam == 0 {
 			second.beam = x.beam
 		}
-		if r.Against, err = x.evaluate(ctx, a, dev, second, speed{x.speed.int8 || x.faster.int8, x.speed.shortlist || x.faster.shortlist}, sources, references); err != nil {
+		if r.Against, err = x.translate(ctx, a, dev, second, speed{x.speed.int8 || x.faster.int8, x.speed.shortlist || x.faster.shortlist}, sources); err != nil {
 			return err
 		}
-		for _, m := range x.metrics() {
+		if err := r.Against.score(metrics, references); err != nil {
+			return err
+		}
+		for _, m := range metrics {
 			d, err := score.Compare(m, r.output, r.Against.output, references, x.samples, x.seed)
 			if err != nil {
 				return err
 			}
 			r.Compared = append(r.Compared, comparison{m.Name, d.A, d.B, d.Low, d.High, d.P})
 		}
-		r.Compared[1].Metric += ", small letters"
+		r.Compared[1].Metric += ", " + r.names[1]
 	}
 	if x.report != "" {
-		page, err := reportPage(filepath.Base(x.source), r, sources, references)
+		page, err := reportPage(r, metrics[2], cmp.Or(x.tgt, r.target), filepath.Base(cmp.Or(x.source, x.hypothesis)), sources, references)
 		if err != nil {
 			return err
 		}
@@ -165,8 +261,8 @@ func (x *evalFlags) run(ctx context.Context, a *app, c *deviceFlags) error {
 	return a.result(r, r.print)
 }
 
-// evaluate translates the sources as o says, and scores the translation.
-func (x *evalFlags) evaluate(ctx context.Context, a *app, dev kernel.Device, o decodeFlags, fast speed, sources, references []string) (*evaluation, error) {
+// translate translates the sources as o says.
+func (x *evalFlags) translate(ctx context.Context, a *app, dev kernel.Device, o decodeFlags, fast speed, sources []string) (*evaluation, error) {
 	d, err := o.decoding()
 	if err != nil {
 		return nil, err
@@ -182,7 +278,7 @@ func (x *evalFlags) evaluate(ctx context.Context, a *app, dev kernel.Device, o d
 	if err := t.Prepare(fast.int8); err != nil {
 		return nil, err
 	}
-	r := &evaluation{Model: t.ID().String(), Beam: o.beam, Int8: fast.int8, Shortlist: fast.shortlist, Sentences: len(sources)}
+	r := &evaluation{Model: t.ID().String(), Beam: o.beam, Int8: fast.int8, Shortlist: fast.shortlist, target: t.Model.Target}
 	t.On(dev)
 	engine, err := fast.engine(dev, t, dir)
 	if err != nil {
@@ -200,28 +296,40 @@ func (x *evalFlags) evaluate(ctx context.Context, a *app, dev kernel.Device, o d
 	if cut > 0 {
 		a.note("%d lines are longer than the model takes, and were cut", cut)
 	}
-	into := []*float64{&r.BLEU, &r.BLEULower, &r.ChrF, &r.TER}
-	for i, m := range x.metrics() {
-		if *into[i], err = m.Score(r.output, references); err != nil {
-			return nil, err
-		}
-		r.Signatures = append(r.Signatures, m.Name+"|"+m.Signature)
-	}
-	r.Signature = x.metrics()[0].Signature
 	return r, nil
+}
+
+// score computes the figures of a translation.
+func (r *evaluation) score(metrics []score.Metric, references [][]string) (err error) {
+	r.Sentences = len(references)
+	for i, m := range metrics {
+		if *r.figures()[i], err = m.Score(r.output, references); err != nil {
+			return err
+		}
+		r.names = append(r.names, m.Name)
+		r.Signatures = append(r.Signatures, m.Name+"|"+m.Signature(references))
+	}
+	r.names[1] = "small letters"
+	r.Signature = metrics[0].Signature(references)
+	return nil
 }
 
 func (r *evaluation) print(w io.Writer) {
 	line := func(r *evaluation) {
-		codes := ""
+		for i, x := range r.figures() {
+			fmt.Fprintf(w, "%s %.2f  ", r.names[i], *x)
+		}
+		fmt.Fprintf(w, "(%s", english.Plural(r.Sentences, "sentence", ""))
+		if r.Model != "" {
+			fmt.Fprintf(w, ", beam %d", r.Beam)
+		}
 		if r.Int8 {
-			codes = ", int8"
+			fmt.Fprint(w, ", int8")
 		}
 		if r.Shortlist {
-			codes += ", shortlist"
+			fmt.Fprint(w, ", shortlist")
 		}
-		fmt.Fprintf(w, "BLEU %.2f  small letters %.2f  chrF2 %.2f  TER %.2f  (%d sentences, beam %d%s, %s)\n",
-			r.BLEU, r.BLEULower, r.ChrF, r.TER, r.Sentences, r.Beam, codes, r.Model)
+		fmt.Fprintf(w, ", %s)\n", cmp.Or(r.Model, r.Hypothesis))
 	}
 	line(r)
 	if r.Against != nil {
@@ -233,84 +341,4 @@ func (r *evaluation) print(w io.Writer) {
 	for _, s := range r.Signatures {
 		fmt.Fprintln(w, s)
 	}
-}
-
-//go:embed report.html
-var reportHTML string
-
-var reportTemplate = template.Must(template.New("report").Parse(reportHTML))
-
-// reportPage is the page of an evaluation: what a stranger needs to judge the
-// translations, in one file.
-func reportPage(title string, r *evaluation, sources, references []string) ([]byte, error) {
-	type row struct {
-		Number            int
-		Source, Reference string
-		Output, Second    []span
-		ChrF, SecondChrF  float64
-		Better, Worse     bool
-	}
-	page := struct {
-		Title string
-		*evaluation
-		Rows []row
-	}{title, r, nil}
-	for i, ref := range references {
-		x := row{Number: i + 1, Source: sources[i], Reference: ref, Output: differences(r.output[i], ref)}
-		one := []string{ref}
-		x.ChrF, _ = score.ChrF.Score(r.output[i:i+1], one) // one segment each: they fit
-		if r.Against != nil {
-			x.Second = differences(r.Against.output[i], ref)
-			x.SecondChrF, _ = score.ChrF.Score(r.Against.output[i:i+1], one)
-			x.Better, x.Worse = x.SecondChrF > x.ChrF, x.SecondChrF < x.ChrF
-		}
-		page.Rows = append(page.Rows, x)
-	}
-	var b bytes.Buffer
-	err := reportTemplate.Execute(&b, page)
-	return b.Bytes(), err
-}
-
-// span is words of a translation, and whether the reference has them too, in
-// the same order.
-type span struct {
-	Text string
-	Same bool
-}
-
-// differences marks the words of got that are in no longest common subsequence
-// with the words of want.
-func differences(got, want string) []span {
-	x, y := strings.Fields(got), strings.Fields(want)
-	common := make([][]int, len(x)+1) // of x[i:] and y[j:]
-	for i := range common {
-		common[i] = make([]int, len(y)+1)
-	}
-	for i := len(x) - 1; i >= 0; i-- {
-		for j := len(y) - 1; j >= 0; j-- {
-			if x[i] == y[j] {
-				common[i][j] = common[i+1][j+1] + 1
-			} else {
-				common[i][j] = max(common[i+1][j], common[i][j+1])
-			}
-		}
-	}
-	var spans []span
-	for i, j := 0, 0; i < len(x); {
-		same := j < len(y) && x[i] == y[j]
-		if !same && j < len(y) && common[i][j+1] >= common[i+1][j] {
-			j++
-			continue
-		}
-		if n := len(spans); n > 0 && spans[n-1].Same == same {
-			spans[n-1].Text += " " + x[i]
-		} else {
-			spans = append(spans, span{x[i], same})
-		}
-		i++
-		if same {
-			j++
-		}
-	}
-	return slices.Clip(spans)
 }

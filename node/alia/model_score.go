@@ -56,11 +56,14 @@ func scoreModel(ctx context.Context, a *app, c *deviceFlags, name, source, targe
 	if err != nil {
 		return err
 	}
-	sources, err := readLines(source)
+	if source == "-" && target == "-" {
+		return errStdinTwice
+	}
+	sources, err := readLines(source, a.stdin)
 	if err != nil {
 		return err
 	}
-	targets, err := readLines(target)
+	targets, err := readLines(target, a.stdin)
 	if err != nil {
 		return err
 	}

@@ -2,15 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/alia-network/alia/node"
+	"github.com/alia-network/alia/node/engine"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
@@ -19,27 +18,8 @@ import (
 	"github.com/alia-network/alia/work/unit"
 )
 
-// shortlistFile is a shortlist in its model's directory; see nmt.Shortlist.
-const shortlistFile = "shortlist.bin"
-
 // shortlistUsage is the help of --shortlist.
 const shortlistUsage = "consider only the tokens of the model's shortlist, which alia model shortlist learns"
-
-// openShortlist reads the shortlist of a model in dir.
-func openShortlist(dir string, t *model.Translator) (*nmt.Shortlist, error) {
-	path := filepath.Join(dir, shortlistFile)
-	data, err := node.ReadPart(path, false)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s has no %s: build it with alia model shortlist", dir, shortlistFile)
-	} else if err != nil {
-		return nil, fmt.Errorf("read shortlist: %w", err)
-	}
-	s, err := nmt.ParseShortlist(data, t.Model.Config().Vocab)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
-}
 
 // speed is the flags that trade quality for speed.
 type speed struct{ int8, shortlist bool }
@@ -56,7 +36,7 @@ func (s *speed) engine(dev kernel.Device, t *model.Translator, dir string) (mode
 		return e, nil
 	}
 	var err error
-	e.Shortlist, err = openShortlist(dir, t)
+	e.Shortlist, _, err = engine.OpenShortlist(dir, t)
 	return e, err
 }
 
@@ -75,7 +55,7 @@ func newModelShortlist(a *app) *cobra.Command {
 		Use:   "shortlist --model PATH|CID --corpus DIR",
 		Short: "Learn which tokens may translate a sentence",
 		Long: `Learn from a corpus which target tokens translate each source token, and write
-them to ` + shortlistFile + ` in the model's directory. A translation with
+them to ` + engine.ShortlistFile + ` in the model's directory. A translation with
 --shortlist then computes the probability of these tokens only, which is faster.
 The tokens are aligned by IBM Model 1, with the same result on every machine.
 
@@ -134,14 +114,13 @@ func (l *shortlistFlags) run(ctx context.Context, a *app, c *deviceFlags) error 
 	if err != nil {
 		return err
 	}
-	data, err := l.text.read(a)
+	data, _, err := l.text.read(a)
 	if err != nil {
 		return err
 	}
 	if m := t.Model; data.Source != m.Source || data.Target != m.Target {
 		return fmt.Errorf("the corpus is %s to %s, the model %s to %s: choose a corpus of the model's languages with --corpus, --src and --tgt", data.Source, data.Target, m.Source, m.Target)
 	}
-	data.Clean()
 	dev, err := c.open(a)
 	if err != nil {
 		return err
@@ -150,12 +129,15 @@ func (l *shortlistFlags) run(ctx context.Context, a *app, c *deviceFlags) error 
 		return err
 	}
 	var source, target [][]int32
-	for _, p := range data.Train {
+	for p, err := range data.Pairs() {
+		if err != nil {
+			return err
+		}
 		source, target = append(source, t.Tokenizer.Source(p.Source)), append(target, t.Tokenizer.Target(p.Target))
 	}
 	list := nmt.LearnShortlist(t.Model.Config(), source, target, l.each, l.frequent)
 	file := list.Encode()
-	r := learned{Model: t.ID().String(), Path: filepath.Join(dir, shortlistFile), Bytes: len(file)}
+	r := learned{Model: t.ID().String(), Path: filepath.Join(dir, engine.ShortlistFile), Bytes: len(file)}
 	for _, s := range append([]corpus.Split{{Name: "val", Pairs: data.Valid}}, data.Tests...) {
 		e, err := effect(ctx, t, dev, list, s, d)
 		if err != nil {
@@ -197,12 +179,13 @@ func effect(ctx context.Context, t *model.Translator, dev kernel.Device, list *n
 	}
 	r.Candidates, r.Covered = float64(candidates)/float64(max(len(s.Pairs), 1)), float64(covered)/float64(max(tokens, 1))
 	e := model.Transformer{Engine: nmt.NewEngine(dev, t.Model.Config())}
+	m := score.BLEU{WordSplitter: score.TokenizerFor(t.Model.Target)}.Metric()
 	for _, bleu := range []*float64{&r.Without, &r.With} {
 		out, err := translateAll(ctx, t, e, sources, d)
 		if err != nil {
 			return r, err
 		}
-		if *bleu, err = score.NewBLEU(score.Cased, score.Mteval13a).Score(out, references); err != nil {
+		if *bleu, err = m.Score(out, score.References(references)); err != nil {
 			return r, err
 		}
 		e.Shortlist = list

@@ -60,13 +60,13 @@ the home while it runs.`,
 
 // serveHome is the node: it opens the home, and is there for guests.
 func (a *app) serveHome(ctx context.Context, n *peerFlags) error {
-	defer a.host.stop() // the guests end with it
 	peer, err := n.join(ctx, a)
 	if errors.Is(err, block.ErrInUse) {
 		return fmt.Errorf("%w: `alia node status` shows what runs there; end it first", err)
 	} else if err != nil {
 		return err
 	}
+	defer a.host.stop() // the guests end with the node
 	if err := a.ready(report.Serving{
 		Role: "node", Account: peer.Account().String(), Network: peer.Net.String(), Addresses: peer.Mesh.Addrs(),
 	}); err != nil {
@@ -104,6 +104,9 @@ func (a *app) startNode(ctx context.Context) error {
 		return fmt.Errorf("start node: %w", err)
 	}
 	child := exec.Command(program, append(a.args, "--foreground", "--json")...)
+	if err := a.passPassword(ctx, child); err != nil {
+		return err
+	}
 	child.SysProcAttr, child.Stderr = detached(), log
 	out, err := child.StdoutPipe()
 	if err != nil {
@@ -174,7 +177,7 @@ interrupted, as by Ctrl-C. What they do goes on when they are given again.`,
 					break
 				}
 				if time.Since(began) > timeout {
-					return fmt.Errorf("process %d still ends after %v: it settles what was done; a second `alia node stop` waits again", s.Process, timeout)
+					return fmt.Errorf("process %d still ends after %v: it claims what was done; a second `alia node stop` waits again", s.Process, timeout)
 				}
 				select {
 				case <-ctx.Done():

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"sync"
+
+	"golang.org/x/term"
 )
 
 // output is standard output. It remembers the first write that failed, such as
@@ -34,4 +37,14 @@ func (o *output) failed() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.err
+}
+
+// isTerminal reports whether a command's standard output is this process's terminal.
+func isTerminal(w io.Writer) bool {
+	o, ok := w.(*output)
+	if !ok {
+		return false
+	}
+	f, ok := o.to.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

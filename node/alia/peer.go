@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -13,7 +11,6 @@ import (
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/report"
-	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/mesh"
 )
 
@@ -96,42 +93,45 @@ func (a *app) dialLedger(ctx context.Context) (*light.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return light.Dial(ctx, light.Config{Addrs: network.Ledger, Genesis: network.Genesis})
+	return dial(ctx, network)
+}
+
+// dial returns a client of a network's ledger.
+func dial(ctx context.Context, n node.Network) (*light.Client, error) {
+	return light.Dial(ctx, light.Config{Addrs: n.Ledger, Genesis: n.Genesis})
 }
 
 // newInit makes a home: keys, and the network they are used in.
 func newInit(a *app) *cobra.Command {
-	return &cobra.Command{
+	var k walletFlags
+	cmd := &cobra.Command{
 		Use:   "init --network FILE",
 		Short: "Make a home: the key of a node, and the network it belongs to",
 		Long: `Make a home: the key of a node, and the network it belongs to. The network file
 comes from the person who founded the network (alia ledger init writes it). A
-home belongs to one network; for another network choose another --home.`,
+link to the file is its URL, | and its CID, in quotes. A home belongs to one
+network; for another network choose another --home.
+
+The recovery phrase of a new key is shown on the terminal, and some of its words
+are asked for: 24 words that bring the account back when this machine is lost.`,
 		Example: `  alia init --network network.json
-  alia init --network network.json --home /srv/alia`,
+  alia init --network 'https://example.org/network.json|bafkrei...'
+  alia init --network network.json --home /srv/alia --seal`,
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			network, err := a.openNetwork()
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			network, err := a.enter(cmd.Context())
 			if err != nil {
 				return err
 			}
-			key, err := a.home.Key()
+			account, err := k.ensure(cmd.Context(), a)
 			if err != nil {
 				return err
 			}
-			path := a.home.Network()
-			if have, err := node.ReadNetwork(path); err == nil && have.Net() != network.Net() {
-				return fmt.Errorf("%s is a home of network %s (%s): choose another --home", a.home, have.Name, have.Net().Short())
-			} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				a.note("the home's network file was not good, and is replaced: %v", err)
-			}
-			if err := network.Write(path); err != nil {
-				return err
-			}
-			address := protocol.AccountOf(key).String()
-			return a.result(report.Membership{Account: address, Network: network.Net().String(), Home: string(a.home)}, func(w io.Writer) {
-				fmt.Fprintf(w, "%s is ready\naccount %s\nnetwork %s (%s)\n", a.home, address, network.Name, network.Net().Short())
+			return a.result(report.Membership{Account: account.String(), Network: network.Net().String(), Home: string(a.home)}, func(w io.Writer) {
+				fmt.Fprintf(w, "%s is ready\naccount %s\nnetwork %s (%s)\n", a.home, account, network.Name, network.Net().Short())
 			})
 		},
 	}
+	k.flags(cmd)
+	return cmd
 }

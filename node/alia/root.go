@@ -36,6 +36,8 @@ type app struct {
 
 	home              home.Dir
 	network, logLevel string
+	passwordFile      string   // see [app.password]
+	console           *console // nil until somebody is asked at the terminal
 	json, events      bool
 	typed             map[string]bool // flags given on the command line
 	log               *slog.Logger
@@ -61,7 +63,7 @@ JSON. The exit status is 0 when the command is done, 1 when it failed, 2 for
 wrong usage, and 130 when it was interrupted before it was done.`,
 		Example: `  alia swarm                                     try a whole network
   alia init --network FILE && alia miner run     earn
-  alia translate --local --model DIR letter.txt  translate on this machine`,
+  alia translate --local --to de letter.txt       translate on this machine`,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -82,6 +84,7 @@ wrong usage, and 130 when it was interrupted before it was done.`,
 		}
 	}
 	f.StringVar(&a.network, "network", "", "network `FILE` (default: network.json in the home)")
+	f.StringVar(&a.passwordFile, "password-file", "", "`FILE` whose first line is the password of a sealed wallet; - is standard input (default: the systemd credential alia-password, or the terminal)")
 	f.StringVar(&a.logLevel, "log-level", "warn", "least `LEVEL` of log lines: debug, info, warn or error")
 	f.BoolVar(&a.json, "json", false, "print the result as one JSON object")
 	complete(root, "log-level", []string{"debug", "info", "warn", "error"})
@@ -90,8 +93,8 @@ wrong usage, and 130 when it was interrupted before it was done.`,
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages ", fmt.Sprintf("FlagUsagesWrapped %d ", helpWidth)))
 	root.DisableAutoGenTag = true // a manual page is the same on every day
 	group(root,
-		newSwarm(a), newInit(a), newMiner(a), newTrain(a), newTranslate(a), newNode(a), newLedger(a),
-		newWallet(a), newVerify(a), newModel(a), newRunCommand(a), newGC(a), newBench(a), newDoctor(a), newVersion(a), newMan(a),
+		newSwarm(a), newInit(a), newMiner(a), newTrain(a), newTranslate(a), newServe(a), newNode(a), newLedger(a),
+		newWallet(a), newEscrow(a), newVerify(a), newModel(a), newDocument(a), newCorpus(a), newMemory(a), newCorrections(a), newRunCommand(a), newGC(a), newBench(a), newDoctor(a), newVersion(a), newMan(a),
 	)
 	strictHelp(root)
 	return root

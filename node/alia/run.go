@@ -20,6 +20,7 @@ import (
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/run"
+	"github.com/alia-network/alia/work/score"
 )
 
 func newRunCommand(a *app) *cobra.Command {
@@ -41,14 +42,19 @@ type runInfo struct {
 // runDetails is what `alia run show` adds.
 type runDetails struct {
 	runInfo
-	Bytes     int64     `json:"bytes"` // of the run's blocks, those it shares with other runs included
-	TrainLoss float64   `json:"train_loss,omitempty"`
-	ValidLoss float64   `json:"valid_loss,omitempty"`
-	BLEU      float64   `json:"bleu,omitempty"`
-	ChrF      float64   `json:"chrf,omitempty"`
-	Ended     time.Time `json:"last_round,omitzero"` // when the newest round ended
-	Curves    string    `json:"curves"`
-	Metrics   string    `json:"metrics"`
+	Bytes     int64   `json:"bytes"` // of the run's blocks, those it shares with other runs included
+	TrainLoss float64 `json:"train_loss,omitempty"`
+	ValidLoss float64 `json:"valid_loss,omitempty"`
+	BLEU      float64 `json:"bleu,omitempty"`
+	ChrF      float64 `json:"chrf,omitempty"`
+	Tokenizer string  `json:"bleu_tokenizer,omitempty"`
+	// Measure says which validation is the best, where the run has patience. Waited is
+	// the validations since that one.
+	Measure string    `json:"measure,omitempty"`
+	Waited  uint32    `json:"validations_since_best,omitempty"`
+	Ended   time.Time `json:"last_round,omitzero"` // when the newest round ended
+	Curves  string    `json:"curves"`
+	Metrics string    `json:"metrics"`
 }
 
 func (a *app) runInfo(r retention.HomeRun) runInfo {
@@ -150,6 +156,10 @@ func newRunShow(a *app) *cobra.Command {
 			if len(r.Last.Valid) > 0 {
 				d.ValidLoss = run.NLL(r.Last.Valid)
 				d.BLEU, d.ChrF = float64(r.Last.Scores.BLEU)/10_000, float64(r.Last.Scores.ChrF)/10_000
+				d.Tokenizer = score.TokenizerFor(r.Record.Config.Target).Name
+			}
+			if c := r.Record.Config; c.Patience > 0 {
+				d.Measure, d.Waited = c.Measure, r.Last.Validations.Waited
 			}
 			if reader != nil {
 				roots := []cid.Cid{r.Link.Cid}
@@ -175,6 +185,12 @@ func (d runDetails) print(w io.Writer) {
 		fmt.Fprintf(w, "  last round: %s, training loss %.3f", d.Ended.Local().Format(time.DateTime), d.TrainLoss)
 		if d.ValidLoss != 0 {
 			fmt.Fprintf(w, ", validation loss %.3f,\n  BLEU %.2f, chrF2 %.2f", d.ValidLoss, d.BLEU, d.ChrF)
+			if d.Tokenizer != "13a" {
+				fmt.Fprintf(w, " (BLEU by tok:%s)", d.Tokenizer)
+			}
+			if d.Measure != "" {
+				fmt.Fprintf(w, "; the best validation by %s was %s ago", d.Measure, english.Plural(int(d.Waited), "validation", ""))
+			}
 		}
 		fmt.Fprintln(w)
 	}
@@ -222,7 +238,7 @@ func newRunDelete(a *app) *cobra.Command {
 		Long: `Delete a run's directory and its blocks. The model that the run made stays in
 models/. Afterwards the run can neither continue nor be verified.
 
-A run with units that the ledger has not settled is kept, because its journal
+A run with units that the ledger has no claim of is kept, because its journal
 is the only proof of the miners' claim to pay. --force deletes the run
 nevertheless.`,
 		Args: exactArgs("RUN"),

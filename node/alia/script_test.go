@@ -42,7 +42,7 @@ func TestScript(t *testing.T) {
 			"status": checkStatus, "same": checkSame, "flip": flipBit, "damage": damageStore, "keep": keepField,
 			"gone": checkGone, "await": awaitFile, "sigkill": killMember, "occupy": occupyPort, "free": freePort,
 			"cut": cutFile, "timeless": checkTimeless, "await-lines": awaitLines, "await-output": awaitOutput,
-			"write": writeBytes, "lines": countLines,
+			"write": writeBytes, "lines": countLines, "found": foundNetwork,
 		},
 	})
 }
@@ -284,12 +284,7 @@ func freePort(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 1 {
 		ts.Fatalf("usage: free VARIABLE")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	ts.Check(err)
-	ts.Setenv(args[0], port)
+	ts.Setenv(args[0], port(ts))
 }
 
 // processes is the command lines, by process number, that have part in an

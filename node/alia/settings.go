@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/node/options"
 )
@@ -26,7 +27,10 @@ func (a *app) settings(cmd *cobra.Command) error {
 		return err
 	}
 	if a.guest {
-		a.home, a.network = a.host.home(), a.path(a.network)
+		a.home = a.host.home()
+		if !node.NetworkLink(a.network) {
+			a.network = a.path(a.network)
+		}
 	}
 	if a.home == "" {
 		_, err := home.Default()

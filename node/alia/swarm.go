@@ -27,9 +27,10 @@ var letter []byte
 // swarmFlags is the flags of alia swarm besides those of its run.
 type swarmFlags struct {
 	once                        bool
-	miners                      int
+	validators, miners          int
 	devices, kernels            []string
 	faults, faultFile, document string
+	page                        string       // HOST:PORT of the page
 	lock                        *block.Store // of the swarm's home, see config
 }
 
@@ -39,16 +40,18 @@ func newSwarm(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "swarm [--once]",
 		Short: "Run a whole network on this machine, to try it",
-		Long: `Run a whole network on this machine. Each member is a process of its own: a
-ledger node, a coordinator that publishes a training run, and miners that
+		Long: `Run a whole network on this machine. Each member is a process of its own:
+ledger nodes, a coordinator that publishes a training run, and miners that
 compute its units and are paid. When the model is trained, a miner sells some
 ALIA to a customer, who has a document translated. Then the network stays up
 until you interrupt it, unless --once is given.
 
 A fault script kills and starts members at a round or at a time, such as "round
 10: kill miner-2; round 20: start miner-4; 30s: kill ledger". The members are
-ledger, coordinator, miner-1, miner-2 and so on. A miner with a number above
---miners joins when the script starts it.`,
+ledger, coordinator, miner-1, miner-2 and so on, and ledger-2, ledger-3 and so
+on with --validators. A miner with a number above --miners joins when the script
+starts it. More than two thirds of the validators make heights: of four, one can
+be down.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return runSwarm(cmd.Context(), a, &l, &s)
@@ -57,11 +60,13 @@ ledger, coordinator, miner-1, miner-2 and so on. A miner with a number above
 	l.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&s.once, "once", false, "end when the document is translated")
+	f.IntVar(&s.validators, "validators", 1, "`NUMBER` of validators, each with a ledger node, 1 to 16")
 	f.IntVar(&s.miners, "miners", 3, "`NUMBER` of miners to begin with, 1 to 64")
 	f.StringSliceVar(&s.devices, "device", nil, "`DEVICES` of the miners in turn, separated by commas: auto, cpu, "+kernelNames()+", or a GPU such as cuda:0 (default auto)")
 	f.StringSliceVar(&s.kernels, "kernels", nil, "`KERNELS` of the miners in turn; the same as --device with their names (default auto)")
 	f.StringVar(&s.faults, "faults", "", "fault `SCRIPT`")
 	f.StringVar(&s.faultFile, "fault-file", "", "`FILE` with a fault script")
+	f.StringVar(&s.page, "page", "127.0.0.1:8080", "`HOST:PORT` of the web page, or off; another port where this one is taken")
 	f.StringVar(&s.document, "document", "", "`FILE` with the text that the customer has translated (default: a letter)")
 	return cmd
 }
@@ -80,6 +85,7 @@ func runSwarm(ctx context.Context, a *app, l *trainFlags, s *swarmFlags) error {
 			return err
 		}
 	}
+	page := &swarmPage{app: a, dir: home.Dir(cfg.Home), at: s.page}
 	done := false
 	cfg.Done = func(r *report.SwarmResult) error {
 		done = true
@@ -87,7 +93,14 @@ func runSwarm(ctx context.Context, a *app, l *trainFlags, s *swarmFlags) error {
 			return err
 		}
 		suggest(a.stderr, r)
+		if page.url != "" {
+			a.note("    page %s, and the token in %s pauses miners\n", page.url, page.dir.GatewayToken())
+		}
 		return nil
+	}
+	if s.page != "off" {
+		cfg.Watch = func(now swarm.Snapshot) string { return page.watch(ctx, now) }
+		defer page.close()
 	}
 	if err := swarm.Run(ctx, cfg); !done {
 		return undone(ctx, err, "the swarm is not done; `alia swarm --home %s` with the same options goes on", cfg.Home)
@@ -103,9 +116,12 @@ func (s *swarmFlags) config(ctx context.Context, a *app, l *trainFlags) (swarm.C
 	if err := a.goesWith("with other commands: a swarm founds its own network", "network"); err != nil {
 		return swarm.Config{}, err
 	}
-	cfg := swarm.Config{Miners: s.miners, Once: s.once, Started: a.started}
+	cfg := swarm.Config{Validators: s.validators, Miners: s.miners, Once: s.once, Started: a.started}
 	if s.miners < 1 || s.miners > 64 {
 		return cfg, usagef("--miners %d: give 1 to 64", s.miners)
+	}
+	if s.validators < 1 || s.validators > 16 {
+		return cfg, usagef("--validators %d: give 1 to 16", s.validators)
 	}
 	var err error
 	if cfg.Devices, err = s.pickDevices(); err != nil {
@@ -121,7 +137,7 @@ func (s *swarmFlags) config(ctx context.Context, a *app, l *trainFlags) (swarm.C
 	if cfg.Faults, err = swarm.ParseFaults(s.faults); err != nil {
 		return cfg, usageError{err.Error()}
 	}
-	if err := swarm.CheckFaults(cfg.Faults, s.miners); err != nil {
+	if err := swarm.CheckFaults(cfg.Faults, s.validators, s.miners); err != nil {
 		return cfg, usageError{err.Error()}
 	}
 	if s.document != "" {
@@ -205,7 +221,14 @@ func (s *swarmFlags) plan(ctx context.Context, a *app, l *trainFlags, cfg *swarm
 		}
 		cfg.Train = append(cfg.Train, "--corpus", path)
 	}
-	for _, f := range []struct{ name, value string }{{"--src", l.src}, {"--tgt", l.tgt}} {
+	if l.from != "" {
+		from, err := l.absoluteFrom(a)
+		if err != nil {
+			return err
+		}
+		cfg.Train = append(cfg.Train, "--from", from)
+	}
+	for _, f := range []struct{ name, value string }{{"--src", l.src}, {"--tgt", l.tgt}, {"--columns", l.columns}} {
 		if f.value != "" {
 			cfg.Train = append(cfg.Train, f.name, f.value)
 		}

@@ -25,7 +25,7 @@ func printSwarm(w io.Writer, r *report.SwarmResult) {
 	printAccounts(w, r)
 	fmt.Fprintf(w, "\nSupply   %s ALIA at height %d, all of it minted for work,\n         the first after %.1f s\n", protocol.FormatAmount(r.Supply), r.Height, r.FirstMint)
 	for _, t := range r.Tests {
-		fmt.Fprintf(w, "Score    %s: BLEU %.2f, chrF2 %.2f on %d held-out sentences\n", t.Name, t.BLEU, t.ChrF, t.Sentences)
+		fmt.Fprintf(w, "Score    %s: %s, chrF2 %.2f on %d held-out sentences\n", t.Name, t.BLEUText(), t.ChrF, t.Sentences)
 	}
 	fmt.Fprintf(w, "Model    %s\n         %s\n", r.Model, r.Path)
 	fmt.Fprintf(w, "Curves   %s\n", r.Curves)
@@ -37,7 +37,7 @@ func printSwarm(w io.Writer, r *report.SwarmResult) {
 func printAccounts(w io.Writer, r *report.SwarmResult) {
 	const row = "%-12s %8s %16s %16s\n"
 	fmt.Fprintf(w, "\n"+row, "Accounts", "units", "earned ALIA", "balance ALIA")
-	for _, m := range append(r.Miners[:len(r.Miners):len(r.Miners)], r.Customer) {
+	for _, m := range append(r.Miners[:len(r.Miners):len(r.Miners)], r.Coordinator, r.Customer) {
 		fmt.Fprintf(w, row, m.Name, strconv.Itoa(m.Units), protocol.FormatAmount(m.Earned), protocol.FormatAmount(m.Balance))
 		fmt.Fprintf(w, "    %s\n", m.Account)
 	}

@@ -104,6 +104,12 @@ func (p progress) line(now time.Time, width int) string {
 			right = fmt.Sprintf(" %.0f rounds/s, %s left", rate, minutes(time.Duration(float64(p.total-p.done)/rate*float64(time.Second))))
 		}
 	}
+	return withBar(left, right, p.done, p.total, width)
+}
+
+// withBar puts a bar of what is done between two texts, if there is room for one. The line
+// is shorter than width.
+func withBar(left, right string, done, total, width int) string {
 	bar := min(width-1-utf8.RuneCountInString(left+right), 40)
 	if bar < leastBar {
 		if line := []rune(left + right); len(line) >= width {
@@ -111,7 +117,7 @@ func (p progress) line(now time.Time, width int) string {
 		}
 		return left + right
 	}
-	full := bar * min(p.done, p.total) / max(p.total, 1)
+	full := bar * min(done, total) / max(total, 1)
 	return left + strings.Repeat("█", full) + strings.Repeat("░", bar-full) + right
 }
 

@@ -15,27 +15,30 @@ import (
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/run"
+	"github.com/alia-network/alia/work/score"
 	"github.com/alia-network/alia/work/train"
 )
 
 // trainFlags is the flags that decide a training run: with the same flags and the
 // same corpus every run gives the same model.
 type trainFlags struct {
-	corpus, src, tgt string
-	config, preset   string
-	given            []*options.Flag // flags of options
+	corpusFlags
+	from           string            // a model or a corpus version
+	base           *model.Translator // the model that from names, once it is read
+	config, preset string
+	given          []*options.Flag // flags of options
 }
 
 func (l *trainFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&l.corpus, "corpus", "", "`DIR` with train.SRC and train.TGT, val.* and test*.*, or a TSV file (default: a built-in phrasebook)")
-	f.StringVar(&l.src, "src", "", "`LANGUAGE` to translate from, as in the corpus's file names")
-	f.StringVar(&l.tgt, "tgt", "", "`LANGUAGE` to translate into, as in the corpus's file names")
+	l.corpusFlags.flags(cmd, " (default: a built-in phrasebook)")
+	f.StringVar(&l.from, "from", "", "`MODEL` whose training goes on, a DIR or a CID; or VERSION of a corpus with people's corrections, in place of --corpus, as alia corrections export gave it")
 	f.StringVar(&l.config, "config", "", "TOML `FILE` with options; a flag overrides the file, the file overrides the preset")
 	f.StringVar(&l.preset, "preset", "", fmt.Sprintf("`SIZE` of the model and its options: %s (default: %s)", strings.Join(train.Presets(), ", "), options.UsualPreset))
 	l.given = optionFlags(cmd)
-	for flag, words := range map[string][]string{"preset": train.Presets(), "decay": train.Decays(), "batch-tokens": {auto}, "local-steps": {auto}} {
+	for flag, words := range map[string][]string{"preset": train.Presets(), "decay": train.Decays(), "patience-on": append([]string{auto}, train.Measures()...), "batch-tokens": {auto}, "local-steps": {auto}} {
 		complete(cmd, flag, words)
 	}
 }
@@ -47,39 +50,67 @@ func (l *trainFlags) open(a *app) (*sizing, error) {
 	if c.Config, c.Preset, c.undecided, err = l.configure(a); err != nil {
 		return nil, err
 	}
-	if c.Corpus, err = l.read(a); err != nil {
+	if c.Base, err = l.begins(a); err != nil {
 		return nil, err
+	}
+	var found corpus.Report
+	if c.Corpus, found, err = l.read(a); err != nil {
+		return nil, err
+	}
+	if m := c.Base; m != nil {
+		if a.typed["pieces"] {
+			return nil, usagef("--pieces: the run has the tokenizer of model %s, so leave it out", l.from)
+		}
+		c.Config = run.Sized(c.Config, m.Model)
+		if m.Model.Source != c.Corpus.Source || m.Model.Target != c.Corpus.Target {
+			a.note("model %s translates from %s to %s, and the corpus is %s to %s: the run teaches it another pair", l.from, m.Model.Source, m.Model.Target, c.Corpus.Source, c.Corpus.Target)
+		}
 	}
 	c.Config.Source, c.Config.Target = c.Corpus.Source, c.Corpus.Target
 	if err := c.Config.Validate(); err != nil {
 		return nil, usageError{err.Error()}
 	}
-	a.note("corpus %s to %s: %v", c.Corpus.Source, c.Corpus.Target, c.Corpus.Clean())
-	if n := copies(c.Corpus); n > len(c.Corpus.Train)/2 {
-		a.note("in %d of %d pairs the translation is the source itself: is this the right corpus?", n, len(c.Corpus.Train))
+	a.noteCorpus(c.Corpus, found)
+	tok := score.TokenizerFor(c.Corpus.Target)
+	for _, text := range []string{tok.Warning(c.Corpus.Target), tok.Comparable(c.Corpus.Target)} {
+		if text != "" {
+			a.note("%s", text)
+		}
 	}
 	return &c, nil
 }
 
-// copies counts the training pairs whose translation is their source.
-func copies(c *corpus.Corpus) (n int) {
-	for _, p := range c.Train {
-		if p.Source == p.Target {
-			n++
-		}
+// read reads and cleans the corpus.
+func (l *trainFlags) read(a *app) (*corpus.Corpus, corpus.Report, error) {
+	fail := func(err error) (*corpus.Corpus, corpus.Report, error) { return nil, corpus.Report{}, err }
+	if err := a.checkTags(l.src, l.tgt); err != nil {
+		return fail(err)
 	}
-	return n
-}
-
-func (l *trainFlags) read(a *app) (*corpus.Corpus, error) {
+	if l.columns != "" && l.corpus == "" {
+		return fail(usagef("--columns are of a table: name it with --corpus"))
+	}
+	if l.from != "" && l.base == nil {
+		if l.corpus != "" {
+			return fail(usagef("--from %s is no model here, so it names a version of a corpus, and --corpus a corpus: give one of them; `alia corrections export --base CORPUS` makes a version of a corpus", l.from))
+		}
+		dir, m, err := a.readVersion(context.Background(), l.from)
+		if err != nil {
+			return fail(fmt.Errorf("--from %s is no model in %s, and no version of a corpus: %w", l.from, a.home.Models(), err))
+		}
+		if l.src != "" && l.src != m.Source || l.tgt != "" && l.tgt != m.Target {
+			return fail(usagef("corpus version %s is %s to %s", m.Version, m.Source, m.Target))
+		}
+		a.note("corpus version %s, with %d corrections of people", m.Version, m.Corrected)
+		return corpus.Open(dir, corpus.Selection{Source: m.Source, Target: m.Target})
+	}
 	if l.corpus != "" {
-		return corpus.Open(a.path(l.corpus), l.src, l.tgt)
+		return corpus.Open(a.path(l.corpus), l.options())
 	}
 	c := corpus.Phrasebook()
 	if l.src != "" && l.src != c.Source || l.tgt != "" && l.tgt != c.Target {
-		return nil, usagef("the built-in phrasebook is %s to %s: for other languages give a corpus with --corpus", c.Source, c.Target)
+		return fail(usagef("the built-in phrasebook is %s to %s: for other languages give a corpus with --corpus", c.Source, c.Target))
 	}
-	return c, nil
+	return c, c.Clean(), nil
 }
 
 func newTrain(a *app) *cobra.Command {
@@ -99,6 +130,15 @@ no trace in its bits. A stopped run goes on when the same command is given
 again. An option that you do not give has the preset's value; --print-config
 prints the value of every option, as a file for --config.
 
+--from MODEL continues the training of a model, one of this program or an
+imported one, on your corpus (fine-tuning). The run begins with the model's
+parameters and has its tokenizer and its size; all other options are the
+preset's. A --learning-rate of a tenth of the preset's is a good first trial.
+
+--from VERSION trains on a version of a corpus, which has corrections of people.
+The run is the same as one with --corpus and the version's directory: the run's
+record names the text and not where it came from.
+
 --batch-tokens auto fits the batches to this machine's memory. --local-steps
 auto gives units more local steps where the network is slow. Both decide once,
 when the run begins.
@@ -108,6 +148,7 @@ tokenizer.json, config.json and manifest.json. The run's own directory has its
 curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
 		Example: `  alia train --local
   alia train --local --corpus multi30k --src en --tgt de --preset tiny
+  alia train --local --from MODEL --corpus mine --src en --tgt de
   alia train --network network.json --corpus multi30k --src en --tgt de --stay`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -158,8 +199,7 @@ func trainLocal(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, keep
 	if err != nil {
 		return err
 	}
-	a.note("training the tokenizer, %d pieces", size.Config.Pieces)
-	plan, err := run.New(ctx, run.Fresh(store), size.Corpus, size.Config)
+	plan, err := size.plan(ctx, a, store)
 	if err != nil {
 		return err
 	}
@@ -193,7 +233,7 @@ func milliseconds() uint64 { return uint64(time.Now().UnixMilli()) }
 func (a *app) trained(t report.Trained) error {
 	return a.result(t, func(w io.Writer) {
 		for _, s := range t.Tests {
-			fmt.Fprintf(w, "%-20s BLEU %.2f  chrF2 %.2f  (%d sentences)\n", s.Name, s.BLEU, s.ChrF, s.Sentences)
+			fmt.Fprintf(w, "%-20s %s  chrF2 %.2f  (%d sentences)\n", s.Name, s.BLEUText(), s.ChrF, s.Sentences)
 		}
 		fmt.Fprintf(w, "rounds %d, training loss %.3f, validation loss %.3f\n", t.Rounds, t.TrainLoss, t.ValidLoss)
 		fmt.Fprintf(w, "%.1f s, %.0f target tokens a second", t.Seconds, t.TokensPerSecond)

@@ -18,6 +18,15 @@ import (
 // and a relay carries the attestations to the ledger. With stay it then serves
 // the model until it is stopped.
 func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n *peerFlags, keep, stay bool) (err error) {
+	var peer *node.Peer
+	if link, ok := l.elsewhere(a); ok {
+		if peer, err = n.join(ctx, a); err != nil {
+			return err
+		}
+		if err := l.fetchBase(ctx, a, peer, link); err != nil {
+			return err
+		}
+	}
 	size, err := l.open(a) // reports a mistake in the flags before the network is joined
 	if err != nil {
 		return err
@@ -29,14 +38,15 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 	// This process combines, and holds few large tensors. At 20 per cent it would spend
 	// a quarter of its time on collections, which save little memory.
 	collect(50)
-	peer, err := n.join(ctx, a)
-	if err != nil {
-		return err
+	if peer == nil {
+		if peer, err = n.join(ctx, a); err != nil {
+			return err
+		}
 	}
 	if err := size.decide(ctx, a, a.home.Decisions(), dev, peer, 1); err != nil {
 		return err
 	}
-	plan, err := run.New(ctx, run.Fresh(peer.Store), size.Corpus, size.Config)
+	plan, err := size.plan(ctx, a, peer.Store)
 	if err != nil {
 		return err
 	}
@@ -51,7 +61,7 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 		return err
 	}
 	home := &work.Local{Worker: work.NewWorker(dev), Blocks: plan.Working(peer.Store), Clock: milliseconds, Account: peer.Account()}
-	run, err := node.NewTraining(peer, plan, home, w.report)
+	run, err := node.NewTraining(ctx, peer, plan, home, w.report)
 	if err != nil {
 		return err
 	}
@@ -65,9 +75,11 @@ func trainNetwork(ctx context.Context, a *app, l *trainFlags, c *deviceFlags, n 
 		return err
 	}
 	// The model is saved. A failure from here on is reported and loses nothing.
-	run.Pin(out)
+	if err := run.Pin(ctx, out); err != nil {
+		a.log.Warn("others are not told of the model", "err", err)
+	}
 	if err := run.Settle(ctx); err != nil {
-		a.log.Warn("not everything is settled", "err", err) // the journal keeps the rest
+		a.log.Warn("not everything is claimed", "err", err) // the journal keeps the rest
 	}
 	w.close()
 	t := w.sum(plan, out, path)

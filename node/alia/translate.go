@@ -2,259 +2,278 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/alia-network/alia/node"
-	"github.com/alia-network/alia/node/options"
 	"github.com/alia-network/alia/node/stream"
-	"github.com/alia-network/alia/work/kernel"
-	"github.com/alia-network/alia/work/model"
-	"github.com/alia-network/alia/work/unit"
+	"github.com/alia-network/alia/work/document"
+	"github.com/alia-network/alia/work/terms"
 )
 
-// decodeFlags is the flags of a translation.
-type decodeFlags struct {
-	model  string
-	beam   uint16
-	length options.Fraction
-}
-
-func (o *decodeFlags) flags(f *pflag.FlagSet) {
-	f.StringVar(&o.model, "model", "", "`MODEL` to use: its directory, or its CID")
-	f.Uint16Var(&o.beam, "beam", 1, "`HYPOTHESES` of the beam search; 1 is greedy search")
-	o.length = options.Million
-	f.Var(&o.length, "length-penalty", "power of the length by which scores are divided; larger values give longer sentences")
-}
-
-func (o *decodeFlags) decoding() (unit.Decoding, error) {
-	if o.beam < 1 || o.beam > unit.MaxBeam {
-		return unit.Decoding{}, usagef("--beam %d: give 1 to %d", o.beam, unit.MaxBeam)
-	}
-	if o.length > unit.MaxLengthPPM {
-		return unit.Decoding{}, usagef("--length-penalty %v: give 0 to %d", &o.length, unit.MaxLengthPPM/options.Million)
-	}
-	return unit.Decoding{Beam: o.beam, LengthPPM: uint32(o.length)}, nil
-}
-
-// int8Usage is the help of --int8.
-const int8Usage = "multiply 8-bit integers: faster, nearly the same text, and the same on every machine"
-
 // translateHelp is the long help of alia translate.
-const translateHelp = `Translate plain text, from a file or from standard input, and print the
-translation line for line. The sentences of a line are translated one by one;
-white space stays where it was. Markup, such as HTML tags, is translated like
-other text; formats such as .docx are refused.
+const translateHelp = `Translate files, folders or standard input.
 
-With --local this process computes the translation from a model's directory and
-works as a filter in a pipe. Lines come out in order, each as soon as it is
-done. No line is refused: bytes that are not UTF-8 and control characters are
-replaced, and sentences too long for the model are cut and joined again. A
-warning at the end counts both. The translation of a line depends neither on
-the lines around it nor on --batch or --threads.
+A document comes back as the same document: text is taken out and its
+translation put in, and every other byte stays. What needs a person, such as a
+segment in which a tag found no place, is named. --output names the file to
+write, or the folder where several files or a folder go. A folder keeps its
+tree; files of other kinds are skipped. A file that exists is replaced only with
+--force. A kind of file that is not supported is refused.
 
-Without --local the miners of a network compute the translation. This home's
-account pays them. When the work begins, the ledger sets aside the most that the
-text can cost. About ten minutes later "alia wallet reclaim" can take back the
-unspent part. The receipt is kept in the home. To continue an interrupted job,
-give the same command again. Amounts are in ALIA; with --json in 1e-8 ALIA.`
+A segment is a paragraph, a cell, a line or another text of a document. Each one
+that is done is kept in the home's translation memory (alia memory), which can
+be read by whoever has the disk: --no-memory keeps nothing. An interrupted
+command goes on when it is given again, and no segment is paid for twice under
+one model and one setting.
+
+Without --model the best one for the languages is taken, and named: with --local
+of the models in the home ("alia model list"), else of those that miners serve.
+With --from auto the program finds the language of each document. Some models
+have several target languages: --to chooses one, such as fra or fr, and a text
+that begins with a code, such as >>fra<<, chooses its own.
+
+With --local this process computes the translation, and nobody is paid. Plain
+text without --output is translated as a stream, line for line: each line comes
+out as soon as it is done, as in a pipe. Bytes that are not UTF-8 and control
+characters are replaced, and sentences too long for the model are cut and joined
+again. A warning at the end counts both.
+
+Without --local the miners of a network compute the translation. With --privacy
+sealed each miner reads the parts that it translates, and nobody else reads
+anything; with private these are only the miners of --miner; an open text is for
+everybody. With --check this machine translates some sentences again, which no
+miner can foresee; a miner that gave a wrong one is not asked again.
+
+This home's account pays the miners. When the work begins, the ledger sets aside
+the most that the text can cost. When the work is done, the miners' pay is
+claimed; the ledger pays it some heights later. The unspent part comes back with
+a later alia translate, or with "alia wallet reclaim". Amounts are in ALIA; with
+--json in 1e-8 ALIA.
+
+The receipt of a document is one file. It binds the document, its translation
+and the receipts of the miners' work, and "alia verify" checks it. It is kept in
+the home, or in the file of --receipt; with --local only there. Who has the file
+can read the text.
+
+With --json the result of one file has the keys input, output, segments, reused
+(from the memory), flagged (for a person), flags, paid and receipt; that of a
+folder or of several files has files, a list of these, and skipped and failed.
+Files: `
+
+// translateFlags is all flags of alia translate.
+type translateFlags struct {
+	decodeFlags
+	local
+	buyFlags
+	here     bool
+	from, to string
+	output   string
+	force    bool
+	noMemory bool
+	glossary string
+	receipt  string
+	deadline time.Duration
+}
+
+// onlyDocuments are the flags that mean nothing for a stream of plain text, and onlyStreams
+// those that mean nothing for a document.
+var (
+	onlyDocuments = []string{"force", "no-memory", "receipt"}
+	onlyStreams   = []string{"batch", "whole-lines"}
+)
 
 func newTranslate(a *app) *cobra.Command {
-	var o decodeFlags
-	var l local
-	var p buyFlags
-	var here bool
+	var o translateFlags
 	cmd := &cobra.Command{
-		Use:   "translate [--local] --model PATH|CID [FILE]",
-		Short: "Translate a text, alone or through a network",
-		Long:  translateHelp,
-		Example: `  alia translate --local --model DIR letter.txt > brief.txt
+		Use:   "translate [--local] --to LANGUAGE [FILE|FOLDER]... [--output PATH]",
+		Short: "Translate files and folders, alone or through a network",
+		Long:  translateHelp + formatNames() + ".",
+		Example: `  alia translate --local --to de letter.docx --output brief.docx
+  alia translate --to de manual --output handbuch --budget 2 --deadline 1h
+  alia translate --local --model DIR letter.txt > brief.txt
   tail -f log | alia translate --local --model DIR | grep -i fehler`,
-		Args: someArgs(0, "FILE"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			name := ""
-			if len(args) == 1 {
-				name = args[0]
-			}
-			d, err := o.decoding()
-			if err != nil {
-				return err
-			}
-			if o.model == "" {
-				return usagef("--model is missing: give a model's CID, or with --local its directory")
-			}
-			// An option of the other way to translate is refused, never ignored.
-			if here {
-				if err := a.goesWith("without --local: this process pays nobody", onlyNetwork...); err != nil {
-					return err
-				}
-				if err := checkFormat(a, name); err != nil {
-					return err
-				}
-				l.src, l.tgt = p.src, p.tgt
-				return translateLocal(cmd.Context(), a, o, d, &l, name, cmd.InOrStdin())
-			}
-			if err := a.goesWith("with --local: miners choose how they compute", onlyLocal...); err != nil {
-				return err
-			}
-			return a.atHome(cmd, func(ctx context.Context) error {
-				if err := checkFormat(a, name); err != nil {
-					return err
-				}
-				// If another process serves the home, the command begins again there: a pipe
-				// that was read here would be empty.
-				if _, err := a.host.open(ctx, a); err != nil {
-					return err
-				}
-				input, err := readText(a.path(name), cmd.InOrStdin())
-				if err != nil {
-					return err
-				}
-				return translateNetwork(ctx, a, o, d, &p, input)
-			})
-		},
+		DisableFlagsInUseLine: true,
+		RunE:                  func(cmd *cobra.Command, args []string) error { return o.run(cmd, a, args) },
 	}
 	f := cmd.Flags()
-	o.flags(f)
-	f.BoolVar(&here, "local", false, "translate in this process: no network, no pay")
-	l.flags(cmd)
-	p.flags(cmd)
+	f.BoolVar(&o.here, "local", false, "translate in this process: no network, no pay")
+	f.StringVar(&o.from, "from", auto, "`LANGUAGE` of the text, such as en; with auto it is that of --model, or the program finds it")
+	f.StringVar(&o.to, "to", "", "`LANGUAGE` to translate into, such as de (default: the model's)")
+	f.StringVar(&o.output, "output", "", "`PATH` of the file to write, or of the folder (default: standard output)")
+	f.BoolVar(&o.force, "force", false, "replace files that exist")
+	f.BoolVar(&o.noMemory, "no-memory", false, "look nothing up in the translation memory, and keep nothing there")
+	f.StringVar(&o.glossary, "glossary", "", "`FILE` of terms, each line a source term, a tab and the target term that must stand in the translation (default: none)")
+	f.StringVar(&o.receipt, "receipt", "", "`FILE` for the receipt of one document (default: kept in the home; with --local there is none)")
+	f.DurationVar(&o.deadline, "deadline", 0, "`TIME`, such as 10m, after which the command ends; what is done then is kept; 0 is none")
+	// Other commands name languages so.
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		switch name {
+		case "src":
+			name = "from"
+		case "tgt":
+			name = "to"
+		}
+		return pflag.NormalizedName(name)
+	})
+	o.decodeFlags.flags(f)
+	f.Lookup("model").Usage = "`MODEL` to use: its directory, or its CID (default: the best for the languages)"
+	o.local.flags(cmd)
+	o.buyFlags.flags(cmd)
 	a.eventsFlag(cmd)
 	a.completeFrom(cmd, "model", a.models)
 	return cmd
 }
 
-// translated is the result of a local translation.
-type translated struct {
-	Model       string `json:"model"`
-	Translation string `json:"translation"`
-	Sentences   int    `json:"sentences"`
-	stream.Findings
-}
-
-// local is the flags of a translation in this process.
-type local struct {
-	deviceFlags
-	speed
-	batch    int
-	whole    bool
-	src, tgt string // languages the user asked for, "" for those of the model
-}
-
-// onlyLocal are the flags of alia translate that mean nothing without --local.
-var onlyLocal = []string{"int8", "shortlist", "whole-lines", "batch", "device", "kernels", "threads"}
-
-func (l *local) flags(cmd *cobra.Command) {
-	l.deviceFlags.flags(cmd)
-	l.speed.flags(cmd, "with --local: ")
-	f := cmd.Flags()
-	f.IntVar(&l.batch, "batch", together, "with --local: `NUMBER` of sentences translated together at most; the text is the same")
-	f.BoolVar(&l.whole, "whole-lines", false, "with --local: take each line for one sentence, as in test sets")
-}
-
-// translateLocal translates a file, or standard input, line for line.
-func translateLocal(ctx context.Context, a *app, o decodeFlags, d unit.Decoding, l *local, name string, stdin io.Reader) error {
-	if l.batch < 1 || l.batch > stream.MaxBatch {
-		return usagef("--batch %d: give 1 to %d", l.batch, stream.MaxBatch)
-	}
-	dir, err := a.modelDir(o.model)
-	if err != nil {
-		return err
-	}
-	in, err := openText(name, stdin)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	t, dev, err := openBoth(a, dir, &l.deviceFlags)
-	if err != nil {
-		return err
-	}
-	if m := t.Model; l.src != "" && l.src != m.Source || l.tgt != "" && l.tgt != m.Target {
-		return usagef("--src and --tgt: model %s translates from %s to %s and from no other language", o.model, m.Source, m.Target)
-	}
-	if in.terminal {
-		a.note("Type lines to translate; Ctrl-D ends.")
-	}
-	t.On(dev)
-	engine, err := l.engine(dev, t, dir)
-	if err != nil {
-		return err
-	}
-	var text strings.Builder // with --json
-	f := stream.Filter{Batch: l.batch, Whole: l.whole, Full: in.regular, Fits: t.Fits, Out: a.stdout}
-	calls := 0
-	f.Translate = func(sentences []string) ([]string, error) {
-		// In binary32 it pays after the first batch, which need not wait for it.
-		if calls++; calls == 2 || l.int8 && calls == 1 {
-			if err := t.Prepare(l.int8); err != nil {
-				return nil, err
-			}
-			t.On(dev)
+// formatNames lists the kinds of documents, by the usual ends of their names, in lines that
+// fit a terminal.
+func formatNames() string {
+	var b strings.Builder
+	line := 0
+	for i, f := range document.Formats() {
+		name := f.Extensions()[0]
+		switch {
+		case i == 0:
+		case line+len(", ")+len(name) > formatLine:
+			b.WriteString(",\n")
+			line = 0
+		default:
+			b.WriteString(", ")
+			line += len(", ")
 		}
-		return t.Translate(engine, sentences, d)
+		b.WriteString(name)
+		line += len(name)
 	}
-	if a.json || a.events {
-		f.Out = &text
+	return b.String()
+}
+
+// formatLine is the most columns of a line of formatNames: words stand before the first.
+const formatLine = 56
+
+// run checks the flags and finds the way to translate.
+func (o *translateFlags) run(cmd *cobra.Command, a *app, args []string) error {
+	if o.from == "" {
+		o.from = auto
 	}
-	err = f.Run(ctx, in)
-	if w := f.Warning(); w != "" {
-		a.note("alia: %s: %s", in.name, w)
+	if o.deadline < 0 {
+		return usagef("--deadline %v: give a time from now, such as 10m", o.deadline)
 	}
+	if o.model == "" && o.to == "" {
+		return usagef("--to is missing: give the language to translate into, such as --to de, or a --model")
+	}
+	// An option of the other way to translate is refused, never ignored.
+	if o.here {
+		if err := a.goesWith("without --local: this process asks no miner, and pays nobody", onlyNetwork...); err != nil {
+			return err
+		}
+	} else if err := a.goesWith("with --local: miners choose how they compute", onlyLocal...); err != nil {
+		return err
+	}
+	if o.batch < 1 || o.batch > stream.MaxBatch {
+		return usagef("--batch %d: give 1 to %d", o.batch, stream.MaxBatch)
+	}
+	ctx := cmd.Context()
+	if o.deadline > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, o.deadline)
+		defer stop()
+	}
+	err := o.dispatch(ctx, cmd, a, args)
+	return overdue(ctx, err, o.deadline)
+}
+
+// dispatch translates as documents or as a stream, here or through the network.
+func (o *translateFlags) dispatch(ctx context.Context, cmd *cobra.Command, a *app, args []string) error {
+	if len(args) == 0 {
+		args = []string{"-"}
+	}
+	stream, err := o.stream(a, args)
 	if err != nil {
-		return undone(ctx, err, "%s is translated up to line %d", in.name, f.Lines)
+		return err
 	}
-	if !a.json && !a.events {
-		return nil
+	switch {
+	case stream && o.here:
+		return o.filter(ctx, a, args[0], cmd.InOrStdin())
+	case o.here:
+		return o.documents(ctx, a, args, cmd.InOrStdin())
 	}
-	r := translated{Model: t.ID().String(), Translation: text.String(), Sentences: f.Sentences, Findings: f.Findings}
-	return a.result(r, nil)
-}
-
-// openBoth opens a model and a device for it, side by side and in a hurry: the
-// few megabytes that takes are collected later.
-func openBoth(a *app, dir string, c *deviceFlags) (t *model.Translator, dev kernel.Device, err error) {
-	collect(400)
-	defer collect(50)
-	opened := make(chan error, 1)
-	go func() {
-		var err error
-		dev, err = c.choose(a)
-		opened <- err
-	}()
-	t, err = node.OpenModel(dir)
-	return t, dev, errors.Join(<-opened, err)
-}
-
-// together is the sentences translated between two looks at the context.
-const together = 64
-
-// translateAll translates sentences until the context ends.
-func translateAll(ctx context.Context, t *model.Translator, e model.Engine, sentences []string, d unit.Decoding) ([]string, error) {
-	out := make([]string, 0, len(sentences))
-	for len(out) < len(sentences) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+	return a.atHome(cmd, func(context.Context) error {
+		// If another process serves the home, the command begins again there: a pipe
+		// that was read here would be empty.
+		if _, err := a.host.open(ctx, a); err != nil {
+			return err
 		}
-		next := sentences[len(out):min(len(out)+together, len(sentences))]
-		part, err := t.Translate(e, next, d)
-		if err != nil {
-			return nil, fmt.Errorf("translate: %w", err)
+		if stream {
+			return o.buyText(ctx, a, args[0], cmd.InOrStdin())
 		}
-		out = append(out, part...)
-	}
-	return out, nil
+		return o.documents(ctx, a, args, cmd.InOrStdin())
+	})
 }
 
-// printText prints a text, and ends its last line where it did not.
-func printText(w io.Writer, s string) {
-	fmt.Fprint(w, s)
-	if s != "" && !strings.HasSuffix(s, "\n") {
-		fmt.Fprintln(w)
+// stream reports whether the input is plain text that is printed line for line. It checks
+// the flags that go with only one of the two.
+func (o *translateFlags) stream(a *app, args []string) (bool, error) {
+	paths := make([]string, len(args))
+	for i, arg := range args {
+		if paths[i] = a.path(arg); arg == "-" {
+			paths[i] = arg
+		}
 	}
+	if slices.Contains(args, "-") && len(args) > 1 {
+		return false, usagef("standard input (-) is translated alone: give the files in a command of their own")
+	}
+	info, err := os.Stat(paths[0])
+	folder := len(args) > 1 || err == nil && info.IsDir()
+	if folder && o.output == "" {
+		return false, usagef("--output is missing: give the folder to write to")
+	}
+	if folder && o.receipt != "" {
+		return false, usagef("--receipt is the file for the receipt of one document: leave it out, and the receipts of all are kept in the home")
+	}
+	if folder || o.output != "" || isDocument(args[0]) {
+		return false, a.goesWith("with plain text that is printed, without --output", onlyStreams...)
+	}
+	if err := a.goesWith("with --output", onlyDocuments...); err != nil {
+		return false, err
+	}
+	return true, checkFormat(args[0])
 }
+
+// openGlossary reads a glossary; that of no file is empty.
+func openGlossary(name string) (*terms.Glossary, error) {
+	if name == "" {
+		return terms.New(nil)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("--glossary: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, terms.MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	g, err := terms.Parse(data)
+	if err != nil {
+		return nil, usagef("%s: %v", name, err)
+	}
+	return g, nil
+}
+
+// isDocument reports whether a file's name is that of a document with more than plain text.
+func isDocument(name string) bool {
+	ext := strings.ToLower(filepath.Ext(name))
+	return slices.ContainsFunc(document.Formats(), func(f document.Format) bool {
+		return f != plainText && slices.Contains(f.Extensions(), ext)
+	})
+}
+
+// plainText is the format of files without anything but text.
+const plainText document.Format = "txt"

@@ -162,7 +162,7 @@ func didYouMeanFlag(cmd *cobra.Command, name string) string {
 func (a *app) goesWith(how string, flags ...string) error {
 	for _, name := range flags {
 		if a.typed[name] {
-			return usagef("--%s goes %s", name, how)
+			return usagef("--%s goes only %s", name, how)
 		}
 	}
 	return nil

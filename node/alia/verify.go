@@ -27,11 +27,16 @@ func newVerify(a *app) *cobra.Command {
 	var c deviceFlags
 	var run string
 	var trace, list bool
+	var receipt receiptFlags
 	cmd := &cobra.Command{
 		Use:   "verify UNIT|ROUND|RUN|RECEIPT",
 		Short: "Recompute a unit, a round or a run; check a receipt",
-		Long: `Recompute the results that a run's log claims, and compare their CIDs. There is
-no tolerance: one different bit is a difference.
+		Example: `  alia verify RECEIPT --document letter.docx --translation brief.docx
+  alia verify RECEIPT --recompute 5% --model DIR
+  alia verify 17`,
+		Long: `Check the receipt of a translation, or recompute the results that the log of a
+training run claims. Results are compared by their CIDs, which are hashes of all
+their bytes. There is no tolerance: one different bit is a difference.
 
 UNIT is the CID of a unit, ROUND a number counted from 0, RUN the CID of a run.
 The home must be the one that coordinated the run; the home may be in use, and
@@ -42,15 +47,29 @@ leaves the checkpoints that its last ten minutes need; "alia train
 command then names the first tensor that differs, if this home has the blocks of
 both results.
 
-RECEIPT is the file of a receipt. Its signatures and the ledger's proof of
-payment are checked with the network file alone.`,
+RECEIPT is the file of a receipt, in any directory. That of a document says what
+was translated and by whom, what is paid, and what it does not prove; it has the
+receipts of the jobs in it. A receipt has a status: paid, claimed (the ledger
+pays at a height that is known) or unpaid. All of it is checked with the network
+file alone; the exit status is 1 when something does not hold. While the receipt
+is not paid and the ledger answers, the file gets a newer proof.
+
+--document and --translation compare files with the receipt. One changed byte of
+a document, of its translation or of its receipt is refused, and named. With
+--recompute this machine computes texts of a document again, with the model of
+the receipt, and compares them character for character: all, or a part that
+follows from the receipt. The receipt of a job has hashes of the texts only.`,
 		Args: exactArgs("UNIT, ROUND, RUN or RECEIPT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {
-				if err := a.goesWith("with a unit, a round or a run, not with a receipt", "run", "list", "trace", "device", "kernels", "threads"); err != nil {
+				if err := a.goesWith("with a unit, a round or a run, not with a receipt", "run", "list", "trace"); err != nil {
 					return err
 				}
-				return verifyReceipt(a, args[0])
+				receipt.deviceFlags = &c
+				return receipt.verify(cmd.Context(), a, args[0])
+			}
+			if err := a.goesWith("with a receipt", "document", "translation", "code", "recompute", "model"); err != nil {
+				return err
 			}
 			reader, err := block.OpenReadOnly(a.home.Blocks())
 			if errors.Is(err, fs.ErrNotExist) {
@@ -74,8 +93,10 @@ payment are checked with the network file alone.`,
 	cmd.Flags().StringVar(&run, "run", "", "`CID` of the run, where the home has several")
 	cmd.Flags().BoolVar(&list, "list", false, "list the units and their results in the log, and recompute nothing")
 	cmd.Flags().BoolVar(&trace, "trace", false, "list every operation of a gradient unit, with the hash that names it")
+	receipt.flags(cmd)
 	c.flags(cmd)
 	a.completeFrom(cmd, "run", a.runs)
+	a.completeFrom(cmd, "model", a.models)
 	cmd.ValidArgsFunction = directories(a.runs)
 	return cmd
 }

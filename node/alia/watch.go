@@ -151,7 +151,7 @@ func (w *watch) sum(plan *run.Plan, o *node.TrainingResult, path string) report.
 		Curves: filepath.Join(w.dir, curves.ChartFile),
 	}
 	if o.Rounds < plan.Rounds() {
-		w.app.note("ended after round %d of %d: no better BLEU in %d validations", o.Rounds, plan.Rounds(), plan.Run.Config.Patience)
+		w.app.note("ended after round %d of %d: no better %s in %d validations", o.Rounds, plan.Rounds(), plan.Run.Config.MeasureName(), plan.Run.Config.Patience)
 	}
 	if len(o.Tests) > 0 {
 		t.BLEU, t.ChrF = o.Tests[0].BLEU, o.Tests[0].ChrF

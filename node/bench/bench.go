@@ -1,7 +1,10 @@
-// Package bench measures this machine: matrix products, training and translation.
+// Package bench measures this machine: matrix products, training, translation, a ledger
+// and a gateway.
 //
 // [Gemm] measures products beside OpenBLAS, [Train] takes training steps and times
-// their operations, and [Translate] decodes sentences. Each has a Run, which returns
+// their operations, [Translate] decodes sentences, and [Ledger] floods a network of
+// validators with claims and transfers. [GatewayBench] asks a gateway as its clients do,
+// and compares a network with this machine's models. Each has a Run, which returns
 // a report for JSON. [MatmulRate] and [TranslateRate] are single numbers.
 //
 //	b := bench.Train{Device: dev, Threads: 1, Steps: 30}

@@ -14,7 +14,6 @@ import (
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
-	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/train"
 )
 
@@ -92,14 +91,17 @@ func syntheticBatch(vocab int32, tokens int, from int32) nmt.Batch {
 
 // Read sets the bench up with the first epoch of a corpus. The name is for errors.
 func (b *Train) Read(name string, data *corpus.Corpus) error {
-	tok, err := text.Train(corpus.Lines(data.Train), int(b.Config.Pieces))
+	tok, err := data.Tokenizer(int(b.Config.Pieces))
 	if err != nil {
-		return fmt.Errorf("train tokenizer: %w", err)
+		return err
 	}
 	b.vocab = tok.Pieces()
 	var source, target [][]int32
 	var lengths []corpus.Length
-	for _, pair := range data.Train {
+	for pair, err := range data.Pairs() {
+		if err != nil {
+			return err
+		}
 		s, t := tok.Encode(pair.Source), tok.Encode(pair.Target)
 		source, target = append(source, s), append(target, t)
 		lengths = append(lengths, corpus.Length{Source: len(s) + 1, Target: len(t) + 1})

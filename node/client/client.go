@@ -1,62 +1,116 @@
 // Package client is the library of a customer: it has a network's miners translate
-// a document, pays them, and keeps the receipt.
+// documents, pays them, and keeps the receipts.
 //
-// A customer has a home, which is a directory with a key and a network file (`alia
-// init` makes one), and tokens to pay with.
+// A customer has a key, a network file, and tokens to pay with. A home is a directory with
+// the key and the file (`alia init` makes one). [Open] takes a home, [New] takes a key in
+// memory.
 //
 //	c, err := client.Open(ctx, home.Dir("/home/ada/.local/share/alia"))
 //	defer c.Close()
-//	model, err := block.ParseLink("bafyrei...")
-//	t, err := c.Translate(ctx, client.Document{Text: "Good morning.", Model: model, Budget: protocol.Coin / 10})
-//	fmt.Print(t.Text)
+//	job, err := c.Start(ctx, client.Document{Text: "Good morning.", Model: model, Budget: protocol.Coin / 10})
+//	defer job.Close()
+//	fmt.Println(job.Quote().Amount) // the most that it costs; no money has moved yet
+//	for s, err := range job.Segments(ctx) {
+//		fmt.Println(s.Text) // as they come
+//	}
+//	proven, err := job.Settle(ctx) // claims the miners' pay, and keeps the receipt
+//
+// The ledger sets the money aside when [Job.Segments] or [Job.Text] begins, and pays the
+// miners when their claims are final. What is left comes back by itself: a client closes
+// the escrows of its home when the ledger lets it, also those of earlier processes, see
+// [Client.Tend].
+//
+// After a crash, [Client.Resume] goes on with a job of the home, and [Client.Start] with
+// the document, also on another machine that has the key: finished units are neither done
+// nor paid twice.
 //
 // The receipt stays in the home. It can be checked without the network, years later:
 //
-//	data, err := os.ReadFile(t.ReceiptFile)
-//	proven, err := client.VerifyReceipt(network, data)
+//	data, err := os.ReadFile(job.ReceiptFile())
+//	proven, err := client.VerifyReceipt(network, data) // proven.Status: paid, claimed or unpaid
 //
 // A program that runs a [node.Peer] already makes a [Client] from it:
 //
 //	c := &client.Client{Peer: peer, Report: report}
+//	err := node.Together(ctx, sell, c.Tend)
 package client
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
+	"slices"
 	"sync"
 	"time"
 
-	"github.com/alia-network/alia/ledger/wallet"
+	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
-	"github.com/alia-network/alia/node/journal"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
-	"github.com/alia-network/alia/work/model"
-	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/unit"
 )
 
-// Client has documents translated for one customer, whose key and home are the
-// peer's. It is safe for concurrent use; one document is translated at a time.
+// Client has documents translated for one customer, whose key and home are the peer's. It
+// is safe for concurrent use. Any number of jobs can be open; 16 of them are worked on at
+// a time, and the others wait.
 type Client struct {
 	Peer *node.Peer
-	// Report receives every notice; nil receives none.
+	// Report receives every notice, one at a time; nil receives none.
 	Report node.Reporter
-	// Patience is how long Translate looks for a peer that has the model; 0 is
+	// Recompute translates a text with a model on this machine, as [model.Translator.TranslateText]
+	// does. It is asked for the segments that are checked, see [Document.CheckPPM], one text at a
+	// time. Without it nothing can be checked: this package computes nothing itself.
+	Recompute func(ctx context.Context, model block.Link, source unit.Text, d unit.Decoding) ([]string, error)
+	// Patience is how long Start looks for a peer that has the model; 0 is
 	// DefaultPatience.
 	Patience time.Duration
+	// Keep is for how many heights after its deadline the escrow of a job stays open that
+	// was begun and is not finished, so that the job can go on; 0 is DefaultKeep. The
+	// escrows of other jobs are closed as soon as the ledger lets it.
+	Keep uint64
 
-	mu sync.Mutex // held by Translate: a peer publishes one job at a time
+	begun    sync.Once
+	closed   chan struct{} // closed by Close
+	running  chan struct{} // has a value for each job that is worked on
+	sending  chan struct{} // has a value for each transaction on the way
+	own      sync.WaitGroup
+	telling  sync.Mutex   // held while Report is called
+	checking sync.Mutex   // held while Recompute is called
+	starts   sync.RWMutex // held by each Start from when it stores blocks until the job is open
+
+	owned     bool   // the peer is closed with the client
+	temporary string // directory that is removed then
+
+	mu    sync.Mutex          // guards the fields below
+	jobs  map[block.Link]*job // that are open
+	looks map[block.Link]look // of each job of the home
 }
 
-// DefaultPatience is enough for a peer that has just joined to meet others.
-const DefaultPatience = 30 * time.Second
+const (
+	// DefaultPatience is enough for a peer that has just joined to meet others.
+	DefaultPatience = 30 * time.Second
+	// DefaultKeep is about a day, where a height takes a second.
+	DefaultKeep = 86_400
+	// maxRunning bounds the jobs that are worked on at a time. Nodes keep 32 offers of an
+	// account, of which some are of jobs that have just ended.
+	maxRunning = 16
+)
 
-// Open joins the network of a home as the home's account. Close leaves it.
+// ErrNoFunds is returned, wrapped, where the account has less than a job may cost: nothing is
+// set aside then.
+var ErrNoFunds error = ledger.InsufficientFunds
+
+// ErrClosed is returned by what a closed client is asked for.
+var ErrClosed = errors.New("the client is closed")
+
+// Open joins the network of a home as the home's account. It takes the password of a
+// sealed wallet from where [home.Password] finds it. Close leaves the network.
 func Open(ctx context.Context, dir home.Dir) (*Client, error) {
-	w, err := wallet.Open(dir.Wallet())
+	w, err := dir.OpenWallet()
 	if err != nil {
 		return nil, err
 	}
@@ -64,235 +118,133 @@ func Open(ctx context.Context, dir home.Dir) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: dir, Network: network, Key: w.Key()})
-	if err != nil {
-		return nil, err
-	}
-	return &Client{Peer: peer}, nil
+	return New(ctx, Config{Network: network, Key: w.Key(), Dir: dir})
 }
 
-// Close leaves the network and closes the peer.
-func (c *Client) Close() error { return c.Peer.Close() }
-
-// Document is a text to be translated, and what the customer offers for the
-// translation. Text and Model are required.
-type Document struct {
-	Text  string
-	Model block.Link
-	// Source and Target are languages, such as "en" and "de". Translate fails
-	// when the model has others. Empty takes the model's.
-	Source, Target string
-	// Holders are addresses of peers that have the model. Without them the
-	// network's directory is asked.
-	Holders []string
-	// Decoding sets the search for a translation; zero is [unit.Greedy].
-	Decoding unit.Decoding
-	// Budget is the most to pay, as an amount. Translate fails when the document
-	// may cost more. 0 asks for an unpaid translation.
-	Budget uint64
-	// Price is the amount paid for a GFLOP; 0 is DefaultPrice.
-	Price uint64
-	// Hold is the number of heights for which miners can rely on the escrow; 0 is
-	// DefaultHold. [Reclaim] then takes back the unspent part.
-	Hold uint64
-	// Sequence distinguishes equal documents of one customer. A document with the
-	// same fields and Sequence as before is the same job: its finished units are
-	// neither done nor paid again.
-	Sequence uint64
+// Config is the parts of a client that has its key in memory. Network and Key are
+// required.
+type Config struct {
+	Network node.Network
+	Key     ed25519.PrivateKey
+	// Dir is where blocks, journals and receipts are kept. No key is written there. Without
+	// it they are in a temporary directory, which Close removes.
+	Dir home.Dir
+	// Listen are multiaddresses; none: every address of this machine. A customer behind a
+	// router needs none: miners are dialled by nobody but the customer's first peers.
+	Listen []string
+	Report node.Reporter
 }
 
-const (
-	// DefaultPrice is 0.002 ALIA for a GFLOP.
-	DefaultPrice = 200_000
-	// DefaultHold is about ten minutes, where a height takes a second.
-	DefaultHold = 600
-)
-
-// Translation is a translated document.
-type Translation struct {
-	Text string // line for line as the document
-	Job  block.Link
-	// Receipt says who translated the document and what was paid; ReceiptFile is
-	// where it is kept.
-	Receipt     *protocol.Receipt
-	ReceiptFile string
-	Paid        uint64 // amount, to miners
-	Units       int
-	Seconds     float64
-}
-
-// Translate publishes a document, waits until miners have translated it, pays them
-// and keeps the receipt in the home. When ctx ends before, the finished units stay
-// in the home, and the same call continues from there.
-func (c *Client) Translate(ctx context.Context, d Document) (*Translation, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	began := time.Now()
-	j, err := c.prepare(ctx, d)
-	if err != nil {
-		return nil, err
+// New joins a network. Close leaves it.
+func New(ctx context.Context, config Config) (*Client, error) {
+	if len(config.Key) != ed25519.PrivateKeySize {
+		return nil, fmt.Errorf("open client: a key of %d bytes, want an Ed25519 key of %d", len(config.Key), ed25519.PrivateKeySize)
 	}
-	// The journal has the units of an earlier call for the same job.
-	if j.journal, err = c.Peer.OpenJournal(c.Peer.Home.Job(j.link)); err != nil {
-		return nil, err
-	}
-	defer j.journal.Close()
-	settled, err := j.settled()
-	if err != nil {
-		return nil, err
-	}
-	// A job that was paid before has its proof of payment in its receipt, also
-	// when the customer asks for the same document as a gift now.
-	paid := j.document.Budget > 0 || settled
-	if paid && !settled {
-		if err := c.openEscrow(ctx, j); err != nil {
-			return nil, err
+	c := &Client{Report: config.Report, owned: true}
+	if config.Dir == "" {
+		dir, err := os.MkdirTemp("", "alia-client-")
+		if err != nil {
+			return nil, fmt.Errorf("open client: %w", err)
 		}
+		c.temporary, config.Dir = dir, home.Dir(dir)
 	}
-	// The work, then the payment, then the receipt over both.
-	outcomes, err := c.publish(ctx, j)
-	if err != nil {
-		return nil, err
-	}
-	t := &Translation{Job: j.link, Units: len(j.units)}
-	output, err := c.collect(ctx, j, outcomes, t)
-	if err != nil {
-		return nil, err
-	}
-	var settlement []byte
-	if paid {
-		if t.Paid, settlement, err = c.settle(ctx, j); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.keepReceipt(j, output, settlement, t); err != nil {
-		return nil, err
-	}
-	t.Seconds = time.Since(began).Seconds()
-	return t, nil
-}
-
-// prepare makes the job of a document. It refuses everything that can be refused
-// before there is an escrow.
-func (c *Client) prepare(ctx context.Context, d Document) (*job, error) {
-	if err := d.complete(); err != nil {
-		return nil, err
-	}
-	m, err := c.findModel(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.speak(m.Model); err != nil {
-		return nil, err
-	}
-	layout := text.Split(d.Text).Fit(m.Fits)
-	if len(layout.Sentences) == 0 {
-		return nil, errors.New("the document has no text")
-	}
-	j, err := c.newJob(ctx, d, m, layout)
-	if err != nil {
-		return nil, err
-	}
-	return j, j.affordable()
-}
-
-// job is a document that is ready to be published.
-type job struct {
-	document  Document
-	layout    text.Layout
-	link      block.Link
-	blocks    block.Owned // of the job
-	input     block.Link  // all sentences
-	most      uint64      // amount, the most that the job can cost
-	units     []unit.Unit
-	estimates []uint64 // MFLOP of each unit
-	journal   *journal.Journal
-}
-
-// newJob stores the job's record and the inputs of its units.
-func (c *Client) newJob(ctx context.Context, d Document, m *model.Head, layout text.Layout) (*job, error) {
-	sentences := layout.Sentences
-	j := &job{document: d, layout: layout, most: max(1, d.cost(m.Most(sentences, d.Decoding)))}
 	var err error
-	// The record names the text, and the owner of both blocks has the name of the record.
-	document := unit.Text{Version: 1, Segments: sentences}
-	if j.input, err = block.LinkOf(document); err != nil {
-		return nil, fmt.Errorf("store document: %w", err)
+	c.Peer, err = node.OpenPeer(ctx, node.PeerConfig{Home: config.Dir, Network: config.Network, Key: config.Key, Listen: config.Listen})
+	if err != nil {
+		return nil, errors.Join(err, c.removeTemporary())
 	}
-	record := unit.Job{
-		Version: 1, Customer: c.Peer.Account(), Sequence: d.Sequence, Model: d.Model, Input: j.input, Decoding: d.Decoding,
-	}
-	if j.link, err = block.LinkOf(record); err != nil {
-		return nil, fmt.Errorf("store document: %w", err)
-	}
-	j.blocks = block.Owned{Store: c.Peer.Store, Owner: node.JobOwner(j.link)}
-	for _, v := range []any{document, record} {
-		if _, err := block.PutNode(ctx, j.blocks, v); err != nil {
-			return nil, fmt.Errorf("store document: %w", err)
-		}
-	}
-	if j.units, err = model.Translations(ctx, j.blocks, j.link, d.Model, m.Tokenizer, sentences, d.Decoding); err != nil {
-		return nil, fmt.Errorf("store document: %w", err)
-	}
-	for _, u := range j.units {
-		var part unit.Text // the unit's sentences
-		if err := block.GetNode(ctx, j.blocks, u.Inputs[1], &part); err != nil {
-			return nil, fmt.Errorf("store document: %w", err)
-		}
-		j.estimates = append(j.estimates, m.Estimate(part.Segments, d.Decoding))
-	}
-	return j, nil
-}
-
-// settled reports whether every unit of the job is accepted and paid.
-func (j *job) settled() (bool, error) {
-	for _, u := range j.units {
-		if _, settled, err := j.journal.Accepted(u.ID()); err != nil || !settled {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// publish offers the job until every unit is done.
-func (c *Client) publish(ctx context.Context, j *job) ([]unit.Outcome, error) {
-	d := j.document
-	p := node.NewPublisher(node.PublisherConfig{
-		Peer: c.Peer, Journal: j.journal, Work: j.link, Price: d.Price, Hints: d.Holders, Report: c.report,
-		Estimate: func(u unit.Unit) uint64 { return j.estimates[u.Index] },
-		Offer: func(time uint64, addrs []string) protocol.Signed {
-			return &protocol.JobOffer{Job: j.link, Time: time, Src: d.Source, Dst: d.Target, Model: d.Model, Price: d.Price, Addrs: addrs}
-		},
+	c.begin()
+	c.own.Go(func() {
+		ctx, stop := until(context.Background(), ErrClosed, c.closed)
+		defer stop()
+		c.Tend(ctx)
 	})
-	var outcomes []unit.Outcome
-	err := node.Together(ctx, func(ctx context.Context) (err error) {
-		if outcomes, err = p.Do(ctx, j.units); err == nil {
-			p.End(ctx) // an interrupted job continues later: miners must not think that it has ended
-		}
-		return err
-	}, p.Run)
-	return outcomes, err
+	return c, nil
 }
 
-// collect joins the translated sentences to a text, and stores them as the job's
-// output.
-func (c *Client) collect(ctx context.Context, j *job, outcomes []unit.Outcome, t *Translation) (block.Link, error) {
-	segments, err := model.Segments(ctx, j.blocks, j.units, outcomes)
-	if err != nil {
-		return block.Link{}, err
+// begin makes the parts of a client that are not the caller's.
+func (c *Client) begin() {
+	c.begun.Do(func() {
+		c.closed, c.running, c.sending = make(chan struct{}), make(chan struct{}, maxRunning), make(chan struct{}, maxSends)
+		c.jobs, c.looks = map[block.Link]*job{}, map[block.Link]look{}
+	})
+}
+
+// until returns a context that ends for a cause when a channel is closed. stop must be
+// called.
+func until(ctx context.Context, cause error, end <-chan struct{}) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-end:
+			cancel(cause)
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() { cancel(nil); watch.Wait() }
+}
+
+// Close ends the client's work. If Open or New made the client, it also leaves the network.
+// Jobs that are not settled stay as they are in the home. A temporary directory stays where
+// it knows of money in escrow, and the error says so; [Client.Drain] waits for the money.
+func (c *Client) Close() error {
+	c.begin()
+	c.mu.Lock()
+	select {
+	case <-c.closed:
+		c.mu.Unlock()
+		return nil
+	default:
 	}
-	if t.Text, err = j.layout.Join(segments); err != nil {
-		return block.Link{}, err
+	close(c.closed)
+	c.mu.Unlock()
+	c.own.Wait()
+	c.mu.Lock()
+	open := slices.Collect(maps.Values(c.jobs))
+	c.mu.Unlock()
+	var errs []error
+	for _, j := range open {
+		<-j.looked
+		j.turn <- struct{}{} // its iterator has ended, and none begins any more
+		c.mu.Lock()
+		errs = append(errs, c.shut(j))
+		c.mu.Unlock()
 	}
-	output, err := block.PutNode(ctx, j.blocks, unit.Text{Version: 1, Segments: segments})
-	if err != nil {
-		return block.Link{}, fmt.Errorf("store translation: %w", err)
+	if !c.owned {
+		return errors.Join(errs...)
 	}
-	return output, nil
+	return errors.Join(append(errs, c.Peer.Close(), c.removeTemporary())...)
+}
+
+// removeTemporary removes the directory that New made.
+func (c *Client) removeTemporary() error {
+	if c.temporary == "" {
+		return nil
+	}
+	if job, open := c.escrowed(); open {
+		return fmt.Errorf("the escrow of job %s is open: the directory %s stays, a client with it as Config.Dir takes back what is left", job, c.temporary)
+	}
+	return os.RemoveAll(c.temporary)
+}
+
+// Account is the customer's account, which pays.
+func (c *Client) Account() protocol.Account { return c.Peer.Account() }
+
+// Customer is the account and the home of the peer.
+func (c *Client) Customer() *Customer {
+	c.begin()
+	p := c.Peer
+	return &Customer{
+		Home: p.Home, Network: p.Network, Key: p.Key, Ledger: p.Ledger, Sender: pacedSender{p.Sender, c.sending}, Store: p.Store, Report: c.report,
+	}
 }
 
 func (c *Client) report(n node.Notice) {
-	if c.Report != nil {
-		c.Report(n)
+	if c.Report == nil {
+		return
 	}
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	c.Report(n)
 }

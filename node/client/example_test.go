@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/alia-network/alia/node"
@@ -43,15 +42,24 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer c.Close()
-	t, err := c.Translate(ctx, client.Document{
-		Text: "one and two\n\nthree\n", Model: n.Model, Holders: n.Holder.Mesh.Addrs(), Budget: protocol.Coin / 10,
+	job, err := c.Start(ctx, client.Document{
+		Texts: []string{"one and two", "three"}, Model: n.Model, Holders: n.Holder.Mesh.Addrs(), Budget: protocol.Coin / 10,
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(strings.Count(t.Text, "\n"), "lines")
+	defer job.Close()
+	for s, err := range job.Segments(ctx) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(s.Index, s.Source)
+	}
+	if _, err := job.Settle(ctx); err != nil {
+		log.Fatal(err)
+	}
 
-	receipt, err := os.ReadFile(t.ReceiptFile)
+	receipt, err := os.ReadFile(job.ReceiptFile())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -63,8 +71,9 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("settled:", proven.Settled, "paid:", proven.Paid > 0)
+	fmt.Println("unpaid:", proven.Status == client.Unpaid, "for the miners:", proven.Paid > 0)
 	// Output:
-	// 3 lines
-	// settled: true paid: true
+	// 0 one and two
+	// 1 three
+	// unpaid: false for the miners: true
 }

@@ -20,7 +20,13 @@ const lookEvery = time.Second / 2
 
 // errNobody is returned, wrapped, when no peer that was found has the model.
 var errNobody = errors.New("no peer that was found has the model: ask a miner to hold it (alia miner run --hold DIR), " +
-	"or name a peer that has it (--holder)")
+	"or name a peer that has it, such as with translate --holder")
+
+// Model fetches a model's record, which names its languages. holders are addresses of peers
+// that have it; without them the network's directory is asked.
+func (c *Client) Model(ctx context.Context, link block.Link, holders []string) (*model.Head, error) {
+	return c.findModel(ctx, Document{Model: link, Holders: holders})
+}
 
 // findModel fetches the model's record and tokenizer, not its parameters: the
 // customer only cuts the text into sentences of a length that the model takes. A

@@ -100,6 +100,7 @@ func panelsOf(points []Point) []panel {
 	valid := series{name: "validation", style: styleValid, marked: true}
 	bleu := series{name: "BLEU", style: styleLoss, marked: true}
 	chrf := series{name: "chrF", style: styleValid, marked: true}
+	var last *Validation
 	for _, p := range points {
 		smoothed.points = append(smoothed.points, xy{p.Epoch, p.Loss})
 		train.points = append(train.points, xy{p.Epoch, p.NLL})
@@ -107,6 +108,17 @@ func panelsOf(points []Point) []panel {
 			valid.points = append(valid.points, xy{p.Epoch, v.NLL})
 			bleu.points = append(bleu.points, xy{p.Epoch, v.BLEU})
 			chrf.points = append(chrf.points, xy{p.Epoch, v.ChrF})
+			last = v
+		}
+	}
+	if last != nil {
+		if last.Tokenizer != "13a" && last.Tokenizer != "" {
+			bleu.name += ", tok:" + last.Tokenizer
+		}
+		for measure, s := range map[string]*series{"bleu": &bleu, "chrf": &chrf, "loss": &valid} {
+			if last.Measure == measure {
+				s.name += ", chooses the model"
+			}
 		}
 	}
 	loss := panel{label: "loss, nats a token", series: []series{smoothed, train}}

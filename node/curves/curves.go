@@ -1,8 +1,9 @@
 // Package curves writes the learning curves of a training run as files for other
 // programs: metrics.jsonl has a line of JSON for each round, an event file is for
-// TensorBoard, and curves.svg is a chart for a browser.
+// TensorBoard, and curves.svg is a chart for a browser. samples.jsonl has a line for each
+// validation, with some sentences as the model translated them then.
 //
-// The files are a function of the run's log. [Open] writes them from the rounds that
+// The other files are a function of the run's log. [Open] writes them from the rounds that
 // are done, and [Writer.Add] adds one round after another. The files of a run that was
 // killed and started again therefore have every round once.
 //
@@ -34,6 +35,7 @@ const (
 	MetricsFile = "metrics.jsonl"
 	EventsFile  = "events.out.tfevents.alia"
 	ChartFile   = "curves.svg"
+	SamplesFile = "samples.jsonl"
 )
 
 // Point is the outcome of one round. Losses are means over target tokens, in nats.
@@ -56,6 +58,10 @@ type Validation struct {
 	NLL  float64 `json:"valid_nll"` // mean over target tokens, in nats
 	BLEU float64 `json:"bleu"`
 	ChrF float64 `json:"chrf"`
+	// Tokenizer is BLEU's. Measure chooses the best validation, where the run has patience:
+	// "bleu", "chrf" or "loss".
+	Tokenizer string `json:"bleu_tokenizer,omitempty"`
+	Measure   string `json:"measure,omitempty"`
 }
 
 // Writer writes the curves of one run. It is not safe for concurrent use.

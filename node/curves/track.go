@@ -2,6 +2,7 @@ package curves
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/run"
+	"github.com/alia-network/alia/work/score"
 )
 
 // Track writes the curves of a run, round after round, from the notices of its
@@ -17,7 +19,8 @@ type Track struct {
 	plan  *run.Plan
 	at    []float64 // by round: the passes over the corpus before it
 	files *Writer   // nil when they are closed
-	Done  int       // rounds that were done before this process began
+	dir   string
+	Done  int // rounds that were done before this process began
 }
 
 // OpenTrack writes the curves of the rounds done so far, from their logs.
@@ -26,7 +29,10 @@ func OpenTrack(ctx context.Context, store block.Blocks, plan *run.Plan, dir stri
 	if err != nil {
 		return nil, fmt.Errorf("curves: %w", err)
 	}
-	t := &Track{plan: plan, at: passes(plan), Done: len(history)}
+	t := &Track{plan: plan, at: passes(plan), dir: dir, Done: len(history)}
+	if err := trimSamples(dir, t.Done); err != nil {
+		return nil, fmt.Errorf("curves: %w", err)
+	}
 	var points []Point
 	for _, r := range history {
 		points = append(points, t.point(node.RoundNotice(plan, r)))
@@ -60,17 +66,20 @@ func passes(plan *run.Plan) []float64 {
 
 // point is a round as a point of the
 func (t *Track) point(e node.RoundDone) Point {
-	run := t.plan.Run
-	place := run.Config.Position(e.Round, int(run.Steps)) // of the step after the round
+	record := t.plan.Run
+	place := record.Config.Position(e.Round, int(record.Steps)) // of the step after the round
 	place.Step = min(place.Step, place.Steps)
 	p := Point{
 		Round: e.Round, Step: place.Step, Epoch: t.at[e.Round], Loss: e.Loss, NLL: e.NLL,
 		Tokens: e.Tokens, Seconds: e.Seconds, Time: e.Time,
 	}
 	place.Step-- // the round's last
-	p.LearningRate = decimal(run.Config.Rate(place))
+	p.LearningRate = decimal(record.Config.Rate(place))
 	if e.Valid != 0 {
-		p.Validation = &Validation{NLL: e.Valid, BLEU: e.BLEU, ChrF: e.ChrF}
+		p.Validation = &Validation{NLL: e.Valid, BLEU: e.BLEU, ChrF: e.ChrF, Tokenizer: score.TokenizerFor(record.Config.Target).Name}
+		if record.Config.Patience > 0 {
+			p.Validation.Measure = record.Config.Measure
+		}
 	}
 	return p
 }
@@ -85,7 +94,13 @@ func decimal(x float32) float64 {
 }
 
 // Add adds a round that is done.
-func (t *Track) Add(e node.RoundDone) error { return t.files.Add(t.point(e)) }
+func (t *Track) Add(e node.RoundDone) error {
+	err := t.files.Add(t.point(e))
+	if len(e.Samples) > 0 {
+		err = errors.Join(err, addSamples(t.dir, Samples{e.Round, e.Samples}))
+	}
+	return err
+}
 
 // Close finishes the files, if there are any. It may be called more than once.
 func (t *Track) Close() error {

@@ -10,14 +10,15 @@ package fit
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/protocol/mesh"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
-	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/train"
 )
 
@@ -39,14 +40,25 @@ type Sizing struct {
 	Config train.Config
 	Preset string // of the configuration
 	Corpus *corpus.Corpus
+	// Base is the model that the run begins with; nil for new parameters.
+	Base *model.Translator
 
-	tokenizer *text.BPE       // nil until measure
+	tokenizer model.Tokenizer // nil until measure
 	lengths   []corpus.Length // of the training pairs
+}
+
+// transformer is the model that the run trains, for a vocabulary of some pieces.
+func (s *Sizing) transformer(vocab int) nmt.Config {
+	c := s.Config.Model(vocab)
+	if s.Base != nil {
+		c.Form = s.Base.Model.Form
+	}
+	return c
 }
 
 // CheckMemory refuses batches that need more than free bytes of memory.
 func (s *Sizing) CheckMemory(free uint64) error {
-	need := TrainingMemory(s.Config.Model(int(s.Config.Pieces)), int(s.Config.BatchTokens), usualSentence)
+	need := TrainingMemory(s.transformer(int(s.Config.Pieces)), int(s.Config.BatchTokens), usualSentence)
 	if need > free {
 		return fmt.Errorf("%w: batches of %d tokens need about %s, and %s are free: make the batches smaller (--batch-tokens NUMBER or auto) and take more of them for a step (--accumulate)",
 			ErrMemory, s.Config.BatchTokens, machine.MiB(need), machine.MiB(free))
@@ -61,7 +73,7 @@ func (s *Sizing) ChooseBatch(free uint64) (why string, err error) {
 	if err := s.measure(); err != nil {
 		return "", err
 	}
-	model, sentence := s.Config.Model(s.tokenizer.Pieces()), s.sentence()
+	model, sentence := s.transformer(s.tokenizer.Pieces()), s.sentence()
 	need := func(tokens uint32) uint64 { return TrainingMemory(model, int(tokens), sentence) }
 	batches := func(tokens uint32) int { return len(corpus.Batches(s.lengths, int(tokens), s.Config.Seed, 0)) }
 	if need(leastBatch) > free {
@@ -82,12 +94,21 @@ func (s *Sizing) measure() error {
 	if s.tokenizer != nil {
 		return nil
 	}
-	t, err := text.Train(corpus.Lines(s.Corpus.Train), int(s.Config.Pieces))
-	if err != nil {
-		return fmt.Errorf("train tokenizer: %w", err)
+	var t model.Tokenizer
+	if s.Base != nil {
+		t = s.Base.Tokenizer
+	} else {
+		var err error
+		if t, err = s.Corpus.Tokenizer(int(s.Config.Pieces)); err != nil {
+			return err
+		}
 	}
-	for _, p := range s.Corpus.Train {
-		s.lengths = append(s.lengths, corpus.Length{Source: len(t.Encode(p.Source)) + 1, Target: len(t.Encode(p.Target)) + 1})
+	s.lengths = make([]corpus.Length, 0, s.Corpus.Len())
+	for p, err := range s.Corpus.Pairs() {
+		if err != nil {
+			return err
+		}
+		s.lengths = append(s.lengths, corpus.Length{Source: len(t.Source(p.Source)) + 1, Target: len(t.Target(p.Target)) + 1})
 	}
 	s.tokenizer = t
 	return nil
@@ -126,7 +147,7 @@ func (s *Sizing) ChooseLocalSteps(dev kernel.Device, link mesh.LinkSpeed, peers 
 	if err != nil {
 		return nil, err
 	}
-	up, down, err := s.spread(parameters(s.Config.Model(s.tokenizer.Pieces())), step, link)
+	up, down, err := s.spread(parameters(s.transformer(s.tokenizer.Pieces())), step, link)
 	if err != nil {
 		return nil, err
 	}
@@ -174,16 +195,21 @@ func bytesEach(bits uint32) float64 {
 
 // timeStep is the seconds of a step's gradients on dev, with warm caches.
 func (s *Sizing) timeStep(dev kernel.Device) (float64, error) {
-	cfg := s.Config.Model(s.tokenizer.Pieces())
+	cfg := s.transformer(s.tokenizer.Pieces())
 	params, e := nmt.Init(cfg, s.Config.Seed).On(dev), nmt.NewEngine(dev, cfg)
 	all := corpus.Batches(s.lengths, int(s.Config.BatchTokens), s.Config.Seed, 0)
 	if len(all) == 0 {
 		return 0, fmt.Errorf("local_steps = auto: no pair fits into a batch of %d tokens", s.Config.BatchTokens)
 	}
 	var batch nmt.Batch
-	for _, i := range all[0] {
-		p := s.Corpus.Train[i]
-		batch.Source, batch.Target = append(batch.Source, s.tokenizer.Encode(p.Source)), append(batch.Target, s.tokenizer.Encode(p.Target))
+	i := -1
+	for p, err := range s.Corpus.Pairs() {
+		if err != nil {
+			return 0, err
+		}
+		if i++; slices.Contains(all[0], i) {
+			batch.Source, batch.Target = append(batch.Source, s.tokenizer.Source(p.Source)), append(batch.Target, s.tokenizer.Target(p.Target))
+		}
 	}
 	var took time.Duration
 	for range 2 { // the first one finds the memory cold

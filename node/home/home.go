@@ -3,7 +3,9 @@
 //
 // A home holds:
 //
-//	wallet             the node's key
+//	wallet             the node's key, plain or sealed under a password
+//	wallet.next        the key that `alia wallet rotate` is about to put in place
+//	wallet.old-ACCOUNT a key that was replaced
 //	network.json       the network the node belongs to
 //	config.toml        values for flags
 //	blocks/            the block store, locked by the process that has it open
@@ -14,7 +16,12 @@
 //	decisions/         what the program chose for runs with an option on auto
 //	jobs/CID/          the journal of a translation job: its accepted units
 //	miner/             the miner's journal: its results, and what publishers accepted
+//	orders/CID         what the customer wants of a translation job: its texts, and what it pays
 //	receipts/CID       the receipt of a translation job
+//	receipts/*         beside it: CID.sentences, the job's text; NAME.receipt, the receipt of a document
+//	memory/            the translation memory: texts and their translations
+//	gateway/           the documents, glossaries, counters and API keys of alia serve
+//	corrections/       corrections of people, votes on them, budgets and payments
 //	chain/             the ledger node's files
 //	swarm/DATE/        the homes of a swarm's members
 //	log                what a process started by a supervisor, or in the background, writes to standard error
@@ -29,6 +36,7 @@ import (
 	"path/filepath"
 
 	"github.com/alia-network/alia/ledger/wallet"
+	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 )
 
@@ -58,6 +66,14 @@ func Default() (Dir, error) {
 
 // Wallet is the file of the node's key.
 func (d Dir) Wallet() string { return d.at("wallet") }
+
+// NextWallet is the file of the key that is about to replace the node's key.
+func (d Dir) NextWallet() string { return d.at("wallet.next") }
+
+// OldWallet is the file of a key of the node that was replaced.
+func (d Dir) OldWallet(account protocol.Account) string {
+	return d.at("wallet.old-" + account.String())
+}
 
 // Network is the file that names the node's network.
 func (d Dir) Network() string { return d.at("network.json") }
@@ -98,14 +114,35 @@ func (d Dir) Job(job block.Link) string { return filepath.Join(d.Jobs(), job.Str
 // MinerJournal is the journal of the home's miner.
 func (d Dir) MinerJournal() string { return d.at("miner") }
 
+// Order is the file with what the customer wants of a translation job.
+func (d Dir) Order(job block.Link) string { return filepath.Join(d.at("orders"), job.String()) }
+
+// Wrong is the directory of the proofs that miners gave wrong results for a translation job.
+func (d Dir) Wrong(job block.Link) string { return filepath.Join(d.at("wrong"), job.String()) }
+
 // Receipts is the directory of the receipts of translation jobs.
 func (d Dir) Receipts() string { return d.at("receipts") }
 
 // Receipt is the receipt of a translation job.
 func (d Dir) Receipt(job block.Link) string { return filepath.Join(d.Receipts(), job.String()) }
 
+// Memory is the directory of the translation memory.
+func (d Dir) Memory() string { return d.at("memory") }
+
+// Gateway is the directory of alia serve.
+func (d Dir) Gateway() string { return d.at("gateway") }
+
+// GatewayKeys is the file of the API keys of alia serve.
+func (d Dir) GatewayKeys() string { return filepath.Join(d.Gateway(), "keys.json") }
+
+// Corrections is the directory of the corrections of people.
+func (d Dir) Corrections() string { return d.at("corrections") }
+
 // Chain is the directory of the ledger node.
 func (d Dir) Chain() string { return d.at("chain") }
+
+// GatewayToken is the file of the secret by which alia serve lets a person steer the miner.
+func (d Dir) GatewayToken() string { return filepath.Join(d.Gateway(), "token") }
 
 // Swarms is the directory with a directory for each swarm that the user began
 // without naming a home; in it, each member has a home.
@@ -136,22 +173,30 @@ func Named(dir string) ([]block.Link, error) {
 	return links, nil
 }
 
-// Make makes the home's directory, unless it is there.
+// Make makes the home's directory, unless it is there. A new one is for its user alone.
 func (d Dir) Make() error {
-	if err := os.MkdirAll(string(d), 0o755); err != nil {
+	if err := os.MkdirAll(string(d), 0o700); err != nil {
 		return fmt.Errorf("the home cannot be made: %w: choose another with --home DIR", err)
 	}
 	return nil
 }
 
-// Key opens the home's wallet. Where there is none it makes one, and the home.
+// OpenWallet opens the home's wallet, with the password of [Password] if the wallet is
+// sealed. The error wraps [fs.ErrNotExist] when there is no wallet.
+func (d Dir) OpenWallet() (*wallet.Wallet, error) {
+	return wallet.Open(d.Wallet(), func() (string, error) { return Password("") })
+}
+
+// Key opens the home's wallet, as OpenWallet does. Where there is none it makes one that
+// is not sealed, and the home.
 func (d Dir) Key() (ed25519.PrivateKey, error) {
-	w, err := wallet.Open(d.Wallet())
+	w, err := d.OpenWallet()
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := d.Make(); err != nil {
 			return nil, err
 		}
-		w, err = wallet.Create(d.Wallet())
+		w = wallet.New()
+		err = w.Save(d.Wallet(), "")
 	}
 	if err != nil {
 		return nil, err
@@ -161,7 +206,7 @@ func (d Dir) Key() (ed25519.PrivateKey, error) {
 
 // Store makes the home and opens its block store, which no other live process
 // may have open. It deletes what earlier processes that were killed left half written
-// of runs, models and receipts.
+// of runs, models, orders and receipts.
 func (d Dir) Store() (*block.Store, error) {
 	if err := d.Make(); err != nil {
 		return nil, err
@@ -171,7 +216,7 @@ func (d Dir) Store() (*block.Store, error) {
 		return nil, err
 	}
 	// Only the process that has the store open writes these, so none is being written.
-	for _, pattern := range []string{"runs/*/.*-*", "models/.*-*", "receipts/.*-*"} {
+	for _, pattern := range []string{"runs/*/.*-*", "models/.*-*", "orders/.*-*", "receipts/.*-*"} {
 		left, err := fs.Glob(os.DirFS(string(d)), pattern)
 		for _, name := range left {
 			err = errors.Join(err, os.RemoveAll(d.at(name)))

@@ -19,7 +19,7 @@ func TestPaths(t *testing.T) {
 	seen := map[string]bool{}
 	for _, path := range []string{
 		d.Wallet(), d.Network(), d.Settings(), d.Blocks(), d.Peers(), d.Runs(), d.Run(link), d.Models(), d.Model(link),
-		d.Decisions(), d.Jobs(), d.Job(link), d.Receipts(), d.Receipt(link), d.Chain(), d.Swarms(), d.Log(), d.Socket(),
+		d.Decisions(), d.Jobs(), d.Job(link), d.Order(link), d.Receipts(), d.Receipt(link), d.Chain(), d.Swarms(), d.Log(), d.Socket(),
 	} {
 		if !strings.HasPrefix(path, string(d)+string(filepath.Separator)) || seen[path] {
 			t.Errorf("%s is outside the home, or has two meanings", path)
@@ -57,6 +57,9 @@ func TestKey(t *testing.T) {
 	}
 	if again, err := d.Key(); err != nil || !again.Equal(first) {
 		t.Errorf("the second time: another key, %v", err)
+	}
+	if info, err := os.Stat(string(d)); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the new home: %v, %v, want mode 0700", info.Mode(), err)
 	}
 	if err := os.WriteFile(d.Wallet(), []byte("no wallet"), 0o600); err != nil {
 		t.Fatal(err)

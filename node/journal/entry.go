@@ -13,8 +13,8 @@ type State uint8
 // The states of an entry.
 const (
 	Unaccepted State = iota // it has a ticket or a result, and no acceptance
-	Pending                 // it was accepted, and the ledger has not settled it
-	Paid                    // the ledger has settled it
+	Pending                 // it was accepted, and the ledger has no claim of it
+	Paid                    // the ledger has the claim, or has paid it
 	Void                    // it counts no more
 	states
 )
@@ -53,7 +53,7 @@ type Attempt struct {
 	Taken    *Taken
 }
 
-// Agreed returns what the ledger settles: the miner's attestation and the publisher's
+// Agreed returns what a claim is made of: the miner's attestation and the publisher's
 // acceptance of it, from the journal of either. ok is false when one is missing.
 func (e *Entry) Agreed() (at protocol.Attestation, accept protocol.Accept, ok bool) {
 	switch {
@@ -257,6 +257,9 @@ func fits(s State, known bool, k kind, body []byte, last func(kind) ([]byte, err
 	held, err := last(k)
 	if err != nil {
 		return false, err
+	}
+	if held == nil { // its miner has claimed it, without the answer
+		return false, nil
 	}
 	if string(held) != string(body) {
 		return false, ErrAccepted

@@ -55,12 +55,15 @@ func task(k journal.Key, number uint64) journal.Line {
 }
 
 func attestation(k journal.Key, by byte) protocol.Attestation {
-	return protocol.Attestation{Work: link("run"), Unit: k.Unit, Result: block.Link{Cid: block.Sum(block.CBOR, []byte{by})}, Cost: 7, Seal: protocol.Seal{Account: protocol.Account{by}}}
+	return protocol.Attestation{
+		Work: link("run"), Publisher: protocol.Account{9}, Place: protocol.Place{Kind: 1, Index: 7}, Unit: k.Unit,
+		Result: block.Link{Cid: block.Sum(block.CBOR, []byte{by})}, Seal: protocol.Seal{Account: protocol.Account{by}},
+	}
 }
 
 func acceptance(k journal.Key, by byte) protocol.Accept {
 	a := attestation(k, by)
-	return protocol.Accept{Work: a.Work, Unit: a.Unit, Miner: a.Account, Result: a.Result, Cost: a.Cost}
+	return protocol.Accept{Work: a.Work, Place: a.Place, Unit: a.Unit, Miner: a.Account, Result: a.Result}
 }
 
 func accepted(k journal.Key, by byte) journal.Line {
@@ -157,7 +160,7 @@ func TestMiner(t *testing.T) {
 	add(t, j, done(a, 1), taken(a, 1))
 	j.Close()
 	j = open(t, dir, journal.Options{})
-	if e := get(t, j, a); e.State != journal.Pending || e.Done.Result[0] != 1 || e.Taken.Accept.Cost != 7 || e.Tickets[0].Number != 1 {
+	if e := get(t, j, a); e.State != journal.Pending || e.Done.Result[0] != 1 || e.Taken.Accept.Place.Index != 7 || e.Tickets[0].Number != 1 {
 		t.Errorf("a is %+v", e)
 	}
 	add(t, j, task(a, 3)) // leased again: the miner has the result

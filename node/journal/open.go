@@ -46,7 +46,7 @@ func Open(dir string, net protocol.Net, o Options) (*Journal, error) {
 func (j *Journal) open() error {
 	if info, err := os.Stat(j.dir); err == nil && !info.IsDir() {
 		return fmt.Errorf("%s is a file, as development versions before 0.1.0 wrote it. No released version did, and this one does not read it. "+
-			"Move the file away: units in it that the ledger has not settled are settled only by the version that wrote it", j.dir)
+			"Move the file away: units in it that are not claimed on the ledger are claimed only by the version that wrote it", j.dir)
 	}
 	if err := disk.MakeDir(j.disk, j.dir); err != nil {
 		return err

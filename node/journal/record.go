@@ -48,8 +48,9 @@ const (
 )
 
 // recordVersion is the version of every record that this program writes, and of
-// those that it reads. Version 2 added the round of an [Accepted].
-const recordVersion = 2
+// those that it reads. Version 2 added the round of an [Accepted], version 3 the place of an
+// attestation, version 4 the escrow of a ticket.
+const recordVersion = 4
 
 // Issued says that a publisher issued a ticket.
 type Issued struct {
@@ -66,7 +67,7 @@ type Accepted struct {
 	// and Took is how long its result took to come, in milliseconds.
 	Started, Took uint64
 	// Round is the unit's round of a training run; 0 in a translation. The unit is not
-	// settled before its round is combined: until then its result may be voided.
+	// claimed before its round is combined: until then its result may be voided.
 	Round uint32
 	// BytesIn and BytesOut are the bytes that the unit moved over the network.
 	BytesIn, BytesOut uint64
@@ -81,7 +82,8 @@ type Voided struct {
 	Height uint64 // of the ledger; 0 when not known
 }
 
-// Settled says that the ledger has paid for the unit.
+// Settled says that the ledger has a claim of the unit, and pays it: nothing is left to do
+// for it.
 type Settled struct {
 	_      struct{} `cbor:",toarray"`
 	Height uint64   // of the ledger; 0 when not known
@@ -135,7 +137,7 @@ func (r Voided) check(Key) error {
 
 func (r Accepted) check(k Key) error {
 	a, b := r.Attestation, r.Accept
-	if a.Result != b.Result || a.Account != b.Miner || a.Cost != b.Cost {
+	if a.Result != b.Result || a.Account != b.Miner || a.Place != b.Place {
 		return errors.New("the acceptance is of another attestation")
 	}
 	return errors.Join(sameUnit("attestation", a.Unit, k), sameUnit("acceptance", b.Unit, k))
@@ -201,7 +203,7 @@ func (b keyBytes) key() (Key, error) {
 // decode reads the body of a record, without its key.
 func decode(k kind, version uint8, body []byte) (Record, error) {
 	if version != recordVersion {
-		return nil, fmt.Errorf("record type %d has version %d, this program reads version %d: use the version of the program that wrote it", k, version, recordVersion)
+		return nil, errVersion(k, version)
 	}
 	switch k {
 	case kindIssued:
@@ -220,6 +222,11 @@ func decode(k kind, version uint8, body []byte) (Record, error) {
 		return decodeAs[Taken](body)
 	}
 	return nil, fmt.Errorf("record type %d is unknown: use a newer version of the program", k)
+}
+
+// errVersion says that another version of the program wrote a record.
+func errVersion(k kind, version uint8) error {
+	return fmt.Errorf("record type %d has version %d, this program reads version %d: use the version of the program that wrote it", k, version, recordVersion)
 }
 
 func decodeAs[R Record](body []byte) (Record, error) {

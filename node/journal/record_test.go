@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/alia-network/alia/protocol"
@@ -30,7 +31,7 @@ func TestGolden(t *testing.T) {
 		}
 		buf = appendRecord(buf, 13, frame{number: uint32(i + 1), index: uint16(i), left: uint16(6 - i), kind: d.kind, version: recordVersion}, d.body)
 	}
-	const want = "5b9b8ef7fdbfb25e4930a45f9e679c8e066fb8622ebbac2932ffb4b43183bb27"
+	const want = "86d98b11c5069511bb3a701d7634d10497b6dc5491f0545df09f22ca6509a867"
 	if got := fmt.Sprintf("%x", sha256.Sum256(buf)); got != want {
 		t.Errorf("the digest of the records is %s, want %s", got, want)
 	}
@@ -87,4 +88,15 @@ func FuzzFrame(f *testing.F) {
 			t.Fatalf("a changed byte %d was not noticed", at)
 		}
 	})
+}
+
+// TestOlderRecords: the journal of another version of the program is refused with what to do,
+// before any of it is believed.
+func TestOlderRecords(t *testing.T) {
+	for _, version := range []uint8{recordVersion - 1, recordVersion + 1} {
+		_, _, _, err := indexRecord(frame{kind: kindIssued, version: version}, nil)
+		if err == nil || !strings.Contains(err.Error(), "use the version of the program that wrote it") {
+			t.Errorf("a record of version %d: %v", version, err)
+		}
+	}
 }

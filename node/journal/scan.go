@@ -32,7 +32,7 @@ func (d *Damage) Error() string {
 		what = fmt.Sprintf("is damaged in record %d, at byte %d: %s", d.Record, d.Offset, d.Why)
 	}
 	return fmt.Sprintf("%s %s. Restore %s from a backup. Without a backup, move that directory away and start again: "+
-		"units are then done again, and pay that is not settled can be claimed only by those who hold the acceptances",
+		"units are then done again, and pay that is not claimed yet can be claimed only by those who hold the acceptances",
 		d.File, what, filepath.Dir(d.File))
 }
 
@@ -308,8 +308,11 @@ func (s *segment) readRecord(f io.ReaderAt, at ref) (frame, []byte, error) {
 // record's key and height. For a kindFirst it returns the number of the oldest
 // segment instead.
 func indexRecord(f frame, body []byte) (key keyBytes, height uint64, oldest uint32, err error) {
-	if f.kind == 0 || f.kind >= kindsEnd || f.version != recordVersion {
-		return key, 0, 0, fmt.Errorf("type %d with version %d is unknown: use a newer version of the program", f.kind, f.version)
+	switch {
+	case f.version != recordVersion:
+		return key, 0, 0, errVersion(f.kind, f.version)
+	case f.kind == 0 || f.kind >= kindsEnd:
+		return key, 0, 0, fmt.Errorf("record type %d is unknown: use a newer version of the program", f.kind)
 	}
 	if f.kind == kindFirst {
 		var r first

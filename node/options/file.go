@@ -80,11 +80,11 @@ func Decode(path, data, form string) (map[string]any, toml.MetaData, error) {
 func tomlText(v any, o Option) (string, error) {
 	switch v := v.(type) {
 	case string:
-		if _, isWord := o.Field.(*word); isWord || o.Field == nil || o.Auto && v == Auto {
+		if isWord(o.Field) || o.Field == nil || o.Auto && v == Auto {
 			return v, nil
 		}
 	case int64:
-		if _, isWord := o.Field.(*word); !isWord && o.Field != nil {
+		if !isWord(o.Field) && o.Field != nil {
 			return strconv.FormatInt(v, 10), nil
 		}
 	case float64:
@@ -133,7 +133,7 @@ func Print(cfg train.Config, preset string, undecided map[string]bool) string {
 		fmt.Fprintf(&b, "\n# %s\n", s.Heading)
 		for _, o := range s.Options {
 			value := o.Field.String()
-			if _, isWord := o.Field.(*word); isWord {
+			if isWord(o.Field) {
 				value = strconv.Quote(value)
 			}
 			if undecided[o.Key] {

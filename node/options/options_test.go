@@ -15,7 +15,7 @@ func TestOptionsAreComplete(t *testing.T) {
 	var c train.Config
 	for _, o := range ByKey(&c) {
 		text := "1"
-		if o.Field.String() != "0" && o.Field.String() != "0.0" && o.Field.String() != "" {
+		if o.Field.String() != "0" && o.Field.String() != "0.0" && o.Field.String() != "" && o.Field.String() != Auto {
 			t.Errorf("%s is set by another option", o.Key)
 		}
 		if err := o.Field.Set(text); err != nil {

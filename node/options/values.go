@@ -1,6 +1,7 @@
 package options
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -47,6 +48,23 @@ func (w *word) String() string { return string(*w) }
 
 func (w *word) Set(text string) error {
 	*w = word(text)
+	return nil
+}
+
+// isWord reports whether a field is a name, which stands in quotes in a file. No field is none.
+func isWord(f Field) bool { return f != nil && f.Type() == (*word)(nil).Type() }
+
+// measure is one of a few names. Auto is "": the target language decides.
+type measure string
+
+func (m *measure) Type() string   { return "name" }
+func (m *measure) String() string { return cmp.Or(string(*m), Auto) }
+
+func (m *measure) Set(text string) error {
+	*m = ""
+	if text != Auto {
+		*m = measure(text)
+	}
 	return nil
 }
 

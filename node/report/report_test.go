@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/alia-network/alia/node/report"
+	"github.com/alia-network/alia/work/document"
 )
 
 var update = flag.Bool("update", false, "write the golden file")
@@ -18,8 +19,12 @@ var update = flag.Bool("update", false, "write the golden file")
 func TestKeys(t *testing.T) {
 	var got bytes.Buffer
 	for _, answer := range []any{
-		report.Trained{CPUSeconds: 1, TokensPerCPUSecond: 1, Miners: make([]report.MinerUnits, 1)}, report.Translated{}, report.CheckedReceipt{},
-		report.Membership{}, report.Founded{}, report.Serving{RPC: "r", MFLOPS: 1}, report.Balance{}, report.Identity{}, report.Transferred{},
+		report.Trained{CPUSeconds: 1, TokensPerCPUSecond: 1, Miners: make([]report.MinerUnits, 1)}, report.Translated{Due: 1},
+		report.TranslatedFile{Job: "j", Status: "s", Due: 1, Units: 1, Flags: make([]document.Doubt, 1)}, report.TranslatedFiles{Failed: make([]report.FailedFile, 1)}, report.CheckedDocument{}, report.CheckedReceipt{Missing: "m", Due: 1, Height: 1, Compared: []string{}},
+		report.CheckedDocumentReceipt{Error: "e", Compared: []string{}, Jobs: []report.PaidJob{{Missing: "m", Due: 1, Height: 1, Miners: []string{}}}},
+		report.Escrows{Escrows: make([]report.JobEscrow, 1)}, report.ClosedEscrow{},
+		report.Membership{}, report.NetworkFile{}, report.LedgerKey{}, report.LedgerMember{}, report.Serving{RPC: "r", MFLOPS: 1}, report.Balance{Unlocking: make([]report.Freed, 1)},
+		report.Identity{}, report.Transferred{}, report.Rotated{}, report.Council{Votes: make([]report.OpenVote, 1), Left: make([]report.FormerValidator, 1)},
 		report.Books{}, report.Rates{}, report.LedgerRun{}, report.NodeStatus{Process: 1, Since: time.Unix(1, 0), Command: "c", Guests: make([]report.RunningCommand, 1), Account: "a", Network: "n", Addresses: []string{"a"}, LedgerReason: "r"},
 		report.SwarmResult{Miners: make([]report.Member, 1)}, report.Interrupted{},
 	} {

@@ -92,12 +92,12 @@ func read(ctx context.Context, dir home.Dir, blocks block.Blocks, l block.Link) 
 }
 
 // ErrUnsettled is wrapped by DeleteRun when miners would lose their pay.
-var ErrUnsettled = errors.New("units are not settled on the ledger")
+var ErrUnsettled = errors.New("units are not claimed on the ledger")
 
 // DeleteRun deletes the directory of a run: its head, its journal and its
 // curves. Afterwards the run can neither continue nor be verified; the model that it
 // made stays. The caller must have the home's block store open. A run whose
-// journal holds units that the ledger has not settled is not deleted, unless
+// journal holds units that the ledger has no claim of is not deleted, unless
 // force is set: the journal is the only proof that their miners are owed.
 func DeleteRun(dir home.Dir, net protocol.Net, run block.Link, force bool) error {
 	path := dir.Run(run)
@@ -115,7 +115,7 @@ func DeleteRun(dir home.Dir, net protocol.Net, run block.Link, force bool) error
 			return fmt.Errorf("delete run %s: %w", run, err)
 		}
 		if pending > 0 {
-			return fmt.Errorf("run %s: %d %w, and only its journal proves that their miners are owed: start the run again to settle them, or give --force", run, pending, ErrUnsettled)
+			return fmt.Errorf("run %s: %d %w, and only its journal proves that their miners are owed: start the run again to claim them, or give --force", run, pending, ErrUnsettled)
 		}
 	}
 	// The new name is no CID, so an interrupted deletion leaves no half of a run.

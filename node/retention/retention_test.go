@@ -25,8 +25,8 @@ func accept(t *testing.T, path string) (unit, result block.Link) {
 	unit, result = link("unit "+path), link("result "+path)
 	miner, publisher := ed25519.NewKeyFromSeed(make([]byte, 32)), ed25519.NewKeyFromSeed(slices.Repeat([]byte{1}, 32))
 	a := journal.Accepted{
-		Attestation: protocol.Attestation{Work: link("run"), Unit: unit, Result: result, Cost: 1},
-		Accept:      protocol.Accept{Work: link("run"), Unit: unit, Result: result, Cost: 1, Miner: protocol.AccountOf(miner)},
+		Attestation: protocol.Attestation{Work: link("run"), Unit: unit, Result: result},
+		Accept:      protocol.Accept{Work: link("run"), Unit: unit, Result: result, Miner: protocol.AccountOf(miner)},
 	}
 	for r, key := range map[protocol.Signed]ed25519.PrivateKey{&a.Attestation: miner, &a.Accept: publisher} {
 		if _, err := protocol.Sign(key, net, r); err != nil {
@@ -48,7 +48,7 @@ func accept(t *testing.T, path string) (unit, result block.Link) {
 }
 
 // TestUnsettled holds that the journal of a run outlives a deletion while the
-// ledger has not settled its units.
+// ledger has no claim of its units.
 func TestUnsettled(t *testing.T) {
 	dir := home.Dir(t.TempDir())
 	run := block.Link{Cid: block.Sum(block.CBOR, []byte("run"))}

@@ -2,10 +2,11 @@
 //
 // A [Filter] reads lines, cuts each into sentences, has batches of sentences
 // translated, and writes one line for each line it read, in the same order
-// and with the same white space. It refuses no line: it replaces what a model
-// cannot read, and counts what it replaced.
+// and with the same white space. It replaces what a model cannot read, and counts
+// what it replaced. It refuses no line but one that asks for a language that the
+// model does not have.
 //
-//	f := stream.Filter{Translate: translate, Fits: model.Fits, Out: os.Stdout, Batch: 64}
+//	f := stream.Filter{Translate: translate, Fits: model.Fits, Language: "en", Out: os.Stdout, Batch: 64}
 //	err := f.Run(ctx, os.Stdin)
 //	fmt.Fprintln(os.Stderr, f.Warning())
 package stream
@@ -31,6 +32,11 @@ type Filter struct {
 	Translate func(sentences []string) ([]string, error)
 	// Fits reports whether a sentence is short enough for the model.
 	Fits func(sentence string) bool
+	// Language is that of the lines: their sentences end by its rules.
+	Language string
+	// Code divides a line into the code that goes in front of each of its sentences,
+	// and the rest. Nil: lines have no codes.
+	Code func(line string) (code, rest string, err error)
 	Out  io.Writer
 	// Batch is the number of sentences translated together, at least 1.
 	Batch int
@@ -142,6 +148,7 @@ type part struct {
 func (f *Filter) split(r io.Reader, emit func(part) bool) error {
 	in := bufio.NewReaderSize(r, corpus.MaxLine)
 	kept := "" // the end of the last part, which belongs to the next one
+	code, lines := "", 0
 	for begun := false; ; {
 		read, err := in.ReadSlice('\n')
 		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
@@ -151,17 +158,24 @@ func (f *Filter) split(r io.Reader, emit func(part) bool) error {
 		if err == io.EOF && s == "" && !begun {
 			return nil
 		}
+		if !begun && f.Code != nil {
+			lines++
+			var failed error
+			if code, s, failed = f.Code(s); failed != nil {
+				return fmt.Errorf("line %d: %w", lines, failed)
+			}
+		}
 		p, n := part{ends: true}, len(s)
 		switch line := strings.TrimSuffix(s, "\n"); {
 		case err == bufio.ErrBufferFull: // the line goes on
-			p.Layout, n = text.SplitPart(s)
+			p.Layout, n = text.SplitPart(f.Language, s)
 			p.ends = false
 		case f.Whole && !begun:
 			p.Layout = text.Whole(line)
 		default:
-			p.Layout = text.Split(line)
+			p.Layout = text.Split(f.Language, line)
 		}
-		p.Layout = p.Fit(f.Fits)
+		p.Layout = p.Coded(code).Fit(f.Fits)
 		p.found = inspect(s[:n])
 		p.found.Cuts = p.Cuts
 		if !emit(p) || err == io.EOF {

@@ -14,7 +14,7 @@ type Fault struct {
 	Round  int           // due when this number of rounds is done; 0 when After counts
 	After  time.Duration // due this long after the swarm began
 	Kill   bool          // kill the process with SIGKILL; otherwise start it
-	Target string        // ledger, coordinator or miner-N
+	Target string        // ledger, ledger-N, coordinator or miner-N
 }
 
 // String writes the fault as a step of a script.
@@ -66,10 +66,13 @@ func ParseFaults(script string) ([]Fault, error) {
 	return faults, nil
 }
 
-// CheckFaults refuses a script that kills a miner which never runs: the swarm begins
-// with fewer miners, and no step starts this one.
-func CheckFaults(faults []Fault, miners int) error {
+// CheckFaults refuses a script that kills a process which never runs: the swarm has fewer
+// validators, or it begins with fewer miners, and no step starts this one.
+func CheckFaults(faults []Fault, validators, miners int) error {
 	for i, f := range faults {
+		if n, err := validatorNumber(f.Target); err == nil && n > validators {
+			return fmt.Errorf("fault script, step %d, %q: the swarm has %d validators, and the last is %s", i+1, f, validators, ValidatorName(validators))
+		}
 		n, err := minerNumber(f.Target)
 		if err != nil || n <= miners || !f.Kill {
 			continue
@@ -96,7 +99,7 @@ func parseFault(step string) (Fault, error) {
 		return Fault{}, fmt.Errorf(`%q is no action: want "kill NAME" or "start NAME"`, strings.TrimSpace(what))
 	}
 	f.Kill, f.Target = words[0] == "kill", words[1]
-	if f.Target == LedgerName || f.Target == CoordinatorName {
+	if _, err := validatorNumber(f.Target); err == nil || f.Target == CoordinatorName {
 		return f, nil
 	}
 	if _, err := minerNumber(f.Target); err != nil {
@@ -123,12 +126,25 @@ func parseWhen(words []string) (Fault, error) {
 	return Fault{}, fmt.Errorf(`%q is no time: want "round N", or a time such as "30s"`, strings.Join(words, " "))
 }
 
+// validatorNumber reads the number of a validator, 1 for the name ledger and N for ledger-N.
+func validatorNumber(name string) (int, error) {
+	if name == LedgerName {
+		return 1, nil
+	}
+	digits, ok := strings.CutPrefix(name, LedgerName+"-")
+	n, err := strconv.Atoi(digits)
+	if !ok || err != nil || n < 2 || ValidatorName(n) != name {
+		return 0, fmt.Errorf("%q is no ledger node", name)
+	}
+	return n, nil
+}
+
 // minerNumber reads N of a name miner-N.
 func minerNumber(name string) (int, error) {
 	digits, ok := strings.CutPrefix(name, "miner-")
 	n, err := strconv.Atoi(digits)
 	if !ok || err != nil || n < 1 || n > maxMiners || MinerName(n) != name {
-		return 0, fmt.Errorf("%q is no process: want %s, %s or miner-1 to miner-%d", name, LedgerName, CoordinatorName, maxMiners)
+		return 0, fmt.Errorf("%q is no process: want %s, %s-2, %s-3 and so on, %s or miner-1 to miner-%d", name, LedgerName, LedgerName, LedgerName, CoordinatorName, maxMiners)
 	}
 	return n, nil
 }

@@ -11,7 +11,7 @@ func TestParseFaults(t *testing.T) {
 # a comment; kill nobody
 round 10: kill miner-2; round 20: start miner-4
   round 15 : kill  coordinator ;
-1m30s: kill ledger; 100s: start ledger`
+1m30s: kill ledger-3; 100s: start ledger`
 	faults, err := ParseFaults(script)
 	if err != nil {
 		t.Fatal(err)
@@ -20,7 +20,7 @@ round 10: kill miner-2; round 20: start miner-4
 	for _, f := range faults {
 		got = append(got, f.String())
 	}
-	want := "round 10: kill miner-2|round 20: start miner-4|round 15: kill coordinator|1m30s: kill ledger|1m40s: start ledger"
+	want := "round 10: kill miner-2|round 20: start miner-4|round 15: kill coordinator|1m30s: kill ledger-3|1m40s: start ledger"
 	if strings.Join(got, "|") != want {
 		t.Errorf("got  %s\nwant %s", strings.Join(got, "|"), want)
 	}
@@ -40,6 +40,8 @@ func TestParseFaultsNamesTheStep(t *testing.T) {
 		"5s: kill miner-01":                      "is no process",
 		"5s: kill miner-65":                      "is no process",
 		"5s: kill customer":                      "is no process",
+		"5s: kill ledger-1":                      "is no process",
+		"5s: kill ledger-02":                     "is no process",
 		strings.Repeat("1s: kill ledger;", 1001): "more than 1000 steps",
 	} {
 		if _, err := ParseFaults(script); err == nil || !strings.Contains(err.Error(), want) {
@@ -48,22 +50,25 @@ func TestParseFaultsNamesTheStep(t *testing.T) {
 	}
 }
 
-// TestCheckFaults: a step that kills a miner which never runs is refused.
+// TestCheckFaults: a step that kills a process which never runs is refused.
 func TestCheckFaults(t *testing.T) {
-	for script, ok := range map[string]bool{
-		"round 10: kill miner-3":                            true,
-		"round 10: kill miner-4":                            false,
-		"round 10: start miner-4":                           true,
-		"round 10: start miner-4; round 20: kill miner-4":   true,
-		"round 10: kill ledger; round 10: kill coordinator": true,
+	for script, want := range map[string]string{
+		"round 10: kill miner-3":                            "",
+		"round 10: kill miner-4":                            "no step starts miner-4",
+		"round 10: start miner-4":                           "",
+		"round 10: start miner-4; round 20: kill miner-4":   "",
+		"round 10: kill ledger; round 10: kill coordinator": "",
+		"5s: kill ledger-4":                                 "",
+		"5s: kill ledger-5":                                 "the swarm has 4 validators, and the last is ledger-4",
+		"5s: start ledger-5":                                "the swarm has 4 validators, and the last is ledger-4",
 	} {
 		faults, err := ParseFaults(script)
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = CheckFaults(faults, 3)
-		if (err == nil) != ok || err != nil && !strings.Contains(err.Error(), "no step starts miner-4") {
-			t.Errorf("%q with 3 miners: %v", script, err)
+		err = CheckFaults(faults, 4, 3)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q with 3 miners and 4 validators: %v, want %q", script, err, want)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func render(v *view, elapsed time.Duration, columns, rows int, colour bool) []st
 		{},
 	}
 	var ends []line
-	for _, name := range []string{CoordinatorName, LedgerName} {
+	for _, name := range v.others {
 		if why, isDown := v.down[name]; isDown {
 			ends = append(ends, line{{plain, pad(name, 13)}, {red, "down: " + why}})
 		}
@@ -178,11 +178,15 @@ func lossText(v *view) string {
 func ledgerText(v *view) string {
 	switch {
 	case v.ledgerDown:
-		return fmt.Sprintf("unreachable since height %d; work goes on and settles later", v.height)
+		return fmt.Sprintf("unreachable since height %d; work goes on and is claimed later", v.height)
 	case v.height == 0:
 		return "starting"
 	}
-	return fmt.Sprintf("height %d  minted %s  supply %s ALIA", v.height, shortAmount(v.minted), shortAmount(v.supply))
+	text := fmt.Sprintf("height %d  minted %s  supply %s ALIA", v.height, shortAmount(v.minted), shortAmount(v.supply))
+	if up, all := v.ledgers(); all > 1 {
+		text += fmt.Sprintf("  %d of %d nodes up", up, all)
+	}
+	return text
 }
 
 // shortAmount writes an amount in ALIA, cut to four digits after the point, so that

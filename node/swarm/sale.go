@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/report"
 	"github.com/alia-network/alia/protocol"
+	"github.com/alia-network/alia/protocol/block"
 )
 
 // saleResult is the outcome of the sale and of the translation.
@@ -21,7 +23,7 @@ type saleResult struct {
 	seller      string
 	amount      uint64
 	translation report.Translated
-	listing     ledger.Listing
+	books       books
 	err         error
 }
 
@@ -51,7 +53,7 @@ func (s *swarm) sell(ctx context.Context, seller string, amount uint64) {
 			return fmt.Errorf("sale: %w", err)
 		}
 		out, err := s.command(ctx, CustomerName, "translate", s.cfg.Document, "--model", s.trained.Model,
-			"--src", s.cfg.Source, "--tgt", s.cfg.Target, "--budget", protocol.FormatAmount(max(1, amount/2)),
+			"--from", s.cfg.Source, "--to", s.cfg.Target, "--budget", protocol.FormatAmount(max(1, amount/2)),
 			"--listen", s.members[CustomerName].listen())
 		if err != nil {
 			return fmt.Errorf("translation: %w", err)
@@ -59,7 +61,11 @@ func (s *swarm) sell(ctx context.Context, seller string, amount uint64) {
 		if err := json.Unmarshal(out, &r.translation); err != nil {
 			return fmt.Errorf("translation: %w", err)
 		}
-		r.listing, err = s.listing(ctx)
+		job, err := block.ParseLink(r.translation.Job)
+		if err != nil {
+			return fmt.Errorf("translation: %w", err)
+		}
+		r.books, err = s.settled(ctx, job)
 		return err
 	}()
 	select {
@@ -96,23 +102,18 @@ func (s *swarm) finish(sale saleResult) error {
 	}
 	// The books of one height, and what the processes reported.
 	r := &report.SwarmResult{Trained: *s.trained, Home: s.cfg.Home}
-	s.view.ledger(sale.listing, nil)
-	r.Height, r.Supply = sale.listing.Height, sale.listing.Supply.Total()
-	r.Escrowed, r.Pool = sale.listing.Supply.Escrowed, sale.listing.Supply.Pool
+	s.view.ledger(sale.books)
+	r.Height, r.Supply = sale.books.height, sale.books.supply.Total()
+	r.Escrowed, r.Pool = sale.books.supply.Escrowed, sale.books.supply.Pool
 	r.FirstMint, r.Seconds = seconds(s.firstMint), seconds(s.elapsed())
 	r.Units = len(s.units) + sale.translation.Units
 	r.Translation = sale.translation.Translation
 	r.Receipt = report.SwarmReceipt{Path: sale.translation.Receipt, Job: sale.translation.Job, Paid: sale.translation.Paid}
-	// A miner's balance is its pay, less the amount that the seller sold.
 	for _, m := range s.view.miners {
-		e := report.Member{Name: m.name, Account: s.members[m.name].account.String(), Units: m.units, Earned: m.balance, Balance: m.balance}
-		if m.name == sale.seller {
-			e.Earned += sale.amount
-		}
-		r.Miners = append(r.Miners, e)
+		r.Miners = append(r.Miners, sale.books.member(m.name, s.members[m.name].account, m.units))
 	}
-	customer := s.members[CustomerName].account
-	r.Customer = report.Member{Name: CustomerName, Account: customer.String(), Balance: balanceOf(sale.listing, customer)}
+	r.Coordinator = sale.books.member(CoordinatorName, s.members[CoordinatorName].account, 0)
+	r.Customer = sale.books.member(CustomerName, s.members[CustomerName].account, 0)
 	// The last display, then the result below it.
 	s.view.phase = "done"
 	s.view.note(s.elapsed(), fmt.Sprintf("%s sold the customer %s ALIA, the translation cost %s", sale.seller,
@@ -132,19 +133,42 @@ func (s *swarm) finish(sale saleResult) error {
 // seconds is d in seconds, cut to milliseconds.
 func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
-func balanceOf(l ledger.Listing, a protocol.Account) uint64 {
-	for _, h := range l.Accounts {
-		if h.Account == a {
-			return h.Balance
-		}
-	}
-	return 0
+// books is the ledger's books and the members' accounts, or the error of reading them.
+type books struct {
+	height   uint64
+	supply   ledger.Supply
+	accounts map[protocol.Account]ledger.AccountState
+	err      error
 }
 
-// books is the answer of the ledger, or the error of asking it.
-type books struct {
-	listing ledger.Listing
-	err     error
+// balance is what an account is free to spend.
+func (b books) balance(a protocol.Account) uint64 { return b.accounts[a].Free(b.height) }
+
+// member is what a member has earned and has. A balance is less than the pay where the
+// member has sold some.
+func (b books) member(name string, a protocol.Account, units int) report.Member {
+	return report.Member{Name: name, Account: a.String(), Units: units, Earned: b.accounts[a].Earned, Balance: b.balance(a)}
+}
+
+// check reports whether the books add up: the supply is what all hold, and the members
+// have no more than all accounts. Members of an earlier swarm may have the rest.
+func (b books) check() error {
+	var free, locked uint64
+	for _, a := range b.accounts {
+		free += a.Balance
+		locked += a.Locked
+		for _, u := range a.Unlocks {
+			locked += u.Amount
+		}
+	}
+	switch s := b.supply; {
+	case s.Holdings() != s.Total():
+		return fmt.Errorf("at height %d the supply is %s ALIA, but %s ALIA are held", b.height, protocol.FormatAmount(s.Total()), protocol.FormatAmount(s.Holdings()))
+	case free > s.Balances || locked > s.Locked:
+		return fmt.Errorf("at height %d the accounts are %s ALIA in the books, but the members have %s ALIA",
+			b.height, protocol.FormatAmount(s.Balances+s.Locked), protocol.FormatAmount(free+locked))
+	}
+	return nil
 }
 
 // pollEvery is the pause between two reads of the ledger's books.
@@ -153,8 +177,7 @@ const pollEvery = 500 * time.Millisecond
 // poll reads the ledger's books again and again.
 func (s *swarm) poll(ctx context.Context) {
 	for {
-		var b books
-		b.listing, b.err = s.listing(ctx)
+		b := s.read(ctx)
 		select {
 		case s.books <- b:
 		case <-ctx.Done():
@@ -168,11 +191,40 @@ func (s *swarm) poll(ctx context.Context) {
 	}
 }
 
-// listing returns all accounts and the books of one height, which must add up.
-func (s *swarm) listing(ctx context.Context) (ledger.Listing, error) {
-	l, err := s.client.Accounts(ctx)
-	if err != nil {
-		return ledger.Listing{}, err
+// read reads the books and the members' accounts, each from the newest height.
+func (s *swarm) read(ctx context.Context) books {
+	b := books{accounts: map[protocol.Account]ledger.AccountState{}}
+	if b.supply, b.height, b.err = s.client.Supply(ctx); b.err != nil {
+		return b
 	}
-	return l, l.Check()
+	for _, m := range s.members {
+		if b.accounts[m.account], b.err = s.client.Account(ctx, m.account); b.err != nil {
+			return b
+		}
+	}
+	return b
+}
+
+// settleTime bounds the wait until all claims are paid.
+const settleTime = 30 * time.Second
+
+// settled reads the books when all work is paid, the run's bond is back, and no account
+// changes any more.
+func (s *swarm) settled(ctx context.Context, job block.Link) (books, error) {
+	ctx, cancel := context.WithTimeout(ctx, settleTime)
+	defer cancel()
+	for {
+		b := s.read(ctx)
+		e, _, err := s.client.Escrow(ctx, s.members[CustomerName].account, job)
+		if err = errors.Join(b.err, err); err == nil && b.supply.Owed == 0 && b.supply.Bonds == 0 && e.Held == 0 {
+			if again := s.read(ctx); again.err == nil && again.supply == b.supply {
+				return b, b.check()
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return b, fmt.Errorf("not all work is paid: %w", errors.Join(ctx.Err(), err))
+		case <-time.After(pollEvery):
+		}
+	}
 }

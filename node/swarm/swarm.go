@@ -1,4 +1,4 @@
-// Package swarm is a whole network on one machine: a ledger node, a coordinator,
+// Package swarm is a whole network on one machine: ledger nodes, a coordinator,
 // miners and a customer, each a process with its own home and key. A fault script
 // can kill and start the processes.
 //
@@ -8,7 +8,7 @@
 // for the translation of a document.
 //
 //	err := swarm.Run(ctx, swarm.Config{
-//		Program: exe, Home: dir, Miners: 3, Train: []string{"--preset", "demo"}, Once: true,
+//		Program: exe, Home: dir, Validators: 1, Miners: 3, Train: []string{"--preset", "demo"}, Once: true,
 //		Source: "en", Target: "de", Document: "letter.txt", Started: time.Now(),
 //		Screen: swarm.NewScreen(os.Stderr, nil, false),
 //		Done:   func(r *report.SwarmResult) error { fmt.Println(r.Translation); return nil },
@@ -31,11 +31,12 @@ import (
 
 // Config describes a swarm.
 type Config struct {
-	Program string   // the alia binary
-	Home    string   // the homes of all processes are below it
-	Miners  int      // that the swarm begins with
-	Devices []string // of the miners in turn; empty lets each miner choose
-	Train   []string // arguments of `alia train` that decide the model
+	Program    string   // the alia binary
+	Home       string   // the homes of all processes are below it
+	Validators int      // each with a ledger node
+	Miners     int      // that the swarm begins with
+	Devices    []string // of the miners in turn; empty lets each miner choose
+	Train      []string // arguments of `alia train` that decide the model
 	// Source and Target are the languages of the model.
 	Source, Target string
 	Faults         []Fault
@@ -43,6 +44,9 @@ type Config struct {
 	Once           bool      // end when the document is translated
 	Started        time.Time // from which times are counted
 	Screen         *Screen   // nil shows nothing
+	// Watch is told how the swarm is, a few times a second; nil tells nobody. What it says is
+	// shown among the notes, unless it is empty.
+	Watch func(Snapshot) string
 	// Done is called with the result. Without Once the swarm continues after that.
 	Done func(*report.SwarmResult) error
 }
@@ -54,7 +58,6 @@ type swarm struct {
 	members  map[string]*member
 	network  node.Network
 	client   *light.Client
-	rpc      string // host:port of the ledger
 	procs    map[string]*process
 	order    []string // of procs, as they are shown
 	script   script
@@ -69,7 +72,11 @@ type swarm struct {
 }
 
 const (
-	tick        = 200 * time.Millisecond
+	tick = 200 * time.Millisecond
+	// heightTime is the time between heights. It is a quarter of that of other networks: who
+	// tries a document waits for two heights, the one with the escrow and the one that proves
+	// it, before the first segment.
+	heightTime  = 250 * time.Millisecond
 	settledLife = 30 * time.Second // a process that runs so long has started well
 	maxFailures = 3
 	maxPause    = 30 * time.Second
@@ -100,12 +107,15 @@ func open(ctx context.Context, cfg Config) (*swarm, error) {
 		cfg: cfg, children: newChildren(cfg.Program), procs: map[string]*process{}, script: script{slices.Clone(cfg.Faults)},
 		units: map[string]bool{}, books: make(chan books), sale: make(chan saleResult, 1),
 	}
-	if err := CheckFaults(cfg.Faults, cfg.Miners); err != nil {
+	if err := CheckFaults(cfg.Faults, cfg.Validators, cfg.Miners); err != nil {
 		return nil, err
 	}
-	// The processes: the ledger, the coordinator, the first miners, and those that a
+	// The processes: the ledger nodes, the coordinator, the first miners, and those that a
 	// step of the fault script starts.
-	s.order = []string{LedgerName, CoordinatorName}
+	for i := range cfg.Validators {
+		s.order = append(s.order, ValidatorName(i+1))
+	}
+	s.order = append(s.order, CoordinatorName)
 	for i := range cfg.Miners {
 		s.order = append(s.order, MinerName(i+1))
 	}
@@ -122,7 +132,6 @@ func open(ctx context.Context, cfg Config) (*swarm, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.rpc = s.network.Ledger[0][len("http://"):]
 	for _, name := range s.order {
 		s.procs[name] = &process{name: name, home: s.members[name].home, args: s.arguments(name)}
 	}
@@ -134,13 +143,13 @@ func open(ctx context.Context, cfg Config) (*swarm, error) {
 func (s *swarm) arguments(name string) []string {
 	m := s.members[name]
 	common := []string{"--home", string(m.home), "--network", m.home.Network(), "--listen", m.listen(), "--log-level", "info", "--events"}
-	switch name {
-	case LedgerName:
-		return append([]string{"ledger", "start", "--rpc", s.rpc, "--approve-runs"}, common...)
-	case CoordinatorName:
+	switch {
+	case isValidator(name):
+		return append([]string{"ledger", "start", "--approve-runs", "--interval", heightTime.String()}, common...)
+	case name == CoordinatorName:
 		args := append([]string{"train", "--stay", "--threads", s.threads()}, s.cfg.Train...)
 		return append(args, common...)
-	case CustomerName:
+	case name == CustomerName:
 		return common
 	}
 	args := []string{"miner", "run", "--threads", s.threads(), "--languages", s.cfg.Source + "-" + s.cfg.Target}
@@ -193,6 +202,11 @@ func (s *swarm) loop(ctx context.Context) error {
 		case <-ticker.C:
 			if err := s.tick(ctx); err != nil {
 				return err
+			}
+			if s.cfg.Watch != nil {
+				if text := s.cfg.Watch(s.snapshot()); text != "" {
+					s.view.note(s.elapsed(), text)
+				}
 			}
 			s.cfg.Screen.show(&s.view, s.elapsed())
 		}
@@ -310,6 +324,12 @@ func (s *swarm) exited(p *process, err error) error {
 	if p.killed {
 		return nil
 	}
+	if _, other := minerNumber(p.name); other == nil && err == nil && p.wasReady {
+		p.killed = true // its user had it finish, or stopped it: only the fault script starts it again
+		s.view.state(p.name, down, "it has ended, as it was told")
+		s.view.note(s.elapsed(), p.name+" has ended, as it was told")
+		return nil
+	}
 	if !signalled(err) {
 		p.failures++
 	}
@@ -334,15 +354,18 @@ func (s *swarm) exited(p *process, err error) error {
 // drain asks every process to end, first those that need others, and kills a process
 // that does not.
 func (s *swarm) drain() {
-	miners := []string{}
+	var miners, ledgers []string
 	for _, name := range s.order {
-		if name != LedgerName && name != CoordinatorName {
+		switch {
+		case isValidator(name):
+			ledgers = append(ledgers, name)
+		case name != CoordinatorName:
 			miners = append(miners, name)
 		}
 	}
-	s.end(40*time.Second, CoordinatorName) // which settles the accepted units
+	s.end(40*time.Second, CoordinatorName) // which claims the accepted units
 	s.end(10*time.Second, miners...)
-	s.end(15*time.Second, LedgerName)
+	s.end(15*time.Second, ledgers...)
 	s.children.close()
 }
 
@@ -378,8 +401,8 @@ func (s *swarm) end(patience time.Duration, names ...string) {
 
 // balances takes in the ledger's books.
 func (s *swarm) balances(b books) {
-	s.view.ledger(b.listing, b.err)
-	if b.err == nil && s.firstMint == 0 && b.listing.Supply.Minted > 0 {
+	s.view.ledger(b)
+	if b.err == nil && s.firstMint == 0 && b.supply.Minted > 0 {
 		s.firstMint = s.elapsed()
 		s.view.note(s.firstMint, "the first token is minted")
 	}

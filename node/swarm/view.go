@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/light"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/report"
@@ -28,7 +27,8 @@ type view struct {
 	roundEnds     []time.Duration // of the last rounds
 
 	miners []minerView
-	down   map[string]string // processes other than miners that do not run, and why
+	others []string          // the other processes, as they are shown
+	down   map[string]string // those of others that do not run, and why
 
 	height         uint64
 	minted, supply uint64 // amounts
@@ -85,6 +85,7 @@ func newView(n node.Network, cfg Config, members map[string]*member, order []str
 	for _, name := range order {
 		number, err := minerNumber(name)
 		if err != nil {
+			v.others = append(v.others, name)
 			continue
 		}
 		m := minerView{name: name, account: members[name].account, device: "auto"}
@@ -238,15 +239,29 @@ func (v *view) trained(at time.Duration, t *report.Trained) {
 }
 
 // ledger takes in the books of a height, or the error of reading them.
-func (v *view) ledger(l ledger.Listing, err error) {
-	v.ledgerDown = errors.Is(err, light.ErrUnreachable) && v.height > 0
-	if err != nil {
+func (v *view) ledger(b books) {
+	v.ledgerDown = errors.Is(b.err, light.ErrUnreachable) && v.height > 0
+	if b.err != nil {
 		return
 	}
-	v.height, v.minted, v.supply = l.Height, l.Supply.Minted, l.Supply.Total()
+	v.height, v.minted, v.supply = b.height, b.supply.Minted, b.supply.Total()
 	for i := range v.miners {
-		v.miners[i].balance = balanceOf(l, v.miners[i].account)
+		v.miners[i].balance = b.balance(v.miners[i].account)
 	}
+}
+
+// ledgers counts the ledger nodes, and those of them that run.
+func (v *view) ledgers() (up, all int) {
+	for _, name := range v.others {
+		if !isValidator(name) {
+			continue
+		}
+		all++
+		if _, isDown := v.down[name]; !isDown {
+			up++
+		}
+	}
+	return up, all
 }
 
 // left estimates the time until the last round ends; 0 means that it is unknown.

@@ -49,8 +49,8 @@ func busy() *view {
 	v.state("miner-3", down, "killed by the fault script")
 	v.state("miner-4", later, "the fault script starts it")
 	v.note(at(53), "fault script: round 200: kill miner-3")
-	v.ledger(ledger.Listing{Height: 41, Supply: ledger.Supply{Minted: 231_400_000, Burned: 400_000},
-		Accounts: []ledger.Holding{{Account: accounts["miner-1"].account, Balance: 110_250_000}}}, nil)
+	v.ledger(books{height: 41, supply: ledger.Supply{Minted: 231_400_000, Burned: 400_000},
+		accounts: map[protocol.Account]ledger.AccountState{accounts["miner-1"].account: {Balance: 110_250_000}}})
 	return &v
 }
 
@@ -67,6 +67,14 @@ func crowded() *view {
 	return v
 }
 
+// council is the view of a swarm of four validators, one of which is down.
+func council() *view {
+	v := busy()
+	v.others = []string{LedgerName, ValidatorName(2), ValidatorName(3), ValidatorName(4), CoordinatorName}
+	v.state(ValidatorName(3), down, "killed by the fault script")
+	return v
+}
+
 // finished is the view of a swarm that was started again after its run had ended.
 func finished() *view {
 	v := busy()
@@ -80,7 +88,7 @@ func finished() *view {
 func TestRender(t *testing.T) {
 	v := busy()
 	unreachable := busy()
-	unreachable.ledger(ledger.Listing{}, light.ErrUnreachable)
+	unreachable.ledger(books{err: light.ErrUnreachable})
 	unreachable.state(LedgerName, down, "killed by the fault script")
 	early := newView(node.Network{Name: "village"}, Config{Source: "en", Target: "de"}, nil, nil)
 	for name, lines := range map[string][]string{
@@ -90,6 +98,7 @@ func TestRender(t *testing.T) {
 		"narrow":   render(v, 55*time.Second, 44, 23, false),
 		"colour":   render(v, 55*time.Second, 80, 23, true),
 		"down":     render(unreachable, 61*time.Minute, 90, 23, false),
+		"council":  render(council(), 55*time.Second, 99, 23, false),
 		"crowded":  render(crowded(), 55*time.Second, 79, 23, false),
 		"finished": render(finished(), 2*time.Second, 79, 23, false),
 		"early":    render(&early, 0, 80, 23, false),
@@ -115,7 +124,7 @@ func TestRender(t *testing.T) {
 // TestRenderFits: no line is wider than the terminal, and there are not more lines
 // than it has rows, however small it is.
 func TestRenderFits(t *testing.T) {
-	for _, v := range []*view{busy(), crowded(), finished()} {
+	for _, v := range []*view{busy(), council(), crowded(), finished()} {
 		for columns := 1; columns < 130; columns++ {
 			rows := columns/3 + 1
 			lines := render(v, time.Hour, columns, rows, false)
