@@ -9,7 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Rooms with goroutines worth a race detector, and no long numeric loops.
 RACE        := ./protocol/... ./ledger/... ./node/...
 # The rooms whose bits must agree under every build.
-GOLDEN      := ./work/kernel/ ./work/nmt/ ./work/text/ ./work/corpus/ ./work/train/ ./work/state/ ./work/run/ ./work/ ./work/format/
+GOLDEN      := ./work/language/ ./ledger/ ./work/kernel/ ./work/nmt/ ./work/text/ ./work/corpus/ ./work/train/ ./work/state/ ./work/run/ ./work/ ./work/format/
 
 .PHONY: build build-cuda cuda-selftest cuda cuda-tests demo test check vet staticcheck race golden emulated bench soak picture generate ptx fuzz clean
 
@@ -39,6 +39,9 @@ test: ## every test
 	@test -d "$${ALIA_DATA:-../shared/data}" || echo "test: no real text in $${ALIA_DATA:-../shared/data}, so its tests are skipped; ALIA_DATA names its folder"
 	@test -n "$${ALIA_SOAK:-}" || echo "test: the long tests are skipped; make soak runs them"
 	@ls /usr/lib/*/libopenblas.so.0 >/dev/null 2>&1 || echo "test: no OpenBLAS is seen, so the bench beside it may be skipped; Debian's package is libopenblas0-pthread"
+	@for p in chromium:"the page is not tried" npm:"foreign clients of the gateway are not tried" soffice:"LibreOffice does not judge documents" \
+		xmllint:"xmllint does not judge documents" msgfmt:"msgfmt does not judge catalogs"; do \
+		command -v $${p%%:*} >/dev/null 2>&1 || echo "test: no $${p%%:*} is seen: $${p#*:}"; done
 	$(GO) test -count=1 -timeout 30m ./...
 
 check: build vet staticcheck test race cuda golden emulated ## what CI runs
@@ -84,9 +87,11 @@ emulated: ## the golden digests on other processors, one of them big-endian, und
 		GOARCH=$$goarch $(GO) test -count=1 -exec $$emulator -run 'Golden|Published|SameBits' $(GOLDEN); \
 	done
 
-bench: build ## kernels, training and translation on this machine
-	$(GO) test -run '^$$' -bench . -benchtime 300ms ./work/...
+bench: build ## kernels, training, translation, a ledger and a gateway on this machine
+	$(GO) test -run '^$$' -bench . -benchtime 300ms ./work/... ./node/gateway
 	bin/alia bench
+	bin/alia bench ledger
+	bin/alia bench gateway
 
 soak: build ## the long tests: swarms with crashes, random schedules, fuzzing
 	ALIA_SOAK=1 $(GO) test -count=1 -timeout 60m ./...

@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/signal"
 
-	"github.com/alia-network/alia/ledger/wallet"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
@@ -33,7 +32,7 @@ func main() {
 
 // mine mines until ctx ends. It calls report with what happens.
 func mine(ctx context.Context, dir home.Dir, report node.Reporter) error {
-	key, err := wallet.Open(dir.Wallet())
+	w, err := dir.OpenWallet()
 	if err != nil {
 		return err
 	}
@@ -41,7 +40,7 @@ func mine(ctx context.Context, dir home.Dir, report node.Reporter) error {
 	if err != nil {
 		return err
 	}
-	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: dir, Network: network, Key: key.Key()})
+	peer, err := node.OpenPeer(ctx, node.PeerConfig{Home: dir, Network: network, Key: w.Key()})
 	if err != nil {
 		return err
 	}

@@ -44,13 +44,21 @@ func TestMine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	tr, err := c.Translate(ctx, client.Document{
+	job, err := c.Start(ctx, client.Document{
 		Text: "one and two", Model: n.Model, Holders: n.Holder.Mesh.Addrs(), Budget: protocol.Coin / 10,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if tr.Units != 1 || tr.Paid == 0 {
-		t.Errorf("%d units, %d paid", tr.Units, tr.Paid)
+	defer job.Close()
+	if _, err := job.Text(ctx); err != nil {
+		t.Fatal(err)
+	}
+	proven, err := job.Settle(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(proven.Receipt.Units); n != 1 || proven.Paid == 0 {
+		t.Errorf("%d units, %d paid", n, proven.Paid)
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"os"
 	"os/signal"
 
-	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/client"
 	"github.com/alia-network/alia/node/home"
 	"github.com/alia-network/alia/protocol"
@@ -52,33 +51,31 @@ func translate(ctx context.Context, dir home.Dir, model, budget string, in io.Re
 		return err
 	}
 
-	// Join the network and have the document translated.
+	// Join the network, and see what the document costs. No money moves yet.
 	c, err := client.Open(ctx, dir)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	c.Report = func(n node.Notice) { log.Println(n) }
-	t, err := c.Translate(ctx, document)
+	job, err := c.Start(ctx, document)
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(out, t.Text)
+	defer job.Close()
+	quote := job.Quote()
+	log.Printf("%d units of work cost at most %s ALIA", quote.Units, protocol.FormatAmount(quote.Amount))
 
-	// The receipt needs nothing but the network file to be checked, on any machine.
-	receipt, err := os.ReadFile(t.ReceiptFile)
+	// The translation comes before the claims of the miners. After Ctrl-C, the same command
+	// goes on.
+	translation, err := job.Text(ctx)
 	if err != nil {
 		return err
 	}
-	network, err := node.ReadNetwork(dir.Network())
+	fmt.Fprint(out, translation)
+	receipt, err := job.Settle(ctx)
 	if err != nil {
 		return err
 	}
-	proven, err := client.VerifyReceipt(network, receipt)
-	if err != nil {
-		return err
-	}
-	log.Printf("%d units of work in %.1f s, %s ALIA paid to miners; the receipt is %s",
-		t.Units, t.Seconds, protocol.FormatAmount(proven.Paid), t.ReceiptFile)
+	log.Printf("%s ALIA to miners are %s; the receipt is %s", protocol.FormatAmount(receipt.Paid), receipt.Status, job.ReceiptFile())
 	return nil
 }
