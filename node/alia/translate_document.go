@@ -206,7 +206,7 @@ func overdue(ctx context.Context, err error, deadline time.Duration) error {
 	if u := new(translate.Unfinished); errors.As(err, &u) {
 		return fmt.Errorf("%s: the deadline of %v is over: %s", u.File, deadline, u.Kindly())
 	}
-	return fmt.Errorf("the deadline of %v is over: %w", deadline, err)
+	return fmt.Errorf("the deadline of %v is over before a document was begun: give a longer --deadline: %w", deadline, err)
 }
 
 // halted says after an interrupt what is done.

@@ -204,10 +204,10 @@ func (c *Config) begin(ctx context.Context, name string, data []byte) (*work, er
 		return w, nil
 	}
 	if w.chosen, err = c.pickModel(ctx, name, w.texts); err != nil {
-		return nil, err
+		return nil, w.ended(ctx, err)
 	}
 	if w.settings, err = c.Settings(ctx, w.chosen); err != nil {
-		return nil, err
+		return nil, w.ended(ctx, err)
 	}
 	w.texts = d.TextsInto(w.settings.To) // what the file has a translation of is not paid for
 	w.progress.Total = len(w.texts)
@@ -252,6 +252,20 @@ func (w *work) run(ctx context.Context) error {
 	}
 }
 
+// unfinished says how far the translation came.
+func (w *work) unfinished(err error) error {
+	return &Unfinished{File: w.name, Done: w.progress.Done, Total: w.progress.Total, Kept: w.Memory != nil, Err: err}
+}
+
+// ended is unfinished for an error that the context's end made, at whatever moment that came.
+// Any other error it leaves as it is.
+func (w *work) ended(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return w.unfinished(err)
+}
+
 // ask has the engine translate texts, by a job that the memory knows by a key; "" where there
 // is no memory.
 func (w *work) ask(ctx context.Context, asked []string, key string) error {
@@ -272,6 +286,9 @@ func (w *work) ask(ctx context.Context, asked []string, key string) error {
 		Texts: asked, Model: w.chosen.Link, To: w.chosen.Target, Decoding: w.Decoding, Terms: lines, Budget: budget, Price: w.Price,
 		Privacy: w.Privacy, Miners: w.Miners,
 	})
+	if err != nil && ctx.Err() != nil {
+		return w.unfinished(err)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", w.name, err)
 	}
@@ -287,7 +304,7 @@ func (w *work) ask(ctx context.Context, asked []string, key string) error {
 		receipt, err = job.Settle(ctx)
 	}
 	if err = errors.Join(err, job.Close()); err != nil {
-		return &Unfinished{File: w.name, Done: w.progress.Done, Total: w.progress.Total, Kept: w.Memory != nil, Err: err}
+		return w.unfinished(err)
 	}
 	w.paid += receipt.Amount
 	if w.Receipts.Dir != "" && receipt.Job.Defined() {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alia-network/alia/node/engine"
 	"github.com/alia-network/alia/node/memory"
@@ -302,6 +303,19 @@ func TestLocalGoesOn(t *testing.T) {
 	c.Report = nil
 	if r, err := c.File(t.Context(), in, out); err != nil || r.Reused != kept || r.Segments != 200 {
 		t.Errorf("%v, %+v, %d were kept", err, r, kept)
+	}
+}
+
+// TestOver: a document whose time is over before its first text says so as one does whose time
+// ends later, at whatever step that is.
+func TestOver(t *testing.T) {
+	dir, c := world(t, local(t))
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	_, err := c.Write(ctx, "a.txt", []byte(letter(200)), filepath.Join(dir, "b.txt"), 0o644)
+	u := new(translate.Unfinished)
+	if !errors.As(err, &u) || !errors.Is(err, context.DeadlineExceeded) || u.File != "a.txt" || u.Done != 0 || u.Total != 200 || !u.Kept {
+		t.Fatalf("%v", err)
 	}
 }
 
