@@ -144,7 +144,7 @@ func TestListen(t *testing.T) {
 	for len(q.Offers.Open(time.Now())) == 0 {
 		select {
 		case <-q.Offers.Changed():
-		case <-time.After(time.Minute):
+		case <-time.After(5 * time.Minute):
 			t.Fatal("no offer comes")
 		}
 	}

@@ -268,7 +268,7 @@ func runEnded(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
 		return errors.Is(ctx.Err(), context.Canceled)
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		return false
 	}
 }

@@ -236,7 +236,7 @@ func (v *village) coordinate(p *node.Peer, watch node.Reporter) *node.TrainingRe
 
 // trainTime bounds a run of a test, which takes seconds. A run that stands still is a
 // failure with a name.
-const trainTime = 5 * time.Minute
+const trainTime = 10 * time.Minute
 
 // train is coordinate for any run, with another crew in place of the coordinator's own.
 func (v *village) train(p *node.Peer, c *corpus.Corpus, cfg train.Config, watch node.Reporter, instead func(own unit.Crew) unit.Crew) *node.TrainingResult {

@@ -135,7 +135,7 @@ func TestPullGoesOn(t *testing.T) {
 	for {
 		select {
 		case <-q.Offers.Changed():
-		case <-time.After(30 * time.Second):
+		case <-time.After(5 * time.Minute):
 			t.Fatal("the offer behind those of another account did not come")
 		}
 		for _, o := range q.Offers.Open(time.Now()) {

@@ -89,7 +89,7 @@ func TestPause(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-		case <-time.After(30 * time.Second):
+		case <-time.After(5 * time.Minute):
 			t.Fatal("a miner that was to finish goes on")
 		}
 	}

@@ -77,7 +77,7 @@ func TestHangingFirst(t *testing.T) {
 	})
 	check(t, err)
 	for range 3 {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		_, _, err = c.Supply(ctx)
 		cancel()
 		if err == nil {

@@ -18,7 +18,7 @@ import (
 )
 
 // testTime bounds the waits of a test.
-const testTime = time.Minute
+const testTime = 5 * time.Minute
 
 func link(name string) block.Link { return block.Link{Cid: block.Sum(block.CBOR, []byte(name))} }
 

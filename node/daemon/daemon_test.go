@@ -108,7 +108,7 @@ func (b *buffer) await(t *testing.T, text string) {
 	for !strings.Contains(b.String(), text) {
 		select {
 		case <-b.news:
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("no %q in %q", text, b.String())
 		}
 	}

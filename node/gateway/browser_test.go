@@ -118,7 +118,7 @@ func (p *tab) event(e any) {
 func (p *tab) do(actions ...chromedp.Action) {
 	p.Helper()
 	if err := chromedp.Run(p.ctx, actions...); err != nil {
-		last, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), 2*time.Second)
+		last, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), 20*time.Second)
 		defer cancel()
 		var text string
 		chromedp.Run(last, chromedp.Evaluate(`document.visibilityState + document.body.innerText`, &text))
@@ -136,7 +136,7 @@ func js[T any](p *tab, expression string) (v T) {
 // until waits until an expression is true.
 func (p *tab) until(expression string) {
 	p.Helper()
-	p.do(chromedp.Poll("Boolean("+expression+")", nil, chromedp.WithPollingInterval(30*time.Millisecond), chromedp.WithPollingTimeout(10*time.Second)))
+	p.do(chromedp.Poll("Boolean("+expression+")", nil, chromedp.WithPollingInterval(30*time.Millisecond), chromedp.WithPollingTimeout(2*time.Minute)))
 }
 
 // view switches to a view by a click, and holds its width to that of the window.

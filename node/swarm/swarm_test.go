@@ -99,7 +99,7 @@ func supervise(t *testing.T, child string, validators int, faults, until string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	dir = t.TempDir()
 	screen := &watcher{text: until, seen: cancel}

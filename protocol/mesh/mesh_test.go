@@ -93,13 +93,13 @@ func eventually(t testing.TB, what string, ok func() bool) {
 		select {
 		case <-next:
 		case <-ctx.Done():
-			t.Fatalf("not in 30 s: %s", what)
+			t.Fatalf("it does not come: %s", what)
 		}
 	}
 }
 
 func deadline(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

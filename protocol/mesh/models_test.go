@@ -103,7 +103,7 @@ func TestFindModelsSlow(t *testing.T) {
 	if got := b.FindModels(deadline(t), "", ""); len(got) != 1 {
 		t.Errorf("beside slow peers: %+v", got)
 	}
-	if took := time.Since(began); took > 12*time.Second {
+	if took := time.Since(began); took > time.Minute {
 		t.Errorf("the search took %v", took)
 	}
 }
