@@ -29,6 +29,9 @@ import (
 // TestTranslateSameText: a model's files give the same text with any kernels,
 // threads and batch, in binary32 and in int8.
 func TestTranslateSameText(t *testing.T) {
+	if testing.Short() {
+		t.Skip("translates many times in one process: go test without -short does")
+	}
 	model := smallModel(t, 32)
 	var in strings.Builder
 	random := rand.New(rand.NewPCG(5, 6))
