@@ -279,6 +279,9 @@ func TestClientRooms(t *testing.T) {
 
 // TestPureRooms holds the pure rooms' contents.
 func TestPureRooms(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads and types the whole program: go test without -short does")
+	}
 	seen := map[string]bool{}
 	for _, p := range load(t) {
 		room := strings.TrimPrefix(p.PkgPath, module)
