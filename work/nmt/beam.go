@@ -74,12 +74,6 @@ type beamSearch struct {
 	rows    []options
 }
 
-// options is the logits of tokens that may follow a prefix.
-type options struct {
-	x   []float32
-	ids []int32 // their tokens; nil means the tokens 0, 1, 2, ...
-}
-
 // beam is the search for one sentence. It is done when no prefix is live.
 type beam struct {
 	sentence int
@@ -136,7 +130,7 @@ func (b *beamSearch) search() error {
 			}
 		}
 		// The next step's hypotheses.
-		b.live, b.ids = b.live[:0], b.ids[:0]
+		b.live, b.ids, b.written = b.live[:0], b.ids[:0], b.written[:0]
 		for s := range b.beams {
 			b.enlist(b.beams[s].live)
 		}
@@ -154,7 +148,7 @@ func (b *beamSearch) divisor(length int) float32 {
 func (b *beamSearch) enlist(live []prefix) {
 	for _, h := range live {
 		b.decoder.live = append(b.decoder.live, h.hypothesis)
-		b.ids = append(b.ids, h.tokens[len(h.tokens)-1])
+		b.ids, b.written = append(b.ids, h.tokens[len(h.tokens)-1]), append(b.written, h.tokens)
 	}
 }
 
@@ -221,11 +215,14 @@ func (b *beamSearch) options(m *beam, row int) []options {
 		o := options{ids: ids}
 		switch {
 		case b.each > 0:
-			o = options{b.largest[i*b.each : (i+1)*b.each], b.tokens[i*b.each : (i+1)*b.each]}
+			o = options{x: b.largest[i*b.each : (i+1)*b.each], ids: b.tokens[i*b.each : (i+1)*b.each]}
 		case ids != nil:
 			o.x = b.logits.F[i*width:][:len(ids)]
 		default:
 			o.x = b.logits.F[i*width : (i+1)*width]
+		}
+		if len(b.banned) > 0 {
+			o.banned = b.banned[i]
 		}
 		b.rows = append(b.rows, o)
 	}
@@ -263,7 +260,7 @@ func (m *beam) best(rows []options, lse []float32, n int, marks Marks) []candida
 			if ids != nil {
 				token = ids[i]
 			}
-			if marks.hidden(token) {
+			if marks.hidden(token) || rows[rank].bars(token) {
 				continue
 			}
 			// Insert the candidate behind those that are better.

@@ -3,7 +3,6 @@ package nmt
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/alia-network/alia/work/kernel"
@@ -99,6 +98,7 @@ type extension struct {
 // search takes steps until every beam is done.
 func (c *constrainedSearch) search() error {
 	for t := 0; len(c.decoder.live) > 0; t++ {
+		c.spare()
 		lse, err := c.predict(t)
 		if err != nil {
 			return err
@@ -115,12 +115,35 @@ func (c *constrainedSearch) search() error {
 				c.follow(m, found, t+1, penalty)
 			}
 		}
-		c.decoder.live, c.ids = c.decoder.live[:0], c.ids[:0]
+		c.decoder.live, c.ids, c.written = c.decoder.live[:0], c.ids[:0], c.written[:0]
 		for s := range c.beams {
 			c.enlist(c.beams[s].live)
 		}
 	}
 	return nil
+}
+
+// spare finds, for each live hypothesis, the tokens that no repetition bans: those by which
+// its terms need fewer tokens.
+func (c *constrainedSearch) spare() {
+	if c.repeats.NGram == 0 {
+		return
+	}
+	c.spared = c.spared[:0]
+	for s := range c.beams {
+		m := &c.beams[s]
+		for _, h := range m.live {
+			var ids []int32
+			if h.need > 0 {
+				tokens := append(slices.Clone(h.tokens), 0)
+				ids = slices.DeleteFunc(m.next(nil, h.met, h.tokens), func(id int32) bool {
+					tokens[len(tokens)-1] = id
+					return m.need(m.follow(h.met, tokens), tokens) >= h.need
+				})
+			}
+			c.spared = append(c.spared, ids)
+		}
+	}
 }
 
 // extensions returns the allowed candidates of m, whose tokens become length tokens. The live
@@ -137,7 +160,8 @@ func (m *constrainedBeam) extensions(c *constrainedSearch, row int, lse []float3
 		}
 		found := one.best(rows[rank:rank+1], lse[rank:rank+1], 2*c.width, c.marks)
 		for _, id := range ids {
-			if !slices.ContainsFunc(found, func(f candidate) bool { return f.token == id }) {
+			if !rows[rank].bars(id) && !slices.ContainsFunc(found, func(f candidate) bool { return f.token == id }) {
+				// It is in the shortlist: EOS and the tokens of terms always are.
 				found = append(found, candidate{score: h.score + (rows[rank].of(id) - lse[rank]), token: id})
 			}
 		}
@@ -159,17 +183,6 @@ func (m *constrainedBeam) extensions(c *constrainedSearch, row int, lse []float3
 		}
 	}
 	return all
-}
-
-// of is the logit of a token.
-func (o options) of(token int32) float32 {
-	if o.ids == nil {
-		return o.x[token]
-	}
-	if i, ok := slices.BinarySearch(o.ids, token); ok {
-		return o.x[i]
-	}
-	return float32(math.Inf(-1)) // not in the shortlist: only EOS and terms are asked for, which are
 }
 
 // choose returns at most width of the candidates, the best first: the banks take turns.
