@@ -104,13 +104,14 @@ func slowRow(e *Engine, p *tensor.Set, src, tokens []int32) (row []float32, ids 
 }
 
 // slowRepeats is a search that steps anew through each prefix, and sorts all candidates. Width
-// 0 is greedy.
-func slowRepeats(e *Engine, p *tensor.Set, src []int32, r Repeats, width, limit int, penalty float32) []int32 {
+// 0 is greedy. It also returns the number of live hypotheses in each step.
+func slowRepeats(e *Engine, p *tensor.Set, src []int32, r Repeats, width, limit int, penalty float32) (out []int32, lives []int) {
 	marks := e.config.Tokens()
 	live := []prefix{{}}
 	var ended []prefix
 	for length := 1; length <= limit && len(live) > 0 && len(ended) < max(width, 1); length++ {
 		var all []candidate
+		lives = append(lives, len(live))
 		for rank, h := range live {
 			row, ids := slowRow(e, p, src, h.tokens)
 			may := r.repeat(row, ids, h.tokens, nil)
@@ -143,7 +144,7 @@ func slowRepeats(e *Engine, p *tensor.Set, src []int32, r Repeats, width, limit 
 		live = next
 	}
 	if len(ended) == 0 {
-		return live[0].tokens
+		return live[0].tokens, lives
 	}
 	best := ended[0]
 	for _, h := range ended {
@@ -151,7 +152,17 @@ func slowRepeats(e *Engine, p *tensor.Set, src []int32, r Repeats, width, limit 
 			best = h
 		}
 	}
-	return best.tokens
+	return best.tokens, lives
+}
+
+// costOf is the cost of a search with the given number of live hypotheses in each step.
+func costOf(m *Meter, source int, lives []int, width int) uint64 {
+	width = min(width, 1) // of a step with one hypothesis
+	cost := m.Translation(source+1, 1, width) - m.Step(source+1, 1, width)
+	for i, n := range lives {
+		cost += uint64(n) * m.Step(source+1, i+1, width)
+	}
+	return cost
 }
 
 // logSum is the logarithm of the sum of exponentials of a row.
@@ -202,35 +213,41 @@ func TestRepeatsEqualSlow(t *testing.T) {
 			list = some(c.Vocab)
 		}
 		var want, plain [][]int32
+		var price uint64
 		for i, dev := range all {
 			e := NewEngine(dev, c)
 			e.Shortlist, e.Repeats = list, r
-			search := func(sources [][]int32) [][]int32 {
-				out, _, err := e.Greedy(p, sources, limit)
+			search := func(sources [][]int32) ([][]int32, uint64) {
+				out, cost, err := e.Greedy(p, sources, limit)
 				if width > 0 {
-					out, _, err = e.Beam(p, sources, limit, width, 0.75)
+					out, cost, err = e.Beam(p, sources, limit, width, 0.75)
 				}
 				if err != nil {
 					t.Fatal(err)
 				}
-				return out
+				return out, cost
 			}
-			got := search(sources)
+			got, cost := search(sources)
 			if i == 0 {
 				slow := NewEngine(dev, c)
 				slow.Shortlist = list
+				m := NewMeter(c)
 				for _, s := range sources {
-					want = append(want, slowRepeats(slow, p, s, r, width, most, 0.75))
+					out, lives := slowRepeats(slow, p, s, r, width, most, 0.75)
+					want, price = append(want, out), price+costOf(m, len(s), lives, width)
 				}
 				e.Repeats = Repeats{}
-				plain = search(sources)
+				plain, _ = search(sources)
 				e.Repeats = r
 			}
 			if !slices.EqualFunc(got, want, equal) {
 				t.Fatalf("%s: %v, the slow search %v", dev.Name(), got, want)
 			}
+			if list == nil && layoutOf(p) == trained && cost != price { // as units are computed
+				t.Fatalf("%s: a cost of %d, want %d", dev.Name(), cost, price)
+			}
 			for j := range sources {
-				if one := search(sources[j : j+1]); !equal(one[0], want[j]) {
+				if one, _ := search(sources[j : j+1]); !equal(one[0], want[j]) {
 					t.Fatalf("%s: sentence %d alone is %v, with others %v", dev.Name(), j, one[0], want[j])
 				}
 			}
@@ -355,28 +372,48 @@ func bestRepeats(e *Engine, p *tensor.Set, src []int32, terms []Term, edges Edge
 	return best
 }
 
-// TestRepeatsEnd: a search in which every token but EOS is banned ends with it.
+// TestRepeatsEnd: a search in which every token but EOS is banned ends with it. The cost is
+// that of the hypotheses there were, also where a beam is not full.
 func TestRepeatsEnd(t *testing.T) {
 	c := Config{Vocab: 5, Dim: 8, FFN: 12, Heads: 2, Encoder: 1, Decoder: 1} // two tokens beside the marks
-	p := steep(Init(c, 4), 2)
-	e := NewEngine(open(t, ""), c)
-	e.Repeats.NGram = 1
-	src := [][]int32{{3}, {4, 4}, {3, 4, 3}}
-	out, _, err := e.Greedy(p, src, TwicePlusTen)
-	if err != nil {
-		t.Fatal(err)
+	c.OutputBias = true
+	m, thin := NewMeter(c), 0
+	for seed := range uint64(10) {
+		p := steep(Init(c, seed), 2)
+		bias, _ := p.Get("output.bias")
+		bias.F[EOS] = -20 // so that beams go on
+		e, slow := NewEngine(open(t, ""), c), NewEngine(open(t, ""), c)
+		e.Repeats.NGram = 1 + int(seed%2)
+		for width := range 6 {
+			for _, src := range [][]int32{{3}, {4, 4}, {3, 4, 3}} {
+				limit := TwicePlusTen(len(src))
+				out, cost, err := e.Greedy(p, [][]int32{src}, TwicePlusTen)
+				if width > 0 {
+					out, cost, err = e.Beam(p, [][]int32{src}, TwicePlusTen, width, 1)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, lives := slowRepeats(slow, p, src, e.Repeats, width, limit, 1)
+				if !equal(out[0], want) || len(want) > 5 || twice(e.Repeats.NGram, want) {
+					t.Errorf("seed %d, width %d: %v becomes %v, want %v", seed, width, src, out[0], want)
+				}
+				if price := costOf(m, len(src), lives, width); cost != price {
+					t.Errorf("seed %d, width %d: %v costs %d, want %d", seed, width, src, cost, price)
+				}
+				for _, n := range lives[1:] {
+					if least := m.Width(width, e.Repeats.Most(limit)); n < least {
+						t.Errorf("seed %d, width %d: %v has %d hypotheses at a step, want at least %d", seed, width, src, n, least)
+					}
+					if n < m.Width(width, 0) {
+						thin++
+					}
+				}
+			}
+		}
 	}
-	for width := range 5 {
-		if width > 0 {
-			if out, _, err = e.Beam(p, src, TwicePlusTen, width, 1); err != nil {
-				t.Fatal(err)
-			}
-		}
-		for i, tokens := range out {
-			if len(tokens) > 2 || twice(1, tokens) {
-				t.Errorf("width %d: sentence %d is %v", width, i, tokens)
-			}
-		}
+	if thin == 0 {
+		t.Error("no beam had too few hypotheses: the bound was not tried")
 	}
 }
 
