@@ -50,6 +50,11 @@ type Engine interface {
 	Constrain(
 		params *tensor.Set, sources [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
 	) (targets [][]int32, cost uint64, err error)
+	// Rank gives all translations that the search for each source finds, the best first.
+	// terms is nil where no source has terms.
+	Rank(
+		params *tensor.Set, sources [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
+	) ([][]nmt.Scored, error)
 }
 
 // family has the functions for the models of one architecture.
@@ -211,6 +216,17 @@ func (t Transformer) Constrain(
 ) ([][]int32, uint64, error) {
 	t.Repeats = repeats(d)
 	return t.Constrained(params, sources, terms, edges, nmt.TwicePlusTen, int(d.Beam), penalty(d))
+}
+
+// Rank implements [Engine], by beam search also for a beam of 1.
+func (t Transformer) Rank(
+	params *tensor.Set, sources [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
+) ([][]nmt.Scored, error) {
+	t.Repeats = repeats(d)
+	if terms == nil {
+		return t.Ranked(params, sources, nmt.TwicePlusTen, int(d.Beam), penalty(d))
+	}
+	return t.ConstrainedRanked(params, sources, terms, edges, nmt.TwicePlusTen, int(d.Beam), penalty(d))
 }
 
 // repeats is what a search does about repetitions. The penalty is the binary32 number that is

@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/alia-network/alia/work/kernel"
@@ -55,5 +56,52 @@ func TestBanned(t *testing.T) {
 	s, err = model.SearchOf(tok, 10, nil, d)
 	if want := (model.Search{Width: 4, Most: nmt.TwicePlusTen(10)}); err != nil || s != want {
 		t.Errorf("%+v, %v, want %+v", s, err, want)
+	}
+}
+
+// TestRank: each segment has as many different translations as were asked for and found, the best
+// first, which is what TranslateText gives. Each has the terms.
+func TestRank(t *testing.T) {
+	tr := small(t)
+	dev, err := kernel.Open("", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := tr.Model.NewEngine(dev)
+	in := unit.NewText([]string{"one two", "", "x y", "three"}, [][]string{{"zwei"}, {}, {}, {}})
+	for _, d := range []unit.Decoding{{Beam: 1}, {Beam: 4}, {Beam: 8, NoRepeat: 2}} {
+		d.LengthPPM = 1_000_000
+		want, err := tr.TranslateText(e, in, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{1, 3} {
+			all, err := tr.Rank(e, in, d, n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, ranking := range all {
+				if len(ranking) == 0 || len(ranking) > n || ranking[0].Text != want[i] {
+					t.Errorf("%+v: %v of %d, want %q first", d, ranking, n, want[i])
+				}
+				for j, r := range ranking {
+					if i == 0 && !strings.Contains(r.Text, "zwei") {
+						t.Errorf("%+v: %q is without its term", d, r.Text)
+					}
+					if j > 0 && (r.Score > ranking[j-1].Score || r.Text == ranking[j-1].Text) {
+						t.Errorf("%+v: %v is no ranking", d, ranking)
+					}
+				}
+			}
+			if d.Beam > 1 && n > 1 && len(all[2]) < 2 {
+				t.Errorf("%+v: only %v", d, all[2])
+			}
+			if all[1][0] != (model.Ranked{}) {
+				t.Errorf("%+v: an empty segment becomes %v", d, all[1])
+			}
+		}
+	}
+	if _, err := tr.Rank(e, unit.Text{Version: 9}, unit.Greedy, 1); err == nil {
+		t.Error("a text of another version is translated")
 	}
 }

@@ -23,11 +23,20 @@ import (
 func (e *Engine) Beam(
 	p *tensor.Set, sources [][]int32, limit func(source int) int, width int, penalty float32,
 ) ([][]int32, uint64, error) {
-	if width < 1 {
-		return nil, 0, fmt.Errorf("nmt: the width of the beam is %d, want 1 or more", width)
-	}
 	outputs := make([][]int32, len(sources))
-	cost, err := e.translate(p, sources, limit, width, func(w wave) error {
+	cost, err := e.beams(p, sources, limit, width, penalty, func(i int, m *beam) { outputs[i] = m.translation() })
+	return outputs, cost, err
+}
+
+// beams searches for the translations of sources, calls found with the finished search for
+// each of them, by its index, and returns the cost.
+func (e *Engine) beams(
+	p *tensor.Set, sources [][]int32, limit func(source int) int, width int, penalty float32, found func(i int, m *beam),
+) (uint64, error) {
+	if width < 1 {
+		return 0, fmt.Errorf("nmt: the width of the beam is %d, want 1 or more", width)
+	}
+	return e.translate(p, sources, limit, width, func(w wave) error {
 		// Each beam starts with the sentence's one hypothesis, and owns width ranges of the
 		// caches, one behind the other.
 		b := &beamSearch{decoder: &e.decoder, width: width, penalty: penalty}
@@ -38,11 +47,10 @@ func (e *Engine) Beam(
 			return err
 		}
 		for s, i := range w.sentences {
-			outputs[i] = b.beams[s].translation()
+			found(i, &b.beams[s])
 		}
 		return nil
 	})
-	return outputs, cost, err
 }
 
 // newBeam is the search for a sentence of w, before its first step.
@@ -316,12 +324,19 @@ func (b *beamSearch) follow(m *beam, found []candidate, length int, penalty floa
 	}
 	if length >= m.limit {
 		if len(m.ended) == 0 {
-			m.ended = next[:1]
+			m.ended = cut(next, penalty)
 		}
 		next = nil
 	}
 	b.assign(m, next, parents, length)
 	m.live = next
+}
+
+// cut is the best of some live prefixes, as one that ended at the limit.
+func cut(live []prefix, penalty float32) []prefix {
+	best := live[0]
+	best.score /= penalty
+	return []prefix{best}
 }
 
 // assign gives each prefix of next a range of the caches with the rows of its parent. The first

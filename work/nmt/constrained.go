@@ -29,21 +29,31 @@ import (
 func (e *Engine) Constrained(
 	p *tensor.Set, sources [][]int32, terms [][]Term, edges Edges, limit func(source int) int, beam int, penalty float32,
 ) ([][]int32, uint64, error) {
+	outputs := make([][]int32, len(sources))
+	cost, err := e.constrain(p, sources, terms, edges, limit, beam, penalty, func(i int, m *constrainedBeam) { outputs[i] = m.translation() })
+	return outputs, cost, err
+}
+
+// constrain searches for the translations of sources, calls found with the finished search for
+// each of them, by its index, and returns the cost.
+func (e *Engine) constrain(
+	p *tensor.Set, sources [][]int32, terms [][]Term, edges Edges, limit func(source int) int, beam int, penalty float32,
+	found func(i int, m *constrainedBeam),
+) (uint64, error) {
 	if beam < 1 || len(terms) != len(sources) {
-		return nil, 0, fmt.Errorf("nmt: a beam of %d, terms for %d of %d sentences", beam, len(terms), len(sources))
+		return 0, fmt.Errorf("nmt: a beam of %d, terms for %d of %d sentences", beam, len(terms), len(sources))
 	}
 	room := make([]room, len(sources))
 	for i, s := range sources {
 		n := TermTokens(terms[i])
 		room[i] = roomFor(terms[i], TermLimit(limit(len(s)), n), TermWidth(beam, n))
 		if err := checkTerms(terms[i], room[i].limit, e.config, edges); err != nil {
-			return nil, 0, fmt.Errorf("sentence %d: %w", i, err)
+			return 0, fmt.Errorf("sentence %d: %w", i, err)
 		}
 	}
 	if e.meter == nil {
 		e.meter = NewMeter(e.config)
 	}
-	outputs := make([][]int32, len(sources))
 	var cost uint64
 	_, err := e.translateEach(p, sources, room, func(w wave) error {
 		c := &constrainedSearch{beamSearch: beamSearch{decoder: &e.decoder, width: beam, penalty: penalty, all: true}}
@@ -57,12 +67,12 @@ func (e *Engine) Constrained(
 		}
 		for s, i := range w.sentences {
 			m := &c.beams[s]
-			outputs[i] = m.translation()
+			found(i, m)
 			cost += e.meter.Translation(len(sources[i])+1, m.steps, w.room[s].width)
 		}
 		return nil
 	})
-	return outputs, cost, err
+	return cost, err
 }
 
 // roomFor is the room of a sentence with terms, whose tokens are candidates of any shortlist.
@@ -232,7 +242,7 @@ func (c *constrainedSearch) follow(m *constrainedBeam, chosen []extension, lengt
 	}
 	if length >= m.limit {
 		if len(m.ended) == 0 {
-			m.ended = next[:1] // behind it the terms need no token
+			m.ended = cut(next, penalty) // behind it the terms need no token
 		}
 		next = nil
 	}

@@ -3,6 +3,7 @@ package nmt
 import (
 	"math"
 	"slices"
+	"sort"
 	"testing"
 
 	"github.com/alia-network/alia/work/kernel"
@@ -104,12 +105,13 @@ func slowRow(e *Engine, p *tensor.Set, src, tokens []int32) (row []float32, ids 
 }
 
 // slowRepeats is a search that steps anew through each prefix, and sorts all candidates. Width
-// 0 is greedy. It also returns the number of live hypotheses in each step.
-func slowRepeats(e *Engine, p *tensor.Set, src []int32, r Repeats, width, limit int, penalty float32) (out []int32, lives []int) {
+// 0 is greedy. It returns what ended, the best first, and the number of live hypotheses in each
+// step.
+func slowRepeats(e *Engine, p *tensor.Set, src []int32, r Repeats, width, limit int, penalty float32) (ranking []Scored, lives []int) {
 	marks := e.config.Tokens()
 	live := []prefix{{}}
-	var ended []prefix
-	for length := 1; length <= limit && len(live) > 0 && len(ended) < max(width, 1); length++ {
+	divisor := func(length int) float32 { return kernel.Exp(float32(penalty * kernel.Log(float32(length)))) }
+	for length := 1; length <= limit && len(live) > 0 && len(ranking) < max(width, 1); length++ {
 		var all []candidate
 		lives = append(lives, len(live))
 		for rank, h := range live {
@@ -137,22 +139,23 @@ func slowRepeats(e *Engine, p *tensor.Set, src []int32, r Repeats, width, limit 
 			case c.token != marks.EOS && len(next) < max(width, 1):
 				next = append(next, prefix{tokens: tokens, score: c.score})
 			case c.token == marks.EOS && i < max(width, 1):
-				score := c.score / kernel.Exp(float32(penalty*kernel.Log(float32(length))))
-				ended = append(ended, prefix{tokens: tokens[:length-1], score: score})
+				ranking = append(ranking, Scored{tokens[:length-1], c.score / divisor(length)})
 			}
 		}
 		live = next
 	}
-	if len(ended) == 0 {
-		return live[0].tokens, lives
+	if len(ranking) == 0 {
+		ranking = []Scored{{live[0].tokens, live[0].score / divisor(limit)}}
 	}
-	best := ended[0]
-	for _, h := range ended {
-		if h.score > best.score {
-			best = h
-		}
-	}
-	return best.tokens, lives
+	sort.SliceStable(ranking, func(i, j int) bool { return ranking[i].Score > ranking[j].Score })
+	return ranking, lives
+}
+
+// sameRanking compares translations and the bits of their scores.
+func sameRanking(a, b []Scored) bool {
+	return slices.EqualFunc(a, b, func(x, y Scored) bool {
+		return equal(x.Tokens, y.Tokens) && math.Float32bits(x.Score) == math.Float32bits(y.Score)
+	})
 }
 
 // costOf is the cost of a search with the given number of live hypotheses in each step.
@@ -214,6 +217,7 @@ func TestRepeatsEqualSlow(t *testing.T) {
 		}
 		var want, plain [][]int32
 		var price uint64
+		var rankings [][]Scored
 		for i, dev := range all {
 			e := NewEngine(dev, c)
 			e.Shortlist, e.Repeats = list, r
@@ -233,8 +237,9 @@ func TestRepeatsEqualSlow(t *testing.T) {
 				slow.Shortlist = list
 				m := NewMeter(c)
 				for _, s := range sources {
-					out, lives := slowRepeats(slow, p, s, r, width, most, 0.75)
-					want, price = append(want, out), price+costOf(m, len(s), lives, width)
+					ranking, lives := slowRepeats(slow, p, s, r, width, most, 0.75)
+					rankings, want = append(rankings, ranking), append(want, ranking[0].Tokens)
+					price += costOf(m, len(s), lives, width)
 				}
 				e.Repeats = Repeats{}
 				plain, _ = search(sources)
@@ -245,6 +250,11 @@ func TestRepeatsEqualSlow(t *testing.T) {
 			}
 			if list == nil && layoutOf(p) == trained && cost != price { // as units are computed
 				t.Fatalf("%s: a cost of %d, want %d", dev.Name(), cost, price)
+			}
+			if width > 0 {
+				if got, err := e.Ranked(p, sources, limit, width, 0.75); err != nil || !slices.EqualFunc(got, rankings, sameRanking) {
+					t.Fatalf("%s: ranked %v (%v), want %v", dev.Name(), got, err, rankings)
+				}
 			}
 			for j := range sources {
 				if one, _ := search(sources[j : j+1]); !equal(one[0], want[j]) {
@@ -394,7 +404,8 @@ func TestRepeatsEnd(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				want, lives := slowRepeats(slow, p, src, e.Repeats, width, limit, 1)
+				ranking, lives := slowRepeats(slow, p, src, e.Repeats, width, limit, 1)
+				want := ranking[0].Tokens
 				if !equal(out[0], want) || len(want) > 5 || twice(e.Repeats.NGram, want) {
 					t.Errorf("seed %d, width %d: %v becomes %v, want %v", seed, width, src, out[0], want)
 				}

@@ -1,0 +1,47 @@
+package nmt
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/alia-network/alia/work/tensor"
+)
+
+// Scored is a translation that a search found.
+type Scored struct {
+	Tokens []int32
+	// Score is the sum of the tokens' log-probabilities in nats, that of EOS included, divided
+	// by the number of tokens, EOS included, to the power of the length penalty. A translation
+	// that was cut at the limit has no EOS.
+	Score float32
+}
+
+// Ranked is [Engine.Beam] with all the translations that the search for each source found, the
+// best first. These are the prefixes that ended, at least one, and about as many as the
+// beam is wide. The first is the translation of Beam.
+func (e *Engine) Ranked(
+	p *tensor.Set, sources [][]int32, limit func(source int) int, width int, penalty float32,
+) ([][]Scored, error) {
+	ranked := make([][]Scored, len(sources))
+	_, err := e.beams(p, sources, limit, width, penalty, func(i int, m *beam) { ranked[i] = m.ranking() })
+	return ranked, err
+}
+
+// ConstrainedRanked is [Engine.Constrained] with all the translations that the search for each
+// source found, as in Ranked.
+func (e *Engine) ConstrainedRanked(
+	p *tensor.Set, sources [][]int32, terms [][]Term, edges Edges, limit func(source int) int, beam int, penalty float32,
+) ([][]Scored, error) {
+	ranked := make([][]Scored, len(sources))
+	_, err := e.constrain(p, sources, terms, edges, limit, beam, penalty, func(i int, m *constrainedBeam) { ranked[i] = m.ranking() })
+	return ranked, err
+}
+
+// ranking is the prefixes that ended, the best first. Of equals the one that ended first wins.
+func (m *beam) ranking() (all []Scored) {
+	for _, h := range m.ended {
+		all = append(all, Scored{h.tokens, h.score})
+	}
+	slices.SortStableFunc(all, func(a, b Scored) int { return cmp.Compare(b.Score, a.Score) })
+	return all
+}
