@@ -332,11 +332,12 @@ func (b *beamSearch) follow(m *beam, found []candidate, length int, penalty floa
 	m.live = next
 }
 
-// cut is the best of some live prefixes, as one that ended at the limit.
+// cut is live prefixes, the best first, as ones that ended at the limit.
 func cut(live []prefix, penalty float32) []prefix {
-	best := live[0]
-	best.score /= penalty
-	return []prefix{best}
+	for i := range live {
+		live[i].score /= penalty
+	}
+	return live
 }
 
 // assign gives each prefix of next a range of the caches with the rows of its parent. The first

@@ -242,7 +242,7 @@ func (c *constrainedSearch) follow(m *constrainedBeam, chosen []extension, lengt
 	}
 	if length >= m.limit {
 		if len(m.ended) == 0 {
-			m.ended = cut(next, penalty) // behind it the terms need no token
+			m.ended = cut(next, penalty) // behind them the terms need no token
 		}
 		next = nil
 	}

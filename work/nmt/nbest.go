@@ -17,8 +17,8 @@ type Scored struct {
 }
 
 // Ranked is [Engine.Beam] with all the translations that the search for each source found, the
-// best first. These are the prefixes that ended, at least one, and about as many as the
-// beam is wide. The first is the translation of Beam.
+// best first: the prefixes that ended, or where none did, those that were live at the limit.
+// The first is the translation of Beam.
 func (e *Engine) Ranked(
 	p *tensor.Set, sources [][]int32, limit func(source int) int, width int, penalty float32,
 ) ([][]Scored, error) {

@@ -145,7 +145,9 @@ func slowRepeats(e *Engine, p *tensor.Set, src []int32, r Repeats, width, limit 
 		live = next
 	}
 	if len(ranking) == 0 {
-		ranking = []Scored{{live[0].tokens, live[0].score / divisor(limit)}}
+		for _, h := range live {
+			ranking = append(ranking, Scored{h.tokens, h.score / divisor(limit)})
+		}
 	}
 	sort.SliceStable(ranking, func(i, j int) bool { return ranking[i].Score > ranking[j].Score })
 	return ranking, lives
