@@ -103,18 +103,7 @@ func (f *Findings) add(p Findings) {
 // ends, the batch that is being translated is finished and written first.
 func (f *Filter) Run(ctx context.Context, in io.Reader) error {
 	f.out, f.known = bufio.NewWriter(f.Out), map[string]string{}
-	parts, failed := make(chan part, f.Batch), error(nil)
-	go func() { // a reader that blocks for ever ends with the process
-		defer close(parts)
-		failed = f.split(in, func(p part) bool {
-			select {
-			case parts <- p:
-				return true
-			case <-ctx.Done():
-				return false
-			}
-		})
-	}()
+	parts, failed := f.read(ctx, in)
 	for more := true; more || len(f.parts) > 0; {
 		if more {
 			more = f.gather(ctx, parts)
@@ -132,7 +121,25 @@ func (f *Filter) Run(ctx context.Context, in io.Reader) error {
 	if err := errors.Join(f.out.Flush(), ctx.Err()); err != nil {
 		return err
 	}
-	return failed // parts is closed, so the reader has set it
+	return *failed // parts is closed, so the reader has set it
+}
+
+// read gives the parts of the input while they arrive. When parts is closed, failed is the
+// error that ended the input.
+func (f *Filter) read(ctx context.Context, in io.Reader) (parts chan part, failed *error) {
+	parts, failed = make(chan part, f.Batch), new(error)
+	go func() { // a reader that blocks for ever ends with the process
+		defer close(parts)
+		*failed = f.split(in, func(p part) bool {
+			select {
+			case parts <- p:
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		})
+	}()
+	return parts, failed
 }
 
 // part is a line of the input, or a piece of a long line, cut into sentences.
