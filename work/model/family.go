@@ -50,10 +50,10 @@ type Engine interface {
 	Constrain(
 		params *tensor.Set, sources [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
 	) (targets [][]int32, cost uint64, err error)
-	// Rank gives all translations that the search for each source finds, the best first.
-	// terms is nil where no source has terms.
+	// Rank gives all translations that the search for each source finds, the best first. Each
+	// begins with the first tokens of its source. terms is nil where no source has terms.
 	Rank(
-		params *tensor.Set, sources [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
+		params *tensor.Set, sources, first [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
 	) ([][]nmt.Scored, error)
 }
 
@@ -220,13 +220,13 @@ func (t Transformer) Constrain(
 
 // Rank implements [Engine], by beam search also for a beam of 1.
 func (t Transformer) Rank(
-	params *tensor.Set, sources [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
+	params *tensor.Set, sources, first [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
 ) ([][]nmt.Scored, error) {
 	t.Repeats = repeats(d)
 	if terms == nil {
-		return t.Ranked(params, sources, nmt.TwicePlusTen, int(d.Beam), penalty(d))
+		return t.Ranked(params, sources, first, nmt.TwicePlusTen, int(d.Beam), penalty(d))
 	}
-	return t.ConstrainedRanked(params, sources, terms, edges, nmt.TwicePlusTen, int(d.Beam), penalty(d))
+	return t.ConstrainedRanked(params, sources, first, terms, edges, nmt.TwicePlusTen, int(d.Beam), penalty(d))
 }
 
 // repeats is what a search does about repetitions. The penalty is the binary32 number that is

@@ -107,7 +107,7 @@ func (t *Translator) Rank(e Engine, in unit.Text, d unit.Decoding, n int) ([][]R
 		out[i] = []Ranked{{}}
 	}
 	err := eachGroup(t.Tokenizer, in, func(g group) error {
-		all, err := e.Rank(t.Prepared(), g.sources, g.terms, g.edges, d)
+		all, err := e.Rank(t.Prepared(), g.sources, nil, g.terms, g.edges, d)
 		if err != nil {
 			return err
 		}

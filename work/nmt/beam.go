@@ -24,19 +24,24 @@ func (e *Engine) Beam(
 	p *tensor.Set, sources [][]int32, limit func(source int) int, width int, penalty float32,
 ) ([][]int32, uint64, error) {
 	outputs := make([][]int32, len(sources))
-	cost, err := e.beams(p, sources, limit, width, penalty, func(i int, m *beam) { outputs[i] = m.translation() })
+	cost, err := e.beams(p, sources, nil, limit, width, penalty, func(i int, m *beam) { outputs[i] = m.translation() })
 	return outputs, cost, err
 }
 
 // beams searches for the translations of sources, calls found with the finished search for
-// each of them, by its index, and returns the cost.
+// each of them, by its index, and returns the cost. The translation of each begins with its
+// first tokens; nil is none.
 func (e *Engine) beams(
-	p *tensor.Set, sources [][]int32, limit func(source int) int, width int, penalty float32, found func(i int, m *beam),
+	p *tensor.Set, sources, first [][]int32, limit func(source int) int, width int, penalty float32, found func(i int, m *beam),
 ) (uint64, error) {
 	if width < 1 {
 		return 0, fmt.Errorf("nmt: the width of the beam is %d, want 1 or more", width)
 	}
-	return e.translate(p, sources, limit, width, func(w wave) error {
+	rooms, err := e.rooms(sources, first, nil, limit, width)
+	if err != nil {
+		return 0, err
+	}
+	return e.translateEach(p, sources, rooms, func(w wave) error {
 		// Each beam starts with the sentence's one hypothesis, and owns width ranges of the
 		// caches, one behind the other.
 		b := &beamSearch{decoder: &e.decoder, width: width, penalty: penalty}
@@ -231,6 +236,9 @@ func (b *beamSearch) options(m *beam, row int) []options {
 		}
 		if len(b.banned) > 0 {
 			o.banned = b.banned[i]
+			if next, ok := b.forced(i); ok {
+				o.only = []int32{next}
+			}
 		}
 		b.rows = append(b.rows, o)
 	}

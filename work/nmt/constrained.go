@@ -30,23 +30,25 @@ func (e *Engine) Constrained(
 	p *tensor.Set, sources [][]int32, terms [][]Term, edges Edges, limit func(source int) int, beam int, penalty float32,
 ) ([][]int32, uint64, error) {
 	outputs := make([][]int32, len(sources))
-	cost, err := e.constrain(p, sources, terms, edges, limit, beam, penalty, func(i int, m *constrainedBeam) { outputs[i] = m.translation() })
+	cost, err := e.constrain(p, sources, nil, terms, edges, limit, beam, penalty, func(i int, m *constrainedBeam) { outputs[i] = m.translation() })
 	return outputs, cost, err
 }
 
 // constrain searches for the translations of sources, calls found with the finished search for
-// each of them, by its index, and returns the cost.
+// each of them, by its index, and returns the cost. The translation of each begins with its
+// first tokens; nil is none.
 func (e *Engine) constrain(
-	p *tensor.Set, sources [][]int32, terms [][]Term, edges Edges, limit func(source int) int, beam int, penalty float32,
+	p *tensor.Set, sources, first [][]int32, terms [][]Term, edges Edges, limit func(source int) int, beam int, penalty float32,
 	found func(i int, m *constrainedBeam),
 ) (uint64, error) {
 	if beam < 1 || len(terms) != len(sources) {
 		return 0, fmt.Errorf("nmt: a beam of %d, terms for %d of %d sentences", beam, len(terms), len(sources))
 	}
-	room := make([]room, len(sources))
-	for i, s := range sources {
-		n := TermTokens(terms[i])
-		room[i] = roomFor(terms[i], TermLimit(limit(len(s)), n), TermWidth(beam, n))
+	room, err := e.rooms(sources, first, terms, limit, beam)
+	if err != nil {
+		return 0, err
+	}
+	for i := range sources {
 		if err := checkTerms(terms[i], room[i].limit, e.config, edges); err != nil {
 			return 0, fmt.Errorf("sentence %d: %w", i, err)
 		}
@@ -55,7 +57,7 @@ func (e *Engine) constrain(
 		e.meter = NewMeter(e.config)
 	}
 	var cost uint64
-	_, err := e.translateEach(p, sources, room, func(w wave) error {
+	_, err = e.translateEach(p, sources, room, func(w wave) error {
 		c := &constrainedSearch{beamSearch: beamSearch{decoder: &e.decoder, width: beam, penalty: penalty, all: true}}
 		for s, i := range w.sentences {
 			m := constrainedBeam{beam: newBeam(s, w, c.live[s], c.config.lead()), demand: newDemand(terms[i], edges)}
@@ -75,15 +77,38 @@ func (e *Engine) constrain(
 	return cost, err
 }
 
-// roomFor is the room of a sentence with terms, whose tokens are candidates of any shortlist.
-func roomFor(terms []Term, limit, width int) room {
-	r := room{limit: limit, width: width}
-	for _, t := range terms {
-		for _, s := range t.Spellings {
-			r.extra = append(r.extra, s.Tokens...)
-		}
+// rooms is the room of each sentence. The tokens of its terms, and those that its translation
+// begins with, make its limit higher, and are candidates of any shortlist. first and terms may
+// be nil.
+func (e *Engine) rooms(sources, first [][]int32, terms [][]Term, limit func(source int) int, beam int) ([]room, error) {
+	if first != nil && len(first) != len(sources) {
+		return nil, fmt.Errorf("nmt: beginnings for %d of %d sentences", len(first), len(sources))
 	}
-	return r
+	all := make([]room, len(sources))
+	for i, s := range sources {
+		r := room{limit: limit(len(s)), width: beam}
+		n := 0
+		if terms != nil {
+			n = TermTokens(terms[i])
+			r.width = TermWidth(beam, n)
+			for _, t := range terms[i] {
+				for _, s := range t.Spellings {
+					r.extra = append(r.extra, s.Tokens...)
+				}
+			}
+		}
+		if first != nil {
+			r.first, r.extra = first[i], append(r.extra, first[i]...)
+		}
+		if r.limit = TermLimit(r.limit, n+len(r.first)); len(r.first) > 0 && n+len(r.first) > r.limit {
+			return nil, fmt.Errorf("sentence %d: nmt: a beginning of %d tokens, and terms of %d, for a translation of at most %d", i, len(r.first), n, r.limit)
+		}
+		if i := slices.IndexFunc(r.first, func(id int32) bool { return id < 0 || int(id) >= e.config.Vocab || e.config.Tokens().is(id) }); i >= 0 {
+			return nil, fmt.Errorf("nmt: a translation cannot begin with the token %d", r.first[i])
+		}
+		all[i] = r
+	}
+	return all, nil
 }
 
 // constrainedSearch is the search for all sentences of one wave.

@@ -39,8 +39,9 @@ type decoder struct {
 
 	repeats Repeats
 	written [][]int32      // by live hypothesis: its tokens so far
+	first   [][]int32      // by sentence: the tokens that its translation begins with
 	spared  [][]int32      // by live hypothesis: tokens that are not banned, for its terms
-	banned  [][]int32      // by live hypothesis: tokens that the last step banned; empty without repeats
+	banned  [][]int32      // by live hypothesis: tokens that the last step banned; empty if it changed no logits
 	had     []int32        // the tokens of one hypothesis, each once
 	fetched kernel.Staging // for the logits of an accelerator
 

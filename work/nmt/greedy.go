@@ -91,6 +91,7 @@ type room struct {
 	limit int     // the largest number of tokens
 	width int     // the largest number of live hypotheses
 	extra []int32 // tokens that are candidates whatever the shortlist says
+	first []int32 // tokens that the translation begins with
 }
 
 // translate is translateEach with a limit by the length of the source, and one width.
@@ -149,6 +150,10 @@ func (e *Engine) translateEach(p *tensor.Set, sources [][]int32, all []room, sea
 		d := &e.decoder
 		e.in.reach(lead + longest)
 		d.begin(hypotheses, rows, &e.in.source, e.in.positions)
+		d.first = d.first[:0]
+		for _, r := range w.room {
+			d.first = append(d.first, r.first)
+		}
 		// A sentence owns width ranges of rows for its limit; the first hypothesis has the first range.
 		slot := 0
 		for s, r := range w.room {

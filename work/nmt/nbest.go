@@ -19,21 +19,25 @@ type Scored struct {
 // Ranked is [Engine.Beam] with all the translations that the search for each source found, the
 // best first: the prefixes that ended, or where none did, those that were live at the limit.
 // The first is the translation of Beam.
+//
+// Each of them begins with the first tokens of its source, which may be none, and first may be
+// nil. These count nothing in the score but their number, may have n-grams that [Repeats] bans,
+// and make the limit higher.
 func (e *Engine) Ranked(
-	p *tensor.Set, sources [][]int32, limit func(source int) int, width int, penalty float32,
+	p *tensor.Set, sources, first [][]int32, limit func(source int) int, width int, penalty float32,
 ) ([][]Scored, error) {
 	ranked := make([][]Scored, len(sources))
-	_, err := e.beams(p, sources, limit, width, penalty, func(i int, m *beam) { ranked[i] = m.ranking() })
+	_, err := e.beams(p, sources, first, limit, width, penalty, func(i int, m *beam) { ranked[i] = m.ranking() })
 	return ranked, err
 }
 
 // ConstrainedRanked is [Engine.Constrained] with all the translations that the search for each
 // source found, as in Ranked.
 func (e *Engine) ConstrainedRanked(
-	p *tensor.Set, sources [][]int32, terms [][]Term, edges Edges, limit func(source int) int, beam int, penalty float32,
+	p *tensor.Set, sources, first [][]int32, terms [][]Term, edges Edges, limit func(source int) int, beam int, penalty float32,
 ) ([][]Scored, error) {
 	ranked := make([][]Scored, len(sources))
-	_, err := e.constrain(p, sources, terms, edges, limit, beam, penalty, func(i int, m *constrainedBeam) { ranked[i] = m.ranking() })
+	_, err := e.constrain(p, sources, first, terms, edges, limit, beam, penalty, func(i int, m *constrainedBeam) { ranked[i] = m.ranking() })
 	return ranked, err
 }
 

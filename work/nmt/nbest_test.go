@@ -3,6 +3,7 @@ package nmt
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -30,7 +31,7 @@ func TestConstrainedRanked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all, err := e.ConstrainedRanked(p, sources, terms, edges, limit, beam, 0.75)
+		all, err := e.ConstrainedRanked(p, sources, nil, terms, edges, limit, beam, 0.75)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,4 +65,92 @@ func TestConstrainedRanked(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestBeginnings: a search that begins with given tokens is the slow search behind them, on every
+// device, with repetitions banned or not, whatever the shortlist. Terms stand too.
+func TestBeginnings(t *testing.T) {
+	all := devices(t)
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawConfig(t)
+		r := drawRepeats(t)
+		p := steep(Init(c, rapid.Uint64().Draw(t, "seed")), 2)
+		sources, first := drawSentences(t, c, 3, 4), drawSentences(t, c, 3, 3)
+		width := rapid.IntRange(1, 4).Draw(t, "width")
+		most := rapid.IntRange(1, 6).Draw(t, "limit")
+		limit := func(int) int { return most }
+		edges := drawEdges(t, c.Vocab)
+		terms := make([][]Term, len(sources))
+		for i := range terms {
+			terms[i] = drawTerms(t, c.Vocab, edges)
+		}
+		var want, termed [][]Scored
+		for i, dev := range all {
+			e := NewEngine(dev, c)
+			if c.Vocab > 4 && c.SourceVocab == 0 {
+				e.Shortlist = some(c.Vocab)
+			}
+			if i == 0 {
+				for j, s := range sources {
+					slow := NewEngine(dev, c)
+					if e.Shortlist != nil {
+						slow.Shortlist = with(e.Shortlist, first[j])
+					}
+					ranking, _ := slowRepeats(slow, p, s, first[j], r, width, most+len(first[j]), 0.75)
+					want = append(want, ranking)
+				}
+			}
+			e.Repeats = r
+			got, err := e.Ranked(p, sources, first, limit, width, 0.75)
+			if err != nil || !slices.EqualFunc(got, want, sameRanking) {
+				t.Fatalf("%s: behind %v: %v (%v), the slow search %v", dev.Name(), first, got, err, want)
+			}
+			got, err = e.ConstrainedRanked(p, sources, first, terms, edges, limit, width, 0.75)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if termed == nil {
+				termed = got
+			}
+			if !slices.EqualFunc(got, termed, sameRanking) {
+				t.Fatalf("%s: %v, want %v", dev.Name(), got, termed)
+			}
+			for j, ranking := range got {
+				for _, s := range ranking {
+					if n := len(first[j]); len(s.Tokens) < n || !equal(s.Tokens[:n], first[j]) {
+						t.Fatalf("%v does not begin with %v", s.Tokens, first[j])
+					}
+					if slices.ContainsFunc(terms[j], func(x Term) bool { return !stands(x, terms[j], edges, s.Tokens) }) {
+						t.Fatalf("%v is without a term", s.Tokens)
+					}
+				}
+			}
+		}
+	})
+}
+
+// with is a shortlist with more tokens.
+func with(s *Shortlist, tokens []int32) *Shortlist {
+	more := *s
+	more.always = append(slices.Clone(s.always), tokens...)
+	slices.Sort(more.always)
+	more.always = slices.Compact(more.always)
+	return &more
+}
+
+// TestBeginningsRefused: beginnings that no translation has.
+func TestBeginningsRefused(t *testing.T) {
+	e := NewEngine(open(t, ""), toy)
+	long := slices.Repeat([]int32{4}, MaxLength)
+	for want, first := range map[string][][]int32{
+		"a beginning of 1024 tokens": {long},
+		"with the token 11":          {{4, 11}},
+		"with the token 2":           {{int32(EOS)}},
+		"with the token -1":          {{-1}},
+		"beginnings for 2 of 1":      {nil, nil},
+	} {
+		if _, err := e.Ranked(sharp(), [][]int32{{3}}, first, TwicePlusTen, 2, 1); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want an error with %q", err, want)
+		}
+	}
 }

@@ -69,12 +69,14 @@ func (r Repeats) penalized(x float32) float32 {
 	return x * r.Penalty
 }
 
-// discourage changes the logits of the live hypotheses, as [Repeats] says. It counts in no
-// cost: for each hypothesis it changes as many numbers as its translation has tokens, where
-// the step computes one with Dim products for each token of the vocabulary.
+// discourage changes the logits of the live hypotheses: as [Repeats] says, and at the tokens that
+// a translation begins with, where every other is -infinity. It counts in no cost: for each
+// hypothesis it changes as many numbers as its translation has tokens, where the step computes
+// one with Dim products for each token of the vocabulary.
 func (d *decoder) discourage(logits kernel.Tensor) kernel.Tensor {
 	d.banned = d.banned[:0]
-	if d.repeats == (Repeats{}) {
+	begins := slices.ContainsFunc(d.first, func(first []int32) bool { return len(first) > 0 })
+	if d.repeats == (Repeats{}) && !begins {
 		return logits
 	}
 	// An accelerator's logits come to the host: a few numbers of each row, at places that are
@@ -83,6 +85,11 @@ func (d *decoder) discourage(logits kernel.Tensor) kernel.Tensor {
 	width := logits.Shape[1]
 	for i, h := range d.live {
 		row := options{x: logits.F[i*width : (i+1)*width], ids: d.candidates(h.sentence)}
+		if next, ok := d.forced(i); ok {
+			row.force(next)
+			d.banned = append(d.banned, nil)
+			continue
+		}
 		if d.repeats.Penalty != 0 {
 			d.had = append(d.had[:0], d.written[i]...)
 			slices.Sort(d.had)
@@ -106,11 +113,21 @@ func (d *decoder) discourage(logits kernel.Tensor) kernel.Tensor {
 	return logits
 }
 
+// forced is the only token that may follow a live hypothesis, if there is one.
+func (d *decoder) forced(i int) (int32, bool) {
+	first, n := d.first[d.live[i].sentence], len(d.written[i])
+	if n >= len(first) {
+		return 0, false
+	}
+	return first[n], true
+}
+
 // options is the logits of tokens that may follow a prefix.
 type options struct {
 	x      []float32
 	ids    []int32 // their tokens; nil means the tokens 0, 1, 2, ...
 	banned []int32 // tokens that may not follow, ascending: see [Repeats]
+	only   []int32 // the one token that may follow; nil where several may
 }
 
 // at is the place of a token's logit, if it has one here. The ids must be ascending.
@@ -129,8 +146,21 @@ func (o options) of(token int32) float32 {
 	return float32(math.Inf(-1))
 }
 
+// force sets the logits of all tokens but one to -infinity.
+func (o options) force(token int32) {
+	at, ok := o.at(token)
+	for i := range o.x {
+		if !ok || i != at {
+			o.x[i] = float32(math.Inf(-1))
+		}
+	}
+}
+
 // bars reports whether a token may not follow.
 func (o options) bars(token int32) bool {
+	if len(o.only) > 0 {
+		return token != o.only[0]
+	}
 	_, found := slices.BinarySearch(o.banned, token)
 	return found
 }

@@ -105,13 +105,13 @@ func slowRow(e *Engine, p *tensor.Set, src, tokens []int32) (row []float32, ids 
 }
 
 // slowRepeats is a search that steps anew through each prefix, and sorts all candidates. Width
-// 0 is greedy. It returns what ended, the best first, and the number of live hypotheses in each
-// step.
-func slowRepeats(e *Engine, p *tensor.Set, src []int32, r Repeats, width, limit int, penalty float32) (ranking []Scored, lives []int) {
+// 0 is greedy. It begins behind the tokens first, and returns what ended, the best first, and the
+// number of live hypotheses in each step.
+func slowRepeats(e *Engine, p *tensor.Set, src, first []int32, r Repeats, width, limit int, penalty float32) (ranking []Scored, lives []int) {
 	marks := e.config.Tokens()
-	live := []prefix{{}}
+	live := []prefix{{tokens: first}}
 	divisor := func(length int) float32 { return kernel.Exp(float32(penalty * kernel.Log(float32(length)))) }
-	for length := 1; length <= limit && len(live) > 0 && len(ranking) < max(width, 1); length++ {
+	for length := len(first) + 1; length <= limit && len(live) > 0 && len(ranking) < max(width, 1); length++ {
 		var all []candidate
 		lives = append(lives, len(live))
 		for rank, h := range live {
@@ -239,7 +239,7 @@ func TestRepeatsEqualSlow(t *testing.T) {
 				slow.Shortlist = list
 				m := NewMeter(c)
 				for _, s := range sources {
-					ranking, lives := slowRepeats(slow, p, s, r, width, most, 0.75)
+					ranking, lives := slowRepeats(slow, p, s, nil, r, width, most, 0.75)
 					rankings, want = append(rankings, ranking), append(want, ranking[0].Tokens)
 					price += costOf(m, len(s), lives, width)
 				}
@@ -254,7 +254,7 @@ func TestRepeatsEqualSlow(t *testing.T) {
 				t.Fatalf("%s: a cost of %d, want %d", dev.Name(), cost, price)
 			}
 			if width > 0 {
-				if got, err := e.Ranked(p, sources, limit, width, 0.75); err != nil || !slices.EqualFunc(got, rankings, sameRanking) {
+				if got, err := e.Ranked(p, sources, nil, limit, width, 0.75); err != nil || !slices.EqualFunc(got, rankings, sameRanking) {
 					t.Fatalf("%s: ranked %v (%v), want %v", dev.Name(), got, err, rankings)
 				}
 			}
@@ -406,7 +406,7 @@ func TestRepeatsEnd(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				ranking, lives := slowRepeats(slow, p, src, e.Repeats, width, limit, 1)
+				ranking, lives := slowRepeats(slow, p, src, nil, e.Repeats, width, limit, 1)
 				want := ranking[0].Tokens
 				if !equal(out[0], want) || len(want) > 5 || twice(e.Repeats.NGram, want) {
 					t.Errorf("seed %d, width %d: %v becomes %v, want %v", seed, width, src, out[0], want)
