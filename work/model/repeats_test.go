@@ -8,7 +8,9 @@ import (
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/unit"
+	"pgregory.net/rapid"
 )
 
 // TestRepeats: the settings of a decoding reach greedy search, beam search and the search with
@@ -76,7 +78,7 @@ func TestRank(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, n := range []int{1, 3} {
-			all, err := tr.Rank(e, in, d, n)
+			all, err := tr.Rank(e, in, nil, d, n)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +103,52 @@ func TestRank(t *testing.T) {
 			}
 		}
 	}
-	if _, err := tr.Rank(e, unit.Text{Version: 9}, unit.Greedy, 1); err == nil {
+	if _, err := tr.Rank(e, unit.Text{Version: 9}, nil, unit.Greedy, 1); err == nil {
 		t.Error("a text of another version is translated")
+	}
+}
+
+// TestBeginnings: each translation begins with the text that it was given, has its terms, and
+// does not depend on the segments beside.
+func TestBeginnings(t *testing.T) {
+	tr := small(t)
+	dev, err := kernel.Open("", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := tr.Model.NewEngine(dev)
+	word := rapid.SampledFrom([]string{"", "eins", "zwei", "zw", "ß", "猫", " drei  zwei", "(x)", "„", "17"})
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 3).Draw(t, "segments")
+		segments := rapid.SliceOfN(rapid.SampledFrom([]string{"one two", "", "x y z"}), n, n).Draw(t, "segments")
+		beginnings := rapid.SliceOfN(word, n, n).Draw(t, "beginnings")
+		terms := rapid.SliceOfN(rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"eins", "C++"}), 0, 2, func(s string) string { return s }), n, n).Draw(t, "terms")
+		d := unit.Decoding{Beam: uint16(rapid.IntRange(1, 4).Draw(t, "beam")), LengthPPM: 1_000_000, NoRepeat: uint16(rapid.IntRange(0, 2).Draw(t, "n-gram"))}
+		all, err := tr.Rank(e, unit.NewText(segments, terms), beginnings, d, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, ranking := range all {
+			want := text.Normalize(beginnings[i])
+			for _, r := range ranking {
+				if !strings.HasPrefix(r.Text, want) || segments[i] == "" && r.Text != want {
+					t.Fatalf("%q becomes %q, which should begin with %q", segments[i], r.Text, want)
+				}
+				for _, term := range terms[i] {
+					if segments[i] != "" && !strings.Contains(r.Text, term) {
+						t.Fatalf("%q is without %q", r.Text, term)
+					}
+				}
+			}
+			alone, err := tr.Rank(e, unit.NewText(segments[i:i+1], terms[i:i+1]), beginnings[i:i+1], d, 2)
+			if err != nil || !slices.Equal(alone[0], ranking) {
+				t.Fatalf("%q alone becomes %v (%v), with others %v", segments[i], alone, err, ranking)
+			}
+		}
+	})
+	for _, beginnings := range [][]string{{}, {strings.Repeat("x", 2000)}} {
+		if _, err := tr.Rank(e, unit.NewText([]string{"one"}, nil), beginnings, unit.Greedy, 1); err == nil {
+			t.Errorf("%.20q begins a translation", beginnings)
+		}
 	}
 }

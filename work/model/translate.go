@@ -1,10 +1,12 @@
 package model
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
+	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -95,19 +97,36 @@ type Ranked struct {
 }
 
 // Rank gives the n best translations of each segment, the best first, of those that a search
-// with the beam of d finds. No two are the same text, so there may be fewer than n. A
-// segment without tokens has one, an empty text. With a beam of 2 or more the first is that of
-// [Translator.TranslateText].
-func (t *Translator) Rank(e Engine, in unit.Text, d unit.Decoding, n int) ([][]Ranked, error) {
+// with the beam of d finds. No two are the same text, so there may be fewer than n. With a
+// beam of 2 or more the first is that of [Translator.TranslateText].
+//
+// Each begins with the beginning of its segment, after [text.Normalize]: any text that the model
+// can write, which may end within a word. beginnings may be nil. A segment without tokens has
+// one translation, its beginning.
+func (t *Translator) Rank(e Engine, in unit.Text, beginnings []string, d unit.Decoding, n int) ([][]Ranked, error) {
 	if err := in.Validate(); err != nil {
 		return nil, err
 	}
+	if beginnings != nil && len(beginnings) != len(in.Segments) {
+		return nil, fmt.Errorf("%d beginnings of %d segments", len(beginnings), len(in.Segments))
+	}
 	out := make([][]Ranked, len(in.Segments))
+	first := make([][]int32, len(in.Segments))
 	for i := range out {
 		out[i] = []Ranked{{}}
+		if beginnings != nil {
+			var err error
+			if out[i][0].Text, first[i], err = begin(t.Tokenizer, beginnings[i]); err != nil {
+				return nil, err
+			}
+		}
 	}
 	err := eachGroup(t.Tokenizer, in, func(g group) error {
-		all, err := e.Rank(t.Prepared(), g.sources, nil, g.terms, g.edges, d)
+		begins := make([][]int32, len(g.at))
+		for i, at := range g.at {
+			begins[i] = first[at]
+		}
+		all, err := e.Rank(t.Prepared(), g.sources, begins, g.terms, g.edges, d)
 		if err != nil {
 			return err
 		}
@@ -120,6 +139,21 @@ func (t *Translator) Rank(e Engine, in unit.Text, d unit.Decoding, n int) ([][]R
 		return nil, err
 	}
 	return out, nil
+}
+
+// begin is the beginning of a translation, as a model writes it, and its tokens.
+func begin(tok Tokenizer, s string) (string, []int32, error) {
+	s = text.Normalize(s)
+	if s == "" {
+		return "", nil, nil
+	}
+	spaced, bare := tok.Spell(s)
+	for _, tokens := range [][]int32{spaced, bare} {
+		if len(tokens) > 0 && tok.Decode(tokens) == s {
+			return s, tokens, nil
+		}
+	}
+	return "", nil, fmt.Errorf("the model cannot write the beginning %q: its vocabulary lacks a character of it, or it changes it", s)
 }
 
 // distinct is the first n texts of a ranking.
