@@ -52,6 +52,8 @@ by the power of the length that --length-penalty names. In a line of several
 sentences each takes its best, then its second best, and so on, and the scores
 are added. Two translations of a line differ, so there may be fewer. With --json
 the key translations has for each line a list of objects with text and score.
+With --prefix a line is one sentence, a tab, and the text that its translation
+begins with, which may end within a word.
 
 Without --local the miners of a network compute the translation. With --privacy
 sealed each miner reads the parts that it translates, and nobody else reads
@@ -89,13 +91,14 @@ type translateFlags struct {
 	receipt  string
 	deadline time.Duration
 	nBest    int
+	prefix   bool
 }
 
 // onlyDocuments are the flags that mean nothing for a stream of plain text, and onlyStreams
 // those that mean nothing for a document.
 var (
 	onlyDocuments = []string{"force", "no-memory", "receipt"}
-	onlyStreams   = []string{"batch", "whole-lines", "n-best"}
+	onlyStreams   = []string{"batch", "whole-lines", "n-best", "prefix"}
 )
 
 func newTranslate(a *app) *cobra.Command {
@@ -122,6 +125,7 @@ func newTranslate(a *app) *cobra.Command {
 	f.StringVar(&o.receipt, "receipt", "", "`FILE` for the receipt of one document (default: kept in the home; with --local there is none)")
 	f.DurationVar(&o.deadline, "deadline", 0, "`TIME`, such as 10m, after which the command ends; what is done then is kept; 0 is none")
 	f.IntVar(&o.nBest, "n-best", 0, "with --local: print the best `NUMBER` of translations of each line, at most --beam, as \"line ||| translation ||| score\"; 0 prints the best alone")
+	f.BoolVar(&o.prefix, "prefix", false, "with --local: begin the translation of a line with what follows the line's last tab")
 	// Other commands name languages so.
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		switch name {

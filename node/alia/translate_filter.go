@@ -145,7 +145,8 @@ func (o *translateFlags) filter(ctx context.Context, a *app, name string, stdin 
 		targets, _ := g.All(sentences)
 		return t.TranslateText(computes, unit.NewText(sentences, targets), d)
 	}
-	if o.nBest > 0 {
+	if o.nBest > 0 || o.prefix {
+		f.Prefixed, f.Whole = o.prefix, f.Whole || o.prefix
 		return o.rank(ctx, a, &f, in, ranker{t, computes, dev, g, d})
 	}
 	if a.json || a.events {

@@ -22,7 +22,7 @@ type ranked struct {
 
 // checkNBest refuses more translations than a search finds.
 func (o *translateFlags) checkNBest(a *app) error {
-	if err := a.goesWith("with --local: miners give one translation of each sentence", "n-best"); err != nil && !o.here {
+	if err := a.goesWith("with --local: miners give one translation of each sentence, as they like", "n-best", "prefix"); err != nil && !o.here {
 		return err
 	}
 	if n := o.nBest; n < 0 || n > int(o.beam) {
@@ -40,7 +40,7 @@ type ranker struct {
 	decoding unit.Decoding
 }
 
-// rank prints several translations of each line of a stream, in the form of Moses and Marian:
+// rank prints translations of each line of a stream. Several are in the form of Moses and Marian:
 // the number of the line from 0, a translation, and its score.
 func (o *translateFlags) rank(ctx context.Context, a *app, f *stream.Filter, in *source, r ranker) error {
 	if err := r.model.Prepare(o.int8); err != nil {
@@ -49,9 +49,9 @@ func (o *translateFlags) rank(ctx context.Context, a *app, f *stream.Filter, in 
 	r.model.On(r.device)
 	result := ranked{Model: r.model.ID().String(), Translations: [][]stream.Ranked{}}
 	err := f.Rank(ctx, in, stream.Ranker{
-		Rank: func(sentences []string) ([][]stream.Ranked, error) {
+		Rank: func(sentences, beginnings []string) ([][]stream.Ranked, error) {
 			targets, _ := r.glossary.All(sentences)
-			all, err := r.model.Rank(r.engine, unit.NewText(sentences, targets), r.decoding, o.nBest)
+			all, err := r.model.Rank(r.engine, unit.NewText(sentences, targets), beginnings, r.decoding, max(1, o.nBest))
 			out := make([][]stream.Ranked, len(all))
 			for i, ranking := range all {
 				for _, t := range ranking {
@@ -64,6 +64,10 @@ func (o *translateFlags) rank(ctx context.Context, a *app, f *stream.Filter, in 
 			if a.json || a.events {
 				result.Translations = append(result.Translations, all)
 				return nil
+			}
+			if o.nBest == 0 {
+				_, err := fmt.Fprintln(a.stdout, all[0].Text)
+				return err
 			}
 			for _, t := range all {
 				if _, err := fmt.Fprintf(a.stdout, "%d ||| %s ||| %s\n", line, t.Text, strconv.FormatFloat(float64(t.Score), 'f', -1, 32)); err != nil {

@@ -18,8 +18,8 @@ type Ranked struct {
 // Ranker gives translations of each line instead of one.
 type Ranker struct {
 	// Rank gives the translations of sentences, at most Batch of them. Each has at least one,
-	// the best first.
-	Rank func(sentences []string) ([][]Ranked, error)
+	// the best first. beginnings is what each begins with; nil unless the filter is Prefixed.
+	Rank func(sentences, beginnings []string) ([][]Ranked, error)
 	// Print takes the translations of a line, the best first; lines count from 0.
 	Print func(line int, all []Ranked) error
 }
@@ -39,7 +39,11 @@ func (f *Filter) Rank(ctx context.Context, in io.Reader, r Ranker) error {
 			return err
 		}
 		if n := min(len(f.sentences), f.Batch); n > 0 {
-			ranked, err := r.Rank(f.sentences[:n])
+			var begins []string
+			if f.Prefixed {
+				begins, f.begins = f.begins[:n], f.begins[n:]
+			}
+			ranked, err := r.Rank(f.sentences[:n], begins)
 			if err != nil {
 				return err
 			}
@@ -66,8 +70,22 @@ func (f *Filter) Rank(ctx context.Context, in io.Reader, r Ranker) error {
 	return *failed // parts is closed, so the reader has set it
 }
 
+// divide divides a line at its last tab, which may be missing.
+func divide(line string) (source, begin string) {
+	if i := strings.LastIndexByte(line, '\t'); i >= 0 {
+		return line[:i], strings.TrimRight(line[i+1:], "\r\n")
+	}
+	return line, ""
+}
+
+// plain replaces what no translation has: bytes that are not UTF-8, and control characters.
+func plain(s string) string { return strings.Map(printable, strings.ToValidUTF8(s, "\uFFFD")) }
+
 // ranked joins the translations of the sentences of a line.
 func (p part) ranked(sentences [][]Ranked) (all []Ranked, err error) {
+	if len(sentences) == 0 { // there is nothing to translate
+		return []Ranked{{Text: strings.TrimSpace(plain(p.begin))}}, nil
+	}
 	most := 1
 	for _, s := range sentences {
 		most = max(most, len(s))

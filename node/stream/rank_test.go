@@ -15,15 +15,19 @@ import (
 // the sentence has words. lines gets what is printed.
 func echoes(batch int, lines *[]string) (*Filter, Ranker) {
 	return &Filter{Batch: batch, Fits: fitsHundred}, Ranker{
-		Rank: func(sentences []string) ([][]Ranked, error) {
+		Rank: func(sentences, beginnings []string) ([][]Ranked, error) {
 			if len(sentences) > batch {
 				return nil, fmt.Errorf("%d sentences, at most %d are asked for", len(sentences), batch)
 			}
 			var all [][]Ranked
-			for _, s := range sentences {
+			for j, s := range sentences {
 				var one []Ranked
 				for i := range strings.Fields(s) {
-					one = append(one, Ranked{fmt.Sprint(s, i+1), -float32(i + 1)})
+					r := Ranked{fmt.Sprint(s, i+1), -float32(i + 1)}
+					if beginnings != nil {
+						r.Text = beginnings[j] + "*" + r.Text
+					}
+					one = append(one, r)
 				}
 				all = append(all, one)
 			}
@@ -61,6 +65,29 @@ func TestRank(t *testing.T) {
 	}
 }
 
+// TestRankPrefixed: what follows the last tab of a line is the beginning of its translation.
+func TestRankPrefixed(t *testing.T) {
+	in := "a b\tDer Hund\r\nc\n\nd\te\tf\x00\n\tallein \n" + strings.Repeat("z", 150) + "\tx"
+	want := []string{
+		"0|Der Hund*a b1|-1", "0|Der Hund*a b2|-2", "1|*c1|-1", "2||0", "3|f *d e1|-1", "3|f *d e2|-2", "4|allein|0",
+		"5|x*" + strings.Repeat("z", 75) + "1*" + strings.Repeat("z", 75) + "1|-2",
+	}
+	for _, batch := range []int{1, 3, 64} {
+		var lines []string
+		f, r := echoes(batch, &lines)
+		f.Prefixed, f.Whole = true, true
+		if err := f.Rank(t.Context(), strings.NewReader(in), r); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(lines, want) {
+			t.Errorf("batch %d: %q, want %q", batch, lines, want)
+		}
+		if f.Lines != 6 || f.Control != 1 || f.Cuts != 1 {
+			t.Errorf("batch %d: %+v", batch, f.Findings)
+		}
+	}
+}
+
 // TestRankFails: what ends a ranking is said, and the lines before are printed.
 func TestRankFails(t *testing.T) {
 	broken := errors.New("broken")
@@ -72,11 +99,11 @@ func TestRankFails(t *testing.T) {
 		"long line": {"one\n" + strings.Repeat("word ", corpus.MaxLine), func(*Filter, *Ranker) {}, "line 2 has more than"},
 		"rank": {"one\ntwo\n", func(_ *Filter, r *Ranker) {
 			rank := r.Rank
-			r.Rank = func(s []string) ([][]Ranked, error) {
+			r.Rank = func(s, begin []string) ([][]Ranked, error) {
 				if s[0] == "two" {
 					return nil, broken
 				}
-				return rank(s)
+				return rank(s, begin)
 			}
 		}, "broken"},
 		"print": {"one\ntwo\n", func(_ *Filter, r *Ranker) {

@@ -45,6 +45,9 @@ type Filter struct {
 	Full bool
 	// Whole takes each line for one sentence.
 	Whole bool
+	// Prefixed takes what follows the last tab of a line for the beginning of its translation,
+	// and is for [Filter.Rank] only.
+	Prefixed bool
 
 	// Findings and Sentences count the text that Run has read and written.
 	Findings
@@ -53,6 +56,7 @@ type Filter struct {
 	out       *bufio.Writer
 	parts     []part            // read and not written
 	sentences []string          // of parts, not translated
+	begins    []string          // by sentence: what its translation begins with, for Rank
 	done      []string          // of parts, translated
 	known     map[string]string // translations of recent sentences
 	begun     bool              // the line being written is not at its end
@@ -145,7 +149,8 @@ func (f *Filter) read(ctx context.Context, in io.Reader) (parts chan part, faile
 // part is a line of the input, or a piece of a long line, cut into sentences.
 type part struct {
 	text.Layout
-	ends  bool // the line ends with this part
+	begin string // what its translation begins with
+	ends  bool   // the line ends with this part
 	found Findings
 }
 
@@ -172,7 +177,11 @@ func (f *Filter) split(r io.Reader, emit func(part) bool) error {
 				return fmt.Errorf("line %d: %w", lines, failed)
 			}
 		}
-		p, n := part{ends: true}, len(s)
+		p := part{ends: true}
+		if f.Prefixed && err != bufio.ErrBufferFull {
+			s, p.begin = divide(s)
+		}
+		n := len(s)
 		switch line := strings.TrimSuffix(s, "\n"); {
 		case err == bufio.ErrBufferFull: // the line goes on
 			p.Layout, n = text.SplitPart(f.Language, s)
@@ -183,7 +192,7 @@ func (f *Filter) split(r io.Reader, emit func(part) bool) error {
 			p.Layout = text.Split(f.Language, line)
 		}
 		p.Layout = p.Coded(code).Fit(f.Fits)
-		p.found = inspect(s[:n])
+		p.found = inspect(s[:n] + p.begin)
 		p.found.Cuts = p.Cuts
 		if !emit(p) || err == io.EOF {
 			return nil
@@ -229,6 +238,9 @@ func (f *Filter) gather(ctx context.Context, input <-chan part) bool {
 			return false
 		}
 		f.parts, f.sentences = append(f.parts, p), append(f.sentences, p.Sentences...)
+		if n := len(p.Sentences); f.Prefixed && n > 0 { // the other sentences of a line begin as they like
+			f.begins = append(append(f.begins, plain(p.begin)), make([]string, n-1)...)
+		}
 	}
 	return true
 }
