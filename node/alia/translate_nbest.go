@@ -15,7 +15,7 @@ import (
 // ranked is the result of a local translation with several translations of each line.
 type ranked struct {
 	Model        string            `json:"model"`
-	Translations [][]stream.Ranked `json:"translations"` // by line, the best first
+	Translations [][]stream.Rendering `json:"translations"` // by line, the best first
 	Sentences    int               `json:"sentences"`
 	stream.Findings
 }
@@ -47,20 +47,20 @@ func (o *translateFlags) rank(ctx context.Context, a *app, f *stream.Filter, in 
 		return err
 	}
 	r.model.On(r.device)
-	result := ranked{Model: r.model.ID().String(), Translations: [][]stream.Ranked{}}
+	result := ranked{Model: r.model.ID().String(), Translations: [][]stream.Rendering{}}
 	err := f.Rank(ctx, in, stream.Ranker{
-		Rank: func(sentences, beginnings []string) ([][]stream.Ranked, error) {
+		Rank: func(sentences, beginnings []string) ([][]stream.Rendering, error) {
 			targets, _ := r.glossary.All(sentences)
 			all, err := r.model.Rank(r.engine, unit.NewText(sentences, targets), beginnings, r.decoding, max(1, o.nBest))
-			out := make([][]stream.Ranked, len(all))
+			out := make([][]stream.Rendering, len(all))
 			for i, ranking := range all {
 				for _, t := range ranking {
-					out[i] = append(out[i], stream.Ranked(t))
+					out[i] = append(out[i], stream.Rendering(t))
 				}
 			}
 			return out, err
 		},
-		Print: func(line int, all []stream.Ranked) error {
+		Print: func(line int, all []stream.Rendering) error {
 			if a.json || a.events {
 				result.Translations = append(result.Translations, all)
 				return nil

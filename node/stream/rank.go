@@ -9,8 +9,8 @@ import (
 	"github.com/alia-network/alia/work/corpus"
 )
 
-// Ranked is one of several translations.
-type Ranked struct {
+// Rendering is one of several translations of a line.
+type Rendering struct {
 	Text  string  `json:"text"`
 	Score float32 `json:"score"` // higher is better
 }
@@ -19,9 +19,9 @@ type Ranked struct {
 type Ranker struct {
 	// Rank gives the translations of sentences, at most Batch of them. Each has at least one,
 	// the best first. beginnings is what each begins with; nil unless the filter is Prefixed.
-	Rank func(sentences, beginnings []string) ([][]Ranked, error)
+	Rank func(sentences, beginnings []string) ([][]Rendering, error)
 	// Print takes the translations of a line, the best first; lines count from 0.
-	Print func(line int, all []Ranked) error
+	Print func(line int, all []Rendering) error
 }
 
 // Rank is [Filter.Run] with several translations of each line, for which it needs neither
@@ -30,7 +30,7 @@ type Ranker struct {
 // the sum of theirs. White space around a line is left out. A line longer than [corpus.MaxLine] is an error.
 func (f *Filter) Rank(ctx context.Context, in io.Reader, r Ranker) error {
 	parts, failed := f.read(ctx, in)
-	var done [][]Ranked // of the first sentences of f.parts
+	var done [][]Rendering // of the first sentences of f.parts
 	for more := true; more || len(f.parts) > 0; {
 		if more {
 			more = f.gather(ctx, parts)
@@ -82,16 +82,16 @@ func divide(line string) (source, begin string) {
 func plain(s string) string { return strings.Map(printable, strings.ToValidUTF8(s, "\uFFFD")) }
 
 // ranked joins the translations of the sentences of a line.
-func (p part) ranked(sentences [][]Ranked) (all []Ranked, err error) {
+func (p part) ranked(sentences [][]Rendering) (all []Rendering, err error) {
 	if len(sentences) == 0 { // there is nothing to translate
-		return []Ranked{{Text: strings.TrimSpace(plain(p.begin))}}, nil
+		return []Rendering{{Text: strings.TrimSpace(plain(p.begin))}}, nil
 	}
 	most := 1
 	for _, s := range sentences {
 		most = max(most, len(s))
 	}
 	for k := range most {
-		var line Ranked
+		var line Rendering
 		texts := make([]string, len(sentences))
 		for i, s := range sentences {
 			one := s[min(k, len(s)-1)]

@@ -15,15 +15,15 @@ import (
 // the sentence has words. lines gets what is printed.
 func echoes(batch int, lines *[]string) (*Filter, Ranker) {
 	return &Filter{Batch: batch, Fits: fitsHundred}, Ranker{
-		Rank: func(sentences, beginnings []string) ([][]Ranked, error) {
+		Rank: func(sentences, beginnings []string) ([][]Rendering, error) {
 			if len(sentences) > batch {
 				return nil, fmt.Errorf("%d sentences, at most %d are asked for", len(sentences), batch)
 			}
-			var all [][]Ranked
+			var all [][]Rendering
 			for j, s := range sentences {
-				var one []Ranked
+				var one []Rendering
 				for i := range strings.Fields(s) {
-					r := Ranked{fmt.Sprint(s, i+1), -float32(i + 1)}
+					r := Rendering{fmt.Sprint(s, i+1), -float32(i + 1)}
 					if beginnings != nil {
 						r.Text = beginnings[j] + "*" + r.Text
 					}
@@ -33,7 +33,7 @@ func echoes(batch int, lines *[]string) (*Filter, Ranker) {
 			}
 			return all, nil
 		},
-		Print: func(line int, all []Ranked) error {
+		Print: func(line int, all []Rendering) error {
 			for _, r := range all {
 				*lines = append(*lines, fmt.Sprint(line, "|", r.Text, "|", r.Score))
 			}
@@ -99,7 +99,7 @@ func TestRankFails(t *testing.T) {
 		"long line": {"one\n" + strings.Repeat("word ", corpus.MaxLine), func(*Filter, *Ranker) {}, "line 2 has more than"},
 		"rank": {"one\ntwo\n", func(_ *Filter, r *Ranker) {
 			rank := r.Rank
-			r.Rank = func(s, begin []string) ([][]Ranked, error) {
+			r.Rank = func(s, begin []string) ([][]Rendering, error) {
 				if s[0] == "two" {
 					return nil, broken
 				}
@@ -108,7 +108,7 @@ func TestRankFails(t *testing.T) {
 		}, "broken"},
 		"print": {"one\ntwo\n", func(_ *Filter, r *Ranker) {
 			print := r.Print
-			r.Print = func(line int, all []Ranked) error {
+			r.Print = func(line int, all []Rendering) error {
 				if line == 1 {
 					return broken
 				}
