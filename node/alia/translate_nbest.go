@@ -14,9 +14,9 @@ import (
 
 // ranked is the result of a local translation with several translations of each line.
 type ranked struct {
-	Model        string            `json:"model"`
+	Model        string               `json:"model"`
 	Translations [][]stream.Rendering `json:"translations"` // by line, the best first
-	Sentences    int               `json:"sentences"`
+	Sentences    int                  `json:"sentences"`
 	stream.Findings
 }
 
