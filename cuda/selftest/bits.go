@@ -164,6 +164,7 @@ type modelBits struct {
 	repeated     bool // all repeats of the gradient had the same bits
 	state        train.ModelState
 	greedy, beam [][]int32
+	unrepeated   [][]int32 // the beam's, with repetitions banned and discouraged
 }
 
 // model compares gradients of two batches, the optimiser's step by them, and translations of an untrained
@@ -194,6 +195,7 @@ func (r *report) model(dev, host kernel.Device, name string, c nmt.Config, token
 		{"moments", same(got.state.M, want.state.M) && same(got.state.V, want.state.V)},
 		{"translation", slices.EqualFunc(got.greedy, want.greedy, slices.Equal)},
 		{"beam", slices.EqualFunc(got.beam, want.beam, slices.Equal)},
+		{"beam without repetitions", slices.EqualFunc(got.unrepeated, want.unrepeated, slices.Equal)},
 	} {
 		v.Name += ", preset " + name
 		r.Bits = append(r.Bits, v)
@@ -222,6 +224,11 @@ func computeModel(dev kernel.Device, c nmt.Config, batches []nmt.Batch, times in
 	sources := batches[1].Source
 	if m.greedy, _, err = e.Greedy(params, sources, nmt.TwicePlusTen); err == nil {
 		m.beam, _, err = e.Beam(params, sources[:min(8, len(sources))], nmt.TwicePlusTen, 4, 1)
+	}
+	if err == nil {
+		e.Repeats = nmt.Repeats{NGram: 2, Penalty: 1.5}
+		m.unrepeated, _, err = e.Beam(params, sources[:min(8, len(sources))], nmt.TwicePlusTen, 4, 1)
+		e.Repeats = nmt.Repeats{}
 	}
 	if err != nil {
 		return m, fmt.Errorf("translation: %w", err)

@@ -94,6 +94,8 @@ reference and translations side by side.`,
 type evaluation struct {
 	Model      string       `json:"model,omitempty"` // none for a file
 	Beam       uint16       `json:"beam,omitempty"`
+	NoRepeat   uint16       `json:"no_repeat,omitempty"`
+	Repetition float64      `json:"repetition_penalty,omitempty"` // none for a penalty of 1
 	Int8       bool         `json:"int8"`
 	Shortlist  bool         `json:"shortlist"`
 	Hypothesis string       `json:"hypothesis,omitempty"` // a file
@@ -144,7 +146,7 @@ func (x *evalFlags) check(a *app) error {
 		return usagef("give --reference, and --source or --hypothesis: files with a sentence on each line")
 	}
 	if x.hypothesis != "" {
-		if err := a.goesWith("without --hypothesis: a translation that is there needs no model", "model", "beam", "length-penalty", "against", "against-beam", "against-int8", "against-shortlist", "int8", "shortlist", "samples", "seed", "device", "kernels", "threads"); err != nil {
+		if err := a.goesWith("without --hypothesis: a translation that is there needs no model", "model", "beam", "length-penalty", "no-repeat", "repetition-penalty", "against", "against-beam", "against-int8", "against-shortlist", "int8", "shortlist", "samples", "seed", "device", "kernels", "threads"); err != nil {
 			return err
 		}
 	}
@@ -226,7 +228,7 @@ func (x *evalFlags) run(ctx context.Context, a *app, c *deviceFlags) error {
 		return err
 	}
 	if second := x.against; second.model != "" || second.beam != 0 || x.faster != (speed{}) {
-		second.length = x.length
+		second.length, second.noRepeat, second.repetition = x.length, x.noRepeat, x.repetition
 		if second.model == "" {
 			second.model = x.model
 		}
@@ -279,6 +281,7 @@ func (x *evalFlags) translate(ctx context.Context, a *app, dev kernel.Device, o 
 		return nil, err
 	}
 	r := &evaluation{Model: t.ID().String(), Beam: o.beam, Int8: fast.int8, Shortlist: fast.shortlist, target: t.Model.Target}
+	r.NoRepeat, r.Repetition = d.NoRepeat, float64(d.RepetitionPPM)/1e6
 	t.On(dev)
 	engine, err := fast.engine(dev, t, dir)
 	if err != nil {
@@ -322,6 +325,12 @@ func (r *evaluation) print(w io.Writer) {
 		fmt.Fprintf(w, "(%s", english.Plural(r.Sentences, "sentence", ""))
 		if r.Model != "" {
 			fmt.Fprintf(w, ", beam %d", r.Beam)
+		}
+		if r.NoRepeat > 0 {
+			fmt.Fprintf(w, ", no repeat %d", r.NoRepeat)
+		}
+		if r.Repetition > 0 {
+			fmt.Fprintf(w, ", repetition penalty %v", r.Repetition)
 		}
 		if r.Int8 {
 			fmt.Fprint(w, ", int8")

@@ -46,6 +46,15 @@ out as soon as it is done, as in a pipe. Bytes that are not UTF-8 and control
 characters are replaced, and sentences too long for the model are cut and joined
 again. A warning at the end counts both.
 
+With --n-best several translations of each line are printed, each with the
+number of its line, from 0, and its score: the log-probability in nats, divided
+by the power of the length that --length-penalty names. In a line of several
+sentences each takes its best, then its second best, and so on, and the scores
+are added. Two translations of a line differ, so there may be fewer. With --json
+the key translations has for each line a list of objects with text and score.
+With --prefix a line is one sentence, a tab, and the text that its translation
+begins with, which may end within a word.
+
 Without --local the miners of a network compute the translation. With --privacy
 sealed each miner reads the parts that it translates, and nobody else reads
 anything; with private these are only the miners of --miner; an open text is for
@@ -81,13 +90,15 @@ type translateFlags struct {
 	glossary string
 	receipt  string
 	deadline time.Duration
+	nBest    int
+	prefix   bool
 }
 
 // onlyDocuments are the flags that mean nothing for a stream of plain text, and onlyStreams
 // those that mean nothing for a document.
 var (
 	onlyDocuments = []string{"force", "no-memory", "receipt"}
-	onlyStreams   = []string{"batch", "whole-lines"}
+	onlyStreams   = []string{"batch", "whole-lines", "n-best", "prefix"}
 )
 
 func newTranslate(a *app) *cobra.Command {
@@ -113,6 +124,8 @@ func newTranslate(a *app) *cobra.Command {
 	f.StringVar(&o.glossary, "glossary", "", "`FILE` of terms, each line a source term, a tab and the target term that must stand in the translation (default: none)")
 	f.StringVar(&o.receipt, "receipt", "", "`FILE` for the receipt of one document (default: kept in the home; with --local there is none)")
 	f.DurationVar(&o.deadline, "deadline", 0, "`TIME`, such as 10m, after which the command ends; what is done then is kept; 0 is none")
+	f.IntVar(&o.nBest, "n-best", 0, "with --local: print the best `NUMBER` of translations of each line, at most --beam, as \"line ||| translation ||| score\"; 0 prints the best alone")
+	f.BoolVar(&o.prefix, "prefix", false, "with --local: begin the translation of a line with what follows the line's last tab")
 	// Other commands name languages so.
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		switch name {
@@ -174,6 +187,9 @@ func (o *translateFlags) run(cmd *cobra.Command, a *app, args []string) error {
 			return err
 		}
 	} else if err := a.goesWith("with --local: miners choose how they compute", onlyLocal...); err != nil {
+		return err
+	}
+	if err := o.checkNBest(a); err != nil {
 		return err
 	}
 	if o.batch < 1 || o.batch > stream.MaxBatch {

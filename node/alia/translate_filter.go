@@ -26,6 +26,9 @@ type decodeFlags struct {
 	model  string
 	beam   uint16
 	length options.Fraction
+
+	noRepeat   uint16
+	repetition options.Fraction // 1 is none
 }
 
 func (o *decodeFlags) flags(f *pflag.FlagSet) {
@@ -33,6 +36,9 @@ func (o *decodeFlags) flags(f *pflag.FlagSet) {
 	f.Uint16Var(&o.beam, "beam", 1, "`HYPOTHESES` of the beam search; 1 is greedy search")
 	o.length = options.Million
 	f.Var(&o.length, "length-penalty", "power of the length by which scores are divided; larger values give longer sentences")
+	f.Uint16Var(&o.noRepeat, "no-repeat", 0, "let no `NUMBER` of tokens in sequence stand twice in a sentence, but for terms; 0 lets all repeat")
+	o.repetition = options.Million
+	f.Var(&o.repetition, "repetition-penalty", "how much less likely tokens are that a sentence has already; 1 is none, 1.2 is much")
 }
 
 func (o *decodeFlags) decoding() (unit.Decoding, error) {
@@ -42,7 +48,17 @@ func (o *decodeFlags) decoding() (unit.Decoding, error) {
 	if o.length > unit.MaxLengthPPM {
 		return unit.Decoding{}, usagef("--length-penalty %v: give 0 to %d", &o.length, unit.MaxLengthPPM/options.Million)
 	}
-	return unit.Decoding{Beam: o.beam, LengthPPM: uint32(o.length)}, nil
+	if o.noRepeat > unit.MaxNoRepeat {
+		return unit.Decoding{}, usagef("--no-repeat %d: give 0 to %d", o.noRepeat, unit.MaxNoRepeat)
+	}
+	if o.repetition < options.Million || o.repetition > unit.MaxRepetitionPPM {
+		return unit.Decoding{}, usagef("--repetition-penalty %v: give 1 to %d", &o.repetition, unit.MaxRepetitionPPM/options.Million)
+	}
+	d := unit.Decoding{Beam: o.beam, LengthPPM: uint32(o.length), NoRepeat: o.noRepeat}
+	if o.repetition != options.Million {
+		d.RepetitionPPM = uint32(o.repetition)
+	}
+	return d, nil
 }
 
 // int8Usage is the help of --int8.
@@ -128,6 +144,10 @@ func (o *translateFlags) filter(ctx context.Context, a *app, name string, stdin 
 		}
 		targets, _ := g.All(sentences)
 		return t.TranslateText(computes, unit.NewText(sentences, targets), d)
+	}
+	if o.nBest > 0 || o.prefix {
+		f.Prefixed, f.Whole = o.prefix, f.Whole || o.prefix
+		return o.rank(ctx, a, &f, in, ranker{t, computes, dev, g, d})
 	}
 	if a.json || a.events {
 		f.Out = &printed

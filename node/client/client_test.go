@@ -240,6 +240,8 @@ func TestRefusals(t *testing.T) {
 		"wide beam":      {rich, func(d *client.Document) { d.Decoding = unit.Decoding{Beam: 9} }, []string{"a beam of 9", "--beam"}},
 		"no beam":        {rich, func(d *client.Document) { d.Decoding = unit.Decoding{LengthPPM: 1} }, []string{"a beam of 0", "--beam"}},
 		"length penalty": {rich, func(d *client.Document) { d.Decoding = unit.Decoding{Beam: 1, LengthPPM: 1 << 31} }, []string{"a length penalty of 2147483648 millionths"}},
+		"n-gram":         {rich, func(d *client.Document) { d.Decoding = unit.Decoding{Beam: 1, NoRepeat: 65} }, []string{"n-gram of 65 tokens", "--no-repeat"}},
+		"repetition":     {rich, func(d *client.Document) { d.Decoding = unit.Decoding{Beam: 1, RepetitionPPM: 1} }, []string{"a repetition penalty of 1 parts per million"}},
 		"no text":        {rich, func(d *client.Document) { d.Text = " \n\n" }, []string{"no text"}},
 		"languages":      {rich, func(d *client.Document) { d.Target = "fr" }, []string{"from en to de, not from en to fr"}},
 		"small budget":   {rich, func(d *client.Document) { d.Budget = 1 }, []string{"the budget (--budget) is", "0.00000001 ALIA", "at 0.002 ALIA a GFLOP"}},

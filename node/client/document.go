@@ -90,6 +90,9 @@ func (d *Document) complete() error {
 	case d.Price == 0:
 		d.Price = DefaultPrice
 	}
+	if err := d.Decoding.Validate(); err != nil {
+		return fmt.Errorf("%w (--no-repeat, --repetition-penalty)", err)
+	}
 	if d.Hold == 0 {
 		d.Hold = DefaultHold
 	}

@@ -94,7 +94,7 @@ func FuzzVerifyReceipt(f *testing.F) {
 func FuzzOrder(f *testing.F) {
 	for _, d := range []client.Document{
 		{Texts: []string{"one", "", "two\nthree"}, Model: link("model"), Source: "en", Target: "de", Decoding: unit.Greedy, Budget: 7, Price: 2, Hold: 9, Sequence: 1, Privacy: client.PrivacySealed},
-		{Texts: []string{}, Holders: []string{"/ip4/127.0.0.1/tcp/1"}, Decoding: unit.Decoding{Beam: 4, LengthPPM: 1}, Privacy: client.PrivacyPrivate, Miners: []protocol.Account{{1}}, CheckPPM: 3},
+		{Texts: []string{}, Holders: []string{"/ip4/127.0.0.1/tcp/1"}, Decoding: unit.Decoding{Beam: 4, LengthPPM: 1, NoRepeat: 3}, Privacy: client.PrivacyPrivate, Miners: []protocol.Account{{1}}, CheckPPM: 3},
 	} {
 		data, err := client.EncodeOrder(d)
 		if err != nil {

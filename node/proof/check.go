@@ -94,7 +94,7 @@ func (r *Parsed) verifyJob(n node.Network, j *job) (client.Proven, error) {
 	if p.Job.Model != r.Model {
 		return p, fmt.Errorf("it is of model %s, and the document of model %s", p.Job.Model, r.Model)
 	}
-	if a, b := p.Job.Decoding, r.Decoding; a.Beam != b.Beam || a.Beam > 1 && a != b { // greedy search has no length penalty
+	if !p.Job.Decoding.Same(r.Decoding) {
 		return p, errors.New("it has another search than the document")
 	}
 	for _, u := range j.units {

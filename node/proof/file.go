@@ -12,7 +12,6 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/document"
-	"github.com/alia-network/alia/work/unit"
 )
 
 // The file is a line of text, and then parts: the statement; each job with its opened units;
@@ -194,15 +193,9 @@ func (s *Statement) validate() error {
 		}
 	}
 	if s.Texts > 0 {
-		return validDecoding(s.Decoding)
-	}
-	return nil
-}
-
-// validDecoding refuses a search that no engine makes.
-func validDecoding(d unit.Decoding) error {
-	if d.Beam < 1 || d.Beam > unit.MaxBeam || d.LengthPPM > unit.MaxLengthPPM {
-		return fmt.Errorf("a search with beam %d and a length penalty of %d ppm", d.Beam, d.LengthPPM)
+		if err := s.Decoding.Validate(); err != nil {
+			return fmt.Errorf("a search that no engine makes: %w", err)
+		}
 	}
 	return nil
 }

@@ -45,6 +45,9 @@ type Filter struct {
 	Full bool
 	// Whole takes each line for one sentence.
 	Whole bool
+	// Prefixed takes what follows the last tab of a line for the beginning of its translation,
+	// and is for [Filter.Rank] only.
+	Prefixed bool
 
 	// Findings and Sentences count the text that Run has read and written.
 	Findings
@@ -53,6 +56,7 @@ type Filter struct {
 	out       *bufio.Writer
 	parts     []part            // read and not written
 	sentences []string          // of parts, not translated
+	begins    []string          // by sentence: what its translation begins with, for Rank
 	done      []string          // of parts, translated
 	known     map[string]string // translations of recent sentences
 	begun     bool              // the line being written is not at its end
@@ -103,18 +107,7 @@ func (f *Findings) add(p Findings) {
 // ends, the batch that is being translated is finished and written first.
 func (f *Filter) Run(ctx context.Context, in io.Reader) error {
 	f.out, f.known = bufio.NewWriter(f.Out), map[string]string{}
-	parts, failed := make(chan part, f.Batch), error(nil)
-	go func() { // a reader that blocks for ever ends with the process
-		defer close(parts)
-		failed = f.split(in, func(p part) bool {
-			select {
-			case parts <- p:
-				return true
-			case <-ctx.Done():
-				return false
-			}
-		})
-	}()
+	parts, failed := f.read(ctx, in)
 	for more := true; more || len(f.parts) > 0; {
 		if more {
 			more = f.gather(ctx, parts)
@@ -132,13 +125,32 @@ func (f *Filter) Run(ctx context.Context, in io.Reader) error {
 	if err := errors.Join(f.out.Flush(), ctx.Err()); err != nil {
 		return err
 	}
-	return failed // parts is closed, so the reader has set it
+	return *failed // parts is closed, so the reader has set it
+}
+
+// read gives the parts of the input while they arrive. When parts is closed, failed is the
+// error that ended the input.
+func (f *Filter) read(ctx context.Context, in io.Reader) (parts chan part, failed *error) {
+	parts, failed = make(chan part, f.Batch), new(error)
+	go func() { // a reader that blocks for ever ends with the process
+		defer close(parts)
+		*failed = f.split(in, func(p part) bool {
+			select {
+			case parts <- p:
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		})
+	}()
+	return parts, failed
 }
 
 // part is a line of the input, or a piece of a long line, cut into sentences.
 type part struct {
 	text.Layout
-	ends  bool // the line ends with this part
+	begin string // what its translation begins with
+	ends  bool   // the line ends with this part
 	found Findings
 }
 
@@ -165,7 +177,11 @@ func (f *Filter) split(r io.Reader, emit func(part) bool) error {
 				return fmt.Errorf("line %d: %w", lines, failed)
 			}
 		}
-		p, n := part{ends: true}, len(s)
+		p := part{ends: true}
+		if f.Prefixed && err != bufio.ErrBufferFull {
+			s, p.begin = divide(s)
+		}
+		n := len(s)
 		switch line := strings.TrimSuffix(s, "\n"); {
 		case err == bufio.ErrBufferFull: // the line goes on
 			p.Layout, n = text.SplitPart(f.Language, s)
@@ -176,7 +192,7 @@ func (f *Filter) split(r io.Reader, emit func(part) bool) error {
 			p.Layout = text.Split(f.Language, line)
 		}
 		p.Layout = p.Coded(code).Fit(f.Fits)
-		p.found = inspect(s[:n])
+		p.found = inspect(s[:n] + p.begin)
 		p.found.Cuts = p.Cuts
 		if !emit(p) || err == io.EOF {
 			return nil
@@ -222,6 +238,9 @@ func (f *Filter) gather(ctx context.Context, input <-chan part) bool {
 			return false
 		}
 		f.parts, f.sentences = append(f.parts, p), append(f.sentences, p.Sentences...)
+		if n := len(p.Sentences); f.Prefixed && n > 0 { // the other sentences of a line begin as they like
+			f.begins = append(append(f.begins, plain(p.begin)), make([]string, n-1)...)
+		}
 	}
 	return true
 }

@@ -122,6 +122,13 @@ func (c *Config) Settings(ctx context.Context, m engine.Model) (memory.Settings,
 	if c.Decoding.Beam > 1 {
 		search = fmt.Sprintf("beam %d, length penalty %d ppm", c.Decoding.Beam, c.Decoding.LengthPPM)
 	}
+	// Without these settings the name is as it was before others could be asked for.
+	if n := c.Decoding.NoRepeat; n > 0 {
+		search += fmt.Sprintf(", no repeat %d", n)
+	}
+	if p := c.Decoding.RepetitionPPM; p > 0 {
+		search += fmt.Sprintf(", repetition penalty %d ppm", p)
+	}
 	return memory.Settings{
 		From: m.Source, To: m.Target, Model: m.Link.String(), How: fmt.Sprintf("%s, %s, sentences %d", search, arithmetic, text.Rules),
 	}, nil

@@ -203,9 +203,15 @@ func TestFile(t *testing.T) {
 	if _, err := c.File(t.Context(), in, filepath.Join(dir, "d.txt")); err != nil || len(s.asked) != 3 || len(s.asked[2]) != 21 {
 		t.Errorf("%v, asked for %q", err, s.asked[2:])
 	}
+	for i, change := range []func(){func() { c.Decoding.NoRepeat = 3 }, func() { c.Decoding.RepetitionPPM = 1_200_000 }} {
+		change()
+		if _, err := c.File(t.Context(), in, filepath.Join(dir, fmt.Sprintf("d%d.txt", i))); err != nil || len(s.asked) != 4+i || len(s.asked[3+i]) != 21 {
+			t.Errorf("%v, asked for %q", err, s.asked[3+i:])
+		}
+	}
 	// Without a memory nothing is kept.
 	c.Memory = nil
-	if r, err := c.File(t.Context(), in, filepath.Join(dir, "e.txt")); err != nil || r.Reused != 0 || len(s.asked[3]) != 21 {
+	if r, err := c.File(t.Context(), in, filepath.Join(dir, "e.txt")); err != nil || r.Reused != 0 || len(s.asked[5]) != 21 {
 		t.Errorf("%v, %+v", err, r)
 	}
 }

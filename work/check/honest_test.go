@@ -381,8 +381,14 @@ func (c *crew) translate(m block.Link, beam uint16, segments []string) (done, []
 // translateText is translate for a text that may have terms.
 func (c *crew) translateText(m block.Link, beam uint16, in unit.Text) (done, []string) {
 	c.t.Helper()
+	return c.decode(m, unit.Decoding{Beam: beam, LengthPPM: 1_000_000}, in)
+}
+
+// decode is translateText with any search.
+func (c *crew) decode(m block.Link, d unit.Decoding, in unit.Text) (done, []string) {
+	c.t.Helper()
 	u := unit.Unit{
-		Version: 1, Kind: unit.Translate, Work: m, Decoding: unit.Decoding{Beam: beam, LengthPPM: 1_000_000},
+		Version: 1, Kind: unit.Translate, Work: m, Decoding: d,
 		Inputs: []block.Link{m, put(c.t, c.store, in)},
 	}
 	outcomes, err := c.Do(c.t.Context(), []unit.Unit{u})

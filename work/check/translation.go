@@ -117,12 +117,12 @@ func (t *texts) cost(source int, s model.Search, length int) (least, most uint64
 }
 
 // least is the width by which the least cost of a search counts. A small vocabulary may not
-// fill a beam. With terms the whole width is counted.
+// fill a beam, above all where tokens may not repeat. With terms the whole width is counted.
 func (t *texts) least(s model.Search) int {
 	if s.Terms > 0 {
 		return s.Width
 	}
-	return t.meter.Width(s.Width)
+	return t.meter.Width(s.Width, s.Banned)
 }
 
 // most is the most that a translation from source tokens costs, whatever is written.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/check"
+	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/train"
@@ -56,6 +57,37 @@ func TestLiesInTexts(t *testing.T) {
 			})
 		}
 		liesInNumbers(t, d)
+	}
+}
+
+// TestHonestRepeats: what a worker gives fits where repetitions are banned or discouraged, on
+// every device. The settings are part of the unit, and change the text; the most that
+// it can cost is that of the same search without them.
+func TestHonestRepeats(t *testing.T) {
+	in := termed()
+	for _, name := range kernel.Names() {
+		c := newCrew(t, device(t, name))
+		m, _ := translator(t, c.store, 2)
+		for _, beam := range []uint16{1, 3, 8} {
+			plain, text := c.translateText(m, beam, in)
+			for _, d := range []unit.Decoding{{NoRepeat: 1}, {NoRepeat: 3}, {RepetitionPPM: 5_000_000}, {NoRepeat: 2, RepetitionPPM: 1_500_000}} {
+				d.Beam, d.LengthPPM = beam, 1_000_000
+				got, other := c.decode(m, d, in)
+				if slices.Equal(other, text) {
+					t.Errorf("%s: %+v changes nothing in %q", name, d, text)
+				}
+				if got.unit.ID() == plain.unit.ID() || got.expect.Cost.Most != plain.expect.Cost.Most {
+					t.Errorf("%s: %+v: the unit's name or the most that it costs (%v, %v) is wrong", name, d, got.expect.Cost, plain.expect.Cost)
+				}
+				for i, list := range in.Terms {
+					for _, term := range list {
+						if in.Segments[i] != " " && !strings.Contains(other[i], term) {
+							t.Errorf("%s: %+v: the term %q is not in %q", name, d, term, other[i])
+						}
+					}
+				}
+			}
+		}
 	}
 }
 

@@ -43,9 +43,10 @@ func MostTokens(source int) int { return min(nmt.TwicePlusTen(source), nmt.MaxLe
 
 // Search is what the search for the translation of a segment may take.
 type Search struct {
-	Width int // the most live hypotheses; 0 is greedy search
-	Terms int // tokens of the terms
-	Most  int // tokens of the translation
+	Width  int // the most live hypotheses; 0 is greedy search
+	Terms  int // tokens of the terms
+	Most   int // tokens of the translation
+	Banned int // tokens that a step may ban at most, as repetitions
 }
 
 // SearchOf is the search for the translation of a segment of source tokens with terms, which [Spell]
@@ -56,6 +57,7 @@ func SearchOf(tok Tokenizer, source int, terms []string, d unit.Decoding) (Searc
 		if d.Beam > 1 {
 			s.Width = int(d.Beam)
 		}
+		s.Banned = repeats(d).Most(s.Most)
 		return s, nil
 	}
 	spelt, err := Spell(tok, terms)

@@ -50,6 +50,11 @@ type Engine interface {
 	Constrain(
 		params *tensor.Set, sources [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
 	) (targets [][]int32, cost uint64, err error)
+	// Rank gives all translations that the search for each source finds, the best first. Each
+	// begins with the first tokens of its source. terms is nil where no source has terms.
+	Rank(
+		params *tensor.Set, sources, first [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
+	) ([][]nmt.Scored, error)
 }
 
 // family has the functions for the models of one architecture.
@@ -198,6 +203,7 @@ func newTransformer(dev kernel.Device, m Model) Engine {
 
 // Decode implements [Engine]: greedily for a beam of 1, and else by beam search.
 func (t Transformer) Decode(params *tensor.Set, sources [][]int32, d unit.Decoding) ([][]int32, uint64, error) {
+	t.Repeats = repeats(d)
 	if d.Beam == 1 {
 		return t.Greedy(params, sources, nmt.TwicePlusTen)
 	}
@@ -208,7 +214,25 @@ func (t Transformer) Decode(params *tensor.Set, sources [][]int32, d unit.Decodi
 func (t Transformer) Constrain(
 	params *tensor.Set, sources [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
 ) ([][]int32, uint64, error) {
+	t.Repeats = repeats(d)
 	return t.Constrained(params, sources, terms, edges, nmt.TwicePlusTen, int(d.Beam), penalty(d))
+}
+
+// Rank implements [Engine], by beam search also for a beam of 1.
+func (t Transformer) Rank(
+	params *tensor.Set, sources, first [][]int32, terms [][]nmt.Term, edges nmt.Edges, d unit.Decoding,
+) ([][]nmt.Scored, error) {
+	t.Repeats = repeats(d)
+	if terms == nil {
+		return t.Ranked(params, sources, first, nmt.TwicePlusTen, int(d.Beam), penalty(d))
+	}
+	return t.ConstrainedRanked(params, sources, first, terms, edges, nmt.TwicePlusTen, int(d.Beam), penalty(d))
+}
+
+// repeats is what a search does about repetitions. The penalty is the binary32 number that is
+// nearest to the binary64 quotient.
+func repeats(d unit.Decoding) nmt.Repeats {
+	return nmt.Repeats{NGram: int(d.NoRepeat), Penalty: float32(float64(d.RepetitionPPM) / 1e6)}
 }
 
 // penalty is the exponent of the length penalty.

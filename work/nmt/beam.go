@@ -23,11 +23,25 @@ import (
 func (e *Engine) Beam(
 	p *tensor.Set, sources [][]int32, limit func(source int) int, width int, penalty float32,
 ) ([][]int32, uint64, error) {
-	if width < 1 {
-		return nil, 0, fmt.Errorf("nmt: the width of the beam is %d, want 1 or more", width)
-	}
 	outputs := make([][]int32, len(sources))
-	cost, err := e.translate(p, sources, limit, width, func(w wave) error {
+	cost, err := e.beams(p, sources, nil, limit, width, penalty, func(i int, m *beam) { outputs[i] = m.translation() })
+	return outputs, cost, err
+}
+
+// beams searches for the translations of sources, calls found with the finished search for
+// each of them, by its index, and returns the cost. The translation of each begins with its
+// first tokens; nil is none.
+func (e *Engine) beams(
+	p *tensor.Set, sources, first [][]int32, limit func(source int) int, width int, penalty float32, found func(i int, m *beam),
+) (uint64, error) {
+	if width < 1 {
+		return 0, fmt.Errorf("nmt: the width of the beam is %d, want 1 or more", width)
+	}
+	rooms, err := e.rooms(sources, first, nil, limit, width)
+	if err != nil {
+		return 0, err
+	}
+	return e.translateEach(p, sources, rooms, func(w wave) error {
 		// Each beam starts with the sentence's one hypothesis, and owns width ranges of the
 		// caches, one behind the other.
 		b := &beamSearch{decoder: &e.decoder, width: width, penalty: penalty}
@@ -38,11 +52,10 @@ func (e *Engine) Beam(
 			return err
 		}
 		for s, i := range w.sentences {
-			outputs[i] = b.beams[s].translation()
+			found(i, &b.beams[s])
 		}
 		return nil
 	})
-	return outputs, cost, err
 }
 
 // newBeam is the search for a sentence of w, before its first step.
@@ -72,12 +85,6 @@ type beamSearch struct {
 	tokens  []int32        // [n, each]: their columns
 	buf     kernel.Staging // for all logits
 	rows    []options
-}
-
-// options is the logits of tokens that may follow a prefix.
-type options struct {
-	x   []float32
-	ids []int32 // their tokens; nil means the tokens 0, 1, 2, ...
 }
 
 // beam is the search for one sentence. It is done when no prefix is live.
@@ -136,7 +143,7 @@ func (b *beamSearch) search() error {
 			}
 		}
 		// The next step's hypotheses.
-		b.live, b.ids = b.live[:0], b.ids[:0]
+		b.live, b.ids, b.written = b.live[:0], b.ids[:0], b.written[:0]
 		for s := range b.beams {
 			b.enlist(b.beams[s].live)
 		}
@@ -154,7 +161,7 @@ func (b *beamSearch) divisor(length int) float32 {
 func (b *beamSearch) enlist(live []prefix) {
 	for _, h := range live {
 		b.decoder.live = append(b.decoder.live, h.hypothesis)
-		b.ids = append(b.ids, h.tokens[len(h.tokens)-1])
+		b.ids, b.written = append(b.ids, h.tokens[len(h.tokens)-1]), append(b.written, h.tokens)
 	}
 }
 
@@ -221,11 +228,17 @@ func (b *beamSearch) options(m *beam, row int) []options {
 		o := options{ids: ids}
 		switch {
 		case b.each > 0:
-			o = options{b.largest[i*b.each : (i+1)*b.each], b.tokens[i*b.each : (i+1)*b.each]}
+			o = options{x: b.largest[i*b.each : (i+1)*b.each], ids: b.tokens[i*b.each : (i+1)*b.each]}
 		case ids != nil:
 			o.x = b.logits.F[i*width:][:len(ids)]
 		default:
 			o.x = b.logits.F[i*width : (i+1)*width]
+		}
+		if len(b.banned) > 0 {
+			o.banned = b.banned[i]
+			if next, ok := b.forced(i); ok {
+				o.only = []int32{next}
+			}
 		}
 		b.rows = append(b.rows, o)
 	}
@@ -263,7 +276,7 @@ func (m *beam) best(rows []options, lse []float32, n int, marks Marks) []candida
 			if ids != nil {
 				token = ids[i]
 			}
-			if marks.hidden(token) {
+			if marks.hidden(token) || rows[rank].bars(token) {
 				continue
 			}
 			// Insert the candidate behind those that are better.
@@ -319,12 +332,20 @@ func (b *beamSearch) follow(m *beam, found []candidate, length int, penalty floa
 	}
 	if length >= m.limit {
 		if len(m.ended) == 0 {
-			m.ended = next[:1]
+			m.ended = cut(next, penalty)
 		}
 		next = nil
 	}
 	b.assign(m, next, parents, length)
 	m.live = next
+}
+
+// cut is live prefixes, the best first, as ones that ended at the limit.
+func cut(live []prefix, penalty float32) []prefix {
+	for i := range live {
+		live[i].score /= penalty
+	}
+	return live
 }
 
 // assign gives each prefix of next a range of the caches with the rows of its parent. The first

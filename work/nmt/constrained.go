@@ -3,7 +3,6 @@ package nmt
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/alia-network/alia/work/kernel"
@@ -30,23 +29,35 @@ import (
 func (e *Engine) Constrained(
 	p *tensor.Set, sources [][]int32, terms [][]Term, edges Edges, limit func(source int) int, beam int, penalty float32,
 ) ([][]int32, uint64, error) {
+	outputs := make([][]int32, len(sources))
+	cost, err := e.constrain(p, sources, nil, terms, edges, limit, beam, penalty, func(i int, m *constrainedBeam) { outputs[i] = m.translation() })
+	return outputs, cost, err
+}
+
+// constrain searches for the translations of sources, calls found with the finished search for
+// each of them, by its index, and returns the cost. The translation of each begins with its
+// first tokens; nil is none.
+func (e *Engine) constrain(
+	p *tensor.Set, sources, first [][]int32, terms [][]Term, edges Edges, limit func(source int) int, beam int, penalty float32,
+	found func(i int, m *constrainedBeam),
+) (uint64, error) {
 	if beam < 1 || len(terms) != len(sources) {
-		return nil, 0, fmt.Errorf("nmt: a beam of %d, terms for %d of %d sentences", beam, len(terms), len(sources))
+		return 0, fmt.Errorf("nmt: a beam of %d, terms for %d of %d sentences", beam, len(terms), len(sources))
 	}
-	room := make([]room, len(sources))
-	for i, s := range sources {
-		n := TermTokens(terms[i])
-		room[i] = roomFor(terms[i], TermLimit(limit(len(s)), n), TermWidth(beam, n))
+	room, err := e.rooms(sources, first, terms, limit, beam)
+	if err != nil {
+		return 0, err
+	}
+	for i := range sources {
 		if err := checkTerms(terms[i], room[i].limit, e.config, edges); err != nil {
-			return nil, 0, fmt.Errorf("sentence %d: %w", i, err)
+			return 0, fmt.Errorf("sentence %d: %w", i, err)
 		}
 	}
 	if e.meter == nil {
 		e.meter = NewMeter(e.config)
 	}
-	outputs := make([][]int32, len(sources))
 	var cost uint64
-	_, err := e.translateEach(p, sources, room, func(w wave) error {
+	_, err = e.translateEach(p, sources, room, func(w wave) error {
 		c := &constrainedSearch{beamSearch: beamSearch{decoder: &e.decoder, width: beam, penalty: penalty, all: true}}
 		for s, i := range w.sentences {
 			m := constrainedBeam{beam: newBeam(s, w, c.live[s], c.config.lead()), demand: newDemand(terms[i], edges)}
@@ -58,23 +69,46 @@ func (e *Engine) Constrained(
 		}
 		for s, i := range w.sentences {
 			m := &c.beams[s]
-			outputs[i] = m.translation()
+			found(i, m)
 			cost += e.meter.Translation(len(sources[i])+1, m.steps, w.room[s].width)
 		}
 		return nil
 	})
-	return outputs, cost, err
+	return cost, err
 }
 
-// roomFor is the room of a sentence with terms, whose tokens are candidates of any shortlist.
-func roomFor(terms []Term, limit, width int) room {
-	r := room{limit: limit, width: width}
-	for _, t := range terms {
-		for _, s := range t.Spellings {
-			r.extra = append(r.extra, s.Tokens...)
-		}
+// rooms is the room of each sentence. The tokens of its terms, and those that its translation
+// begins with, make its limit higher, and are candidates of any shortlist. first and terms may
+// be nil.
+func (e *Engine) rooms(sources, first [][]int32, terms [][]Term, limit func(source int) int, beam int) ([]room, error) {
+	if first != nil && len(first) != len(sources) {
+		return nil, fmt.Errorf("nmt: beginnings for %d of %d sentences", len(first), len(sources))
 	}
-	return r
+	all := make([]room, len(sources))
+	for i, s := range sources {
+		r := room{limit: limit(len(s)), width: beam}
+		n := 0
+		if terms != nil {
+			n = TermTokens(terms[i])
+			r.width = TermWidth(beam, n)
+			for _, t := range terms[i] {
+				for _, s := range t.Spellings {
+					r.extra = append(r.extra, s.Tokens...)
+				}
+			}
+		}
+		if first != nil {
+			r.first, r.extra = first[i], append(r.extra, first[i]...)
+		}
+		if r.limit = TermLimit(r.limit, n+len(r.first)); len(r.first) > 0 && n+len(r.first) > r.limit {
+			return nil, fmt.Errorf("sentence %d: nmt: a beginning of %d tokens, and terms of %d, for a translation of at most %d", i, len(r.first), n, r.limit)
+		}
+		if i := slices.IndexFunc(r.first, func(id int32) bool { return id < 0 || int(id) >= e.config.Vocab || e.config.Tokens().is(id) }); i >= 0 {
+			return nil, fmt.Errorf("nmt: a translation cannot begin with the token %d", r.first[i])
+		}
+		all[i] = r
+	}
+	return all, nil
 }
 
 // constrainedSearch is the search for all sentences of one wave.
@@ -99,6 +133,7 @@ type extension struct {
 // search takes steps until every beam is done.
 func (c *constrainedSearch) search() error {
 	for t := 0; len(c.decoder.live) > 0; t++ {
+		c.spare()
 		lse, err := c.predict(t)
 		if err != nil {
 			return err
@@ -115,12 +150,35 @@ func (c *constrainedSearch) search() error {
 				c.follow(m, found, t+1, penalty)
 			}
 		}
-		c.decoder.live, c.ids = c.decoder.live[:0], c.ids[:0]
+		c.decoder.live, c.ids, c.written = c.decoder.live[:0], c.ids[:0], c.written[:0]
 		for s := range c.beams {
 			c.enlist(c.beams[s].live)
 		}
 	}
 	return nil
+}
+
+// spare finds, for each live hypothesis, the tokens that no repetition bans: those by which
+// its terms need fewer tokens.
+func (c *constrainedSearch) spare() {
+	if c.repeats.NGram == 0 {
+		return
+	}
+	c.spared = c.spared[:0]
+	for s := range c.beams {
+		m := &c.beams[s]
+		for _, h := range m.live {
+			var ids []int32
+			if h.need > 0 {
+				tokens := append(slices.Clone(h.tokens), 0)
+				ids = slices.DeleteFunc(m.next(nil, h.met, h.tokens), func(id int32) bool {
+					tokens[len(tokens)-1] = id
+					return m.need(m.follow(h.met, tokens), tokens) >= h.need
+				})
+			}
+			c.spared = append(c.spared, ids)
+		}
+	}
 }
 
 // extensions returns the allowed candidates of m, whose tokens become length tokens. The live
@@ -137,7 +195,8 @@ func (m *constrainedBeam) extensions(c *constrainedSearch, row int, lse []float3
 		}
 		found := one.best(rows[rank:rank+1], lse[rank:rank+1], 2*c.width, c.marks)
 		for _, id := range ids {
-			if !slices.ContainsFunc(found, func(f candidate) bool { return f.token == id }) {
+			if !rows[rank].bars(id) && !slices.ContainsFunc(found, func(f candidate) bool { return f.token == id }) {
+				// It is in the shortlist: EOS and the tokens of terms always are.
 				found = append(found, candidate{score: h.score + (rows[rank].of(id) - lse[rank]), token: id})
 			}
 		}
@@ -159,17 +218,6 @@ func (m *constrainedBeam) extensions(c *constrainedSearch, row int, lse []float3
 		}
 	}
 	return all
-}
-
-// of is the logit of a token.
-func (o options) of(token int32) float32 {
-	if o.ids == nil {
-		return o.x[token]
-	}
-	if i, ok := slices.BinarySearch(o.ids, token); ok {
-		return o.x[i]
-	}
-	return float32(math.Inf(-1)) // not in the shortlist: only EOS and terms are asked for, which are
 }
 
 // choose returns at most width of the candidates, the best first: the banks take turns.
@@ -219,7 +267,7 @@ func (c *constrainedSearch) follow(m *constrainedBeam, chosen []extension, lengt
 	}
 	if length >= m.limit {
 		if len(m.ended) == 0 {
-			m.ended = next[:1] // behind it the terms need no token
+			m.ended = cut(next, penalty) // behind them the terms need no token
 		}
 		next = nil
 	}

@@ -132,7 +132,7 @@ func (m *Meter) Loss(s Sizes) uint64 { return m.loss.of(s) }
 // Step is the cost of step i, at least 1, of the search for the translation of a sentence of
 // source tokens, EOS included. Width 0 is [Engine.Greedy], and any other [Engine.Beam] with
 // this width. The first step has one hypothesis and each later one has width. In a vocabulary
-// of fewer than width tokens beside the marks, a beam may have fewer: see Width.
+// of fewer than width tokens beside the marks and the banned, a beam may have fewer: see Width.
 func (m *Meter) Step(source, i, width int) uint64 {
 	step, live := m.greedy, uint64(1)
 	if width > 0 {
@@ -180,8 +180,9 @@ func Steps(length, limit, width int) (least, most int) {
 	return min(limit, max(length+1, 2)), limit
 }
 
-// Width is the fewest hypotheses in each step but the first of a search with this width.
-func (m *Meter) Width(width int) int { return min(width, m.writable) }
+// Width is the fewest hypotheses in each step but the first of a search with this width, where
+// a step bans at most banned tokens: see [Repeats.Most]. A step has at least one.
+func (m *Meter) Width(width, banned int) int { return min(width, max(1, m.writable-banned)) }
 
 // measured is a model whose parameters have shapes but no storage. Its batches have no
 // Form.Start, so that a target may have one row; the decoder has.

@@ -76,6 +76,7 @@ func TestMeter(t *testing.T) {
 func checkTranslationCost(t *rapid.T, e *Engine, m *Meter, sources [][]int32) {
 	p := Init(e.config, rapid.Uint64().Draw(t, "seed"))
 	limit := func(n int) int { return n/2 + 3 }
+	e.Repeats = drawRepeats(t)
 	outputs, got, err := e.Greedy(p, sources, limit)
 	if err != nil {
 		t.Fatal(err)
@@ -99,7 +100,7 @@ func checkTranslationCost(t *rapid.T, e *Engine, m *Meter, sources [][]int32) {
 	var least, most uint64
 	for i, s := range sources {
 		from, to := Steps(len(outputs[i]), limit(len(s)), width)
-		least += m.Translation(len(s)+1, from, m.Width(width))
+		least += m.Translation(len(s)+1, from, m.Width(width, e.Repeats.Most(limit(len(s)))))
 		most += m.Translation(len(s)+1, to, width)
 	}
 	if got < least || got > most {

@@ -37,6 +37,14 @@ type decoder struct {
 	rows   []int32 // by live hypothesis: its present row in the caches
 	hidden []int32 // the indexes of logits that are set to -infinity
 
+	repeats Repeats
+	written [][]int32      // by live hypothesis: its tokens so far
+	first   [][]int32      // by sentence: the tokens that its translation begins with
+	spared  [][]int32      // by live hypothesis: tokens that are not banned, for its terms
+	banned  [][]int32      // by live hypothesis: tokens that the last step banned; empty if it changed no logits
+	had     []int32        // the tokens of one hypothesis, each once
+	fetched kernel.Staging // for the logits of an accelerator
+
 	x, z, q, k, v, y, stats kernel.Tensor // [n, Dim], stats [n, 2]
 	h                       kernel.Tensor // [n, FFN]
 	logits                  kernel.Tensor // [n, Vocab]
@@ -155,6 +163,7 @@ func (d *decoder) begin(n, rows int, source *ragged, pe kernel.Tensor) {
 		d.gates.reserve(d.dev, n, c.Dim)
 	}
 	d.live, d.ids = d.live[:0], d.ids[:0]
+	d.written, d.spared = d.written[:0], d.spared[:0]
 }
 
 // reserve gives t the shape [rows, width], with new storage if there is too little. The
@@ -172,11 +181,11 @@ func (d *decoder) reserve(t *kernel.Tensor, rows, width int) {
 // step computes the logits [n, Vocab] of the token that follows d.ids, which are the tokens
 // at position t of the n live hypotheses, BOS at 0. The logits of Pad and BOS are -infinity. The
 // result is valid until the next step. With a shortlist the columns are the candidates of
-// each row's sentence, and -infinity behind them.
+// each row's sentence, and -infinity behind them. Repeats have changed the logits.
 func (d *decoder) step(t int) kernel.Tensor {
 	kernel.BeginAsync(d.dev)
 	defer kernel.EndAsync(d.dev)
-	return d.predict(d.advance(t + d.config.lead()))
+	return d.discourage(d.predict(d.advance(t + d.config.lead())))
 }
 
 // all is step with the logits of every token, Pad and BOS included.

@@ -36,9 +36,11 @@ type DropoutKey struct {
 // Engine computes a model on one device. It keeps its graphs, programs and memory from call
 // to call. One goroutine at a time may use it.
 type Engine struct {
-	// Shortlist limits the tokens that Greedy and Beam choose from; nil means the whole
+	// Shortlist limits the tokens that translations choose from; nil means the whole
 	// vocabulary.
 	Shortlist *Shortlist
+	// Repeats is what translations do about repetitions.
+	Repeats Repeats
 
 	dev    kernel.Device
 	config Config

@@ -62,7 +62,7 @@ func (d *decoder) greedyStep(t int, best kernel.Tensor) (logits kernel.Tensor) {
 func (e *Engine) advance(w wave, best []int32, outputs [][]int32) {
 	d := &e.decoder
 	live := d.live
-	d.live, d.ids = d.live[:0], d.ids[:0]
+	d.live, d.ids, d.written = d.live[:0], d.ids[:0], d.written[:0]
 	for i, h := range live {
 		// With a shortlist, columns stand for the sentence's candidates.
 		token := best[i]
@@ -75,7 +75,7 @@ func (e *Engine) advance(w wave, best []int32, outputs [][]int32) {
 		out := &outputs[w.sentences[h.sentence]]
 		*out = append(*out, token)
 		if len(*out) < w.room[h.sentence].limit {
-			d.live, d.ids = append(d.live, h), append(d.ids, token)
+			d.live, d.ids, d.written = append(d.live, h), append(d.ids, token), append(d.written, *out)
 		}
 	}
 }
@@ -91,6 +91,7 @@ type room struct {
 	limit int     // the largest number of tokens
 	width int     // the largest number of live hypotheses
 	extra []int32 // tokens that are candidates whatever the shortlist says
+	first []int32 // tokens that the translation begins with
 }
 
 // translate is translateEach with a limit by the length of the source, and one width.
@@ -117,6 +118,9 @@ func (e *Engine) translateEach(p *tensor.Set, sources [][]int32, all []room, sea
 	if err := checkSentences("source", sources, e.config); err != nil {
 		return 0, err
 	}
+	if err := e.Repeats.check(); err != nil {
+		return 0, err
+	}
 	if e.decoder.params == nil {
 		e.decoder.layOut(e.config, e.in.shapes)
 	}
@@ -127,6 +131,7 @@ func (e *Engine) translateEach(p *tensor.Set, sources [][]int32, all []room, sea
 		return 0, errors.New("nmt: a shortlist is for models whose sources and targets share a vocabulary")
 	}
 	e.decoder.load(e.dev, e.config, p)
+	e.decoder.repeats = e.Repeats
 	lead := e.config.lead()
 	for _, w := range waves(sources, all) {
 		part := make([][]int32, len(w.sentences))
@@ -145,10 +150,15 @@ func (e *Engine) translateEach(p *tensor.Set, sources [][]int32, all []room, sea
 		d := &e.decoder
 		e.in.reach(lead + longest)
 		d.begin(hypotheses, rows, &e.in.source, e.in.positions)
+		d.first = d.first[:0]
+		for _, r := range w.room {
+			d.first = append(d.first, r.first)
+		}
 		// A sentence owns width ranges of rows for its limit; the first hypothesis has the first range.
 		slot := 0
 		for s, r := range w.room {
 			d.live, d.ids = append(d.live, hypothesis{sentence: s, slot: slot}), append(d.ids, e.config.Tokens().BOS)
+			d.written = append(d.written, nil)
 			slot += (lead + r.limit) * r.width
 		}
 		if lead > 0 {

@@ -68,14 +68,15 @@ func (u Unit) Validate() error {
 		return fmt.Errorf("unit: %d inputs for kind %s, want %d to %d", len(u.Inputs), u.Kind, row.least, row.most)
 	case !u.Work.Defined():
 		return errors.New("unit: it belongs to no run and no job")
-	case row.decodes && (u.Decoding.Beam < 1 || u.Decoding.Beam > MaxBeam):
-		return fmt.Errorf("unit: beam %d, want 1 to %d", u.Decoding.Beam, MaxBeam)
-	case u.Decoding.LengthPPM > MaxLengthPPM:
-		return fmt.Errorf("unit: a length penalty of %d parts per million, want at most %d", u.Decoding.LengthPPM, MaxLengthPPM)
 	case !row.decodes && u.Decoding != Decoding{}:
 		return fmt.Errorf("unit: kind %s with a decoding", u.Kind)
 	case u.Base.Defined() != u.Update.Defined():
 		return errors.New("unit: a base without an update, or an update without a base")
+	}
+	if row.decodes {
+		if err := u.Decoding.Validate(); err != nil {
+			return fmt.Errorf("unit: %w", err)
+		}
 	}
 	for i, in := range u.Inputs {
 		if !in.Defined() {

@@ -3,6 +3,7 @@ package unit_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -69,23 +70,90 @@ func TestInputs(t *testing.T) {
 // TestValidate: a peer's unit that is wrong is refused with the reason.
 func TestValidate(t *testing.T) {
 	for want, change := range map[string]func(*unit.Unit){
-		"version 2":        func(u *unit.Unit) { u.Version = 2 },
-		"kind 0":           func(u *unit.Unit) { u.Kind = 0 },
-		"kind 65535":       func(u *unit.Unit) { u.Kind = 65535 },
-		"no run":           func(u *unit.Unit) { u.Work = block.Link{} },
-		"input 1":          func(u *unit.Unit) { u.Inputs[1] = block.Link{} },
-		"beam 9":           func(u *unit.Unit) { u.Decoding.Beam = 9 },
-		"beam 0":           func(u *unit.Unit) { u.Decoding.Beam = 0 },
-		"length penalty":   func(u *unit.Unit) { u.Decoding.LengthPPM = unit.MaxLengthPPM + 1 },
-		"with a decoding":  func(u *unit.Unit) { u.Kind = unit.Evaluate },
-		"without an updat": func(u *unit.Unit) { u.Base = link("base") },
-		"without a base":   func(u *unit.Unit) { u.Update = link("update") },
+		"version 2":                 func(u *unit.Unit) { u.Version = 2 },
+		"kind 0":                    func(u *unit.Unit) { u.Kind = 0 },
+		"kind 65535":                func(u *unit.Unit) { u.Kind = 65535 },
+		"no run":                    func(u *unit.Unit) { u.Work = block.Link{} },
+		"input 1":                   func(u *unit.Unit) { u.Inputs[1] = block.Link{} },
+		"beam 9":                    func(u *unit.Unit) { u.Decoding.Beam = 9 },
+		"beam 0":                    func(u *unit.Unit) { u.Decoding.Beam = 0 },
+		"length penalty":            func(u *unit.Unit) { u.Decoding.LengthPPM = unit.MaxLengthPPM + 1 },
+		"n-gram of 65":              func(u *unit.Unit) { u.Decoding.NoRepeat = 65 },
+		"penalty of 1000000 parts":  func(u *unit.Unit) { u.Decoding.RepetitionPPM = 1_000_000 },
+		"penalty of 10000001 parts": func(u *unit.Unit) { u.Decoding.RepetitionPPM = unit.MaxRepetitionPPM + 1 },
+		"with a decoding":           func(u *unit.Unit) { u.Kind = unit.Evaluate },
+		"without an updat":          func(u *unit.Unit) { u.Base = link("base") },
+		"without a base":            func(u *unit.Unit) { u.Update = link("update") },
 	} {
 		u := valid(unit.Translate, 2)
 		change(&u)
 		if _, err := unit.Parse(u.Spec()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want an error with %q", err, want)
 		}
+	}
+}
+
+// TestDecodingRecord: the settings for repetitions are part of a unit's name. Without them the
+// record, and so every name of before, is as it was. Each decoding has one record.
+func TestDecodingRecord(t *testing.T) {
+	for want, d := range map[string]unit.Decoding{
+		"8202" + "1a000f4240":                       {Beam: 2, LengthPPM: 1_000_000},
+		"8402" + "1a000f4240" + "03" + "00":         {Beam: 2, LengthPPM: 1_000_000, NoRepeat: 3},
+		"8401" + "1a000f4240" + "00" + "1a00124f80": {Beam: 1, LengthPPM: 1_000_000, RepetitionPPM: 1_200_000},
+		"8200" + "00":                               {},
+	} {
+		data, err := block.Encode(d)
+		if got := hex.EncodeToString(data); err != nil || got != want {
+			t.Errorf("%+v is %s (%v), want %s", d, got, err, want)
+		}
+		var again unit.Decoding
+		if err := block.Decode(data, &again); err != nil || again != d {
+			t.Errorf("%s is read as %+v, %v", want, again, err)
+		}
+	}
+	for _, bad := range []string{"8401000000", "83010000", "850100000000", "01", "8101", "84010003"} {
+		data, err := hex.DecodeString(bad)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d unit.Decoding
+		if err := block.Decode(data, &d); err == nil {
+			t.Errorf("%s is read as %+v", bad, d)
+		}
+	}
+	a, b, c := valid(unit.Translate, 2), valid(unit.Translate, 2), valid(unit.Translate, 2)
+	b.Decoding.NoRepeat, c.Decoding.RepetitionPPM = 3, 1_500_000
+	if a.ID() == b.ID() || a.ID() == c.ID() || b.ID() == c.ID() {
+		t.Error("units with other decodings have one name")
+	}
+	for _, u := range []unit.Unit{a, b, c} {
+		if got, err := unit.Parse(u.Spec()); err != nil || got.ID() != u.ID() {
+			t.Errorf("%+v is read as %+v, %v", u, got, err)
+		}
+	}
+}
+
+// TestSame: two decodings that differ in what greedy search does not use are one.
+func TestSame(t *testing.T) {
+	d := unit.Greedy
+	for _, c := range []struct {
+		change func(*unit.Decoding)
+		same   bool
+	}{
+		{func(d *unit.Decoding) { d.LengthPPM = 0 }, true},
+		{func(d *unit.Decoding) { d.NoRepeat = 2 }, false},
+		{func(d *unit.Decoding) { d.RepetitionPPM = 1_100_000 }, false},
+		{func(d *unit.Decoding) { d.Beam = 2 }, false},
+	} {
+		other := d
+		c.change(&other)
+		if d.Same(other) != c.same || other.Same(d) != c.same {
+			t.Errorf("%+v and %+v: want the same %v", d, other, c.same)
+		}
+	}
+	wide := unit.Decoding{Beam: 2, LengthPPM: 1}
+	if other := (unit.Decoding{Beam: 2}); wide.Same(other) || !wide.Same(wide) {
+		t.Error("a length penalty of a beam is part of it")
 	}
 }
 

@@ -1,0 +1,166 @@
+package nmt
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/alia-network/alia/work/kernel"
+)
+
+// Repeats is what a search does about tokens that a translation has already. It changes the
+// logits of each step, before anything is made of them, by the tokens of the hypothesis so
+// far: neither BOS and Form.Start nor EOS is one of these. The zero Repeats changes nothing.
+//
+// First, the logit x of each token that the hypothesis has becomes x/Penalty if x is above 0,
+// and else x*Penalty, rounded once to binary32 (Keskar et al., 2019, "CTRL: A Conditional
+// Transformer Language Model for Controllable Generation", arXiv 1909.05858, section 4.1).
+// Then the logit of each token that is banned becomes -infinity.
+//
+// EOS is never banned, so some token can always follow. A search that can end only there ends
+// there. A token by which the terms of a sentence need fewer tokens is not banned either:
+// terms stand even where they repeat an n-gram.
+type Repeats struct {
+	// NGram is the size of the n-grams that no translation has twice: a token is banned if it
+	// would end the second of them. 0 bans none.
+	NGram int
+	// Penalty is above 1 to make repetitions less likely; 0 is none.
+	Penalty float32
+}
+
+// check returns an error if no search can do r.
+func (r Repeats) check() error {
+	if r.NGram < 0 || r.Penalty != 0 && !(r.Penalty >= 1 && r.Penalty <= math.MaxFloat32) {
+		return fmt.Errorf("nmt: n-grams of %d tokens and a repetition penalty of %v", r.NGram, r.Penalty)
+	}
+	return nil
+}
+
+// bans appends the tokens that are banned behind tokens, ascending.
+func (r Repeats) bans(ids, tokens []int32) []int32 {
+	if r.NGram == 0 || len(tokens) < r.NGram {
+		return ids
+	}
+	// Those that follow where the last tokens of the n-gram stood before.
+	from, n := len(ids), r.NGram-1
+	last := tokens[len(tokens)-n:]
+	for i, id := range tokens[n:] {
+		if slices.Equal(tokens[i:i+n], last) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids[from:])
+	return ids[:from+len(slices.Compact(ids[from:]))]
+}
+
+// Most is the most tokens that r bans at a step, where a translation has at most limit.
+func (r Repeats) Most(limit int) int {
+	if r.NGram == 0 {
+		return 0
+	}
+	return max(0, limit-r.NGram+1)
+}
+
+// penalized is a logit of a token that the hypothesis has.
+func (r Repeats) penalized(x float32) float32 {
+	if x > 0 {
+		return x / r.Penalty
+	}
+	return x * r.Penalty
+}
+
+// discourage changes the logits of the live hypotheses: as [Repeats] says, and at the tokens that
+// a translation begins with, where every other is -infinity. It counts in no cost: for each
+// hypothesis it changes as many numbers as its translation has tokens, where the step computes
+// one with Dim products for each token of the vocabulary.
+func (d *decoder) discourage(logits kernel.Tensor) kernel.Tensor {
+	d.banned = d.banned[:0]
+	begins := slices.ContainsFunc(d.first, func(first []int32) bool { return len(first) > 0 })
+	if d.repeats == (Repeats{}) && !begins {
+		return logits
+	}
+	// An accelerator's logits come to the host: a few numbers of each row, at places that are
+	// known one row at a time.
+	logits = kernel.Fetch(&d.fetched, logits)
+	width := logits.Shape[1]
+	for i, h := range d.live {
+		row := options{x: logits.F[i*width : (i+1)*width], ids: d.candidates(h.sentence)}
+		if next, ok := d.forced(i); ok {
+			row.force(next)
+			d.banned = append(d.banned, nil)
+			continue
+		}
+		if d.repeats.Penalty != 0 {
+			d.had = append(d.had[:0], d.written[i]...)
+			slices.Sort(d.had)
+			for _, id := range slices.Compact(d.had) {
+				if at, ok := row.at(id); ok {
+					row.x[at] = d.repeats.penalized(row.x[at])
+				}
+			}
+		}
+		banned := d.repeats.bans(nil, d.written[i])
+		if i < len(d.spared) {
+			banned = slices.DeleteFunc(banned, func(id int32) bool { return slices.Contains(d.spared[i], id) })
+		}
+		for _, id := range banned {
+			if at, ok := row.at(id); ok {
+				row.x[at] = float32(math.Inf(-1))
+			}
+		}
+		d.banned = append(d.banned, banned)
+	}
+	return logits
+}
+
+// forced is the only token that may follow a live hypothesis, if there is one.
+func (d *decoder) forced(i int) (int32, bool) {
+	first, n := d.first[d.live[i].sentence], len(d.written[i])
+	if n >= len(first) {
+		return 0, false
+	}
+	return first[n], true
+}
+
+// options is the logits of tokens that may follow a prefix.
+type options struct {
+	x      []float32
+	ids    []int32 // their tokens; nil means the tokens 0, 1, 2, ...
+	banned []int32 // tokens that may not follow, ascending: see [Repeats]
+	only   []int32 // the one token that may follow; nil where several may
+}
+
+// at is the place of a token's logit, if it has one here. The ids must be ascending.
+func (o options) at(token int32) (int, bool) {
+	if o.ids == nil {
+		return int(token), true
+	}
+	return slices.BinarySearch(o.ids, token)
+}
+
+// of is the logit of a token; -infinity for one that has none here.
+func (o options) of(token int32) float32 {
+	if at, ok := o.at(token); ok {
+		return o.x[at]
+	}
+	return float32(math.Inf(-1))
+}
+
+// force sets the logits of all tokens but one to -infinity.
+func (o options) force(token int32) {
+	at, ok := o.at(token)
+	for i := range o.x {
+		if !ok || i != at {
+			o.x[i] = float32(math.Inf(-1))
+		}
+	}
+}
+
+// bars reports whether a token may not follow.
+func (o options) bars(token int32) bool {
+	if len(o.only) > 0 {
+		return token != o.only[0]
+	}
+	_, found := slices.BinarySearch(o.banned, token)
+	return found
+}
