@@ -51,9 +51,9 @@ func forget[T any](list []kept[T], key any) []kept[T] {
 	return slices.DeleteFunc(list, func(k kept[T]) bool { return k.key == key })
 }
 
-// set reads the parameters l of a Transformer of configuration c. A set that the worker
+// set reads the set l of the form c: parameters, adapters or moments. A set that the worker
 // keeps is checked too: a unit may name what another model left here.
-func (w *Worker) set(ctx context.Context, b block.Blocks, l block.Link, c nmt.Config) (*tensor.Set, error) {
+func (w *Worker) set(ctx context.Context, b block.Blocks, l block.Link, c run.Form) (*tensor.Set, error) {
 	s, kept := recall(w.sets, l)
 	if !kept {
 		var err error
@@ -71,9 +71,9 @@ func (w *Worker) set(ctx context.Context, b block.Blocks, l block.Link, c nmt.Co
 	return s, nil
 }
 
-// params returns the parameters of a unit, its first input. A worker that has
+// params returns the parameters or adapters of a unit, its first input. A worker that has
 // those of the round before reads only the update from them.
-func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, c nmt.Config) (*tensor.Set, error) {
+func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, c run.Form) (*tensor.Set, error) {
 	_, here := recall(w.sets, u.Inputs[0])
 	base, ok := recall(w.sets, u.Base)
 	if here || !ok || !u.Base.Defined() {
@@ -101,7 +101,7 @@ func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, c nmt.
 // round's units take local steps the moment is factored.
 func (w *Worker) moment(ctx context.Context, b block.Blocks, l block.Link, rec run.Record, params *tensor.Set, r int) (*tensor.Set, error) {
 	if !rec.Config.Local(r) {
-		return w.set(ctx, b, l, rec.Model())
+		return w.set(ctx, b, l, rec.Trained())
 	}
 	s, kept := recall(w.sets, l)
 	if !kept {

@@ -22,7 +22,7 @@ import (
 type function struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
-	Config  train.Config // as learning leaves it
+	Config  any // as learning leaves it: train.Config, or without adapters train.Settings
 	Vocab   uint32
 	Steps   uint32     // 0 where no learning rate depends on it
 	First   block.Link // the parameters that the run begins with
@@ -38,8 +38,12 @@ type function struct {
 // Function names the work that the rounds of the plan do. Plans with the same function have
 // the same results in the rounds that both have.
 func (p *Plan) Function() (block.Link, error) {
-	f := function{Version: 1, Config: p.learning(), Vocab: p.Run.Vocab, Steps: p.Run.Steps}
-	if !f.Config.NeedsSteps() {
+	f := function{Version: 1, Vocab: p.Run.Vocab, Steps: p.Run.Steps}
+	cfg := p.learning()
+	if f.Config = cfg; cfg.LoRA == 0 {
+		f.Config = cfg.Settings
+	}
+	if !cfg.NeedsSteps() {
 		f.Steps = 0
 	}
 	// A run without a base begins with the parameters that its seed gives. A run whose base has

@@ -31,6 +31,16 @@ import (
 // floating point: fractions are parts per million (ppm).
 type Config struct {
 	_ struct{} `cbor:",toarray"`
+	Settings
+	// LoRA, unless 0, is the rank of low-rank adapters: see [nmt.Adapters]. The run then
+	// trains the adapters of the model that it begins with, and nothing else.
+	LoRA uint32
+}
+
+// Settings is a configuration without adapters. The record of a run without adapters has no
+// more.
+type Settings struct {
+	_ struct{} `cbor:",toarray"`
 	// Numerics names the numeric specification, NUMERICS.md, and its cost table.
 	Numerics string
 	// Source and Target are language codes, such as "en" and "de".
@@ -197,6 +207,17 @@ func (c Config) Validate() error {
 		return fmt.Errorf("configuration: an average of %d validations, want 1 to %d", c.Average, maxAverage)
 	case c.Checkpoint == 0:
 		return fmt.Errorf("configuration: a checkpoint every 0 rounds, want every 1 or more")
+	}
+	return c.validateLoRA()
+}
+
+// validateLoRA refuses adapters that have no fewer elements than their weights.
+func (c Config) validateLoRA() error {
+	// The weights are [Dim, Dim], [Dim, FFN] and [FFN, Dim].
+	most := min((c.Dim*c.Dim-1)/(2*c.Dim), (c.Dim*c.FFN-1)/(c.Dim+c.FFN))
+	if c.LoRA > most {
+		return fmt.Errorf("configuration: adapters (lora) of rank %d, which for some weight of a model of width %d and inner width %d are no smaller than the weight: want at most %d, or 0 to train the whole model",
+			c.LoRA, c.Dim, c.FFN, most)
 	}
 	return nil
 }
