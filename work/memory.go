@@ -53,7 +53,7 @@ func forget[T any](list []kept[T], key any) []kept[T] {
 
 // set reads the set l of the form c: parameters, adapters or moments. A set that the worker
 // keeps is checked too: a unit may name what another model left here.
-func (w *Worker) set(ctx context.Context, b block.Blocks, l block.Link, c run.Form) (*tensor.Set, error) {
+func (w *Worker) set(ctx context.Context, b block.Blocks, l block.Link, c run.SetForm) (*tensor.Set, error) {
 	s, kept := recall(w.sets, l)
 	if !kept {
 		var err error
@@ -73,7 +73,7 @@ func (w *Worker) set(ctx context.Context, b block.Blocks, l block.Link, c run.Fo
 
 // params returns the parameters or adapters of a unit, its first input. A worker that has
 // those of the round before reads only the update from them.
-func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, c run.Form) (*tensor.Set, error) {
+func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, c run.SetForm) (*tensor.Set, error) {
 	_, here := recall(w.sets, u.Inputs[0])
 	base, ok := recall(w.sets, u.Base)
 	if here || !ok || !u.Base.Defined() {

@@ -54,7 +54,7 @@ type adaptedRecord Record
 type plainRecord struct {
 	_                 struct{} `cbor:",toarray"`
 	Version           uint16
-	Config            train.Settings
+	Config            train.PlainConfig
 	Corpus, Tokenizer block.Link
 	Vocab, Steps      uint32
 	Base              []block.Link
@@ -75,7 +75,7 @@ func (r Record) MarshalCBOR() ([]byte, error) {
 		return block.Encode(adaptedRecord(r))
 	}
 	return block.Encode(plainRecord{
-		Version: r.Version, Config: r.Config.Settings, Corpus: r.Corpus, Tokenizer: r.Tokenizer, Vocab: r.Vocab, Steps: r.Steps, Base: r.Base,
+		Version: r.Version, Config: r.Config.PlainConfig, Corpus: r.Corpus, Tokenizer: r.Tokenizer, Vocab: r.Vocab, Steps: r.Steps, Base: r.Base,
 	})
 }
 
@@ -85,7 +85,7 @@ func (r *Record) UnmarshalCBOR(data []byte) error {
 	err := block.Decode(data, &p)
 	if err == nil {
 		*r = Record{
-			Version: p.Version, Config: train.Config{Settings: p.Config}, Corpus: p.Corpus, Tokenizer: p.Tokenizer, Vocab: p.Vocab, Steps: p.Steps, Base: p.Base,
+			Version: p.Version, Config: train.Config{PlainConfig: p.Config}, Corpus: p.Corpus, Tokenizer: p.Tokenizer, Vocab: p.Vocab, Steps: p.Steps, Base: p.Base,
 		}
 		return nil
 	}
@@ -178,8 +178,8 @@ func (r Record) Model() nmt.Config {
 	return c
 }
 
-// Form is the form of a set of tensors.
-type Form interface {
+// SetForm is the form of a set of tensors.
+type SetForm interface {
 	// Check returns an error unless s has the names, shapes and types of the form.
 	Check(s *tensor.Set) error
 	// Skeleton returns a set of the form whose tensors have no storage.
@@ -189,7 +189,7 @@ type Form interface {
 }
 
 // Trained is the form of what the run trains: adapters, or else all parameters of its model.
-func (r Record) Trained() Form {
+func (r Record) Trained() SetForm {
 	if r.Config.LoRA > 0 {
 		return r.adapters()
 	}

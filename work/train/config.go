@@ -10,6 +10,9 @@
 // momentum for local steps (DiLoCo, Douillard et al. 2023). The update is quantised
 // too, so a machine with the last model needs only the update ([Advance]).
 //
+// A run that trains low-rank adapters of a model has these in the place of the parameters:
+// [Merge] and [Project] lead from one to the other.
+//
 //	s, err := train.NewBatchSchedule(cfg, lengths)
 //	for r := range s.Rounds() {
 //		for k, batches := range s.Round(r) { ... } // of unit k: indices of training pairs
@@ -31,15 +34,15 @@ import (
 // floating point: fractions are parts per million (ppm).
 type Config struct {
 	_ struct{} `cbor:",toarray"`
-	Settings
+	PlainConfig
 	// LoRA, unless 0, is the rank of low-rank adapters: see [nmt.Adapters]. The run then
 	// trains the adapters of the model that it begins with, and nothing else.
 	LoRA uint32
 }
 
-// Settings is a configuration without adapters. The record of a run without adapters has no
+// PlainConfig is a configuration without adapters. The record of a run without adapters has no
 // more.
-type Settings struct {
+type PlainConfig struct {
 	_ struct{} `cbor:",toarray"`
 	// Numerics names the numeric specification, NUMERICS.md, and its cost table.
 	Numerics string
