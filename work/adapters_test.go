@@ -273,3 +273,25 @@ func TestAdaptersRecord(t *testing.T) {
 		t.Errorf("a run without adapters has version %d", p.Run.Version)
 	}
 }
+
+// TestPlainNames: records without adapters have the names that they had before there were any.
+func TestPlainNames(t *testing.T) {
+	store := &block.MemoryStore{}
+	first := planOf(t, store, config())
+	more, err := run.Continue(t.Context(), store, numbers(), config(), baseOf(t, store))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, p := range map[string]*run.Plan{
+		"bafyreibv74vqtjob24woueg2zltwrfdzp33fd7srefgs4izqthg5kjuu44": first,
+		"bafyreickhm725opkzrre55a576oxlo36adlsjvlluju644wbmdq7rcnlzy": more,
+	} {
+		if got := p.Link.String(); got != want {
+			t.Errorf("a run is called %s, want %s", got, want)
+		}
+		const function = "bafyreidayfxnbqdzqfi4qxkcfxosrdnz4ksu5f4zicmzjubxlbpf2zq2ke"
+		if got, err := p.Function(); err != nil || got.String() != function {
+			t.Errorf("run %s has function %s, %v, want %s", want, got, err, function)
+		}
+	}
+}
