@@ -140,8 +140,8 @@ preset's. A --learning-rate of a tenth of the preset's is a good first trial.
 
 --lora RANK trains low-rank adapters of that model (LoRA) and leaves its
 parameters as they are. Every weight of attention and of feed-forward layers
-gets a pair of small matrices, A [in, RANK] and B [RANK, out], and the model
-computes with the weight plus A times B; embeddings, norms and biases get none.
+gets a pair of small matrices, A [RANK, in] and B [RANK, out], and the model
+computes with the weight plus their product; embeddings, norms and biases get none.
 Miners send and keep only what belongs to the adapters, many times less for a
 small rank, which suits slow links. The computation takes as long. The finished
 model has the adapters merged into it and is a model like any other. Ranks of 4

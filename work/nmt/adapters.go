@@ -12,8 +12,9 @@ import (
 
 // Adapters is the low-rank adapters of a model (LoRA: Hu et al. 2021, arXiv:2106.09685). The
 // weight W [in, out] of each projection, of attention and of feed-forward layers alike
-// (Dettmers et al. 2023, section 4), has two: A [in, Rank] and B [Rank, out]. The model
-// computes with W + A·B. Embeddings, norms and biases have none.
+// (Dettmers et al. 2023, section 4), has two: A [Rank, in] and B [Rank, out]. The model
+// computes with W + Aᵀ·B. Embeddings, norms and biases have none. Both adapters have long rows
+// and not short ones, because deltas of 2 bits round each row up to 128 elements.
 //
 // The paper's factor alpha/Rank is 1 here. Adam makes another factor the same as another
 // learning rate and another size of A.
@@ -36,7 +37,7 @@ func (a Adapters) Shapes() []ParamShape {
 	for _, s := range a.Model.Shapes() {
 		if name, ok := projection(s.Name, s.Dims); ok {
 			all = append(all,
-				ParamShape{Name: name + suffixA, Dims: []int{s.Dims[0], a.Rank}, Type: kernel.F32},
+				ParamShape{Name: name + suffixA, Dims: []int{a.Rank, s.Dims[0]}, Type: kernel.F32},
 				ParamShape{Name: name + suffixB, Dims: []int{a.Rank, s.Dims[1]}, Type: kernel.F32})
 		}
 	}
@@ -76,7 +77,7 @@ func (a Adapters) Init(seed uint64) *tensor.Set {
 		t := s.At(i)
 		if strings.HasSuffix(t.Name, suffixA) {
 			w := words{key: [2]uint32{uint32(seed), uint32(seed >> 32)}, tensor: firstAdapter + uint32(i)}
-			w.fillUniform(t.F, float32(1/math.Sqrt(float64(t.Shape[0]))))
+			w.fillUniform(t.F, float32(1/math.Sqrt(float64(t.Shape[1]))))
 		}
 	}
 	return s

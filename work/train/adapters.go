@@ -16,7 +16,7 @@ import (
 // pair is the adapters of a weight W [in, out], as indices of their set.
 type pair struct {
 	weight string
-	a, b   int // A [in, rank] and B [rank, out]
+	a, b   int // A [rank, in] and B [rank, out]
 }
 
 // pairs lists the pairs of adapters in a set, which is ascending by name.
@@ -28,7 +28,10 @@ func pairs(adapters *tensor.Set) []pair {
 	return all
 }
 
-// Merge returns the parameters that a model with adapters computes with: W + A·B in the place
+// mergeAttr is of the product Aᵀ·B.
+var mergeAttr = kernel.Attr{Trans: kernel.TN}
+
+// Merge returns the parameters that a model with adapters computes with: W + Aᵀ·B in the place
 // of each W that has adapters, and the others as they are. It shares the others with params.
 func Merge(dev kernel.Device, params, adapters *tensor.Set) *tensor.Set {
 	var products, sums []kernel.Call
@@ -39,7 +42,7 @@ func Merge(dev kernel.Device, params, adapters *tensor.Set) *tensor.Set {
 		y.Shape = w.Shape
 		merged[p.weight] = y
 		products = append(products, kernel.Call{
-			Op: kernel.MatMul, In: []kernel.Tensor{adapters.At(p.a).Tensor, adapters.At(p.b).Tensor}, Out: []kernel.Tensor{y},
+			Op: kernel.MatMul, Attr: mergeAttr, In: []kernel.Tensor{adapters.At(p.a).Tensor, adapters.At(p.b).Tensor}, Out: []kernel.Tensor{y},
 		})
 		sums = append(sums, kernel.Call{Op: kernel.Add, In: []kernel.Tensor{y, w}, Out: []kernel.Tensor{y}})
 	}
@@ -58,7 +61,7 @@ func Merge(dev kernel.Device, params, adapters *tensor.Set) *tensor.Set {
 }
 
 // Project returns the gradient of the adapters, from the gradient of the parameters that
-// [Merge] makes with them. With dW that of a weight, dA = dW·Bᵀ and dB = Aᵀ·dW.
+// [Merge] makes with them. With dW that of a weight, dA = B·dWᵀ and dB = A·dW.
 func Project(dev kernel.Device, grads, adapters *tensor.Set) *tensor.Set {
 	out := adapters.Zeros()
 	var calls []kernel.Call
@@ -76,8 +79,8 @@ func Project(dev kernel.Device, grads, adapters *tensor.Set) *tensor.Set {
 func projections(dw kernel.Tensor, adapters, out *tensor.Set, p pair) []kernel.Call {
 	a, b := adapters.At(p.a).Tensor, adapters.At(p.b).Tensor
 	return []kernel.Call{
-		{Op: kernel.MatMul, Attr: kernel.Attr{Trans: kernel.NT}, In: []kernel.Tensor{dw, b}, Out: []kernel.Tensor{out.At(p.a).Tensor}},
-		{Op: kernel.MatMul, Attr: kernel.Attr{Trans: kernel.TN}, In: []kernel.Tensor{a, dw}, Out: []kernel.Tensor{out.At(p.b).Tensor}},
+		{Op: kernel.MatMul, Attr: kernel.Attr{Trans: kernel.NT}, In: []kernel.Tensor{b, dw}, Out: []kernel.Tensor{out.At(p.a).Tensor}},
+		{Op: kernel.MatMul, In: []kernel.Tensor{a, dw}, Out: []kernel.Tensor{out.At(p.b).Tensor}},
 	}
 }
 
@@ -86,8 +89,8 @@ func MergeCost(adapters *tensor.Set) uint64 {
 	var sum uint64
 	for _, p := range pairs(adapters) {
 		a, b := adapters.At(p.a).Tensor, adapters.At(p.b).Tensor
-		w := infer(kernel.MatMul, kernel.Attr{}, a, b)[0]
-		sum += cost(kernel.MatMul, kernel.Attr{}, a, b) + cost(kernel.Add, kernel.Attr{}, w, w)
+		w := infer(kernel.MatMul, mergeAttr, a, b)[0]
+		sum += cost(kernel.MatMul, mergeAttr, a, b) + cost(kernel.Add, kernel.Attr{}, w, w)
 	}
 	return sum
 }
@@ -96,7 +99,7 @@ func MergeCost(adapters *tensor.Set) uint64 {
 func ProjectCost(adapters *tensor.Set) uint64 {
 	var sum uint64
 	for _, p := range pairs(adapters) {
-		dw := infer(kernel.MatMul, kernel.Attr{}, adapters.At(p.a).Tensor, adapters.At(p.b).Tensor)[0]
+		dw := infer(kernel.MatMul, mergeAttr, adapters.At(p.a).Tensor, adapters.At(p.b).Tensor)[0]
 		for _, c := range projections(dw, adapters, adapters, p) {
 			sum += kernel.Cost(&c)
 		}

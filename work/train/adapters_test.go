@@ -72,7 +72,7 @@ func TestMergeBegins(t *testing.T) {
 		zero := true
 		for _, e := range x.F {
 			zero = zero && math.Float32bits(e) == 0
-			if bound := 1 / math.Sqrt(float64(x.Shape[0])); math.Abs(float64(e)) > bound {
+			if bound := 1 / math.Sqrt(float64(x.Shape[1])); math.Abs(float64(e)) > bound {
 				t.Fatalf("%s has %v, which is beyond %v", x.Name, e, bound)
 			}
 		}
@@ -116,15 +116,15 @@ func TestAdaptersReference(t *testing.T) {
 		db, _ := projected.Get(name + ".lora_b")
 		for r := range rank {
 			for j := range in {
-				da.F[j*rank+r] = product(out, func(k int) float32 { return dw[j*out+k] }, func(k int) float32 { return b.F[r*out+k] })
+				da.F[r*in+j] = product(out, func(k int) float32 { return dw[j*out+k] }, func(k int) float32 { return b.F[r*out+k] })
 			}
 			for j := range out {
-				db.F[r*out+j] = product(in, func(k int) float32 { return a.F[k*rank+r] }, func(k int) float32 { return dw[k*out+j] })
+				db.F[r*out+j] = product(in, func(k int) float32 { return a.F[r*in+k] }, func(k int) float32 { return dw[k*out+j] })
 			}
 		}
 		for j := range in {
 			for k := range out {
-				y[j*out+k] += product(rank, func(r int) float32 { return a.F[j*rank+r] }, func(r int) float32 { return b.F[r*out+k] })
+				y[j*out+k] += product(rank, func(r int) float32 { return a.F[r*in+j] }, func(r int) float32 { return b.F[r*out+k] })
 			}
 		}
 	}
