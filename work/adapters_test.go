@@ -9,6 +9,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/run"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
@@ -208,6 +209,45 @@ func traces(t *testing.T, v *work.Verifier, store block.Blocks, l run.Line, plan
 	steps := 0
 	if err := v.Trace(t.Context(), units[at], func(tensor.Step) { steps++ }); err != nil || steps == 0 {
 		t.Errorf("trace: %d operations, %v", steps, err)
+	}
+}
+
+// TestEvaluateKeepsMerged: a worker that evaluated the adapters of a round translates with the
+// model that has them merged, without the parameters of this model. So over a slow link nobody
+// waits for a whole model after each round.
+func TestEvaluateKeepsMerged(t *testing.T) {
+	store := &block.MemoryStore{}
+	cfg := config()
+	cfg.LoRA, cfg.Rounds = 2, 2
+	plan := planOf(t, store, cfg)
+	last, _ := trained(t, store, "", plan)
+	evaluations, err := plan.Evaluations(t.Context(), store, int(last.Number), last.After)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := block.PutNode(t.Context(), store, plan.Run.Result(last.Result))
+	if err != nil {
+		t.Fatal(err)
+	}
+	translations, err := model.Translations(t.Context(), store, plan.Link, m, plan.Tokenizer, []string{"one two"}, nil, unit.Greedy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dev, err := kernel.Open("", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Delete(last.Result.Cid); err != nil {
+		t.Fatal(err)
+	}
+	w := work.NewWorker(dev)
+	if _, err := w.Do(t.Context(), store, translations[0]); !errors.Is(err, block.ErrNotFound) {
+		t.Fatalf("a translation without parameters: %v", err)
+	}
+	for _, u := range []unit.Unit{evaluations[0], translations[0]} {
+		if _, err := w.Do(t.Context(), store, u); err != nil {
+			t.Errorf("%s: %v", u.Kind, err)
+		}
 	}
 }
 

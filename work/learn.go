@@ -173,14 +173,14 @@ func (w *Worker) evaluate(ctx context.Context, b block.Blocks, u unit.Unit) (uni
 	}
 	params := w.whole(in, in.params)
 	s, err := w.engine(in.record.Model()).Loss(params, in.batches[0])
-	if in.base != nil {
-		s.Cost += train.MergeCost(in.params)
-		// The units that translate after the same round name the merged parameters.
-		if l := state.SumSet(params); err == nil {
-			w.sets = remember(forget(w.sets, any(l)), any(l), params)
-		}
+	if in.base == nil || err != nil {
+		return sums(s), err
 	}
-	return sums(s), err
+	s.Cost += train.MergeCost(in.params)
+	// The units that translate after the same round name the merged parameters.
+	l := state.SumSet(params)
+	w.sets = remember(forget(w.sets, any(l)), any(l), params)
+	return sums(s), nil
 }
 
 // sums is a result with the sums of a loss.
