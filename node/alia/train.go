@@ -140,12 +140,12 @@ preset's. A --learning-rate of a tenth of the preset's is a good first trial.
 
 --lora RANK trains low-rank adapters of that model (LoRA) and leaves its
 parameters as they are. Every weight of attention and of feed-forward layers
-gets a pair of small matrices, A [RANK, in] and B [RANK, out], and the model
-computes with the weight plus their product; embeddings, norms and biases get none.
-Miners send and keep only what belongs to the adapters, many times less for a
-small rank, which suits slow links. The computation takes as long. The finished
-model has the adapters merged into it and is a model like any other. Ranks of 4
-to 16 are usual. The preset's own --learning-rate is a good first trial.
+gets a pair of small matrices, A [RANK, in] and B [RANK, out], whose product is
+added to it; embeddings, norms and biases get none. Miners send and keep only
+what belongs to the adapters, many times less for a small rank, which suits slow
+links. The computation takes as long. The finished model has the adapters merged
+into it and is one like any other. Ranks of 4 to 16 are usual. The preset's own
+--learning-rate is a good first trial.
 
 --from VERSION trains on a version of a corpus, which has corrections of people.
 The run is the same as one with --corpus and the version's directory: the run's
