@@ -306,6 +306,22 @@ func TestAdaptersRecord(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
+	// One record has one encoding: no adapters are no field, and not a rank of 0.
+	r := plan.Run
+	wide, err := block.PutNode(t.Context(), store, struct {
+		_                 struct{} `cbor:",toarray"`
+		Version           uint16
+		Config            train.Config
+		Corpus, Tokenizer block.Link
+		Vocab, Steps      uint32
+		Base              []block.Link
+	}{Version: 1, Config: whole, Corpus: r.Corpus, Tokenizer: r.Tokenizer, Vocab: r.Vocab, Steps: r.Steps, Base: r.Base})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Read(t.Context(), store, wide); err == nil {
+		t.Error("a record with a rank of 0 is read")
+	}
 	if got, err := run.Read(t.Context(), store, plan.Link); err != nil || got.Config != plan.Run.Config || got.Version != 2 {
 		t.Errorf("read as %+v, %v", got, err)
 	}

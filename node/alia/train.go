@@ -144,8 +144,8 @@ gets a pair of small matrices, A [RANK, in] and B [RANK, out], whose product is
 added to it; embeddings, norms and biases get none. Miners send and keep only
 what belongs to the adapters, many times less for a small rank, which suits slow
 links. The computation takes as long. The finished model has the adapters merged
-into it and is one like any other. Ranks of 4 to 16 are usual. The preset's own
---learning-rate is a good first trial.
+into it and is one like any other. A larger rank learns more. A --learning-rate
+of three times the preset's is a good first trial.
 
 --from VERSION trains on a version of a corpus, which has corrections of people.
 The run is the same as one with --corpus and the version's directory: the run's

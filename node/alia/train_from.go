@@ -102,7 +102,11 @@ func (c *sizing) newPlan(ctx context.Context, a *app, blocks block.Blocks) (*run
 		return nil, err
 	}
 	a.note("the run continues the training of model %s", link)
-	return run.Continue(ctx, blocks, c.Corpus, c.Config, link)
+	plan, err := run.Continue(ctx, blocks, c.Corpus, c.Config, link)
+	if err == nil && c.Config.LoRA > 0 {
+		a.note("it trains adapters of rank %d: %d numbers in the place of the model's %d", c.Config.LoRA, plan.Run.Trained().Elements(), plan.Run.Model().Elements())
+	}
+	return plan, err
 }
 
 // absoluteFrom is --from for a process in another directory.
