@@ -26,12 +26,17 @@ type lossInputs struct {
 	batches []nmt.Batch
 }
 
-// whole is the parameters that the model computes with, at the parameters or adapters p.
+// whole is the parameters that the model computes with, at the parameters or adapters p. With
+// adapters they are valid until the next call.
 func (w *Worker) whole(in lossInputs, p *tensor.Set) *tensor.Set {
 	if in.base == nil {
 		return p
 	}
-	return train.Merge(w.dev, in.base, p)
+	if base := any(in.record.BaseParams()); w.merged.key != base {
+		w.merged = kept[*tensor.Set]{key: base}
+	}
+	w.merged.value = train.Merge(w.dev, in.base, p, w.merged.value)
+	return w.merged.value
 }
 
 // lossInputs reads the inputs of u: the run's record, parameters or adapters, second moment
@@ -178,8 +183,9 @@ func (w *Worker) evaluate(ctx context.Context, b block.Blocks, u unit.Unit) (uni
 	}
 	s.Cost += train.MergeCost(in.params)
 	// The units that translate after the same round name the merged parameters.
-	l := state.SumSet(params)
-	w.sets = remember(forget(w.sets, any(l)), any(l), params)
+	if l := any(state.SumSet(params)); !holds(w.sets, l) {
+		w.sets, w.merged.value = remember(w.sets, l, params), nil
+	}
 	return sums(s), nil
 }
 

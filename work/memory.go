@@ -38,6 +38,11 @@ func recall[T any](list []kept[T], key any) (T, bool) {
 	return none, false
 }
 
+// holds reports whether a value with a key is in the list.
+func holds[T any](list []kept[T], key any) bool {
+	return slices.ContainsFunc(list, func(k kept[T]) bool { return k.key == key })
+}
+
 // remember appends a value. Of a full list the least recently used value goes.
 func remember[T any](list []kept[T], key any, value T) []kept[T] {
 	if len(list) == most {

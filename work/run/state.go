@@ -85,7 +85,7 @@ func (p *Plan) merged(ctx context.Context, b block.Blocks, trained block.Link) (
 	if err != nil {
 		return block.Link{}, err
 	}
-	params = train.Merge(dev, params, adapters)
+	params = train.Merge(dev, params, adapters, nil)
 	if !params.Finite() {
 		return block.Link{}, fmt.Errorf("%w: the parameters with adapters %s", nmt.ErrNonFinite, trained)
 	}

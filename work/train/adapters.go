@@ -33,13 +33,21 @@ var mergeAttr = kernel.Attr{Trans: kernel.TN}
 
 // Merge returns the parameters that a model with adapters computes with: W + Aᵀ·B in the place
 // of each W that has adapters, and the others as they are. It shares the others with params.
-func Merge(dev kernel.Device, params, adapters *tensor.Set) *tensor.Set {
+// into, unless nil, is what an earlier Merge of the same params returned and nobody reads any
+// more: its storage is used again.
+func Merge(dev kernel.Device, params, adapters, into *tensor.Set) *tensor.Set {
 	var products, sums []kernel.Call
 	merged := map[string]kernel.Tensor{}
 	for _, p := range pairs(adapters) {
 		w, _ := params.Get(p.weight)
-		y := w.Near(w.Len())
-		y.Shape = w.Shape
+		var y kernel.Tensor
+		if into != nil {
+			y, _ = into.Get(p.weight)
+		}
+		if into == nil || y.Home != w.Home {
+			y = w.Near(w.Len())
+			y.Shape = w.Shape
+		}
 		merged[p.weight] = y
 		products = append(products, kernel.Call{
 			Op: kernel.MatMul, Attr: mergeAttr, In: []kernel.Tensor{adapters.At(p.a).Tensor, adapters.At(p.b).Tensor}, Out: []kernel.Tensor{y},

@@ -48,7 +48,7 @@ func TestMergeBegins(t *testing.T) {
 		t.Errorf("adapters of another rank: %v", err)
 	}
 	for _, dev := range devices(t) {
-		if name, differs := Merge(dev, params, start).Difference(params); differs {
+		if name, differs := Merge(dev, params, start, nil).Difference(params); differs {
 			t.Errorf("%s: %s changed", dev.Name(), name)
 		}
 	}
@@ -129,8 +129,14 @@ func TestAdaptersReference(t *testing.T) {
 		}
 	}
 	for _, dev := range devices(t) {
-		if name, differs := Merge(dev, params, adapters).Difference(merged); differs {
-			t.Errorf("%s: merged %s differs", dev.Name(), name)
+		into := Merge(dev, params, random(of.Skeleton(), 4), nil) // whose storage is used again
+		for _, got := range []*tensor.Set{Merge(dev, params, adapters, nil), Merge(dev, params, adapters, into)} {
+			if name, differs := got.Difference(merged); differs {
+				t.Errorf("%s: merged %s differs", dev.Name(), name)
+			}
+		}
+		if name, differs := params.Difference(random(little.Skeleton(), 1)); differs {
+			t.Errorf("%s: a merge changed parameter %s", dev.Name(), name)
 		}
 		if name, differs := Project(dev, grads, adapters).Difference(projected); differs {
 			t.Errorf("%s: the gradient of %s differs", dev.Name(), name)
@@ -148,7 +154,7 @@ func TestAdaptersGradient(t *testing.T) {
 	adapters := random(of.Skeleton(), 5)
 	batch := nmt.Batch{Source: [][]int32{{4, 9, 17}, {20, 3}}, Target: [][]int32{{5, 6}, {12, 7, 8, 19}}}
 	gradient := func() nmt.Gradient {
-		g, err := engine.Gradient(Merge(dev, params, adapters), []nmt.Batch{batch}, nmt.DropoutKey{Seed: 1, Step: 2})
+		g, err := engine.Gradient(Merge(dev, params, adapters, nil), []nmt.Batch{batch}, nmt.DropoutKey{Seed: 1, Step: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
