@@ -3,7 +3,11 @@
 // A [Record] names a corpus, a tokenizer and a configuration; the [Plan] of a
 // run follows from them. A [Training] has the units of each round done by a
 // crew and writes the log of the round, a [Round]. A verifier makes the same rounds
-// by [Plan.Conduct] and compares the results.
+// by [Plan.DoRound] and compares the results.
+//
+// A run may begin with a model ([Continue]), and then train low-rank adapters of this model in
+// the place of its parameters: train.Config.LoRA. The states of its rounds are small then. What
+// it validates and gives is a whole model, with the adapters merged.
 //
 //	plan, err := run.New(ctx, blocks, corpus, config)
 //	t := &run.Training{Plan: plan, Store: blocks, Crew: crew, Home: crew, Done: done}
