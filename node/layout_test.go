@@ -45,7 +45,7 @@ var rooms = map[string][]string{
 	"work/unit":              {"protocol/block"},
 	"work/state":             {"protocol/block", "work/kernel", "work/tensor"},
 	"work/model":             {"protocol/block", "work/unit", "work/state", "work/kernel", "work/tensor", "work/nmt", "work/text"},
-	"work/run":               {"protocol/block", "work/unit", "work/state", "work/model", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
+	"work/run":               {"protocol/block", "work/unit", "work/state", "work/model", "work/kernel", "work/tensor", "work/nmt", "work/text", "work/corpus", "work/score", "work/train"},
 	"work/check":             {"protocol", "protocol/block", "work/unit", "work/state", "work/model", "work/run", "work/kernel", "work/tensor", "work/nmt", "work/train"},
 	"work":                   {"protocol/block", "work/unit", "work/state", "work/model", "work/run", "work/kernel", "work/tensor", "work/nmt", "work/train"},
 	"work/format":            {"work/model", "work/state", "work/kernel", "work/nmt", "work/tensor", "work/text"},

@@ -357,8 +357,9 @@ func TestSameBitsSwarm(t *testing.T) {
 	}
 }
 
-// TestSameBitsContinue: validators approve a run that continues the training of a model,
-// miners who have never seen the model do it, and it ends in the model of a local run.
+// TestSameBitsContinue: validators approve runs that continue the training of a model, one of
+// all its parameters and one of adapters. Miners who have never seen the model do them, and
+// each ends in the model of a local run.
 func TestSameBitsContinue(t *testing.T) {
 	c, cfg := tiny(t)
 	v := newVillage(t)
@@ -366,27 +367,41 @@ func TestSameBitsContinue(t *testing.T) {
 	v.miner("miner-1", "portable")
 	v.miner("miner-2", "")
 	base := v.coordinate(p, nil).Model
-	cfg.Seed++
-	plan, err := run.Continue(t.Context(), run.Fresh(p.Store), c, cfg, base)
+	m, err := model.Load(t.Context(), p.Store, base)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := v.trainPlan(p, plan, nil, func(own unit.Crew) unit.Crew { return own })
+	cfg.Seed++
+	for _, rank := range []uint32{0, 2} {
+		if cfg.LoRA = rank; rank > 0 && testing.Short() {
+			break
+		}
+		plan, err := run.Continue(t.Context(), run.Fresh(p.Store), c, cfg, base)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := v.trainPlan(p, plan, nil, func(own unit.Crew) unit.Crew { return own })
+		if want := continued(t, m, c, cfg); got.Model != want {
+			t.Errorf("rank %d: the swarm's model is %s, a local run's %s", rank, got.Model, want)
+		}
+	}
+	v.allPaid(p)
+}
 
-	// The same in this process, from the model alone.
+// continued continues the training of a model in this process, from the model alone.
+func continued(t *testing.T, m *model.Translator, c *corpus.Corpus, cfg train.Config) block.Link {
+	t.Helper()
 	store, err := block.Open(filepath.Join(t.TempDir(), "blocks"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	m, err := model.Load(t.Context(), p.Store, base)
+	base, err := m.Put(t.Context(), store)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Put(t.Context(), store); err != nil {
-		t.Fatal(err)
-	}
-	if plan, err = run.Continue(t.Context(), store, c, cfg, base); err != nil {
+	plan, err := run.Continue(t.Context(), store, c, cfg, base)
+	if err != nil {
 		t.Fatal(err)
 	}
 	dev, err := kernel.Open("portable", 1)
@@ -394,12 +409,9 @@ func TestSameBitsContinue(t *testing.T) {
 		t.Fatal(err)
 	}
 	crew := &work.Local{Worker: work.NewWorker(dev), Blocks: store, Clock: clock}
-	want, err := (&node.Coordinator{Dir: t.TempDir(), Store: store, Plan: plan, Crew: crew, Home: crew, Report: func(node.Notice) {}}).Run(t.Context())
+	out, err := (&node.Coordinator{Dir: t.TempDir(), Store: store, Plan: plan, Crew: crew, Home: crew, Report: func(node.Notice) {}}).Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Model != want.Model {
-		t.Errorf("the swarm's model is %s, a local run's %s", got.Model, want.Model)
-	}
-	v.allPaid(p)
+	return out.Model
 }

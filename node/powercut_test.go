@@ -23,8 +23,10 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/protocol/disk/powercut"
 	"github.com/alia-network/alia/work"
+	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/run"
+	"github.com/alia-network/alia/work/train"
 )
 
 // stepping is a block store whose every use is a step at which the power may be cut.
@@ -63,6 +65,7 @@ func (s slowDisk) Sync(f *os.File) error {
 type cutter struct {
 	t       *testing.T
 	rand    *rand.Rand
+	rank    uint32 // of the adapters that are trained; 0 for the whole model
 	dir     string // of the blocks, and of the run
 	run     block.Link
 	model   block.Link // which every run ends in; zero before the first
@@ -111,6 +114,10 @@ func (c *cutter) train(store stepping, disk *powercut.Disk) error {
 	corpus, cfg := tiny(c.t)
 	cfg.Epochs, cfg.Average, cfg.Validation = 6, 2, 3
 	plan, err := run.New(c.t.Context(), store, corpus, cfg)
+	if err == nil && c.rank > 0 {
+		cfg.LoRA = c.rank
+		plan, err = adapting(c.t.Context(), store, plan, corpus, cfg)
+	}
 	if err != nil {
 		return err
 	}
@@ -156,6 +163,19 @@ func (c *cutter) home(run block.Link) string {
 	return home.Dir(c.dir).Run(run)
 }
 
+// adapting is the plan of a run that trains adapters of the model that another run begins with.
+func adapting(ctx context.Context, store block.Keeper, first *run.Plan, c *corpus.Corpus, cfg train.Config) (*run.Plan, error) {
+	begin, err := first.Begin(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	base, err := block.PutNode(ctx, store, first.Run.Result(begin.Params))
+	if err != nil {
+		return nil, err
+	}
+	return run.Continue(ctx, store, c, cfg, base)
+}
+
 // left goes on with what a cut has left, or begins again where nothing is.
 func (c *cutter) left(dir string) error {
 	entries, err := os.ReadDir(dir)
@@ -191,10 +211,14 @@ func TestPowerCuts(t *testing.T) {
 		cuts = 3000
 	}
 	r := seeded(t)
-	c := newCutter(t, r)
+	t.Run("parameters", func(t *testing.T) { powerCuts(t, newCutter(t, r, 0), cuts) })
+	t.Run("adapters", func(t *testing.T) { powerCuts(t, newCutter(t, r, 2), cuts/4) })
+}
+
+func powerCuts(t *testing.T, c *cutter, cuts int) {
 	runs, rounds := 1, c.rounds
 	for n := 0; n < cuts; {
-		done, err := c.attempt(1 + r.IntN(300))
+		done, err := c.attempt(1 + c.rand.IntN(300))
 		switch {
 		case err != nil:
 			t.Fatalf("after %d cuts: %v", n, err)
@@ -221,9 +245,9 @@ func TestPowerCuts(t *testing.T) {
 }
 
 // newCutter returns a cutter that has trained the run once without a cut.
-func newCutter(t *testing.T, r *rand.Rand) *cutter {
+func newCutter(t *testing.T, r *rand.Rand, rank uint32) *cutter {
 	t.Helper()
-	c := &cutter{t: t, rand: r, dir: t.TempDir()}
+	c := &cutter{t: t, rand: r, rank: rank, dir: t.TempDir()}
 	if done, err := c.attempt(0); !done {
 		t.Fatal(err)
 	}
@@ -236,7 +260,7 @@ func newCutter(t *testing.T, r *rand.Rand) *cutter {
 // in the same model.
 func TestDamagedHead(t *testing.T) {
 	r := seeded(t)
-	c := newCutter(t, r)
+	c := newCutter(t, r, 0)
 	for i := range 8 {
 		c.dir, c.safe, c.resumed = t.TempDir(), 0, nil
 		for c.safe < 2 {

@@ -63,8 +63,8 @@ const recordLeaves = 4 << 20
 // tensors, twice the bytes of its parameters. Whoever issues a ticket could otherwise
 // have gigabytes fetched for a model of some kilobytes. It returns the least memory, in
 // bytes, that the unit takes: the parameters; to train them their gradients and the
-// logits of a batch; to combine them their moments and all deltas; to average them all
-// that are averaged.
+// logits of a batch; to combine them, or the adapters that are trained in their place, their
+// moments and all deltas; to average them all that are averaged.
 func (r *remote) bound(ctx context.Context, u unit.Unit) (memory uint64, err error) {
 	r.most = recordLeaves
 	var elements uint64
@@ -81,6 +81,7 @@ func (r *remote) bound(ctx context.Context, u unit.Unit) (memory uint64, err err
 			return 0, err
 		}
 		elements = record.Model().Elements()
+		trained := record.Trained().Elements()
 		inputs := uint64(len(u.Inputs))
 		switch u.Kind {
 		case unit.Combine:
@@ -88,11 +89,14 @@ func (r *remote) bound(ctx context.Context, u unit.Unit) (memory uint64, err err
 			if record.Config.Local(int(u.Round)) {
 				deltas /= 2
 			}
-			memory = 3*4*elements + deltas*elements*uint64(record.Config.DeltaBits)/8
+			memory = 3*4*trained + deltas*trained*uint64(record.Config.DeltaBits)/8
 		case unit.Average:
 			memory = 4 * elements * inputs
 		default:
 			memory = 4 * (2*elements + uint64(record.Config.BatchTokens)*uint64(record.Vocab))
+			if record.Config.LoRA > 0 { // the parameters with the adapters merged
+				memory += 4 * elements
+			}
 		}
 	}
 	r.most += 2 * 4 * elements

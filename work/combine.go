@@ -60,10 +60,10 @@ func (w *Worker) combine(ctx context.Context, b block.Blocks, u unit.Unit) (unit
 // modelState reads the state that a combine begins with. The combine writes to
 // its sets, so the worker forgets them under their old names.
 func (w *Worker) modelState(ctx context.Context, b block.Blocks, u unit.Unit, record run.Record) (s train.ModelState, err error) {
-	if s.Params, err = w.set(ctx, b, u.Inputs[0], record.Model()); err != nil {
+	if s.Params, err = w.set(ctx, b, u.Inputs[0], record.Trained()); err != nil {
 		return s, err
 	}
-	if s.M, err = w.set(ctx, b, u.Inputs[1], record.Model()); err != nil {
+	if s.M, err = w.set(ctx, b, u.Inputs[1], record.Trained()); err != nil {
 		return s, err
 	}
 	if s.V, err = w.moment(ctx, b, u.Inputs[2], record, s.Params, int(u.Round)); err != nil {

@@ -20,12 +20,26 @@ import (
 type lossInputs struct {
 	unit    unit.Unit
 	record  run.Record
-	params  *tensor.Set
+	params  *tensor.Set // what the run trains: parameters, or adapters
+	base    *tensor.Set // parameters of the model that has the adapters; nil without adapters
 	v       *tensor.Set // second moment, factored; nil unless the unit takes local steps
 	batches []nmt.Batch
 }
 
-// lossInputs reads the inputs of u: the run's record, parameters, second moment
+// whole is the parameters that the model computes with, at the parameters or adapters p. With
+// adapters they are valid until the next call.
+func (w *Worker) whole(in lossInputs, p *tensor.Set) *tensor.Set {
+	if in.base == nil {
+		return p
+	}
+	if base := any(in.record.BaseParams()); w.merged.key != base {
+		w.merged = kept[*tensor.Set]{key: base}
+	}
+	w.merged.value = train.Merge(w.dev, in.base, p, w.merged.value)
+	return w.merged.value
+}
+
+// lossInputs reads the inputs of u: the run's record, parameters or adapters, second moment
 // and batches.
 func (w *Worker) lossInputs(ctx context.Context, b block.Blocks, u unit.Unit) (lossInputs, error) {
 	record, err := run.Read(ctx, b, u.Work)
@@ -33,7 +47,12 @@ func (w *Worker) lossInputs(ctx context.Context, b block.Blocks, u unit.Unit) (l
 		return lossInputs{}, err
 	}
 	in := lossInputs{unit: u, record: record}
-	if in.params, err = w.params(ctx, b, u, record.Model()); err != nil {
+	if record.Config.LoRA > 0 {
+		if in.base, err = w.set(ctx, b, record.BaseParams(), record.Model()); err != nil {
+			return lossInputs{}, err
+		}
+	}
+	if in.params, err = w.params(ctx, b, u, record.Trained()); err != nil {
 		return lossInputs{}, err
 	}
 	batches := u.Inputs[1:]
@@ -60,6 +79,21 @@ func (in lossInputs) key(i int) nmt.DropoutKey {
 	return nmt.DropoutKey{Seed: in.record.Config.Seed, Step: uint32(first + i)}
 }
 
+// gradientAt computes the gradient of batches i and those after it, at the parameters or
+// adapters p.
+func (w *Worker) gradientAt(in lossInputs, p *tensor.Set, batches []nmt.Batch, i int) (nmt.Gradient, error) {
+	g, err := w.engine(in.record.Model()).Gradient(w.whole(in, p), batches, in.key(i))
+	if err != nil || in.base == nil {
+		return g, err
+	}
+	g.Grads = train.Project(w.dev, g.Grads, p)
+	g.Cost += train.MergeCost(p) + train.ProjectCost(p)
+	if !g.Grads.Finite() { // though the gradient of the parameters is
+		return g, fmt.Errorf("%w: the gradient of the adapters", nmt.ErrNonFinite)
+	}
+	return g, nil
+}
+
 // gradient computes a [unit.Gradient] unit.
 func (w *Worker) gradient(ctx context.Context, b block.Blocks, u unit.Unit) (unit.Result, error) {
 	in, err := w.lossInputs(ctx, b, u)
@@ -69,7 +103,7 @@ func (w *Worker) gradient(ctx context.Context, b block.Blocks, u unit.Unit) (uni
 	if err := ctx.Err(); err != nil {
 		return unit.Result{}, err
 	}
-	g, err := w.engine(in.record.Model()).Gradient(in.params, in.batches, in.key(0))
+	g, err := w.gradientAt(in, in.params, in.batches, 0)
 	if err != nil {
 		return unit.Result{}, err
 	}
@@ -86,7 +120,6 @@ func (w *Worker) localSteps(ctx context.Context, b block.Blocks, u unit.Unit) (u
 	if err != nil {
 		return unit.Result{}, err
 	}
-	engine := w.engine(in.record.Model())
 	var sum nmt.LossSums
 	steps := 0
 	given, err := w.takeSteps(in, func(i int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error) {
@@ -94,7 +127,7 @@ func (w *Worker) localSteps(ctx context.Context, b block.Blocks, u unit.Unit) (u
 			return nil, err
 		}
 		steps++
-		g, err := engine.Gradient(params, batches, in.key(i))
+		g, err := w.gradientAt(in, params, batches, i)
 		sum.Loss, sum.NLL = sum.Loss+g.Loss, sum.NLL+g.NLL
 		sum.Tokens, sum.Cost = sum.Tokens+g.Tokens, sum.Cost+g.Cost
 		w.progress(i+len(batches), len(in.batches))
@@ -143,8 +176,17 @@ func (w *Worker) evaluate(ctx context.Context, b block.Blocks, u unit.Unit) (uni
 	if err != nil {
 		return unit.Result{}, err
 	}
-	s, err := w.engine(in.record.Model()).Loss(in.params, in.batches[0])
-	return sums(s), err
+	params := w.whole(in, in.params)
+	s, err := w.engine(in.record.Model()).Loss(params, in.batches[0])
+	if in.base == nil || err != nil {
+		return sums(s), err
+	}
+	s.Cost += train.MergeCost(in.params)
+	// The units that translate after the same round name the merged parameters.
+	if l := any(state.SumSet(params)); !holds(w.sets, l) {
+		w.sets, w.merged.value = remember(w.sets, l, params), nil
+	}
+	return sums(s), nil
 }
 
 // sums is a result with the sums of a loss.

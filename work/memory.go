@@ -38,6 +38,11 @@ func recall[T any](list []kept[T], key any) (T, bool) {
 	return none, false
 }
 
+// holds reports whether a value with a key is in the list.
+func holds[T any](list []kept[T], key any) bool {
+	return slices.ContainsFunc(list, func(k kept[T]) bool { return k.key == key })
+}
+
 // remember appends a value. Of a full list the least recently used value goes.
 func remember[T any](list []kept[T], key any, value T) []kept[T] {
 	if len(list) == most {
@@ -51,9 +56,9 @@ func forget[T any](list []kept[T], key any) []kept[T] {
 	return slices.DeleteFunc(list, func(k kept[T]) bool { return k.key == key })
 }
 
-// set reads the parameters l of a Transformer of configuration c. A set that the worker
+// set reads the set l of the form c: parameters, adapters or moments. A set that the worker
 // keeps is checked too: a unit may name what another model left here.
-func (w *Worker) set(ctx context.Context, b block.Blocks, l block.Link, c nmt.Config) (*tensor.Set, error) {
+func (w *Worker) set(ctx context.Context, b block.Blocks, l block.Link, c run.SetForm) (*tensor.Set, error) {
 	s, kept := recall(w.sets, l)
 	if !kept {
 		var err error
@@ -71,9 +76,9 @@ func (w *Worker) set(ctx context.Context, b block.Blocks, l block.Link, c nmt.Co
 	return s, nil
 }
 
-// params returns the parameters of a unit, its first input. A worker that has
+// params returns the parameters or adapters of a unit, its first input. A worker that has
 // those of the round before reads only the update from them.
-func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, c nmt.Config) (*tensor.Set, error) {
+func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, c run.SetForm) (*tensor.Set, error) {
 	_, here := recall(w.sets, u.Inputs[0])
 	base, ok := recall(w.sets, u.Base)
 	if here || !ok || !u.Base.Defined() {
@@ -101,7 +106,7 @@ func (w *Worker) params(ctx context.Context, b block.Blocks, u unit.Unit, c nmt.
 // round's units take local steps the moment is factored.
 func (w *Worker) moment(ctx context.Context, b block.Blocks, l block.Link, rec run.Record, params *tensor.Set, r int) (*tensor.Set, error) {
 	if !rec.Config.Local(r) {
-		return w.set(ctx, b, l, rec.Model())
+		return w.set(ctx, b, l, rec.Trained())
 	}
 	s, kept := recall(w.sets, l)
 	if !kept {

@@ -42,18 +42,15 @@ type keeper struct {
 
 var errStop = errors.New("stopped")
 
-func newKeeper(t *testing.T, store *block.MemoryStore, seed uint64, average uint32) *keeper {
+func newKeeper(t *testing.T, store *block.MemoryStore, seed uint64, average, rank uint32) *keeper {
 	t.Helper()
 	dev, err := kernel.Open("", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := config()
-	cfg.Average, cfg.Checkpoint, cfg.Validation = average, 4, 3
-	plan, err := run.New(t.Context(), store, numbers(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg.Average, cfg.Checkpoint, cfg.Validation, cfg.LoRA = average, 4, 3, rank
+	plan := planOf(t, store, cfg)
 	k := &keeper{store: store, rand: rand.New(rand.NewPCG(seed, 0)), stop: -1}
 	k.crew = &counting{Crew: &work.Local{Worker: work.NewWorker(dev), Blocks: store, Clock: zero}}
 	stopped := false
@@ -97,8 +94,9 @@ func (k *keeper) sweep(ctx context.Context) error {
 // them again and ends in the same parameters. Where the results are there, no unit
 // is done again to restore a state.
 func TestRestore(t *testing.T) {
-	for _, average := range []uint32{1, 3} {
-		whole := newKeeper(t, &block.MemoryStore{}, 1, average)
+	for _, way := range []struct{ average, rank uint32 }{{1, 0}, {3, 0}, {1, 2}, {3, 2}} {
+		average, rank := way.average, way.rank
+		whole := newKeeper(t, &block.MemoryStore{}, 1, average, rank)
 		want, err := whole.tr.Run(t.Context(), block.Link{})
 		if err != nil {
 			t.Fatal(err)
@@ -106,7 +104,7 @@ func TestRestore(t *testing.T) {
 		for seed := range uint64(12) {
 			r := rand.New(rand.NewPCG(seed, 7))
 			store := &block.MemoryStore{}
-			k := newKeeper(t, store, seed, average)
+			k := newKeeper(t, store, seed, average, rank)
 			if k.stop = r.IntN(int(want.Number)); seed%4 == 0 {
 				k.stop = -1 // the finished run loses its result
 			}
@@ -140,7 +138,7 @@ func TestRestore(t *testing.T) {
 					}
 				}
 			}
-			again := newKeeper(t, store, seed, average)
+			again := newKeeper(t, store, seed, average, rank)
 			again.tr.Store = torn
 			if seed%2 == 0 { // nothing stays that the run does not own
 				again.tr.Sweep = again.sweep
@@ -154,21 +152,21 @@ func TestRestore(t *testing.T) {
 			}
 			head := k.head
 			if err := again.tr.Restore(t.Context(), head, history, missing); err != nil {
-				t.Fatalf("average %d, seed %d: %v", average, seed, err)
+				t.Fatalf("average %d, rank %d, seed %d: %v", average, rank, seed, err)
 			}
 			// A combine a round at the most, since the checkpoint before the oldest set.
 			if !results && again.crew.done > len(history)+1 && average == 1 {
-				t.Errorf("average %d, seed %d: %d units were done to restore %d rounds", average, seed, again.crew.done, len(history))
+				t.Errorf("average %d, rank %d, seed %d: %d units were done to restore %d rounds", average, rank, seed, again.crew.done, len(history))
 			}
 			if again.head != head {
-				t.Errorf("average %d, seed %d: what was restored was not kept", average, seed)
+				t.Errorf("average %d, rank %d, seed %d: what was restored was not kept", average, rank, seed)
 			}
 			got, err := again.tr.Run(t.Context(), head)
 			if err != nil {
-				t.Fatalf("average %d, seed %d: %v", average, seed, err)
+				t.Fatalf("average %d, rank %d, seed %d: %v", average, rank, seed, err)
 			}
 			if got.Result != want.Result {
-				t.Errorf("average %d, seed %d: the run ends in %s, want %s", average, seed, got.Result, want.Result)
+				t.Errorf("average %d, rank %d, seed %d: the run ends in %s, want %s", average, rank, seed, got.Result, want.Result)
 			}
 		}
 	}
@@ -194,7 +192,7 @@ func (t torn) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 func TestHeadsPrune(t *testing.T) {
 	left := func(due func(run.Round) bool) map[cid.Cid]bool {
 		store := &noting{blocks: map[cid.Cid]bool{}}
-		k := newKeeper(t, &store.MemoryStore, 3, 2)
+		k := newKeeper(t, &store.MemoryStore, 3, 2, 0)
 		k.tr.Store = store
 		k.crew.Crew.(*work.Local).Blocks = store
 		k.tr.Due = due
@@ -230,7 +228,7 @@ func (n *noting) Put(ctx context.Context, codec block.Codec, data []byte) (cid.C
 
 // TestRestoreRefuses: a log that the units do not lead to restores nothing.
 func TestRestoreRefuses(t *testing.T) {
-	k := newKeeper(t, &block.MemoryStore{}, 1, 1)
+	k := newKeeper(t, &block.MemoryStore{}, 1, 1, 0)
 	k.stop = 5
 	if _, err := k.tr.Run(t.Context(), block.Link{}); !errors.Is(err, errStop) {
 		t.Fatal(err)

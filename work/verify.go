@@ -208,7 +208,8 @@ func (v *Verifier) claimedResult(ctx context.Context, l block.Link) (unit.Result
 
 // Trace recomputes the gradients of a unit, and reports each operation of their
 // graphs: its hashed name, its row in the table of operations, and the digests of
-// its outputs. It fails for kinds other than Gradient and LocalSteps.
+// its outputs. The products that merge adapters and project gradients are of no graph, so
+// they are not reported. It fails for kinds other than Gradient and LocalSteps.
 func (v *Verifier) Trace(ctx context.Context, u unit.Unit, report func(tensor.Step)) error {
 	if u.Kind != unit.Gradient && u.Kind != unit.LocalSteps {
 		return fmt.Errorf("trace: a %s unit has no gradient: give a %s or %s unit", u.Kind, unit.Gradient, unit.LocalSteps)
@@ -219,14 +220,14 @@ func (v *Verifier) Trace(ctx context.Context, u unit.Unit, report func(tensor.St
 	}
 	engine := v.Worker.engine(in.record.Model())
 	if u.Kind == unit.Gradient {
-		return engine.Trace(in.params, in.batches, in.key(0), report)
+		return engine.Trace(v.Worker.whole(in, in.params), in.batches, in.key(0), report)
 	}
 	// Each local step begins where the last one ended, so each is taken.
 	_, err = v.Worker.takeSteps(in, func(i int, params *tensor.Set, batches []nmt.Batch) (*tensor.Set, error) {
-		if err := engine.Trace(params, batches, in.key(i), report); err != nil {
+		if err := engine.Trace(v.Worker.whole(in, params), batches, in.key(i), report); err != nil {
 			return nil, err
 		}
-		g, err := engine.Gradient(params, batches, in.key(i))
+		g, err := v.Worker.gradientAt(in, params, batches, i)
 		return g.Grads, err
 	})
 	return err

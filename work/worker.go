@@ -53,6 +53,7 @@ type Worker struct {
 
 	dev        kernel.Device
 	sets       []kept[*tensor.Set]     // by CID
+	merged     kept[*tensor.Set]       // storage for merged parameters, by the CID of those without adapters
 	engines    []kept[*nmt.Engine]     // to train with, by configuration
 	decoders   []kept[model.Engine]    // to translate with, by version and configuration
 	tokenizers []kept[model.Tokenizer] // by CID

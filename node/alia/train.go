@@ -57,6 +57,9 @@ func (l *trainFlags) open(a *app) (*sizing, error) {
 	if c.Corpus, found, err = l.read(a); err != nil {
 		return nil, err
 	}
+	if c.Base == nil && c.Config.LoRA > 0 {
+		return nil, usagef("%s", noBase(l.from))
+	}
 	if m := c.Base; m != nil {
 		if a.typed["pieces"] {
 			return nil, usagef("--pieces: the run has the tokenizer of model %s, so leave it out", l.from)
@@ -135,6 +138,15 @@ imported one, on your corpus (fine-tuning). The run begins with the model's
 parameters and has its tokenizer and its size; all other options are the
 preset's. A --learning-rate of a tenth of the preset's is a good first trial.
 
+--lora RANK trains low-rank adapters of that model (LoRA) and leaves its
+parameters as they are. Every weight of attention and of feed-forward layers
+gets a pair of small matrices, A [RANK, in] and B [RANK, out], whose product is
+added to it; embeddings, norms and biases get none. Miners send and keep only
+what belongs to the adapters, many times less for a small rank, which suits slow
+links. The computation takes as long. The finished model has the adapters merged
+into it and is one like any other. A larger rank learns more. A --learning-rate
+of three times the preset's is a good first trial.
+
 --from VERSION trains on a version of a corpus, which has corrections of people.
 The run is the same as one with --corpus and the version's directory: the run's
 record names the text and not where it came from.
@@ -149,6 +161,7 @@ curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
 		Example: `  alia train --local
   alia train --local --corpus multi30k --src en --tgt de --preset tiny
   alia train --local --from MODEL --corpus mine --src en --tgt de
+  alia train --from MODEL --lora 8 --corpus mine --src en --tgt de
   alia train --network network.json --corpus multi30k --src en --tgt de --stay`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

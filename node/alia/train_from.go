@@ -41,6 +41,14 @@ func (l *trainFlags) begins(a *app) (*model.Translator, error) {
 	return l.base, nil
 }
 
+// noBase says why adapters cannot be trained without a model to begin with.
+func noBase(from string) string {
+	if from == "" {
+		return "--lora trains adapters of a model: name the model with --from, or leave --lora out"
+	}
+	return fmt.Sprintf("--lora trains adapters of a model, and --from %s is none: name a model with --from, or leave --lora out", from)
+}
+
 // elsewhere reports whether --from names a model that this home does not have, by its CID.
 func (l *trainFlags) elsewhere(a *app) (block.Link, bool) {
 	link, err := block.ParseLink(l.from)
@@ -94,7 +102,11 @@ func (c *sizing) newPlan(ctx context.Context, a *app, blocks block.Blocks) (*run
 		return nil, err
 	}
 	a.note("the run continues the training of model %s", link)
-	return run.Continue(ctx, blocks, c.Corpus, c.Config, link)
+	plan, err := run.Continue(ctx, blocks, c.Corpus, c.Config, link)
+	if err == nil && c.Config.LoRA > 0 {
+		a.note("it trains adapters of rank %d: %d numbers in the place of the model's %d", c.Config.LoRA, plan.Run.Trained().Elements(), plan.Run.Model().Elements())
+	}
+	return plan, err
 }
 
 // absoluteFrom is --from for a process in another directory.

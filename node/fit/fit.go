@@ -56,6 +56,15 @@ func (s *Sizing) transformer(vocab int) nmt.Config {
 	return c
 }
 
+// trained is the number of elements that the run trains, and so sends.
+func (s *Sizing) trained() int {
+	c := s.transformer(s.tokenizer.Pieces())
+	if s.Config.LoRA > 0 {
+		return int(nmt.Adapters{Model: c, Rank: int(s.Config.LoRA)}.Elements())
+	}
+	return parameters(c)
+}
+
 // CheckMemory refuses batches that need more than free bytes of memory.
 func (s *Sizing) CheckMemory(free uint64) error {
 	need := TrainingMemory(s.transformer(int(s.Config.Pieces)), int(s.Config.BatchTokens), usualSentence)
@@ -147,7 +156,7 @@ func (s *Sizing) ChooseLocalSteps(dev kernel.Device, link mesh.LinkSpeed, peers 
 	if err != nil {
 		return nil, err
 	}
-	up, down, err := s.spread(parameters(s.transformer(s.tokenizer.Pieces())), step, link)
+	up, down, err := s.spread(s.trained(), step, link)
 	if err != nil {
 		return nil, err
 	}

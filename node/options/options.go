@@ -65,6 +65,7 @@ func Sections(c *train.Config) []Section {
 			{Key: "heads", About: "heads of each attention", Field: (*count)(&c.Heads)},
 			{Key: "encoder_layers", About: "layers of the encoder", Field: (*count)(&c.Encoder)},
 			{Key: "decoder_layers", About: "layers of the decoder", Field: (*count)(&c.Decoder)},
+			{Key: "lora", About: "rank of low-rank adapters (LoRA), trained in the place of the parameters of the model that --from names; 0 trains all parameters", Field: (*count)(&c.LoRA), Flagged: true},
 		}},
 		{"Regularisation.", []Option{
 			{Key: "dropout", About: "share of the activations dropped", Field: (*Fraction)(&c.DropoutPPM), Flagged: true},

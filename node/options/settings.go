@@ -91,10 +91,17 @@ func Configure(preset string, all []Setting) (cfg train.Config, undecided map[st
 	if cfg, undecided, err = Apply(base, all); err != nil {
 		return cfg, nil, err
 	}
-	if err := cfg.Validate(); err != nil {
+	if err := validate(cfg); err != nil {
 		return cfg, nil, blame(base, all, err)
 	}
 	return cfg, undecided, nil
+}
+
+// validate is [train.Config.Validate] but for the rank of adapters: what rank is too large, the
+// model says that the run begins with.
+func validate(cfg train.Config) error {
+	cfg.LoRA = 0
+	return cfg.Validate()
 }
 
 // Apply applies the settings; later ones replace earlier ones.
@@ -120,7 +127,7 @@ func blame(base train.Config, all []Setting, wrong error) error {
 	text := strings.TrimPrefix(wrong.Error(), "configuration: ")
 	for i := len(all) - 1; i >= 0; i-- {
 		others := slices.Delete(slices.Clone(all), i, i+1)
-		if cfg, _, err := Apply(base, others); err == nil && cfg.Validate() == nil {
+		if cfg, _, err := Apply(base, others); err == nil && validate(cfg) == nil {
 			return fmt.Errorf("%s: %s", all[i].Origin, text)
 		}
 	}

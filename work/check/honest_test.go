@@ -60,6 +60,10 @@ var variants = map[string]func(*train.Config){
 	"local steps after a lead": func(c *train.Config) {
 		c.LocalSteps, c.Lead, c.Epochs, c.Accumulate, c.DeltaBits, c.UpdateBits, c.WeightDecayPPM = 2, 1, 3, 2, 2, 4, 10_000
 	},
+	"adapters": func(c *train.Config) { c.LoRA, c.Accumulate = 3, 2 },
+	"adapters, local steps after a lead": func(c *train.Config) {
+		c.LoRA, c.LocalSteps, c.Lead, c.Epochs, c.DeltaBits, c.UpdateBits = 5, 2, 1, 3, 2, 4
+	},
 }
 
 func device(t testing.TB, name string) kernel.Device {
@@ -175,7 +179,7 @@ func trainRun(t testing.TB, dev kernel.Device, change func(*train.Config)) *crew
 func (c *crew) train(pairs *corpus.Corpus, cfg train.Config) *run.Plan {
 	t, ctx := c.t, c.t.Context()
 	t.Helper()
-	plan, err := run.New(ctx, c.store, pairs, cfg)
+	plan, err := planOf(ctx, c.store, pairs, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,6 +198,25 @@ func (c *crew) train(pairs *corpus.Corpus, cfg train.Config) *run.Plan {
 		}
 	}
 	return plan
+}
+
+// planOf is the plan of a run: with adapters it begins with a model that is not trained yet.
+func planOf(ctx context.Context, store block.Keeper, pairs *corpus.Corpus, cfg train.Config) (*run.Plan, error) {
+	whole := cfg
+	whole.LoRA = 0
+	plan, err := run.New(ctx, store, pairs, whole)
+	if err != nil || cfg.LoRA == 0 {
+		return plan, err
+	}
+	begin, err := plan.Begin(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	base, err := block.PutNode(ctx, store, plan.Run.Result(begin.Params))
+	if err != nil {
+		return nil, err
+	}
+	return run.Continue(ctx, store, pairs, cfg, base)
 }
 
 // TestHonest: every unit of every variant of a run, on every device, fits what was

@@ -130,7 +130,7 @@ func (s *Slots) validate() error {
 	for k, batch := range s.plan.ValidBatches() {
 		links, sizes, err := s.t.measure([]run.BatchRecord{batch})
 		if err == nil {
-			err = g.add(unit.Evaluate, links, s.t.meter.Loss(sizes[0]))
+			err = g.add(unit.Evaluate, links, s.t.evaluating(sizes[0]))
 		}
 		if err != nil {
 			return fmt.Errorf("evaluation %d: %w", k, err)

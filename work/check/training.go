@@ -17,13 +17,16 @@ import (
 type training struct {
 	run      run.Record
 	meter    *nmt.Meter
-	params   *tensor.Set // names, types and shapes alone
-	elements uint64      // of params
+	params   *tensor.Set // names, types and shapes alone, of what the run trains
+	elements uint64      // of the model's parameters
 
 	// Costs that depend on the parameters alone: to quantise a delta, of each
-	// local step beside its gradient, and of a combine and of each delta in it.
+	// local step beside its gradient, and of a combine and of each delta in it; with
+	// adapters, to merge them into the parameters and to project a gradient.
 	quantize, step, combine, each uint64
+	merge, project                uint64
 
+	model                               Output // parameters of the whole model
 	parameters, momentum, delta, update Output
 	second, factored                    Output // second moments: of the parameters' form, and in factors
 }
@@ -35,11 +38,14 @@ func (c *Checker) training(ctx context.Context, b block.Blocks, work block.Link)
 		if err != nil {
 			return nil, err
 		}
-		t := &training{run: record, meter: c.meter(record.Model()), params: record.Model().Skeleton(), elements: record.Model().Elements()}
+		t := &training{run: record, meter: c.meter(record.Model()), params: record.Trained().Skeleton(), elements: record.Model().Elements()}
 		t.quantize = train.QuantizeCost(t.params)
 		t.step = train.LocalStepsCost(t.params, 1) - train.LocalStepsCost(t.params, 0)
 		t.combine = train.CombineCost(t.params, 0)
 		t.each = train.CombineCost(t.params, 1) - t.combine
+		if record.Config.LoRA > 0 {
+			t.merge, t.project = train.MergeCost(t.params), train.ProjectCost(t.params)
+		}
 		return t, t.forms()
 	})
 }
@@ -66,6 +72,7 @@ func (t *training) forms() error {
 		set  *tensor.Set
 		rule func(string) rule
 	}{
+		{&t.model, "parameters", t.run.Model().Skeleton(), each(finite)},
 		{&t.parameters, "parameters", t.params, each(finite)},
 		{&t.momentum, "first moment", t.params, each(finite)},
 		{&t.second, "second moment", t.params, each(nonNegative)}, // a mean of squares
@@ -117,14 +124,17 @@ func (c *Checker) gradient(ctx context.Context, b block.Blocks, u unit.Unit, e *
 // learning is the cost, in FLOP, of a Gradient or a LocalSteps of batches of these sizes.
 func (t *training) learning(k unit.Kind, batches []nmt.Sizes) uint64 {
 	if k == unit.Gradient {
-		return t.meter.Gradient(batches...) + t.quantize
+		return t.merge + t.meter.Gradient(batches...) + t.project + t.quantize
 	}
 	cost := t.quantize
 	for step := range slices.Chunk(batches, int(t.run.Config.Accumulate)) {
-		cost += t.meter.Gradient(step...) + t.step
+		cost += t.merge + t.meter.Gradient(step...) + t.project + t.step
 	}
 	return cost
 }
+
+// evaluating is the cost, in FLOP, of an Evaluate of a batch of this size.
+func (t *training) evaluating(batch nmt.Sizes) uint64 { return t.merge + t.meter.Loss(batch) }
 
 // combining is the cost, in FLOP, of a Combine of the outputs of units units.
 func (t *training) combining(units int) uint64 { return t.combine + uint64(units)*t.each }
@@ -142,7 +152,7 @@ func (c *Checker) evaluate(ctx context.Context, b block.Blocks, u unit.Unit, e *
 	if err != nil {
 		return err
 	}
-	e.Cost = exactly(t.meter.Loss(sizes[0]))
+	e.Cost = exactly(t.evaluating(sizes[0]))
 	return nil
 }
 
@@ -199,6 +209,6 @@ func (c *Checker) average(ctx context.Context, b block.Blocks, u unit.Unit, e *E
 		return err
 	}
 	e.Cost = exactly(t.averaging(len(u.Inputs)))
-	e.Outputs = []Output{t.parameters}
+	e.Outputs = []Output{t.model}
 	return nil
 }

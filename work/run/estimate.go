@@ -17,6 +17,10 @@ func (p *Plan) Estimate(u unit.Unit) uint64 {
 	case unit.LocalSteps:
 		batches = int(c.Accumulate * c.LocalSteps)
 	}
+	elements := p.Run.Model().Elements()
+	if u.Kind == unit.Combine { // which sees nothing of the model but what is trained
+		elements = p.Run.Trained().Elements()
+	}
 	tokens := uint64(c.BatchTokens) * uint64(max(batches, u.Batches()))
-	return model.Estimate(u.Kind, p.Run.Model().Elements(), tokens)
+	return model.Estimate(u.Kind, elements, tokens)
 }

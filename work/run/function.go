@@ -35,6 +35,24 @@ type function struct {
 	Pairs [sha256.Size]byte
 }
 
+// MarshalCBOR is the encoding of an array, in which a configuration without adapters has no
+// field for them, as in a [Record].
+func (f function) MarshalCBOR() ([]byte, error) {
+	if f.Config.LoRA > 0 {
+		type adapted function
+		return block.Encode(adapted(f))
+	}
+	return block.Encode(struct {
+		_            struct{} `cbor:",toarray"`
+		Version      uint16
+		Config       train.PlainConfig
+		Vocab, Steps uint32
+		First        block.Link
+		Form         model.WideRecord
+		Pairs        [sha256.Size]byte
+	}{Version: f.Version, Config: f.Config.PlainConfig, Vocab: f.Vocab, Steps: f.Steps, First: f.First, Form: f.Form, Pairs: f.Pairs})
+}
+
 // Function names the work that the rounds of the plan do. Plans with the same function have
 // the same results in the rounds that both have.
 func (p *Plan) Function() (block.Link, error) {

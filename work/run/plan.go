@@ -41,6 +41,9 @@ func New(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.Config
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if cfg.LoRA > 0 {
+		return nil, errNoBase
+	}
 	stored, c, err := storeCorpus(ctx, b, c)
 	if err != nil {
 		return nil, err
@@ -88,7 +91,7 @@ func Continue(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.C
 	if err != nil {
 		return nil, err
 	}
-	run := Record{Version: 1, Config: cfg, Corpus: stored, Vocab: m.Vocab, Tokenizer: m.Tokenizer, Base: []block.Link{base}, base: m}
+	run := Record{Version: version(cfg), Config: cfg, Corpus: stored, Vocab: m.Vocab, Tokenizer: m.Tokenizer, Base: []block.Link{base}, base: m}
 	return begin(ctx, b, run, c, tok)
 }
 

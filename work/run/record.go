@@ -3,7 +3,11 @@
 // A [Record] names a corpus, a tokenizer and a configuration; the [Plan] of a
 // run follows from them. A [Training] has the units of each round done by a
 // crew and writes the log of the round, a [Round]. A verifier makes the same rounds
-// by [Plan.Conduct] and compares the results.
+// by [Plan.DoRound] and compares the results.
+//
+// A run may begin with a model ([Continue]), and then train low-rank adapters of this model in
+// the place of its parameters: train.Config.LoRA. The states of its rounds are small then. What
+// it validates and gives is a whole model, with the adapters merged.
 //
 //	plan, err := run.New(ctx, blocks, corpus, config)
 //	t := &run.Training{Plan: plan, Store: blocks, Crew: crew, Home: crew, Done: done}
@@ -12,14 +16,22 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
+	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/train"
 	"github.com/alia-network/alia/work/unit"
+)
+
+// The versions of a run's record.
+const (
+	versionPlain   = 1 // the configuration ends in front of LoRA
+	versionAdapted = 2 // the run trains adapters
 )
 
 // Record is the record of a training run: PROTOCOL.md, section 8.4. Its CID is the
@@ -39,14 +51,64 @@ type Record struct {
 	base model.Model `cbor:"-"` // that Base names, once it is read
 }
 
+// adaptedRecord is a record of [versionAdapted] as it is encoded.
+type adaptedRecord Record
+
+// plainRecord is a record of [versionPlain] as it is encoded.
+type plainRecord struct {
+	_                 struct{} `cbor:",toarray"`
+	Version           uint16
+	Config            train.PlainConfig
+	Corpus, Tokenizer block.Link
+	Vocab, Steps      uint32
+	Base              []block.Link
+}
+
+// version is the version of a record with the configuration c.
+func version(c train.Config) uint16 {
+	if c.LoRA > 0 {
+		return versionAdapted
+	}
+	return versionPlain
+}
+
+// MarshalCBOR is the encoding of an array, in which a configuration without adapters has no
+// field for them.
+func (r Record) MarshalCBOR() ([]byte, error) {
+	if r.Config.LoRA > 0 {
+		return block.Encode(adaptedRecord(r))
+	}
+	return block.Encode(plainRecord{
+		Version: r.Version, Config: r.Config.PlainConfig, Corpus: r.Corpus, Tokenizer: r.Tokenizer, Vocab: r.Vocab, Steps: r.Steps, Base: r.Base,
+	})
+}
+
+// UnmarshalCBOR reads an array. [Read] says whether it has the fields of its version.
+func (r *Record) UnmarshalCBOR(data []byte) error {
+	var p plainRecord
+	err := block.Decode(data, &p)
+	if err == nil {
+		*r = Record{
+			Version: p.Version, Config: train.Config{PlainConfig: p.Config}, Corpus: p.Corpus, Tokenizer: p.Tokenizer, Vocab: p.Vocab, Steps: p.Steps, Base: p.Base,
+		}
+		return nil
+	}
+	var a adaptedRecord
+	if block.Decode(data, &a) != nil {
+		return err
+	}
+	*r = Record(a)
+	return nil
+}
+
 // Read fetches and checks the record of a run.
 func Read(ctx context.Context, b block.Blocks, l block.Link) (Record, error) {
 	var r Record
 	if err := block.GetNode(ctx, b, l, &r); err != nil {
 		return Record{}, fmt.Errorf("run: %w", err)
 	}
-	if err := unit.CheckVersion(fmt.Sprintf("run %s", l), r.Version); err != nil {
-		return Record{}, err
+	if want := version(r.Config); r.Version != want {
+		return Record{}, fmt.Errorf("run %s: version %d with adapters of rank %d, want version %d", l, r.Version, r.Config.LoRA, want)
 	}
 	if err := r.readBase(ctx, b); err != nil {
 		return Record{}, fmt.Errorf("run %s: %w", l, err)
@@ -57,6 +119,9 @@ func Read(ctx context.Context, b block.Blocks, l block.Link) (Record, error) {
 	}
 	if err := r.Config.Validate(); err != nil {
 		return Record{}, fmt.Errorf("run %s: %w", l, err)
+	}
+	if r.Config.LoRA > 0 && len(r.Base) == 0 {
+		return Record{}, fmt.Errorf("run %s: %w", l, errNoBase)
 	}
 	if r.Config.Measure == "" {
 		return Record{}, fmt.Errorf("run %s: it does not say by what validations are compared", l)
@@ -116,6 +181,35 @@ func (r Record) Model() nmt.Config {
 	c.Form = r.base.Form
 	return c
 }
+
+// SetForm is the form of a set of tensors.
+type SetForm interface {
+	// Check returns an error unless s has the names, shapes and types of the form.
+	Check(s *tensor.Set) error
+	// Skeleton returns a set of the form whose tensors have no storage.
+	Skeleton() *tensor.Set
+	// Elements returns the number of elements of all tensors together.
+	Elements() uint64
+}
+
+// Trained is the form of what the run trains: adapters, or else all parameters of its model.
+func (r Record) Trained() SetForm {
+	if r.Config.LoRA > 0 {
+		return r.adapters()
+	}
+	return r.Model()
+}
+
+func (r Record) adapters() nmt.Adapters {
+	return nmt.Adapters{Model: r.Model(), Rank: int(r.Config.LoRA)}
+}
+
+// errNoBase is the error of a run that trains adapters of nothing.
+var errNoBase = errors.New("adapters (lora) without a model to begin with: name the model, or train a whole one")
+
+// BaseParams is the parameters of the model that the run begins with. A run that trains
+// adapters reads them in every round.
+func (r Record) BaseParams() block.Link { return r.base.Params }
 
 // Result is the record of the model that the run gives, with the parameters
 // params.

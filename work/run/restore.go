@@ -100,7 +100,7 @@ func (t *Training) restore(ctx context.Context, history []Round, missing []block
 	average := false
 	for _, l := range missing {
 		r := slices.IndexFunc(history, func(r Round) bool {
-			return l == r.After.Params || l == r.After.M || l == r.After.V || l == r.After.Update
+			return l == r.After.Params || l == r.After.M || l == r.After.V || l == r.After.Update || l == t.Plan.validated(r)
 		})
 		switch {
 		case r >= 0:
@@ -181,7 +181,15 @@ func (t *Training) replay(ctx context.Context, history []Round, round int) error
 				return err
 			}
 		}
-		needed, err := setBlocks(ctx, t.Store, after.sets()...)
+		sets := after.sets()
+		if r == round && t.Plan.Validates(r) {
+			params, err := t.Plan.merged(ctx, t.Plan.Working(t.Store), after.Params)
+			if err != nil {
+				return fmt.Errorf("round %d: %w", r, err)
+			}
+			sets = append(sets, params)
+		}
+		needed, err := setBlocks(ctx, t.Store, sets...)
 		if err != nil {
 			return err
 		}
@@ -190,6 +198,14 @@ func (t *Training) replay(ctx context.Context, history []Round, round int) error
 		}
 	}
 	return nil
+}
+
+// validated is the parameters that were validated after a round, where the run validates then.
+func (p *Plan) validated(r Round) block.Link {
+	if recent := r.Validations.Recent; p.Validates(int(r.Number)) && len(recent) > 0 {
+		return recent[len(recent)-1]
+	}
+	return block.Link{}
 }
 
 // redo computes again the state that a round left.

@@ -64,11 +64,12 @@ func (p *Plan) DoRound(ctx context.Context, b block.Blocks, r int, begin Beginni
 	if !p.Validates(r) {
 		return round, nil
 	}
-	if err := p.validate(ctx, b, &round, do); err != nil {
+	params, err := p.validate(ctx, b, &round, do)
+	if err != nil {
 		return Round{}, err
 	}
 	c := p.Run.Config
-	round.Validations = begin.Validations.after(c, round.After.Params, round.Scores, NLL(round.Valid))
+	round.Validations = begin.Validations.after(c, params, round.Scores, NLL(round.Valid))
 	if r+1 < p.Rounds() && (c.Patience == 0 || round.Validations.Waited < c.Patience) {
 		return round, nil
 	}
@@ -76,31 +77,34 @@ func (p *Plan) DoRound(ctx context.Context, b block.Blocks, r int, begin Beginni
 	return round, err
 }
 
-// validate measures the parameters that a round left: their loss on the
+// validate measures the parameters that a round left, and returns them: their loss on the
 // validation pairs, and the scores of their translations.
-func (p *Plan) validate(ctx context.Context, b block.Blocks, round *Round, do Do) error {
+func (p *Plan) validate(ctx context.Context, b block.Blocks, round *Round, do Do) (params block.Link, err error) {
 	r := int(round.Number)
 	units, err := p.Evaluations(ctx, b, r, round.After)
 	if err != nil {
-		return err
+		return params, err
 	}
 	if round.Valid, _, err = do(ctx, Validating, units); err != nil {
-		return err
+		return params, err
+	}
+	if params, err = p.merged(ctx, b, round.After.Params); err != nil {
+		return params, err
 	}
 	sources, references := corpus.Sides(p.Corpus.Valid)
-	if units, err = p.validationTranslations(ctx, b, r, round.After.Params, sources); err != nil {
-		return err
+	if units, err = p.validationTranslations(ctx, b, r, params, sources); err != nil {
+		return params, err
 	}
 	var outputs [][]block.Link
 	if round.Translated, outputs, err = do(ctx, Translating, units); err != nil {
-		return err
+		return params, err
 	}
 	got, err := model.Texts(ctx, b, units, outputs)
 	if err != nil {
-		return err
+		return params, err
 	}
 	round.Scores, err = scores(p.Run.Config, got, references)
-	return err
+	return params, err
 }
 
 // finish gives the run its result in the last round: the parameters kept, or

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
@@ -12,7 +13,7 @@ import (
 )
 
 // State names the sets of tensors that a round begins with: see
-// [train.ModelState].
+// [train.ModelState]. In a run that trains adapters, these stand for the parameters.
 type State struct {
 	_            struct{} `cbor:",toarray"`
 	Params, M, V block.Link
@@ -27,6 +28,9 @@ func (p *Plan) Begin(ctx context.Context, b block.Blocks) (State, error) {
 	if err != nil {
 		return State{}, err
 	}
+	if p.Run.Config.LoRA > 0 {
+		params = p.Run.adapters().Init(p.Run.Config.Seed)
+	}
 	s := train.Start(p.Run.Config, params)
 	var begin State
 	if begin.Params, err = state.PutSet(ctx, b, s.Params); err != nil {
@@ -39,13 +43,14 @@ func (p *Plan) Begin(ctx context.Context, b block.Blocks) (State, error) {
 	return begin, err
 }
 
-// first is the parameters that a run begins with: those of a model, or what the seed gives.
+// first is the parameters of the model that a run begins with: those of its base, or what the
+// seed gives.
 func (p *Plan) first(ctx context.Context, b block.Blocks) (*tensor.Set, error) {
 	c := p.Run.Model()
 	if len(p.Run.Base) == 0 {
 		return nmt.Init(c, p.Run.Config.Seed), nil
 	}
-	params, err := state.GetSet(ctx, b, p.Run.base.Params)
+	params, err := state.GetSet(ctx, b, p.Run.BaseParams())
 	if err == nil {
 		err = c.Check(params)
 	}
@@ -56,4 +61,33 @@ func (p *Plan) first(ctx context.Context, b block.Blocks) (*tensor.Set, error) {
 		return nil, fmt.Errorf("parameters of model %s, with which the run begins: %w", p.Run.Base[0], err)
 	}
 	return params, nil
+}
+
+// merged stores the parameters of the model that the trained set of a round gives, and returns
+// their link: the set itself, unless it is adapters. Like the first parameters, these follow
+// from the record and the log, so everyone makes them alike, and no unit does it.
+func (p *Plan) merged(ctx context.Context, b block.Blocks, trained block.Link) (block.Link, error) {
+	if p.Run.Config.LoRA == 0 {
+		return trained, nil
+	}
+	params, err := p.first(ctx, b)
+	if err != nil {
+		return block.Link{}, err
+	}
+	adapters, err := state.GetSet(ctx, b, trained)
+	if err == nil {
+		err = p.Run.adapters().Check(adapters)
+	}
+	if err != nil {
+		return block.Link{}, fmt.Errorf("adapters %s: %w", trained, err)
+	}
+	dev, err := kernel.Open("", 1)
+	if err != nil {
+		return block.Link{}, err
+	}
+	params = train.Merge(dev, params, adapters, nil)
+	if !params.Finite() {
+		return block.Link{}, fmt.Errorf("%w: the parameters with adapters %s", nmt.ErrNonFinite, trained)
+	}
+	return state.PutSet(ctx, b, params)
 }

@@ -10,6 +10,9 @@
 // momentum for local steps (DiLoCo, Douillard et al. 2023). The update is quantised
 // too, so a machine with the last model needs only the update ([Advance]).
 //
+// A run that trains low-rank adapters of a model has these in the place of the parameters:
+// [Merge] and [Project] lead from one to the other.
+//
 //	s, err := train.NewBatchSchedule(cfg, lengths)
 //	for r := range s.Rounds() {
 //		for k, batches := range s.Round(r) { ... } // of unit k: indices of training pairs
@@ -30,6 +33,16 @@ import (
 // Config is the settings that decide a run, together with its corpus. It holds no
 // floating point: fractions are parts per million (ppm).
 type Config struct {
+	_ struct{} `cbor:",toarray"`
+	PlainConfig
+	// LoRA, unless 0, is the rank of low-rank adapters: see [nmt.Adapters]. The run then
+	// trains the adapters of the model that it begins with, and nothing else.
+	LoRA uint32
+}
+
+// PlainConfig is a configuration without adapters. The record of a run without adapters has no
+// more.
+type PlainConfig struct {
 	_ struct{} `cbor:",toarray"`
 	// Numerics names the numeric specification, NUMERICS.md, and its cost table.
 	Numerics string
@@ -197,6 +210,17 @@ func (c Config) Validate() error {
 		return fmt.Errorf("configuration: an average of %d validations, want 1 to %d", c.Average, maxAverage)
 	case c.Checkpoint == 0:
 		return fmt.Errorf("configuration: a checkpoint every 0 rounds, want every 1 or more")
+	}
+	return c.validateLoRA()
+}
+
+// validateLoRA refuses adapters that have no fewer elements than their weights.
+func (c Config) validateLoRA() error {
+	// The weights are [Dim, Dim], [Dim, FFN] and [FFN, Dim].
+	most := min((c.Dim*c.Dim-1)/(2*c.Dim), (c.Dim*c.FFN-1)/(c.Dim+c.FFN))
+	if c.LoRA > most {
+		return fmt.Errorf("configuration: adapters (lora) of rank %d, which for some weight of a model of width %d and inner width %d are no smaller than the weight: want at most %d, or 0 to train the whole model",
+			c.LoRA, c.Dim, c.FFN, most)
 	}
 	return nil
 }
