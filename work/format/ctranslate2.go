@@ -61,6 +61,11 @@ type ctConfig struct {
 	Unknown    string  `json:"unk_token"`
 }
 
+// ctConfigOf is the config.json of a model of this program's with these names of marks.
+func ctConfigOf(pad, start, eos string) ctConfig {
+	return ctConfig{SourceEOS: true, BOS: start, Start: start, EOS: eos, Unknown: pad, NormEps: 1e-5}
+}
+
 // ctSlot is the variable that has a parameter. The projections of one input are one
 // variable, with their rows one after the other: the parameter is number at of the
 // variable's of parameters.
@@ -138,7 +143,7 @@ func exportCTranslate2(t *model.Translator) (map[string][]byte, error) {
 	names := t.Tokenizer.Names()
 	marks := c.Tokens()
 	pad, start, eos := names[marks.Pad], names[marks.BOS], names[marks.EOS]
-	conf := ctConfig{SourceEOS: true, BOS: start, Start: start, EOS: eos, Unknown: pad, NormEps: 1e-5}
+	conf := ctConfigOf(pad, start, eos)
 	if c.NormEps != 0 {
 		conf.NormEps = c.NormEps
 	}
@@ -341,6 +346,16 @@ func importCTranslate2(read ReadFile, files []string) (*model.Translator, error)
 	m, err := ctModel(all, tok.Pieces())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ctModelFile, err)
+	}
+	if data, err = read(ctConfigFile); err != nil {
+		return nil, err
+	}
+	var conf ctConfig
+	if err := parseJSON(ctConfigFile, data, &conf); err != nil {
+		return nil, err
+	}
+	if want := ctConfigOf(names[nmt.Pad], names[nmt.BOS], names[nmt.EOS]); conf != want {
+		return nil, fmt.Errorf("%s says %+v, a model that this program exported has %+v", ctConfigFile, conf, want)
 	}
 	params, err := ctParams(m.Config(), all)
 	if err != nil {

@@ -104,6 +104,16 @@ func readCT(data []byte) (*ctFile, error) {
 	return f, nil
 }
 
+// stored is how many numbers the file has; an alias adds none.
+func (f *ctFile) stored() (n uint64) {
+	for name, v := range f.vars { // order-free: a sum
+		if name == v.name {
+			n += uint64(len(v.data)) / ctSizes[v.kind]
+		}
+	}
+	return n
+}
+
 // values are a variable's numbers, by their scale where they are codes.
 func (f *ctFile) values(name string) (x []float32, dims []int, err error) {
 	v, ok := f.vars[name]

@@ -41,8 +41,10 @@ func (f *ctFile) configuration(read ReadFile) (c ctForeign, err error) {
 	case errors.Is(err, fs.ErrNotExist) && f.version < 6:
 	case err != nil:
 		return c, err
-	case json.Unmarshal(data, &c) != nil:
-		return c, fmt.Errorf("%s is not JSON, or damaged", ctConfigFile)
+	default:
+		if err := parseJSON("", data, &c); err != nil {
+			return c, err
+		}
 	}
 	if f.version < 6 {
 		c.Unknown, c.BOS, c.EOS = f.string("unk_token", "<unk>"), f.string("bos_token", "<s>"), f.string("eos_token", "</s>")
@@ -72,7 +74,7 @@ func ctVocabulary(read ReadFile, name string, most int) ([]string, error) {
 	switch {
 	case err == nil:
 		if json.Unmarshal(data, &names) != nil {
-			return nil, fmt.Errorf("%s.json is no list of tokens", name)
+			return nil, fmt.Errorf("%s.json is no list of tokens, or cut short", name)
 		}
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
@@ -312,6 +314,9 @@ func (m *foreignCT) vocabularies(read ReadFile) error {
 	if eos < 0 {
 		return fmt.Errorf("%s: eos_token %q is not in the vocabulary", ctConfigFile, m.EOS)
 	}
+	if !slices.Contains(m.target, text.MarianUnknown) || m.source != nil && !slices.Contains(m.source, text.MarianUnknown) {
+		return fmt.Errorf("%s: unk_token %q is not in the vocabulary", ctConfigFile, m.Unknown)
+	}
 	m.Marks = nmt.Marks{Pad: int32(pad), BOS: int32(pad), EOS: int32(eos)}
 	if m.source != nil {
 		end := slices.Index(m.source, text.MarianEOS)
@@ -327,6 +332,9 @@ func (m *foreignCT) vocabularies(read ReadFile) error {
 
 // params are the model's parameters. It refuses other variables.
 func (m *foreignCT) params() (*tensor.Set, error) {
+	if err := enough(m.Config, m.stored()); err != nil {
+		return nil, err
+	}
 	var items []tensor.Named
 	cache := map[string][]float32{} // by variable: its numbers, of which several parameters may be parts
 	for _, s := range m.Shapes() {
@@ -446,8 +454,8 @@ func argosLanguages(read ReadFile) (source, target string, err error) {
 		From string `json:"from_code"`
 		To   string `json:"to_code"`
 	}
-	if json.Unmarshal(data, &m) != nil {
-		return "", "", errors.New("metadata.json is not JSON, or damaged")
+	if err := parseJSON("metadata.json", data, &m); err != nil {
+		return "", "", err
 	}
 	return m.From, m.To, nil
 }

@@ -21,8 +21,8 @@ func marianParams(m marianModel, arrays map[string]array) (*tensor.Set, error) {
 		stored += uint64(len(arrays[name].f))
 	}
 	// Layers may share parameters, and the narrower feed-forward sub-layers are filled up.
-	if n := m.Elements(); n > 16*stored+1<<20 {
-		return nil, fmt.Errorf("the options ask for %d parameters, the file has %d", n, stored)
+	if err := enough(m.Config, stored); err != nil {
+		return nil, err
 	}
 	m.untie(arrays)
 	if err := m.complete(arrays); err != nil {
