@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -84,6 +85,10 @@ in the home, with the model's CID as its name.`,
 }
 
 func importModel(a *app, from, dir, out, src, tgt string) error {
+	// A large model takes minutes, so what can be known before is said before.
+	if err := node.Writable(out); err != nil {
+		return err
+	}
 	read, names, err := foreignFiles(dir)
 	if err != nil {
 		return fmt.Errorf("import %s: %w", dir, err)
@@ -115,8 +120,14 @@ func recognised(from, dir string) string {
 	return ""
 }
 
-// maxArchive bounds the bytes of a file in an archive, unpacked.
-const maxArchive = 4 << 30
+// The bounds of a file in an archive, unpacked: those of parameters, and of any other file. Numbers
+// hardly become smaller when they are packed, so a file that becomes far larger is no file of
+// parameters.
+const (
+	maxArchive = 4 << 30
+	maxPart    = 64 << 20
+	maxUnpack  = 32 // bytes for each packed one
+)
 
 // foreignFiles reads the files of another program's model, and gives their names: of a directory,
 // with those in directories directly below it, or of a package of Argos Translate, which is a zip
@@ -125,21 +136,41 @@ func foreignFiles(dir string) (format.ReadFile, []string, error) {
 	if filepath.Ext(dir) == ".argosmodel" {
 		return packageFiles(dir)
 	}
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, errors.New("it does not exist: give the directory with the model's files")
+	case err != nil:
+		return nil, nil, err
+	case !info.IsDir():
+		return nil, nil, errors.New("it is a file: give the directory with the model's files, or a package whose name ends with .argosmodel")
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil, err
+	}
 	var names []string
-	for _, pattern := range []string{"*", "*/*"} {
-		found, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			return nil, nil, err
+	for _, e := range entries {
+		names = append(names, e.Name())
+		path := filepath.Join(dir, e.Name())
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
+			continue // to open a pipe may take for ever
 		}
-		for _, path := range found {
-			if name, err := filepath.Rel(dir, path); err == nil {
-				names = append(names, filepath.ToSlash(name))
-			}
+		below, err := os.ReadDir(path)
+		if err != nil {
+			continue // it may not be read, and may not be needed
+		}
+		for _, b := range below {
+			names = append(names, e.Name()+"/"+b.Name())
 		}
 	}
 	return func(name string) ([]byte, error) {
-		return node.ReadPart(filepath.Join(dir, filepath.FromSlash(name)), slices.Contains([]string{".safetensors", ".npz", ".bin"}, filepath.Ext(name)))
+		return node.ReadPart(filepath.Join(dir, filepath.FromSlash(name)), isParams(name))
 	}, names, nil
+}
+
+// isParams reports whether a file has parameters, by its name. Only such a file may be large.
+func isParams(name string) bool {
+	return slices.Contains([]string{".safetensors", ".npz", ".bin"}, filepath.Ext(name))
 }
 
 // packageFiles reads the files of a package.
@@ -166,8 +197,12 @@ func packageFiles(path string) (format.ReadFile, []string, error) {
 		if f == nil {
 			return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 		}
-		if f.UncompressedSize64 > maxArchive {
-			return nil, fmt.Errorf("%s has %d bytes, at most %d are read", name, f.UncompressedSize64, uint64(maxArchive))
+		most := uint64(maxPart)
+		if isParams(name) {
+			most = min(maxArchive, max(maxPart, maxUnpack*f.CompressedSize64))
+		}
+		if f.UncompressedSize64 > most {
+			return nil, fmt.Errorf("%s has %d bytes, of which %d are packed: at most %d are unpacked", name, f.UncompressedSize64, f.CompressedSize64, most)
 		}
 		r, err := f.Open()
 		if err != nil {
