@@ -55,15 +55,8 @@ func (l *trainFlags) elsewhere(a *app) (block.Link, bool) {
 // fetchBase fetches the model that a run begins with from the network.
 func (l *trainFlags) fetchBase(ctx context.Context, a *app, peer *node.Peer, link block.Link) (err error) {
 	a.note("fetching model %s, to continue its training", link)
-	// Its record first: any CID names a tree, and a tree that is no model is not fetched.
-	if _, err := (&client.Client{Peer: peer, Report: a.event}).Model(ctx, link, nil); err != nil {
-		return fmt.Errorf("--from: model %s is not in %s: %w", link, a.home.Models(), err)
-	}
-	if err := peer.Mesh.FetchTree(ctx, nil, link.Cid); err != nil {
-		return fmt.Errorf("--from: model %s is not in %s, and no peer gives it: %w", link, a.home.Models(), err)
-	}
-	if l.base, err = model.Load(ctx, peer.Store, link); err != nil {
-		return fmt.Errorf("--from: %w", err)
+	if l.base, err = (&client.Client{Peer: peer, Report: a.event}).Fetch(ctx, link, nil); err != nil {
+		return fmt.Errorf("--from: model %s is not in %s, and the network does not give it: %w", link, a.home.Models(), err)
 	}
 	return nil
 }

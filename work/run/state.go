@@ -45,10 +45,7 @@ func (p *Plan) first(ctx context.Context, b block.Blocks) (*tensor.Set, error) {
 	if len(p.Run.Base) == 0 {
 		return nmt.Init(c, p.Run.Config.Seed), nil
 	}
-	params, err := state.GetSet(ctx, b, p.Run.base.Params)
-	if err == nil {
-		err = c.Check(params)
-	}
+	params, err := state.GetSetLike(ctx, b, p.Run.base.Params, c.Skeleton())
 	if err == nil && !params.Finite() {
 		err = nmt.ErrNonFinite // no unit of the run would have a result
 	}
