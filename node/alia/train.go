@@ -66,6 +66,11 @@ func (l *trainFlags) open(a *app) (*sizing, error) {
 			a.note("model %s translates from %s to %s, and the corpus is %s to %s: the run teaches it another pair", l.from, m.Model.Source, m.Model.Target, c.Corpus.Source, c.Corpus.Target)
 		}
 	}
+	if c.Base != nil {
+		if err := noteAlphabet(a, c.Base, c.Corpus); err != nil {
+			return nil, err
+		}
+	}
 	c.Config.Source, c.Config.Target = c.Corpus.Source, c.Corpus.Target
 	if err := c.Config.Validate(); err != nil {
 		return nil, usageError{err.Error()}
@@ -91,6 +96,9 @@ func (l *trainFlags) read(a *app) (*corpus.Corpus, corpus.Report, error) {
 	}
 	if l.from != "" && l.base == nil {
 		if l.corpus != "" {
+			if _, _, err := a.readVersion(context.Background(), l.from); err != nil {
+				return fail(l.noModel(a))
+			}
 			return fail(usagef("--from %s is no model here, so it names a version of a corpus, and --corpus a corpus: give one of them; `alia corrections export --base CORPUS` makes a version of a corpus", l.from))
 		}
 		dir, m, err := a.readVersion(context.Background(), l.from)

@@ -184,8 +184,11 @@ func safeItems(entries []safeTensor, data []byte, halves bool) (*tensor.Set, err
 			}
 			size, shape[i] = size*d, int(d)
 		}
+		if size > uint64(len(data))-at {
+			return nil, fmt.Errorf("safetensors: tensor %q has %d bytes, and %d are left: the file is cut short", e.name, size, uint64(len(data))-at)
+		}
 		// Each tensor must begin where the last one ended.
-		if !slices.Equal(e.Offsets, []uint64{at, at + size}) || at+size > uint64(len(data)) {
+		if !slices.Equal(e.Offsets, []uint64{at, at + size}) {
 			return nil, fmt.Errorf("safetensors: tensor %q of %d bytes stands at %v, want it at %d in %d bytes", e.name, size, e.Offsets, at, len(data))
 		}
 		part := data[at : at+size]
