@@ -47,23 +47,27 @@ func newModelImport(a *app) *cobra.Command {
                  runs: it may have plain tensors only
     marian       model.npz, source.spm, target.spm and vocab.yml, or one
                  SentencePiece model for each vocabulary, as decoder.yml names
-                 them; or the files of a model of Firefox Translations, whose
-                 codes of 8 bits become numbers: model.*.bin and vocab.*.spm,
-                 or srcvocab.*.spm and trgvocab.*.spm
+                 them; or the files of a model of Firefox Translations, unpacked
+                 (gunzip): model.*.bin and vocab.*.spm, or srcvocab.*.spm and
+                 trgvocab.*.spm. Its weights of 8 bits are widened to 32
     ctranslate2  a Transformer of CTranslate2's converters, of binary version 3
                  to 6, with the SentencePiece models that it was trained with as
                  source.spm and target.spm; a package of Argos Translate, as
                  FILE.argosmodel or unpacked; or the directory that alia model
                  export --to ctranslate2 wrote
 
-A multilingual model of M2M-100 or NLLB becomes a model of the pair of languages
-that --src and --tgt name, by the model's own codes, such as de or deu_Latn.
+A multilingual model of M2M-100 or NLLB becomes a model of one pair of its
+languages. --src and --tgt name the pair by the model's own codes, such as de or
+deu_Latn; without them the message lists the codes.
 
 Normalisation, activation, special tokens and tokenizer stay as they are. The
 model translates as before, with the same bits on every device. Nothing is
 downloaded: DIR has the files already. alia translate --local --model takes the
 directory of --out. To be found without --model, the directory goes below models
 in the home, with the model's CID as its name.`,
+		Example: `  alia model import --from huggingface opus-mt-en-de --out en-de
+  alia model import --from huggingface m2m --src en --tgt de --out en-de
+  alia model import --from ctranslate2 en_de.argosmodel --out en-de`,
 		Args: someArgs(0, "DIR"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if !slices.Contains(format.Imports, from) {
@@ -78,8 +82,8 @@ in the home, with the model's CID as its name.`,
 	f := cmd.Flags()
 	f.StringVar(&from, "from", "", "`FORMAT` of the files: "+strings.Join(format.Imports, ", "))
 	f.StringVar(&out, "out", "", "`DIR` to write")
-	f.StringVar(&src, "src", "", "source `LANGUAGE`, where the files do not name one")
-	f.StringVar(&tgt, "tgt", "", "target `LANGUAGE`, where the files do not name one")
+	f.StringVar(&src, "src", "", "source `LANGUAGE`, for a multilingual model or where the files name none")
+	f.StringVar(&tgt, "tgt", "", "target `LANGUAGE`, for a multilingual model or where the files name none")
 	complete(cmd, "from", format.Imports)
 	return cmd
 }

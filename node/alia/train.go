@@ -142,10 +142,15 @@ prints the value of every option, as a file for --config.
 imported one, on your corpus (fine-tuning). The run begins with the model's
 parameters and has its tokenizer and its size; all other options are the
 preset's. A --learning-rate of a tenth of the preset's is a good first trial.
+Without --local, a MODEL that is a CID and not in the home is fetched from the
+network.
 
 --from VERSION trains on a version of a corpus, which has corrections of people.
 The run is the same as one with --corpus and the version's directory: the run's
 record names the text and not where it came from.
+
+A run is divided into rounds, and a round into units; one machine computes a
+unit. After each round the units' results are averaged into the next parameters.
 
 --batch-tokens auto fits the batches to this machine's memory. --local-steps
 auto gives units more local steps where the network is slow. Both decide once,

@@ -191,6 +191,7 @@ func TestRecognise(t *testing.T) {
 		"saved_model.pb": "SavedModel", "checkpoint_best.pt dict.en.txt": "fairseq", "flax_model.msgpack": "Flax",
 		"model.npz vocab.yml": "--from marian", "model.bin shared_vocabulary.json": "--from ctranslate2",
 		"adapter_config.json adapter_model.safetensors": "adapter", "config.json vocab.json": "",
+		"model.enet.bin.gz vocab.enet.spm.gz":          "unpack the files",
 		"model.ende.intgemm.alphas.bin vocab.ende.spm": "Firefox", "metadata.json model stanza": "Argos", "en_de.argosmodel": "FILE.argosmodel",
 	} { // order-free: independent cases
 		if got := Recognise("huggingface", strings.Fields(names)); (got == "") != (says == "") || !strings.Contains(got, says) {
