@@ -255,7 +255,7 @@ func decodeCT(data []byte) (map[string]ctVariable, error) {
 	for n := r.u32(); n > 0 && r.err == nil; n-- {
 		v := r.variable()
 		if _, twice := all[v.name]; twice && r.err == nil {
-			return nil, fmt.Errorf("variable %q is there twice", v.name)
+			return nil, fmt.Errorf("variable %.200q is there twice", v.name)
 		}
 		all[v.name] = v
 	}
@@ -282,7 +282,7 @@ func (r *ctReader) variable() ctVariable {
 		d := r.u32()
 		v.dims, elements = append(v.dims, d), elements*uint64(d)
 		if r.err == nil && (d == 0 || elements > uint64(len(r.data))) {
-			r.err = fmt.Errorf("variable %q of shape %v is larger than the file", v.name, v.dims)
+			r.err = fmt.Errorf("variable %.200q of shape %v is larger than the file", v.name, v.dims)
 		}
 		if r.err != nil {
 			return v
@@ -292,7 +292,7 @@ func (r *ctReader) variable() ctVariable {
 	v.kind = ctType(r.take(1)[0])
 	size, ok := map[ctType]uint64{ctFloat32: 4, ctInt8: 1, ctInt16: 2}[v.kind]
 	if n := uint64(r.u32()); r.err == nil && (!ok || n != size*elements || v.kind != ctFloat32 && len(v.dims) > 0) {
-		r.err = fmt.Errorf("variable %q has type %d, shape %v and %d bytes: this program reads numbers of F32 and scalars of I8 and I16", v.name, v.kind, v.dims, n)
+		r.err = fmt.Errorf("variable %.200q has type %d, shape %v and %d bytes: this program reads numbers of F32 and scalars of I8 and I16", v.name, v.kind, v.dims, n)
 	}
 	if r.err != nil {
 		return v
@@ -385,12 +385,12 @@ func ctModel(all map[string]ctVariable, pieces int) (model.Model, error) {
 	}
 	for _, want := range ctScalars(c) {
 		if got := all[want.name]; got.kind != want.kind || got.i != want.i {
-			return model.Model{}, fmt.Errorf("variable %q is %d, want %d as in a model of this program", want.name, got.i, want.i)
+			return model.Model{}, fmt.Errorf("variable %.200q is %d, want %d as in a model of this program", want.name, got.i, want.i)
 		}
 		delete(all, want.name)
 	}
 	if got := all[ctPositions]; !slices.Equal(got.dims, []int{nmt.MaxLength, c.Dim}) || !slices.Equal(got.f, c.PositionTable(nmt.MaxLength)) {
-		return model.Model{}, fmt.Errorf("variable %q does not have the sinusoids of a model of this program", ctPositions)
+		return model.Model{}, fmt.Errorf("variable %.200q does not have the sinusoids of a model of this program", ctPositions)
 	}
 	delete(all, ctPositions)
 	return m, nil
@@ -412,7 +412,7 @@ func ctParams(c nmt.Config, all map[string]ctVariable) (*tensor.Set, error) {
 		whole[0] *= of
 		v := all[name]
 		if v.kind != ctFloat32 || !slices.Equal(v.dims, whole) {
-			return nil, fmt.Errorf("variable %q has shape %v, want %v of F32", name, v.dims, whole)
+			return nil, fmt.Errorf("variable %.200q has shape %v, want %v of F32", name, v.dims, whole)
 		}
 		// The parameter is one of several in the variable, transposed.
 		n := len(v.f) / of
@@ -425,7 +425,7 @@ func ctParams(c nmt.Config, all map[string]ctVariable) (*tensor.Set, error) {
 	if len(used) != len(all) {
 		for _, name := range slices.Sorted(maps.Keys(all)) {
 			if !used[name] {
-				return nil, fmt.Errorf("variable %q does not belong to a model of this program", name)
+				return nil, fmt.Errorf("variable %.200q does not belong to a model of this program", name)
 			}
 		}
 	}

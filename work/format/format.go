@@ -70,7 +70,7 @@ func importFrom(from string, read ReadFile, p pair, files []string) (*model.Tran
 	case "ctranslate2":
 		return importCTranslate2(read, files)
 	}
-	return nil, fmt.Errorf("format %q: this program reads %s", from, strings.Join(Imports, ", "))
+	return nil, fmt.Errorf("format %.200q: this program reads %s", from, strings.Join(Imports, ", "))
 }
 
 // Export gives the files of a model's directory for another program.
@@ -86,7 +86,7 @@ func Export(to string, t *model.Translator) (map[string][]byte, error) {
 	case "marian":
 		return exportMarian(t)
 	}
-	return nil, fmt.Errorf("format %q: this program writes %s", to, strings.Join(Exports, ", "))
+	return nil, fmt.Errorf("format %.200q: this program writes %s", to, strings.Join(Exports, ", "))
 }
 
 // writable returns an error that says why a form is in no export.
@@ -128,11 +128,11 @@ func gather(c nmt.Config, from *tensor.Set, at func(nmt.ParamShape) foreignParam
 		x, ok := from.Get(p.name)
 		switch {
 		case !ok:
-			return nil, fmt.Errorf("there is no tensor %q: want it of F32 and shape %v", p.name, want)
+			return nil, fmt.Errorf("there is no tensor %.200q: want it of F32 and shape %v", p.name, want)
 		case x.Type != kernel.F32:
-			return nil, fmt.Errorf("tensor %q has whole numbers: want it of F32 and shape %v", p.name, want)
+			return nil, fmt.Errorf("tensor %.200q has whole numbers: want it of F32 and shape %v", p.name, want)
 		case !slices.Equal(x.Shape, want):
-			return nil, fmt.Errorf("tensor %q has shape %v: want it of F32 and shape %v", p.name, x.Shape, want)
+			return nil, fmt.Errorf("tensor %.200q has shape %v: want it of F32 and shape %v", p.name, x.Shape, want)
 		}
 		used[p.name] = true
 		if p.transposed {
@@ -143,7 +143,7 @@ func gather(c nmt.Config, from *tensor.Set, at func(nmt.ParamShape) foreignParam
 	// A tensor that is left over means another architecture.
 	for i := range from.Len() {
 		if name := from.At(i).Name; !used[name] {
-			return nil, fmt.Errorf("tensor %q: the model as config.json describes it has none of this name", name)
+			return nil, fmt.Errorf("tensor %.200q: the model as config.json describes it has none of this name", name)
 		}
 	}
 	p, err := tensor.NewSet(items)

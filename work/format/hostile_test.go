@@ -2,6 +2,7 @@ package format
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -30,9 +31,9 @@ func TestConfigJSON(t *testing.T) {
 		"twice":      {`"d_model": 8`, `"d_model": 8, "d_model": 16`, `config.json: the key "d_model" is there twice`},
 		"in capitals": {`"scale_embedding": true`, `"scale_embedding": true, "Scale_Embedding": false`,
 			`the key "scale_embedding" is there twice`},
-		"heads of nothing":    {`"encoder_attention_heads": 2`, `"encoder_attention_heads": 0`, "attention_heads"},
-		"heads do not divide": {`"encoder_attention_heads": 2,`, `"encoder_attention_heads": 2, "x": [`, "cut short"},
-		"a list of objects":   {string(config), `[` + string(config) + `]`, "is of the kind|not an object"},
+		"heads of nothing":  {`"encoder_attention_heads": 2`, `"encoder_attention_heads": 0`, "attention_heads"},
+		"an open list":      {`"encoder_attention_heads": 2,`, `"encoder_attention_heads": 2, "x": [`, "cut short"},
+		"a list of objects": {string(config), `[` + string(config) + `]`, "is of the kind|not an object"},
 	} { // order-free: independent cases
 		changed := bytes.Replace(config, []byte(c[0]), []byte(c[1]), 1)
 		if bytes.Equal(changed, config) {
@@ -140,4 +141,35 @@ func with(files map[string][]byte, name string, data []byte) map[string][]byte {
 		delete(files, name)
 	}
 	return files
+}
+
+// TestLongNames: a name of megabytes in a file does not become an error of megabytes.
+func TestLongNames(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	vocab, err := os.ReadFile(filepath.Join(marianDir, "vocab.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights := state.EncodeSafetensors(func() *tensor.Set {
+		s, err := tensor.NewSet([]tensor.Named{{Name: long, Tensor: tensor.Zeros(kernel.F32, 1)}, {Name: hfEmbedding, Tensor: tensor.Zeros(kernel.F32, 570, 8)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}())
+	for what, changes := range map[string]map[string][]byte{
+		"an id":            {"vocab.json": append([]byte(`{"`+long+`": -5,`), vocab[1:]...)},
+		"an id too high":   {"vocab.json": append([]byte(`{"`+long+`": 9999999,`), vocab[1:]...)},
+		"a tensor":         {hfWeightsFile: weights},
+		"an architecture":  {hfConfigFile: []byte(`{"model_type": "` + long + `"}`)},
+		"an activation":    {hfConfigFile: []byte(`{"model_type": "marian", "activation_function": "` + long + `"}`)},
+		"a key of a value": {hfConfigFile: []byte(`{"d_model": "` + long + `"}`)},
+	} { // order-free: independent cases
+		if _, err := Import("huggingface", dir(marianDir, changes)); err == nil || len(err.Error()) > 1000 {
+			t.Errorf("%s: an error of %d bytes", what, len(fmt.Sprint(err)))
+		}
+	}
+	if err := yamlVocab([]byte(long+": 99999\n"), make([]string, 3)); err == nil || len(err.Error()) > 1000 {
+		t.Errorf("a vocabulary of Marian: an error of %d bytes", len(fmt.Sprint(err)))
+	}
 }

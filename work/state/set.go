@@ -55,14 +55,14 @@ func (t TensorRecord) size() (uint64, error) {
 	case kernel.I8:
 		width = 1
 	default:
-		return 0, fmt.Errorf("tensor %q: type %d is unknown", t.Name, t.Type)
+		return 0, fmt.Errorf("tensor %.200q: type %d is unknown", t.Name, t.Type)
 	}
 	if len(t.Shape) == 0 || len(t.Shape) > 4 {
-		return 0, fmt.Errorf("tensor %q: %d dimensions", t.Name, len(t.Shape))
+		return 0, fmt.Errorf("tensor %.200q: %d dimensions", t.Name, len(t.Shape))
 	}
 	for _, d := range t.Shape {
 		if d == 0 || uint64(d) > maxBytes/width {
-			return 0, fmt.Errorf("tensor %q: shape %v is out of range", t.Name, t.Shape)
+			return 0, fmt.Errorf("tensor %.200q: shape %v is out of range", t.Name, t.Shape)
 		}
 		width *= uint64(d)
 	}
@@ -168,7 +168,7 @@ func (r SetRecord) size() (total uint64, err error) {
 			return 0, fmt.Errorf("larger than %d bytes", uint64(maxBytes))
 		}
 		if i > 0 && t.Name <= r.Tensors[i-1].Name {
-			return 0, fmt.Errorf("tensor %q follows %q: names must ascend", t.Name, r.Tensors[i-1].Name)
+			return 0, fmt.Errorf("tensor %.200q follows %.200q: names must ascend", t.Name, r.Tensors[i-1].Name)
 		}
 	}
 	return total, nil
@@ -235,7 +235,7 @@ func GetSetRecord(ctx context.Context, b block.Blocks, l block.Link, form *tenso
 func (r SetRecord) differs(want SetRecord) error {
 	for i, t := range r.Tensors[:min(len(r.Tensors), len(want.Tensors))] {
 		if w := want.Tensors[i]; t.Name != w.Name || t.Type != w.Type || !slices.Equal(t.Shape, w.Shape) {
-			return fmt.Errorf("tensor %.200q of type %d and shape %v, the configuration has %q of type %d and shape %v", t.Name, t.Type, t.Shape, w.Name, w.Type, w.Shape)
+			return fmt.Errorf("tensor %.200q of type %d and shape %v, the configuration has %.200q of type %d and shape %v", t.Name, t.Type, t.Shape, w.Name, w.Type, w.Shape)
 		}
 	}
 	if len(r.Tensors) != len(want.Tensors) {
