@@ -69,10 +69,28 @@ func SaveModel(ctx context.Context, b block.Blocks, dir string, plan *run.Plan, 
 	return path, WriteDir(path, files)
 }
 
+// Writable returns an error where [WriteDir] would not write a directory: where one that is not
+// empty is there, or a file, or where the directory above is missing.
+func Writable(path string) error {
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() {
+		return fmt.Errorf("write %s: it exists and is a file: give the name of a new directory", path)
+	}
+	if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
+		return fmt.Errorf("write %s: it exists and is not empty: give the name of a new directory", path)
+	}
+	if above := filepath.Dir(path); err != nil {
+		if info, err := os.Stat(above); err != nil || !info.IsDir() {
+			return fmt.Errorf("write %s: there is no directory %s: make it first", path, above)
+		}
+	}
+	return nil
+}
+
 // WriteDir writes files as a new directory, whole or not at all.
 func WriteDir(path string, files map[string][]byte) error {
-	if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
-		return fmt.Errorf("write %s: it exists and is not empty", path)
+	if err := Writable(path); err != nil {
+		return err
 	}
 	tmp, err := os.MkdirTemp(filepath.Dir(path), ".model-*")
 	if err != nil {

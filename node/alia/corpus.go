@@ -73,14 +73,16 @@ The rules:
   control    the line has NUL or another control character
   empty      a sentence has no text
   too_long   a sentence has more than 1,024 characters
-  lopsided   one sentence is more than 3 times as long as the other and 20
-             characters: in characters, weighted by how many the two languages
-             need for the same. The weights are learned from the corpus
+  lopsided   one sentence is longer than 3 times the other and 20 characters
+             more. Languages that need more characters for the same text are
+             allowed for: the corpus itself tells how many
   held_out   the pair is in the validation or a test too
   duplicate  the pair came before
 
 Where more than one line in 100 breaks one of the first four, the corpus is
-refused, and the exit status is 1.`,
+refused, and the exit status is 1.
+
+With --json the result has pairs, kept, dropped (by rule, how many) and samples.`,
 		Example: `  alia corpus check --corpus multi30k --src en --tgt de
   alia corpus check --corpus sentences.tsv.bz2 --src my --tgt en --columns 2,4`,
 		Args: noArgs,

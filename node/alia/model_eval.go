@@ -26,6 +26,7 @@ type evalFlags struct {
 	scoring
 	source, hypothesis string
 	references         []string
+	marked             []string // files that begin with a byte-order mark
 	samples            int
 	seed               uint64
 	report             string
@@ -48,9 +49,13 @@ line.
 
 The target language (--tgt, or else the model's) decides how BLEU divides a line
 into words. It is sacreBLEU's choice: zh for Chinese, and 13a for others. For
-Japanese and Korean, characters are counted (char), because MeCab and its
-dictionaries are not at hand. --tokenize gives another way. The signature names
-it, and only figures of the same signature compare.
+Japanese and Korean, characters are counted (char), because this program does
+not have MeCab, which sacreBLEU takes for them. --tokenize gives another way.
+The signature is a line below the scores that names every such choice. Compare
+only figures of the same signature.
+
+With --json the result has bleu, chrf, chrfpp, ter, signature and sentences, and
+more.
 
 With --against a second model translates too, and a paired bootstrap shows how
 sure the difference is. --against-beam, --against-int8 and --against-shortlist
@@ -183,6 +188,9 @@ func (x *evalFlags) read(stdin io.Reader) (sources, hypotheses []string, referen
 		if *f.into, err = readLines(f.name, stdin); err != nil {
 			return nil, nil, nil, err
 		}
+		if f.into != &sources && len(*f.into) > 0 && strings.HasPrefix((*f.into)[0], "\ufeff") {
+			x.marked = append(x.marked, f.name)
+		}
 		if f.into != &sources { // sacreBLEU reads files so
 			for i, line := range *f.into {
 				(*f.into)[i] = strings.TrimRightFunc(line, unicode.IsSpace)
@@ -205,6 +213,9 @@ func (x *evalFlags) run(ctx context.Context, a *app, c *deviceFlags) error {
 	sources, hypotheses, references, err := x.read(a.stdin)
 	if err != nil {
 		return err
+	}
+	for _, file := range x.marked {
+		a.note("%s begins with a byte-order mark, which counts as a character of the first line, as in sacreBLEU: save the file without it", file)
 	}
 	r := &evaluation{Hypothesis: x.hypothesis, output: hypotheses}
 	var dev kernel.Device

@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -46,23 +47,27 @@ func newModelImport(a *app) *cobra.Command {
                  runs: it may have plain tensors only
     marian       model.npz, source.spm, target.spm and vocab.yml, or one
                  SentencePiece model for each vocabulary, as decoder.yml names
-                 them; or the files of a model of Firefox Translations, whose
-                 codes of 8 bits become numbers: model.*.bin and vocab.*.spm,
-                 or srcvocab.*.spm and trgvocab.*.spm
+                 them; or the files of a model of Firefox Translations, unpacked
+                 (gunzip): model.*.bin and vocab.*.spm, or srcvocab.*.spm and
+                 trgvocab.*.spm. Its weights of 8 bits are widened to 32
     ctranslate2  a Transformer of CTranslate2's converters, of binary version 3
                  to 6, with the SentencePiece models that it was trained with as
                  source.spm and target.spm; a package of Argos Translate, as
                  FILE.argosmodel or unpacked; or the directory that alia model
                  export --to ctranslate2 wrote
 
-A multilingual model of M2M-100 or NLLB becomes a model of the pair of languages
-that --src and --tgt name, by the model's own codes, such as de or deu_Latn.
+A multilingual model of M2M-100 or NLLB becomes a model of one pair of its
+languages. --src and --tgt name the pair by the model's own codes, such as de or
+deu_Latn; without them the message lists the codes.
 
 Normalisation, activation, special tokens and tokenizer stay as they are. The
 model translates as before, with the same bits on every device. Nothing is
 downloaded: DIR has the files already. alia translate --local --model takes the
 directory of --out. To be found without --model, the directory goes below models
 in the home, with the model's CID as its name.`,
+		Example: `  alia model import --from huggingface opus-mt-en-de --out en-de
+  alia model import --from huggingface m2m --src en --tgt de --out en-de
+  alia model import --from ctranslate2 en_de.argosmodel --out en-de`,
 		Args: someArgs(0, "DIR"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if !slices.Contains(format.Imports, from) {
@@ -77,13 +82,17 @@ in the home, with the model's CID as its name.`,
 	f := cmd.Flags()
 	f.StringVar(&from, "from", "", "`FORMAT` of the files: "+strings.Join(format.Imports, ", "))
 	f.StringVar(&out, "out", "", "`DIR` to write")
-	f.StringVar(&src, "src", "", "source `LANGUAGE`, where the files do not name one")
-	f.StringVar(&tgt, "tgt", "", "target `LANGUAGE`, where the files do not name one")
+	f.StringVar(&src, "src", "", "source `LANGUAGE`, for a multilingual model or where the files name none")
+	f.StringVar(&tgt, "tgt", "", "target `LANGUAGE`, for a multilingual model or where the files name none")
 	complete(cmd, "from", format.Imports)
 	return cmd
 }
 
 func importModel(a *app, from, dir, out, src, tgt string) error {
+	// A large model takes minutes, so what can be known before is said before.
+	if err := node.Writable(out); err != nil {
+		return err
+	}
 	read, names, err := foreignFiles(dir)
 	if err != nil {
 		return fmt.Errorf("import %s: %w", dir, err)
@@ -115,8 +124,14 @@ func recognised(from, dir string) string {
 	return ""
 }
 
-// maxArchive bounds the bytes of a file in an archive, unpacked.
-const maxArchive = 4 << 30
+// The bounds of a file in an archive, unpacked: those of parameters, and of any other file. Numbers
+// hardly become smaller when they are packed, so a file that becomes far larger is no file of
+// parameters.
+const (
+	maxArchive = 4 << 30
+	maxPart    = 64 << 20
+	maxUnpack  = 32 // bytes for each packed one
+)
 
 // foreignFiles reads the files of another program's model, and gives their names: of a directory,
 // with those in directories directly below it, or of a package of Argos Translate, which is a zip
@@ -125,21 +140,41 @@ func foreignFiles(dir string) (format.ReadFile, []string, error) {
 	if filepath.Ext(dir) == ".argosmodel" {
 		return packageFiles(dir)
 	}
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, errors.New("it does not exist: give the directory with the model's files")
+	case err != nil:
+		return nil, nil, err
+	case !info.IsDir():
+		return nil, nil, errors.New("it is a file: give the directory with the model's files, or a package whose name ends with .argosmodel")
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil, err
+	}
 	var names []string
-	for _, pattern := range []string{"*", "*/*"} {
-		found, err := filepath.Glob(filepath.Join(dir, pattern))
-		if err != nil {
-			return nil, nil, err
+	for _, e := range entries {
+		names = append(names, e.Name())
+		path := filepath.Join(dir, e.Name())
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
+			continue // to open a pipe may take for ever
 		}
-		for _, path := range found {
-			if name, err := filepath.Rel(dir, path); err == nil {
-				names = append(names, filepath.ToSlash(name))
-			}
+		below, err := os.ReadDir(path)
+		if err != nil {
+			continue // it may not be read, and may not be needed
+		}
+		for _, b := range below {
+			names = append(names, e.Name()+"/"+b.Name())
 		}
 	}
 	return func(name string) ([]byte, error) {
-		return node.ReadPart(filepath.Join(dir, filepath.FromSlash(name)), slices.Contains([]string{".safetensors", ".npz", ".bin"}, filepath.Ext(name)))
+		return node.ReadPart(filepath.Join(dir, filepath.FromSlash(name)), isParams(name))
 	}, names, nil
+}
+
+// isParams reports whether a file has parameters, by its name. Only such a file may be large.
+func isParams(name string) bool {
+	return slices.Contains([]string{".safetensors", ".npz", ".bin"}, filepath.Ext(name))
 }
 
 // packageFiles reads the files of a package.
@@ -166,8 +201,12 @@ func packageFiles(path string) (format.ReadFile, []string, error) {
 		if f == nil {
 			return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 		}
-		if f.UncompressedSize64 > maxArchive {
-			return nil, fmt.Errorf("%s has %d bytes, at most %d are read", name, f.UncompressedSize64, uint64(maxArchive))
+		most := uint64(maxPart)
+		if isParams(name) {
+			most = min(maxArchive, max(maxPart, maxUnpack*f.CompressedSize64))
+		}
+		if f.UncompressedSize64 > most {
+			return nil, fmt.Errorf("%s has %d bytes, of which %d are packed: at most %d are unpacked", name, f.UncompressedSize64, f.CompressedSize64, most)
 		}
 		r, err := f.Open()
 		if err != nil {

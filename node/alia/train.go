@@ -69,6 +69,11 @@ func (l *trainFlags) open(a *app) (*sizing, error) {
 			a.note("model %s translates from %s to %s, and the corpus is %s to %s: the run teaches it another pair", l.from, m.Model.Source, m.Model.Target, c.Corpus.Source, c.Corpus.Target)
 		}
 	}
+	if c.Base != nil {
+		if err := noteAlphabet(a, c.Base, c.Corpus); err != nil {
+			return nil, err
+		}
+	}
 	c.Config.Source, c.Config.Target = c.Corpus.Source, c.Corpus.Target
 	if err := c.Config.Validate(); err != nil {
 		return nil, usageError{err.Error()}
@@ -94,6 +99,9 @@ func (l *trainFlags) read(a *app) (*corpus.Corpus, corpus.Report, error) {
 	}
 	if l.from != "" && l.base == nil {
 		if l.corpus != "" {
+			if _, _, err := a.readVersion(context.Background(), l.from); err != nil {
+				return fail(l.noModel(a))
+			}
 			return fail(usagef("--from %s is no model here, so it names a version of a corpus, and --corpus a corpus: give one of them; `alia corrections export --base CORPUS` makes a version of a corpus", l.from))
 		}
 		dir, m, err := a.readVersion(context.Background(), l.from)
@@ -137,6 +145,8 @@ prints the value of every option, as a file for --config.
 imported one, on your corpus (fine-tuning). The run begins with the model's
 parameters and has its tokenizer and its size; all other options are the
 preset's. A --learning-rate of a tenth of the preset's is a good first trial.
+Without --local, a MODEL that is a CID and not in the home is fetched from the
+network.
 
 --lora RANK trains low-rank adapters of that model (LoRA) and leaves its
 parameters as they are. Every weight of attention and of feed-forward layers
@@ -150,6 +160,9 @@ of three times the preset's is a good first trial.
 --from VERSION trains on a version of a corpus, which has corrections of people.
 The run is the same as one with --corpus and the version's directory: the run's
 record names the text and not where it came from.
+
+A run is divided into rounds, and a round into units; one machine computes a
+unit. After each round the units' results are averaged into the next parameters.
 
 --batch-tokens auto fits the batches to this machine's memory. --local-steps
 auto gives units more local steps where the network is slow. Both decide once,

@@ -127,9 +127,7 @@ func (c *checker) opened(ctx context.Context, link block.Link) (err error) {
 	} else if errors.Is(err, fs.ErrNotExist) {
 		c.app.note("the model is fetched, to check a share of the sentences")
 		c.peer.Store.Pin(node.ModelOwner(link), link.Cid)
-		if err = c.peer.Mesh.FetchTree(ctx, c.holders, link.Cid); err == nil {
-			t, err = model.Load(ctx, c.peer.Store, link)
-		}
+		t, err = (&client.Client{Peer: c.peer, Report: c.app.event}).Fetch(ctx, link, c.holders)
 	}
 	if err != nil {
 		return err

@@ -28,6 +28,23 @@ func (c *Client) Model(ctx context.Context, link block.Link, holders []string) (
 	return c.findModel(ctx, Document{Model: link, Holders: holders})
 }
 
+// Fetch fetches a whole model into the peer's store. holders are as for [Client.Model]. What is
+// fetched is no more than the configuration of the model tells: a CID may name a tree of any size.
+func (c *Client) Fetch(ctx context.Context, link block.Link, holders []string) (*model.Translator, error) {
+	head, err := c.Model(ctx, link, holders)
+	if err != nil {
+		return nil, err
+	}
+	leaves, err := head.Leaves(ctx, &modelBlocks{peer: c.Peer, holders: holders, root: link.Cid})
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", link, err)
+	}
+	if err := c.Peer.Mesh.FetchPart(ctx, holders, link.Cid, leaves...); err != nil {
+		return nil, fmt.Errorf("model %s: %w", link, err)
+	}
+	return model.Load(ctx, c.Peer.Store, link)
+}
+
 // findModel fetches the model's record and tokenizer, not its parameters: the
 // customer only cuts the text into sentences of a length that the model takes. A
 // peer that has just joined knows nobody, so findModel looks again for a while.

@@ -173,12 +173,41 @@ func TestOpenErrors(t *testing.T) {
 			map[string]string{"x.tsv": "a\tb\n"}, "x.tsv", "en", "",
 			"x.tsv: name the source and the target language", "",
 		},
+		"Macintosh": {
+			map[string]string{"train.en": strings.Repeat("one line of many\r", 100), "train.de": "a\n"}, "", "en", "de",
+			"train.en: its lines end with CR alone", "",
+		},
+		"large Mac": {
+			map[string]string{"x.en-de.tsv": strings.Repeat("one line\tof many\r", 1<<13)}, "x.en-de.tsv", "", "",
+			"x.en-de.tsv: its lines end with CR alone", "",
+		},
+		"UTF-32": {
+			map[string]string{"train.en": "\xff\xfe\x00\x00a\x00\x00\x00\n\x00\x00\x00", "train.de": "a\n"}, "", "en", "de",
+			"train.en: it is in UTF-32", "",
+		},
 		"tsv empty": {map[string]string{"x.en-de.tsv": ""}, "x.en-de.tsv", "", "", "x.en-de.tsv is empty", ""},
 	} {
 		_, _, err := Open(filepath.Join(write(t, c.files), c.open), Selection{Source: c.src, Target: c.tgt})
 		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), c.another) ||
 			!strings.HasPrefix(err.Error(), "open corpus: ") {
 			t.Errorf("%s: got error %v, want %q and %q in it", name, err, c.want, c.another)
+		}
+	}
+}
+
+// TestOpenDevice: what is no file is refused before it is opened, which may take for ever.
+func TestOpenDevice(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Symlink(os.DevNull, filepath.Join(dir, "train.en")); err != nil {
+		t.Skip(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "train.de"), []byte("a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, os.DevNull} {
+		_, _, err := Open(path, Selection{Source: "en", Target: "de"})
+		if err == nil || !strings.Contains(err.Error(), "a pipe or a device") {
+			t.Errorf("%s: %v", path, err)
 		}
 	}
 }

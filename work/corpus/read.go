@@ -60,6 +60,15 @@ func (in *input) Close() {
 
 // open opens a file. Its first bytes say how it is compressed: what the name says must agree.
 func open(path string) (in *input, err error) {
+	info, err := os.Stat(path) // before it is opened: to open a pipe may take for ever
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, fmt.Errorf("%s: it is a directory: give a file", path)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: it is a pipe or a device: give a file, because a corpus is read several times", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -71,9 +80,6 @@ func open(path string) (in *input, err error) {
 			err = fmt.Errorf("%s: %w", path, damage(err))
 		}
 	}()
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		return in, errors.New("it is a directory: give a file")
-	}
 	r := bufio.NewReaderSize(f, 1<<16)
 	head, err := r.Peek(text.PointerHead)
 	if err != nil && err != io.EOF {
@@ -170,6 +176,9 @@ func (l *lines) read() (line []byte, bad Rule, err error) {
 	}
 	l.n++
 	size := int64(len(line))
+	if l.n == 1 && size > MaxSentence && bytes.Count(line, []byte("\r")) > int(size/MaxSentence) {
+		return nil, 0, errors.New("its lines end with CR alone: convert it, such as with tr '\\r' '\\n'")
+	}
 	for errors.Is(err, bufio.ErrBufferFull) { // the rest of a line that is too long
 		if bad = LongLine; size > maxRun {
 			return nil, 0, fmt.Errorf("line %d is longer than %d MiB: this is no file with a sentence on each line", l.n, maxRun>>20)
@@ -191,6 +200,9 @@ func (l *lines) read() (line []byte, bad Rule, err error) {
 	}
 	line = bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 	if l.n == 1 { // a byte-order mark is no text
+		if bytes.HasPrefix(line, []byte("\xff\xfe\x00\x00")) || bytes.HasPrefix(line, []byte("\x00\x00\xfe\xff")) {
+			return nil, 0, errors.New("it is in UTF-32: convert it, such as with iconv -f UTF-32 -t UTF-8")
+		}
 		if bytes.HasPrefix(line, []byte("\xff\xfe")) || bytes.HasPrefix(line, []byte("\xfe\xff")) {
 			return nil, 0, errors.New("it is in UTF-16: convert it, such as with iconv -f UTF-16 -t UTF-8")
 		}

@@ -61,6 +61,11 @@ type ctConfig struct {
 	Unknown    string  `json:"unk_token"`
 }
 
+// ctConfigOf is the config.json of a model of this program's with these names of marks.
+func ctConfigOf(pad, start, eos string) ctConfig {
+	return ctConfig{SourceEOS: true, BOS: start, Start: start, EOS: eos, Unknown: pad, NormEps: 1e-5}
+}
+
 // ctSlot is the variable that has a parameter. The projections of one input are one
 // variable, with their rows one after the other: the parameter is number at of the
 // variable's of parameters.
@@ -138,7 +143,7 @@ func exportCTranslate2(t *model.Translator) (map[string][]byte, error) {
 	names := t.Tokenizer.Names()
 	marks := c.Tokens()
 	pad, start, eos := names[marks.Pad], names[marks.BOS], names[marks.EOS]
-	conf := ctConfig{SourceEOS: true, BOS: start, Start: start, EOS: eos, Unknown: pad, NormEps: 1e-5}
+	conf := ctConfigOf(pad, start, eos)
 	if c.NormEps != 0 {
 		conf.NormEps = c.NormEps
 	}
@@ -250,7 +255,7 @@ func decodeCT(data []byte) (map[string]ctVariable, error) {
 	for n := r.u32(); n > 0 && r.err == nil; n-- {
 		v := r.variable()
 		if _, twice := all[v.name]; twice && r.err == nil {
-			return nil, fmt.Errorf("variable %q is there twice", v.name)
+			return nil, fmt.Errorf("variable %.200q is there twice", v.name)
 		}
 		all[v.name] = v
 	}
@@ -277,7 +282,7 @@ func (r *ctReader) variable() ctVariable {
 		d := r.u32()
 		v.dims, elements = append(v.dims, d), elements*uint64(d)
 		if r.err == nil && (d == 0 || elements > uint64(len(r.data))) {
-			r.err = fmt.Errorf("variable %q of shape %v is larger than the file", v.name, v.dims)
+			r.err = fmt.Errorf("variable %.200q of shape %v is larger than the file", v.name, v.dims)
 		}
 		if r.err != nil {
 			return v
@@ -287,7 +292,7 @@ func (r *ctReader) variable() ctVariable {
 	v.kind = ctType(r.take(1)[0])
 	size, ok := map[ctType]uint64{ctFloat32: 4, ctInt8: 1, ctInt16: 2}[v.kind]
 	if n := uint64(r.u32()); r.err == nil && (!ok || n != size*elements || v.kind != ctFloat32 && len(v.dims) > 0) {
-		r.err = fmt.Errorf("variable %q has type %d, shape %v and %d bytes: this program reads numbers of F32 and scalars of I8 and I16", v.name, v.kind, v.dims, n)
+		r.err = fmt.Errorf("variable %.200q has type %d, shape %v and %d bytes: this program reads numbers of F32 and scalars of I8 and I16", v.name, v.kind, v.dims, n)
 	}
 	if r.err != nil {
 		return v
@@ -342,6 +347,16 @@ func importCTranslate2(read ReadFile, files []string) (*model.Translator, error)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ctModelFile, err)
 	}
+	if data, err = read(ctConfigFile); err != nil {
+		return nil, err
+	}
+	var conf ctConfig
+	if err := parseJSON(ctConfigFile, data, &conf); err != nil {
+		return nil, err
+	}
+	if want := ctConfigOf(names[nmt.Pad], names[nmt.BOS], names[nmt.EOS]); conf != want {
+		return nil, fmt.Errorf("%s says %+v, a model that this program exported has %+v", ctConfigFile, conf, want)
+	}
 	params, err := ctParams(m.Config(), all)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ctModelFile, err)
@@ -370,12 +385,12 @@ func ctModel(all map[string]ctVariable, pieces int) (model.Model, error) {
 	}
 	for _, want := range ctScalars(c) {
 		if got := all[want.name]; got.kind != want.kind || got.i != want.i {
-			return model.Model{}, fmt.Errorf("variable %q is %d, want %d as in a model of this program", want.name, got.i, want.i)
+			return model.Model{}, fmt.Errorf("variable %.200q is %d, want %d as in a model of this program", want.name, got.i, want.i)
 		}
 		delete(all, want.name)
 	}
 	if got := all[ctPositions]; !slices.Equal(got.dims, []int{nmt.MaxLength, c.Dim}) || !slices.Equal(got.f, c.PositionTable(nmt.MaxLength)) {
-		return model.Model{}, fmt.Errorf("variable %q does not have the sinusoids of a model of this program", ctPositions)
+		return model.Model{}, fmt.Errorf("variable %.200q does not have the sinusoids of a model of this program", ctPositions)
 	}
 	delete(all, ctPositions)
 	return m, nil
@@ -397,7 +412,7 @@ func ctParams(c nmt.Config, all map[string]ctVariable) (*tensor.Set, error) {
 		whole[0] *= of
 		v := all[name]
 		if v.kind != ctFloat32 || !slices.Equal(v.dims, whole) {
-			return nil, fmt.Errorf("variable %q has shape %v, want %v of F32", name, v.dims, whole)
+			return nil, fmt.Errorf("variable %.200q has shape %v, want %v of F32", name, v.dims, whole)
 		}
 		// The parameter is one of several in the variable, transposed.
 		n := len(v.f) / of
@@ -410,7 +425,7 @@ func ctParams(c nmt.Config, all map[string]ctVariable) (*tensor.Set, error) {
 	if len(used) != len(all) {
 		for _, name := range slices.Sorted(maps.Keys(all)) {
 			if !used[name] {
-				return nil, fmt.Errorf("variable %q does not belong to a model of this program", name)
+				return nil, fmt.Errorf("variable %.200q does not belong to a model of this program", name)
 			}
 		}
 	}

@@ -65,7 +65,7 @@ func readCT(data []byte) (*ctFile, error) {
 		for range byte1() {
 			d := u32()
 			if v.dims, elements = append(v.dims, d), elements*uint64(d); d == 0 || elements > uint64(len(r.data)) {
-				return nil, fmt.Errorf("variable %q of shape %v is larger than the file", v.name, v.dims)
+				return nil, fmt.Errorf("variable %.200q of shape %v is larger than the file", v.name, v.dims)
 			}
 		}
 		// Before version 4 a type was known by its size.
@@ -74,16 +74,16 @@ func readCT(data []byte) (*ctFile, error) {
 			sizes := map[uint64]uint64{4: 0, 1: 1, 2: 2}
 			known, ok := sizes[kind]
 			if r.err == nil && !ok {
-				return nil, fmt.Errorf("variable %q has elements of %d bytes", v.name, kind)
+				return nil, fmt.Errorf("variable %.200q has elements of %d bytes", v.name, kind)
 			}
 			count, kind = count*kind, known
 		}
 		if r.err == nil && (kind >= uint64(len(ctSizes)) || count != ctSizes[kind]*elements) {
-			return nil, fmt.Errorf("variable %q has type %d, shape %v and %d bytes", v.name, kind, v.dims, count)
+			return nil, fmt.Errorf("variable %.200q has type %d, shape %v and %d bytes", v.name, kind, v.dims, count)
 		}
 		v.kind, v.data = ctType(kind), r.take(count)
 		if _, twice := f.vars[v.name]; twice && r.err == nil {
-			return nil, fmt.Errorf("variable %q is there twice", v.name)
+			return nil, fmt.Errorf("variable %.200q is there twice", v.name)
 		}
 		f.vars[v.name] = v
 	}
@@ -91,7 +91,7 @@ func readCT(data []byte) (*ctFile, error) {
 		alias, name := str(), str()
 		v, ok := f.vars[name]
 		if _, twice := f.vars[alias]; r.err == nil && (!ok || twice) {
-			return nil, fmt.Errorf("alias %q of variable %q: the first is there, or the second is not", alias, name)
+			return nil, fmt.Errorf("alias %.200q of variable %.200q: the first is there, or the second is not", alias, name)
 		}
 		f.vars[alias] = v
 	}
@@ -104,11 +104,21 @@ func readCT(data []byte) (*ctFile, error) {
 	return f, nil
 }
 
+// stored is how many numbers the file has; an alias adds none.
+func (f *ctFile) stored() (n uint64) {
+	for name, v := range f.vars { // order-free: a sum
+		if name == v.name {
+			n += uint64(len(v.data)) / ctSizes[v.kind]
+		}
+	}
+	return n
+}
+
 // values are a variable's numbers, by their scale where they are codes.
 func (f *ctFile) values(name string) (x []float32, dims []int, err error) {
 	v, ok := f.vars[name]
 	if !ok {
-		return nil, nil, fmt.Errorf("no variable %q", name)
+		return nil, nil, fmt.Errorf("no variable %.200q", name)
 	}
 	f.used[name] = true
 	n := uint64(len(v.data)) / ctSizes[v.kind]
@@ -122,7 +132,7 @@ func (f *ctFile) values(name string) (x []float32, dims []int, err error) {
 			rows = v.dims[0]
 		}
 		if err == nil && len(scales) != 1 && len(scales) != rows || slices.ContainsFunc(scales, func(s float32) bool { return !(s > 0) }) {
-			err = fmt.Errorf("variable %q of shape %v has %d scales, want one of each row, above 0", name, v.dims, len(scales))
+			err = fmt.Errorf("variable %.200q of shape %v has %d scales, want one of each row, above 0", name, v.dims, len(scales))
 		}
 		if err != nil {
 			return nil, nil, err
@@ -142,7 +152,7 @@ func (f *ctFile) values(name string) (x []float32, dims []int, err error) {
 		case 5:
 			x[i] = math.Float32frombits(uint32(le.Uint16(v.data[2*i:])) << 16)
 		default:
-			return nil, nil, fmt.Errorf("variable %q is of whole numbers", name)
+			return nil, nil, fmt.Errorf("variable %.200q is of whole numbers", name)
 		}
 	}
 	return x, v.dims, nil

@@ -41,8 +41,10 @@ func (f *ctFile) configuration(read ReadFile) (c ctForeign, err error) {
 	case errors.Is(err, fs.ErrNotExist) && f.version < 6:
 	case err != nil:
 		return c, err
-	case json.Unmarshal(data, &c) != nil:
-		return c, fmt.Errorf("%s is not JSON, or damaged", ctConfigFile)
+	default:
+		if err := parseJSON("", data, &c); err != nil {
+			return c, err
+		}
 	}
 	if f.version < 6 {
 		c.Unknown, c.BOS, c.EOS = f.string("unk_token", "<unk>"), f.string("bos_token", "<s>"), f.string("eos_token", "</s>")
@@ -60,7 +62,7 @@ func (f *ctFile) configuration(read ReadFile) (c ctForeign, err error) {
 	case c.Start == nil:
 		return c, errors.New("option decoder_start_token is null: the text says how a translation begins, as in models of several languages; import the model from huggingface")
 	case c.Quantized != nil:
-		return c, fmt.Errorf("option quantization_type is %q, this program reads int8, int16 and floats", *c.Quantized)
+		return c, fmt.Errorf("option quantization_type is %.200q, this program reads int8, int16 and floats", *c.Quantized)
 	}
 	return c, nil
 }
@@ -72,7 +74,7 @@ func ctVocabulary(read ReadFile, name string, most int) ([]string, error) {
 	switch {
 	case err == nil:
 		if json.Unmarshal(data, &names) != nil {
-			return nil, fmt.Errorf("%s.json is no list of tokens", name)
+			return nil, fmt.Errorf("%s.json is no list of tokens, or cut short", name)
 		}
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, err
@@ -167,12 +169,12 @@ func (m *foreignCT) shape() error {
 		no   float64
 	}{{"num_heads", 8}, {"pre_norm", 1}, {"activation", 0}} {
 		if e, d := m.scalar("encoder/"+same.name, same.no), m.scalar("decoder/"+same.name, same.no); e != d {
-			return fmt.Errorf("variable %q is %v in the encoder and %v in the decoder, this program computes equal ones", same.name, e, d)
+			return fmt.Errorf("variable %.200q is %v in the encoder and %v in the decoder, this program computes equal ones", same.name, e, d)
 		}
 	}
 	for _, name := range []string{"encoder/multi_query_attention", "decoder/alibi", "decoder/alibi_use_positive_positions", "decoder/scale_alibi", "decoder/multi_query_attention"} {
 		if m.scalar(name, 0) != 0 {
-			return fmt.Errorf("variable %q is on: this program does not compute what it changes", name)
+			return fmt.Errorf("variable %.200q is on: this program does not compute what it changes", name)
 		}
 	}
 	if m.scalar("decoder/scale_outputs", 1) != 1 {
@@ -203,7 +205,7 @@ func (m *foreignCT) scales() error {
 		case v.kind == ctFloat32 && scale[i] == 1:
 			scale[i] = 0
 		case v.kind == ctFloat32 || scale[i] != 0 && scale[i] != 1:
-			return fmt.Errorf("variable %q is %v, this program scales embeddings by the square root of their width, or not", name, scale[i])
+			return fmt.Errorf("variable %.200q is %v, this program scales embeddings by the square root of their width, or not", name, scale[i])
 		}
 	}
 	if scale[0] != scale[1] {
@@ -222,7 +224,7 @@ func (m *foreignCT) positions() error {
 			return fmt.Errorf("%w: this program does not compute sinusoids that begin at position 1, nor relative positions", err)
 		}
 		if len(dims) != 2 || dims[1] != m.Dim || m.Dim%2 != 0 || m.Dim < 4 || m.Dim > 1<<13 {
-			return fmt.Errorf("variable %q has shape %v, want a position of %d on each row", name, dims, m.Dim)
+			return fmt.Errorf("variable %.200q has shape %v, want a position of %d on each row", name, dims, m.Dim)
 		}
 		rows := min(dims[0], 128)
 		found := slices.IndexFunc([]nmt.Positions{nmt.Interleaved, nmt.Halves, nmt.Timescales, nmt.Unplaced}, func(p nmt.Positions) bool {
@@ -236,7 +238,7 @@ func (m *foreignCT) positions() error {
 		})
 		switch {
 		case found < 0:
-			return fmt.Errorf("variable %q has no sinusoids that this program computes: learned positions, or others", name)
+			return fmt.Errorf("variable %.200q has no sinusoids that this program computes: learned positions, or others", name)
 		case stack == "decoder" && m.Positions != nmt.Positions(found):
 			return errors.New("the encoder and the decoder have different positions")
 		}
@@ -292,7 +294,7 @@ func (m *foreignCT) vocabularies(read ReadFile) error {
 	if m.scalar("decoder/start_from_zero_embedding", 0) != 0 {
 		m.start = -1
 	} else if m.start < 0 {
-		return fmt.Errorf("%s: decoder_start_token %q is in no vocabulary", ctConfigFile, *m.Start)
+		return fmt.Errorf("%s: decoder_start_token %.200q is in no vocabulary", ctConfigFile, *m.Start)
 	}
 	pad := slices.Index(m.target, text.MarianPad)
 	if m.added = pad < 0 || pad != m.start; m.added {
@@ -310,13 +312,16 @@ func (m *foreignCT) vocabularies(read ReadFile) error {
 	}
 	eos := slices.Index(m.target, text.MarianEOS)
 	if eos < 0 {
-		return fmt.Errorf("%s: eos_token %q is not in the vocabulary", ctConfigFile, m.EOS)
+		return fmt.Errorf("%s: eos_token %.200q is not in the vocabulary", ctConfigFile, m.EOS)
+	}
+	if !slices.Contains(m.target, text.MarianUnknown) || m.source != nil && !slices.Contains(m.source, text.MarianUnknown) {
+		return fmt.Errorf("%s: unk_token %.200q is not in the vocabulary", ctConfigFile, m.Unknown)
 	}
 	m.Marks = nmt.Marks{Pad: int32(pad), BOS: int32(pad), EOS: int32(eos)}
 	if m.source != nil {
 		end := slices.Index(m.source, text.MarianEOS)
 		if end < 0 {
-			return fmt.Errorf("%s: eos_token %q is not in the vocabulary of sources", ctConfigFile, m.EOS)
+			return fmt.Errorf("%s: eos_token %.200q is not in the vocabulary of sources", ctConfigFile, m.EOS)
 		}
 		m.Form.SourceEOS = int32(end)
 	}
@@ -327,6 +332,9 @@ func (m *foreignCT) vocabularies(read ReadFile) error {
 
 // params are the model's parameters. It refuses other variables.
 func (m *foreignCT) params() (*tensor.Set, error) {
+	if err := enough(m.Config, m.stored()); err != nil {
+		return nil, err
+	}
 	var items []tensor.Named
 	cache := map[string][]float32{} // by variable: its numbers, of which several parameters may be parts
 	for _, s := range m.Shapes() {
@@ -363,7 +371,7 @@ func (m *foreignCT) params() (*tensor.Set, error) {
 				return nil, err
 			}
 			if !slices.Equal(got, whole) {
-				return nil, fmt.Errorf("variable %q has shape %v, want %v", name, got, whole)
+				return nil, fmt.Errorf("variable %.200q has shape %v, want %v", name, got, whole)
 			}
 			cache[name] = x
 		}
@@ -389,7 +397,7 @@ func (m *foreignCT) params() (*tensor.Set, error) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.vars)) {
 		if !m.used[name] {
-			return nil, fmt.Errorf("variable %q: this program does not compute what it is for", name)
+			return nil, fmt.Errorf("variable %.200q: this program does not compute what it is for", name)
 		}
 	}
 	p, err := tensor.NewSet(items)
@@ -446,8 +454,8 @@ func argosLanguages(read ReadFile) (source, target string, err error) {
 		From string `json:"from_code"`
 		To   string `json:"to_code"`
 	}
-	if json.Unmarshal(data, &m) != nil {
-		return "", "", errors.New("metadata.json is not JSON, or damaged")
+	if err := parseJSON("metadata.json", data, &m); err != nil {
+		return "", "", err
 	}
 	return m.From, m.To, nil
 }

@@ -70,7 +70,7 @@ func importFrom(from string, read ReadFile, p pair, files []string) (*model.Tran
 	case "ctranslate2":
 		return importCTranslate2(read, files)
 	}
-	return nil, fmt.Errorf("format %q: this program reads %s", from, strings.Join(Imports, ", "))
+	return nil, fmt.Errorf("format %.200q: this program reads %s", from, strings.Join(Imports, ", "))
 }
 
 // Export gives the files of a model's directory for another program.
@@ -86,7 +86,7 @@ func Export(to string, t *model.Translator) (map[string][]byte, error) {
 	case "marian":
 		return exportMarian(t)
 	}
-	return nil, fmt.Errorf("format %q: this program writes %s", to, strings.Join(Exports, ", "))
+	return nil, fmt.Errorf("format %.200q: this program writes %s", to, strings.Join(Exports, ", "))
 }
 
 // writable returns an error that says why a form is in no export.
@@ -114,6 +114,9 @@ type foreignParam struct {
 // gather makes parameters of configuration c from another program's set. It refuses
 // tensors that are neither a parameter nor, by name, spare.
 func gather(c nmt.Config, from *tensor.Set, at func(nmt.ParamShape) foreignParam, spare ...string) (*tensor.Set, error) {
+	if err := affordable(c, from); err != nil {
+		return nil, err
+	}
 	var items []tensor.Named
 	used := map[string]bool{}
 	for _, s := range spare {
@@ -123,8 +126,13 @@ func gather(c nmt.Config, from *tensor.Set, at func(nmt.ParamShape) foreignParam
 		p := at(s)
 		want := p.foreign(s)
 		x, ok := from.Get(p.name)
-		if !ok || x.Type != kernel.F32 || !slices.Equal(x.Shape, want) {
-			return nil, fmt.Errorf("tensor %q of shape %v: want it of F32 and shape %v", p.name, x.Shape, want)
+		switch {
+		case !ok:
+			return nil, fmt.Errorf("there is no tensor %.200q: want it of F32 and shape %v", p.name, want)
+		case x.Type != kernel.F32:
+			return nil, fmt.Errorf("tensor %.200q has whole numbers: want it of F32 and shape %v", p.name, want)
+		case !slices.Equal(x.Shape, want):
+			return nil, fmt.Errorf("tensor %.200q has shape %v: want it of F32 and shape %v", p.name, x.Shape, want)
 		}
 		used[p.name] = true
 		if p.transposed {
@@ -135,7 +143,7 @@ func gather(c nmt.Config, from *tensor.Set, at func(nmt.ParamShape) foreignParam
 	// A tensor that is left over means another architecture.
 	for i := range from.Len() {
 		if name := from.At(i).Name; !used[name] {
-			return nil, fmt.Errorf("tensor %q: the model as config.json describes it has none of this name", name)
+			return nil, fmt.Errorf("tensor %.200q: the model as config.json describes it has none of this name", name)
 		}
 	}
 	p, err := tensor.NewSet(items)
@@ -146,6 +154,33 @@ func gather(c nmt.Config, from *tensor.Set, at func(nmt.ParamShape) foreignParam
 		return nil, fmt.Errorf("a parameter is not a finite number")
 	}
 	return p, nil
+}
+
+// maxShared is how many parameters, on average, may share a number of a file. Layers that share
+// their parameters are few.
+const maxShared = 16
+
+// affordable returns an error where a model of configuration c is far larger than the file that
+// from was read from: tensors of a file may be views of the same numbers, but each parameter gets
+// memory of its own.
+func affordable(c nmt.Config, from *tensor.Set) error {
+	stored, longest := uint64(0), map[*float32]int{} // by its first number: the longest view
+	for i := range from.Len() {
+		if x := from.At(i).F; len(x) > 0 && len(x) > longest[&x[0]] {
+			stored += uint64(len(x) - longest[&x[0]])
+			longest[&x[0]] = len(x)
+		}
+	}
+	return enough(c, stored)
+}
+
+// enough returns an error where a model of configuration c is far larger than a file of so many
+// numbers.
+func enough(c nmt.Config, stored uint64) error {
+	if n := c.Elements(); n > maxShared*stored+1<<20 {
+		return fmt.Errorf("the model has %d parameters, and the file only %d numbers", n, stored)
+	}
+	return nil
 }
 
 // foreign is the shape of the parameter in the other program.

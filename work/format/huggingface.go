@@ -2,12 +2,12 @@ package format
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"slices"
 
+	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
@@ -127,8 +127,8 @@ func importHuggingFace(read ReadFile, p pair) (*model.Translator, error) {
 	}
 	c := hfConfig{ModelType: "none", Activation: "gelu"} // as the programs' own defaults
 	var tok model.Tokenizer                              // where the form depends on it
-	if json.Unmarshal(data, &c) != nil {
-		return nil, fmt.Errorf("%s: the file is not JSON, or has a value of the wrong kind", hfConfigFile)
+	if err := parseJSON(hfConfigFile, data, &c); err != nil {
+		return nil, err
 	}
 	switch {
 	case c.AutoMap != nil:
@@ -190,14 +190,14 @@ func (c *hfConfig) shape(tok model.Tokenizer) (nmt.Config, error) {
 		form.PostNorm, form.OutputBias = true, true
 	case hfPegasus:
 	default:
-		return nmt.Config{}, fmt.Errorf("model_type %q%s: this program reads %s, %s and %s", c.ModelType, hfMissing[c.ModelType], hfMarian, hfM2M, hfPegasus)
+		return nmt.Config{}, fmt.Errorf("model_type %.200q%s: this program reads %s, %s and %s", c.ModelType, hfMissing[c.ModelType], hfMarian, hfM2M, hfPegasus)
 	}
 	switch c.Activation {
 	case "swish", "silu":
 		form.Activation = nmt.Swish
 	case "relu":
 	default:
-		return nmt.Config{}, fmt.Errorf("activation_function %q, this program has swish and relu", c.Activation)
+		return nmt.Config{}, fmt.Errorf("activation_function %.200q, this program has swish and relu", c.Activation)
 	}
 	// Whatever config.json says beside that must agree with the architecture.
 	marian := c.ModelType == hfMarian
@@ -278,15 +278,15 @@ func (c *hfConfig) checkConstants(w *tensor.Set, shape nmt.Config) error {
 		if !ok {
 			continue
 		}
-		if len(x.Shape) != 2 || x.Shape[1] != shape.Dim || x.Shape[0] > 1<<16 {
-			return fmt.Errorf("tensor %q of shape %v: want rows of %d", name, x.Shape, shape.Dim)
+		if x.Type != kernel.F32 || len(x.Shape) != 2 || x.Shape[1] != shape.Dim || x.Shape[0] > 1<<16 {
+			return fmt.Errorf("tensor %.200q of shape %v: want rows of %d numbers of F32", name, x.Shape, shape.Dim)
 		}
 		if err := sameTable(name, x.F, shape.PositionTable(x.Shape[0]), shape.Dim); err != nil {
 			return err
 		}
 	}
-	if x, ok := w.Get(hfBias); ok && !shape.OutputBias && slices.ContainsFunc(x.F, func(b float32) bool { return b != 0 }) {
-		return fmt.Errorf("tensor %q is not zero", hfBias)
+	if x, ok := w.Get(hfBias); ok && !shape.OutputBias && (x.Type != kernel.F32 || slices.ContainsFunc(x.F, func(b float32) bool { return b != 0 })) {
+		return fmt.Errorf("tensor %.200q is not zero", hfBias)
 	}
 	return nil
 }
@@ -296,7 +296,7 @@ func sameTable(name string, x, table []float32, dim int) error {
 	const close = 1.0 / 256 // the most that BF16 rounds numbers up to 1
 	for i, want := range table {
 		if d := x[i] - want; !(d < close && d > -close) {
-			return fmt.Errorf("tensor %q: position %d is not sinusoidal: models with learned positions are not supported", name, i/dim)
+			return fmt.Errorf("tensor %.200q: position %d is not sinusoidal: models with learned positions are not supported", name, i/dim)
 		}
 	}
 	return nil
@@ -307,8 +307,8 @@ func (c *hfConfig) translator(shape nmt.Config, params *tensor.Set, tok model.To
 	m := model.Model{Vocab: uint32(shape.Vocab), Shape: shape.Shape(), Form: shape.Form}
 	if data, err := read(hfTokenizerFile); err == nil {
 		var t hfTokenizer
-		if json.Unmarshal(data, &t) != nil {
-			return nil, fmt.Errorf("%s: the file is not JSON, or has a value of the wrong kind", hfTokenizerFile)
+		if err := parseJSON(hfTokenizerFile, data, &t); err != nil {
+			return nil, err
 		}
 		if t.Two != c.two() {
 			return nil, fmt.Errorf("%s: separate_vocabs is %v, but share_encoder_decoder_embeddings of %s says otherwise", hfTokenizerFile, t.Two, hfConfigFile)

@@ -1,7 +1,6 @@
 package format
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/tensor"
@@ -97,8 +97,8 @@ func sinusoidal(w *tensor.Set, name string, shape nmt.Config) error {
 		return nil
 	}
 	first := shape.FirstPosition
-	if len(x.Shape) != 2 || x.Shape[1] != shape.Dim || x.Shape[0] <= first || x.Shape[0] > 1<<16 {
-		return fmt.Errorf("tensor %q of shape %v: want more than %d rows of %d", name, x.Shape, first, shape.Dim)
+	if x.Type != kernel.F32 || len(x.Shape) != 2 || x.Shape[1] != shape.Dim || x.Shape[0] <= first || x.Shape[0] > 1<<16 {
+		return fmt.Errorf("tensor %q of shape %v: want more than %d rows of %d numbers of F32", name, x.Shape, first, shape.Dim)
 	}
 	return sameTable(name, x.F[first*shape.Dim:], shape.PositionTable(x.Shape[0]-first), shape.Dim)
 }
@@ -285,10 +285,10 @@ func readJSON(read ReadFile, name string, v any) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err == nil && json.Unmarshal(data, v) != nil {
-		err = fmt.Errorf("%s: the file is not JSON, or has a value of the wrong kind", name)
+	if err != nil {
+		return err
 	}
-	return err
+	return parseJSON(name, data, v)
 }
 
 // vocabJSON is a file of pieces and their ids.

@@ -149,11 +149,11 @@ func marianFilesOf(read ReadFile, files []string) (marianFiles, error) {
 	}
 	models, vocabs := opts["models"], opts["vocabs"]
 	if len(models) != 1 || len(vocabs) != 2 {
-		return marianFiles{}, fmt.Errorf("%s: models %q and vocabs %q: this program reads one model with a vocabulary for each of two languages", marianDecoderFile, models, vocabs)
+		return marianFiles{}, fmt.Errorf("%s: models %.200q and vocabs %.200q: this program reads one model with a vocabulary for each of two languages", marianDecoderFile, models, vocabs)
 	}
 	for _, name := range append(slices.Clone(vocabs), models...) {
 		if name == "" || strings.ContainsAny(name, `/\:`) || strings.HasPrefix(name, ".") {
-			return marianFiles{}, fmt.Errorf("%s: %q: give the name of a file beside it", marianDecoderFile, name)
+			return marianFiles{}, fmt.Errorf("%s: %.200q: give the name of a file beside it", marianDecoderFile, name)
 		}
 	}
 	return marianFiles{models[0], vocabs[0], vocabs[1]}, nil
@@ -173,7 +173,7 @@ func guessMarianFiles(files []string) (marianFiles, error) {
 			}
 		}
 		if len(found) > 1 {
-			return fmt.Errorf("the %s may be any of %q: write %s, which names one", what, found, marianDecoderFile)
+			return fmt.Errorf("the %s may be any of %.200q: write %s, which names one", what, found, marianDecoderFile)
 		}
 		if len(found) == 1 {
 			*to = found[0]
@@ -215,7 +215,7 @@ func marianTokenizer(source, target string, c nmt.Config, read ReadFile) (model.
 			}
 		}
 		if err == nil && (names[0] != text.MarianEOS || slices.Contains(names, text.MarianPad)) {
-			err = fmt.Errorf("piece 0 is %q, want %s, and no piece %s", names[0], text.MarianEOS, text.MarianPad)
+			err = fmt.Errorf("piece 0 is %.200q, want %s, and no piece %s", names[0], text.MarianEOS, text.MarianPad)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
@@ -275,7 +275,7 @@ func yamlVocab(data []byte, names []string) error {
 	for _, piece := range slices.Sorted(maps.Keys(pieces)) {
 		id, err := strconv.Atoi(strings.Join(pieces[piece], " "))
 		if err != nil || id < 0 || id >= len(names) || names[id] != "" || piece == "" {
-			return fmt.Errorf("piece %q, id %q: want each of 0 to %d once", piece, pieces[piece], len(names)-1)
+			return fmt.Errorf("piece %.200q, id %.200q: want each of 0 to %d once", piece, pieces[piece], len(names)-1)
 		}
 		names[id] = piece
 	}

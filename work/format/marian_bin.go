@@ -49,13 +49,13 @@ func readMarianBin(data []byte) (map[string]array, error) {
 	for i, h := range headers {
 		name := r.take(h.name)
 		if r.err == nil && (len(name) < 2 || strings.IndexByte(string(name), 0) != len(name)-1) {
-			return nil, fmt.Errorf("array %d has the name %q, want one that ends with a zero byte", i, name)
+			return nil, fmt.Errorf("array %d has the name %.200q, want one that ends with a zero byte", i, name)
 		}
 		list[i].name = strings.TrimRight(string(name), "\x00")
 	}
 	for i, h := range headers {
 		if h.rank > 8 {
-			return nil, fmt.Errorf("array %q has %d dimensions", list[i].name, h.rank)
+			return nil, fmt.Errorf("array %.200q has %d dimensions", list[i].name, h.rank)
 		}
 		for range h.rank {
 			list[i].shape = append(list[i].shape, int(int32(binary.LittleEndian.Uint32(r.take4()))))
@@ -70,10 +70,10 @@ func readMarianBin(data []byte) (map[string]array, error) {
 		}
 		a := list[i]
 		if _, twice := arrays[a.name]; twice {
-			return nil, fmt.Errorf("array %q is there twice", a.name)
+			return nil, fmt.Errorf("array %.200q is there twice", a.name)
 		}
 		if err := a.decode(h.kind, part); err != nil {
-			return nil, fmt.Errorf("array %q: %w", a.name, err)
+			return nil, fmt.Errorf("array %.200q: %w", a.name, err)
 		}
 		if !strings.HasSuffix(a.name, marianScale) {
 			arrays[a.name] = a

@@ -84,16 +84,16 @@ func marianOptionsOf(opts map[string][]string) map[string]string {
 // checkMarianOptions refuses the first option, in alphabetical order, that makes a model another one.
 func checkMarianOptions(opts map[string]string) error {
 	if opts["type"] == "" {
-		return fmt.Errorf("option type is missing: want %q", "transformer")
+		return fmt.Errorf("option type is missing: want %.200q", "transformer")
 	}
 	for _, name := range slices.Sorted(maps.Keys(opts)) {
 		value, may := opts[name], marianMay[name]
 		switch {
 		case slices.Contains(may, value), slices.Contains(marianShaped, name), slices.Contains(marianInert, name):
 		case may != nil:
-			return fmt.Errorf("option %s is %q, this program computes models of %q", name, value, slices.DeleteFunc(slices.Clone(may), func(s string) bool { return s == "" }))
+			return fmt.Errorf("option %s is %.200q, this program computes models of %.200q", name, value, slices.DeleteFunc(slices.Clone(may), func(s string) bool { return s == "" }))
 		case !slices.Contains([]string{"", "false", "0", "0.0", "none", "off"}, value):
-			return fmt.Errorf("option %s is %q: this program does not compute what it changes", name, value)
+			return fmt.Errorf("option %s is %.200q: this program does not compute what it changes", name, value)
 		}
 	}
 	return nil
@@ -107,7 +107,7 @@ func number(opts map[string]string, name string, no int) (int, error) {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("option %s is %q, want a number", name, value)
+		return 0, fmt.Errorf("option %s is %.200q, want a number", name, value)
 	}
 	return n, nil
 }
@@ -153,12 +153,12 @@ func (m *marianModel) embeddings(opts map[string]string) error {
 	for i, s := range strings.Fields(opts["dim-vocabs"]) {
 		n, err := strconv.Atoi(s)
 		if i > 1 || err != nil || n < 2 || n >= 1<<18 {
-			return fmt.Errorf("option dim-vocabs is %q, want two sizes of 2 to %d", opts["dim-vocabs"], 1<<18-1)
+			return fmt.Errorf("option dim-vocabs is %.200q, want two sizes of 2 to %d", opts["dim-vocabs"], 1<<18-1)
 		}
 		sizes[i] = n
 	}
 	if sizes[1] == 0 {
-		return fmt.Errorf("option dim-vocabs is %q, want two sizes", opts["dim-vocabs"])
+		return fmt.Errorf("option dim-vocabs is %.200q, want two sizes", opts["dim-vocabs"])
 	}
 	m.Vocab = sizes[1] + 1 // <pad> is added
 	m.Marks = nmt.Marks{Pad: int32(sizes[1]), BOS: int32(sizes[1]), EOS: 0}
@@ -166,7 +166,7 @@ func (m *marianModel) embeddings(opts map[string]string) error {
 	shared := all || opts["tied-embeddings-src"] == "true"
 	switch {
 	case shared && sizes[0] != sizes[1]:
-		return fmt.Errorf("option dim-vocabs is %q, want one size twice, since the embeddings of both languages are one", opts["dim-vocabs"])
+		return fmt.Errorf("option dim-vocabs is %.200q, want one size twice, since the embeddings of both languages are one", opts["dim-vocabs"])
 	case shared:
 		m.source = "Wemb"
 	default:
@@ -194,18 +194,18 @@ func (m *marianModel) sublayers(opts map[string]string) error {
 		m.PostNorm = true
 	case [3]string{"n", "a", "n"}:
 	default:
-		return fmt.Errorf("options transformer-preprocess, -postprocess and -postprocess-top are %q without dropout, this program computes an alone, or n, a and n", norms)
+		return fmt.Errorf("options transformer-preprocess, -postprocess and -postprocess-top are %.200q without dropout, this program computes an alone, or n, a and n", norms)
 	}
 	switch activation, ok := opts["transformer-ffn-activation"]; {
 	case activation == "swish" || !ok:
 		m.Activation = nmt.Swish
 	case activation != "relu":
-		return fmt.Errorf("option transformer-ffn-activation is %q, this program has swish and relu", activation)
+		return fmt.Errorf("option transformer-ffn-activation is %.200q, this program has swish and relu", activation)
 	}
 	if m.Recurrent = opts["transformer-decoder-autoreg"] == "rnn"; m.Recurrent {
 		for _, want := range [][2]string{{"dec-cell", "ssru"}, {"layer-normalization", "false"}} {
 			if value := opts[want[0]]; value != want[1] && (value != "" || want[1] != "false") {
-				return fmt.Errorf("option %s is %q, this program computes recurrent decoders of %q", want[0], value, want[1])
+				return fmt.Errorf("option %s is %.200q, this program computes recurrent decoders of %.200q", want[0], value, want[1])
 			}
 		}
 	}
@@ -218,7 +218,7 @@ func (m *marianModel) sublayers(opts map[string]string) error {
 		for i, s := range tied {
 			n, err := strconv.Atoi(s)
 			if err != nil || n < 1 || n > m.Decoder || len(tied) != m.Decoder {
-				return fmt.Errorf("option transformer-tied-layers is %q, want a layer for each of %d", opts["transformer-tied-layers"], m.Decoder)
+				return fmt.Errorf("option transformer-tied-layers is %.200q, want a layer for each of %d", opts["transformer-tied-layers"], m.Decoder)
 			}
 			m.tied[i] = n
 		}

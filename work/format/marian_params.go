@@ -16,13 +16,13 @@ func marianParams(m marianModel, arrays map[string]array) (*tensor.Set, error) {
 	stored := uint64(0)
 	for _, name := range slices.Sorted(maps.Keys(arrays)) {
 		if arrays[name].f == nil {
-			return nil, fmt.Errorf("array %q is not of F32", name)
+			return nil, fmt.Errorf("array %.200q is not of F32", name)
 		}
 		stored += uint64(len(arrays[name].f))
 	}
 	// Layers may share parameters, and the narrower feed-forward sub-layers are filled up.
-	if n := m.Elements(); n > 16*stored+1<<20 {
-		return nil, fmt.Errorf("the options ask for %d parameters, the file has %d", n, stored)
+	if err := enough(m.Config, stored); err != nil {
+		return nil, err
 	}
 	m.untie(arrays)
 	if err := m.complete(arrays); err != nil {
@@ -82,7 +82,7 @@ func (m marianModel) complete(arrays map[string]array) error {
 				want, more = []int{1, m.Vocab - 1}, []float32{impossible}
 			}
 			if !slices.Equal(a.shape, want) {
-				return fmt.Errorf("array %q has shape %v, want %v", name, a.shape, want)
+				return fmt.Errorf("array %.200q has shape %v, want %v", name, a.shape, want)
 			}
 			a.f, a.shape = append(slices.Clip(a.f), more...), slices.Clone(want)
 			if a.shape[len(want)-1]++; s.Name != "output.bias" {

@@ -35,28 +35,28 @@ func readNPZ(data []byte) (map[string]array, error) {
 	for _, f := range z.File {
 		name, ok := strings.CutSuffix(f.Name, ".npy")
 		if _, twice := arrays[name]; !ok || twice {
-			return nil, fmt.Errorf("npz: file %q: it is not the name of an array, or it occurs twice", f.Name)
+			return nil, fmt.Errorf("npz: file %.200q: it is not the name of an array, or it occurs twice", f.Name)
 		}
 		if f.Method != zip.Store || f.CompressedSize64 != f.UncompressedSize64 {
-			return nil, fmt.Errorf("npz: array %q is compressed: save it with numpy.savez", name)
+			return nil, fmt.Errorf("npz: array %.200q is compressed: save it with numpy.savez", name)
 		}
 		at, err := f.DataOffset()
 		if err != nil {
-			return nil, fmt.Errorf("npz: array %q: %w", name, err)
+			return nil, fmt.Errorf("npz: array %.200q: %w", name, err)
 		}
 		// Files of a zip may overlap: together they must not exceed it.
 		n := f.UncompressedSize64
 		if n > left || uint64(at)+n > uint64(len(data)) {
-			return nil, fmt.Errorf("npz: array %q of %d bytes: the arrays are larger than the file", name, n)
+			return nil, fmt.Errorf("npz: array %.200q of %d bytes: the arrays are larger than the file", name, n)
 		}
 		left -= n
 		part := data[at : uint64(at)+n]
 		if crc32.ChecksumIEEE(part) != f.CRC32 {
-			return nil, fmt.Errorf("npz: array %q is damaged: its checksum is wrong", name)
+			return nil, fmt.Errorf("npz: array %.200q is damaged: its checksum is wrong", name)
 		}
 		a, err := readNPY(part)
 		if err != nil {
-			return nil, fmt.Errorf("npz: array %q: %w", name, err)
+			return nil, fmt.Errorf("npz: array %.200q: %w", name, err)
 		}
 		a.name = name
 		arrays[name] = a
@@ -110,7 +110,7 @@ func readNPY(data []byte) (array, error) {
 		}
 		a.b = rest
 	default:
-		return array{}, fmt.Errorf("type %q: this program reads <f4 and bytes", descr)
+		return array{}, fmt.Errorf("type %.200q: this program reads <f4 and bytes", descr)
 	}
 	return a, nil
 }
@@ -127,7 +127,7 @@ func writeNPZ(arrays []array) ([]byte, error) {
 			CompressedSize64: uint64(len(part)), UncompressedSize64: uint64(len(part)),
 		}
 		if h.UncompressedSize64 > math.MaxUint32/2 {
-			return nil, fmt.Errorf("npz: array %q of %d bytes, the format takes 2 GiB", a.name, len(part))
+			return nil, fmt.Errorf("npz: array %.200q of %d bytes, the format takes 2 GiB", a.name, len(part))
 		}
 		w, err := z.CreateRaw(h)
 		if err != nil {

@@ -29,10 +29,15 @@ var kinds = []struct{ suffix, what, do string }{
 	{"dict.txt", "a dictionary of fairseq", fairseqToo},
 	{".pt", "a checkpoint of fairseq or OpenNMT-py, a pickle that names classes of its program", fairseqToo},
 	{".pth", "a pickle of PyTorch", fairseqToo},
+	{".gz", "a compressed file", unpacked},
+	{".zst", "a compressed file", unpacked},
+	{".zip", "an archive", unpacked},
+	{".tar", "an archive", unpacked},
 }
 
 const (
 	anotherFormat = "get the same model with model.safetensors or pytorch_model.bin"
+	unpacked      = "unpack the files, and import the directory that has them"
 	fairseqToo    = "convert it to transformers with that program's conversion script, and import the result"
 )
 

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/state"
 	"github.com/alia-network/alia/work/tensor"
 )
@@ -31,10 +32,10 @@ func torchSave(t *testing.T, items []tensor.Named) []byte {
 		word(x.Name)
 		pickle.WriteString("ctorch._utils\n_rebuild_tensor_v2\n((")
 		word("storage")
-		pickle.WriteString("ctorch\nFloatStorage\n")
+		pickle.WriteString(map[kernel.DType]string{kernel.F32: "ctorch\nFloatStorage\n", kernel.I32: "ctorch\nIntStorage\n"}[x.Type])
 		word(fmt.Sprint(i))
 		word("cpu")
-		number(len(x.F))
+		number(len(x.F) + len(x.I))
 		pickle.WriteString("tQ")
 		number(0)
 		strides := make([]int, len(x.Shape))
@@ -52,6 +53,9 @@ func torchSave(t *testing.T, items []tensor.Named) []byte {
 		var data []byte
 		for _, f := range x.F {
 			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(f))
+		}
+		for _, n := range x.I {
+			data = binary.LittleEndian.AppendUint32(data, uint32(n))
 		}
 		files, contents = append(files, fmt.Sprintf("data/%d", i)), append(contents, data)
 	}
@@ -187,6 +191,7 @@ func TestRecognise(t *testing.T) {
 		"saved_model.pb": "SavedModel", "checkpoint_best.pt dict.en.txt": "fairseq", "flax_model.msgpack": "Flax",
 		"model.npz vocab.yml": "--from marian", "model.bin shared_vocabulary.json": "--from ctranslate2",
 		"adapter_config.json adapter_model.safetensors": "adapter", "config.json vocab.json": "",
+		"model.enet.bin.gz vocab.enet.spm.gz":          "unpack the files",
 		"model.ende.intgemm.alphas.bin vocab.ende.spm": "Firefox", "metadata.json model stanza": "Argos", "en_de.argosmodel": "FILE.argosmodel",
 	} { // order-free: independent cases
 		if got := Recognise("huggingface", strings.Fields(names)); (got == "") != (says == "") || !strings.Contains(got, says) {

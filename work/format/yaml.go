@@ -50,7 +50,7 @@ func readYAML(data []byte) (map[string][]string, error) {
 			return nil, bad()
 		}
 		if _, twice := all[name]; twice {
-			return nil, fmt.Errorf("line %d: %q is there twice", line, name)
+			return nil, fmt.Errorf("line %d: %.200q is there twice", line, name)
 		}
 		key, open, all[name] = name, true, nil
 		switch rest = strings.TrimSpace(rest[1:]); {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/state"
+	"github.com/alia-network/alia/work/tensor"
 	"github.com/alia-network/alia/work/text"
 )
 
@@ -150,14 +152,35 @@ func Parse(files func(name string) ([]byte, error)) (*Translator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", ParamsFile, err)
 	}
+	// No translation has a result with such a parameter, and the error would name no file.
+	if name := notFinite(params); name != "" {
+		return nil, fmt.Errorf("%s: tensor %.200q has a number that is not finite: the file is damaged, or its training failed", ParamsFile, name)
+	}
 	return NewTranslator(m, params, tok)
+}
+
+// notFinite names the first tensor that has a NaN or an infinity; "" for none.
+func notFinite(params *tensor.Set) string {
+	if params.Finite() {
+		return ""
+	}
+	for i := range params.Len() {
+		x := params.At(i)
+		if slices.ContainsFunc(x.F, func(f float32) bool { return f-f != 0 }) {
+			return x.Name
+		}
+	}
+	return ""
 }
 
 // parseConfig reads a config.json: a model without parameters and tokenizer,
 // and its family.
 func parseConfig(data []byte) (Model, *family, error) {
 	var c modelConfig
-	if json.Unmarshal(data, &c) != nil {
+	var kind *json.UnmarshalTypeError
+	if err := json.Unmarshal(data, &c); errors.As(err, &kind) && kind.Field != "" {
+		return Model{}, nil, fmt.Errorf("%.80q is of the kind %.80q, which it cannot be in a model: the file is damaged", strings.TrimPrefix(kind.Field, "Shape."), kind.Value)
+	} else if err != nil {
 		return Model{}, nil, errors.New("the file is not the JSON of a model, or it is damaged")
 	}
 	f, err := familyNamed(c.Architecture, c.Form != nil)

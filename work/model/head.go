@@ -2,8 +2,12 @@ package model
 
 import (
 	"context"
+	"fmt"
+
+	"github.com/ipfs/go-cid"
 
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/state"
 )
 
 // Head is a model without its parameters: enough to cut a document into units
@@ -23,6 +27,21 @@ func ReadHead(ctx context.Context, b block.Blocks, l block.Link) (Head, error) {
 	}
 	tok, err := m.ReadTokenizer(ctx, b)
 	return Head{Model: m, Tokenizer: tok}, err
+}
+
+// Leaves returns the blocks that hold the parameters' numbers, which [ReadHead] does not ask for.
+// The parameters must have the names and shapes of the model's configuration: so the leaves are no
+// more than the configuration's size tells.
+func (h *Head) Leaves(ctx context.Context, b block.Blocks) ([]cid.Cid, error) {
+	rec, err := state.GetSetRecord(ctx, b, h.Model.Params, h.Model.Config().Skeleton())
+	if err != nil {
+		return nil, fmt.Errorf("parameters of the model: %w", err)
+	}
+	var leaves []cid.Cid
+	for _, l := range rec.Data.Leaves {
+		leaves = append(leaves, l.Cid)
+	}
+	return leaves, nil
 }
 
 // maxSource is the most tokens of a segment that are translated. The rest is cut

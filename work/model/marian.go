@@ -135,7 +135,7 @@ func marianFits(m Model, tok Tokenizer) error {
 		want.BOS = bos // targets begin with <s>, as in models of OpenNMT
 	}
 	if m.Form.Marks != want {
-		return fmt.Errorf("the model's marks are %+v, those of %s %+v", m.Form.Marks, text.VocabFile, want)
+		return fmt.Errorf("%s: the model's marks are %+v, those of %s %+v", ConfigFile, m.Form.Marks, text.VocabFile, want)
 	}
 	return nil
 }

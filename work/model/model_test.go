@@ -3,6 +3,7 @@ package model_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -125,6 +126,34 @@ func TestNumericsAreChecked(t *testing.T) {
 	_, err := model.Parse(func(name string) ([]byte, error) { return files[name], nil })
 	if err == nil || !strings.Contains(err.Error(), "ALIA-F16 v9") {
 		t.Errorf("a model of other numerics: %v", err)
+	}
+}
+
+// TestParseNames: a number that is not finite is refused with its tensor, and a value of another
+// kind with its key.
+func TestParseNames(t *testing.T) {
+	tr := small(t)
+	read := func(files map[string][]byte) error {
+		_, err := model.Parse(func(name string) ([]byte, error) { return files[name], nil })
+		return err
+	}
+	files := tr.Files()
+	if err := read(files); err != nil {
+		t.Fatal(err)
+	}
+	config := files[model.ConfigFile]
+	files[model.ConfigFile] = []byte(strings.Replace(string(config), `"d_model": 8`, `"d_model": "8"`, 1))
+	if err := read(files); err == nil || !strings.Contains(err.Error(), `config.json: "d_model" is of the kind "string"`) {
+		t.Errorf("a width that is a text: %v", err)
+	}
+	files[model.ConfigFile] = config
+	for _, x := range []float64{math.NaN(), math.Inf(-1)} {
+		tr.Params.At(2).F[1] = float32(x)
+		files[model.ParamsFile] = tr.Files()[model.ParamsFile]
+		want := fmt.Sprintf("model.safetensors: tensor %q has a number that is not finite", tr.Params.At(2).Name)
+		if err := read(files); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
 	}
 }
 

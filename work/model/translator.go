@@ -29,11 +29,8 @@ func Load(ctx context.Context, b block.Blocks, l block.Link) (*Translator, error
 		return nil, err
 	}
 	t := &Translator{Head: h}
-	if t.Params, err = state.GetSet(ctx, b, h.Model.Params); err != nil {
-		return nil, err
-	}
-	if err := h.Model.Config().Check(t.Params); err != nil {
-		return nil, fmt.Errorf("model %s: %w", l, err)
+	if t.Params, err = state.GetSetLike(ctx, b, h.Model.Params, h.Model.Config().Skeleton()); err != nil {
+		return nil, fmt.Errorf("model %s: parameters: %w", l, err)
 	}
 	return t, nil
 }

@@ -50,10 +50,7 @@ func (p *Plan) first(ctx context.Context, b block.Blocks) (*tensor.Set, error) {
 	if len(p.Run.Base) == 0 {
 		return nmt.Init(c, p.Run.Config.Seed), nil
 	}
-	params, err := state.GetSet(ctx, b, p.Run.BaseParams())
-	if err == nil {
-		err = c.Check(params)
-	}
+	params, err := state.GetSetLike(ctx, b, p.Run.BaseParams(), c.Skeleton())
 	if err == nil && !params.Finite() {
 		err = nmt.ErrNonFinite // no unit of the run would have a result
 	}

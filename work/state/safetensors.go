@@ -149,11 +149,11 @@ func object(d *json.Decoder, field func(key string) error) error {
 		}
 		key := t.(string) // the decoder takes nothing else for a key
 		if seen[key] {
-			return fmt.Errorf("%q is there twice", key)
+			return fmt.Errorf("%.200q is there twice", key)
 		}
 		seen[key] = true
 		if err := field(key); err != nil {
-			return fmt.Errorf("%q: %w", key, err)
+			return fmt.Errorf("%.200q: %w", key, err)
 		}
 	}
 	_, err := d.Token()
@@ -168,10 +168,10 @@ func safeItems(entries []safeTensor, data []byte, halves bool) (*tensor.Set, err
 	for _, e := range entries {
 		widen, half := widened[e.DType]
 		if e.DType != "F32" && !(half && halves) {
-			return nil, fmt.Errorf("safetensors: tensor %q has type %q, want F32", e.name, e.DType)
+			return nil, fmt.Errorf("safetensors: tensor %.200q has type %.200q, want F32", e.name, e.DType)
 		}
 		if len(e.Shape) == 0 || len(e.Shape) > 4 {
-			return nil, fmt.Errorf("safetensors: tensor %q has %d dimensions, want 1 to 4", e.name, len(e.Shape))
+			return nil, fmt.Errorf("safetensors: tensor %.200q has %d dimensions, want 1 to 4", e.name, len(e.Shape))
 		}
 		// Dimensions are multiplied only while the product fits the file.
 		size, shape := uint64(4), make([]int, len(e.Shape))
@@ -180,13 +180,16 @@ func safeItems(entries []safeTensor, data []byte, halves bool) (*tensor.Set, err
 		}
 		for i, d := range e.Shape {
 			if d == 0 || d > uint64(len(data))/size {
-				return nil, fmt.Errorf("safetensors: tensor %q of shape %v does not fit a file of %d bytes", e.name, e.Shape, len(data))
+				return nil, fmt.Errorf("safetensors: tensor %.200q of shape %v does not fit a file of %d bytes", e.name, e.Shape, len(data))
 			}
 			size, shape[i] = size*d, int(d)
 		}
+		if size > uint64(len(data))-at {
+			return nil, fmt.Errorf("safetensors: tensor %.200q has %d bytes, and %d are left: the file is cut short", e.name, size, uint64(len(data))-at)
+		}
 		// Each tensor must begin where the last one ended.
-		if !slices.Equal(e.Offsets, []uint64{at, at + size}) || at+size > uint64(len(data)) {
-			return nil, fmt.Errorf("safetensors: tensor %q of %d bytes stands at %v, want it at %d in %d bytes", e.name, size, e.Offsets, at, len(data))
+		if !slices.Equal(e.Offsets, []uint64{at, at + size}) {
+			return nil, fmt.Errorf("safetensors: tensor %.200q of %d bytes stands at %v, want it at %d in %d bytes", e.name, size, e.Offsets, at, len(data))
 		}
 		part := data[at : at+size]
 		t := kernel.Tensor{}

@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/kernel"
@@ -54,14 +55,14 @@ func (t TensorRecord) size() (uint64, error) {
 	case kernel.I8:
 		width = 1
 	default:
-		return 0, fmt.Errorf("tensor %q: type %d is unknown", t.Name, t.Type)
+		return 0, fmt.Errorf("tensor %.200q: type %d is unknown", t.Name, t.Type)
 	}
 	if len(t.Shape) == 0 || len(t.Shape) > 4 {
-		return 0, fmt.Errorf("tensor %q: %d dimensions", t.Name, len(t.Shape))
+		return 0, fmt.Errorf("tensor %.200q: %d dimensions", t.Name, len(t.Shape))
 	}
 	for _, d := range t.Shape {
 		if d == 0 || uint64(d) > maxBytes/width {
-			return 0, fmt.Errorf("tensor %q: shape %v is out of range", t.Name, t.Shape)
+			return 0, fmt.Errorf("tensor %.200q: shape %v is out of range", t.Name, t.Shape)
 		}
 		width *= uint64(d)
 	}
@@ -146,6 +147,9 @@ func (r SetRecord) check() error {
 	if err == nil && total != r.Data.Size {
 		err = fmt.Errorf("%d bytes for tensors of %d", r.Data.Size, total)
 	}
+	if want := (total + block.LeafSize - 1) / block.LeafSize; err == nil && uint64(len(r.Data.Leaves)) != want {
+		err = fmt.Errorf("%d leaves for %d bytes, want %d", len(r.Data.Leaves), total, want)
+	}
 	return err
 }
 
@@ -164,7 +168,7 @@ func (r SetRecord) size() (total uint64, err error) {
 			return 0, fmt.Errorf("larger than %d bytes", uint64(maxBytes))
 		}
 		if i > 0 && t.Name <= r.Tensors[i-1].Name {
-			return 0, fmt.Errorf("tensor %q follows %q: names must ascend", t.Name, r.Tensors[i-1].Name)
+			return 0, fmt.Errorf("tensor %.200q follows %.200q: names must ascend", t.Name, r.Tensors[i-1].Name)
 		}
 	}
 	return total, nil
@@ -192,13 +196,57 @@ func (t TensorRecord) Bytes() uint64 {
 
 // GetSet is the inverse of [PutSet].
 func GetSet(ctx context.Context, b block.Blocks, l block.Link) (*tensor.Set, error) {
+	rec, err := GetSetRecord(ctx, b, l, nil)
+	if err != nil {
+		return nil, err
+	}
+	return rec.read(ctx, b, l)
+}
+
+// GetSetLike is GetSet for a set with the names, types and shapes of form, whose tensors need no
+// storage. It refuses another set before it takes memory for its elements: a stranger's record of
+// a small model may name a set of any size, whose leaves may all be one block.
+func GetSetLike(ctx context.Context, b block.Blocks, l block.Link, form *tensor.Set) (*tensor.Set, error) {
+	rec, err := GetSetRecord(ctx, b, l, form)
+	if err != nil {
+		return nil, err
+	}
+	return rec.read(ctx, b, l)
+}
+
+// GetSetRecord reads and checks the record of a set. Unless form is nil, the set must have its
+// names, types and shapes.
+func GetSetRecord(ctx context.Context, b block.Blocks, l block.Link, form *tensor.Set) (SetRecord, error) {
 	var rec SetRecord
 	if err := block.GetNode(ctx, b, l, &rec); err != nil {
-		return nil, fmt.Errorf("set: %w", err)
+		return rec, fmt.Errorf("set: %w", err)
 	}
-	if err := rec.check(); err != nil {
-		return nil, fmt.Errorf("set %s: %w", l, err)
+	err := rec.check()
+	if err == nil && form != nil {
+		err = rec.differs(recordOf(form))
 	}
+	if err != nil {
+		return rec, fmt.Errorf("set %s: %w", l, err)
+	}
+	return rec, nil
+}
+
+// differs returns an error that names the first tensor in which r differs from want.
+func (r SetRecord) differs(want SetRecord) error {
+	for i, t := range r.Tensors[:min(len(r.Tensors), len(want.Tensors))] {
+		if w := want.Tensors[i]; t.Name != w.Name || t.Type != w.Type || !slices.Equal(t.Shape, w.Shape) {
+			return fmt.Errorf("tensor %.200q of type %d and shape %v, the configuration has %.200q of type %d and shape %v", t.Name, t.Type, t.Shape, w.Name, w.Type, w.Shape)
+		}
+	}
+	if len(r.Tensors) != len(want.Tensors) {
+		return fmt.Errorf("%d tensors, the configuration has %d", len(r.Tensors), len(want.Tensors))
+	}
+	return nil
+}
+
+// read reads the elements of the set whose record r is.
+func (r SetRecord) read(ctx context.Context, b block.Blocks, l block.Link) (*tensor.Set, error) {
+	rec := r
 	data, err := rec.Data.Read(ctx, b)
 	if err != nil {
 		return nil, fmt.Errorf("set %s: %w", l, err)

@@ -3,6 +3,7 @@ package state_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -72,6 +73,7 @@ func TestGetSetRefuses(t *testing.T) {
 		"[0] is out":       func(r *state.SetRecord) { r.Tensors[0].Shape = []uint32{0} },
 		"4294967295] is o": func(r *state.SetRecord) { r.Tensors[1].Shape = []uint32{1 << 31, 1<<32 - 1} },
 		"bytes for":        func(r *state.SetRecord) { r.Tensors[0].Shape[0]++ },
+		"leaves for":       func(r *state.SetRecord) { r.Data.Leaves = append(r.Data.Leaves, r.Data.Leaves[0]) },
 		"must ascend":      func(r *state.SetRecord) { r.Tensors[0].Name = "b" },
 	} {
 		var rec state.SetRecord
@@ -147,4 +149,57 @@ func Example() {
 	// Output:
 	// [2 3] [0 0 0 0 1.5 0]
 	// true
+}
+
+// TestGetSetLike: a set of another form than the configuration's is refused before any of its
+// leaves is read. The leaves of a stranger's set may all be one block, and its elements gigabytes.
+func TestGetSetLike(t *testing.T) {
+	blocks := &block.MemoryStore{}
+	form, err := tensor.NewSet([]tensor.Named{
+		{Name: "a", Tensor: kernel.Tensor{Type: kernel.F32, Shape: []int{2, 3}}},
+		{Name: "b", Tensor: kernel.Tensor{Type: kernel.F32, Shape: []int{4}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	good, err := tensor.NewSet([]tensor.Named{{Name: "a", Tensor: tensor.Zeros(kernel.F32, 2, 3)}, {Name: "b", Tensor: tensor.Zeros(kernel.F32, 4)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, err := state.PutSet(t.Context(), blocks, good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := state.GetSetLike(t.Context(), blocks, link, form); err != nil || state.SumSet(s) != link {
+		t.Errorf("the set itself: %v", err)
+	}
+	leaf := block.Link{Cid: block.Sum(block.Raw, make([]byte, block.LeafSize))} // which nobody has
+	f32 := func(name string, shape ...uint32) state.TensorRecord {
+		return state.TensorRecord{Name: name, Type: uint16(kernel.F32), Shape: shape}
+	}
+	for what, c := range map[string]struct {
+		tensors []state.TensorRecord
+		says    string
+	}{
+		"8 GiB":          {[]state.TensorRecord{f32("a", 2, 3), f32("b", 1<<31-6)}, `tensor "b" of type`},
+		"a name":         {[]state.TensorRecord{f32("a", 2, 3), f32("c", 4)}, `"c"`},
+		"a tensor fewer": {[]state.TensorRecord{f32("a", 2, 3)}, "1 tensors"},
+		"a tensor more":  {[]state.TensorRecord{f32("a", 2, 3), f32("b", 4), f32("c", 1)}, "3 tensors"},
+		"transposed":     {[]state.TensorRecord{f32("a", 3, 2), f32("b", 4)}, "[3 2]"},
+	} {
+		rec := state.SetRecord{Version: 1, Tensors: c.tensors}
+		for _, x := range c.tensors {
+			rec.Data.Size += x.Bytes()
+		}
+		for range (rec.Data.Size + block.LeafSize - 1) / block.LeafSize {
+			rec.Data.Leaves = append(rec.Data.Leaves, leaf)
+		}
+		bad, err := block.PutNode(t.Context(), blocks, rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := state.GetSetLike(t.Context(), blocks, bad, form); err == nil || errors.Is(err, block.ErrNotFound) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v, want it to say %s", what, err, c.says)
+		}
+	}
 }

@@ -201,20 +201,20 @@ func (c *checkpoint) readZip(data []byte) (any, error) {
 	for _, f := range z.File {
 		_, name, _ := strings.Cut(f.Name, "/")
 		if _, twice := files[name]; twice || name == "" {
-			return nil, fmt.Errorf("file %q of the zip: torch.save writes none such, or it is there twice", f.Name)
+			return nil, fmt.Errorf("file %.200q of the zip: torch.save writes none such, or it is there twice", f.Name)
 		}
 		if f.Method != zip.Store || f.CompressedSize64 != f.UncompressedSize64 {
-			return nil, fmt.Errorf("file %q of the zip is compressed, which torch.save does not", f.Name)
+			return nil, fmt.Errorf("file %.200q of the zip is compressed, which torch.save does not", f.Name)
 		}
 		// Files of a zip may overlap: together they must not exceed it.
 		at, err := f.DataOffset()
 		if err != nil || f.UncompressedSize64 > left || uint64(at) > uint64(len(data)) || f.UncompressedSize64 > uint64(len(data))-uint64(at) {
-			return nil, fmt.Errorf("file %q of the zip is cut short", f.Name)
+			return nil, fmt.Errorf("file %.200q of the zip is cut short", f.Name)
 		}
 		left -= f.UncompressedSize64
 		part := data[at:][:f.UncompressedSize64]
 		if crc32.ChecksumIEEE(part) != f.CRC32 {
-			return nil, fmt.Errorf("file %q of the zip is damaged: its checksum is wrong", f.Name)
+			return nil, fmt.Errorf("file %.200q of the zip is damaged: its checksum is wrong", f.Name)
 		}
 		files[name] = part
 	}

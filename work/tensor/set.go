@@ -59,7 +59,7 @@ func NewSet(items []Named) (*Set, error) {
 	slices.SortFunc(items, func(a, b Named) int { return strings.Compare(a.Name, b.Name) })
 	for i := 1; i < len(items); i++ {
 		if items[i].Name == items[i-1].Name {
-			return nil, fmt.Errorf("tensor: two tensors are named %q", items[i].Name)
+			return nil, fmt.Errorf("tensor: two tensors are named %.200q", items[i].Name)
 		}
 	}
 	return &Set{items: items}, nil

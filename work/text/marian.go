@@ -128,10 +128,10 @@ func parseVocab(data []byte) (map[string]int32, error) {
 		piece, _ := t.(string) // the decoder takes nothing else for a key
 		var id uint32
 		if err := d.Decode(&id); err != nil {
-			return nil, fmt.Errorf("piece %q: %w", piece, err)
+			return nil, fmt.Errorf("piece %.200q: %w", piece, err)
 		}
 		if _, twice := ids[piece]; twice || piece == "" || id >= spMaxPieces {
-			return nil, fmt.Errorf("piece %q, id %d: it is empty, occurs twice, or its id is not below %d",
+			return nil, fmt.Errorf("piece %.200q, id %d: it is empty, occurs twice, or its id is not below %d",
 				piece, id, spMaxPieces)
 		}
 		ids[piece] = int32(id)
