@@ -1,7 +1,6 @@
 package document
 
 import (
-	"archive/zip"
 	"bytes"
 	"cmp"
 	"fmt"
@@ -246,7 +245,7 @@ func sniff(data []byte) kind {
 // Office Open XML by the type of its main part.
 func sniffZIP(data []byte) kind {
 	damaged := kind{words: "a damaged ZIP archive", binary: true, damaged: true}
-	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	z, err := readDirectory(data)
 	if err != nil {
 		return damaged
 	}
