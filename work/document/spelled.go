@@ -163,28 +163,32 @@ type word struct {
 // brk between the lines. plain writes the text of a new piece. keep says before which words
 // no line may be broken. balanced makes the lines about as long as one another.
 func fill(pieces []Piece, width int, brk string, balanced bool, plain func(string) string, keep func(string) bool) string {
-	words := []word{{}}
-	total := 0
+	var words []word
+	var raw strings.Builder // of the word that is being read: it may have thousands of pieces
+	seen, total := 0, 0     // characters of it, and of all words and the spaces between them
+	add := func(text string, width int) {
+		raw.WriteString(text)
+		seen, total = seen+width, total+width
+	}
+	end := func() {
+		words = append(words, word{raw: raw.String(), width: seen})
+		raw.Reset()
+		seen = 0
+	}
 	for _, p := range pieces {
-		last := &words[len(words)-1]
-		switch {
-		case p.Kind != Plain:
-			last.raw += p.Raw // with its spaces, at which no line may be broken
-			last.width += utf8.RuneCountInString(p.Text)
-			total += utf8.RuneCountInString(p.Text)
-		default:
-			for i, w := range strings.Split(p.Text, " ") {
-				if i > 0 {
-					words = append(words, word{})
-					total++
-				}
-				last = &words[len(words)-1]
-				last.raw += plain(w)
-				last.width += utf8.RuneCountInString(w)
-				total += utf8.RuneCountInString(w)
+		if p.Kind != Plain {
+			add(p.Raw, utf8.RuneCountInString(p.Text)) // with its spaces, at which no line may be broken
+			continue
+		}
+		for i, w := range strings.Split(p.Text, " ") {
+			if i > 0 {
+				end()
+				total++
 			}
+			add(plain(w), utf8.RuneCountInString(w))
 		}
 	}
+	end()
 	for i := range words {
 		words[i].glued = i == 0 || words[i].raw == "" || words[i-1].raw == "" || keep != nil && keep(words[i].raw)
 	}

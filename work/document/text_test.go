@@ -3,6 +3,7 @@ package document
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -114,4 +115,22 @@ func fuzzOne(t *testing.T, name string, data []byte) {
 	}
 	identical(t, name, data, d)
 	checkHostile(t, name, data, 8)
+}
+
+// TestFillLinear: a word of thousands of tags is not copied once for each of them.
+func TestFillLinear(t *testing.T) {
+	var pieces []Piece
+	for range 1 << 14 {
+		pieces = append(pieces, Piece{Kind: Plain, Text: "xyz"}, Piece{Kind: Code, Raw: "<b>"})
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	out := fill(pieces, maxLine, "\n", true, func(s string) string { return s }, nil)
+	runtime.ReadMemStats(&after)
+	if want := strings.Repeat("xyz<b>", 1<<14); out != want {
+		t.Errorf("%d bytes, want %d", len(out), len(want))
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 100*uint64(len(out)) {
+		t.Errorf("%d bytes take %d of memory", len(out), took)
+	}
 }
