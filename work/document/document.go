@@ -287,7 +287,7 @@ func (d *Document) add(p *part, at, end int, s Segment, encode func(b []byte, ta
 // then.
 func (d *Document) addPlaces(p *part, s Segment, places ...place) {
 	d.pieces += len(s.Pieces) + len(s.Target)
-	if len(d.Segments) >= maxSegments || d.pieces > maxPieces {
+	if len(d.Segments) >= maxSegments || d.pieces > maxPieces || len(s.Pieces) > maxRun || len(s.Target) > maxRun {
 		d.full = true
 		return
 	}

@@ -19,6 +19,7 @@ const (
 	maxLines    = 4 << 20   // of a text
 	maxSegments = 1 << 20   // a long novel has ten thousand
 	maxPieces   = 4 << 20   // of all segments together
+	maxRun      = 1 << 18   // pieces of one segment, before anything is made of them
 )
 
 // format is a line of the table of formats.
@@ -108,7 +109,7 @@ func Parse(name string, data []byte) (*Document, error) {
 		return nil, fmt.Errorf("%s: %s: %w", name, f.name, err)
 	}
 	if d.full {
-		return nil, fmt.Errorf("%s has more than %d segments, or %d pieces of text and tags: divide it", name, maxSegments, maxPieces)
+		return nil, fmt.Errorf("%s has more than %d segments, %d pieces of text and tags, or %d in one segment: divide it", name, maxSegments, maxPieces, maxRun)
 	}
 	d.Format = f.name
 	d.inSequence()

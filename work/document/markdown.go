@@ -102,6 +102,7 @@ func tame(s string) error {
 		return fmt.Errorf("it has %d footnotes and references to them; %d are read: divide it", n, notes)
 	}
 	found, squares := 0, 0 // marks in lines without a blank one between; the time for them and those before
+	written := 0           // lines with text: the tree has a node for each
 	columns, cells := 0, 0 // of the table that the line may be in; of all tables
 	for i, l := range splitLines(s) {
 		indent := len(l.text) - len(strings.TrimLeft(l.text, " \t"))
@@ -116,6 +117,8 @@ func tame(s string) error {
 		if l.blank() {
 			squares += found * found
 			found, columns = 0, 0
+		} else if written++; written > maxSegments {
+			return fmt.Errorf("it has more than %d lines with text: divide it", maxSegments)
 		}
 		if strings.Trim(l.text, "|:-> \t") == "" && strings.Contains(l.text, "-") { // under the head of a table
 			columns = max(columns, 1+strings.Count(l.text, "|"))

@@ -55,16 +55,21 @@ func (s *spelled) pieces(cut func(string) []Piece) []Piece {
 func cutString(text string) []Piece { return pairTags(cutLines(placeholders(text))) }
 
 // cutLines makes codes of the line ends and tabs in plain pieces, with the white space around them:
-// a catalog's string has them for its layout, and the model translates lines.
+// a catalog's string has them for its layout, and the model translates lines. Past maxRun
+// pieces nothing is cut: [Parse] refuses the document.
 func cutLines(pieces []Piece) (all []Piece) {
 	for _, p := range pieces {
+		if len(all) > maxRun {
+			all = append(all, p)
+			continue
+		}
 		if p.Kind != Plain || !strings.ContainsAny(p.Text, "\n\r\t\f\v") {
 			all = append(all, p)
 			continue
 		}
 		for text := p.Text; text != ""; {
 			i := strings.IndexAny(text, "\n\r\t\f\v")
-			if i < 0 {
+			if i < 0 || len(all) > maxRun {
 				all = append(all, Piece{Kind: Plain, Text: text, Raw: text})
 				break
 			}

@@ -169,11 +169,12 @@ func spellCue(s *spelled, text string, vtt bool) {
 // <00:00:01.500> or {\an8}.
 var cueCode = regexp.MustCompile(`\{\\[^{}]*\}|</?[a-zA-Z0-9][^<>]*>|</>`)
 
-// cutCue divides the text of a cue. What is no pair of tags shows nothing.
+// cutCue divides the text of a cue. What is no pair of tags shows nothing. Past maxRun tags
+// nothing is cut: [Parse] refuses the document.
 func cutCue(text string) (pieces []Piece) {
 	at := 0
 	code := map[int]bool{}
-	for _, m := range cueCode.FindAllStringIndex(text, -1) {
+	for _, m := range cueCode.FindAllStringIndex(text, maxRun) {
 		pieces = append(pieces, placeholders(text[at:m[0]])...)
 		code[len(pieces)] = true
 		pieces = append(pieces, Piece{Kind: Code, Text: text[m[0]:m[1]], Raw: text[m[0]:m[1]]})

@@ -22,6 +22,10 @@ func parseYAML(data []byte) (*Document, error) {
 	if len(text) > maxTree {
 		return nil, fmt.Errorf("it has %d MiB, and may have %d: divide it", len(text)>>20, maxTree>>20)
 	}
+	// The parser takes half a kilobyte for a value, and reads all of them before the first is seen.
+	if bytes.Count(text, []byte("\n"))+bytes.Count(text, []byte(",")) > 2*maxSegments {
+		return nil, fmt.Errorf("it has more than %d lines and commas: divide it", 2*maxSegments)
+	}
 	c := &yamlCatalog{s: string(text), d: cs.document(text), charset: cs}
 	c.findLines()
 	var roots []*yaml.Node
