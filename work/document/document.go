@@ -28,7 +28,7 @@ import (
 // Rules is the version of the rules by which files are read and written. Whoever changes
 // which texts a file has, or the bytes of a rebuilt file, counts it up: the receipts of
 // documents name it.
-const Rules = 2
+const Rules = 3
 
 // Format is a kind of file, by its name in results, such as "docx".
 type Format string

@@ -25,20 +25,22 @@ func parseSRT(data []byte) (*Document, error) {
 	text := string(decoded)
 	lines := splitLines(text)
 	times := func(i int) bool { return i < len(lines) && cueTimes.MatchString(strings.TrimSpace(lines[i].text)) }
+	number := func(i int) bool {
+		return i < len(lines) && strings.Trim(lines[i].text, "0123456789 \t") == "" && times(i+1)
+	}
 	cues, begun := 0, false
 	for i := 0; i < len(lines); i++ {
-		number := strings.Trim(lines[i].text, "0123456789 \t") == "" && times(i+1)
 		switch {
 		case times(i):
 			cues, begun = cues+1, true
 			continue
-		case number || lines[i].blank():
+		case number(i) || lines[i].blank():
 			continue
 		case !begun:
 			return nil, fmt.Errorf("line %d: text before the times of the first cue, such as 00:00:01,000 --> 00:00:02,500", i+1)
 		}
 		from := i
-		for i+1 < len(lines) && !lines[i+1].blank() && !times(i+1) {
+		for i+1 < len(lines) && !lines[i+1].blank() && !times(i+1) && !number(i+1) { // a blank line may be missing
 			i++
 		}
 		d.addCue(text, lines[from:i+1], from+1, false)

@@ -134,3 +134,13 @@ func TestFillLinear(t *testing.T) {
 		t.Errorf("%d bytes take %d of memory", len(out), took)
 	}
 }
+
+// TestMissingLine: the number of the next cue is no text where the blank line before it is
+// missing.
+func TestMissingLine(t *testing.T) {
+	in := "1\n00:00:01,000 --> 00:00:02,000\none\n2\n00:00:03,000 --> 00:00:04,000\ntwo\n3\nfour\n"
+	out, _ := rebuilt(t, "x.srt", in, upper)
+	if want := strings.NewReplacer("one", "ONE", "two\n3\nfour", "TWO 3 FOUR").Replace(in); out != want {
+		t.Errorf("got %q, want %q", out, want)
+	}
+}

@@ -106,7 +106,8 @@ func (c *yamlCatalog) walk(n *yaml.Node, path []string, flow bool) {
 			c.walk(n.Content[i+1], append(path, n.Content[i].Value), flow)
 		}
 	case yaml.ScalarNode:
-		if n.ShortTag() == "!!str" && !symbol.MatchString(n.Value) {
+		plain := n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) == 0
+		if n.ShortTag() == "!!str" && !symbol.MatchString(n.Value) && !(plain && notText.MatchString(n.Value)) {
 			c.scalar(n, path, flow)
 		}
 	}
