@@ -79,3 +79,21 @@ func TestNestedTexts(t *testing.T) {
 		t.Errorf("%s", texts)
 	}
 }
+
+// TestFullEnds: the reading of a document ends where it has too much, and what is broken behind
+// that is not seen.
+func TestFullEnds(t *testing.T) {
+	many := func(text, brk string) string { return strings.Repeat(text+brk, maxRun/2+1) }
+	for _, c := range []struct {
+		name string
+		data []byte
+	}{
+		{"x.docx", docx(t, "<w:p><w:r>"+many("<w:t>a</w:t>", "<w:br/>")+"</w:r></w:p></broken>")},
+		{"x.pptx", pptx(t, "<a:p>"+many("<a:r><a:t>a</a:t></a:r>", "<a:br/>")+"</a:p></broken>")},
+		{"x.odt", odt(t, "<text:p>"+many("a", "<text:line-break/>")+"</text:p></broken>")},
+	} {
+		if _, err := Parse(c.name, c.data); err == nil || !strings.Contains(err.Error(), "in one segment: divide it") {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}

@@ -275,6 +275,17 @@ func (p *part) overlap(at int) error {
 	return fmt.Errorf("%s: two changes overlap at byte %d: this is a bug of ALIA", p.name, at)
 }
 
+// errFull ends the reading of a document that has too many segments. [Parse] says so.
+var errFull = errors.New("too many segments")
+
+// room is errFull once the document has too many segments, else nil.
+func (d *Document) room() error {
+	if d.full {
+		return errFull
+	}
+	return nil
+}
+
 // add adds a segment to the document, and its place to a part.
 func (d *Document) add(p *part, at, end int, s Segment, encode func(b []byte, target []Piece, flagged bool) []byte) {
 	d.addPlaces(p, s, place{at: at, end: end, encode: func(b []byte, target []Piece, flagged bool, _ Translations) []byte {

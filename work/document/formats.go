@@ -3,6 +3,7 @@ package document
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -105,10 +106,10 @@ func Parse(name string, data []byte) (*Document, error) {
 		return &Document{Format: f.name, parts: []part{{name: name, data: data}}}, nil
 	}
 	d, err := f.parse(data)
-	if err != nil {
+	if err != nil && !errors.Is(err, errFull) {
 		return nil, fmt.Errorf("%s: %s: %w", name, f.name, err)
 	}
-	if d.full {
+	if err != nil || d.full {
 		return nil, fmt.Errorf("%s has more than %d segments, %d pieces of text and tags, or %d in one segment: divide it", name, maxSegments, maxPieces, maxRun)
 	}
 	d.Format = f.name

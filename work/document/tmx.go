@@ -76,7 +76,7 @@ func (m *tmx) leave(n *node) error {
 		return nil
 	}
 	m.add(n, all, all[i])
-	return nil
+	return m.d.room()
 }
 
 // add adds the segment of a unit. Its place depends on the target language: the variant
