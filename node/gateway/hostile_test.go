@@ -93,3 +93,17 @@ func TestEncodedBody(t *testing.T) {
 	s.post("/translate", b.String(), "Content-Encoding", "gzip").want(t, http.StatusUnsupportedMediaType, `Content-Encoding \"gzip\": send it without`)
 	s.post("/translate", `{"q":"one","source":"en","target":"de"}`, "Content-Encoding", "identity").want(t, 200, "")
 }
+
+// TestManyTags: a text of tags is refused before it fills the memory.
+func TestManyTags(t *testing.T) {
+	s := start(t, gateway.Config{})
+	ask := func(n int) answer {
+		body, err := json.Marshal(map[string]string{"q": strings.Repeat("one <b>two</b> ", n), "source": "en", "target": "de", "format": "html"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.post("/translate", string(body))
+	}
+	ask(20_000).want(t, http.StatusRequestEntityTooLarge, "more than 50000 texts and tags: send it as a document")
+	ask(3).want(t, 200, `\u003cb\u003e`)
+}
