@@ -27,6 +27,7 @@ func TestMemoryBounds(t *testing.T) {
 		{"controls in a page", "<p>a" + strings.Repeat("&#1;", n), "in one segment: divide it"},
 		{"tags in a unit", xliff("", "<trans-unit><source>a"+strings.Repeat("<x/>", n)+"</source></trans-unit>"), "<trans-unit> of line 1 has more than 262144 elements and texts: divide it"},
 		{"variants in a unit", `<tmx version="1.4"><body><tu>` + strings.Repeat("<tuv/>", n) + `</tu></body></tmx>`, "<tu> of line 1 has more than 262144 elements and texts: divide it"},
+		{"languages of a unit", `<tmx version="1.4"><body><tu>` + strings.Repeat(`<tuv xml:lang="x"><seg/></tuv>`, maxVariants+1) + `</tu></body></tmx>`, "the tu of line 1 has more than 256 languages"},
 		{"attributes", xliff(attributes.String(), ""), "<xliff> and the elements around it have more than 1000 attributes"},
 		{"many attributes", xliff(strings.Repeat(" a=''", n), ""), "more than 65536 quotation marks"},
 		{"values in YAML", "[" + strings.Repeat("a,", 2*n+1) + "]", "more than 2097152 lines and commas: divide it"},
