@@ -103,7 +103,10 @@ func (d *Document) addCue(text string, cue []line, number int, vtt bool) {
 			}
 			spellCue(&s, l.text, vtt)
 		}
-		pieces := s.pieces(cutCue)
+		raw := s.raw.String()
+		pieces := s.pieces(func(text string) []Piece {
+			return cutCue(text, func(at int) bool { return raw[s.at[at]] == text[at] })
+		})
 		brk := "\n"
 		if last := cue[from]; i < len(cue) || last.next > last.end {
 			brk = text[last.end:last.next]
@@ -172,11 +175,15 @@ func spellCue(s *spelled, text string, vtt bool) {
 var cueCode = regexp.MustCompile(`\{\\[^{}]*\}|</?[a-zA-Z0-9][^<>]*>|</>`)
 
 // cutCue divides the text of a cue. What is no pair of tags shows nothing. Past maxRun tags
-// nothing is cut: [Parse] refuses the document.
-func cutCue(text string) (pieces []Piece) {
+// nothing is cut: [Parse] refuses the document. literal says whether the file has the byte
+// at a place as it is: "&lt;i&gt;" is a text.
+func cutCue(text string, literal func(at int) bool) (pieces []Piece) {
 	at := 0
 	code := map[int]bool{}
 	for _, m := range cueCode.FindAllStringIndex(text, maxRun) {
+		if !literal(m[0]) || !literal(m[1]-1) {
+			continue
+		}
 		pieces = append(pieces, placeholders(text[at:m[0]])...)
 		code[len(pieces)] = true
 		pieces = append(pieces, Piece{Kind: Code, Text: text[m[0]:m[1]], Raw: text[m[0]:m[1]]})

@@ -60,6 +60,9 @@ func (w yamlWriter) reads(s, value string) bool {
 	if s == "" || w.header == "" && strings.ContainsAny(s, "\r\n") {
 		return false
 	}
+	if strings.HasPrefix(s, "---") || strings.HasPrefix(s, "...") { // without a key before it, the begin or end of a document
+		return false
+	}
 	for _, r := range s {
 		if !w.charset.can(r) {
 			return false
