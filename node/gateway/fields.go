@@ -18,15 +18,18 @@ import (
 type fields struct {
 	json map[string]json.RawMessage
 	form url.Values
+	size int // bytes of the parts of a form
 }
 
 // maxDepth bounds the nesting of JSON. The deepest request has an array in an object.
 const maxDepth = 16
 
-// maxField bounds a field of a multipart form, and maxParts their number.
+// maxField bounds a field of a multipart form, maxFields all of them together, because they
+// are in memory before the client is known, and maxParts their number.
 const (
-	maxField = 1 << 20
-	maxParts = 64
+	maxField  = 1 << 20
+	maxFields = 2 * maxField
+	maxParts  = 64
 )
 
 // part is a part of a multipart form.
@@ -167,6 +170,9 @@ func (f *fields) addPart(p *part) error {
 	}
 	if len(data) > maxField {
 		return refuse(http.StatusRequestEntityTooLarge, "the field %.40q is larger than %d bytes", p.FormName(), maxField)
+	}
+	if f.size += len(data) + len(p.FormName()); f.size > maxFields {
+		return refuse(http.StatusRequestEntityTooLarge, "the fields are larger than %d bytes together", maxFields)
 	}
 	if !utf8.Valid(data) {
 		return bad("the form is not UTF-8")

@@ -37,6 +37,7 @@ const (
 	maxGlossaries = 1000     // of a key
 	maxTerm       = 1024     // bytes of a term, and of a name
 	maxEntries    = 10 << 20 // bytes of all entries
+	maxStored     = 64 << 20 // bytes of the entries of all glossaries of a key: the disk is shared
 )
 
 // term is an entry of a glossary.
@@ -189,8 +190,14 @@ func glossaryCreate(c *call) error {
 	if len(all) >= maxGlossaries {
 		return &failure{status: statusQuota, text: "Quota exceeded: a key has at most 1000 glossaries"}
 	}
+	entries := tsv(list)
+	if used, err := c.g.store.size(bucketEntries, c.glossaryKey("")); err != nil {
+		return err
+	} else if used+len(entries) > maxStored {
+		return &failure{status: statusQuota, text: fmt.Sprintf("Quota exceeded: the glossaries of a key have at most %d MiB: delete some", maxStored>>20)}
+	}
 	info.ID, info.Ready, info.Created = newUUID(), true, c.g.Now().UTC().Truncate(time.Millisecond)
-	if err := put(c.g.store, bucketEntries, c.glossaryKey(info.ID), tsv(list)); err != nil {
+	if err := put(c.g.store, bucketEntries, c.glossaryKey(info.ID), entries); err != nil {
 		return err
 	}
 	if err := put(c.g.store, bucketGlossaries, c.glossaryKey(info.ID), info); err != nil {
@@ -349,8 +356,13 @@ func (c *call) asked(f fields, from, to string) (*terms.Glossary, error) {
 		return nil, bad("Parameter 'source_lang' must be specified with a glossary.")
 	}
 	var all []term
+	seen := map[string]bool{}
 	for _, id := range ids {
-		g, err := c.glossary(strings.TrimSpace(id))
+		if id = strings.TrimSpace(id); seen[id] {
+			continue // its entries are there
+		}
+		seen[id] = true
+		g, err := c.glossary(id)
 		if err != nil {
 			return nil, err
 		}
@@ -365,7 +377,9 @@ func (c *call) asked(f fields, from, to string) (*terms.Glossary, error) {
 		if err != nil {
 			return nil, fmt.Errorf("glossary %s: %w", g.ID, err)
 		}
-		all = append(all, more...)
+		if all = append(all, more...); len(all) > terms.MaxLines {
+			break // glossaryOf says so
+		}
 	}
 	made, err := glossaryOf(all)
 	if err != nil {
@@ -377,7 +391,7 @@ func (c *call) asked(f fields, from, to string) (*terms.Glossary, error) {
 // glossaryOf makes the glossary of entries. Of entries with one source the first counts.
 func glossaryOf(entries []term) (*terms.Glossary, error) {
 	if len(entries) > terms.MaxLines {
-		return nil, fmt.Errorf("a translation takes at most %d entries, and there are %d", terms.MaxLines, len(entries))
+		return nil, fmt.Errorf("a translation takes at most %d entries, and there are more", terms.MaxLines)
 	}
 	var lines []unit.Term
 	seen := map[string]bool{}

@@ -141,6 +141,9 @@ func (c *call) guard() error {
 	if err := c.checkHost(); err != nil {
 		return err
 	}
+	if kind := c.r.Header.Get("Content-Encoding"); kind != "" && !strings.EqualFold(kind, "identity") {
+		return refuse(http.StatusUnsupportedMediaType, "the body has the Content-Encoding %.20q: send it without", kind)
+	}
 	if slices.Contains(c.g.Origins, "*") {
 		return nil
 	}

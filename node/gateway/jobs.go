@@ -45,6 +45,7 @@ type record struct {
 	Characters int64       `json:"characters"`
 	Cost       uint64      `json:"cost"` // at most, and after settlement in fact; 1e-8 ALIA
 	Flags      []flagged   `json:"flags"`
+	MoreFlags  int         `json:"more_flags,omitempty"` // that are not kept
 	Receipt    receiptFile `json:"receipt"`
 	Settled    bool        `json:"settled"`
 	Created    time.Time   `json:"created"`
@@ -68,6 +69,24 @@ type record struct {
 
 // flagged is a segment that needs a person, as [document.Doubt].
 type flagged = document.Doubt
+
+// Bounds of the flags that a job keeps. A file of some hundred kilobytes may have a million
+// segments, and all of them may be flagged: they would be in memory, and in each answer.
+const (
+	maxFlags     = 1000
+	maxFlagBytes = 1 << 20 // of their texts
+)
+
+// keepFlags divides flags into those that are kept, and the number of the others.
+func keepFlags(flags []flagged) (kept []flagged, more int) {
+	size := 0
+	for i, f := range flags {
+		if size += len(f.Text) + len(f.Where); i == maxFlags || size > maxFlagBytes {
+			return slices.Clone(flags[:i]), len(flags) - i
+		}
+	}
+	return flags, 0
+}
 
 // receiptFile is what the engine said about its receipt.
 type receiptFile struct {

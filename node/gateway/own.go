@@ -31,6 +31,7 @@ type view struct {
 	Cost     uint64     `json:"cost"`
 	Left     *float64   `json:"seconds_left,omitempty"`
 	Flags    []flagged  `json:"flags"`
+	More     int        `json:"more_flags,omitempty"`
 	Result   string     `json:"result,omitempty"`
 	Receipt  string     `json:"receipt,omitempty"`
 	Settled  bool       `json:"settled"`
@@ -41,7 +42,7 @@ type view struct {
 func (g *Gateway) view(r record) view {
 	v := view{
 		ID: r.ID, Name: r.Name, Format: r.Format, From: r.From, To: r.To, Model: r.Model, Status: r.Status, Error: r.Error,
-		Segments: r.Segments, Done: r.Done, Reused: r.Reused, Cost: r.Cost, Flags: r.Flags, Settled: r.Settled, Created: r.Created,
+		Segments: r.Segments, Done: r.Done, Reused: r.Reused, Cost: r.Cost, Flags: r.Flags, More: r.MoreFlags, Settled: r.Settled, Created: r.Created,
 	}
 	if v.Flags == nil {
 		v.Flags = []flagged{}

@@ -101,6 +101,18 @@ func (s *store) remove(bucket []byte, key string) error {
 	return s.db.Batch(func(tx *bbolt.Tx) error { return tx.Bucket(bucket).Delete([]byte(key)) })
 }
 
+// size is how many bytes the values have whose key begins with a prefix.
+func (s *store) size(bucket []byte, prefix string) (n int, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(bucket).Cursor()
+		for k, data := c.Seek([]byte(prefix)); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, data = c.Next() {
+			n += len(data)
+		}
+		return nil
+	})
+	return n, err
+}
+
 // each reads all values whose key begins with a prefix, in the sequence of the keys.
 func each[T any](s *store, bucket []byte, prefix string, f func(key string, v T) error) error {
 	return s.db.View(func(tx *bbolt.Tx) error {

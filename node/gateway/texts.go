@@ -279,13 +279,29 @@ func characters(texts []string) (n int64) {
 // markups are the names by which package document knows the markup of a text.
 var markups = map[string]string{"html": "text.html", "xml": "text.xhtml"}
 
+// maxPieces bounds the texts and tags of a request, which are in memory until its answer: a
+// megabyte of tags takes a hundred times its size.
+const maxPieces = 50_000
+
 // parseMarkup reads texts with tags. It returns the texts between the tags, too: those are
 // translated, and counted.
 func (c *call) parseMarkup(texts []string, kind string) (docs []*document.Document, inside []string, err error) {
+	done, err := c.parses()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer done()
+	pieces := 0
 	for i, t := range texts {
 		d, err := document.Parse(markups[kind], []byte(t))
 		if err != nil {
 			return nil, nil, bad("text %d is not %s: %v", i+1, strings.ToUpper(kind), err)
+		}
+		for _, s := range d.Segments {
+			pieces += len(s.Pieces)
+		}
+		if pieces > maxPieces {
+			return nil, nil, refuse(http.StatusRequestEntityTooLarge, "the request has more than %d texts and tags: send it as a document", maxPieces)
 		}
 		docs, inside = append(docs, d), append(inside, d.Texts()...)
 	}

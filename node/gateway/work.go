@@ -242,7 +242,8 @@ func (j *jobs) translate(ctx context.Context, id string) (finish func(context.Co
 	}
 	if err == nil {
 		err = j.update(id, true, func(r *record) {
-			r.Status, r.Done, r.Flags = statusDone, segments, flags
+			r.Status, r.Done = statusDone, segments
+			r.Flags, r.MoreFlags = keepFlags(flags)
 			r.Bytes = int64(len(data)) + int64(len(result))
 			r.Expires = j.g.Now().Add(j.g.Limits.Keep)
 		})

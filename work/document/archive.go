@@ -3,12 +3,15 @@ package document
 import (
 	"archive/zip"
 	"bytes"
+	"cmp"
 	"compress/flate"
 	endian "encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"path"
+	"slices"
 	"strings"
 	"unicode/utf16"
 )
@@ -17,13 +20,15 @@ import (
 // documents hold a tenth of this.
 const (
 	maxMembers    = 20_000
-	maxMember     = 64 << 20  // bytes of one member that is read
-	maxUnpacked   = 256 << 20 // bytes of all members that are read
-	freeOfRatio   = 8 << 20   // members up to this many bytes may have any ratio
-	maxRatio      = 200       // bytes of a member to a compressed byte: markup has 5 to 50
-	zip64Extra    = 0x0001    // APPNOTE.TXT, section 4.5.3
-	flagEncrypted = 0x0001    // APPNOTE.TXT, section 4.4.4
-	flagTrailer   = 0x0008    // sizes stand behind the data
+	maxHeaders    = 5 * maxMembers // of members, those of archives inside the archive too
+	maxMember     = 64 << 20       // bytes of one member that is read
+	maxUnpacked   = 256 << 20      // bytes of all members that are read
+	freeOfRatio   = 8 << 20        // members up to this many bytes may have any ratio
+	maxRatio      = 200            // bytes of a member to a compressed byte: markup has 5 to 50
+	localHeader   = 30             // bytes before a member's name and data (APPNOTE.TXT, section 4.3.7)
+	zip64Extra    = 0x0001         // APPNOTE.TXT, section 4.5.3
+	flagEncrypted = 0x0001         // APPNOTE.TXT, section 4.4.4
+	flagTrailer   = 0x0008         // sizes stand behind the data
 )
 
 // archive is a document that is a ZIP file with members. Only the members that have text
@@ -33,6 +38,7 @@ type archive struct {
 	data     []byte
 	members  []*zip.File
 	byName   map[string]int
+	alike    map[string]int // how many members a program may take for one another: see folded
 	comment  string
 	unpacked int64
 	parts    []int // the members that are parts of the document
@@ -42,14 +48,16 @@ type archive struct {
 
 // openArchive reads the directory of an archive, and refuses what no format can work on.
 func openArchive(format Format, data []byte) (*archive, error) {
-	a := &archive{kind: strings.ToUpper(string(format)), data: data, byName: map[string]int{}}
+	a := &archive{kind: strings.ToUpper(string(format)), data: data, byName: map[string]int{}, alike: map[string]int{}}
 	if bytes.HasPrefix(data, oleMagic) {
 		return nil, a.oldOffice()
 	}
-	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	r, err := readDirectory(data)
 	switch {
 	case len(data) == 0:
 		return nil, fmt.Errorf("no %s file: it is empty", a.kind)
+	case errors.Is(err, errManyMembers):
+		return nil, fmt.Errorf("the %s file has %w; at most %d are supported", a.kind, err, maxMembers)
 	case err != nil && bytes.HasPrefix(data, []byte("PK\x03\x04")):
 		return nil, fmt.Errorf("the %s file is cut off or damaged: its directory, which stands at its end, cannot be read (%w): copy the file again", a.kind, err)
 	case err != nil:
@@ -63,6 +71,10 @@ func openArchive(format Format, data []byte) (*archive, error) {
 			return nil, fmt.Errorf("the %s file has two members with the name %q: programs would read different ones", a.kind, f.Name)
 		}
 		a.byName[f.Name] = i
+		a.alike[folded(f.Name)]++
+	}
+	if err := a.checkPlaces(); err != nil {
+		return nil, err
 	}
 	for _, f := range r.File {
 		if strings.HasPrefix(f.Name, "_xmlsignatures/") || f.Name == "META-INF/documentsignatures.xml" || f.Name == "META-INF/signatures.xml" {
@@ -71,6 +83,51 @@ func openArchive(format Format, data []byte) (*archive, error) {
 	}
 	a.doc = &Document{Format: format, write: a.write}
 	return a, nil
+}
+
+// errManyMembers is the error of readDirectory for a directory that would fill the memory.
+var errManyMembers = fmt.Errorf("more than %d headers of members", maxHeaders)
+
+// readDirectory reads the directory of a ZIP file. A directory may have more members than it
+// says, and each takes ten times its bytes of memory: the headers are counted before.
+func readDirectory(data []byte) (*zip.Reader, error) {
+	if bytes.Count(data, []byte("PK\x01\x02")) > maxHeaders {
+		return nil, errManyMembers
+	}
+	return zip.NewReader(bytes.NewReader(data), int64(len(data)))
+}
+
+// folded is a member's name as the least exact program reads it: Office Open XML compares
+// names without case (ISO/IEC 29500-2, section 6.2.2), and some take a backslash for a slash.
+func folded(name string) string {
+	return strings.ToLower(path.Clean("/" + strings.ReplaceAll(name, "\\", "/")))
+}
+
+// checkPlaces refuses members that do not lie in the file one beside another. Members that
+// share bytes would make a file of a megabyte one of gigabytes when they are copied, and a
+// member that cannot be copied must be found before the translation is paid.
+func (a *archive) checkPlaces() error {
+	type place struct{ at, end int64 }
+	var places []place
+	for _, f := range a.members {
+		at, err := f.DataOffset()
+		left := int64(len(a.data)) - at
+		if err != nil || left < 0 || f.CompressedSize64 > uint64(left) {
+			return fmt.Errorf("the %s file is damaged: its bytes of member %q are not where its directory says: copy the file again", a.kind, f.Name)
+		}
+		places = append(places, place{at, at + int64(f.CompressedSize64)})
+	}
+	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.at, b.at) })
+	for i := 1; i < len(places); i++ {
+		if places[i-1].end > places[i].at-localHeader {
+			for _, f := range a.members {
+				if at, err := f.DataOffset(); err == nil && at == places[i].at {
+					return fmt.Errorf("the %s file is damaged, or made to fill the memory: its member %q lies inside another: open it in its program and save it again", a.kind, f.Name)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // oleMagic begins a compound file ([MS-CFB], section 2.2).
@@ -104,11 +161,17 @@ func (a *archive) read(name string) ([]byte, error) {
 	if f.Flags&flagEncrypted != 0 {
 		return nil, fmt.Errorf("the %s file is protected with a password (member %s is encrypted): save a copy without the password", a.kind, name)
 	}
+	if a.alike[folded(name)] > 1 {
+		return nil, fmt.Errorf("the %s file has two members whose names differ from %q in case or slashes at most: programs would read different ones", a.kind, name)
+	}
 	limit := min(int64(maxMember), maxUnpacked-a.unpacked)
 	if packed := int64(f.CompressedSize64); packed < maxMember {
 		limit = min(limit, max(freeOfRatio, packed*maxRatio))
 	}
 	r, err := f.Open()
+	if errors.Is(err, zip.ErrAlgorithm) {
+		return nil, fmt.Errorf("the %s file: member %s is compressed by method %d, and only Deflate (8) is supported: open the file in its program and save it again", a.kind, name, f.Method)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the %s file: member %s: %w", a.kind, name, err)
 	}

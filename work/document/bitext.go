@@ -141,6 +141,9 @@ func (b *bitext) parse(data []byte, what Format, enter func(*node) (bool, error)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", what, err)
 	}
+	if err := manyQuotes(text); err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
+	}
 	b.d = &Document{Format: what}
 	b.part = part{data: text, recode: recode}
 	r := xmlReader{data: text, enter: enter, leave: leave}

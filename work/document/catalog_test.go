@@ -138,3 +138,18 @@ func FuzzYAML(f *testing.F) {
 	f.Add([]byte("en:\n  a: Hello %{x} # c\n  b: \"q\\n\"\n  c: 'it''s'\n  d: |\n    l\n\n    m\n  e: >-\n    f\n    g\n  h: [a b, {c: d e}]\n  i: &x y z\n  j: k\n    l\n"))
 	f.Fuzz(func(t *testing.T, data []byte) { fuzzOne(t, "x.yaml", data) })
 }
+
+// TestYAMLBooleans: what YAML 1.1 takes for a boolean is no text, and no translation becomes one.
+func TestYAMLBooleans(t *testing.T) {
+	in := "a: yes\nb: no\nc: 'yes'\nd: \"no\"\ne: !!str on\nf: [off, one]\ng: one\n"
+	d := checkIdentical(t, "x.yaml", []byte(in))
+	if got := strings.Join(d.Texts(), " "); got != "yes no on one" {
+		t.Errorf("texts %q", got)
+	}
+	for _, value := range []string{"=", "<<", "no", "~"} {
+		out, _ := rebuilt(t, "x.yaml", "g: one\n", func(string) (string, bool) { return value, true })
+		if want := "g: \"" + value + "\"\n"; out != want {
+			t.Errorf("%q: got %q, want %q", value, out, want)
+		}
+	}
+}

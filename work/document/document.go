@@ -28,7 +28,7 @@ import (
 // Rules is the version of the rules by which files are read and written. Whoever changes
 // which texts a file has, or the bytes of a rebuilt file, counts it up: the receipts of
 // documents name it.
-const Rules = 2
+const Rules = 3
 
 // Format is a kind of file, by its name in results, such as "docx".
 type Format string
@@ -275,6 +275,17 @@ func (p *part) overlap(at int) error {
 	return fmt.Errorf("%s: two changes overlap at byte %d: this is a bug of ALIA", p.name, at)
 }
 
+// errFull ends the reading of a document that has too many segments. [Parse] says so.
+var errFull = errors.New("too many segments")
+
+// room is errFull once the document has too many segments, else nil.
+func (d *Document) room() error {
+	if d.full {
+		return errFull
+	}
+	return nil
+}
+
 // add adds a segment to the document, and its place to a part.
 func (d *Document) add(p *part, at, end int, s Segment, encode func(b []byte, target []Piece, flagged bool) []byte) {
 	d.addPlaces(p, s, place{at: at, end: end, encode: func(b []byte, target []Piece, flagged bool, _ Translations) []byte {
@@ -287,7 +298,7 @@ func (d *Document) add(p *part, at, end int, s Segment, encode func(b []byte, ta
 // then.
 func (d *Document) addPlaces(p *part, s Segment, places ...place) {
 	d.pieces += len(s.Pieces) + len(s.Target)
-	if len(d.Segments) >= maxSegments || d.pieces > maxPieces {
+	if len(d.Segments) >= maxSegments || d.pieces > maxPieces || len(s.Pieces) > maxRun || len(s.Target) > maxRun {
 		d.full = true
 		return
 	}

@@ -70,7 +70,7 @@ func (a *archive) addDOCX(name string) error {
 		} else {
 			p.table(e)
 		}
-		return nil
+		return a.doc.room()
 	})
 	if err != nil {
 		return fmt.Errorf("the %s file: %w", a.kind, err)

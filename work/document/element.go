@@ -110,6 +110,12 @@ func utf8XML(data []byte) error {
 	if !utf8.Valid(data) {
 		return errors.New("the XML is not UTF-8: open the document in its program and save it again")
 	}
+	return manyQuotes(data)
+}
+
+// manyQuotes refuses a file with a tag of so many attributes that they would fill the memory
+// before the first is looked at.
+func manyQuotes(data []byte) error {
 	quotes := 0
 	for _, c := range data {
 		switch c {

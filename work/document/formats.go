@@ -1,9 +1,9 @@
 package document
 
 import (
-	"archive/zip"
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -20,6 +20,7 @@ const (
 	maxLines    = 4 << 20   // of a text
 	maxSegments = 1 << 20   // a long novel has ten thousand
 	maxPieces   = 4 << 20   // of all segments together
+	maxRun      = 1 << 18   // pieces of one segment, before anything is made of them
 )
 
 // format is a line of the table of formats.
@@ -105,11 +106,11 @@ func Parse(name string, data []byte) (*Document, error) {
 		return &Document{Format: f.name, parts: []part{{name: name, data: data}}}, nil
 	}
 	d, err := f.parse(data)
-	if err != nil {
+	if err != nil && !errors.Is(err, errFull) {
 		return nil, fmt.Errorf("%s: %s: %w", name, f.name, err)
 	}
-	if d.full {
-		return nil, fmt.Errorf("%s has more than %d segments, or %d pieces of text and tags: divide it", name, maxSegments, maxPieces)
+	if err != nil || d.full {
+		return nil, fmt.Errorf("%s has more than %d segments, %d pieces of text and tags, or %d in one segment: divide it", name, maxSegments, maxPieces, maxRun)
 	}
 	d.Format = f.name
 	d.inSequence()
@@ -246,7 +247,7 @@ func sniff(data []byte) kind {
 // Office Open XML by the type of its main part.
 func sniffZIP(data []byte) kind {
 	damaged := kind{words: "a damaged ZIP archive", binary: true, damaged: true}
-	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	z, err := readDirectory(data)
 	if err != nil {
 		return damaged
 	}

@@ -109,6 +109,10 @@ func htmlSegments(d *Document, name string, data []byte, xhtml bool) part {
 // instruction with a ">" in it, such as PHP's, or -1.
 func (r *htmlReader) tokens(z *html.Tokenizer, at int, instructions *bool) (again int) {
 	for {
+		if len(r.run) > maxRun || len(r.attrs) > maxRun || r.d.full { // [Parse] refuses the document
+			r.d.full, r.run, r.attrs = true, nil, nil
+			return -1
+		}
 		kind := z.Next()
 		raw := z.Raw()
 		end := at + len(raw)

@@ -103,6 +103,7 @@ func (r *htmlReader) pieces(run []item) (all []Piece) {
 		}
 		all = append(all, p)
 	}
+	r.d.full = r.d.full || len(all) > maxRun
 	return all
 }
 

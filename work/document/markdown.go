@@ -92,21 +92,22 @@ func (d *Document) sort() {
 	d.Segments = segments
 }
 
-// tame refuses what the parser would take the square of its length in time for: quotes in
-// quotes, links that begin inside the target of a link, paragraphs with too many marks,
+// tame refuses what the parser would take the square of its length in time for: quotes and
+// lists inside one another, links that begin inside the target of a link, paragraphs with too many marks,
 // footnotes, and tables with too many cells: the parser fills every row up to the columns of the
 // first, so that a row of one byte makes thousands of cells. No text has more than a few.
 func tame(s string) error {
-	const deep, links, marks, notes, wide = 100, 1 << 26, 100000, 20000, 1000
+	const deep, links, marks, notes, wide = 100, 1 << 26, 40_000, 20_000, 1000
 	if n := strings.Count(s, "[^"); n > notes {
 		return fmt.Errorf("it has %d footnotes and references to them; %d are read: divide it", n, notes)
 	}
-	found := 0             // marks in lines without a blank one between
+	found, squares := 0, 0 // marks in lines without a blank one between; the time for them and those before
+	written := 0           // lines with text: the tree has a node for each
 	columns, cells := 0, 0 // of the table that the line may be in; of all tables
 	for i, l := range splitLines(s) {
-		quotes := l.text[:len(l.text)-len(strings.TrimLeft(l.text, "> \t"))]
-		if strings.Count(quotes, ">") > deep {
-			return fmt.Errorf("line %d: quotes are nested more than %d deep", i+1, deep)
+		indent := len(l.text) - len(strings.TrimLeft(l.text, " \t"))
+		if n := containers(l.text); n > deep || n > 0 && indent > 4*deep {
+			return fmt.Errorf("line %d: quotes and lists are nested more than %d deep", i+1, deep)
 		}
 		for word := range strings.FieldsSeq(l.text) {
 			if len(word) > 4096 && strings.Count(word, "](")*len(word) > links {
@@ -114,7 +115,10 @@ func tame(s string) error {
 			}
 		}
 		if l.blank() {
+			squares += found * found
 			found, columns = 0, 0
+		} else if written++; written > maxSegments {
+			return fmt.Errorf("it has more than %d lines with text: divide it", maxSegments)
 		}
 		if strings.Trim(l.text, "|:-> \t") == "" && strings.Contains(l.text, "-") { // under the head of a table
 			columns = max(columns, 1+strings.Count(l.text, "|"))
@@ -125,11 +129,30 @@ func tame(s string) error {
 		for _, mark := range []string{"*", "_", "[", "~", "`", "<"} {
 			found += strings.Count(l.text, mark)
 		}
-		if found > marks {
-			return fmt.Errorf("line %d: a paragraph has more than %d marks such as * and [: divide it", i+1, marks)
+		if squares+found*found > marks*marks {
+			return fmt.Errorf("line %d: a paragraph, or all together, have too many marks such as * and [ (one may have %d): divide the file", i+1, marks)
 		}
 	}
 	return nil
+}
+
+// containers counts the marks of quotes and of items of lists that a line begins with
+// (CommonMark 5.1 and 5.2). A line of such marks alone may be a thematic break.
+func containers(l string) (n int) {
+	for {
+		l = strings.TrimLeft(l, " \t")
+		mark := len(l) - len(strings.TrimLeft(l, "0123456789"))
+		if l == "" || mark > 9 || mark == len(l) || strings.IndexByte(">-*+.)", l[mark]) < 0 || (mark > 0) != (strings.IndexByte(".)", l[mark]) >= 0) {
+			return n
+		}
+		if l[mark] != '>' && mark+1 < len(l) && l[mark+1] != ' ' && l[mark+1] != '\t' {
+			return n
+		}
+		if n == 0 && strings.IndexByte("-*", l[0]) >= 0 && strings.Trim(l, l[:1]+" \t") == "" {
+			return 0
+		}
+		n, l = n+1, l[mark+1:]
+	}
 }
 
 // frontMatter is the length of the YAML or TOML at the start of a file, between lines

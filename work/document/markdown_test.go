@@ -154,3 +154,24 @@ func TestMarkdownTables(t *testing.T) {
 		}
 	}
 }
+
+// TestMarkdownTame: what the parser takes the square of its length for is refused, and what
+// people write is not.
+func TestMarkdownTame(t *testing.T) {
+	for _, c := range []struct{ name, text, refusal string }{
+		{"lists in one line", strings.Repeat("1. ", 101) + "a\n", "line 1: quotes and lists are nested more than 100 deep"},
+		{"quotes and lists", "a\n\n" + strings.Repeat("> 1) ", 51) + "a\n", "line 3: quotes and lists are nested"},
+		{"lists in lines", strings.Repeat("  ", 201) + "- a\n", "nested more than 100 deep"},
+		{"marks", strings.Repeat("*a_ ", 20_001) + "\n", "too many marks"},
+		{"marks of many paragraphs", strings.Repeat(strings.Repeat("*a_ ", 2000)+"\n\n", 102), "too many marks"},
+		{"a line across", strings.Repeat("* ", 200) + "\n\n" + strings.Repeat("- ", 200) + "\n", ""},
+		{"a nested list", "- a\n  1. b\n     - c\n\n           - d\n" + strings.Repeat(" ", 500) + "e\n", ""},
+		{"a long table", "|a|b|\n|-|-|\n" + strings.Repeat("|`a_b`|[c](d)|\n", 5000), ""},
+		{"emphasis", strings.Repeat("*a* _b_ [c](d)\n\n", 20_000), ""},
+	} {
+		_, err := Parse("x.md", []byte(c.text))
+		if got := fmt.Sprint(err); (err != nil) != (c.refusal != "") || !strings.Contains(got, c.refusal) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.refusal)
+		}
+	}
+}

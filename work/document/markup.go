@@ -116,6 +116,9 @@ func (r *reader) pieces(raw string, at int) (all []Piece) {
 		text, places, start = text[:0], places[:0], end
 	}
 	for i := 0; i < len(raw); {
+		if len(all) > maxRun { // [Parse] refuses the document
+			return append(all, Piece{Kind: Code, Raw: raw[start:], at: at + start})
+		}
 		u := r.next(raw[i:])
 		if u.code {
 			flush(i)

@@ -183,7 +183,7 @@ func (a *archive) addODF(name string, s *odfStyles) error {
 		} else {
 			p.style(e)
 		}
-		return nil
+		return a.doc.room()
 	})
 	if err != nil {
 		return fmt.Errorf("the %s file: %w", a.kind, err)

@@ -137,10 +137,11 @@ func (c *cutter) brace(i, end, depth int) int {
 		c.code(i, j+1)
 		return j + 1
 	}
-	name, rest, list := strings.Cut(inner, ",")
-	if strings.ContainsFunc(strings.TrimSpace(name), func(r rune) bool { return unicode.IsSpace(r) || r == '{' || r == '"' }) {
+	n := nameLength(inner)
+	if n < 0 {
 		return i
 	}
+	rest, list := strings.CutPrefix(inner[n:], ",")
 	if !list {
 		c.code(i, j+1)
 		return j + 1
@@ -155,6 +156,28 @@ func (c *cutter) brace(i, end, depth int) int {
 		return j + 1
 	}
 	return i
+}
+
+// nameLength is the length of the name, with spaces around it, that the inside of braces
+// begins with: up to a comma or the end. It is -1 where there is none. It looks at no brace
+// after the first, so that braces inside braces take linear time.
+func nameLength(inner string) int {
+	named, spaced := false, false
+	for i, r := range inner {
+		switch {
+		case r == ',':
+			return i
+		case r == '{' || r == '"':
+			return -1
+		case unicode.IsSpace(r):
+			spaced = named
+		case spaced:
+			return -1
+		default:
+			named = true
+		}
+	}
+	return len(inner)
 }
 
 // message puts out the ICU message s[i:j+1] whose arms begin at arms. A message that is

@@ -85,3 +85,20 @@ func TestPlaceholdersAreLinear(t *testing.T) {
 		}
 	}
 }
+
+// TestNameLength holds the name in braces to a slow obvious version.
+func TestNameLength(t *testing.T) {
+	for n := range 4 * 4 * 4 * 4 * 4 {
+		inner := ""
+		for k := n; k > 0; k /= 4 {
+			inner += string(` ,{a`[k%4])
+		}
+		want := -1
+		if name, _, _ := strings.Cut(inner, ","); !strings.ContainsAny(strings.TrimSpace(name), " {") {
+			want = len(name)
+		}
+		if got := nameLength(inner); got != want {
+			t.Errorf("%q: %d, want %d", inner, got, want)
+		}
+	}
+}

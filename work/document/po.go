@@ -245,6 +245,7 @@ func readPO(text string) ([]*poEntry, error) {
 	var e *poEntry // that goes on
 	var s *poString
 	flagsAt, flags := -1, ""
+	oldAt := -1 // of the previous msgid, "#| msgid": flags stand before it
 	finish := func(number int) error {
 		if e != nil && (e.id == nil || len(e.strs) == 0) {
 			return fmt.Errorf("line %d: the entry of line %d has no msgid or no msgstr", number, e.number)
@@ -276,7 +277,9 @@ func readPO(text string) ([]*poEntry, error) {
 					flagsAt = start
 				}
 			} else if strings.HasPrefix(body, "#~") {
-				flagsAt, flags = -1, ""
+				flagsAt, flags, oldAt = -1, "", -1
+			} else if strings.HasPrefix(body, "#|") && e == nil && oldAt < 0 {
+				oldAt = start
 			}
 			continue
 		case body[0] == '"':
@@ -304,11 +307,13 @@ func readPO(text string) ([]*poEntry, error) {
 			e = &poEntry{at: start, keyword: start, number: number, flags: flags, eol: "\n"}
 			if flagsAt >= 0 {
 				e.at = flagsAt
+			} else if oldAt >= 0 {
+				e.at = oldAt
 			}
 			if l.next > l.end {
 				e.eol = text[l.end:l.next]
 			}
-			flagsAt, flags = -1, ""
+			flagsAt, flags, oldAt = -1, "", -1
 		}
 		if s = e.add(keyword, start); s == nil {
 			return nil, fmt.Errorf("line %d: %q is no keyword that may stand here", number, keyword)

@@ -174,3 +174,13 @@ func FuzzPO(f *testing.F) {
 		}
 	})
 }
+
+// TestPOPrevious: the flag of an entry goes before its previous text, where gettext takes it.
+func TestPOPrevious(t *testing.T) {
+	in := "msgid \"\"\nmsgstr \"\"\n\"Content-Type: text/plain; charset=UTF-8\\n\"\n\"Language: de\\n\"\n\n#. c\n#| msgid \"old\"\nmsgid \"one %d\"\nmsgstr \"\"\n\n#, x\n#| msgctxt \"a\"\n#| msgid \"old\"\nmsgctxt \"a\"\nmsgid \"one %d\"\nmsgstr \"\"\n"
+	out, _ := rebuilt(t, "x.po", in, func(string) (string, bool) { return "%s", true })
+	want := strings.NewReplacer("#| msgid \"old\"\nmsgid", "#, fuzzy\n#| msgid \"old\"\nmsgid", "#, x", "#, fuzzy, x").Replace(in)
+	if strings.ReplaceAll(out, "\"one %d\"\nmsgstr \"one %d\"", "\"one %d\"\nmsgstr \"\"") != want {
+		t.Errorf("got %s\nwant %s", out, want)
+	}
+}

@@ -79,7 +79,7 @@ func (a *archive) addDrawing(name string) error {
 		return enter
 	}, func(e *xmlElement) error {
 		p.paragraph(e)
-		return nil
+		return a.doc.room()
 	})
 	if err != nil {
 		return fmt.Errorf("the %s file: %w", a.kind, err)

@@ -2,6 +2,7 @@ package document
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -42,6 +43,38 @@ func put(pieces []Piece, whole string, of func(string) (string, bool)) []Piece {
 		}
 	}
 	return cutAt(whole, tags, codes, pieces)
+}
+
+// tagStart is what begins a tag or a comment.
+var tagStart = regexp.MustCompile(`<[a-zA-Z/!?]`)
+
+// invents reports whether a translation has a code that its source has not, or the begin of
+// a tag, which could swallow the tag after it: in catalogs tags are text. A brace beside the
+// codes could end an arm of an ICU message.
+func invents(source, translation string) bool {
+	if n := len(tagStart.FindAllStringIndex(translation, -1)); n > 0 && n > len(tagStart.FindAllStringIndex(source, -1)) {
+		return true
+	}
+	count, braces := map[string]int{}, [2]int{}
+	for _, p := range placeholders(source) {
+		if p.Kind == Code {
+			count[p.Text]++
+		} else {
+			braces[0] += strings.Count(p.Text, "{")
+			braces[1] += strings.Count(p.Text, "}")
+		}
+	}
+	for _, p := range placeholders(translation) {
+		if p.Kind == Code {
+			if count[p.Text]--; count[p.Text] < 0 {
+				return true
+			}
+		} else {
+			braces[0] -= strings.Count(p.Text, "{")
+			braces[1] -= strings.Count(p.Text, "}")
+		}
+	}
+	return braces[0] < 0 || braces[1] < 0
 }
 
 // findCodes returns the places of the codes in the translation of the whole, or nil. The

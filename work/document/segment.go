@@ -1,7 +1,6 @@
 package document
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -94,6 +93,38 @@ func trim(s string) (before, text, after string) {
 // maxWhole bounds the pieces of a run that is translated as a whole: no sentence has more,
 // and finding the places again takes the square of their number.
 const maxWhole = 256
+
+// maxCopies bounds the bytes of the texts in pairs of tags to a byte of their run, past a short
+// one. Pairs inside pairs have the text of the innermost once each: 100 around a book would
+// make a hundred books to translate.
+const (
+	maxCopies  = 4
+	freeCopies = 4 << 10 // bytes of a run that are let pass
+)
+
+// translatedWhole reports whether a run is translated as a whole, before its parts.
+func translatedWhole(pieces []Piece) bool {
+	if plain(pieces) {
+		return len(pieces) <= maxWhole
+	}
+	if len(pieces) > maxWhole {
+		return false
+	}
+	at, copied := 0, 0
+	from := map[int]int{} // by pair: where its text starts
+	for _, p := range pieces {
+		switch p.Kind {
+		case Open:
+			from[p.Pair] = at
+		case Close:
+			if start, ok := from[p.Pair]; ok {
+				copied += at - start
+			}
+		}
+		at += len(p.Text)
+	}
+	return copied <= max(freeCopies, maxCopies*at)
+}
 
 // run is a part of a segment between barriers: pieces that make one text.
 type run struct {
@@ -288,7 +319,7 @@ func (s *Segment) texts() (all []string) {
 		if r.barrier {
 			continue
 		}
-		whole := len(r.pieces) <= maxWhole
+		whole := translatedWhole(r.pieces)
 		if whole {
 			add(r.pieces)
 			in := inner(r.pieces)
@@ -404,7 +435,7 @@ func resolve(pieces []Piece, of func(string) (string, bool)) (target []Piece, wh
 		return t, t != ""
 	}
 	invented := false
-	if len(pieces) <= maxWhole {
+	if translatedWhole(pieces) {
 		before, text, after := trim(textOf(pieces))
 		t, ok := lookUp(text)
 		if ok {
@@ -447,36 +478,4 @@ func resolve(pieces []Piece, of func(string) (string, bool)) (target []Piece, wh
 		return target, ""
 	}
 	return target, InParts
-}
-
-// tagStart is what begins a tag or a comment.
-var tagStart = regexp.MustCompile(`<[a-zA-Z/!?]`)
-
-// invents reports whether a translation has a code that its source has not, or the begin of
-// a tag, which could swallow the tag after it: in catalogs tags are text. A brace beside the
-// codes could end an arm of an ICU message.
-func invents(source, translation string) bool {
-	if n := len(tagStart.FindAllStringIndex(translation, -1)); n > 0 && n > len(tagStart.FindAllStringIndex(source, -1)) {
-		return true
-	}
-	count, braces := map[string]int{}, [2]int{}
-	for _, p := range placeholders(source) {
-		if p.Kind == Code {
-			count[p.Text]++
-		} else {
-			braces[0] += strings.Count(p.Text, "{")
-			braces[1] += strings.Count(p.Text, "}")
-		}
-	}
-	for _, p := range placeholders(translation) {
-		if p.Kind == Code {
-			if count[p.Text]--; count[p.Text] < 0 {
-				return true
-			}
-		} else {
-			braces[0] -= strings.Count(p.Text, "{")
-			braces[1] -= strings.Count(p.Text, "}")
-		}
-	}
-	return braces[0] < 0 || braces[1] < 0
 }

@@ -55,16 +55,21 @@ func (s *spelled) pieces(cut func(string) []Piece) []Piece {
 func cutString(text string) []Piece { return pairTags(cutLines(placeholders(text))) }
 
 // cutLines makes codes of the line ends and tabs in plain pieces, with the white space around them:
-// a catalog's string has them for its layout, and the model translates lines.
+// a catalog's string has them for its layout, and the model translates lines. Past maxRun
+// pieces nothing is cut: [Parse] refuses the document.
 func cutLines(pieces []Piece) (all []Piece) {
 	for _, p := range pieces {
+		if len(all) > maxRun {
+			all = append(all, p)
+			continue
+		}
 		if p.Kind != Plain || !strings.ContainsAny(p.Text, "\n\r\t\f\v") {
 			all = append(all, p)
 			continue
 		}
 		for text := p.Text; text != ""; {
 			i := strings.IndexAny(text, "\n\r\t\f\v")
-			if i < 0 {
+			if i < 0 || len(all) > maxRun {
 				all = append(all, Piece{Kind: Plain, Text: text, Raw: text})
 				break
 			}
@@ -163,28 +168,32 @@ type word struct {
 // brk between the lines. plain writes the text of a new piece. keep says before which words
 // no line may be broken. balanced makes the lines about as long as one another.
 func fill(pieces []Piece, width int, brk string, balanced bool, plain func(string) string, keep func(string) bool) string {
-	words := []word{{}}
-	total := 0
+	var words []word
+	var raw strings.Builder // of the word that is being read: it may have thousands of pieces
+	seen, total := 0, 0     // characters of it, and of all words and the spaces between them
+	add := func(text string, width int) {
+		raw.WriteString(text)
+		seen, total = seen+width, total+width
+	}
+	end := func() {
+		words = append(words, word{raw: raw.String(), width: seen})
+		raw.Reset()
+		seen = 0
+	}
 	for _, p := range pieces {
-		last := &words[len(words)-1]
-		switch {
-		case p.Kind != Plain:
-			last.raw += p.Raw // with its spaces, at which no line may be broken
-			last.width += utf8.RuneCountInString(p.Text)
-			total += utf8.RuneCountInString(p.Text)
-		default:
-			for i, w := range strings.Split(p.Text, " ") {
-				if i > 0 {
-					words = append(words, word{})
-					total++
-				}
-				last = &words[len(words)-1]
-				last.raw += plain(w)
-				last.width += utf8.RuneCountInString(w)
-				total += utf8.RuneCountInString(w)
+		if p.Kind != Plain {
+			add(p.Raw, utf8.RuneCountInString(p.Text)) // with its spaces, at which no line may be broken
+			continue
+		}
+		for i, w := range strings.Split(p.Text, " ") {
+			if i > 0 {
+				end()
+				total++
 			}
+			add(plain(w), utf8.RuneCountInString(w))
 		}
 	}
+	end()
 	for i := range words {
 		words[i].glued = i == 0 || words[i].raw == "" || words[i-1].raw == "" || keep != nil && keep(words[i].raw)
 	}

@@ -25,20 +25,22 @@ func parseSRT(data []byte) (*Document, error) {
 	text := string(decoded)
 	lines := splitLines(text)
 	times := func(i int) bool { return i < len(lines) && cueTimes.MatchString(strings.TrimSpace(lines[i].text)) }
+	number := func(i int) bool {
+		return i < len(lines) && strings.Trim(lines[i].text, "0123456789 \t") == "" && times(i+1)
+	}
 	cues, begun := 0, false
 	for i := 0; i < len(lines); i++ {
-		number := strings.Trim(lines[i].text, "0123456789 \t") == "" && times(i+1)
 		switch {
 		case times(i):
 			cues, begun = cues+1, true
 			continue
-		case number || lines[i].blank():
+		case number(i) || lines[i].blank():
 			continue
 		case !begun:
 			return nil, fmt.Errorf("line %d: text before the times of the first cue, such as 00:00:01,000 --> 00:00:02,500", i+1)
 		}
 		from := i
-		for i+1 < len(lines) && !lines[i+1].blank() && !times(i+1) {
+		for i+1 < len(lines) && !lines[i+1].blank() && !times(i+1) && !number(i+1) { // a blank line may be missing
 			i++
 		}
 		d.addCue(text, lines[from:i+1], from+1, false)
@@ -101,7 +103,10 @@ func (d *Document) addCue(text string, cue []line, number int, vtt bool) {
 			}
 			spellCue(&s, l.text, vtt)
 		}
-		pieces := s.pieces(cutCue)
+		raw := s.raw.String()
+		pieces := s.pieces(func(text string) []Piece {
+			return cutCue(text, func(at int) bool { return raw[s.at[at]] == text[at] })
+		})
 		brk := "\n"
 		if last := cue[from]; i < len(cue) || last.next > last.end {
 			brk = text[last.end:last.next]
@@ -169,11 +174,16 @@ func spellCue(s *spelled, text string, vtt bool) {
 // <00:00:01.500> or {\an8}.
 var cueCode = regexp.MustCompile(`\{\\[^{}]*\}|</?[a-zA-Z0-9][^<>]*>|</>`)
 
-// cutCue divides the text of a cue. What is no pair of tags shows nothing.
-func cutCue(text string) (pieces []Piece) {
+// cutCue divides the text of a cue. What is no pair of tags shows nothing. Past maxRun tags
+// nothing is cut: [Parse] refuses the document. literal says whether the file has the byte
+// at a place as it is: "&lt;i&gt;" is a text.
+func cutCue(text string, literal func(at int) bool) (pieces []Piece) {
 	at := 0
 	code := map[int]bool{}
-	for _, m := range cueCode.FindAllStringIndex(text, -1) {
+	for _, m := range cueCode.FindAllStringIndex(text, maxRun) {
+		if !literal(m[0]) || !literal(m[1]-1) {
+			continue
+		}
 		pieces = append(pieces, placeholders(text[at:m[0]])...)
 		code[len(pieces)] = true
 		pieces = append(pieces, Piece{Kind: Code, Text: text[m[0]:m[1]], Raw: text[m[0]:m[1]]})

@@ -3,6 +3,7 @@ package document
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -114,4 +115,32 @@ func fuzzOne(t *testing.T, name string, data []byte) {
 	}
 	identical(t, name, data, d)
 	checkHostile(t, name, data, 8)
+}
+
+// TestFillLinear: a word of thousands of tags is not copied once for each of them.
+func TestFillLinear(t *testing.T) {
+	var pieces []Piece
+	for range 1 << 14 {
+		pieces = append(pieces, Piece{Kind: Plain, Text: "xyz"}, Piece{Kind: Code, Raw: "<b>"})
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	out := fill(pieces, maxLine, "\n", true, func(s string) string { return s }, nil)
+	runtime.ReadMemStats(&after)
+	if want := strings.Repeat("xyz<b>", 1<<14); out != want {
+		t.Errorf("%d bytes, want %d", len(out), len(want))
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > 100*uint64(len(out)) {
+		t.Errorf("%d bytes take %d of memory", len(out), took)
+	}
+}
+
+// TestMissingLine: the number of the next cue is no text where the blank line before it is
+// missing.
+func TestMissingLine(t *testing.T) {
+	in := "1\n00:00:01,000 --> 00:00:02,000\none\n2\n00:00:03,000 --> 00:00:04,000\ntwo\n3\nfour\n"
+	out, _ := rebuilt(t, "x.srt", in, upper)
+	if want := strings.NewReplacer("one", "ONE", "two\n3\nfour", "TWO 3 FOUR").Replace(in); out != want {
+		t.Errorf("got %q, want %q", out, want)
+	}
 }

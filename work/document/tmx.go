@@ -42,6 +42,9 @@ func (m *tmx) enter(n *node) (whole bool, err error) {
 	return n.name == "tu", nil
 }
 
+// maxVariants bounds the languages of a translation unit: each is compared with all others.
+const maxVariants = 256
+
 // variant is a text of a translation unit in one language.
 type variant struct {
 	tuv, seg *node
@@ -65,7 +68,9 @@ func (m *tmx) leave(n *node) error {
 		if language == "" {
 			return fmt.Errorf("the tuv of line %d names no language", k.line)
 		}
-		all = append(all, variant{k, seg, language})
+		if all = append(all, variant{k, seg, language}); len(all) > maxVariants {
+			return fmt.Errorf("the tu of line %d has more than %d languages", n.line, maxVariants)
+		}
 	}
 	want := m.source
 	if s := n.get("srclang"); s != "" {
@@ -76,7 +81,7 @@ func (m *tmx) leave(n *node) error {
 		return nil
 	}
 	m.add(n, all, all[i])
-	return nil
+	return m.d.room()
 }
 
 // add adds the segment of a unit. Its place depends on the target language: the variant

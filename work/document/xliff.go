@@ -67,6 +67,8 @@ func (x *xliff) enter(n *node) (whole bool, err error) {
 func (x *xliff) leave(n *node) error {
 	switch {
 	case n.space != x.space:
+	case x.d.full:
+		return errFull
 	case x.version == 1 && n.name == "trans-unit":
 		return x.unit1(n)
 	case x.version == 2 && n.name == "unit":

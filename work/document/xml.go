@@ -10,8 +10,12 @@ import (
 	"strings"
 )
 
-// maxXMLDepth is the most elements inside one another.
-const maxXMLDepth = 256
+// Bounds of XML. A real file has 30 attributes in all of the elements around a text.
+const (
+	maxXMLDepth = 256     // elements inside one another
+	maxXMLNodes = 1 << 18 // elements and texts in one that is read whole, such as a paragraph
+	maxXMLAttrs = 1000    // of all elements inside one another: each is looked through for each text
+)
 
 // node is an element of XML, or what stands between elements.
 type node struct {
@@ -43,6 +47,8 @@ type xmlReader struct {
 	top   *node // the innermost open element
 	whole *node // that is being read, or nil
 	depth int
+	nodes int // in whole
+	attrs int // of the open elements
 	roots int
 }
 
@@ -82,6 +88,11 @@ func (r *xmlReader) read() error {
 }
 
 func (r *xmlReader) token(t xml.Token, at, end, line int) error {
+	if r.whole != nil {
+		if r.nodes++; r.nodes > 2*maxXMLNodes { // start and end tags
+			return fmt.Errorf("<%s> of line %d has more than %d elements and texts: divide it", r.whole.name, r.whole.line, maxXMLNodes)
+		}
+	}
 	switch t := t.(type) {
 	case xml.StartElement:
 		return r.start(t, at, end, line)
@@ -119,6 +130,9 @@ func (r *xmlReader) start(t xml.StartElement, at, end, line int) error {
 	if r.depth++; r.depth > maxXMLDepth {
 		return fmt.Errorf("more than %d elements inside one another", maxXMLDepth)
 	}
+	if r.attrs += len(t.Attr); r.attrs > maxXMLAttrs {
+		return fmt.Errorf("<%s> and the elements around it have more than %d attributes", t.Name.Local, maxXMLAttrs)
+	}
 	n := &node{name: t.Name.Local, attr: slices.Clone(t.Attr), parent: r.top, line: line, at: at, open: end, close: end, end: end}
 	seen := map[xml.Name]bool{}
 	for _, a := range n.attr {
@@ -149,7 +163,7 @@ func (r *xmlReader) start(t xml.StartElement, at, end, line int) error {
 	}
 	whole, err := r.enter(n)
 	if whole {
-		r.whole = n
+		r.whole, r.nodes = n, 0
 	}
 	return err
 }
@@ -165,6 +179,7 @@ func (r *xmlReader) stop(name xml.Name, at, end int) error {
 	n.close, n.end = at, end
 	r.top = n.parent
 	r.depth--
+	r.attrs -= len(n.attr)
 	if r.whole != nil && r.whole != n {
 		return nil
 	}

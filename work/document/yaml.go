@@ -22,6 +22,10 @@ func parseYAML(data []byte) (*Document, error) {
 	if len(text) > maxTree {
 		return nil, fmt.Errorf("it has %d MiB, and may have %d: divide it", len(text)>>20, maxTree>>20)
 	}
+	// The parser takes half a kilobyte for a value, and reads all of them before the first is seen.
+	if bytes.Count(text, []byte("\n"))+bytes.Count(text, []byte(",")) > 2*maxSegments {
+		return nil, fmt.Errorf("it has more than %d lines and commas: divide it", 2*maxSegments)
+	}
 	c := &yamlCatalog{s: string(text), d: cs.document(text), charset: cs}
 	c.findLines()
 	var roots []*yaml.Node
@@ -102,7 +106,8 @@ func (c *yamlCatalog) walk(n *yaml.Node, path []string, flow bool) {
 			c.walk(n.Content[i+1], append(path, n.Content[i].Value), flow)
 		}
 	case yaml.ScalarNode:
-		if n.ShortTag() == "!!str" && !symbol.MatchString(n.Value) {
+		plain := n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle|yaml.TaggedStyle) == 0
+		if n.ShortTag() == "!!str" && !symbol.MatchString(n.Value) && !(plain && notText.MatchString(n.Value)) {
 			c.scalar(n, path, flow)
 		}
 	}

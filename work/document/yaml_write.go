@@ -51,13 +51,16 @@ func (w yamlWriter) scalar(value string) string {
 	return s
 }
 
-// notText is what parsers of YAML 1.1, such as Ruby's, take for booleans, nothing, numbers and
-// times (yaml.org/type).
-var notText = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|true|false|null|~|[-+]?[0-9._:]+)$`)
+// notText is what parsers of YAML 1.1, such as Ruby's, take for booleans, nothing, numbers,
+// times and the default and merge keys (yaml.org/type).
+var notText = regexp.MustCompile(`^(?i:y|n|yes|no|on|off|true|false|null|~|=|<<|[-+]?[0-9._:]+)$`)
 
 // reads reports whether a parser reads s as the string value, in the place of the scalar.
 func (w yamlWriter) reads(s, value string) bool {
 	if s == "" || w.header == "" && strings.ContainsAny(s, "\r\n") {
+		return false
+	}
+	if strings.HasPrefix(s, "---") || strings.HasPrefix(s, "...") { // without a key before it, the begin or end of a document
 		return false
 	}
 	for _, r := range s {

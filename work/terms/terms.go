@@ -47,14 +47,17 @@ func (e *TermError) Unwrap() error { return e.Err }
 // goroutines may use it at once.
 type Glossary struct {
 	lines []unit.Term
-	first map[rune][]entry // by the first character in lower case: the longest first
+	first map[rune]*entries // by the first character in lower case
 }
+
+// entries are terms to look for, in the sequence of their sources. Those with a capital, which
+// are exact, must stand in the segment, and the others in the segment in lower case.
+type entries struct{ exact, folded []entry }
 
 // entry is a term to look for.
 type entry struct {
-	source string // as it must stand in the segment, or in the segment in lower case
-	exact  bool   // it has a capital
-	line   int    // in lines
+	source []rune
+	line   int // in lines
 }
 
 // Parse reads a glossary. Each line has a source term, a tab and a target term. Spaces around
@@ -139,29 +142,27 @@ func New(lines []unit.Term) (*Glossary, error) {
 }
 
 func newGlossary(lines []unit.Term) *Glossary {
-	g := &Glossary{lines: lines, first: map[rune][]entry{}}
+	g := &Glossary{lines: lines, first: map[rune]*entries{}}
 	for i, t := range lines {
-		e := entry{source: t.Source, exact: lower(t.Source) != t.Source, line: i}
-		r, _ := utf8.DecodeRuneInString(lower(e.source))
-		g.first[r] = append(g.first[r], e)
+		r, _ := utf8.DecodeRuneInString(lower(t.Source))
+		of := g.first[r]
+		if of == nil {
+			of = &entries{}
+			g.first[r] = of
+		}
+		e := entry{source: []rune(t.Source), line: i}
+		if lower(t.Source) != t.Source {
+			of.exact = append(of.exact, e)
+		} else {
+			of.folded = append(of.folded, e)
+		}
 	}
-	for _, list := range g.first { // order-free: each list by itself
-		slices.SortStableFunc(list, func(a, b entry) int {
-			return cmp.Or(cmp.Compare(utf8.RuneCountInString(b.source), utf8.RuneCountInString(a.source)), compareBool(b.exact, a.exact))
-		})
+	for _, of := range g.first { // order-free: each by itself
+		for _, list := range [][]entry{of.exact, of.folded} {
+			slices.SortFunc(list, func(a, b entry) int { return slices.Compare(a.source, b.source) })
+		}
 	}
 	return g
-}
-
-// compareBool puts false before true.
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }
 
 // lower is s in lower case, with as many characters as s.
@@ -173,8 +174,15 @@ func (g *Glossary) Lines() []unit.Term { return slices.Clone(g.lines) }
 // Of returns the targets that the translation of a segment must contain, each once, in the
 // sequence in which their sources stand in the segment.
 func (g *Glossary) Of(segment string) (targets []string) {
-	for _, i := range g.find(segment) {
-		if t := g.lines[i].Target; !slices.Contains(targets, t) {
+	return g.targets(g.find(segment))
+}
+
+// targets are those of lines, each once.
+func (g *Glossary) targets(lines []int) (targets []string) {
+	seen := map[string]bool{}
+	for _, i := range lines {
+		if t := g.lines[i].Target; !seen[t] {
+			seen[t] = true
 			targets = append(targets, t)
 		}
 	}
@@ -187,8 +195,9 @@ func (g *Glossary) All(segments []string) (targets [][]string, used []unit.Term)
 	needed := make([]bool, len(g.lines))
 	targets = make([][]string, len(segments))
 	for k, s := range segments {
-		targets[k] = g.Of(s)
-		for _, i := range g.find(s) {
+		found := g.find(s)
+		targets[k] = g.targets(found)
+		for _, i := range found {
 			needed[i] = true
 		}
 	}
@@ -216,34 +225,42 @@ func (g *Glossary) find(segment string) (lines []int) {
 	return lines
 }
 
-// longest returns the first entry that stands at a place, and its length; 0 is none.
+// longest returns the longest entry that stands at a place, of two as long the exact one, and
+// its length; 0 is none.
 func (g *Glossary) longest(runes, folded []rune, at int) (entry, int) {
-	if at > 0 && text.InWord(runes[at-1]) && text.InWord(runes[at]) {
+	of := g.first[folded[at]]
+	if of == nil || at > 0 && text.InWord(runes[at-1]) && text.InWord(runes[at]) {
 		return entry{}, 0 // inside a word
 	}
-	for _, e := range g.first[folded[at]] {
-		in := folded
-		if e.exact {
-			in = runes
-		}
-		if n := prefix(in[at:], e.source); n > 0 {
-			end := at + n
-			if end == len(runes) || !text.InWord(runes[end-1]) || !text.InWord(runes[end]) {
-				return e, n
-			}
-		}
+	ends := func(n int) bool {
+		end := at + n
+		return end == len(runes) || !text.InWord(runes[end-1]) || !text.InWord(runes[end])
 	}
-	return entry{}, 0
+	best, n := longest(of.folded, folded[at:], ends)
+	if exact, k := longest(of.exact, runes[at:], ends); k >= n && k > 0 {
+		best, n = exact, k
+	}
+	return best, n
 }
 
-// prefix returns the number of characters of s if runes begin with s; 0 if not.
-func prefix(runes []rune, s string) int {
-	n := 0
-	for _, r := range s {
-		if n == len(runes) || runes[n] != r {
-			return 0
+// longest returns the longest of sorted entries that a text begins with, and its length. ends
+// says whether a word may end after so many characters. It goes through the characters of the
+// text, and not through the entries: a glossary may have thousands of one beginning.
+func longest(list []entry, in []rune, ends func(n int) bool) (best entry, n int) {
+	for d := 0; len(list) > 0; d++ {
+		// All that are left begin with in[:d], so one that has no more comes first.
+		if len(list[0].source) == d {
+			if ends(d) {
+				best, n = list[0], d
+			}
+			list = list[1:]
 		}
-		n++
+		if d == len(in) {
+			break
+		}
+		from, _ := slices.BinarySearchFunc(list, in[d], func(e entry, r rune) int { return cmp.Compare(e.source[d], r) })
+		to, _ := slices.BinarySearchFunc(list[from:], in[d]+1, func(e entry, r rune) int { return cmp.Compare(e.source[d], r) })
+		list = list[from : from+to]
 	}
-	return n
+	return best, n
 }

@@ -2,10 +2,12 @@ package terms_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/alia-network/alia/work/terms"
@@ -172,4 +174,75 @@ func Example() {
 	}
 	fmt.Println(g.Of("Invoice number 17 of ACME"))
 	// Output: [Rechnungsnummer ACME]
+}
+
+// TestSlow holds the search to a slow obvious version: at each place outside of words, every
+// line is looked at, the longest first and of two as long the one with a capital.
+func TestSlow(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	word := func(most int) string {
+		var s []rune
+		for range 1 + random.IntN(most) {
+			s = append(s, []rune("aAb 中É")[random.IntN(6)])
+		}
+		return strings.Join(strings.Fields(string(s)), " ")
+	}
+	for range 300 {
+		var lines []unit.Term
+		seen := map[string]bool{"": true}
+		for range random.IntN(12) {
+			if w := word(5); !seen[w] {
+				seen[w] = true
+				lines = append(lines, unit.Term{Source: w, Target: fmt.Sprint(len(lines))})
+			}
+		}
+		g, err := terms.New(lines)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			segment := word(12)
+			if got, want := g.Of(segment), slowly(lines, segment); !slices.Equal(got, want) {
+				t.Fatalf("%q in %q: %q, want %q", lines, segment, got, want)
+			}
+		}
+	}
+	// A glossary of terms that begin alike, and a text in which every word begins as they do.
+	var lines []unit.Term
+	for i := range terms.MaxLines {
+		lines = append(lines, unit.Term{Source: fmt.Sprintf("a b%d", i), Target: "x"})
+	}
+	g, err := terms.New(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := g.Of(strings.Repeat("a ", 1<<17) + "a b7"); !slices.Equal(got, []string{"x"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+func slowly(lines []unit.Term, segment string) (targets []string) {
+	lower := func(s string) string { return strings.Map(unicode.ToLower, s) }
+	_, s := text.Code(text.Normalize(segment))
+	runes := []rune(s)
+	edge := func(at int) bool {
+		return at == 0 || at == len(runes) || !text.InWord(runes[at-1]) || !text.InWord(runes[at])
+	}
+	for at := 0; at < len(runes); {
+		best, n, exact := "", 0, false
+		for _, l := range lines {
+			k, capital := utf8.RuneCountInString(l.Source), lower(l.Source) != l.Source
+			if at+k > len(runes) || !edge(at) || !edge(at+k) || k < n || k == n && exact {
+				continue
+			}
+			if there := string(runes[at : at+k]); there == l.Source || !capital && lower(there) == l.Source {
+				best, n, exact = l.Target, k, capital
+			}
+		}
+		if n > 0 && !slices.Contains(targets, best) {
+			targets = append(targets, best)
+		}
+		at += max(n, 1)
+	}
+	return targets
 }

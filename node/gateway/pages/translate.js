@@ -258,7 +258,7 @@ function Job({ id, forget, after }) {
       ${job.status === 'translating' || job.status === 'queued' ? html`<progress max=${job.segments || 1} value=${job.done} aria-label=${job.name}></progress>` : null}
       <${Failure} text=${job.error} />
       ${job.flags.length ? html`
-        <details><summary class="warn">${count(job.flags.length, 'place')} to look at</summary>
+        <details><summary class="warn">${count(job.flags.length + (job.more_flags || 0), 'place')} to look at</summary>
           <ul class="small">${job.flags.slice(0, 100).map((f) => html`<li><b>${f.where}</b>: “<span dir="auto">${f.text}</span>” ${reasons[f.reason] || f.reason}.</li>`)}</ul>
         </details>` : null}
       <div class="bar">
