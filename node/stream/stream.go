@@ -264,6 +264,15 @@ func printable(r rune) rune {
 	return r
 }
 
+// shown is printable for a line with its white space: what is copied of a line may have
+// control characters too.
+func shown(r rune) rune {
+	if unicode.IsSpace(r) {
+		return r
+	}
+	return printable(r)
+}
+
 // write writes the parts whose sentences are all translated.
 func (f *Filter) write() error {
 	for len(f.parts) > 0 && len(f.parts[0].Sentences) <= len(f.done) {
@@ -275,7 +284,7 @@ func (f *Filter) write() error {
 		}
 		f.parts, f.done, f.Sentences = f.parts[1:], f.done[n:], f.Sentences+n
 		f.Findings.add(p.found)
-		f.out.WriteString(s) // Flush returns the error
+		f.out.WriteString(strings.Map(shown, s)) // Flush returns the error
 		if f.begun = !p.ends; p.ends {
 			f.Lines++
 			f.out.WriteByte('\n')
