@@ -69,7 +69,7 @@ func (o *translateFlags) buyText(ctx context.Context, a *app, name string, stdin
 		return err
 	}
 	if !text.HasLetters(input) { // nothing to translate needs no job
-		return a.result(report.Translated{Model: model.String(), Translation: input, Privacy: o.privacy}, func(w io.Writer) { printText(w, input) })
+		return a.result(report.Translated{Model: model.String(), Translation: input, Privacy: o.privacy, Flags: noDoubts().Flags}, func(w io.Writer) { printText(w, input) })
 	}
 	from := o.from
 	if from == auto {
@@ -115,6 +115,10 @@ func (o *translateFlags) buyText(ctx context.Context, a *app, name string, stdin
 		Model: model.String(), Job: receipt.Link.String(), Translation: t.Text, Receipt: t.ReceiptFile, Status: string(receipt.Status),
 		Paid: receipt.Paid, Due: receipt.Due, Units: len(receipt.Receipt.Units), Privacy: o.privacy, Checked: checked, Seconds: time.Since(began).Seconds(),
 	}
+	looks := noDoubts()
+	looks.addLines(a, input, t.Text, from, o.to)
+	looks.end(a)
+	r.Flagged, r.Flags = looks.Flagged, looks.Flags
 	return a.result(r, func(w io.Writer) {
 		printText(w, r.Translation)
 		a.note("%s, %s; receipt %s", english.Plural(r.Units, "unit", ""), inWords(receipt, c.Peer.Network.Name), r.Receipt)

@@ -29,7 +29,7 @@ import (
 // the lines around it, nor on Batch.
 type Filter struct {
 	// Translate translates sentences, at most Batch of them.
-	Translate func(sentences []string) ([]string, error)
+	Translate func(sentences []string) ([]text.Translation, error)
 	// Fits reports whether a sentence is short enough for the model.
 	Fits func(sentence string) bool
 	// Language is that of the lines: their sentences end by its rules.
@@ -46,16 +46,23 @@ type Filter struct {
 	// Whole takes each line for one sentence.
 	Whole bool
 
+	// Seen is told each sentence that was written, without its code, and its line; nil is not told.
+	Seen func(line int, sentence string, t text.Translation)
+	// End is told the links between the words of each line and its translation when the line is
+	// written, and returns what goes behind it; nil is not told. The line has to have links.
+	End func(links []text.Link) string
+
 	// Findings and Sentences count the text that Run has read and written.
 	Findings
 	Sentences int
 
 	out       *bufio.Writer
-	parts     []part            // read and not written
-	sentences []string          // of parts, not translated
-	done      []string          // of parts, translated
-	known     map[string]string // translations of recent sentences
-	begun     bool              // the line being written is not at its end
+	parts     []part                      // read and not written
+	sentences []string                    // of parts, not translated
+	done      []text.Translation          // of parts, translated
+	known     map[string]text.Translation // translations of recent sentences
+	begun     bool                        // the line being written is not at its end
+	line      alignment                   // of the line being written
 }
 
 // Bounds of the memory of a filter.
@@ -102,7 +109,7 @@ func (f *Findings) add(p Findings) {
 // Run translates lines until the input or the context ends. When the context
 // ends, the batch that is being translated is finished and written first.
 func (f *Filter) Run(ctx context.Context, in io.Reader) error {
-	f.out, f.known = bufio.NewWriter(f.Out), map[string]string{}
+	f.out, f.known = bufio.NewWriter(f.Out), map[string]text.Translation{}
 	parts, failed := make(chan part, f.Batch), error(nil)
 	go func() { // a reader that blocks for ever ends with the process
 		defer close(parts)
@@ -233,7 +240,7 @@ func (f *Filter) advance() error {
 	var fresh []string
 	for _, s := range f.sentences[:n] {
 		if _, ok := f.known[s]; !ok {
-			f.known[s], fresh = "", append(fresh, s)
+			f.known[s], fresh = text.Translation{}, append(fresh, s)
 		}
 	}
 	if len(fresh) > 0 {
@@ -242,7 +249,8 @@ func (f *Filter) advance() error {
 			return err
 		}
 		for i, s := range fresh {
-			f.known[s] = strings.Map(printable, translated[i])
+			translated[i].Text = strings.Map(printable, translated[i].Text)
+			f.known[s] = translated[i]
 		}
 	}
 	for _, s := range f.sentences[:n] {
@@ -278,17 +286,60 @@ func (f *Filter) write() error {
 	for len(f.parts) > 0 && len(f.parts[0].Sentences) <= len(f.done) {
 		p := f.parts[0]
 		n := len(p.Sentences)
-		s, err := p.Join(f.done[:n])
+		s, err := f.join(p, f.done[:n])
 		if err != nil {
 			return err
 		}
 		f.parts, f.done, f.Sentences = f.parts[1:], f.done[n:], f.Sentences+n
 		f.Findings.add(p.found)
-		f.out.WriteString(strings.Map(shown, s)) // Flush returns the error
+		f.out.WriteString(s) // Flush returns the error
 		if f.begun = !p.ends; p.ends {
 			f.Lines++
 			f.out.WriteByte('\n')
 		}
 	}
 	return f.out.Flush()
+}
+
+// alignment is the links of a line, and the words that its parts have so far.
+type alignment struct {
+	links          []text.Link
+	source, target int
+}
+
+// join is what is written for a part. It tells Seen and End.
+func (f *Filter) join(p part, translations []text.Translation) (string, error) {
+	n := len(translations)
+	sources, targets, links := make([]string, n), make([]string, n), make([][]text.Link, n)
+	for i, t := range translations {
+		sources[i], targets[i], links[i] = p.Source(i), t.Text, t.Links
+		if f.Seen != nil {
+			f.Seen(f.Lines+1, sources[i], t)
+		}
+	}
+	s, err := p.Join(targets)
+	if err != nil {
+		return "", err
+	}
+	s = strings.Map(shown, s)
+	if f.End == nil {
+		return s, nil
+	}
+	for _, l := range p.Links(targets, links) {
+		f.line.links = append(f.line.links, text.Link{Source: l.Source + f.line.source, Target: l.Target + f.line.target})
+	}
+	if !p.ends {
+		source, err := p.Join(sources)
+		if err != nil {
+			return "", err
+		}
+		f.line.source, f.line.target = f.line.source+len(text.Words(source)), f.line.target+len(text.Words(s))
+		return s, nil
+	}
+	s, feed := strings.CutSuffix(s, "\r")
+	s += f.End(f.line.links)
+	if f.line = (alignment{}); feed {
+		s += "\r"
+	}
+	return s, nil
 }

@@ -112,3 +112,12 @@ func FuzzDoubts(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkDoubts(b *testing.B) {
+	source := strings.Repeat("the man stands with a red hat in front of the old house and sees ", 3)
+	target := strings.Repeat("der Mann steht mit einem roten Hut vor dem alten Haus und sieht ", 3)
+	b.SetBytes(int64(len(source) + len(target)))
+	for b.Loop() {
+		Doubts(source, target, "en", "de")
+	}
+}

@@ -16,6 +16,19 @@ const together = 64
 // in FLOP. It refuses a text that is not valid, and terms that the model cannot write,
 // before the work.
 func TranslateSegments(e Engine, tok Tokenizer, params *tensor.Set, in unit.Text, d unit.Decoding) ([]string, uint32, uint64, error) {
+	return translateSegments(e, tok, params, in, d, func(int, decoded) {})
+}
+
+// decoded is the tokens of a segment and of its translation, which has at most limit.
+type decoded struct {
+	source, target []int32
+	limit          int
+}
+
+// translateSegments is TranslateSegments, and shows the tokens of each segment that has any.
+func translateSegments(
+	e Engine, tok Tokenizer, params *tensor.Set, in unit.Text, d unit.Decoding, show func(segment int, x decoded),
+) ([]string, uint32, uint64, error) {
 	if err := in.Validate(); err != nil {
 		return nil, 0, 0, err
 	}
@@ -37,10 +50,10 @@ func TranslateSegments(e Engine, tok Tokenizer, params *tensor.Set, in unit.Text
 			to := min(from+together, len(w.at))
 			var targets [][]int32
 			var c uint64
+			terms := make([][]nmt.Term, to-from) // not of all: they take memory
 			if w.terms == nil {
 				targets, c, err = e.Decode(params, w.sources[from:to], d)
 			} else {
-				terms := make([][]nmt.Term, to-from) // not of all: they take memory
 				for i := range terms {
 					if terms[i], err = Spell(tok, w.terms[from+i]); err != nil {
 						return nil, 0, 0, err
@@ -53,6 +66,8 @@ func TranslateSegments(e Engine, tok Tokenizer, params *tensor.Set, in unit.Text
 			}
 			for i, ids := range targets {
 				out[w.at[from+i]] = tok.Decode(ids)
+				source := w.sources[from+i]
+				show(w.at[from+i], decoded{source, ids, nmt.TermLimit(nmt.TwicePlusTen(len(source)), nmt.TermTokens(terms[i]))})
 				tokens += uint32(len(ids))
 			}
 			cost += c
