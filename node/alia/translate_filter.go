@@ -126,7 +126,7 @@ func (o *translateFlags) filter(ctx context.Context, a *app, name string, stdin 
 	f := stream.Filter{Batch: o.batch, Whole: o.whole, Full: in.regular, Fits: t.Fits, Language: splitter.Language(), Code: splitter.Code, Out: a.stdout}
 	r := translated{Model: t.ID().String(), doubts: noDoubts()}
 	calls := 0
-	f.Translate = func(sentences []string) ([]text.Translation, error) {
+	f.Translate = func(sentences []string) ([]text.Traced, error) {
 		// In binary32 it pays after the first batch, which need not wait for it.
 		if calls++; calls == 2 || o.int8 && calls == 1 {
 			if err := t.Prepare(o.int8); err != nil {
@@ -139,7 +139,7 @@ func (o *translateFlags) filter(ctx context.Context, a *app, name string, stdin 
 	}
 	var last [2]string // a log says the same again and again
 	var reasons []document.Reason
-	f.Seen = func(line int, sentence string, t text.Translation) {
+	f.Seen = func(line int, sentence string, t text.Traced) {
 		if now := [2]string{sentence, t.Text}; now != last {
 			last, reasons = now, document.Doubts(sentence, t.Text, m.Source, cmp.Or(o.to, m.Target))
 			if t.Cut {
@@ -149,7 +149,7 @@ func (o *translateFlags) filter(ctx context.Context, a *app, name string, stdin 
 		r.add(a, line, sentence, reasons)
 	}
 	if o.align {
-		f.End = func(links []text.Link) string {
+		f.End = func(links []text.WordLink) string {
 			if a.json || a.events {
 				r.Alignments = append(r.Alignments, text.Pharaoh(links))
 				return ""

@@ -29,7 +29,7 @@ import (
 // the lines around it, nor on Batch.
 type Filter struct {
 	// Translate translates sentences, at most Batch of them.
-	Translate func(sentences []string) ([]text.Translation, error)
+	Translate func(sentences []string) ([]text.Traced, error)
 	// Fits reports whether a sentence is short enough for the model.
 	Fits func(sentence string) bool
 	// Language is that of the lines: their sentences end by its rules.
@@ -47,22 +47,22 @@ type Filter struct {
 	Whole bool
 
 	// Seen is told each sentence that was written, without its code, and its line; nil is not told.
-	Seen func(line int, sentence string, t text.Translation)
+	Seen func(line int, sentence string, t text.Traced)
 	// End is told the links between the words of each line and its translation when the line is
 	// written, and returns what goes behind it; nil is not told. The line has to have links.
-	End func(links []text.Link) string
+	End func(links []text.WordLink) string
 
 	// Findings and Sentences count the text that Run has read and written.
 	Findings
 	Sentences int
 
 	out       *bufio.Writer
-	parts     []part                      // read and not written
-	sentences []string                    // of parts, not translated
-	done      []text.Translation          // of parts, translated
-	known     map[string]text.Translation // translations of recent sentences
-	begun     bool                        // the line being written is not at its end
-	line      alignment                   // of the line being written
+	parts     []part                 // read and not written
+	sentences []string               // of parts, not translated
+	done      []text.Traced          // of parts, translated
+	known     map[string]text.Traced // translations of recent sentences
+	begun     bool                   // the line being written is not at its end
+	line      alignment              // of the line being written
 }
 
 // Bounds of the memory of a filter.
@@ -109,7 +109,7 @@ func (f *Findings) add(p Findings) {
 // Run translates lines until the input or the context ends. When the context
 // ends, the batch that is being translated is finished and written first.
 func (f *Filter) Run(ctx context.Context, in io.Reader) error {
-	f.out, f.known = bufio.NewWriter(f.Out), map[string]text.Translation{}
+	f.out, f.known = bufio.NewWriter(f.Out), map[string]text.Traced{}
 	parts, failed := make(chan part, f.Batch), error(nil)
 	go func() { // a reader that blocks for ever ends with the process
 		defer close(parts)
@@ -240,7 +240,7 @@ func (f *Filter) advance() error {
 	var fresh []string
 	for _, s := range f.sentences[:n] {
 		if _, ok := f.known[s]; !ok {
-			f.known[s], fresh = text.Translation{}, append(fresh, s)
+			f.known[s], fresh = text.Traced{}, append(fresh, s)
 		}
 	}
 	if len(fresh) > 0 {
@@ -303,14 +303,14 @@ func (f *Filter) write() error {
 
 // alignment is the links of a line, and the words that its parts have so far.
 type alignment struct {
-	links          []text.Link
+	links          []text.WordLink
 	source, target int
 }
 
 // join is what is written for a part. It tells Seen and End.
-func (f *Filter) join(p part, translations []text.Translation) (string, error) {
+func (f *Filter) join(p part, translations []text.Traced) (string, error) {
 	n := len(translations)
-	sources, targets, links := make([]string, n), make([]string, n), make([][]text.Link, n)
+	sources, targets, links := make([]string, n), make([]string, n), make([][]text.WordLink, n)
 	for i, t := range translations {
 		sources[i], targets[i], links[i] = p.Source(i), t.Text, t.Links
 		if f.Seen != nil {
@@ -326,7 +326,7 @@ func (f *Filter) join(p part, translations []text.Translation) (string, error) {
 		return s, nil
 	}
 	for _, l := range p.Links(targets, links) {
-		f.line.links = append(f.line.links, text.Link{Source: l.Source + f.line.source, Target: l.Target + f.line.target})
+		f.line.links = append(f.line.links, text.WordLink{Source: l.Source + f.line.source, Target: l.Target + f.line.target})
 	}
 	if !p.ends {
 		source, err := p.Join(sources)

@@ -18,13 +18,13 @@ import (
 // upper is a filter that translates into capitals, and the sizes of its batches.
 func upper(out io.Writer, batch int) (*Filter, *[]int) {
 	var sizes []int
-	return &Filter{Batch: batch, Fits: fitsHundred, Out: out, Translate: func(s []string) ([]text.Translation, error) {
+	return &Filter{Batch: batch, Fits: fitsHundred, Out: out, Translate: func(s []string) ([]text.Traced, error) {
 		sizes = append(sizes, len(s))
-		t := make([]text.Translation, len(s))
+		t := make([]text.Traced, len(s))
 		for i := range s {
 			t[i].Text = strings.ToUpper(s[i])
 			for w := range text.Words(s[i]) {
-				t[i].Links = append(t[i].Links, text.Link{Source: w, Target: w})
+				t[i].Links = append(t[i].Links, text.WordLink{Source: w, Target: w})
 			}
 		}
 		return t, nil
@@ -99,9 +99,9 @@ func TestFilterAligns(t *testing.T) {
 	} {
 		var out bytes.Buffer
 		f, _ := upper(&out, 7)
-		f.End = func(links []text.Link) string { return "|" + text.Pharaoh(links) }
+		f.End = func(links []text.WordLink) string { return "|" + text.Pharaoh(links) }
 		seen := map[int]string{}
-		f.Seen = func(line int, sentence string, tr text.Translation) {
+		f.Seen = func(line int, sentence string, tr text.Traced) {
 			if tr.Text != strings.ToUpper(sentence) {
 				t.Errorf("seen %q as %q", sentence, tr.Text)
 			}
@@ -167,7 +167,7 @@ func TestFilterFails(t *testing.T) {
 		t.Errorf("a broken input: %v after %q", err, out.String())
 	}
 	f, _ = upper(io.Discard, 4)
-	f.Translate = func([]string) ([]text.Translation, error) { return nil, broken }
+	f.Translate = func([]string) ([]text.Traced, error) { return nil, broken }
 	if err := f.Run(t.Context(), strings.NewReader("one\n")); !errors.Is(err, broken) {
 		t.Errorf("a broken model: %v", err)
 	}
@@ -191,7 +191,7 @@ func TestFilterStops(t *testing.T) {
 	var out bytes.Buffer
 	f, _ := upper(&out, 4)
 	capitals := f.Translate
-	f.Translate = func(s []string) ([]text.Translation, error) {
+	f.Translate = func(s []string) ([]text.Traced, error) {
 		if s[0] != "first" {
 			interrupt()
 		}
@@ -213,7 +213,7 @@ func TestFilterBounded(t *testing.T) {
 		f, _ := upper(io.Discard, 64)
 		most := 0
 		capitals := f.Translate
-		f.Translate = func(s []string) ([]text.Translation, error) {
+		f.Translate = func(s []string) ([]text.Traced, error) {
 			most = max(most, len(f.parts), len(f.sentences))
 			return capitals(s)
 		}

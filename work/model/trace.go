@@ -25,12 +25,12 @@ type attender interface {
 // neural translation models improves word alignment", 2019). So each word of a translation has
 // a link, and a word of the source may have none. The words are those of [text.Words], without
 // the code of a language in front of the segment.
-func (t *Translator) Trace(e Engine, in unit.Text, d unit.Decoding, align bool) ([]text.Translation, error) {
+func (t *Translator) Trace(e Engine, in unit.Text, d unit.Decoding, align bool) ([]text.Traced, error) {
 	a, ok := e.(attender)
 	if align && !ok {
 		return nil, errors.New("the engine of this model shows no attention, so it gives no alignments")
 	}
-	all, shown := make([]text.Translation, len(in.Segments)), make([]decoded, len(in.Segments))
+	all, shown := make([]text.Traced, len(in.Segments)), make([]decoded, len(in.Segments))
 	out, _, _, err := translateSegments(e, t.Tokenizer, t.Prepared(), in, d, func(i int, x decoded) {
 		shown[i], all[i].Cut = x, len(x.target) >= x.limit
 	})
@@ -58,7 +58,7 @@ func (t *Translator) Trace(e Engine, in unit.Text, d unit.Decoding, align bool) 
 }
 
 // links links the words of a segment and of its translation, whose tokens have rows of weights.
-func (t *Translator) links(segment, translation string, target []int32, rows [][]float32) (links []text.Link) {
+func (t *Translator) links(segment, translation string, target []int32, rows [][]float32) (links []text.WordLink) {
 	parts := t.Tokenizer.SourceParts(segment)
 	if len(t.Targets()) > 0 {
 		_, segment = text.Code(segment)
@@ -77,7 +77,7 @@ func (t *Translator) links(segment, translation string, target []int32, rows [][
 		}
 		for _, x := range from[best] {
 			for _, y := range to[i] {
-				links = append(links, text.Link{Source: x, Target: y})
+				links = append(links, text.WordLink{Source: x, Target: y})
 			}
 		}
 	}

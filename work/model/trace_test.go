@@ -96,7 +96,7 @@ func TestTrace(t *testing.T) {
 func TestTraceSame(t *testing.T) {
 	tr := small(t)
 	in := unit.NewText([]string{"one two three", "", "zwei eins", "drei"}, nil)
-	var first []text.Translation
+	var first []text.Traced
 	for _, name := range kernel.Names() {
 		dev, err := kernel.Open(name, 1)
 		if err != nil {
@@ -129,7 +129,7 @@ func TestTraceSame(t *testing.T) {
 			}
 		}
 	}
-	if !slices.ContainsFunc(first, func(x text.Translation) bool { return x.Cut }) {
+	if !slices.ContainsFunc(first, func(x text.Traced) bool { return x.Cut }) {
 		t.Error("no translation was cut")
 	}
 }

@@ -7,22 +7,22 @@ import (
 	"unicode"
 )
 
-// Link says that a word of a translation stands for a word of its source. Words are counted
+// WordLink says that a word of a translation stands for a word of its source. Words are counted
 // from 0, as [Words] finds them.
-type Link struct{ Source, Target int }
+type WordLink struct{ Source, Target int }
 
-// Translation is a translated sentence, and what the model knows of it.
-type Translation struct {
+// Traced is a translated sentence, and what the model knows of it.
+type Traced struct {
 	Text string
 	// Cut says that the translation has as many tokens as the model may make of the sentence:
 	// the model did not end it.
 	Cut   bool
-	Links []Link // nil where nobody asked
+	Links []WordLink // nil where nobody asked
 }
 
 // Pharaoh writes links in the format of the decoder Pharaoh, which alignment tools read:
 // "0-0 1-2", source first. The links are sorted, and each is written once.
-func Pharaoh(links []Link) string {
+func Pharaoh(links []WordLink) string {
 	var b strings.Builder
 	for i, l := range SortLinks(links) {
 		if i > 0 {
@@ -34,8 +34,8 @@ func Pharaoh(links []Link) string {
 }
 
 // SortLinks returns links by source and target, each once.
-func SortLinks(links []Link) (all []Link) {
-	links = append([]Link(nil), links...)
+func SortLinks(links []WordLink) (all []WordLink) {
+	links = append([]WordLink(nil), links...)
 	sort.Slice(links, func(i, j int) bool {
 		a, b := links[i], links[j]
 		return a.Source < b.Source || a.Source == b.Source && a.Target < b.Target
@@ -92,7 +92,7 @@ func (w Span) core(s string) int {
 
 // Links are the links of a whole text between its words: those of the sentences, by their own
 // words, and of each word that is copied to itself. translations are those of [Layout.Join].
-func (l Layout) Links(translations []string, links [][]Link) (all []Link) {
+func (l Layout) Links(translations []string, links [][]WordLink) (all []WordLink) {
 	if len(l.gaps) == 0 {
 		return nil
 	}
@@ -126,7 +126,7 @@ func (l Layout) Links(translations []string, links [][]Link) (all []Link) {
 	}
 	for _, p := range pairs {
 		if x, y := word(from, p.From), word(to, p.To); x >= 0 && y >= 0 {
-			all = append(all, Link{x, y})
+			all = append(all, WordLink{x, y})
 		}
 	}
 	return SortLinks(all)

@@ -25,7 +25,7 @@ func TestSpans(t *testing.T) {
 }
 
 func TestPharaoh(t *testing.T) {
-	if got := Pharaoh([]Link{{10, 1}, {2, 3}, {2, 1}, {2, 3}}); got != "2-1 2-3 10-1" {
+	if got := Pharaoh([]WordLink{{10, 1}, {2, 3}, {2, 1}, {2, 3}}); got != "2-1 2-3 10-1" {
 		t.Errorf("got %q", got)
 	}
 	if got := Pharaoh(nil); got != "" {
@@ -37,15 +37,15 @@ func TestLinks(t *testing.T) {
 	for _, c := range []struct {
 		in, code string
 		out      []string
-		links    [][]Link
+		links    [][]WordLink
 		want     string
 	}{
-		{"one two. Three", "", []string{"eins zwei.", "Drei"}, [][]Link{{{0, 0}, {1, 1}}, {{0, 0}}}, "0-0 1-1 2-2"},
-		{"one two. Three", ">>deu<<", []string{"zwei, eins,\nja.", "Drei"}, [][]Link{{{0, 1}, {1, 0}, {1, 2}}, {{0, 0}}}, "0-1 1-0 1-2 2-3"},
-		{"Ring us. 12 34!", "", []string{"Ruft uns an."}, [][]Link{{{0, 0}, {0, 2}, {1, 1}}}, "0-0 0-2 1-1 2-3 3-4"},
+		{"one two. Three", "", []string{"eins zwei.", "Drei"}, [][]WordLink{{{0, 0}, {1, 1}}, {{0, 0}}}, "0-0 1-1 2-2"},
+		{"one two. Three", ">>deu<<", []string{"zwei, eins,\nja.", "Drei"}, [][]WordLink{{{0, 1}, {1, 0}, {1, 2}}, {{0, 0}}}, "0-1 1-0 1-2 2-3"},
+		{"Ring us. 12 34!", "", []string{"Ruft uns an."}, [][]WordLink{{{0, 0}, {0, 2}, {1, 1}}}, "0-0 0-2 1-1 2-3 3-4"},
 		{"12 %", "", nil, nil, "0-0 1-1"},
-		{"我来。「他走。」", "", []string{"I come.", "“He goes.”"}, [][]Link{{{0, 0}, {1, 1}}, {{0, 0}, {1, 1}}}, "0-0 1-1 2-1 3-2"},
-		{"a", "", []string{""}, [][]Link{{{0, 0}, {7, 7}}}, ""},
+		{"我来。「他走。」", "", []string{"I come.", "“He goes.”"}, [][]WordLink{{{0, 0}, {1, 1}}, {{0, 0}, {1, 1}}}, "0-0 1-1 2-1 3-2"},
+		{"a", "", []string{""}, [][]WordLink{{{0, 0}, {7, 7}}}, ""},
 	} {
 		l := Split("", c.in).Coded(c.code).Fit(func(string) bool { return true })
 		if got := Pharaoh(l.Links(c.out, c.links)); got != c.want {
@@ -63,15 +63,15 @@ func TestLinksOfItself(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := strings.Join(rapid.SliceOf(rapid.SampledFrom([]string{"One", " ", ". ", "12", "! ", "\n", "。", "我", "「", "」", "é", "ส"})).Draw(t, "parts"), "")
 		l := Split("en", s).Fit(func(s string) bool { return len(s) <= 20 })
-		links := make([][]Link, len(l.Sentences))
+		links := make([][]WordLink, len(l.Sentences))
 		for i, sentence := range l.Sentences {
 			for w := range Words(sentence) {
-				links[i] = append(links[i], Link{w, w})
+				links[i] = append(links[i], WordLink{w, w})
 			}
 		}
-		var want []Link
+		var want []WordLink
 		for w := range Words(s) {
-			want = append(want, Link{w, w})
+			want = append(want, WordLink{w, w})
 		}
 		if got := l.Links(l.Sentences, links); !slices.Equal(got, want) {
 			t.Fatalf("%q has %v", s, got)
