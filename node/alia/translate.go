@@ -23,7 +23,9 @@ const translateHelp = `Translate files, folders or standard input.
 
 A document comes back as the same document: text is taken out and its
 translation put in, and every other byte stays. What needs a person, such as a
-segment in which a tag found no place, is named. --output names the file to
+segment in which a tag found no place, is named; so is one whose translation
+looks wrong: it repeats itself, is far too long or short, or is a copy. A text
+without letters is copied, and no model sees it. --output names the file to
 write, or the folder where several files or a folder go. A folder keeps its
 tree; files of other kinds are skipped. A file that exists is replaced only with
 --force. A kind of file that is not supported is refused.
@@ -44,7 +46,12 @@ With --local this process computes the translation, and nobody is paid. Plain
 text without --output is translated as a stream, line for line: each line comes
 out as soon as it is done, as in a pipe. Bytes that are not UTF-8 and control
 characters are replaced, and sentences too long for the model are cut and joined
-again. A warning at the end counts both.
+again. A warning at the end counts both. The first ten sentences whose
+translations look wrong are named, and with --json all. With --alignments the
+words of a line and of its translation are linked as the model attends to them:
+white space separates words, but each letter of Chinese, Japanese, Thai, Lao,
+Khmer, Burmese and Tibetan is one. Word 0 is the first, and the source's word
+stands in front of the hyphen.
 
 With --n-best several translations of each line are printed, each with the
 number of its line, from 0, and its score: the log-probability in nats, divided
@@ -98,7 +105,7 @@ type translateFlags struct {
 // those that mean nothing for a document.
 var (
 	onlyDocuments = []string{"force", "no-memory", "receipt"}
-	onlyStreams   = []string{"batch", "whole-lines", "n-best", "prefix"}
+	onlyStreams   = []string{"batch", "whole-lines", "n-best", "prefix", "alignments"}
 )
 
 func newTranslate(a *app) *cobra.Command {

@@ -257,7 +257,14 @@ const (
 var flagWords = map[document.Reason]string{
 	document.Untranslated: "it is not translated",
 	document.InParts:      "its parts were translated one by one, around its tags and placeholders",
+	document.Codes:        "it is not translated: its translation had other placeholders or addresses",
+	document.Plurals:      "the language has more plural forms than it",
 	document.Numbers:      "its numbers differ",
+	document.Repeats:      "its translation says the same again and again",
+	document.Length:       "its translation is far longer or shorter",
+	document.Copied:       "its translation is the text itself, or nearly",
+	document.Empty:        "its translation is empty",
+	document.Cut:          "its translation may lack its end: it is as long as the model may make one",
 }
 
 func printFlags(w io.Writer, flags []document.Doubt, most int) {

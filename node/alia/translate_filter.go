@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,8 +17,10 @@ import (
 	"github.com/alia-network/alia/node/options"
 	"github.com/alia-network/alia/node/stream"
 	"github.com/alia-network/alia/node/translate"
+	"github.com/alia-network/alia/work/document"
 	"github.com/alia-network/alia/work/kernel"
 	"github.com/alia-network/alia/work/model"
+	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -70,6 +73,8 @@ type translated struct {
 	Translation string `json:"translation"`
 	Sentences   int    `json:"sentences"`
 	stream.Findings
+	doubts
+	Alignments []string `json:"alignments,omitempty"` // of the lines, with --alignments
 }
 
 // local is the flags of a translation in this process.
@@ -78,16 +83,18 @@ type local struct {
 	speed
 	batch int
 	whole bool
+	align bool
 }
 
 // onlyLocal are the flags of alia translate that mean nothing without --local.
-var onlyLocal = []string{"int8", "shortlist", "whole-lines", "batch", "device", "kernels", "threads"}
+var onlyLocal = []string{"int8", "shortlist", "whole-lines", "batch", "alignments", "device", "kernels", "threads"}
 
 func (l *local) flags(cmd *cobra.Command) {
 	l.deviceFlags.flags(cmd)
 	l.speed.flags(cmd, "with --local: ")
 	f := cmd.Flags()
 	f.IntVar(&l.batch, "batch", together, "with --local: `NUMBER` of sentences translated together at most; the text is the same")
+	f.BoolVar(&l.align, "alignments", false, "with --local: print behind each line which of its words those of the translation stand for, as in \"text ||| 0-0 1-2\" (Pharaoh)")
 	f.BoolVar(&l.whole, "whole-lines", false, "with --local: take each line for one sentence, as in test sets")
 }
 
@@ -133,8 +140,9 @@ func (o *translateFlags) filter(ctx context.Context, a *app, name string, stdin 
 	}
 	var printed strings.Builder // with --json
 	f := stream.Filter{Batch: o.batch, Whole: o.whole, Full: in.regular, Fits: t.Fits, Language: splitter.Language(), Code: splitter.Code, Out: a.stdout}
+	r := translated{Model: t.ID().String(), doubts: noDoubts()}
 	calls := 0
-	f.Translate = func(sentences []string) ([]string, error) {
+	f.Translate = func(sentences []string) ([]text.Traced, error) {
 		// In binary32 it pays after the first batch, which need not wait for it.
 		if calls++; calls == 2 || o.int8 && calls == 1 {
 			if err := t.Prepare(o.int8); err != nil {
@@ -143,7 +151,27 @@ func (o *translateFlags) filter(ctx context.Context, a *app, name string, stdin 
 			t.On(dev)
 		}
 		targets, _ := g.All(sentences)
-		return t.TranslateText(computes, unit.NewText(sentences, targets), d)
+		return t.Trace(computes, unit.NewText(sentences, targets), d, o.align)
+	}
+	var last [2]string // a log says the same again and again
+	var reasons []document.Reason
+	f.Seen = func(line int, sentence string, t text.Traced) {
+		if now := [2]string{sentence, t.Text}; now != last {
+			last, reasons = now, document.Doubts(sentence, t.Text, m.Source, cmp.Or(o.to, m.Target))
+			if t.Cut {
+				reasons = append(reasons, document.Cut)
+			}
+		}
+		r.add(a, line, sentence, reasons)
+	}
+	if o.align {
+		f.End = func(links []text.WordLink) string {
+			if a.json || a.events {
+				r.Alignments = append(r.Alignments, text.Pharaoh(links))
+				return ""
+			}
+			return " ||| " + text.Pharaoh(links)
+		}
 	}
 	if o.nBest > 0 || o.prefix {
 		f.Prefixed, f.Whole = o.prefix, f.Whole || o.prefix
@@ -156,13 +184,14 @@ func (o *translateFlags) filter(ctx context.Context, a *app, name string, stdin 
 	if w := f.Warning(); w != "" {
 		a.note("alia: %s: %s", in.name, w)
 	}
+	r.end(a)
 	if err != nil {
 		return undone(ctx, err, "%s is translated up to line %d", in.name, f.Lines)
 	}
 	if !a.json && !a.events {
 		return nil
 	}
-	r := translated{Model: t.ID().String(), Translation: printed.String(), Sentences: f.Sentences, Findings: f.Findings}
+	r.Translation, r.Sentences, r.Findings = printed.String(), f.Sentences, f.Findings
 	return a.result(r, nil)
 }
 

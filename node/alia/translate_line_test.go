@@ -1,12 +1,14 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"github.com/alia-network/alia/node/translate"
+	"github.com/alia-network/alia/work/document"
 )
 
 // TestTranslatingLine: the progress of a file, on a terminal and in plain lines. What the
@@ -28,6 +30,22 @@ func TestTranslatingLine(t *testing.T) {
 	} {
 		if got := translatingLine(c.p, now, c.width); got != c.want || c.width > 0 && utf8.RuneCountInString(got) >= c.width {
 			t.Errorf("%+v in %d columns: %q, want %q", c.p, c.width, got, c.want)
+		}
+	}
+}
+
+// TestFlagWords: each reason for which a segment needs a person has words, and the page for
+// people explains them.
+func TestFlagWords(t *testing.T) {
+	page, err := os.ReadFile("../DOCUMENTS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range document.Reasons() {
+		words, _, _ := strings.Cut(flagWords[r], ", around")
+		words, _, _ = strings.Cut(words, ": it is as long")
+		if words == "" || !strings.Contains(string(page), "| "+words+" |") {
+			t.Errorf("%s: the page does not explain %q", r, flagWords[r])
 		}
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/alia-network/alia/node/translate"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/text"
 )
 
 // buyFlags is the flags of a translation that a network makes.
@@ -67,6 +68,9 @@ func (o *translateFlags) buyText(ctx context.Context, a *app, name string, stdin
 	if err != nil {
 		return err
 	}
+	if !text.HasLetters(input) { // nothing to translate needs no job
+		return a.result(report.Translated{Model: model.String(), Translation: input, Privacy: o.privacy, Flags: noDoubts().Flags}, func(w io.Writer) { printText(w, input) })
+	}
 	from := o.from
 	if from == auto {
 		from = ""
@@ -100,17 +104,21 @@ func (o *translateFlags) buyText(ctx context.Context, a *app, name string, stdin
 		return err
 	}, c.Tend)
 	if err != nil {
-		text := "the text is not translated; the same command continues"
+		left := "the text is not translated; the same command continues"
 		if o.budget > 0 {
-			text += ", and `alia wallet reclaim` takes back the unspent part"
+			left += ", and `alia wallet reclaim` takes back the unspent part"
 		}
-		return undone(ctx, poor(err), "%s", text)
+		return undone(ctx, poor(err), "%s", left)
 	}
 	receipt := t.Receipt
 	r := report.Translated{
 		Model: model.String(), Job: receipt.Link.String(), Translation: t.Text, Receipt: t.ReceiptFile, Status: string(receipt.Status),
 		Paid: receipt.Paid, Due: receipt.Due, Units: len(receipt.Receipt.Units), Privacy: o.privacy, Checked: checked, Seconds: time.Since(began).Seconds(),
 	}
+	looks := noDoubts()
+	looks.addLines(a, input, t.Text, from, o.to)
+	looks.end(a)
+	r.Flagged, r.Flags = looks.Flagged, looks.Flags
 	return a.result(r, func(w io.Writer) {
 		printText(w, r.Translation)
 		a.note("%s, %s; receipt %s", english.Plural(r.Units, "unit", ""), inWords(receipt, c.Peer.Network.Name), r.Receipt)

@@ -67,7 +67,7 @@ func TestTranslateSameText(t *testing.T) {
 					}
 					engine := m.Model.NewEngine(dev)
 					var out bytes.Buffer
-					f := stream.Filter{Batch: batch, Fits: m.Fits, Out: &out, Translate: func(s []string) ([]string, error) { return m.Translate(engine, s, d) }}
+					f := stream.Filter{Batch: batch, Fits: m.Fits, Out: &out, Translate: func(s []string) ([]text.Traced, error) { return m.Trace(engine, unit.NewText(s, nil), d, false) }}
 					if err := f.Run(t.Context(), strings.NewReader(in.String())); err != nil {
 						t.Fatal(err)
 					}

@@ -151,7 +151,7 @@ func (d *Document) layouts(m *model.Head) (all []text.Layout, sentences []string
 		all, sentences = append(all, l), append(sentences, l.Sentences...)
 	}
 	if len(sentences) == 0 {
-		return nil, nil, errors.New("the document has no text")
+		return nil, nil, errors.New("the document has no text with letters: what has none is copied, and needs no job")
 	}
 	return all, sentences, nil
 }

@@ -49,7 +49,7 @@ func TestSegments(t *testing.T) {
 	w.check(w.Mine("miner"))
 	c := w.customer("customer", true)
 	d := w.letter()
-	d.Text, d.Texts = "", []string{"", "one. Two", " \t", "three\nfour\n", "  five "}
+	d.Text, d.Texts = "", []string{"", "one. Two", " \t", "three\nfour\n", "  five ", "12:30", "six\n-- 7 --\n\nseven. 8!\n9 %"}
 	for range 300 {
 		d.Texts = append(d.Texts, "one two three four five six one two three four five six")
 	}
@@ -83,7 +83,8 @@ func TestSegments(t *testing.T) {
 	}
 	clear(seen)
 	segments(-1)
-	if len(seen) != len(d.Texts) || seen[0] != "" || seen[2] != " \t" || strings.Count(seen[3], "\n") != 2 || !strings.HasPrefix(seen[4], "  ") || !strings.HasSuffix(seen[4], " ") {
+	if len(seen) != len(d.Texts) || seen[0] != "" || seen[2] != " \t" || strings.Count(seen[3], "\n") != 2 || !strings.HasPrefix(seen[4], "  ") || !strings.HasSuffix(seen[4], " ") ||
+		seen[5] != "12:30" || !strings.Contains(seen[6], "\n-- 7 --\n\n") || !strings.HasSuffix(seen[6], " 8!\n9 %") {
 		t.Errorf("%d of %d texts: %v", len(seen), len(d.Texts), seen)
 	}
 	texts, err := j.Texts(w.ctx)
@@ -124,6 +125,9 @@ func (w *world) bound(p *client.Proven, sources, texts []string) {
 		"a moved translation":   {sources, moved},
 		"a translation missing": {sources, texts[:len(texts)-1]},
 		"text where was none":   {sources, change(texts, 0, "x")},
+		"another number":        {sources, change(texts, 5, "12:31")},
+		"another end":           {sources, change(texts, 6, strings.TrimSuffix(texts[6], " 9 %")+" 8 %")},
+		"another middle":        {sources, change(texts, 6, strings.Replace(texts[6], "7", "8", 1))},
 	} {
 		if err := p.Translations(c.sources, c.texts); err == nil {
 			w.Errorf("%s: taken", name)

@@ -27,7 +27,7 @@ func TestOrderOfOtherRules(t *testing.T) {
 		t.Fatalf("the order begins with % x, want its version and that of the rules", data[:3])
 	}
 	data[2]--
-	if _, err := client.ParseOrder(data); err == nil || !strings.Contains(err.Error(), "begun with version 1 of the rules for sentences") {
+	if _, err := client.ParseOrder(data); err == nil || !strings.Contains(err.Error(), "begun with version 2 of the rules for sentences") {
 		t.Errorf("an order of other rules: %v", err)
 	}
 	if _, err := client.ParseOrder(data[:9]); err == nil || !strings.Contains(err.Error(), "of another version of this program") {

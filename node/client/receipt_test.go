@@ -249,6 +249,35 @@ func texts(t *testing.T, p client.Proven, source, translation string) {
 	}
 }
 
+// TestOldSentences: a job of version 2 of the rules had sentences without letters. Its receipt
+// still holds, and so does a receipt of these rules; neither holds for the other's sentences.
+func TestOldSentences(t *testing.T) {
+	const source = "One.\n12 %\n\n3! Two. 4!\n5"
+	for name, c := range map[string]struct {
+		sentences []string
+		ok        bool
+	}{
+		"version 2":  {[]string{"One.", "12 %", "3!", "Two.", "4!", "5"}, true},
+		"version 3":  {[]string{"One.", "3! Two."}, true},
+		"a part":     {[]string{"One.", "Two."}, false},
+		"half of it": {[]string{"One.", "12 %", "3! Two."}, false},
+	} {
+		text := unit.NewText(c.sentences, nil)
+		l, err := block.LinkOf(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u := protocol.ReceiptUnit{Input: l}
+		for _, s := range c.sentences {
+			u.Source = append(u.Source, uint32(len(s)))
+		}
+		p := client.Proven{Job: unit.Job{Version: unit.Plain, Input: l}, Receipt: protocol.Receipt{Units: protocol.ReceiptUnits{u}}}
+		if err := p.Source(source); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // paid waits until the receipt of a file is paid.
 func (w *world) paid(path string) (p client.Proven) {
 	w.Helper()

@@ -11,6 +11,7 @@ import (
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
+	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -227,7 +228,7 @@ func (p *Proven) miss(format string, args ...any) {
 // place is where a segment of a receipt lies in the source.
 type place struct {
 	text int    // index
-	gap  string // white space in front, in the text
+	gap  string // what is copied in front, in the text
 }
 
 // Source checks that texts are the document that was translated. A document that is one
@@ -237,53 +238,83 @@ func (p *Proven) Source(texts ...string) error {
 	return err
 }
 
-// places is Source. It returns where each segment lies.
-func (p *Proven) places(texts []string) (places []place, err error) {
+// layout is where the segments of a receipt lie in texts.
+type layout struct {
+	places []place
+	tails  []string // by text: what is copied behind its last segment, or the whole text
+}
+
+// places is Source. It returns where the segments lie. Jobs made by version 2 of the rules for
+// sentences had lines without letters too, and a receipt does not tell the version: its hashes
+// do.
+func (p *Proven) places(texts []string) (layout, error) {
+	l, err := p.lay(texts, text.SkipCopied)
+	if err != nil {
+		space := func(s string) int { return len(s) - len(strings.TrimLeftFunc(s, unicode.IsSpace)) }
+		if old, failed := p.lay(texts, space); failed == nil {
+			return old, nil
+		}
+	}
+	return l, err
+}
+
+// lay is places where skip returns the length of what is copied at the start of a text.
+func (p *Proven) lay(texts []string, skip func(string) int) (l layout, err error) {
+	l.tails = make([]string, len(texts))
 	all := unit.Text{Version: 1}
 	at, left := -1, "" // the text, and the rest of it
 	code := ""
 	if p.Code != "" {
 		code = ">>" + p.Code + "<< "
 	}
-	blank := func() bool { return strings.TrimSpace(left) == "" }
+	blank := func() bool { return skip(left) == len(left) }
+	next := func() {
+		if at >= 0 {
+			l.tails[at] = left
+		}
+		at++
+		left = texts[at]
+	}
 	for i, u := range p.Receipt.Units {
 		part := unit.Text{Version: 1}
 		for _, n := range u.Source {
 			for blank() && at+1 < len(texts) {
-				at++
-				left = texts[at]
+				next()
 			}
-			rest := strings.TrimLeftFunc(left, unicode.IsSpace)
+			rest := left[skip(left):]
 			if uint64(n) < uint64(len(code)) {
-				return nil, fmt.Errorf("a sentence of unit %d is too short for the code %s", i, code)
+				return l, fmt.Errorf("a sentence of unit %d is too short for the code %s", i, code)
 			}
 			size := uint64(n) - uint64(len(code))
 			if size > uint64(len(rest)) {
-				return nil, fmt.Errorf("the source ends in unit %d of %d", i, len(p.Receipt.Units))
+				return l, fmt.Errorf("the source ends in unit %d of %d", i, len(p.Receipt.Units))
 			}
-			places = append(places, place{at, left[:len(left)-len(rest)]})
+			l.places = append(l.places, place{at, left[:len(left)-len(rest)]})
 			part.Segments, left = append(part.Segments, code+rest[:size]), rest[size:]
 		}
 		// The terms of the segments follow from those of the job.
 		terms, err := termsOf(p.Job, part.Segments)
 		if err != nil {
-			return nil, err
+			return l, err
 		}
 		if err := same(unit.NewText(part.Segments, terms).WithSalt(p.Job.TextSalt(uint32(i))), u.Input); err != nil {
-			return nil, fmt.Errorf("the source is another text than unit %d translates: %w", i, err)
+			return l, fmt.Errorf("the source is another text than unit %d translates: %w", i, err)
 		}
 		all.Segments = append(all.Segments, part.Segments...)
 	}
-	for ; blank() && at+1 < len(texts); left = texts[at] {
-		at++
+	for blank() && at+1 < len(texts) {
+		next()
 	}
 	if !blank() {
-		return nil, errors.New("the source goes on behind the last unit")
+		return l, errors.New("the source goes on behind the last unit")
+	}
+	if at >= 0 {
+		l.tails[at] = left
 	}
 	if err := same(all.WithSalt(p.Job.Salt), p.Job.Input); err != nil {
-		return nil, fmt.Errorf("the units do not translate the document of the job: %w", err)
+		return l, fmt.Errorf("the units do not translate the document of the job: %w", err)
 	}
-	return places, nil
+	return l, nil
 }
 
 // Opens checks that sentences, and their translations as the miner gave them, are those of a
@@ -321,17 +352,19 @@ func (p *Proven) Translations(sources, texts []string) error {
 	if len(texts) != len(sources) {
 		return fmt.Errorf("there are %d translations of %d texts", len(texts), len(sources))
 	}
-	places, err := p.places(sources)
+	l, err := p.places(sources)
 	if err != nil {
 		return err
 	}
-	goesOn := func(text string) bool { return strings.TrimSpace(text) != "" }
+	places := l.places
 	at, left := -1, ""
+	// Behind the last sentence of a text stands what does in the source.
+	goesOn := func() bool { return at >= 0 && strings.TrimSpace(left) != strings.TrimSpace(l.tails[at]) }
 	for i, u := range p.Receipt.Units {
 		part := unit.Text{Version: 1}
 		for _, n := range u.Target {
 			for ; at < places[0].text; left = texts[at] {
-				if goesOn(left) {
+				if goesOn() {
 					return fmt.Errorf("the translation of text %d goes on behind its last sentence, before unit %d", at, i)
 				}
 				at++
@@ -347,10 +380,10 @@ func (p *Proven) Translations(sources, texts []string) error {
 			return fmt.Errorf("the translation differs from that of unit %d: %w (a line break inside a sentence, which only a poor model writes, is printed as a space)", i, err)
 		}
 	}
-	for ; !goesOn(left) && at+1 < len(texts); left = texts[at] {
+	for ; !goesOn() && at+1 < len(texts); left = texts[at] {
 		at++
 	}
-	if goesOn(left) {
+	if goesOn() {
 		return errors.New("the translation goes on behind the last unit")
 	}
 	return nil

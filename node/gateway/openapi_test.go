@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/getkin/kin-openapi/routers/legacy"
 
 	"github.com/alia-network/alia/node/gateway"
+	"github.com/alia-network/alia/work/document"
 )
 
 // described is openapi.json.
@@ -93,5 +95,27 @@ func TestDescribed(t *testing.T) {
 	s := start(t, gateway.Config{})
 	if a := s.get("/openapi.json"); !bytes.Contains(a.body, []byte(`"openapi": "3.0.3"`)) || !bytes.Equal(a.body, s.get("/spec").body) {
 		t.Errorf("no description: %.80s", a.body)
+	}
+}
+
+// TestReasons: the description names every reason for which a segment needs a person, and the
+// page has words for it.
+func TestReasons(t *testing.T) {
+	spec, err := os.ReadFile("openapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("pages/translate.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range document.Reasons() {
+		word := regexp.MustCompile(`"reason": \{"type": "string", "description": "[^"]*\b` + string(r) + `\b`)
+		if !word.Match(spec) {
+			t.Errorf("openapi.json does not name the reason %s", r)
+		}
+		if key := regexp.MustCompile(`(?m)^  '?` + string(r) + `'?: '\w`); !key.Match(page) {
+			t.Errorf("the page has no words for the reason %s", r)
+		}
 	}
 }

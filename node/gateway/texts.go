@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/alia-network/alia/node/engine"
@@ -19,6 +18,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/document"
 	"github.com/alia-network/alia/work/terms"
+	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/unit"
 )
 
@@ -266,7 +266,7 @@ func (g *Gateway) background(s settle) {
 }
 
 // worded reports whether a text has something to translate.
-func worded(s string) bool { return strings.IndexFunc(s, unicode.IsLetter) >= 0 }
+func worded(s string) bool { return text.HasLetters(s) }
 
 // characters counts texts as they are billed: in code points.
 func characters(texts []string) (n int64) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/document"
+	"github.com/alia-network/alia/work/text"
 )
 
 // The file is a line of text, and then parts: the statement; each job with its opened units;
@@ -211,8 +212,8 @@ func (t *TextPart) validate(jobs int) error {
 			return errors.New("a text of a job has sentences, and no text of its own")
 		}
 		for _, gap := range t.Gaps {
-			if strings.TrimSpace(gap) != "" {
-				return fmt.Errorf("%.40q is not white space", gap)
+			if text.HasLetters(gap) {
+				return fmt.Errorf("%.40q is not white space, or a text without letters", gap)
 			}
 		}
 	case Computed, Human:

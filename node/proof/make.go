@@ -158,7 +158,7 @@ func (m *maker) job(link block.Link) (*source, error) {
 
 // find finds a text in a job.
 func (s *source) find(language string, t DraftText) (TextPart, bool) {
-	layout := text.Split(language, t.Source)
+	layout := text.Split(language, t.Source).Fit(func(string) bool { return true })
 	if len(layout.Sentences) == 0 {
 		return TextPart{}, false
 	}
@@ -188,11 +188,11 @@ func (s *source) find(language string, t DraftText) (TextPart, bool) {
 	return TextPart{}, false
 }
 
-// fit lays a text over the sentences of a job from one on, and returns the white space
-// around them.
+// fit lays a text over the sentences of a job from one on, and returns what is copied around
+// them.
 func (s *source) fit(whole string, at int) (gaps []string, ok bool) {
 	for rest := whole; ; at++ {
-		behind := strings.TrimLeftFunc(rest, unicode.IsSpace)
+		behind := rest[text.SkipCopied(rest):]
 		gaps = append(gaps, rest[:len(rest)-len(behind)])
 		if behind == "" {
 			return gaps, true

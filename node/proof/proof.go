@@ -93,7 +93,8 @@ type TextPart struct {
 	_      struct{} `cbor:",toarray"`
 	Origin Origin
 	// Of a text that is Bought: the index of its job in the file, its first sentence in the
-	// job, and the white space before, between and behind its sentences.
+	// job, and what is copied before, between and behind its sentences: white space, and text
+	// without letters.
 	Job, At uint32
 	Gaps    []string
 	// Of others.

@@ -60,6 +60,9 @@ type Translated struct {
 	Privacy     string  `json:"privacy"` // open, sealed or private
 	Checked     int     `json:"checked"` // sentences that this machine translated again
 	Seconds     float64 `json:"seconds"`
+	// Flagged lines are for a person to look at, and Flags say why.
+	Flagged int              `json:"flagged"`
+	Flags   []document.Doubt `json:"flags"`
 }
 
 // TranslatedFile is the answer of `alia translate` for a document.

@@ -83,8 +83,12 @@ func plain(s string) string { return strings.Map(printable, strings.ToValidUTF8(
 
 // ranked joins the translations of the sentences of a line.
 func (p part) ranked(sentences [][]Rendering) (all []Rendering, err error) {
-	if len(sentences) == 0 { // there is nothing to translate
-		return []Rendering{{Text: strings.TrimSpace(plain(p.begin))}}, nil
+	if len(sentences) == 0 { // there is nothing to translate: a beginning stands in the place of what is copied
+		copied, err := p.Join(nil)
+		if p.begin != "" {
+			copied = plain(p.begin)
+		}
+		return []Rendering{{Text: strings.TrimSpace(strings.Map(shown, copied))}}, err
 	}
 	most := 1
 	for _, s := range sentences {
@@ -100,7 +104,7 @@ func (p part) ranked(sentences [][]Rendering) (all []Rendering, err error) {
 		if line.Text, err = p.Join(texts); err != nil {
 			return nil, err
 		}
-		line.Text = strings.TrimSpace(line.Text)
+		line.Text = strings.TrimSpace(strings.Map(shown, line.Text))
 		all = append(all, line)
 	}
 	return all, nil

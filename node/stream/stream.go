@@ -29,7 +29,7 @@ import (
 // the lines around it, nor on Batch.
 type Filter struct {
 	// Translate translates sentences, at most Batch of them.
-	Translate func(sentences []string) ([]string, error)
+	Translate func(sentences []string) ([]text.Traced, error)
 	// Fits reports whether a sentence is short enough for the model.
 	Fits func(sentence string) bool
 	// Language is that of the lines: their sentences end by its rules.
@@ -49,17 +49,24 @@ type Filter struct {
 	// and is for [Filter.Rank] only.
 	Prefixed bool
 
+	// Seen is told each sentence that was written, without its code, and its line; nil is not told.
+	Seen func(line int, sentence string, t text.Traced)
+	// End is told the links between the words of each line and its translation when the line is
+	// written, and returns what goes behind it; nil is not told. The line has to have links.
+	End func(links []text.WordLink) string
+
 	// Findings and Sentences count the text that Run has read and written.
 	Findings
 	Sentences int
 
 	out       *bufio.Writer
-	parts     []part            // read and not written
-	sentences []string          // of parts, not translated
-	begins    []string          // by sentence: what its translation begins with, for Rank
-	done      []string          // of parts, translated
-	known     map[string]string // translations of recent sentences
-	begun     bool              // the line being written is not at its end
+	parts     []part                 // read and not written
+	sentences []string               // of parts, not translated
+	begins    []string               // by sentence: what its translation begins with, for Rank
+	done      []text.Traced          // of parts, translated
+	known     map[string]text.Traced // translations of recent sentences
+	begun     bool                   // the line being written is not at its end
+	line      alignment              // of the line being written
 }
 
 // Bounds of the memory of a filter.
@@ -106,7 +113,7 @@ func (f *Findings) add(p Findings) {
 // Run translates lines until the input or the context ends. When the context
 // ends, the batch that is being translated is finished and written first.
 func (f *Filter) Run(ctx context.Context, in io.Reader) error {
-	f.out, f.known = bufio.NewWriter(f.Out), map[string]string{}
+	f.out, f.known = bufio.NewWriter(f.Out), map[string]text.Traced{}
 	parts, failed := f.read(ctx, in)
 	for more := true; more || len(f.parts) > 0; {
 		if more {
@@ -252,7 +259,7 @@ func (f *Filter) advance() error {
 	var fresh []string
 	for _, s := range f.sentences[:n] {
 		if _, ok := f.known[s]; !ok {
-			f.known[s], fresh = "", append(fresh, s)
+			f.known[s], fresh = text.Traced{}, append(fresh, s)
 		}
 	}
 	if len(fresh) > 0 {
@@ -261,7 +268,8 @@ func (f *Filter) advance() error {
 			return err
 		}
 		for i, s := range fresh {
-			f.known[s] = strings.Map(printable, translated[i])
+			translated[i].Text = strings.Map(printable, translated[i].Text)
+			f.known[s] = translated[i]
 		}
 	}
 	for _, s := range f.sentences[:n] {
@@ -283,12 +291,21 @@ func printable(r rune) rune {
 	return r
 }
 
+// shown is printable for a line with its white space: what is copied of a line may have
+// control characters too.
+func shown(r rune) rune {
+	if unicode.IsSpace(r) {
+		return r
+	}
+	return printable(r)
+}
+
 // write writes the parts whose sentences are all translated.
 func (f *Filter) write() error {
 	for len(f.parts) > 0 && len(f.parts[0].Sentences) <= len(f.done) {
 		p := f.parts[0]
 		n := len(p.Sentences)
-		s, err := p.Join(f.done[:n])
+		s, err := f.join(p, f.done[:n])
 		if err != nil {
 			return err
 		}
@@ -301,4 +318,47 @@ func (f *Filter) write() error {
 		}
 	}
 	return f.out.Flush()
+}
+
+// alignment is the links of a line, and the words that its parts have so far.
+type alignment struct {
+	links          []text.WordLink
+	source, target int
+}
+
+// join is what is written for a part. It tells Seen and End.
+func (f *Filter) join(p part, translations []text.Traced) (string, error) {
+	n := len(translations)
+	sources, targets, links := make([]string, n), make([]string, n), make([][]text.WordLink, n)
+	for i, t := range translations {
+		sources[i], targets[i], links[i] = p.Source(i), t.Text, t.Links
+		if f.Seen != nil {
+			f.Seen(f.Lines+1, sources[i], t)
+		}
+	}
+	s, err := p.Join(targets)
+	if err != nil {
+		return "", err
+	}
+	s = strings.Map(shown, s)
+	if f.End == nil {
+		return s, nil
+	}
+	for _, l := range p.Links(targets, links) {
+		f.line.links = append(f.line.links, text.WordLink{Source: l.Source + f.line.source, Target: l.Target + f.line.target})
+	}
+	if !p.ends {
+		source, err := p.Join(sources)
+		if err != nil {
+			return "", err
+		}
+		f.line.source, f.line.target = f.line.source+len(text.Words(source)), f.line.target+len(text.Words(s))
+		return s, nil
+	}
+	s, feed := strings.CutSuffix(s, "\r")
+	s += f.End(f.line.links)
+	if f.line = (alignment{}); feed {
+		s += "\r"
+	}
+	return s, nil
 }

@@ -11,16 +11,21 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/alia-network/alia/work/text"
 )
 
 // upper is a filter that translates into capitals, and the sizes of its batches.
 func upper(out io.Writer, batch int) (*Filter, *[]int) {
 	var sizes []int
-	return &Filter{Batch: batch, Fits: fitsHundred, Out: out, Translate: func(s []string) ([]string, error) {
+	return &Filter{Batch: batch, Fits: fitsHundred, Out: out, Translate: func(s []string) ([]text.Traced, error) {
 		sizes = append(sizes, len(s))
-		t := make([]string, len(s))
+		t := make([]text.Traced, len(s))
 		for i := range s {
-			t[i] = strings.ToUpper(s[i])
+			t[i].Text = strings.ToUpper(s[i])
+			for w := range text.Words(s[i]) {
+				t[i].Links = append(t[i].Links, text.WordLink{Source: w, Target: w})
+			}
 		}
 		return t, nil
 	}}, &sizes
@@ -63,6 +68,54 @@ func TestFilterKeepsLines(t *testing.T) {
 			if slices.ContainsFunc(*sizes, func(n int) bool { return n > batch }) {
 				t.Errorf("batches of %v, at most %d are asked for", *sizes, batch)
 			}
+		}
+	}
+}
+
+// TestFilterCopies: what has no letters is not translated.
+func TestFilterCopies(t *testing.T) {
+	var out bytes.Buffer
+	f, sizes := upper(&out, 64)
+	const in = "12:30\n -- 7\x1b --\t\r\none. 12! 34!\n5 km\n"
+	if err := f.Run(t.Context(), strings.NewReader(in)); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := out.String(), "12:30\n -- 7  --\t\r\nONE. 12! 34!\n5 KM\n"; got != want || f.Sentences != 2 {
+		t.Errorf("%q gives %q, %d sentences, in batches of %v", in, got, f.Sentences, *sizes)
+	}
+}
+
+// TestFilterAligns: links are between the words of lines, also of lines in several parts, and
+// stand in front of a carriage return. Seen is told the sentences with their lines.
+func TestFilterAligns(t *testing.T) {
+	long := strings.Repeat("two words. Three more here, ", 5_000)
+	var want strings.Builder
+	for i := range len(text.Words(long)) {
+		fmt.Fprintf(&want, " %d-%d", i, i)
+	}
+	for in, want := range map[string]string{
+		"one two.  Three\n\n12 %\r\n": "ONE TWO.  THREE|0-0 1-1 2-2\n|\n12 %|0-0 1-1\r\n",
+		long:                          strings.ToUpper(long) + "|" + want.String()[1:] + "\n",
+	} {
+		var out bytes.Buffer
+		f, _ := upper(&out, 7)
+		f.End = func(links []text.WordLink) string { return "|" + text.Pharaoh(links) }
+		seen := map[int]string{}
+		f.Seen = func(line int, sentence string, tr text.Traced) {
+			if tr.Text != strings.ToUpper(sentence) {
+				t.Errorf("seen %q as %q", sentence, tr.Text)
+			}
+			seen[line] += sentence + "/"
+		}
+		f.Code = func(line string) (string, string, error) { return "", line, nil }
+		if err := f.Run(t.Context(), strings.NewReader(in)); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); got != want {
+			t.Errorf("%.60q gives %d bytes, want %d: %.99q", in, len(got), len(want), got)
+		}
+		if in != long && (len(seen) != 1 || seen[1] != "one two./Three/") {
+			t.Errorf("seen %v", seen)
 		}
 	}
 }
@@ -114,7 +167,7 @@ func TestFilterFails(t *testing.T) {
 		t.Errorf("a broken input: %v after %q", err, out.String())
 	}
 	f, _ = upper(io.Discard, 4)
-	f.Translate = func([]string) ([]string, error) { return nil, broken }
+	f.Translate = func([]string) ([]text.Traced, error) { return nil, broken }
 	if err := f.Run(t.Context(), strings.NewReader("one\n")); !errors.Is(err, broken) {
 		t.Errorf("a broken model: %v", err)
 	}
@@ -138,7 +191,7 @@ func TestFilterStops(t *testing.T) {
 	var out bytes.Buffer
 	f, _ := upper(&out, 4)
 	capitals := f.Translate
-	f.Translate = func(s []string) ([]string, error) {
+	f.Translate = func(s []string) ([]text.Traced, error) {
 		if s[0] != "first" {
 			interrupt()
 		}
@@ -160,7 +213,7 @@ func TestFilterBounded(t *testing.T) {
 		f, _ := upper(io.Discard, 64)
 		most := 0
 		capitals := f.Translate
-		f.Translate = func(s []string) ([]string, error) {
+		f.Translate = func(s []string) ([]text.Traced, error) {
 			most = max(most, len(f.parts), len(f.sentences))
 			return capitals(s)
 		}

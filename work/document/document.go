@@ -28,6 +28,9 @@ import (
 // Rules is the version of the rules by which files are read and written. Whoever changes
 // which texts a file has, or the bytes of a rebuilt file, counts it up: the receipts of
 // documents name it.
+//
+// Version 2 did not know [Doubts], so it marked less in the formats with a mark for a segment
+// that needs a person.
 const Rules = 3
 
 // Format is a kind of file, by its name in results, such as "docx".
@@ -114,7 +117,22 @@ const (
 	Plurals Reason = "plurals"
 	// Numbers: the digits of the translation are not those of the source.
 	Numbers Reason = "numbers"
+	// Repeats: the translation says the same again and again, and the source does not.
+	Repeats Reason = "repeats"
+	// Length: the translation is far longer or shorter than the source.
+	Length Reason = "length"
+	// Copied: the translation is the source, or nearly.
+	Copied Reason = "copied"
+	// Empty: the translation has no letters, and the source has.
+	Empty Reason = "empty"
+	// Cut: the translation is as long as the model may make one, and may lack its end.
+	Cut Reason = "cut"
 )
+
+// Reasons lists the reasons.
+func Reasons() []Reason {
+	return []Reason{Untranslated, InParts, Codes, Plurals, Numbers, Repeats, Length, Copied, Empty, Cut}
+}
 
 // ErrUnsupported is wrapped by the error for a file of a kind that has no format here.
 var ErrUnsupported = errors.New("no supported format")
@@ -164,6 +182,9 @@ func (d *Document) Rebuild(t Translations) ([]byte, []Doubt, error) {
 		target, reasons := s.resolve(t.Of)
 		if target != nil && s.doubt != "" {
 			reasons = append(reasons, s.doubt)
+		}
+		if target != nil && !slices.Contains(reasons, Codes) { // whose source stays
+			reasons = append(reasons, Doubts(s.Text(), textOf(target), t.Source, t.Target)...)
 		}
 		for _, r := range reasons {
 			flags = append(flags, Doubt{Segment: i, Where: s.Where, Text: s.Text(), Reason: r})

@@ -20,6 +20,9 @@ import (
 type Tokenizer interface {
 	Source(sentence string) []int32
 	Target(sentence string) []int32
+	// SourceParts returns what of a sentence each token of Source stands for, with the
+	// white space in front of it; "" for a token that stands for a language.
+	SourceParts(sentence string) []string
 	Decode(tokens []int32) string
 	Pieces() int     // tokens are below it
 	Names() []string // of the pieces, by token

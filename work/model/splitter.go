@@ -95,7 +95,7 @@ func (s *Splitter) Code(t string) (code, rest string, err error) {
 			return "", t, fmt.Errorf("the text begins with the code %s, which the model does not have: it has %s", code, list(s.targets))
 		}
 	}
-	if s.code == "" && len(s.targets) > 1 && strings.TrimSpace(t) != "" {
+	if s.code == "" && len(s.targets) > 1 && text.HasLetters(t) { // without letters it is copied
 		return "", t, fmt.Errorf("the model has several languages to translate into: name one (--to), or begin each text with a code such as >>%s<<; it has %s", s.targets[0], list(s.targets))
 	}
 	return s.code, t, nil

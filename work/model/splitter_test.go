@@ -87,6 +87,19 @@ func TestSplitter(t *testing.T) {
 			t.Errorf("%q into %q joins to %q, %v", c.in, c.to, got, err)
 		}
 	}
+	// What has no letters needs no code, and has no sentence with one.
+	if s, err := h.Splitter("mul"); err != nil {
+		t.Error(err)
+	} else {
+		for in, want := range map[string]string{"12:30 – 5 %": "12:30 – 5 %", ">>fra<< 7": "7", ">>deu<<": ""} { // order-free: each by itself
+			l, err := s.Split(in)
+			if err != nil || len(l.Sentences) != 0 {
+				t.Errorf("%q has the sentences %q, %v", in, l.Sentences, err)
+			} else if got, err := l.Join(nil); err != nil || got != want {
+				t.Errorf("%q is copied as %q, %v", in, got, err)
+			}
+		}
+	}
 	// A model without codes takes all text as it is.
 	s, err := small(t).Splitter("de")
 	if err != nil {

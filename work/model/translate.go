@@ -20,6 +20,19 @@ const together = 64
 // in FLOP. It refuses a text that is not valid, and terms that the model cannot write,
 // before the work.
 func TranslateSegments(e Engine, tok Tokenizer, params *tensor.Set, in unit.Text, d unit.Decoding) ([]string, uint32, uint64, error) {
+	return translateSegments(e, tok, params, in, d, func(int, decoded) {})
+}
+
+// decoded is the tokens of a segment and of its translation, which has at most limit.
+type decoded struct {
+	source, target []int32
+	limit          int
+}
+
+// translateSegments is TranslateSegments, and shows the tokens of each segment that has any.
+func translateSegments(
+	e Engine, tok Tokenizer, params *tensor.Set, in unit.Text, d unit.Decoding, show func(segment int, x decoded),
+) ([]string, uint32, uint64, error) {
 	if err := in.Validate(); err != nil {
 		return nil, 0, 0, err
 	}
@@ -40,6 +53,12 @@ func TranslateSegments(e Engine, tok Tokenizer, params *tensor.Set, in unit.Text
 		}
 		for i, ids := range targets {
 			out[g.at[i]] = tok.Decode(ids)
+			var terms []nmt.Term
+			if g.terms != nil {
+				terms = g.terms[i]
+			}
+			source := g.sources[i]
+			show(g.at[i], decoded{source, ids, nmt.TermLimit(nmt.TwicePlusTen(len(source)), nmt.TermTokens(terms))})
 			tokens += uint32(len(ids))
 		}
 		cost += c

@@ -24,7 +24,8 @@
 // ordinals ("3. Mai") and labels of list items; the file sentences.txt has the words for some
 // fifty languages. Items of a list on one line ("1) … 2) …") are sentences. Thai and Lao have
 // no such mark: there a space between two longer runs of letters ends a sentence. Split
-// takes the rules of the text's language, which a model names.
+// takes the rules of the text's language, which a model names. Lines without letters are copied,
+// and never given to a model: see [Layout.Fit].
 //
 // The yardstick is the golden rules of pySBD (github.com/nipunsadvilkar/pySBD;
 // texts that must be divided in one way). Of its rules for each language these are kept: am

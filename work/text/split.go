@@ -6,11 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// Rules is the version of the rules by which [Split] divides a text. Whoever changes which
-// sentences a text has counts it up: orders, receipts and translation memories name it.
+// Rules is the version of the rules by which [Split] divides a text, and [Layout.Fit] leaves
+// lines without letters out. Whoever changes which sentences a text has counts it up: orders,
+// receipts and translation memories name it.
 //
 // Version 1 knew the stops of Latin script, and the abbreviations of English and German.
-const Rules = 2
+// Version 2 gave models lines without letters.
+const Rules = 3
 
 // MaxSentence is the length in bytes of the longest sentence that Split makes. It cuts a longer
 // sentence behind a mark between clauses, or else at white space, or else between characters.
@@ -20,7 +22,7 @@ const MaxSentence = 1024
 type Layout struct {
 	Sentences []string
 	Cuts      int      // how many cuts were made inside sentences that were too long
-	gaps      []string // len(Sentences)+1; gaps[i] is the white space in front of sentence i
+	gaps      []string // len(Sentences)+1; gaps[i] is what is copied in front of sentence i
 	code      string   // see Coded
 }
 
@@ -66,10 +68,19 @@ func divide(s string, first func(string) (n int, cut bool)) Layout {
 	}
 }
 
-// Fit returns l with the sentences that do not fit cut into halves, again and again, until each
-// sentence fits or is shorter than 8 bytes. The code of l is in front of each sentence that
-// fits is asked for.
-func (l Layout) Fit(fits func(sentence string) bool) Layout {
+// Fit returns l with the sentences that a model translates. Those that do not fit are cut into
+// halves, again and again, until each sentence fits or is shorter than 8 bytes. The code of l is
+// in front of each sentence that fits is asked for.
+//
+// What has no letters is no sentence: see [HasLetters]. Such a line is copied, and so is the end
+// of a line behind the last sentence with letters. In front of a sentence with letters it
+// belongs to that sentence, as "12:30." in "12:30. Lunch.": so a receipt, which has only the
+// lengths of sentences, tells where they begin, by [SkipCopied]. Only where both together do
+// not fit the model it has a sentence without letters.
+func (l Layout) Fit(fits func(sentence string) bool) Layout { return l.halve(fits).leave(fits) }
+
+// halve cuts the sentences that do not fit.
+func (l Layout) halve(fits func(sentence string) bool) Layout {
 	fitted := Layout{Cuts: l.Cuts, code: l.code}
 	var add func(gap, sentence string)
 	add = func(gap, sentence string) {
@@ -99,6 +110,70 @@ func (l Layout) Fit(fits func(sentence string) bool) Layout {
 		fitted.gaps = append(fitted.gaps, l.gaps[len(l.gaps)-1])
 	}
 	return fitted
+}
+
+// leave leaves out what has no letters.
+func (l Layout) leave(fits func(sentence string) bool) Layout {
+	if len(l.Sentences) == 0 {
+		return l
+	}
+	left := Layout{Cuts: l.Cuts, code: l.code}
+	copied := ""          // in front of the next sentence
+	var waits [][2]string // gaps and texts without letters, of a line that may have letters yet
+	leave := func() {
+		for _, w := range waits {
+			copied += w[0] + w[1]
+		}
+		waits = waits[:0]
+	}
+	add := func(gap, s string) {
+		left.gaps, left.Sentences = append(left.gaps, copied+gap), append(left.Sentences, l.code+s)
+		copied = ""
+	}
+	for i, s := range l.Sentences {
+		gap, s := l.gaps[i], s[len(l.code):]
+		if strings.IndexFunc(gap, newline) >= 0 {
+			leave()
+		}
+		if !HasLetters(s) {
+			waits = append(waits, [2]string{gap, s})
+			continue
+		}
+		// As many as fit belong to the sentence.
+		for n := len(waits); n > 0; n = len(waits) {
+			w := waits[n-1]
+			whole := w[1] + gap + s
+			if len(whole) > MaxSentence || !fits(l.code+whole) {
+				break
+			}
+			gap, s, waits = w[0], whole, waits[:n-1]
+		}
+		for _, w := range waits {
+			add(w[0], w[1])
+		}
+		waits = waits[:0]
+		add(gap, s)
+	}
+	leave()
+	left.gaps = append(left.gaps, copied+l.gaps[len(l.gaps)-1])
+	return left
+}
+
+// SkipCopied returns the length of what [Layout.Fit] copies at the start of a text, whatever its
+// language: white space and lines without letters. The text may begin behind a sentence.
+func SkipCopied(s string) int {
+	at := 0
+	for {
+		at += skipSpace(s[at:])
+		line := s[at:]
+		if i := strings.IndexFunc(line, newline); i >= 0 {
+			line = line[:i]
+		}
+		if line == "" || HasLetters(line) {
+			return at
+		}
+		at += len(line)
+	}
 }
 
 // SplitPart divides the first part s of a line that is still being read, as Split divides the

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"pgregory.net/rapid"
 )
 
 func TestNormalize(t *testing.T) {
@@ -72,6 +74,66 @@ func TestJoin(t *testing.T) {
 	if got, err := (Layout{}).Join(nil); err != nil || got != "" {
 		t.Errorf("the zero Layout joins to %q, %v", got, err)
 	}
+}
+
+// TestFitLeavesOut: what has no letters is no sentence of a model.
+func TestFitLeavesOut(t *testing.T) {
+	digits := strings.Repeat("12345 67890 ", 300)
+	for _, c := range []struct {
+		in   string
+		want []string
+	}{
+		{"12.5 %", nil},
+		{"  -- 7 --\n\n* * *\n", nil},
+		{digits, nil},
+		{"One.\n12\n34. 56!\nTwo.", []string{"One.", "Two."}},
+		{"Call us. 030 / 12 34. 56!\n7", []string{"Call us."}},
+		{"We left. 12:30! 13:00! Lunch. 14:00!", []string{"We left.", "12:30! 13:00! Lunch."}},
+		{"1️⃣ 👍\n5 km", []string{"5 km"}},
+		{"我们走。12。３４。回来。！\n２０２４年\n２０２４", []string{"我们走。", "12。３４。回来。！", "２０２４年"}},
+	} {
+		for _, code := range []string{"", ">>fra<<"} {
+			l := Split("en", c.in).Coded(code).Fit(func(s string) bool { return len(s) <= 200 })
+			var got []string
+			for _, s := range l.Sentences {
+				got = append(got, strings.TrimPrefix(s, code+" "))
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%.40q has the sentences %q, want %q", c.in, got, c.want)
+			}
+			back, err := l.Join(got)
+			if err != nil || back != c.in {
+				t.Errorf("%.40q with its own sentences is %.80q, %v", c.in, back, err)
+			}
+		}
+	}
+	// A sentence with letters in the end, too long for all digits in front of it.
+	l := Split("en", digits+"km. 5").Fit(func(s string) bool { return len(s) <= 200 })
+	if n := len(l.Sentences); n < 10 || !strings.HasSuffix(l.Sentences[n-1], "0 km.") || len(l.Sentences[n-1]) > 200 {
+		t.Errorf("sentences %q", l.Sentences)
+	}
+}
+
+// TestSkipCopied: from the lengths of the sentences alone one finds where they begin, in any
+// language.
+func TestSkipCopied(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		parts := rapid.SliceOf(rapid.SampledFrom([]string{"One", " ", ". ", "12", "! ", "\n", "。", "34", "3. Mai", "€", "二", "\r\n", "\u2028", " 5 km", "Nr. "})).Draw(t, "parts")
+		s, language := strings.Join(parts, ""), rapid.SampledFrom([]string{"en", "de", "zh", "th"}).Draw(t, "language")
+		most := rapid.IntRange(16, 40).Draw(t, "most")
+		l := Split(language, s).Fit(func(s string) bool { return len(s) <= most })
+		at := 0
+		for i, sentence := range l.Sentences {
+			n := SkipCopied(s[at:])
+			if l.gaps[i] != s[at:at+n] || !strings.HasPrefix(s[at+n:], sentence) {
+				t.Fatalf("%q: sentence %d, %q, does not begin at byte %d", s, i, sentence, at+n)
+			}
+			at += n + len(sentence)
+		}
+		if n := SkipCopied(s[at:]); at+n != len(s) || HasLetters(l.gaps[len(l.gaps)-1]) {
+			t.Fatalf("%q: behind the last sentence is %q", s, s[at:])
+		}
+	})
 }
 
 func TestFit(t *testing.T) {

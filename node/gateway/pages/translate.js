@@ -232,7 +232,14 @@ function watch(id, f) {
 const reasons = {
   untranslated: 'was left as it is: there is no translation of it',
   'in-parts': 'was translated in parts around its tags or placeholders',
+  codes: 'was left as it is: its translation had other placeholders or addresses',
+  plurals: 'has fewer plural forms than the language needs',
   numbers: 'has other digits than the original',
+  repeats: 'has a translation that says the same again and again',
+  length: 'has a translation that is far longer or shorter',
+  copied: 'has a translation that is the original, or nearly',
+  empty: 'has an empty translation',
+  cut: 'has a translation that may lack its end',
 };
 
 function Job({ id, forget, after }) {
