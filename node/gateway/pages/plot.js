@@ -31,7 +31,7 @@ export function Plot({ title, unit, x, series, empty }) {
       cursor: { y: false, drag: { x: true, y: false } },
       series: [{ label: 'round', value: (...of) => pointed(...of).toLocaleString() }, ...series.map(([label], i) => ({
         label, stroke: colour(i ? '--second' : '--accent'), width: 2, spanGaps: true,
-        points: { show: x.length < 40 || i > 0 ? undefined : false },
+        points: { show: (u, at) => u.data[at].filter((y) => y != null).length < 40 }, // few values are no line, and one is nothing
         value: (...of) => written(pointed(...of)),
       }))],
     }, data, box.current);

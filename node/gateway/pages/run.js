@@ -70,7 +70,7 @@ function Contributors({ data }) {
           <tbody>${data.contributors.slice(0, 100).map((c) => html`<tr>
             <th scope="row">${c.account ? html`${c.name ? (c.name === 'node' ? 'this node' : c.name) + ' ' : ''}<${Cid} value=${c.account} />` : 'this machine, without a network'}</th>
             <td class="n">${c.units.toLocaleString()}</td><td class="n">${number(c.gflop / 1000)}</td>
-            <td class="n">${(100 * c.gflop / (all || 1)).toFixed(1)} %<progress max=${all || 1} value=${c.gflop} aria-hidden="true"></progress></td></tr>`)}</tbody>
+            <td class="n">${(100 * c.gflop / (all || 1)).toFixed(1)} %<progress max=${all || 1} value=${c.gflop} aria-hidden="true"></progress></td></tr>`)}</tbody>
         </table></div>` : html`<p class="muted">Nobody yet.</p>`}
       ${data.counted && data.counted < 0.9 * data.of.rounds ? html`<p class="small muted">Counted in the newest ${count(data.counted, 'round')} that are on the disk.</p>` : null}
     </section>`;

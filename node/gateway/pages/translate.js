@@ -56,7 +56,9 @@ export function Translate() {
   return html`
     <${Failure} text=${error} />
     ${status && status.key_required ? html`<${Key} />` : null}
-    ${models && models.length === 0 ? html`<p class="message">No model can be asked now. With <code>alia serve --local --model DIR</code> the gateway has one of its own.</p>` : null}
+    ${models && models.length === 0 ? html`<p class="message">No model can be asked now. ${status && status.views.includes('run')
+      ? html`A run that is finished leaves one, and the miners then offer it: <a href="#run">see how far it is</a>.`
+      : html`With <code>alia serve --local --model DIR</code> the gateway has one of its own.`}</p>` : null}
     <div class="bar">
       <label class="field">From
         <select id="from" value=${from} onChange=${(e) => setFrom(e.target.value)}>
