@@ -96,7 +96,8 @@ type Gradient struct {
 //
 // Each batch contributes the gradient of its summed loss divided by the tokens of all
 // batches. Contributions are added in the sequence of the batches, and so are the losses.
-// Batch i uses the dropout masks of key with i added to its Step. Gradient returns an error
+// Batch i uses the dropout masks of key with i added to its Step. The gradient of what
+// [Config].Still holds is zero. Gradient returns an error
 // for batches or parameters that do not fit the configuration, and a [NonFiniteError].
 func (e *Engine) Gradient(p *tensor.Set, batches []Batch, key DropoutKey) (Gradient, error) {
 	var g Gradient
@@ -106,6 +107,9 @@ func (e *Engine) Gradient(p *tensor.Set, batches []Batch, key DropoutKey) (Gradi
 			return Gradient{}, err
 		}
 		t.program.Run(e.dev)
+		if e.config.Still {
+			e.hold(t.grads)
+		}
 		// Alone, a batch's gradient stays where it is. The next batch would overwrite it, so
 		// with several batches the first is copied and the others are added.
 		s := t.sums(b)
@@ -127,6 +131,13 @@ func (e *Engine) Gradient(p *tensor.Set, batches []Batch, key DropoutKey) (Gradi
 		return Gradient{}, e.locate(p, batches, key)
 	}
 	return g, nil
+}
+
+// hold sets the gradient of BOS's embedding to zero.
+func (e *Engine) hold(grads *tensor.Set) {
+	x, _ := grads.Get("embedding.weight")
+	dim, bos := e.config.Dim, int(e.config.Tokens().BOS)
+	kernel.Copy(x.Part(bos*dim, (bos+1)*dim, dim), kernel.New(kernel.F32, dim))
 }
 
 // first copies the first batch's gradients to e.sum, where other batches are added.

@@ -39,6 +39,9 @@ type function struct {
 // the same results in the rounds that both have.
 func (p *Plan) Function() (block.Link, error) {
 	f := function{Version: 1, Config: p.learning(), Vocab: p.Run.Vocab, Steps: p.Run.Steps}
+	if p.Run.Version == Still {
+		f.Version = 2
+	}
 	if !f.Config.NeedsSteps() {
 		f.Steps = 0
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/alia-network/alia/protocol/block"
 	"github.com/alia-network/alia/work/corpus"
 	"github.com/alia-network/alia/work/model"
+	"github.com/alia-network/alia/work/nmt"
 	"github.com/alia-network/alia/work/score"
 	"github.com/alia-network/alia/work/text"
 	"github.com/alia-network/alia/work/train"
@@ -51,7 +52,7 @@ func New(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.Config
 	}
 	// The record names corpus, tokenizer and steps, so that a miner need not
 	// find them again.
-	run := Record{Version: 1, Config: cfg, Corpus: stored, Vocab: uint32(tok.Pieces())}
+	run := Record{Version: Plain, Config: cfg, Corpus: stored, Vocab: uint32(tok.Pieces())}
 	raw, err := b.Put(ctx, block.Raw, tok.JSON())
 	if err != nil {
 		return nil, fmt.Errorf("store tokenizer: %w", err)
@@ -88,7 +89,10 @@ func Continue(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.C
 	if err != nil {
 		return nil, err
 	}
-	run := Record{Version: 1, Config: cfg, Corpus: stored, Vocab: m.Vocab, Tokenizer: m.Tokenizer, Base: []block.Link{base}, base: m}
+	run := Record{Version: Plain, Config: cfg, Corpus: stored, Vocab: m.Vocab, Tokenizer: m.Tokenizer, Base: []block.Link{base}, base: m}
+	if m.Form.Positions == nmt.Timescales {
+		run.Version = Still // the model came from Marian, whose targets begin with an embedding of zero
+	}
 	return begin(ctx, b, run, c, tok)
 }
 

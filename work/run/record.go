@@ -27,7 +27,7 @@ import (
 // They stand here so that a miner need not read the corpus.
 type Record struct {
 	_         struct{} `cbor:",toarray"`
-	Version   uint16
+	Version   uint16   // Plain or Still
 	Config    train.Config
 	Corpus    block.Link // CorpusRecord
 	Tokenizer block.Link // raw: tokenizer.json
@@ -39,14 +39,25 @@ type Record struct {
 	base model.Model `cbor:"-"` // that Base names, once it is read
 }
 
+// The versions of a run's record.
+const (
+	Plain = 1
+	// Still is the version of a run with a base whose training leaves the embedding of BOS as
+	// it is: see [nmt.Config].
+	Still = 2
+)
+
 // Read fetches and checks the record of a run.
 func Read(ctx context.Context, b block.Blocks, l block.Link) (Record, error) {
 	var r Record
 	if err := block.GetNode(ctx, b, l, &r); err != nil {
 		return Record{}, fmt.Errorf("run: %w", err)
 	}
-	if err := unit.CheckVersion(fmt.Sprintf("run %s", l), r.Version); err != nil {
-		return Record{}, err
+	switch {
+	case r.Version != Plain && r.Version != Still:
+		return Record{}, fmt.Errorf("run %s: version %d, this program knows versions %d and %d", l, r.Version, Plain, Still)
+	case r.Version == Still && len(r.Base) == 0:
+		return Record{}, fmt.Errorf("run %s: version %d, which keeps an embedding of the model to begin with, without such a model", l, r.Version)
 	}
 	if err := r.readBase(ctx, b); err != nil {
 		return Record{}, fmt.Errorf("run %s: %w", l, err)
@@ -114,6 +125,7 @@ func (r Record) Kind(round int) unit.Kind {
 func (r Record) Model() nmt.Config {
 	c := r.Config.Model(int(r.Vocab))
 	c.Form = r.base.Form
+	c.Still = r.Version == Still
 	return c
 }
 
