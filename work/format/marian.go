@@ -353,7 +353,8 @@ func exportMarian(t *model.Translator) (map[string][]byte, error) {
 	}, nil
 }
 
-// marianYAML is the options of a model.
+// marianYAML is the options of a model. Those of alignments change no translation, but the
+// converters of other programs ask for them.
 func marianYAML(c nmt.Config, pieces int) string {
 	norms := []string{`"n"`, `"da"`, `"n"`}
 	if c.PostNorm {
@@ -372,6 +373,7 @@ transformer-decoder-autoreg: self-attention
 transformer-dim-ffn: %d
 transformer-ffn-activation: %s
 transformer-ffn-depth: 2
+transformer-guided-alignment-layer: last
 transformer-heads: %d
 transformer-no-projection: false
 transformer-postprocess: %s
