@@ -133,13 +133,6 @@ func (e *Engine) Gradient(p *tensor.Set, batches []Batch, key DropoutKey) (Gradi
 	return g, nil
 }
 
-// hold sets the gradient of BOS's embedding to zero.
-func (e *Engine) hold(grads *tensor.Set) {
-	x, _ := grads.Get("embedding.weight")
-	dim, bos := e.config.Dim, int(e.config.Tokens().BOS)
-	kernel.Copy(x.Part(bos*dim, (bos+1)*dim, dim), kernel.New(kernel.F32, dim))
-}
-
 // first copies the first batch's gradients to e.sum, where other batches are added.
 func (e *Engine) first(grads *tensor.Set) *tensor.Set {
 	if e.sum == nil {
@@ -355,6 +348,9 @@ func (e *Engine) prepareGradient(p *tensor.Set, batches []Batch, i int, key Drop
 	}
 	if layoutOf(p) != trained {
 		return nil, errors.New("nmt: parameters prepared for translation have no gradient: use the trained ones")
+	}
+	if e.config.Still {
+		p = e.soften(p)
 	}
 	if err := e.pack(p, batches[i]); err != nil {
 		return nil, fmt.Errorf("batch %d: %w", i, err)
