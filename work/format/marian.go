@@ -308,6 +308,15 @@ func exportMarian(t *model.Translator) (map[string][]byte, error) {
 	default:
 		return nil, errors.New("export to marian: this program does not write models with two vocabularies, or whose languages have tokens")
 	}
+	if !c.PostNorm {
+		return nil, errors.New("export to marian: its norms precede the attentions. The decoder of Marian 1.12.43 does not normalise the keys and values of such a model, as its training and its scorer do, and translates otherwise: export to ctranslate2 instead")
+	}
+	return writeMarian(t)
+}
+
+// writeMarian writes the files of a model for Marian.
+func writeMarian(t *model.Translator) (map[string][]byte, error) {
+	c := t.Model.Config()
 	embedding, _ := t.Params.Get("embedding.weight")
 	bias, _ := t.Params.Get("output.bias")
 	pad := int(c.Marks.Pad)
