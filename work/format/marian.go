@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,28 +133,44 @@ func readMarian(name string, data []byte) (map[string]array, error) {
 // marianFiles are the names of a model's files: of its parameters, and of its vocabularies.
 type marianFiles struct{ model, source, target string }
 
-// marianFilesOf finds a model's files. decoder.yml names them where there is one. Otherwise the
+// marianFilesOf finds a model's files. decoder.yml names them where there is one, or the file that
+// Marian wrote beside a model that it trained, such as model.npz.decoder.yml. Otherwise the
 // model is the one file of its kind, and so are the vocabularies: model.npz and vocab.yml, or as
 // the models of Firefox Translations come: model.*.bin, and vocab.*.spm or srcvocab.*.spm and
 // trgvocab.*.spm.
 func marianFilesOf(read ReadFile, files []string) (marianFiles, error) {
-	data, err := read(marianDecoderFile)
+	decoder := marianDecoderFile
+	data, err := read(decoder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return guessMarianFiles(files)
-	} else if err != nil {
+		// Where a model was trained, such as model.npz, is model.npz.decoder.yml.
+		wrote := slices.DeleteFunc(slices.Clone(files), func(name string) bool { return !strings.HasSuffix(name, "."+marianDecoderFile) })
+		if len(wrote) != 1 {
+			return guessMarianFiles(files)
+		}
+		decoder = wrote[0]
+		data, err = read(decoder)
+	}
+	if err != nil {
 		return marianFiles{}, err
 	}
 	opts, err := readYAML(data)
 	if err != nil {
-		return marianFiles{}, fmt.Errorf("%s: %w", marianDecoderFile, err)
+		return marianFiles{}, fmt.Errorf("%s: %w", decoder, err)
 	}
-	models, vocabs := opts["models"], opts["vocabs"]
+	models, vocabs := slices.Clone(opts["models"]), slices.Clone(opts["vocabs"])
+	if decoder != marianDecoderFile { // it has the paths of the machine that trained
+		for _, names := range [][]string{models, vocabs} {
+			for i, name := range names {
+				names[i] = path.Base(name)
+			}
+		}
+	}
 	if len(models) != 1 || len(vocabs) != 2 {
-		return marianFiles{}, fmt.Errorf("%s: models %q and vocabs %q: this program reads one model with a vocabulary for each of two languages", marianDecoderFile, models, vocabs)
+		return marianFiles{}, fmt.Errorf("%s: models %q and vocabs %q: this program reads one model with a vocabulary for each of two languages", decoder, models, vocabs)
 	}
 	for _, name := range append(slices.Clone(vocabs), models...) {
 		if name == "" || strings.ContainsAny(name, `/\:`) || strings.HasPrefix(name, ".") {
-			return marianFiles{}, fmt.Errorf("%s: %q: give the name of a file beside it", marianDecoderFile, name)
+			return marianFiles{}, fmt.Errorf("%s: %q: give the name of a file beside it", decoder, name)
 		}
 	}
 	return marianFiles{models[0], vocabs[0], vocabs[1]}, nil
@@ -168,7 +185,7 @@ func guessMarianFiles(files []string) (marianFiles, error) {
 	only := func(to *string, what, prefix string, ends ...string) error {
 		var found []string
 		for _, name := range files {
-			if strings.HasPrefix(name, prefix) && slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) }) {
+			if strings.HasPrefix(name, prefix) && !strings.HasSuffix(name, ".optimizer.npz") && slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) }) {
 				found = append(found, name)
 			}
 		}

@@ -149,3 +149,18 @@ func TestMarianOld(t *testing.T) {
 		}
 	}
 }
+
+// TestMarianAsTrained imports the folder in which Marian trained, with the other files that it
+// writes there, and paths of the machine on which it ran.
+func TestMarianAsTrained(t *testing.T) {
+	want := trained(t)
+	read := dir(trainedDir, map[string][]byte{
+		"model.npz.decoder.yml": []byte("relative-paths: false\nmodels:\n  - /data/run/model.npz\nvocabs:\n  - corpus/vocab.ende.spm\n  - corpus/vocab.ende.spm\nbeam-size: 12\n"),
+	})
+	files := []string{"model.npz", "model.npz.decoder.yml", "model.npz.optimizer.npz", "model.npz.progress.yml", "model.npz.yml", "vocab.ende.spm"}
+	for _, files := range [][]string{files, slices.Delete(slices.Clone(files), 1, 2)} {
+		if tr, err := Import("marian", read, files...); err != nil || tr.ID() != want.ID() {
+			t.Errorf("of the files %q: %v", files, err)
+		}
+	}
+}
