@@ -187,7 +187,9 @@ the same function, up to the rounding of its sums:
     ctranslate2  model.bin (binary version 6), config.json and
                  shared_vocabulary.json
     marian       model.npz, vocab.yml and decoder.yml, for a model that came
-                 from Marian: its decoder begins with no token, others with one
+                 from Marian: its decoder begins with no token, others with one.
+                 Its norms must follow the sums, since marian-decoder computes
+                 other models not as they were trained
 
 A model that the other program cannot compute is refused, with the reason.`,
 		Args: noArgs,

@@ -47,9 +47,10 @@ func newModelImport(a *app) *cobra.Command {
                  runs: it may have plain tensors only
     marian       model.npz, source.spm, target.spm and vocab.yml, or one
                  SentencePiece model for each vocabulary, as decoder.yml names
-                 them; or the files of a model of Firefox Translations, unpacked
-                 (gunzip): model.*.bin and vocab.*.spm, or srcvocab.*.spm and
-                 trgvocab.*.spm. Its weights of 8 bits are widened to 32
+                 them; the folder in which Marian trained; or the files of a
+                 model of Firefox Translations, unpacked (gunzip): model.*.bin
+                 and vocab.*.spm, or srcvocab.*.spm and trgvocab.*.spm. Its
+                 weights of 8 bits are widened to 32
     ctranslate2  a Transformer of CTranslate2's converters, of binary version 3
                  to 6, with the SentencePiece models that it was trained with as
                  source.spm and target.spm; a package of Argos Translate, as

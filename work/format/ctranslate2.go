@@ -134,7 +134,8 @@ var ctAliases = [][2]string{
 
 // exportCTranslate2 writes a model for CTranslate2, which adds EOS to sources itself.
 // CTranslate2 may write the marks for padding and beginning, although a trained
-// model never does: its option suppress_sequences forbids them.
+// model hardly ever does: its option suppress_sequences forbids them. With that, and with
+// min_decoding_length 0, its searches are those of this program.
 func exportCTranslate2(t *model.Translator) (map[string][]byte, error) {
 	c := t.Model.Config()
 	if c.SourceVocab != 0 || c.FirstPosition != 0 || c.Start != 0 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -132,28 +133,44 @@ func readMarian(name string, data []byte) (map[string]array, error) {
 // marianFiles are the names of a model's files: of its parameters, and of its vocabularies.
 type marianFiles struct{ model, source, target string }
 
-// marianFilesOf finds a model's files. decoder.yml names them where there is one. Otherwise the
+// marianFilesOf finds a model's files. decoder.yml names them where there is one, or the file that
+// Marian wrote beside a model that it trained, such as model.npz.decoder.yml. Otherwise the
 // model is the one file of its kind, and so are the vocabularies: model.npz and vocab.yml, or as
 // the models of Firefox Translations come: model.*.bin, and vocab.*.spm or srcvocab.*.spm and
 // trgvocab.*.spm.
 func marianFilesOf(read ReadFile, files []string) (marianFiles, error) {
-	data, err := read(marianDecoderFile)
+	decoder := marianDecoderFile
+	data, err := read(decoder)
 	if errors.Is(err, fs.ErrNotExist) {
-		return guessMarianFiles(files)
-	} else if err != nil {
+		// Where a model was trained, such as model.npz, is model.npz.decoder.yml.
+		wrote := slices.DeleteFunc(slices.Clone(files), func(name string) bool { return !strings.HasSuffix(name, "."+marianDecoderFile) })
+		if len(wrote) != 1 {
+			return guessMarianFiles(files)
+		}
+		decoder = wrote[0]
+		data, err = read(decoder)
+	}
+	if err != nil {
 		return marianFiles{}, err
 	}
 	opts, err := readYAML(data)
 	if err != nil {
-		return marianFiles{}, fmt.Errorf("%s: %w", marianDecoderFile, err)
+		return marianFiles{}, fmt.Errorf("%s: %w", decoder, err)
 	}
-	models, vocabs := opts["models"], opts["vocabs"]
+	models, vocabs := slices.Clone(opts["models"]), slices.Clone(opts["vocabs"])
+	if decoder != marianDecoderFile { // it has the paths of the machine that trained
+		for _, names := range [][]string{models, vocabs} {
+			for i, name := range names {
+				names[i] = path.Base(name)
+			}
+		}
+	}
 	if len(models) != 1 || len(vocabs) != 2 {
-		return marianFiles{}, fmt.Errorf("%s: models %.200q and vocabs %.200q: this program reads one model with a vocabulary for each of two languages", marianDecoderFile, models, vocabs)
+		return marianFiles{}, fmt.Errorf("%s: models %.200q and vocabs %.200q: this program reads one model with a vocabulary for each of two languages", decoder, models, vocabs)
 	}
 	for _, name := range append(slices.Clone(vocabs), models...) {
 		if name == "" || strings.ContainsAny(name, `/\:`) || strings.HasPrefix(name, ".") {
-			return marianFiles{}, fmt.Errorf("%s: %.200q: give the name of a file beside it", marianDecoderFile, name)
+			return marianFiles{}, fmt.Errorf("%s: %.200q: give the name of a file beside it", decoder, name)
 		}
 	}
 	return marianFiles{models[0], vocabs[0], vocabs[1]}, nil
@@ -168,7 +185,7 @@ func guessMarianFiles(files []string) (marianFiles, error) {
 	only := func(to *string, what, prefix string, ends ...string) error {
 		var found []string
 		for _, name := range files {
-			if strings.HasPrefix(name, prefix) && slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) }) {
+			if strings.HasPrefix(name, prefix) && !strings.HasSuffix(name, ".optimizer.npz") && slices.ContainsFunc(ends, func(end string) bool { return strings.HasSuffix(name, end) }) {
 				found = append(found, name)
 			}
 		}
@@ -308,6 +325,15 @@ func exportMarian(t *model.Translator) (map[string][]byte, error) {
 	default:
 		return nil, errors.New("export to marian: this program does not write models with two vocabularies, or whose languages have tokens")
 	}
+	if !c.PostNorm {
+		return nil, errors.New("export to marian: its norms precede the attentions. The decoder of Marian 1.12.43 does not normalise the keys and values of such a model, as its training and its scorer do, and translates otherwise: export to ctranslate2 instead")
+	}
+	return writeMarian(t)
+}
+
+// writeMarian writes the files of a model for Marian.
+func writeMarian(t *model.Translator) (map[string][]byte, error) {
+	c := t.Model.Config()
 	embedding, _ := t.Params.Get("embedding.weight")
 	bias, _ := t.Params.Get("output.bias")
 	pad := int(c.Marks.Pad)
@@ -316,7 +342,7 @@ func exportMarian(t *model.Translator) (map[string][]byte, error) {
 		return nil, fmt.Errorf("export to marian: its sinusoids have timescales and its norms add %v, but this model has others", marianEps)
 	case !c.OutputBias || c.Unscaled || c.Marks.EOS != 0 || pad != c.Vocab-1:
 		return nil, errors.New("export to marian: it adds a bias to logits, scales embeddings, and begins its vocabulary with </s>; this model does not")
-	case slices.ContainsFunc(embedding.F[pad*c.Dim:], func(x float32) bool { return x != 0 }) || bias.F[pad] != impossible:
+	case slices.ContainsFunc(embedding.F[pad*c.Dim:], func(x float32) bool { return x != 0 }) || bias.F[pad] > impossible/2: // an average of biases may round
 		return nil, errors.New("export to marian: its decoder begins with an embedding of zero, but this model's decoder begins with the token <pad>: export to huggingface instead")
 	}
 	// <pad> leaves the embedding and the bias.
@@ -353,7 +379,8 @@ func exportMarian(t *model.Translator) (map[string][]byte, error) {
 	}, nil
 }
 
-// marianYAML is the options of a model.
+// marianYAML is the options of a model. Those of alignments change no translation, but the
+// converters of other programs ask for them.
 func marianYAML(c nmt.Config, pieces int) string {
 	norms := []string{`"n"`, `"da"`, `"n"`}
 	if c.PostNorm {
@@ -372,6 +399,7 @@ transformer-decoder-autoreg: self-attention
 transformer-dim-ffn: %d
 transformer-ffn-activation: %s
 transformer-ffn-depth: 2
+transformer-guided-alignment-layer: last
 transformer-heads: %d
 transformer-no-projection: false
 transformer-postprocess: %s

@@ -41,14 +41,14 @@ var marianShaped = []string{
 	"dim-emb", "dim-vocabs", "enc-depth", "dec-depth", "dec-cell", "layer-normalization", "transformer-heads",
 	"transformer-dim-ffn", "transformer-decoder-dim-ffn", "transformer-ffn-activation", "transformer-preprocess",
 	"transformer-postprocess", "transformer-postprocess-top", "transformer-disable-position-embeddings",
-	"transformer-no-projection", "transformer-tied-layers", "output-omit-bias",
+	"transformer-no-projection", "transformer-tied-layers", "output-omit-bias", "version",
 	"tied-embeddings", "tied-embeddings-src", "tied-embeddings-all",
 }
 
 // marianInert are options that change no result of a trained Transformer: of other kinds of
 // models, of training, and of decoding, which this program does in its own way.
 var marianInert = []string{
-	"version", "dim-rnn", "enc-type", "enc-cell", "enc-cell-depth", "dec-cell-base-depth", "dec-cell-high-depth", "skip",
+	"dim-rnn", "enc-type", "enc-cell", "enc-cell-depth", "dec-cell-base-depth", "dec-cell-high-depth", "skip",
 	"special-vocab", "transformer-dim-aan", "transformer-aan-depth", "transformer-aan-activation", "transformer-aan-nogate",
 	"transformer-guided-alignment-layer", "transformer-depth-scaling", "transformer-dropout", "transformer-dropout-attention",
 	"transformer-dropout-ffn", "dropout-rnn", "dropout-src", "dropout-trg", "separator-symbol", "bert-type-vocab-size",
@@ -193,6 +193,9 @@ func (m *marianModel) sublayers(opts map[string]string) error {
 	case [3]string{"", "an", ""}:
 		m.PostNorm = true
 	case [3]string{"n", "a", "n"}:
+		if old(opts["version"]) {
+			return fmt.Errorf("option transformer-preprocess is \"n\" and the model is of Marian %s: before 1.10.24 such a model normalised the queries of self-attention and not the keys and values, which this program does not compute", opts["version"])
+		}
 	default:
 		return fmt.Errorf("options transformer-preprocess, -postprocess and -postprocess-top are %.200q without dropout, this program computes an alone, or n, a and n", norms)
 	}
@@ -224,4 +227,14 @@ func (m *marianModel) sublayers(opts map[string]string) error {
 		}
 	}
 	return nil
+}
+
+// old reports whether a version of Marian, such as "v1.9.0 ba94c5b9 2020-05-17 10:42:17 +0100", is
+// before 1.10.24. A file of another program may have none.
+func old(version string) bool {
+	var have [3]int
+	if _, err := fmt.Sscanf(version, "v%d.%d.%d", &have[0], &have[1], &have[2]); err != nil {
+		return false
+	}
+	return slices.Compare(have[:], []int{1, 10, 24}) < 0
 }

@@ -45,7 +45,7 @@ func marianTranslator(t testing.TB, postNorm bool) *model.Translator {
 func TestMarianAndBack(t *testing.T) {
 	for _, postNorm := range []bool{true, false} {
 		tr := marianTranslator(t, postNorm)
-		files, err := Export("marian", tr)
+		files, err := writeMarian(tr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -136,6 +136,7 @@ func TestNotForMarian(t *testing.T) {
 	for says, tr := range map[string]*model.Translator{
 		"this model's decoder begins with the token <s>":   ours(t),
 		"sinusoids have timescales":                        mt,
+		"its norms precede the attentions":                 marianTranslator(t, false),
 		"this model's decoder begins with the token <pad>": start,
 	} {
 		if _, err := Export("marian", tr); err == nil || !strings.Contains(err.Error(), says) {

@@ -52,6 +52,11 @@ type Config struct {
 	Dropout   float32 // probability that training sets an element to zero
 	Smoothing float32 // label smoothing: the share of the probability that is spread over all tokens
 
+	// Still leaves the embedding of BOS as it is in training: its gradient is zero, and the bias
+	// of BOS counts as -64 where it is less. In models of Marian the embedding is zeros, and
+	// stands for no token: Marian has no place for another.
+	Still bool
+
 	Form // the zero Form for our own models
 }
 

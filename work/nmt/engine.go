@@ -98,7 +98,8 @@ type Gradient struct {
 //
 // Each batch contributes the gradient of its summed loss divided by the tokens of all
 // batches. Contributions are added in the sequence of the batches, and so are the losses.
-// Batch i uses the dropout masks of key with i added to its Step. Gradient returns an error
+// Batch i uses the dropout masks of key with i added to its Step. The gradient of what
+// [Config].Still holds is zero. Gradient returns an error
 // for batches or parameters that do not fit the configuration, and a [NonFiniteError].
 func (e *Engine) Gradient(p *tensor.Set, batches []Batch, key DropoutKey) (Gradient, error) {
 	var g Gradient
@@ -108,6 +109,9 @@ func (e *Engine) Gradient(p *tensor.Set, batches []Batch, key DropoutKey) (Gradi
 			return Gradient{}, err
 		}
 		t.program.Run(e.dev)
+		if e.config.Still {
+			e.hold(t.grads)
+		}
 		// Alone, a batch's gradient stays where it is. The next batch would overwrite it, so
 		// with several batches the first is copied and the others are added.
 		s := t.sums(b)
@@ -346,6 +350,9 @@ func (e *Engine) prepareGradient(p *tensor.Set, batches []Batch, i int, key Drop
 	}
 	if layoutOf(p) != trained {
 		return nil, errors.New("nmt: parameters prepared for translation have no gradient: use the trained ones")
+	}
+	if e.config.Still {
+		p = e.soften(p)
 	}
 	if err := e.pack(p, batches[i]); err != nil {
 		return nil, fmt.Errorf("batch %d: %w", i, err)

@@ -179,6 +179,7 @@ func (r Record) Kind(round int) unit.Kind {
 func (r Record) Model() nmt.Config {
 	c := r.Config.Model(int(r.Vocab))
 	c.Form = r.base.Form
+	c.Still = len(r.Base) > 0 && c.Form.Positions == nmt.Timescales // the base is of the kind of Marian
 	return c
 }
 
