@@ -26,7 +26,7 @@ func parseYAML(data []byte) (*Document, error) {
 	if bytes.Count(text, []byte("\n"))+bytes.Count(text, []byte(",")) > 2*maxSegments {
 		return nil, fmt.Errorf("it has more than %d lines and commas: divide it", 2*maxSegments)
 	}
-	c := &yamlCatalog{s: string(text), d: cs.document(text), charset: cs}
+	c := &yamlCatalog{s: string(text), d: cs.escaping(text), charset: cs}
 	c.findLines()
 	var roots []*yaml.Node
 	for dec := yaml.NewDecoder(bytes.NewReader(text)); ; {
