@@ -31,7 +31,7 @@ import (
 //
 // Version 2 did not know [Doubts], so it marked less in the formats with a mark for a segment
 // that needs a person. Version 3 wrote translations that would be read in another charset than
-// the file, which are an error now.
+// the file, which are an error now, and tabs where YAML may have none.
 const Rules = 4
 
 // Format is a kind of file, by its name in results, such as "docx".
