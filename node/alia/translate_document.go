@@ -258,6 +258,7 @@ var flagWords = map[document.Reason]string{
 	document.Untranslated: "it is not translated",
 	document.InParts:      "its parts were translated one by one, around its tags and placeholders",
 	document.Codes:        "it is not translated: its translation had other placeholders or addresses",
+	document.Charset:      "it is not translated: the charset of the file lacks a letter of its translation",
 	document.Plurals:      "the language has more plural forms than it",
 	document.Numbers:      "its numbers differ",
 	document.Repeats:      "its translation says the same again and again",
@@ -276,6 +277,9 @@ func printFlags(w io.Writer, flags []document.Doubt, most int) {
 		words := flagWords[f.Reason]
 		if words == "" {
 			words = string(f.Reason)
+		}
+		if f.Detail != "" {
+			words += " (" + f.Detail + ")"
 		}
 		fmt.Fprintf(w, "  %s: %s: %.60q\n", f.Where, words, f.Text)
 	}

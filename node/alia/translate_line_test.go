@@ -50,6 +50,18 @@ func TestFlagWords(t *testing.T) {
 	}
 }
 
+// TestPrintFlags: a flag with a detail says it.
+func TestPrintFlags(t *testing.T) {
+	var b strings.Builder
+	printFlags(&b, []document.Doubt{
+		{Where: "line 1", Text: "one", Reason: document.Charset, Detail: "windows-1252 has no 'с'"}, {Where: "line 2", Text: "two", Reason: document.Numbers},
+	}, 2)
+	want := "  line 1: " + flagWords[document.Charset] + " (windows-1252 has no 'с'): \"one\"\n  line 2: its numbers differ: \"two\"\n"
+	if b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+}
+
 // TestCheckText: a stream may hold what it likes, but no other kind of file.
 func TestCheckText(t *testing.T) {
 	for head, ok := range map[string]bool{

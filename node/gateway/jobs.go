@@ -81,7 +81,7 @@ const (
 func keepFlags(flags []flagged) (kept []flagged, more int) {
 	size := 0
 	for i, f := range flags {
-		if size += len(f.Text) + len(f.Where); i == maxFlags || size > maxFlagBytes {
+		if size += len(f.Text) + len(f.Where) + len(f.Detail); i == maxFlags || size > maxFlagBytes {
 			return slices.Clone(flags[:i]), len(flags) - i
 		}
 	}

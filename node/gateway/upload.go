@@ -222,6 +222,9 @@ func (c *call) inspect(u *upload, w *wish) (r record, err error) {
 		return r, bad("Invalid request: %v", err)
 	}
 	to := shown(canonical(w.to))
+	if err := d.Accept(w.from, to); err != nil {
+		return r, bad("Invalid request: %s: %v", u.name, err)
+	}
 	texts := d.TextsInto(to) // what the file has a translation of is not counted
 	n := 0
 	for _, t := range d.Texts() {

@@ -20,7 +20,7 @@ func TestKeys(t *testing.T) {
 	var got bytes.Buffer
 	for _, answer := range []any{
 		report.Trained{CPUSeconds: 1, TokensPerCPUSecond: 1, Miners: make([]report.MinerUnits, 1)}, report.Translated{Due: 1},
-		report.TranslatedFile{Job: "j", Status: "s", Due: 1, Units: 1, Flags: make([]document.Doubt, 1)}, report.TranslatedFiles{Failed: make([]report.FailedFile, 1)}, report.CheckedDocument{}, report.CheckedReceipt{Missing: "m", Due: 1, Height: 1, Compared: []string{}},
+		report.TranslatedFile{Job: "j", Status: "s", Due: 1, Units: 1, Flags: []document.Doubt{{Detail: "d"}}}, report.TranslatedFiles{Failed: make([]report.FailedFile, 1)}, report.CheckedDocument{}, report.CheckedReceipt{Missing: "m", Due: 1, Height: 1, Compared: []string{}},
 		report.CheckedDocumentReceipt{Error: "e", Compared: []string{}, Jobs: []report.PaidJob{{Missing: "m", Due: 1, Height: 1, Miners: []string{}}}},
 		report.Escrows{Escrows: make([]report.JobEscrow, 1)}, report.ClosedEscrow{},
 		report.Membership{}, report.NetworkFile{}, report.LedgerKey{}, report.LedgerMember{}, report.Serving{RPC: "r", MFLOPS: 1}, report.Balance{Unlocking: make([]report.Freed, 1)},

@@ -216,6 +216,9 @@ func (c *Config) begin(ctx context.Context, name string, data []byte) (*work, er
 	if w.settings, err = c.Settings(ctx, w.chosen); err != nil {
 		return nil, w.ended(ctx, err)
 	}
+	if err := d.Accept(w.settings.From, w.settings.To); err != nil { // before it is paid
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	w.texts = d.TextsInto(w.settings.To) // what the file has a translation of is not paid for
 	w.progress.Total = len(w.texts)
 	for _, t := range w.texts {

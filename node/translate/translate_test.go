@@ -26,14 +26,17 @@ import (
 )
 
 // local is an engine with one small model from English to German.
-func local(t *testing.T) *engine.Local {
+func local(t *testing.T) *engine.Local { return localInto(t, "de") }
+
+// localInto is local with another target language.
+func localInto(t *testing.T, target string) *engine.Local {
 	t.Helper()
 	tok, err := text.Train(slices.Values([]string{"eins zwei drei vier", "one two three four eins"}), 270)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := model.Model{
-		Source: "en", Target: "de", Vocab: uint32(tok.Pieces()),
+		Source: "en", Target: target, Vocab: uint32(tok.Pieces()),
 		Shape: nmt.Shape{Dim: 16, FFN: 32, Heads: 2, Encoder: 1, Decoder: 1},
 	}
 	tr, err := model.NewTranslator(m, nmt.Init(m.Config(), 5), tok)

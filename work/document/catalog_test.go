@@ -139,6 +139,23 @@ func FuzzYAML(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { fuzzOne(t, "x.yaml", data) })
 }
 
+// TestYAMLTabs: a line of white space after a plain scalar may have tabs, and after one in
+// quotes it may not.
+func TestYAMLTabs(t *testing.T) {
+	for in, want := range map[string]string{
+		"a: one\n  \t\nb: two\n": "a: \"yes\"\n  \nb: \"yes\"\n", "one\n\t": "\"yes\"\n", "a: one\t\r\n  \t# c\r\nb: 1": "a: \"yes\"\r\n  # c\r\nb: 1",
+		"a: 'one'\t\n": "a: 'yes'\t\n",
+	} {
+		if got, _ := rebuilt(t, "x.yaml", in, func(string) (string, bool) { return "yes", true }); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+	in := "a: one\n  \t\nb: two\n"
+	if got, _ := rebuilt(t, "x.yaml", in, upper); got != strings.NewReplacer("one", "ONE", "two", "TWO").Replace(in) {
+		t.Errorf("got %q", got)
+	}
+}
+
 // TestYAMLBooleans: what YAML 1.1 takes for a boolean is no text, and no translation becomes one.
 func TestYAMLBooleans(t *testing.T) {
 	in := "a: yes\nb: no\nc: 'yes'\nd: \"no\"\ne: !!str on\nf: [off, one]\ng: one\n"

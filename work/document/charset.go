@@ -16,6 +16,8 @@ type charset struct {
 	name string            // such as "UTF-8"
 	bom  string            // the mark that the file begins with
 	code encoding.Encoding // nil is UTF-8
+	// declared says that the file names the charset, and guessed that only its text shows it.
+	declared, guessed bool
 }
 
 // decode returns a file's text in UTF-8, without its byte order mark. declared is the name
@@ -27,9 +29,9 @@ func decode(data []byte, declared string) ([]byte, charset, error) {
 	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
 		cs.bom = "\xef\xbb\xbf"
 	case bytes.HasPrefix(data, []byte("\xff\xfe")):
-		cs = charset{"UTF-16", "\xff\xfe", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)}
+		cs = charset{name: "UTF-16", bom: "\xff\xfe", code: unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)}
 	case bytes.HasPrefix(data, []byte("\xfe\xff")):
-		cs = charset{"UTF-16", "\xfe\xff", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)}
+		cs = charset{name: "UTF-16", bom: "\xfe\xff", code: unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)}
 	case binary(data):
 		return nil, cs, fmt.Errorf("the content is binary, or text in UTF-16 without a byte order mark: %w", ErrUnsupported)
 	case declared != "" && !strings.EqualFold(declared, "UTF-8") && !ascii(data):
@@ -37,7 +39,7 @@ func decode(data []byte, declared string) ([]byte, charset, error) {
 		if err != nil {
 			return nil, cs, fmt.Errorf("the file says that its charset is %q, which is not known: convert it to UTF-8", declared)
 		}
-		cs = charset{name: declared, code: code}
+		cs = charset{name: declared, code: code, declared: true}
 	case utf8.Valid(data):
 	case declared != "" || mixed(data):
 		at := invalid(data)
@@ -48,7 +50,7 @@ func decode(data []byte, declared string) ([]byte, charset, error) {
 		if err != nil {
 			return nil, cs, err
 		}
-		cs = charset{name: name, code: code}
+		cs = charset{name: name, code: code, guessed: true}
 	}
 	body := data[len(cs.bom):]
 	if cs.code == nil {
@@ -89,7 +91,7 @@ func (cs charset) encode(text []byte) ([]byte, error) {
 	if err != nil {
 		for i, r := range string(text) {
 			if !cs.can(r) {
-				return nil, fmt.Errorf("line %d of the translation has %q, which %s cannot write: convert the file to UTF-8 first", lineOf(text, i), r, cs.name)
+				return nil, fmt.Errorf("line %d of the translation has %q, which %s cannot write: %s", lineOf(text, i), r, cs.name, cs.advice())
 			}
 		}
 		return nil, fmt.Errorf("write %s: %w", cs.name, err)
@@ -106,10 +108,28 @@ func (cs charset) can(r rune) bool {
 	return err == nil
 }
 
-// text returns a document with one part, the text of a file, which is written in cs.
+// document returns a document with one part, the text of a file, which is written in cs. A
+// segment stays untranslated if cs lacks a letter of its translation.
 func (cs charset) document(text []byte) *Document {
+	d := cs.escaping(text)
+	d.charset = cs
+	return d
+}
+
+// escaping is document for a format that has an escape for any letter, such as \u, and writes
+// it for what cs lacks.
+func (cs charset) escaping(text []byte) *Document {
 	d := &Document{parts: []part{{data: text}}}
-	d.write = func(parts [][]byte) ([]byte, error) { return cs.encode(parts[0]) }
+	d.write = func(parts [][]byte) ([]byte, error) {
+		out, err := cs.encode(parts[0])
+		if err != nil || !cs.guessed || bytes.Equal(parts[0], text) {
+			return out, err
+		}
+		if !utf8.Valid(out) && mixed(out) {
+			return nil, fmt.Errorf("the file does not say that its charset is %s, and its translation cannot be told from UTF-8: %s", cs.name, cs.advice())
+		}
+		return out, misread(out, cs.name, cs.code)
+	}
 	return d
 }
 

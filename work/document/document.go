@@ -30,8 +30,9 @@ import (
 // documents name it.
 //
 // Version 2 did not know [Doubts], so it marked less in the formats with a mark for a segment
-// that needs a person.
-const Rules = 3
+// that needs a person. Version 3 wrote translations that would be read in another charset than
+// the file, which are an error now, and tabs where YAML may have none.
+const Rules = 4
 
 // Format is a kind of file, by its name in results, such as "docx".
 type Format string
@@ -50,6 +51,8 @@ type Document struct {
 	localize func(t Translations) *Document
 	// write joins the parts to a file. Without it the file is the one part.
 	write func(parts [][]byte) ([]byte, error)
+	// charset bounds the letters of translations; the zero one has all.
+	charset charset
 	// accept refuses languages that the document cannot have. nil takes any.
 	accept func(t Translations) error
 }
@@ -99,6 +102,8 @@ type Doubt struct {
 	Where   string `json:"where"`   // for people, such as "line 12"
 	Text    string `json:"text"`    // of the source
 	Reason  Reason `json:"reason"`
+	// Detail says for people what was wrong, and what to do; most reasons have none.
+	Detail string `json:"detail,omitempty"`
 }
 
 // Reason says why a segment needs a person.
@@ -113,6 +118,8 @@ const (
 	// Codes: the translation has a placeholder or an address that the source has not, so the
 	// source stays.
 	Codes Reason = "codes"
+	// Charset: the charset of the file lacks a letter of the translation, so the source stays.
+	Charset Reason = "charset"
 	// Plurals: the target language has more plural forms than the source has texts.
 	Plurals Reason = "plurals"
 	// Numbers: the digits of the translation are not those of the source.
@@ -131,7 +138,7 @@ const (
 
 // Reasons lists the reasons.
 func Reasons() []Reason {
-	return []Reason{Untranslated, InParts, Codes, Plurals, Numbers, Repeats, Length, Copied, Empty, Cut}
+	return []Reason{Untranslated, InParts, Codes, Charset, Plurals, Numbers, Repeats, Length, Copied, Empty, Cut}
 }
 
 // ErrUnsupported is wrapped by the error for a file of a kind that has no format here.
@@ -160,6 +167,20 @@ func (d *Document) TextsInto(target string) []string {
 	return all
 }
 
+// Accept refuses, before any work, a document that cannot be translated into a language: one
+// that has translations into another, or whose charset has no letters of the language.
+func (d *Document) Accept(source, target string) error {
+	if d.accept != nil {
+		if err := d.accept(Translations{Source: source, Target: target}); err != nil {
+			return err
+		}
+	}
+	if !d.charset.spells(target) {
+		return fmt.Errorf("the file is in %s, which has no letters of the language %q: %s", d.charset.name, target, d.charset.advice())
+	}
+	return nil
+}
+
 // Rebuild returns the file with translations, and the segments that need a person, in
 // their sequence.
 func (d *Document) Rebuild(t Translations) ([]byte, []Doubt, error) {
@@ -180,6 +201,13 @@ func (d *Document) Rebuild(t Translations) ([]byte, []Doubt, error) {
 			continue
 		}
 		target, reasons := s.resolve(t.Of)
+		detail := ""
+		if target != nil && !untouched(target) {
+			detail = d.charset.lacks(textOf(target))
+		}
+		if detail != "" {
+			target, reasons = nil, []Reason{Charset}
+		}
 		if target != nil && s.doubt != "" {
 			reasons = append(reasons, s.doubt)
 		}
@@ -187,7 +215,7 @@ func (d *Document) Rebuild(t Translations) ([]byte, []Doubt, error) {
 			reasons = append(reasons, Doubts(s.Text(), textOf(target), t.Source, t.Target)...)
 		}
 		for _, r := range reasons {
-			flags = append(flags, Doubt{Segment: i, Where: s.Where, Text: s.Text(), Reason: r})
+			flags = append(flags, Doubt{Segment: i, Where: s.Where, Text: s.Text(), Reason: r, Detail: detail})
 		}
 		targets[i], flagged[i] = target, len(reasons) > 0
 	}

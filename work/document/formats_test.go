@@ -125,15 +125,6 @@ func TestEncodings(t *testing.T) {
 			t.Errorf("%q: %v, want %s", c.in, err, c.want)
 		}
 	}
-	// A translation that Latin-1 has no letters for is not lost without a word.
-	d := checkIdentical(t, "x.txt", []byte("a\ngr\xfcn\n"))
-	_, _, err := d.Rebuild(Translations{Of: func(string) (string, bool) { return "слово", true }})
-	if err == nil || !strings.Contains(err.Error(), "line 1") || !strings.Contains(err.Error(), "'с'") {
-		t.Errorf("Cyrillic in Latin-1: %v", err)
-	}
-	if got, _ := rebuilt(t, "x.json", "{\"a\": \"gr\xfcn\"}", func(string) (string, bool) { return "слü", true }); got != "{\"a\": \"\\u0441\\u043b\xfc\"}" {
-		t.Errorf("Cyrillic in a Latin-1 catalog: %q", got)
-	}
 }
 
 // TestNoExplosion: hostile files of a megabyte are read or refused in well under a second on a quiet machine, whatever the

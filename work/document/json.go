@@ -19,7 +19,7 @@ func parseJSON(data []byte) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := cs.document(text)
+	d := cs.escaping(text)
 	if strings.TrimSpace(string(text)) == "" {
 		return d, nil
 	}

@@ -43,10 +43,10 @@ func parseMarkdown(data []byte) (*Document, error) {
 	if err := tame(string(decoded)); err != nil {
 		return nil, err
 	}
-	d := cs.document(decoded)
+	d := cs.escaping(decoded)
 	skip := frontMatter(decoded)
 	src := decoded[skip:]
-	m := &mdDocument{d: d, skip: skip, src: src, lf: lineFeeds(src), line: lineOf(decoded, skip)}
+	m := &mdDocument{d: d, can: cs.can, skip: skip, src: src, lf: lineFeeds(src), line: lineOf(decoded, skip)}
 	root := markdown().Parse(text.NewReader(m.lf))
 	err = ast.Walk(root, func(n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if !entering {
@@ -183,8 +183,9 @@ type mdDocument struct {
 	d    *Document
 	skip int // bytes of front matter before src
 	src  []byte
-	lf   []byte // src as the parser reads it
-	at   int    // line is the number of the line that has the byte at of src
+	lf   []byte          // src as the parser reads it
+	can  func(rune) bool // the charset of the file has the character
+	at   int             // line is the number of the line that has the byte at of src
 	line int
 }
 
@@ -220,7 +221,7 @@ func (m *mdDocument) block(n ast.Node) {
 		m.line -= bytes.Count(m.lf[start:m.at], []byte("\n"))
 	}
 	m.at = start
-	e := mdWriter{table: n.Kind() == extast.KindTableCell, brk: w.brk, labels: w.labels, follows: m.follows(start)}
+	e := mdWriter{table: n.Kind() == extast.KindTableCell, brk: w.brk, labels: w.labels, follows: m.follows(start), can: m.can}
 	if n.Kind() == ast.KindParagraph || n.Kind() == ast.KindTextBlock {
 		for _, l := range w.lines {
 			e.width = max(e.width, utf8.RuneCount(bytes.TrimSpace(m.src[l[0]:l[1]])))

@@ -18,6 +18,7 @@ type mdWriter struct {
 	// follows says that a line with text stands right before the block, such as the definition
 	// of a link: a quotation could be its title.
 	follows bool
+	can     func(rune) bool // the charset of the file has the character
 }
 
 // encode writes a target so that a parser finds the marks of the source in it, and no other.
@@ -102,7 +103,11 @@ func (e mdWriter) escape(text string, newLine, more, link bool) string {
 		case '.', ')':
 			escape = newLine && i > 0 && strings.Trim(text[:i], " 0123456789") == ""
 		}
-		if escape {
+		switch {
+		case !e.can(r):
+			fmt.Fprintf(&b, "&#%d;", r)
+			continue
+		case escape:
 			b.WriteByte('\\')
 		}
 		b.WriteRune(r)

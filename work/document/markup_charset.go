@@ -28,10 +28,15 @@ func decodeMarkup(data []byte, xml bool) (text []byte, recode func([]byte) ([]by
 	if text, err = enc.NewDecoder().Bytes(data); err != nil {
 		return nil, nil, fmt.Errorf("the file is not in %s, the charset it says: %w", name, err)
 	}
+	_, single := enc.(*charmap.Charmap)
+	guessed := single && !xml && !namesCharset(data)
 	recode = func(text []byte) ([]byte, error) {
 		b, err := encoding.HTMLEscapeUnsupported(enc.NewEncoder()).Bytes(text)
 		if err != nil {
 			return nil, fmt.Errorf("write in %s: %w", name, err)
+		}
+		if guessed && !bytes.Equal(b, data) {
+			return b, misread(b, name, enc)
 		}
 		return b, nil
 	}

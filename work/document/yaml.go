@@ -26,7 +26,7 @@ func parseYAML(data []byte) (*Document, error) {
 	if bytes.Count(text, []byte("\n"))+bytes.Count(text, []byte(",")) > 2*maxSegments {
 		return nil, fmt.Errorf("it has more than %d lines and commas: divide it", 2*maxSegments)
 	}
-	c := &yamlCatalog{s: string(text), d: cs.document(text), charset: cs}
+	c := &yamlCatalog{s: string(text), d: cs.escaping(text), charset: cs}
 	c.findLines()
 	var roots []*yaml.Node
 	for dec := yaml.NewDecoder(bytes.NewReader(text)); ; {
@@ -128,9 +128,12 @@ func (c *yamlCatalog) scalar(n *yaml.Node, path []string, flow bool) {
 	}
 	w := yamlWriter{charset: c.charset, flow: flow, value: n.Value}
 	at, end := c.extent(n, &w)
-	if at < 0 {
+	if at < 0 || end < at {
 		s.odd = true
 		at, end = max(0, c.offset(n.Line, 1)), max(0, c.offset(n.Line, 1))
+	} else if space := c.s[end : len(c.s)-len(strings.TrimLeft(c.s[end:], " \t\r\n"))]; w.style == 0 && !flow {
+		w.tail = space[:1+strings.LastIndexByte(space, '\t')]
+		end += len(w.tail)
 	}
 	w.raw = c.s[at:end]
 	c.d.add(&c.d.parts[0], at, end, s, w.encode)

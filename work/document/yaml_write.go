@@ -15,7 +15,8 @@ type yamlWriter struct {
 	flow    bool   // in brackets or braces
 	style   byte   // how it begins: " ' | > or 0 for a plain one
 	value   string // of the source
-	raw     string // the source
+	raw     string // the source, with the tail
+	tail    string // the white space after a plain scalar, up to its last tab
 	header  string // of a block
 	indent  string
 	eol     string
@@ -26,7 +27,11 @@ func (w yamlWriter) encode(b []byte, target []Piece, _ bool) []byte {
 	if value == w.value || w.raw == "" {
 		return append(b, w.raw...)
 	}
-	return append(b, w.scalar(value)...)
+	out := w.scalar(value)
+	if strings.HasPrefix(out, `"`) { // after quotes, no line may begin with a tab
+		return append(append(b, out...), strings.ReplaceAll(w.tail, "\t", "")...)
+	}
+	return append(append(b, out...), w.tail...)
 }
 
 // scalar writes a value in the style of the source, or in double quotes where that style

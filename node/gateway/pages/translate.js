@@ -235,6 +235,7 @@ const reasons = {
   untranslated: 'was left as it is: there is no translation of it',
   'in-parts': 'was translated in parts around its tags or placeholders',
   codes: 'was left as it is: its translation had other placeholders or addresses',
+  charset: 'was left as it is: the charset of the file lacks a letter of its translation',
   plurals: 'has fewer plural forms than the language needs',
   numbers: 'has other digits than the original',
   repeats: 'has a translation that says the same again and again',
@@ -268,7 +269,7 @@ function Job({ id, forget, after }) {
       <${Failure} text=${job.error} />
       ${job.flags.length ? html`
         <details><summary class="warn">${count(job.flags.length + (job.more_flags || 0), 'place')} to look at</summary>
-          <ul class="small">${job.flags.slice(0, 100).map((f) => html`<li><b>${f.where}</b>: “<span dir="auto">${f.text}</span>” ${reasons[f.reason] || f.reason}.</li>`)}</ul>
+          <ul class="small">${job.flags.slice(0, 100).map((f) => html`<li><b>${f.where}</b>: “<span dir="auto">${f.text}</span>” ${reasons[f.reason] || f.reason}${f.detail ? ` (${f.detail})` : ''}.</li>`)}</ul>
         </details>` : null}
       <div class="bar">
         ${job.result ? html`<a class="button primary" href=${job.result} download>Download</a>` : null}
