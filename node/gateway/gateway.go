@@ -11,7 +11,7 @@
 //	err = g.Run(ctx, l)
 //
 // A request meets, in this sequence: guard.go (addresses, headers, origins, bounds),
-// routes.go (which handler), libre.go, deepl.go, glossaries.go or own.go (the handler of
+// routes.go (which handler), libre.go, deepl.go, glossaries.go or jobs_api.go (the handler of
 // the API), fields.go (its parameters), keys.go and usage.go (who asks, and how much is
 // left), texts.go (the engine), views.go (what the page shows of a node), or what takes longer than a
 // request: upload.go (a document comes), room.go (is there room?), jobs.go (its state) and
