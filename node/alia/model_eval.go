@@ -89,7 +89,7 @@ reference and translations side by side.`,
 	f.BoolVar(&x.faster.shortlist, "against-shortlist", false, "give the second its shortlist (default: like the first)")
 	f.IntVar(&x.samples, "samples", 1000, "`NUMBER` of samples of the paired bootstrap")
 	f.Uint64Var(&x.seed, "seed", 1, "`NUMBER` that decides the samples")
-	f.StringVar(&x.report, "report", "", "write a page with all translations to `FILE`.html")
+	f.StringVar(&x.report, "report", "", "write an HTML page with all translations to `FILE`, such as report.html")
 	c.flags(cmd)
 	a.completeFrom(cmd, "model", a.models)
 	a.completeFrom(cmd, "against", a.models)

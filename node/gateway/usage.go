@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -174,7 +175,7 @@ func (u *usage) characters(who client, n int64) error {
 	}
 	return change(u.g.store, bucketUsage, who.counter(), func(s *spent) error {
 		if limit := who.limits().Characters; n > 0 && limit > 0 && s.Characters+n > limit {
-			return u.usedUp("Quota for this billing period has been exceeded: the key may translate a number of characters in a month")
+			return u.usedUp(fmt.Sprintf("Quota for this billing period has been exceeded: the key may translate %d characters in a month", limit))
 		}
 		s.Characters = max(0, s.Characters+n)
 		return nil
