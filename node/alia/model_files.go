@@ -44,7 +44,7 @@ one of these, with the files that DIR must have:
                  target_vocab.json where the languages have two vocabularies;
                  M2M-100 and NLLB: sentencepiece.bpe.model, vocab.json (M2M-100)
                  and special_tokens_map.json; or the directory that alia model
-                 export --to huggingface wrote. No code of a pytorch_model.bin is
+                 export --to huggingface wrote. No code of pytorch_model.bin is
                  run: the file may have plain tensors only
     marian       model.npz, source.spm, target.spm and vocab.yml, or one
                  SentencePiece model for each vocabulary, as decoder.yml names

@@ -63,8 +63,8 @@ clients without a key together. Each miner reads the parts that it translates.
 
 By default only this machine can reach the gateway, and needs no API key. Before
 other machines can reach it (--listen), make keys with "alia serve key add", or
-give --open. Once there is a key, nobody is served without one, but for --open. --cert and --tls-key turn TLS on; the files
-are read again when they change.
+give --open. Once there is a key, only --open serves clients without one. --cert
+and --tls-key turn TLS on; the files are read again when they change.
 
 A text that was translated before, here or with "alia translate", comes from the
 home's translation memory. With --no-memory the memory is neither read nor

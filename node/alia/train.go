@@ -166,8 +166,8 @@ begins with new parameters.
 A run is divided into rounds, and a round into units; one machine computes a
 unit. After each round the units' results are averaged into the next parameters.
 
---batch-tokens auto fits the batches to this machine's memory. A local step is an
-optimiser step inside a unit; --local-steps auto takes more of them where the
+--batch-tokens auto fits the batches to this machine's memory. A local step is
+an optimiser step inside a unit; --local-steps auto takes more of them where the
 network is slow. Both decide once, when the run begins.
 
 The finished model is a directory in the home: model.safetensors,

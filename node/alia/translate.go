@@ -40,9 +40,9 @@ under one model and one setting.
 
 Without --model the command takes the best model for the languages, and names
 it: with --local the best in the home ("alia model list"), else the best that
-miners serve. With --from auto the program finds the language of each document. Some models
-have several target languages: --to chooses one, such as fra or fr, and a text
-that begins with a code, such as >>fra<<, chooses its own.
+miners serve. With --from auto the program finds the language of each document.
+Some models have several target languages: --to chooses one, such as fra or fr,
+and a text that begins with a code, such as >>fra<<, chooses its own.
 
 With --local this process computes the translation, and nobody is paid. Plain
 text without --output is translated as a stream, line for line: each line comes

@@ -43,16 +43,17 @@ The home must be the one that coordinated the run. Other commands may use the
 home at the same time, and nothing in it changes. A round is recomputed from the
 newest checkpoint before it, or else from the beginning of the run. A finished
 run keeps only the checkpoints for its last ten minutes; with "alia train
---keep-checkpoints" it keeps all. The exit status is 1 when something differs; the
-command then names the first tensor that differs, if this home has the blocks of
-both results.
+--keep-checkpoints" it keeps all. The exit status is 1 when something differs.
+The command then names the first tensor that differs, if this home has the
+blocks of both results.
 
-RECEIPT is the file of a receipt, in any directory. The receipt of a document says
-what was translated and by whom, what is paid, and what it does not prove. It
-contains the receipts of its jobs; a job is the work that one command asks
+RECEIPT is the file of a receipt, in any directory. The receipt of a document
+says what was translated and by whom, what is paid, and what it does not prove.
+It contains the receipts of its jobs; a job is the work that one command asks
 miners for. A receipt has a status: paid, claimed (the ledger pays at a height
-that is named) or unpaid. The check needs only the network file. The exit status is 1 when something does not hold. While the receipt
-is not paid and the ledger answers, the file gets a newer proof.
+that is named) or unpaid. The check needs only the network file. The exit status
+is 1 when something does not hold. While the receipt is not paid and the ledger
+answers, the file gets a newer proof.
 
 --document and --translation compare files with the receipt. One changed byte of
 a document, of its translation or of its receipt is refused, and named. With

@@ -188,9 +188,9 @@ func (u *usage) amount(who client, less, more uint64) error {
 	if less == more {
 		return nil
 	}
-	limit, whose := u.g.Limits.Amount, "clients without a key may spend a number of ALIA together in a month"
+	limit, whose := u.g.Limits.Amount, "all clients without a key together have spent their ALIA for this month"
 	if who.key != nil {
-		limit, whose = who.key.Amount, "the key may spend a number of ALIA in a month"
+		limit, whose = who.key.Amount, "the key has spent its ALIA for this month"
 	}
 	return change(u.g.store, bucketUsage, who.counter(), func(s *spent) error {
 		now := s.Amount - min(s.Amount, less)
