@@ -188,9 +188,9 @@ func (u *usage) amount(who client, less, more uint64) error {
 	if less == more {
 		return nil
 	}
-	limit, whose := u.g.Limits.Amount, "all clients without a key together have spent their ALIA for this month"
+	limit, whose := u.g.Limits.Amount, "the request costs more than clients without a key may spend together in the rest of the month: send less text, or use a key"
 	if who.key != nil {
-		limit, whose = who.key.Amount, "the key has spent its ALIA for this month"
+		limit, whose = who.key.Amount, "the request costs more than the key may spend in the rest of the month: send less text, or ask for a larger amount"
 	}
 	return change(u.g.store, bucketUsage, who.counter(), func(s *spent) error {
 		now := s.Amount - min(s.Amount, less)
