@@ -58,10 +58,12 @@ func newCorpusCheck(a *app) *cobra.Command {
 		Use:   "check --corpus PATH [--src LANGUAGE] [--tgt LANGUAGE]",
 		Short: "Say which pairs training keeps and drops, by rule, with examples",
 		Long: `Read a corpus as alia train does, and say how many pairs are kept, how many are
-dropped by which rule, and show the first of each. Nothing is written.
+dropped by which rule, and show the first pairs of each rule. Nothing is
+written.
 
 A directory has a file for each language, with a sentence on each line:
-train.SRC and train.TGT, and if you like val.* and test*.*. A file of pairs is a
+train.SRC and train.TGT, such as train.en and train.de, and if you like files
+for validation (val.*) and for tests (test*.*). A file of pairs is a
 table (.tsv), a translation memory (.tmx) or a gettext catalog (.po, .mo). Each
 may be compressed (.gz, .zst, .xz, .bz2). Without val.* some pairs are held out
 for validation; they count as kept.
@@ -73,16 +75,19 @@ The rules:
   control    the line has NUL or another control character
   empty      a sentence has no text
   too_long   a sentence has more than 1,024 characters
-  lopsided   one sentence is longer than 3 times the other and 20 characters
-             more. Languages that need more characters for the same text are
-             allowed for: the corpus itself tells how many
-  held_out   the pair is in the validation or a test too
-  duplicate  the pair came before
+  lopsided   one sentence has more characters than 3 times the other plus 20.
+             First the lengths are made comparable: where a language needs more
+             characters for the same text, its characters count for less; the
+             median of the corpus says how much
+  held_out   the pair is also in the validation or a test
+  duplicate  the same pair came before
 
-Where more than one line in 100 breaks one of the first four, the corpus is
-refused, and the exit status is 1.
+Where more than one line in 100 breaks one of the first four rules, counted
+together, the corpus is refused, and the exit status is 1. One such line is
+never too many, if other lines can be used.
 
-With --json the result has pairs, kept, dropped (by rule, how many) and samples.`,
+With --json the result has pairs and kept (numbers of pairs), dropped (a number
+for each rule) and samples (the first dropped pairs of each rule).`,
 		Example: `  alia corpus check --corpus multi30k --src en --tgt de
   alia corpus check --corpus sentences.tsv.bz2 --src my --tgt en --columns 2,4`,
 		Args: noArgs,

@@ -24,8 +24,8 @@ line or another text of a document. The same segment under the same model and
 the same settings is taken from there, and is neither computed nor paid for
 again.
 
-Translations that people made can be imported. They have no model, and go before
-those of every model.`,
+Translations that people made can be imported. They belong to no model, and are
+used in place of the translations of every model.`,
 	}, newMemoryShow(a), newMemoryExport(a), newMemoryImport(a), newMemoryClear(a))
 }
 

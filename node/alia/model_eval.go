@@ -48,17 +48,18 @@ blank line in one of the files means that this file has no translation of that
 line.
 
 The target language (--tgt, or else the model's) decides how BLEU divides a line
-into words. It is sacreBLEU's choice: zh for Chinese, and 13a for others. For
-Japanese and Korean, characters are counted (char), because this program does
-not have MeCab, which sacreBLEU takes for them. --tokenize gives another way.
-The signature is a line below the scores that names every such choice. Compare
-only figures of the same signature.
+into words: the tokenizer zh for Chinese, char for Japanese and Korean, and 13a
+for others. sacreBLEU chooses the same, except for Japanese and Korean, where it
+takes MeCab, which this program does not have. --tokenize names another
+tokenizer. The signature is a line below the scores that names every such
+choice. Compare only scores of the same signature.
 
 With --json the result has bleu, chrf, chrfpp, ter, signature and sentences, and
 more.
 
-With --against a second model translates too, and a paired bootstrap shows how
-sure the difference is. --against-beam, --against-int8 and --against-shortlist
+With --against a second model translates too. A paired bootstrap (scores of many
+random samples of the lines) shows whether the difference of the two may be
+chance. --against-beam, --against-int8 and --against-shortlist
 compare the same model with another setting. With --report a page shows source,
 reference and translations side by side.`,
 		Example: `  alia model eval --model MODEL --source test.en --reference test.de
@@ -88,7 +89,7 @@ reference and translations side by side.`,
 	f.BoolVar(&x.faster.shortlist, "against-shortlist", false, "give the second its shortlist (default: like the first)")
 	f.IntVar(&x.samples, "samples", 1000, "`NUMBER` of samples of the paired bootstrap")
 	f.Uint64Var(&x.seed, "seed", 1, "`NUMBER` that decides the samples")
-	f.StringVar(&x.report, "report", "", "write a page with all translations to `FILE`.html")
+	f.StringVar(&x.report, "report", "", "write an HTML page with all translations to `FILE`, such as report.html")
 	c.flags(cmd)
 	a.completeFrom(cmd, "model", a.models)
 	a.completeFrom(cmd, "against", a.models)

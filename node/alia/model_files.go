@@ -35,7 +35,8 @@ func newModelImport(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import --from FORMAT DIR --out DIR",
 		Short: "Make a model from the files of another program",
-		Long: `Make a model of this program from the model files of another program.
+		Long: `Make a model of this program from the model files of another program. FORMAT is
+one of these, with the files that DIR must have:
 
     huggingface  MarianMT, such as the public OPUS-MT models: config.json,
                  model.safetensors or pytorch_model.bin (in one file or in
@@ -43,14 +44,14 @@ func newModelImport(a *app) *cobra.Command {
                  target_vocab.json where the languages have two vocabularies;
                  M2M-100 and NLLB: sentencepiece.bpe.model, vocab.json (M2M-100)
                  and special_tokens_map.json; or the directory that alia model
-                 export --to huggingface wrote. Nothing of a pytorch_model.bin
-                 runs: it may have plain tensors only
+                 export --to huggingface wrote. No code of pytorch_model.bin is
+                 run: the file may have plain tensors only
     marian       model.npz, source.spm, target.spm and vocab.yml, or one
                  SentencePiece model for each vocabulary, as decoder.yml names
                  them; the folder in which Marian trained; or the files of a
                  model of Firefox Translations, unpacked (gunzip): model.*.bin
                  and vocab.*.spm, or srcvocab.*.spm and trgvocab.*.spm. Its
-                 weights of 8 bits are widened to 32
+                 weights of 8 bits become 32-bit floats
     ctranslate2  a Transformer of CTranslate2's converters, of binary version 3
                  to 6, with the SentencePiece models that it was trained with as
                  source.spm and target.spm; a package of Argos Translate, as
@@ -59,13 +60,13 @@ func newModelImport(a *app) *cobra.Command {
 
 A multilingual model of M2M-100 or NLLB becomes a model of one pair of its
 languages. --src and --tgt name the pair by the model's own codes, such as de or
-deu_Latn; without them the message lists the codes.
+deu_Latn; without them the error lists the codes.
 
 Normalisation, activation, special tokens and tokenizer stay as they are. The
 model translates as before, with the same bits on every device. Nothing is
 downloaded: DIR has the files already. alia translate --local --model takes the
 directory of --out. To be found without --model, the directory goes below models
-in the home, with the model's CID as its name.`,
+in the home, with the model's CID as its name: models/CID.`,
 		Example: `  alia model import --from huggingface opus-mt-en-de --out en-de
   alia model import --from huggingface m2m --src en --tgt de --out en-de
   alia model import --from ctranslate2 en_de.argosmodel --out en-de`,

@@ -57,20 +57,21 @@ corrections".
 With --local this process computes the translations from the directories of
 models, or from the models of this home. There is no ledger and no network, and
 nobody is paid. Without it the miners of the home's network compute them, and
-the home's account pays: --budget is the most for one request, a key may have
-an amount for a month, and --amount is that of all clients without a key. Each
-miner reads the parts that it translates.
+the home's account pays. --budget is the most for one request. A key may have an
+amount: the most that its requests cost in a month. --amount is this for all
+clients without a key together. Each miner reads the parts that it translates.
 
-Only this machine reaches the address by default, and needs no key. An address
-that other machines reach needs keys, see "alia serve key add", or --open. With
-keys nobody is served without one. --cert and --tls-key turn TLS on; the files
-are read again when they change.
+By default only this machine can reach the gateway, and needs no API key. Before
+other machines can reach it (--listen), make keys with "alia serve key add", or
+give --open. Once there is a key, only --open serves clients without one. --cert
+and --tls-key turn TLS on; the files are read again when they change.
 
-What was translated before, here or with "alia translate", comes from the home's
-translation memory; --no-memory leaves it alone.
+A text that was translated before, here or with "alia translate", comes from the
+home's translation memory. With --no-memory the memory is neither read nor
+written.
 
-Documents are kept in the home for an hour after their translation. Those that
-are not done when the process ends go on when it starts again.`
+A document is kept in the home for an hour after its translation (--keep). When
+the process ends, unfinished documents wait, and go on when it starts again.`
 
 func newServe(a *app) *cobra.Command {
 	var o serveFlags

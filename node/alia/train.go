@@ -136,8 +136,8 @@ func newTrain(a *app) *cobra.Command {
 miners of a network.
 
 The model depends on the corpus, the preset and the options, and on nothing
-else. Who computes, on which device, and how often the run was stopped leaves
-no trace in its bits. A stopped run goes on when the same command is given
+else. Its bits are the same whoever computes, on whatever device, and however
+often the run was stopped. A stopped run goes on when the same command is given
 again. An option that you do not give has the preset's value; --print-config
 prints the value of every option, as a file for --config.
 
@@ -153,20 +153,22 @@ parameters as they are. Every weight of attention and of feed-forward layers
 gets a pair of small matrices, A [RANK, in] and B [RANK, out], whose product is
 added to it; embeddings, norms and biases get none. Miners send and keep only
 what belongs to the adapters, many times less for a small rank, which suits slow
-links. The computation takes as long. The finished model has the adapters merged
-into it and is one like any other. A larger rank learns more. A --learning-rate
-of three times the preset's is a good first trial.
+links. The computation is not faster than without adapters. The finished model
+has the adapters merged into its weights, and is a model like any other. A
+larger rank learns more. A --learning-rate of three times the preset's is a good
+first trial.
 
 --from VERSION trains on a version of a corpus, which has corrections of people.
-The run is the same as one with --corpus and the version's directory: the run's
-record names the text and not where it came from.
+The run is the same as one with --corpus and the version's directory, because
+the run's record names the text, and not where the text came from. Such a run
+begins with new parameters.
 
 A run is divided into rounds, and a round into units; one machine computes a
 unit. After each round the units' results are averaged into the next parameters.
 
---batch-tokens auto fits the batches to this machine's memory. --local-steps
-auto gives units more local steps where the network is slow. Both decide once,
-when the run begins.
+--batch-tokens auto fits the batches to this machine's memory. A local step is
+an optimiser step inside a unit; --local-steps auto takes more of them where the
+network is slow. Both decide once, when the run begins.
 
 The finished model is a directory in the home: model.safetensors,
 tokenizer.json, config.json and manifest.json. The run's own directory has its

@@ -21,52 +21,59 @@ import (
 // translateHelp is the long help of alia translate.
 const translateHelp = `Translate files, folders or standard input.
 
-A document comes back as the same document: text is taken out and its
-translation put in, and every other byte stays. What needs a person, such as a
-segment in which a tag found no place, is named; so is one whose translation
-looks wrong: it repeats itself, is far too long or short, or is a copy. A text
-without letters is copied, and no model sees it. --output names the file to
+A document comes back as the same document: its texts are taken out, their
+translations are put in, and every other byte stays. --output names the file to
 write, or the folder where several files or a folder go. A folder keeps its
 tree; files of other kinds are skipped. A file that exists is replaced only with
 --force. A kind of file that is not supported is refused.
 
-A segment is a paragraph, a cell, a line or another text of a document. Each one
-that is done is kept in the home's translation memory (alia memory), which can
-be read by whoever has the disk: --no-memory keeps nothing. An interrupted
-command goes on when it is given again, and no segment is paid for twice under
-one model and one setting.
+A segment is a paragraph, a cell, a line or another text of a document. The
+command names each segment that a person should look at: because a tag found no
+place in the translation, or because the translation looks wrong. It looks wrong
+when it repeats itself, is far too long or short, or is a copy. A text without
+letters is copied, and no model sees it.
 
-Without --model the best one for the languages is taken, and named: with --local
-of the models in the home ("alia model list"), else of those that miners serve.
-With --from auto the program finds the language of each document. Some models
-have several target languages: --to chooses one, such as fra or fr, and a text
-that begins with a code, such as >>fra<<, chooses its own.
+Each segment that is done is kept in the home's translation memory (alia
+memory). Whoever has the disk can read it; --no-memory keeps nothing. An
+interrupted command goes on when it is given again. No segment is paid for twice
+under one model and one setting.
+
+Without --model the command takes the best model for the languages, and names
+it: with --local the best in the home ("alia model list"), else the best that
+miners serve. With --from auto the program finds the language of each document.
+Some models have several target languages: --to chooses one, such as fra or fr,
+and a text that begins with a code, such as >>fra<<, chooses its own.
 
 With --local this process computes the translation, and nobody is paid. Plain
 text without --output is translated as a stream, line for line: each line comes
 out as soon as it is done, as in a pipe. Bytes that are not UTF-8 and control
-characters are replaced, and sentences too long for the model are cut and joined
-again. A warning at the end counts both. The first ten sentences whose
-translations look wrong are named, and with --json all. With --alignments the
-words of a line and of its translation are linked as the model attends to them:
-white space separates words, but each letter of Chinese, Japanese, Thai, Lao,
-Khmer, Burmese and Tibetan is one. Word 0 is the first, and the source's word
-stands in front of the hyphen.
+characters are replaced. A sentence too long for the model is cut, and the
+translations of its parts are joined. A warning at the end counts both. The
+first ten sentences whose translations look wrong are named, and with --json
+all.
+
+With --alignments each word of a translation is linked to the source words that
+the model attends to. 1-2 links word 1 of the line to word 2 of its translation;
+words are counted from 0. White space separates words, but each letter of
+Chinese, Japanese, Thai, Lao, Khmer, Burmese and Tibetan is a word.
 
 With --n-best several translations of each line are printed, each with the
-number of its line, from 0, and its score: the log-probability in nats, divided
-by the power of the length that --length-penalty names. In a line of several
-sentences each takes its best, then its second best, and so on, and the scores
-are added. Two translations of a line differ, so there may be fewer. With --json
-the key translations has for each line a list of objects with text and score.
+number of its line, from 0, and its score. The score is the log-probability in
+nats, divided by the length in tokens to the power of --length-penalty. A line
+of several sentences first has the best translation of each, then the second
+best of each, and so on; the scores are added. No translation of a line is
+printed twice, so there may be fewer. With --json the key translations has for
+each line a list of objects with text and score.
+
 With --prefix a line is one sentence, a tab, and the text that its translation
 begins with, which may end within a word.
 
-Without --local the miners of a network compute the translation. With --privacy
-sealed each miner reads the parts that it translates, and nobody else reads
-anything; with private these are only the miners of --miner; an open text is for
-everybody. With --check this machine translates some sentences again, which no
-miner can foresee; a miner that gave a wrong one is not asked again.
+Without --local the miners of a network compute the translation. --privacy says
+who may read the text. sealed: each miner reads the parts that it translates,
+and nobody else reads anything. private: the same, and only the miners of
+--miner translate. open: everybody. With --check this machine translates some
+sentences again, drawn so that no miner knows them before. A miner that gave a
+wrong translation is not asked again.
 
 This home's account pays the miners. When the work begins, the ledger sets aside
 the most that the text can cost. When the work is done, the miners' pay is
@@ -74,10 +81,10 @@ claimed; the ledger pays it some heights later. The unspent part comes back with
 a later alia translate, or with "alia wallet reclaim". Amounts are in ALIA; with
 --json in 1e-8 ALIA.
 
-The receipt of a document is one file. It binds the document, its translation
-and the receipts of the miners' work, and "alia verify" checks it. It is kept in
-the home, or in the file of --receipt; with --local only there. Who has the file
-can read the text.
+The receipt of a document is one file. It says what was translated into what, by
+which miners, and what they are paid; "alia verify" checks it. It is kept in the
+home, or in the file of --receipt. With --local there is a receipt only with
+--receipt. Whoever has the file can read the text.
 
 With --json the result of one file has the keys input, output, segments, reused
 (from the memory), flagged (for a person), flags, paid and receipt; that of a

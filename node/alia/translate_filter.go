@@ -38,10 +38,10 @@ func (o *decodeFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.model, "model", "", "`MODEL` to use: its directory, or its CID")
 	f.Uint16Var(&o.beam, "beam", 1, "`HYPOTHESES` of the beam search; 1 is greedy search")
 	o.length = options.Million
-	f.Var(&o.length, "length-penalty", "power of the length by which scores are divided; larger values give longer sentences")
-	f.Uint16Var(&o.noRepeat, "no-repeat", 0, "let no `NUMBER` of tokens in sequence stand twice in a sentence, but for terms; 0 lets all repeat")
+	f.Var(&o.length, "length-penalty", "scores are divided by the length in tokens to this power; larger values give longer sentences")
+	f.Uint16Var(&o.noRepeat, "no-repeat", 0, "let no sequence of `NUMBER` tokens stand twice in a translation, except where a glossary term needs it; 0 lets all repeat")
 	o.repetition = options.Million
-	f.Var(&o.repetition, "repetition-penalty", "how much less likely tokens are that a sentence has already; 1 is none, 1.2 is much")
+	f.Var(&o.repetition, "repetition-penalty", "how much less likely a token becomes that the translation has already; 1 changes nothing, 1.2 is much")
 }
 
 func (o *decodeFlags) decoding() (unit.Decoding, error) {
@@ -94,7 +94,7 @@ func (l *local) flags(cmd *cobra.Command) {
 	l.speed.flags(cmd, "with --local: ")
 	f := cmd.Flags()
 	f.IntVar(&l.batch, "batch", together, "with --local: `NUMBER` of sentences translated together at most; the text is the same")
-	f.BoolVar(&l.align, "alignments", false, "with --local: print behind each line which of its words those of the translation stand for, as in \"text ||| 0-0 1-2\" (Pharaoh)")
+	f.BoolVar(&l.align, "alignments", false, "with --local: print behind each translation which word of the line (first number) each of its words (second number) stands for, as in \"text ||| 0-0 1-2\" (Pharaoh format)")
 	f.BoolVar(&l.whole, "whole-lines", false, "with --local: take each line for one sentence, as in test sets")
 }
 

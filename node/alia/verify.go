@@ -39,26 +39,28 @@ training run claims. Results are compared by their CIDs, which are hashes of all
 their bytes. There is no tolerance: one different bit is a difference.
 
 UNIT is the CID of a unit, ROUND a number counted from 0, RUN the CID of a run.
-The home must be the one that coordinated the run; the home may be in use, and
-nothing in it changes. A round is recomputed from the newest state before it
-that the home has: that of a checkpoint, or the beginning of the run. A run
-leaves the checkpoints that its last ten minutes need; "alia train
---keep-checkpoints" leaves all. The exit status is 1 when something differs; the
-command then names the first tensor that differs, if this home has the blocks of
-both results.
+The home must be the one that coordinated the run. Other commands may use the
+home at the same time, and nothing in it changes. A round is recomputed from the
+newest checkpoint before it, or else from the beginning of the run. A finished
+run keeps only the checkpoints for its last ten minutes; with "alia train
+--keep-checkpoints" it keeps all. The exit status is 1 when something differs.
+The command then names the first tensor that differs, if this home has the
+blocks of both results.
 
-RECEIPT is the file of a receipt, in any directory. That of a document says what
-was translated and by whom, what is paid, and what it does not prove; it has the
-receipts of the jobs in it. A receipt has a status: paid, claimed (the ledger
-pays at a height that is known) or unpaid. All of it is checked with the network
-file alone; the exit status is 1 when something does not hold. While the receipt
-is not paid and the ledger answers, the file gets a newer proof.
+RECEIPT is the file of a receipt, in any directory. The receipt of a document
+says what was translated and by whom, what is paid, and what it does not prove.
+It contains the receipts of its jobs; a job is the work that one command asks
+miners for. A receipt has a status: paid, claimed (the ledger pays at a height
+that is named) or unpaid. The check needs only the network file. The exit status
+is 1 when something does not hold. While the receipt is not paid and the ledger
+answers, the file gets a newer proof.
 
 --document and --translation compare files with the receipt. One changed byte of
 a document, of its translation or of its receipt is refused, and named. With
---recompute this machine computes texts of a document again, with the model of
-the receipt, and compares them character for character: all, or a part that
-follows from the receipt. The receipt of a job has hashes of the texts only.`,
+--recompute this machine translates texts of the document again, with the model
+that the receipt names, and compares them character for character: all, or a
+share, which the receipt itself decides. That needs the receipt of a document:
+the receipt of a job has only hashes of the texts.`,
 		Args: exactArgs("UNIT, ROUND, RUN or RECEIPT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {

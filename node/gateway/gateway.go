@@ -10,12 +10,13 @@
 //	l, err := net.Listen("tcp", "127.0.0.1:8080")
 //	err = g.Run(ctx, l)
 //
-// A request meets, in this sequence: guard.go (addresses, headers, origins, bounds),
-// routes.go (which handler), libre.go, deepl.go, glossaries.go or own.go (the handler of
+// A request passes these files, in this sequence: guard.go (addresses, headers, origins, bounds),
+// routes.go (which handler), libre.go, deepl.go, glossaries.go or jobs_api.go (the handler of
 // the API), fields.go (its parameters), keys.go and usage.go (who asks, and how much is
-// left), texts.go (the engine), views.go (what the page shows of a node), or what takes longer than a
-// request: upload.go (a document comes), room.go (is there room?), jobs.go (its state) and
-// work.go (its translation).
+// left of the client's month). Then texts.go translates a text by the engine, and views.go gives
+// what the page shows of a node. A document takes longer than a request. It passes upload.go (the
+// document comes), room.go (is there space on the disk?), jobs.go (its state) and work.go (its
+// translation).
 package gateway
 
 import (

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -174,7 +175,7 @@ func (u *usage) characters(who client, n int64) error {
 	}
 	return change(u.g.store, bucketUsage, who.counter(), func(s *spent) error {
 		if limit := who.limits().Characters; n > 0 && limit > 0 && s.Characters+n > limit {
-			return u.usedUp("Quota for this billing period has been exceeded: the key may translate a number of characters in a month")
+			return u.usedUp(fmt.Sprintf("Quota for this billing period has been exceeded: the key may translate %d characters in a month", limit))
 		}
 		s.Characters = max(0, s.Characters+n)
 		return nil
@@ -187,9 +188,9 @@ func (u *usage) amount(who client, less, more uint64) error {
 	if less == more {
 		return nil
 	}
-	limit, whose := u.g.Limits.Amount, "clients without a key may spend a number of ALIA together in a month"
+	limit, whose := u.g.Limits.Amount, "the request costs more than clients without a key may spend together in the rest of the month: send less text, or use a key"
 	if who.key != nil {
-		limit, whose = who.key.Amount, "the key may spend a number of ALIA in a month"
+		limit, whose = who.key.Amount, "the request costs more than the key may spend in the rest of the month: send less text, or ask for a larger amount"
 	}
 	return change(u.g.store, bucketUsage, who.counter(), func(s *spent) error {
 		now := s.Amount - min(s.Amount, less)

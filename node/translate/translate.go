@@ -1,14 +1,15 @@
-// Package translate translates files: a document in, the same document out.
+// Package translate translates files: a document in, the same document out in another language.
 //
-// A [Config] joins the three parts of that. The format of a file gives its texts
+// A [Config] joins three parts. The format of a file gives its texts
 // ([document.Parse]). The translation memory has the texts that were translated before. An
-// engine translates the others, in one job for each file, so that each file has a receipt.
+// engine translates the other texts. Each file is one job of the engine, so that each file has a
+// receipt of its own.
 //
 //	c := translate.Config{Engine: e, Memory: m, From: "en", To: "de"}
 //	r, err := c.File(ctx, "letter.docx", "brief.docx")
 //	all, err := c.Files(ctx, []string{"manual"}, "handbuch") // a folder
 //
-// A text that is done goes into the memory at once. After an error, an interrupt or a crash,
+// A text that is done goes into the translation memory at once. After an error, an interrupt or a crash,
 // the same call goes on from there.
 package translate
 

@@ -5,8 +5,8 @@
 // It normalises the pairs and drops those that training cannot use; a [Report] says which, and
 // by which [Rule]. The training pairs stay in the files, and [Corpus.Pairs] reads them again each
 // time, so a corpus of any length takes little memory. [Phrasebook] generates the project's own
-// English-German corpus, in memory. [Marshal] encodes pairs in the only form that content
-// addresses (CIDs) refer to. [Batches] divides the tokenised pairs of an epoch into batches.
+// English-German corpus, in memory. [Marshal] encodes pairs in one form, to which content
+// addresses (CIDs, hashes of bytes) refer. [Batches] divides the tokenised pairs of an epoch into batches.
 //
 //	c, report, err := corpus.Open("multi30k", corpus.Selection{Source: "en", Target: "de"})
 //	if err != nil {
@@ -21,7 +21,8 @@
 //	}
 //
 // Only Open and Pairs touch files, and all arithmetic is in integers: the same corpus gives the
-// same pairs, bytes and batches on every machine. [Rules] is the version of the rules.
+// same pairs, bytes and batches on every machine. [Rules] is the version of the rules for
+// dropping pairs.
 package corpus
 
 import (

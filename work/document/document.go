@@ -1,8 +1,10 @@
-// Package document takes the text out of files, and puts translations into its places.
+// Package document takes the texts out of files, and puts their translations in their places.
 //
-// [Parse] reads a file and finds its segments. [Document.Texts] are the texts that have to
-// be translated. [Document.Rebuild] gives the file back with translations in the places of
-// the segments; every other byte stays as it was:
+// [Parse] reads a file and finds its segments. A segment is a text that is translated as a
+// whole, such as a paragraph or a cell. [Document.Texts] are the texts that have to be
+// translated. [Document.Rebuild] gives the file back with translations in the places of the
+// segments; every other byte stays as it was. It also returns flags: a [Doubt] for each segment
+// that a person should look at, with the [Reason]:
 //
 //	d, err := document.Parse("letter.docx", data)
 //	for _, text := range d.Texts() {
@@ -13,9 +15,10 @@
 //		return t, ok
 //	}})
 //
-// A format is one file of this package: it finds the places of the segments and writes
-// their text. What the formats share is here; segment.go has the tags and placeholders
-// inside a segment.
+// Each format has a Go file of its own, such as docx.go, which finds the places of the segments
+// and writes their text. What the formats share is here; segment.go has the tags and
+// placeholders inside a segment. [Doubts] and [Faults] look at a text and its translation
+// alone, without a document.
 package document
 
 import (
@@ -26,8 +29,8 @@ import (
 )
 
 // Rules is the version of the rules by which files are read and written. Whoever changes
-// which texts a file has, or the bytes of a rebuilt file, counts it up: the receipts of
-// documents name it.
+// which texts a file has, or the bytes of a rebuilt file, adds 1: the receipts of documents
+// name it.
 //
 // Version 2 did not know [Doubts], so it marked less in the formats with a mark for a segment
 // that needs a person. Version 3 wrote translations that would be read in another charset than

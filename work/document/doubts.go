@@ -15,7 +15,8 @@ import (
 // The bounds were chosen on translations by people: 1,639,217 entries of gettext catalogs from
 // English into 189 languages and variants, and 88,454 sentences from English into German, of the
 // help of LibreOffice, the handbooks of Debian, Wesnoth and Multi30k. Each was measured in both
-// directions. These parts of 100 have the doubt:
+// directions. These percentages of the
+// translations have the doubt:
 //
 //	             catalogs  sentences
 //	Empty          0.005     0.002
@@ -25,10 +26,10 @@ import (
 //	any            0.365     0.173
 //	any but Copied 0.065     0.123
 //
-// Most that are Copied are copies: entries that were left in English, as a fifth of the Hebrew
-// and a sixth of the Macedonian ones. Of the 95 languages with 2,000 entries, eight have any
-// doubt about more than 0.5 of 100; without Copied it is one, Assamese. Many of the others are
-// true too: pairs that do not belong together.
+// Most that are Copied are true copies: entries that were left in English, such as a fifth of
+// the Hebrew and a sixth of the Macedonian ones. Of the 95 languages with at least 2,000
+// entries, eight have a doubt in more than 0.5 per cent; without Copied only Assamese has.
+// Many of the other doubts are right too: the two texts do not belong together.
 func Doubts(source, translation, from, to string) (all []Reason) {
 	if !text.HasLetters(source) {
 		return nil
@@ -51,7 +52,7 @@ func Doubts(source, translation, from, to string) (all []Reason) {
 	return all
 }
 
-// doubtful are the words of a text, without its codes.
+// doubtful is the words of a text, without its placeholders, tags and addresses.
 type doubtful struct {
 	words []string // in small letters; a character of a script without spaces is a word
 	plain int      // words that are no names, abbreviations or numbers, as far as their letters say

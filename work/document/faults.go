@@ -1,8 +1,8 @@
 package document
 
-// Faults says what a translation of a text alone, as of a chat message, has lost or made up.
-// [Codes] says that its placeholders, tags and addresses are not those of the source, in
-// whatever sequence; [Numbers] says that of its digits.
+// Faults says what a translation has lost or made up: [Codes], [Numbers], both or nothing. It is
+// for a text without a document, such as a chat message. Codes: the placeholders, tags and
+// addresses are not those of the source, in whatever sequence. Numbers: the digits are not.
 func Faults(source, translation string) (all []Reason) {
 	a, b := placeholders(source), placeholders(translation)
 	count := map[string]int{}

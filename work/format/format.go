@@ -1,11 +1,15 @@
 // Package format reads and writes the model files of other programs.
 //
-// [Import] reads a model's directory into a [model.Translator]: one of Hugging
-// Face's MarianMT, as the public OPUS-MT models come, one of M2M-100 or NLLB for a
-// pair of its languages ([ImportPair]), one of Marian's own or of Firefox
-// Translations, one of CTranslate2 or Argos Translate, or one that [Export] wrote.
-// What a model asks for and this program does not compute is refused by its name.
-// Export writes a model so that the other program computes the
+// [Import] reads a model's directory into a [model.Translator]. It takes models of
+//
+//   - Hugging Face: MarianMT, as the public OPUS-MT models are, and M2M-100 and NLLB for one
+//     pair of their languages ([ImportPair]);
+//   - Marian, and Firefox Translations;
+//   - CTranslate2, and Argos Translate;
+//   - [Export].
+//
+// A model that needs an operation which this program does not compute is refused, and the
+// error names the setting. Export writes a model so that the other program computes the
 // same function of the same tokens, up to the rounding of sums. Where the other
 // program cannot, Export refuses the model and gives the reason.
 //

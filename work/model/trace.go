@@ -19,11 +19,11 @@ type attender interface {
 // were cut and, with align, the words of the segment that their words stand for.
 //
 // A token of the translation stands for the source token that it attends to most, by
-// [nmt.Engine.Attention]; of equals for the first. The end of the source and codes of languages
-// are nobody's choice. A word of the source and one of the translation are linked if a token of
-// the one stands for a token of the other (Zenkel et al., "Adding interpretable attention to
+// [nmt.Engine.Attention]; of two with the same weight, for the first. No token stands for the EOS
+// of the source or for the code of a language. A word of the source and one of the translation are linked if a token of
+// the translated word stands for a token of the source word (Zenkel et al., "Adding interpretable attention to
 // neural translation models improves word alignment", 2019). So each word of a translation has
-// a link, and a word of the source may have none. The words are those of [text.Words], without
+// a link, if the source has words, and a word of the source may have none. The words are those of [text.Words], without
 // the code of a language in front of the segment.
 func (t *Translator) Trace(e Engine, in unit.Text, d unit.Decoding, align bool) ([]text.Traced, error) {
 	a, ok := e.(attender)
@@ -84,7 +84,7 @@ func (t *Translator) links(segment, translation string, target []int32, rows [][
 	return text.SortLinks(links)
 }
 
-// spansOf are where parts lie in the text that they are together.
+// spansOf returns where parts lie in the text that they are together.
 func spansOf(parts []string) (spans []text.Span) {
 	at := 0
 	for _, p := range parts {
@@ -94,8 +94,9 @@ func spansOf(parts []string) (spans []text.Span) {
 	return spans
 }
 
-// writtenSpans are where the tokens of a translation lie in it: a token has what a prefix with
-// the token shares with the translation, and one without it does not.
+// writtenSpans returns where the tokens of a translation lie in it. It decodes ever longer
+// prefixes of the tokens. A token has the bytes by which its prefix agrees with the translation
+// further than the prefix before.
 func (t *Translator) writtenSpans(tokens []int32, translation string) (spans []text.Span) {
 	at := 0
 	for i := range tokens {
@@ -109,8 +110,9 @@ func (t *Translator) writtenSpans(tokens []int32, translation string) (spans []t
 	return spans
 }
 
-// places are the words in which tokens with spans in a written text lie. Where the text was
-// normalised to another number of words, places are in proportion.
+// places returns, for each token, the words in which it lies, by the tokens' spans in the written
+// (normalised) text. Where that text has another number of words than the original, the indexes
+// of words are scaled in proportion.
 func places(words []text.Span, written string, spans []text.Span) [][]int {
 	in := text.Words(written)
 	all := make([][]int, len(spans))

@@ -10,14 +10,15 @@ import (
 	"github.com/alia-network/alia/work/tensor"
 )
 
-// Adapters is the low-rank adapters of a model (LoRA: Hu et al. 2021, arXiv:2106.09685). The
-// weight W [in, out] of each projection, of attention and of feed-forward layers alike
-// (Dettmers et al. 2023, section 4), has two: A [Rank, in] and B [Rank, out]. The model
+// Adapters is the low-rank adapters of a model (LoRA: Hu et al. 2021, arXiv:2106.09685). A
+// projection is a layer y = x·W + b, in attention and in feed-forward layers alike (Dettmers et
+// al. 2023, section 4). The weight W [in, out] of each projection has two adapters: A [Rank, in] and B [Rank, out]. The model
 // computes with W + Aᵀ·B. Embeddings, norms and biases have none. Both adapters have long rows
-// and not short ones, because deltas of 2 bits round each row up to 128 elements.
+// (in or out elements) and not short ones (Rank elements), because a delta of 2 bits, in which a
+// unit sends its result, rounds each row up to 128 elements.
 //
-// The paper's factor alpha/Rank is 1 here. Adam makes another factor the same as another
-// learning rate and another size of A.
+// The paper's factor alpha/Rank is 1 here. With Adam, another factor has the same effect as
+// another learning rate and another scale of A.
 type Adapters struct {
 	Model Config
 	Rank  int
@@ -64,7 +65,7 @@ func (a Adapters) Check(s *tensor.Set) error {
 	return nil
 }
 
-// firstAdapter is added to the index of an adapter in the generator's counter. So a run whose
+// firstAdapter is added to the index of an adapter in the counter of the random generator. So a run whose
 // seed is that of the model's own training draws other random words for the adapters.
 const firstAdapter = 1 << 31
 
@@ -83,7 +84,7 @@ func (a Adapters) Init(seed uint64) *tensor.Set {
 	return s
 }
 
-// zeros is tensors of +0 of the shapes.
+// zeros returns a tensor of +0 for each of the shapes.
 func zeros(shapes []ParamShape) []tensor.Named {
 	items := make([]tensor.Named, len(shapes))
 	for i, s := range shapes {

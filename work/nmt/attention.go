@@ -7,14 +7,15 @@ import (
 
 // Attention returns how much each token of a translation attended to each token of its source
 // when it was predicted: by sentence, a row for each target token, with a column for each source
-// token and one for the EOS behind them, if the model has one. A row sums to about 1. Whatever
-// the targets are, they are taken as they are, with b's own tokens in front of each.
+// token and one for the EOS behind them, if the model has one. A row sums to about 1. The
+// targets are b.Target: nothing is searched, and they need not be good translations.
 //
 // A row is the mean over the heads of the cross attention in one layer of the decoder. In deep
 // decoders it is the last but one, whose mean is nearest to an alignment of words (Garg et al.,
 // "Jointly learning to align and translate with Transformer models", 2019, of six layers). In
-// decoders of up to four layers the last one is nearer. The part of German words that attend
-// most to the English word that IBM's Model 1 is sure of (a probability of 0.9), by layer:
+// decoders of up to four layers the last one is nearer. This was measured against IBM's Model 1
+// (English-German), on words of which that model is sure (a probability of 0.9 or more). The
+// share of German words that attend most to the same English word as Model 1, by layer:
 //
 //	3 layers, Multi30k           0.59  0.69  0.71
 //	4 layers, the phrasebook     0.71  0.76  0.82  0.84
@@ -26,9 +27,9 @@ import (
 // layer that a guided training has taught to align; other models have no such head.
 //
 // A row depends on its own pair only, and has the same bits on every device. A decoder with
-// SSRUs has cross attention too, so this works with every model. There is no cost: no unit of
-// work needs an attention. Attention returns the errors of Loss, but for results that are not
-// finite.
+// SSRUs has cross attention too, so this works with every model. It has no
+// canonical cost, because no unit of work asks for it. Attention returns the errors of Loss,
+// except the one for results that are not finite.
 func (e *Engine) Attention(p *tensor.Set, b Batch) ([][][]float32, error) {
 	if err := e.use(p); err != nil {
 		return nil, err
@@ -45,9 +46,9 @@ func (e *Engine) Attention(p *tensor.Set, b Batch) ([][][]float32, error) {
 	d := &e.decoder
 	out := make([][][]float32, len(b.Target))
 	_, err := e.translateEach(p, b.Source, rooms, func(w wave) error {
-		g := newGaze(d)
+		g := newAttentionReader(d)
 		for t := 0; len(d.live) > 0; t++ {
-			rows := d.look(g, t+d.config.lead())
+			rows := d.stepAttention(g, t+d.config.lead())
 			live := d.live
 			d.live, d.ids = live[:0], d.ids[:0]
 			for i, h := range live {
@@ -72,21 +73,21 @@ func (c Config) alignLayer() int {
 	return c.Decoder - 2
 }
 
-// gaze reads the weights of a cross attention. The operation Attend gives sums of values by
+// attentionReader reads the weights of a cross attention. The operation Attend gives sums of values by
 // weights. With values that are 1 in one place and 0 elsewhere, these sums are the weights
 // themselves, in the bits that every device computes. A head has Dim/Heads columns: so one call
 // gives its weights of as many source tokens.
-type gaze struct {
+type attentionReader struct {
 	layer  int
 	width  int             // columns of a head
 	values []kernel.Tensor // [rows of the sources, Dim]: by call
 	out    []kernel.Tensor // [n, Dim]: by call
 }
 
-// newGaze makes a gaze for the sources of the wave that d begins.
-func newGaze(d *decoder) *gaze {
+// newAttentionReader makes a reader for the sources of the wave that d begins.
+func newAttentionReader(d *decoder) *attentionReader {
 	c, starts := d.config, d.source.starts
-	g := &gaze{layer: c.alignLayer(), width: c.Dim / c.Heads}
+	g := &attentionReader{layer: c.alignLayer(), width: c.Dim / c.Heads}
 	for from := 0; from < d.source.longest(); from += g.width {
 		values := kernel.New(kernel.F32, int(starts[len(starts)-1]), c.Dim)
 		for s := range len(starts) - 1 {
@@ -103,8 +104,8 @@ func newGaze(d *decoder) *gaze {
 	return g
 }
 
-// see computes the weights of the queries d.q, if a is the attention of g's layer.
-func (g *gaze) see(d *decoder, layer int, seg kernel.Tensor) {
+// read computes the weights of the queries d.q, if a is the attention of g's layer.
+func (g *attentionReader) read(d *decoder, layer int, seg kernel.Tensor) {
 	if g == nil || layer != g.layer {
 		return
 	}
@@ -116,13 +117,13 @@ func (g *gaze) see(d *decoder, layer int, seg kernel.Tensor) {
 	}
 }
 
-// look takes a step, and returns what each live hypothesis attends to: a weight for each token
+// stepAttention takes a step of the decoder, and returns what each live hypothesis attends to: a weight for each token
 // of its source, the mean over the heads.
-func (d *decoder) look(g *gaze, t int) [][]float32 {
+func (d *decoder) stepAttention(g *attentionReader, t int) [][]float32 {
 	kernel.BeginAsync(d.dev)
-	d.gaze = g
+	d.reader = g
 	d.advance(t)
-	d.gaze = nil
+	d.reader = nil
 	kernel.EndAsync(d.dev)
 	heads := d.config.Heads
 	all := make([][]float32, len(d.live))

@@ -84,7 +84,7 @@ type beamSearch struct {
 	largest []float32      // [n, each]
 	tokens  []int32        // [n, each]: their columns
 	buf     kernel.Staging // for all logits
-	rows    []options
+	rows    []nextLogits
 }
 
 // beam is the search for one sentence. It is done when no prefix is live.
@@ -212,23 +212,23 @@ const spare = 6
 // host reads all logits.
 func (b *beamSearch) candidates(m *beam, row int, lse []float32) []candidate {
 	n := 2 * b.width // at most width of them end
-	best := m.best(b.options(m, row), lse, n, b.marks)
+	best := m.best(b.nextLogits(m, row), lse, n, b.marks)
 	if b.each > 0 && b.each < b.logits.Shape[1] && !m.decided(best, b.rows, lse, n) {
 		b.logits, b.each = kernel.Fetch(&b.buf, b.logits), 0
-		best = m.best(b.options(m, row), lse, n, b.marks)
+		best = m.best(b.nextLogits(m, row), lse, n, b.marks)
 	}
 	return best
 }
 
-// options returns the logits of m's live prefixes, whose first row is row.
-func (b *beamSearch) options(m *beam, row int) []options {
+// nextLogits returns the logits of m's live prefixes, whose first row is row.
+func (b *beamSearch) nextLogits(m *beam, row int) []nextLogits {
 	b.rows = b.rows[:0]
 	ids, width := b.decoder.candidates(m.sentence), b.logits.Shape[1]
 	for i := row; i < row+len(m.live); i++ {
-		o := options{ids: ids}
+		o := nextLogits{ids: ids}
 		switch {
 		case b.each > 0:
-			o = options{x: b.largest[i*b.each : (i+1)*b.each], ids: b.tokens[i*b.each : (i+1)*b.each]}
+			o = nextLogits{x: b.largest[i*b.each : (i+1)*b.each], ids: b.tokens[i*b.each : (i+1)*b.each]}
 		case ids != nil:
 			o.x = b.logits.F[i*width:][:len(ids)]
 		default:
@@ -247,7 +247,7 @@ func (b *beamSearch) options(m *beam, row int) []options {
 
 // decided reports whether best, the n best candidates among the largest logits of each row,
 // are the best of all. Every other logit of a row is at most the row's last one here.
-func (m *beam) decided(best []candidate, rows []options, lse []float32, n int) bool {
+func (m *beam) decided(best []candidate, rows []nextLogits, lse []float32, n int) bool {
 	for rank, h := range m.live {
 		last := rows[rank].x[len(rows[rank].x)-1]
 		if len(best) < n || !(best[n-1].score > h.score+(last-lse[rank])) {
@@ -259,7 +259,7 @@ func (m *beam) decided(best []candidate, rows []options, lse []float32, n int) b
 
 // best returns the n best candidates, the best first. rows has the logits that follow each live
 // prefix.
-func (m *beam) best(rows []options, lse []float32, n int, marks Marks) []candidate {
+func (m *beam) best(rows []nextLogits, lse []float32, n int, marks Marks) []candidate {
 	best := make([]candidate, 0, n+1)
 	for rank, h := range m.live {
 		// Once the list is full, most logits fail the first comparison below.
@@ -276,7 +276,7 @@ func (m *beam) best(rows []options, lse []float32, n int, marks Marks) []candida
 			if ids != nil {
 				token = ids[i]
 			}
-			if marks.hidden(token) || rows[rank].bars(token) {
+			if marks.hidden(token) || rows[rank].forbids(token) {
 				continue
 			}
 			// Insert the candidate behind those that are better.

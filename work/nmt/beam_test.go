@@ -147,7 +147,7 @@ func TestDecided(t *testing.T) {
 	cut := 0
 	for trial := range 2000 {
 		var m beam
-		var all, largest []options
+		var all, largest []nextLogits
 		var lse []float32
 		v, k := 8+r.IntN(20), 5+r.IntN(3)
 		for range 1 + r.IntN(3) {
@@ -165,11 +165,11 @@ func TestDecided(t *testing.T) {
 				ids[i] = int32(i)
 			}
 			slices.SortStableFunc(ids, func(i, j int32) int { return cmp.Compare(x[j], x[i]) })
-			top := options{ids: ids[:k]}
+			top := nextLogits{ids: ids[:k]}
 			for _, id := range top.ids {
 				top.x = append(top.x, x[id])
 			}
-			all, largest = append(all, options{x: x}), append(largest, top)
+			all, largest = append(all, nextLogits{x: x}), append(largest, top)
 		}
 		got := m.best(largest, lse, n, marks)
 		if !m.decided(got, largest, lse, n) {

@@ -184,7 +184,7 @@ func (c *constrainedSearch) spare() {
 // extensions returns the allowed candidates of m, whose tokens become length tokens. The live
 // prefixes of m are the rows of logits from row on.
 func (m *constrainedBeam) extensions(c *constrainedSearch, row int, lse []float32, length int) (all []extension) {
-	rows := c.options(&m.beam, row)
+	rows := c.nextLogits(&m.beam, row)
 	var tokens, ids []int32
 	for rank, h := range m.live {
 		// The likeliest tokens, those of terms, and EOS.
@@ -195,7 +195,7 @@ func (m *constrainedBeam) extensions(c *constrainedSearch, row int, lse []float3
 		}
 		found := one.best(rows[rank:rank+1], lse[rank:rank+1], 2*c.width, c.marks)
 		for _, id := range ids {
-			if !rows[rank].bars(id) && !slices.ContainsFunc(found, func(f candidate) bool { return f.token == id }) {
+			if !rows[rank].forbids(id) && !slices.ContainsFunc(found, func(f candidate) bool { return f.token == id }) {
 				// It is in the shortlist: EOS and the tokens of terms always are.
 				found = append(found, candidate{score: h.score + (rows[rank].of(id) - lse[rank]), token: id})
 			}

@@ -51,9 +51,9 @@ type decoder struct {
 	never                   kernel.Tensor // [2n, 1]: -infinity
 	picked                  kernel.Tensor // [n, 1]: the logits of the chosen tokens
 	narrowed                narrowing
-	gates                   gates         // of SSRUs
-	gaze                    *gaze         // reads an attention; nil in a translation
-	codes, scales           kernel.Tensor // I8 [n, Dim or FFN], [n]: the input of 8-bit projections
+	gates                   gates            // of SSRUs
+	reader                  *attentionReader // reads an attention; nil in a translation
+	codes, scales           kernel.Tensor    // I8 [n, Dim or FFN], [n]: the input of 8-bit projections
 }
 
 // linear is a projection's weight and bias, or a norm's gain and bias. A weight of 8-bit codes
@@ -231,7 +231,7 @@ func (d *decoder) advance(t int) kernel.Tensor {
 			d.attend(&l.self, self)
 		}
 		d.project(d.enter(l.cross.norm), target{d.q, l.cross.q})
-		d.gaze.see(d, i, cross)
+		d.reader.read(d, i, cross)
 		d.attend(&l.cross, cross)
 		d.project(d.enter(l.norm), target{d.h, l.up})
 		d.do(d.config.activate(), kernel.Attr{}, []kernel.Tensor{d.h}, []kernel.Tensor{d.h})

@@ -9,8 +9,8 @@ import (
 )
 
 // Repeats is what a search does about tokens that a translation has already. It changes the
-// logits of each step, before anything is made of them, by the tokens of the hypothesis so
-// far: neither BOS and Form.Start nor EOS is one of these. The zero Repeats changes nothing.
+// logits of each step before their softmax. The change depends on the tokens that the
+// hypothesis has written so far; BOS, Form.Start and EOS do not count as written. The zero Repeats changes nothing.
 //
 // First, the logit x of each token that the hypothesis has becomes x/Penalty if x is above 0,
 // and else x*Penalty, rounded once to binary32 (Keskar et al., 2019, "CTRL: A Conditional
@@ -18,20 +18,21 @@ import (
 // Then the logit of each token that is banned becomes -infinity.
 //
 // EOS is never banned, so some token can always follow. A search that can end only there ends
-// there. A token by which the terms of a sentence need fewer tokens is not banned either:
-// terms stand even where they repeat an n-gram.
+// there. A token that begins or continues a term that the sentence must have (a glossary) is
+// not banned either: terms stand even where they repeat an n-gram.
 type Repeats struct {
-	// NGram is the size of the n-grams that no translation has twice: a token is banned if it
-	// would end the second of them. 0 bans none.
+	// NGram is a number of tokens: no translation has the same n-gram of this size twice. A
+	// token is banned if it would end the second one. 0 bans none.
 	NGram int
-	// Penalty is above 1 to make repetitions less likely; 0 is none.
+	// Penalty is at least 1; larger values make repetitions less likely. 0 and 1 change
+	// nothing.
 	Penalty float32
 }
 
 // check returns an error if no search can do r.
 func (r Repeats) check() error {
 	if r.NGram < 0 || r.Penalty != 0 && !(r.Penalty >= 1 && r.Penalty <= math.MaxFloat32) {
-		return fmt.Errorf("nmt: n-grams of %d tokens and a repetition penalty of %v", r.NGram, r.Penalty)
+		return fmt.Errorf("nmt: n-grams of %d tokens (want 0 or more) and a repetition penalty of %v (want 0, or 1 or more)", r.NGram, r.Penalty)
 	}
 	return nil
 }
@@ -53,7 +54,8 @@ func (r Repeats) bans(ids, tokens []int32) []int32 {
 	return ids[:from+len(slices.Compact(ids[from:]))]
 }
 
-// Most is the most tokens that r bans at a step, where a translation has at most limit.
+// Most is the largest number of tokens that r bans at a step, where a translation has at most
+// limit tokens.
 func (r Repeats) Most(limit int) int {
 	if r.NGram == 0 {
 		return 0
@@ -70,9 +72,9 @@ func (r Repeats) penalized(x float32) float32 {
 }
 
 // discourage changes the logits of the live hypotheses: as [Repeats] says, and at the tokens that
-// a translation begins with, where every other is -infinity. It counts in no cost: for each
-// hypothesis it changes as many numbers as its translation has tokens, where the step computes
-// one with Dim products for each token of the vocabulary.
+// a translation begins with, where every other is -infinity. The canonical cost of a unit leaves this out, because it is
+// small: for each hypothesis it changes one number for each written token, while the step
+// computes Dim products for each token of the vocabulary.
 func (d *decoder) discourage(logits kernel.Tensor) kernel.Tensor {
 	d.banned = d.banned[:0]
 	begins := slices.ContainsFunc(d.first, func(first []int32) bool { return len(first) > 0 })
@@ -84,7 +86,7 @@ func (d *decoder) discourage(logits kernel.Tensor) kernel.Tensor {
 	logits = kernel.Fetch(&d.fetched, logits)
 	width := logits.Shape[1]
 	for i, h := range d.live {
-		row := options{x: logits.F[i*width : (i+1)*width], ids: d.candidates(h.sentence)}
+		row := nextLogits{x: logits.F[i*width : (i+1)*width], ids: d.candidates(h.sentence)}
 		if next, ok := d.forced(i); ok {
 			row.force(next)
 			d.banned = append(d.banned, nil)
@@ -122,8 +124,8 @@ func (d *decoder) forced(i int) (int32, bool) {
 	return first[n], true
 }
 
-// options is the logits of tokens that may follow a prefix.
-type options struct {
+// nextLogits is the logits of tokens that may follow a prefix.
+type nextLogits struct {
 	x      []float32
 	ids    []int32 // their tokens; nil means the tokens 0, 1, 2, ...
 	banned []int32 // tokens that may not follow, ascending: see [Repeats]
@@ -131,7 +133,7 @@ type options struct {
 }
 
 // at is the place of a token's logit, if it has one here. The ids must be ascending.
-func (o options) at(token int32) (int, bool) {
+func (o nextLogits) at(token int32) (int, bool) {
 	if o.ids == nil {
 		return int(token), true
 	}
@@ -139,7 +141,7 @@ func (o options) at(token int32) (int, bool) {
 }
 
 // of is the logit of a token; -infinity for one that has none here.
-func (o options) of(token int32) float32 {
+func (o nextLogits) of(token int32) float32 {
 	if at, ok := o.at(token); ok {
 		return o.x[at]
 	}
@@ -147,7 +149,7 @@ func (o options) of(token int32) float32 {
 }
 
 // force sets the logits of all tokens but one to -infinity.
-func (o options) force(token int32) {
+func (o nextLogits) force(token int32) {
 	at, ok := o.at(token)
 	for i := range o.x {
 		if !ok || i != at {
@@ -156,8 +158,8 @@ func (o options) force(token int32) {
 	}
 }
 
-// bars reports whether a token may not follow.
-func (o options) bars(token int32) bool {
+// forbids reports whether a token may not follow.
+func (o nextLogits) forbids(token int32) bool {
 	if len(o.only) > 0 {
 		return token != o.only[0]
 	}

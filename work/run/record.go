@@ -1,13 +1,15 @@
 // Package run is a training run: its record, its plan, its rounds and its log.
 //
-// A [Record] names a corpus, a tokenizer and a configuration; the [Plan] of a
-// run follows from them. A [Training] has the units of each round done by a
-// crew and writes the log of the round, a [Round]. A verifier makes the same rounds
-// by [Plan.DoRound] and compares the results.
+// A run is divided into rounds, and a round into units; a unit is the work of one
+// machine. A [Record] names a corpus, a tokenizer and a configuration; the [Plan] of a
+// run, which says what each unit reads, follows from them. A [Training] gives the units
+// of each round to a crew (the machines that compute) and writes the log of the round, a
+// [Round]. A verifier makes the same rounds by [Plan.DoRound] and compares the results.
 //
 // A run may begin with a model ([Continue]), and then train low-rank adapters of this model in
-// the place of its parameters: train.Config.LoRA. The states of its rounds are small then. What
-// it validates and gives is a whole model, with the adapters merged.
+// the place of its parameters: train.Config.LoRA. The state after each round (adapters and
+// optimiser) is small then. The model that the run validates, and gives at its end, is a whole
+// one, with the adapters merged into its parameters.
 //
 //	plan, err := run.New(ctx, blocks, corpus, config)
 //	t := &run.Training{Plan: plan, Store: blocks, Crew: crew, Home: crew, Done: done}

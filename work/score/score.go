@@ -2,8 +2,8 @@
 //
 // A [Metric] compares a list of translations with the references of each, and returns the same
 // figure as sacreBLEU (Post, 2018), with a signature that says how it was computed. [Compare] says
-// whether the difference of two systems is significant. [BLEU.Parts] returns the parts of a BLEU
-// score too. [TokenizerFor] chooses BLEU's tokenizer by the language.
+// whether the difference of two systems is significant, by a paired bootstrap. [BLEU.Parts] returns
+// the score with its parts: the precisions and the brevity penalty. [TokenizerFor] chooses BLEU's tokenizer by the language.
 //
 //	references := score.References(lines)
 //	m := score.BLEU{WordSplitter: score.TokenizerFor("de")}.Metric()
@@ -15,8 +15,9 @@
 //	// 41.03 nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:alia-2
 //
 // Scores have the same bits on every machine, because a score may decide when training
-// stops. Counts are integers; the rest is sums, rounded products and divisions of float64,
-// with a logarithm and an exponential of the package's own.
+// stops. Counts are integers. The rest is sums, divisions and products of float64, with each
+// product rounded before it is added (no fused multiply-add). The logarithm and the exponential
+// are the package's own.
 package score
 
 import (
@@ -25,7 +26,8 @@ import (
 	"strings"
 )
 
-// version changes when a figure does. alia-2 has Python's small letters: a final sigma, for example.
+// version changes when a score of the same texts does. Since alia-2 texts are lowered as in Python,
+// for example with a final sigma.
 const version = "alia-2"
 
 // Metric is a way to score translations. The counts of a corpus are the sums of its segments'
