@@ -91,12 +91,22 @@ func (d *decoder) discourage(logits kernel.Tensor) kernel.Tensor {
 			continue
 		}
 		if d.repeats.Penalty != 0 {
-			d.had = append(d.had[:0], d.written[i]...)
-			slices.Sort(d.had)
-			for _, id := range slices.Compact(d.had) {
+			// Each once. To sort them took a third of the time of a step of a small model, which is
+			// paid for the step alone.
+			if len(d.had) < d.config.Vocab {
+				d.had = make([]bool, d.config.Vocab)
+			}
+			for _, id := range d.written[i] {
+				if d.had[id] {
+					continue
+				}
+				d.had[id] = true
 				if at, ok := row.at(id); ok {
 					row.x[at] = d.repeats.penalized(row.x[at])
 				}
+			}
+			for _, id := range d.written[i] {
+				d.had[id] = false
 			}
 		}
 		banned := d.repeats.bans(nil, d.written[i])
