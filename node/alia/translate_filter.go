@@ -175,7 +175,7 @@ func (o *translateFlags) filter(ctx context.Context, a *app, name string, stdin 
 	}
 	if o.nBest > 0 || o.prefix {
 		f.Prefixed, f.Whole = o.prefix, f.Whole || o.prefix
-		return o.rank(ctx, a, &f, in, ranker{t, computes, dev, g, d})
+		return o.rank(ctx, a, &f, in, ranker{t, computes, dev, g, d}, &r.doubts)
 	}
 	if a.json || a.events {
 		f.Out = &printed
