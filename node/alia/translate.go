@@ -56,11 +56,12 @@ stands in front of the hyphen.
 With --n-best several translations of each line are printed, each with the
 number of its line, from 0, and its score: the log-probability in nats, divided
 by the power of the length that --length-penalty names. In a line of several
-sentences each takes its best, then its second best, and so on, and the scores
-are added. Two translations of a line differ, so there may be fewer. With --json
-the key translations has for each line a list of objects with text and score.
-With --prefix a line is one sentence, a tab, and the text that its translation
-begins with, which may end within a word.
+sentences, the first translation has the best one of each sentence, the second
+has the second best, and so on; the scores are added. No two translations of a
+sentence are the same, so there may be fewer. With --json the key translations
+has for each line a list of objects with text and score. With --prefix a line is
+one sentence, a tab, and the text that its translation begins with, which may
+end within a word. Neither goes with --alignments.
 
 Without --local the miners of a network compute the translation. With --privacy
 sealed each miner reads the parts that it translates, and nobody else reads

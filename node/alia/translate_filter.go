@@ -39,9 +39,9 @@ func (o *decodeFlags) flags(f *pflag.FlagSet) {
 	f.Uint16Var(&o.beam, "beam", 1, "`HYPOTHESES` of the beam search; 1 is greedy search")
 	o.length = options.Million
 	f.Var(&o.length, "length-penalty", "power of the length by which scores are divided; larger values give longer sentences")
-	f.Uint16Var(&o.noRepeat, "no-repeat", 0, "let no `NUMBER` of tokens in sequence stand twice in a sentence, but for terms; 0 lets all repeat")
+	f.Uint16Var(&o.noRepeat, "no-repeat", 0, "let no `NUMBER` of tokens (words or parts of words) in a row come twice in the translation of a sentence, but for terms of a glossary; 0 lets all repeat")
 	o.repetition = options.Million
-	f.Var(&o.repetition, "repetition-penalty", "how much less likely tokens are that a sentence has already; 1 is none, 1.2 is much")
+	f.Var(&o.repetition, "repetition-penalty", "make tokens less likely that the translation of a sentence has already: 1 changes nothing, 1.2 is much")
 }
 
 func (o *decodeFlags) decoding() (unit.Decoding, error) {
