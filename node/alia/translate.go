@@ -25,10 +25,11 @@ A document comes back as the same document: text is taken out and its
 translation put in, and every other byte stays. What needs a person, such as a
 segment in which a tag found no place, is named; so is one whose translation
 looks wrong: it repeats itself, is far too long or short, or is a copy. A text
-without letters is copied, and no model sees it. --output names the file to
-write, or the folder where several files or a folder go. A folder keeps its
-tree; files of other kinds are skipped. A file that exists is replaced only with
---force. A kind of file that is not supported is refused.
+without letters is copied: no model sees it, and no term of a glossary changes
+it. --output names the file to write, or the folder where several files or a
+folder go. A folder keeps its tree; files of other kinds are skipped. A file
+that exists is replaced only with --force. A kind of file that is not supported
+is refused.
 
 A segment is a paragraph, a cell, a line or another text of a document. Each one
 that is done is kept in the home's translation memory (alia memory), which can
