@@ -31,7 +31,7 @@ A segment is a paragraph, a cell, a line or another text of a document. The
 command names each segment that a person should look at: because a tag found no
 place in the translation, or because the translation looks wrong. It looks wrong
 when it repeats itself, is far too long or short, or is a copy. A text without
-letters is copied, and no model sees it.
+letters is copied: no model sees it, and no term of a glossary changes it.
 
 Each segment that is done is kept in the home's translation memory (alia
 memory). Whoever has the disk can read it; --no-memory keeps nothing. An
@@ -66,7 +66,7 @@ printed twice, so there may be fewer. With --json the key translations has for
 each line a list of objects with text and score.
 
 With --prefix a line is one sentence, a tab, and the text that its translation
-begins with, which may end within a word.
+begins with, which may end within a word. Neither goes with --alignments.
 
 Without --local the miners of a network compute the translation. --privacy says
 who may read the text. sealed: each miner reads the parts that it translates,

@@ -39,9 +39,9 @@ func (o *decodeFlags) flags(f *pflag.FlagSet) {
 	f.Uint16Var(&o.beam, "beam", 1, "`HYPOTHESES` of the beam search; 1 is greedy search")
 	o.length = options.Million
 	f.Var(&o.length, "length-penalty", "scores are divided by the length in tokens to this power; larger values give longer sentences")
-	f.Uint16Var(&o.noRepeat, "no-repeat", 0, "let no sequence of `NUMBER` tokens stand twice in a translation, except where a glossary term needs it; 0 lets all repeat")
+	f.Uint16Var(&o.noRepeat, "no-repeat", 0, "let no `NUMBER` of tokens (words or parts of words) in a row come twice in the translation of a sentence, except where a glossary term needs it; 0 lets all repeat")
 	o.repetition = options.Million
-	f.Var(&o.repetition, "repetition-penalty", "how much less likely a token becomes that the translation has already; 1 changes nothing, 1.2 is much")
+	f.Var(&o.repetition, "repetition-penalty", "how much less likely a token becomes that the translation of a sentence has already; 1 changes nothing, 1.2 is much")
 }
 
 func (o *decodeFlags) decoding() (unit.Decoding, error) {
@@ -175,7 +175,7 @@ func (o *translateFlags) filter(ctx context.Context, a *app, name string, stdin 
 	}
 	if o.nBest > 0 || o.prefix {
 		f.Prefixed, f.Whole = o.prefix, f.Whole || o.prefix
-		return o.rank(ctx, a, &f, in, ranker{t, computes, dev, g, d})
+		return o.rank(ctx, a, &f, in, ranker{t, computes, dev, g, d}, &r.doubts)
 	}
 	if a.json || a.events {
 		f.Out = &printed

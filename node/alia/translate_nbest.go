@@ -18,15 +18,19 @@ type ranked struct {
 	Translations [][]stream.Rendering `json:"translations"` // by line, the best first
 	Sentences    int                  `json:"sentences"`
 	stream.Findings
+	doubts
 }
 
-// checkNBest refuses more translations than a search finds.
+// checkNBest refuses more translations than a search finds, and alignments of several.
 func (o *translateFlags) checkNBest(a *app) error {
 	if err := a.goesWith("with --local: miners give one translation of each sentence, as they like", "n-best", "prefix"); err != nil && !o.here {
 		return err
 	}
 	if n := o.nBest; n < 0 || n > int(o.beam) {
 		return usagef("--n-best %d: give 1 to %d, the hypotheses of --beam", n, o.beam)
+	}
+	if o.align && (o.nBest > 0 || o.prefix) {
+		return usagef("--alignments goes with neither --n-best nor --prefix: it links the words of the one translation that a line has without them")
 	}
 	return nil
 }
@@ -41,8 +45,8 @@ type ranker struct {
 }
 
 // rank prints translations of each line of a stream. Several are in the form of Moses and Marian:
-// the number of the line from 0, a translation, and its score.
-func (o *translateFlags) rank(ctx context.Context, a *app, f *stream.Filter, in *source, r ranker) error {
+// the number of the line from 0, a translation, and its score. d has the doubts that f finds.
+func (o *translateFlags) rank(ctx context.Context, a *app, f *stream.Filter, in *source, r ranker, d *doubts) error {
 	if err := r.model.Prepare(o.int8); err != nil {
 		return err
 	}
@@ -80,12 +84,13 @@ func (o *translateFlags) rank(ctx context.Context, a *app, f *stream.Filter, in 
 	if w := f.Warning(); w != "" {
 		a.note("alia: %s: %s", in.name, w)
 	}
+	d.end(a)
 	if err != nil {
 		return undone(ctx, err, "%s is translated up to line %d", in.name, f.Lines)
 	}
 	if !a.json && !a.events {
 		return nil
 	}
-	result.Sentences, result.Findings = f.Sentences, f.Findings
+	result.Sentences, result.Findings, result.doubts = f.Sentences, f.Findings, *d
 	return a.result(result, nil)
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
@@ -63,7 +64,11 @@ share, which the receipt itself decides. That needs the receipt of a document:
 the receipt of a job has only hashes of the texts.`,
 		Args: exactArgs("UNIT, ROUND, RUN or RECEIPT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {
+			info, err := os.Stat(args[0])
+			if errors.Is(err, fs.ErrNotExist) && strings.ContainsAny(args[0], `./\`) { // in no CID or number
+				return usagef("%s: there is no such file: give a receipt, or the CID of a unit or a run, or the number of a round", args[0])
+			}
+			if err == nil && info.Mode().IsRegular() {
 				if err := a.goesWith("with a unit, a round or a run, not with a receipt", "run", "list", "trace"); err != nil {
 					return err
 				}

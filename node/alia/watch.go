@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/curves"
 	"github.com/alia-network/alia/node/machine"
@@ -151,7 +153,8 @@ func (w *watch) sum(plan *run.Plan, o *node.TrainingResult, path string) report.
 		Curves: filepath.Join(w.dir, curves.ChartFile),
 	}
 	if o.Rounds < plan.Rounds() {
-		w.app.note("ended after round %d of %d: no better %s in %d validations", o.Rounds, plan.Rounds(), plan.Run.Config.MeasureName(), plan.Run.Config.Patience)
+		w.app.note("ended after round %d of %d: no better %s in %s", o.Rounds, plan.Rounds(), plan.Run.Config.MeasureName(),
+			english.Plural(int(plan.Run.Config.Patience), "validation", ""))
 	}
 	if len(o.Tests) > 0 {
 		t.BLEU, t.ChrF = o.Tests[0].BLEU, o.Tests[0].ChrF

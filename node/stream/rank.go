@@ -7,12 +7,14 @@ import (
 	"strings"
 
 	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/text"
 )
 
 // Rendering is one of several translations of a line.
 type Rendering struct {
 	Text  string  `json:"text"`
 	Score float32 `json:"score"` // higher is better
+	Cut   bool    `json:"-"`     // its end may be missing: see [text.Traced]
 }
 
 // Ranker gives translations of each line instead of one.
@@ -27,7 +29,7 @@ type Ranker struct {
 // Rank is [Filter.Run] with several translations of each line, for which it needs neither
 // Translate nor Out. Translation k of a line with several sentences, or of one that had to be
 // cut, has translation k of each of them, or the last where one has fewer; its score is
-// the sum of theirs. White space around a line is left out. A line longer than [corpus.MaxLine] is an error.
+// the sum of theirs. Seen is told the best of each sentence, and End nothing. White space around a line is left out. A line longer than [corpus.MaxLine] is an error.
 func (f *Filter) Rank(ctx context.Context, in io.Reader, r Ranker) error {
 	parts, failed := f.read(ctx, in)
 	var done [][]Rendering // of the first sentences of f.parts
@@ -58,6 +60,11 @@ func (f *Filter) Rank(ctx context.Context, in io.Reader, r Ranker) error {
 			all, err := p.ranked(done[:n])
 			if err != nil {
 				return err
+			}
+			for i := range n {
+				if f.Seen != nil {
+					f.Seen(f.Lines+1, p.Source(i), text.Traced{Text: strings.Map(printable, done[i][0].Text), Cut: done[i][0].Cut})
+				}
 			}
 			if err := r.Print(f.Lines, all); err != nil {
 				return err

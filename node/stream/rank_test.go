@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/alia-network/alia/work/corpus"
+	"github.com/alia-network/alia/work/text"
 )
 
 // echoes is a filter, and a ranker that writes each sentence with a number from 1, as often as
@@ -23,7 +24,7 @@ func echoes(batch int, lines *[]string) (*Filter, Ranker) {
 			for j, s := range sentences {
 				var one []Rendering
 				for i := range strings.Fields(s) {
-					r := Rendering{fmt.Sprint(s, i+1), -float32(i + 1)}
+					r := Rendering{Text: fmt.Sprint(s, i+1), Score: -float32(i + 1), Cut: i == 0 && s[0] == 'a'}
 					if beginnings != nil {
 						r.Text = beginnings[j] + "*" + r.Text
 					}
@@ -51,13 +52,21 @@ func TestRank(t *testing.T) {
 		"3|x y\ufffd1|-1", "4|" + strings.Repeat("z", 75) + "1" + strings.Repeat("z", 75) + "1|-2",
 	}
 	for _, batch := range []int{1, 2, 64} {
-		var lines []string
+		var lines, seen []string
 		f, r := echoes(batch, &lines)
+		f.Seen = func(line int, sentence string, t text.Traced) {
+			seen = append(seen, fmt.Sprint(line, "|", sentence, "|", t.Text, "|", t.Cut))
+		}
 		if err := f.Rank(t.Context(), strings.NewReader(in), r); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(lines, want) {
 			t.Errorf("batch %d: %q, want %q", batch, lines, want)
+		}
+		if best := []string{
+			"1|a b|a b1|true", "3|One.|One.1|false", "3|Two three|Two three1|false", "4|x\x00y\xff|x y\ufffd1|false",
+		}; !slices.Equal(seen[:min(4, len(seen))], best) || len(seen) != 6 {
+			t.Errorf("batch %d: %q was seen, want %q and two more", batch, seen, best)
 		}
 		if found := (Findings{Lines: 5, Invalid: 1, Control: 1, Cuts: 1, First: 4}); f.Findings != found || f.Sentences != 6 {
 			t.Errorf("batch %d: %+v and %d sentences, want %+v", batch, f.Findings, f.Sentences, found)

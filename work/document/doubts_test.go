@@ -121,3 +121,116 @@ func BenchmarkDoubts(b *testing.B) {
 		Doubts(source, target, "en", "de")
 	}
 }
+
+// TestDoubtsOfShortTexts: good translations of short texts have no doubt: buttons, names, commands,
+// addresses, long words, refrains, and what repeats itself in both languages.
+func TestDoubtsOfShortTexts(t *testing.T) {
+	for _, line := range strings.Split(strings.TrimSpace(shortTexts), "\n") {
+		f := strings.Split(line, "|")
+		if got := Doubts(f[2], f[3], f[0], f[1]); len(got) > 0 {
+			t.Errorf("%q is translated as %q: %v", f[2], f[3], got)
+		}
+	}
+}
+
+// shortTexts has on each line two languages, a text in the first and its translation.
+const shortTexts = `
+en|de|OK|OK
+en|de|Internet|Internet
+en|de|Cancel|Abbrechen
+en|de|no no no no|nein nein nein nein
+en|de|No|Nein
+en|de|Set|Einstellungen übernehmen
+en|de|Log in|Anmelden
+en|de|Settings|Einstellungen
+en|de|Undo|Rückgängig machen
+en|de|Motor third-party liability insurance|Kraftfahrzeughaftpflichtversicherung
+en|de|Danube steamship company captain|Donaudampfschifffahrtsgesellschaftskapitän
+en|de|Beef labelling supervision duties delegation act|Rindfleischetikettierungsüberwachungsaufgabenübertragungsgesetz
+en|de|Ha ha ha ha ha ha!|Hahahahahaha!
+en|de|bla bla bla|blablablabla
+en|de|www.example.org|www.example.org
+en|de|See https://example.org/a/b/c?d=e for more|Mehr unter https://example.org/a/b/c?d=e
+en|de|git commit --amend --no-edit|git commit --amend --no-edit
+en|de|docker run --rm alia|docker run --rm alia
+en|de|Johann Sebastian Bach|Johann Sebastian Bach
+en|de|Ludwig van Beethoven|Ludwig van Beethoven
+en|de|Jean-Claude van Damme and the others|Jean-Claude van Damme und die anderen
+en|de|Yes Yes Yes Yes Yes Yes|Ja Ja Ja Ja Ja Ja
+en|de|Row, row, row your boat, gently down the stream. Merrily, merrily, merrily, merrily, life is but a dream.|Rudert, rudert, rudert euer Boot, sanft den Strom hinab. Fröhlich, fröhlich, fröhlich, fröhlich, das Leben ist nur ein Traum.
+en|de|yes no yes no yes no|ja nein ja nein ja nein
+en|de|N/A|entfällt
+en|de|n/a|nicht zutreffend
+en|de|TBD|noch festzulegen
+en|de|ID|Identifikationsnummer
+en|de|Qty|Menge
+en|de|FAQ|Häufig gestellte Fragen
+en|de|VAT|Mehrwertsteuer
+en|de|HIV|Humanes Immundefizienz-Virus
+en|de|5 km|5 km
+en|de|Chapter 5|Kapitel 5
+en|de|Wi-Fi|WLAN
+en|de|Download|Download
+en|de|the computer hardware software system|das Computer-Hardware-Software-System
+en|de|Hotel Restaurant Bar Sauna|Hotel Restaurant Bar Sauna
+en|fr|OK|OK
+en|fr|Home|Accueil
+en|fr|Weekend|Week-end
+en|fr|Restaurant|Restaurant
+en|fr|Bye-bye|Au revoir
+en|fr|a la carte|à la carte
+en|fr|Sign up|Créer un compte
+en|fr|Mute|Couper le son
+en|fr|Log out|Se déconnecter de votre compte
+en|fr|Sibling|Frère ou sœur
+en|fr|no no no no|non non non non
+en|fr|email address|adresse e-mail
+en|fr|Ninety-nine|Quatre-vingt-dix-neuf
+en|fr|99 red balloons|quatre-vingt-dix-neuf ballons rouges
+en|fr|So so so so|Comme ci, comme ça
+en|fr|We|Nous, nous
+en|fr|Very very good|Très très très bon
+en|es|Hello, hello, hello|Hola, hola, hola
+en|es|tomorrow morning|mañana por la mañana
+en|es|I|Yo
+en|es|Total total total|Total total total
+en|es|No one ever says nothing to nobody|Nadie nunca dice nada a nadie
+en|zh|OK|好的
+en|zh|United States of America|美利坚合众国
+en|zh|Internet|互联网
+en|zh|Slowly, slowly|慢慢地慢慢地
+en|zh|ha ha ha ha ha ha|哈哈哈哈哈哈
+en|zh|Dad|爸爸
+zh|en|哈哈哈|Ha ha ha
+zh|en|妈妈骂马吗|Does mother scold the horse?
+zh|en|加油|Come on, you can do it!
+zh|en|塞翁失马焉知非福|A loss may turn out to be a gain
+zh|en|干杯|Cheers! Bottoms up, everybody!
+zh|en|谢谢谢谢谢谢|Thank you, thank you, thank you
+zh|en|一二三四五|one two three four five
+en|ja|Settings|設定
+en|ja|Personal computer|パーソナルコンピューター
+en|ja|Please|どうぞよろしくお願いいたします
+en|ja|Mother and father|母と父とお母さんとお父さん
+en|ja|Various people|人々人々
+ja|en|よろしくお願いいたします|Thank you
+ja|en|お世話になっております|Hello
+ja|en|いただきます|Let us eat!
+ja|en|ありがとうございました|Thanks
+ja|en|はい|Yes
+de|en|Rechtsschutzversicherungsgesellschaften|insurance companies providing legal protection
+de|en|Bitte|Please
+de|en|doch|on the contrary, I do
+de|en|Hahahahahaha|LOL
+de|en|Das das das dass|That the that that
+de|en|Geschwindigkeitsbegrenzung|Limit
+de|en|Sehr geehrte Damen und Herren,|Hello,
+de|en|Handy|Cell phone
+en|de|name surname street city|name vorname strasse stadt
+en|de|cc to bcc|Kopie an Blindkopie
+en|de|WWW|WWW
+en|de|0|0
+en|de|a|ein
+en|de|a b c d e f g|a b c d e f g
+en|de|red green blue black white grey|rot grün blau schwarz weiß grau
+`

@@ -113,6 +113,7 @@ func eachGroup(tok Tokenizer, in unit.Text, do func(group) error) error {
 type Ranked struct {
 	Text  string
 	Score float32 // see [nmt.Scored]
+	Cut   bool    // it is as long as the model may make one, so its end may be missing
 }
 
 // Rank gives the n best translations of each segment, the best first, of those that a search
@@ -150,7 +151,12 @@ func (t *Translator) Rank(e Engine, in unit.Text, beginnings []string, d unit.De
 			return err
 		}
 		for i, ranking := range all {
-			out[g.at[i]] = distinct(t.Tokenizer, ranking, n)
+			forced := len(begins[i])
+			if g.terms != nil {
+				forced += nmt.TermTokens(g.terms[i])
+			}
+			limit := nmt.TermLimit(nmt.TwicePlusTen(len(g.sources[i])), forced)
+			out[g.at[i]] = distinct(t.Tokenizer, ranking, n, limit)
 		}
 		return nil
 	})
@@ -175,10 +181,10 @@ func begin(tok Tokenizer, s string) (string, []int32, error) {
 	return "", nil, fmt.Errorf("the model cannot write the beginning %q: its vocabulary lacks a character of it, or it changes it", s)
 }
 
-// distinct is the first n texts of a ranking.
-func distinct(tok Tokenizer, ranking []nmt.Scored, n int) (out []Ranked) {
+// distinct is the first n texts of a ranking of translations with at most limit tokens.
+func distinct(tok Tokenizer, ranking []nmt.Scored, n, limit int) (out []Ranked) {
 	for _, s := range ranking {
-		r := Ranked{tok.Decode(s.Tokens), s.Score}
+		r := Ranked{tok.Decode(s.Tokens), s.Score, len(s.Tokens) >= limit}
 		if len(out) < n && !slices.ContainsFunc(out, func(o Ranked) bool { return o.Text == r.Text }) {
 			out = append(out, r)
 		}

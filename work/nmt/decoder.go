@@ -42,7 +42,7 @@ type decoder struct {
 	first   [][]int32      // by sentence: the tokens that its translation begins with
 	spared  [][]int32      // by live hypothesis: tokens that are not banned, for its terms
 	banned  [][]int32      // by live hypothesis: tokens that the last step banned; empty if it changed no logits
-	had     []int32        // the tokens of one hypothesis, each once
+	had     []bool         // [Vocab]: the tokens of one hypothesis; all false between two uses
 	fetched kernel.Staging // for the logits of an accelerator
 
 	x, z, q, k, v, y, stats kernel.Tensor // [n, Dim], stats [n, 2]

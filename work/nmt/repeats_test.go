@@ -64,18 +64,23 @@ func TestBans(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		tokens := rapid.SliceOfN(rapid.Int32Range(3, 6), 0, 20).Draw(t, "tokens")
 		r := Repeats{NGram: rapid.IntRange(0, 5).Draw(t, "n-gram")}
-		got := r.bans(nil, tokens)
+		spared := rapid.SliceOfN(rapid.Int32Range(3, 6), 0, 3).Draw(t, "spared")
+		marks := make([]bool, rapid.IntRange(7, 200).Draw(t, "vocabulary"))
+		got := r.bans([]int32{9, 9}, tokens, spared, marks)
 		if len(got) > r.Most(len(tokens)+1) {
 			t.Fatalf("%v are banned behind %v, at most %d can be", got, tokens, r.Most(len(tokens)+1))
 		}
 		for id := int32(3); id <= 6; id++ {
-			want := r.NGram > 0 && endsTwice(r.NGram, append(slices.Clone(tokens), id))
+			want := r.NGram > 0 && endsTwice(r.NGram, append(slices.Clone(tokens), id)) && !slices.Contains(spared, id)
 			if slices.Contains(got, id) != want {
 				t.Fatalf("behind %v, %d is banned: %v, want %v", tokens, id, !want, want)
 			}
 		}
 		if !slices.IsSorted(got) || len(slices.Compact(slices.Clone(got))) != len(got) {
 			t.Fatalf("%v are not each once and ascending", got)
+		}
+		if slices.Contains(marks, true) {
+			t.Fatal("a mark is left for the next use")
 		}
 	})
 }

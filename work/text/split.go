@@ -156,6 +156,9 @@ func (l Layout) leave(fits func(sentence string) bool) Layout {
 	}
 	leave()
 	left.gaps = append(left.gaps, copied+l.gaps[len(l.gaps)-1])
+	if len(left.Sentences) == 0 {
+		left.Cuts = 0 // of what is copied, so nothing is cut
+	}
 	return left
 }
 

@@ -157,6 +157,10 @@ func TestFit(t *testing.T) {
 			t.Errorf("at most %d: joins to %q, %v", most, got, err)
 		}
 	}
+	digits := strings.Repeat("1", 3000)
+	if f := Split("", digits).Fit(func(s string) bool { return len(s) <= 40 }); f.Cuts != 0 || len(f.Sentences) != 0 {
+		t.Errorf("%d cuts in a line that is copied", f.Cuts)
+	}
 	if got, err := (Layout{}).Fit(nil).Join(nil); err != nil || got != "" {
 		t.Errorf("the zero Layout fits as %q, %v", got, err)
 	}
