@@ -138,7 +138,7 @@ func (s *Sender) Confirm(ctx context.Context, nonce uint64) error {
 		case err == nil && first == 0:
 			first, answered = height, time.Now()
 		case err == nil && height >= first+confirmHeights:
-			return fmt.Errorf("confirm transaction %d: none of the heights %d to %d has it", nonce, first, height)
+			return fmt.Errorf("confirm transaction %d: none of the heights %d to %d has it: look at the balance before it is sent again", nonce, first, height)
 		case err == nil:
 			answered = time.Now()
 		case time.Since(answered) > confirmSilence:
