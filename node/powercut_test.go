@@ -239,7 +239,7 @@ func powerCuts(t *testing.T, c *cutter, cuts int) {
 	if len(c.resumed) > 0 {
 		t.Errorf("%d heads were not whole: %v", len(c.resumed), c.resumed[0])
 	}
-	if runs > cuts/3 {
+	if cuts >= 25 && runs > cuts/3 { // fewer say nothing of most
 		t.Errorf("%d cuts in %d runs: most runs were never cut", cuts, runs)
 	}
 }

@@ -331,7 +331,7 @@ func (c *Client) start(ctx context.Context, d Document) (_ *Job, ended bool, err
 	if h.work.ended {
 		return nil, true, c.release(h.work)
 	}
-	h.quote = h.work.quote()
+	h.quote = h.work.quoted
 	return h, false, nil
 }
 
@@ -381,6 +381,7 @@ func (c *Client) looked(j *job, err error) error {
 	if j.failed = err; err != nil {
 		delete(c.jobs, j.link)
 	}
+	j.quoted = j.quote() // before others share the job: whoever has the turn may change what it costs
 	close(j.looked)
 	return err
 }

@@ -44,6 +44,7 @@ type job struct {
 	looked     chan struct{} // closed when the fields below are set
 	failed     error         // why the job could not be opened
 	ended      bool          // its escrow was closed before it was done
+	quoted     Quote         // when it was opened
 	cancelled  chan struct{}
 	cancelling sync.Once
 	checked    atomic.Int64                // segments that this process has checked
