@@ -71,7 +71,7 @@ var rooms = map[string][]string{
 	"node/report":            {"node", "work/document"}, // the flags of a translated document
 	"node/views":             {"node", "node/curves", "node/daemon", "node/gateway", "node/home", "node/report", "node/retention", "protocol", "protocol/block", "work/run", "ledger/light"},
 	"node/daemon":            {}, // it knows no node, and no command: it runs what it is given
-	"node/swarm":             {"node", "node/report", "node/home", "protocol", "protocol/block", "protocol/mesh", "ledger", "ledger/chain", "ledger/genesis", "ledger/light"},
+	"node/swarm":             {"node", "node/machine", "node/report", "node/home", "protocol", "protocol/block", "protocol/mesh", "ledger", "ledger/chain", "ledger/genesis", "ledger/light"},
 	"node/machine":           {},
 	"node/memory":            {"protocol/disk", "work/corpus"}, // TMX, which corpora come in too
 	"node/stream":            {"work/corpus", "work/text"},

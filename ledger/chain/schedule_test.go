@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"sync"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/genesis"
 	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/block"
 )
@@ -49,11 +49,10 @@ func newSiege(t *testing.T, rounds int) *siege {
 	var err error
 	s.document, err = Genesis(c.configs[0].Home)
 	check(t, err)
+	ports, err := machine.FreePorts(len(c.configs))
+	check(t, err)
 	for i := range c.configs {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		check(t, err)
-		c.configs[i].RPCListen = l.Addr().String()
-		check(t, l.Close())
+		c.configs[i].RPCListen = fmt.Sprintf("127.0.0.1:%d", ports[i])
 		s.rpcs = append(s.rpcs, "http://"+c.configs[i].RPCListen)
 		s.begin(i)
 	}

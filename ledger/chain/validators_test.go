@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/alia-network/alia/ledger"
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/protocol"
 )
 
@@ -118,14 +119,13 @@ func foundCouncil(t *testing.T, n int, params ledger.Params) *council {
 	// Each operator makes keys, and the first founds the network with those of all.
 	var others []protocol.Account
 	var addrs, ids []string
+	ports, err := machine.FreePorts(n)
+	check(t, err)
 	for i := range n {
 		home := filepath.Join(t.TempDir(), "home")
 		keys, err := Keys(home)
 		check(t, err)
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		check(t, err)
-		check(t, l.Close())
-		ids, addrs = append(ids, keys.Peer), append(addrs, l.Addr().String())
+		ids, addrs = append(ids, keys.Peer), append(addrs, fmt.Sprintf("127.0.0.1:%d", ports[i]))
 		if i > 0 {
 			others = append(others, protocol.AccountOf(keys.Validator))
 		}

@@ -2,7 +2,7 @@ package main
 
 import (
 	"fmt"
-	"net"
+	"strconv"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -10,6 +10,7 @@ import (
 	"github.com/alia-network/alia/ledger/chain"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/mesh"
 )
@@ -53,10 +54,7 @@ func foundNetwork(ts *testscript.TestScript, neg bool, args []string) {
 
 // port is a port of loopback that nobody listens at.
 func port(ts *testscript.TestScript) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := machine.FreePorts(1)
 	ts.Check(err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	ts.Check(err)
-	return port
+	return strconv.Itoa(ports[0])
 }

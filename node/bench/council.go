@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/alia-network/alia/ledger"
 	"github.com/alia-network/alia/ledger/chain"
 	"github.com/alia-network/alia/ledger/light"
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/protocol"
 )
 
@@ -100,11 +100,11 @@ func approve(runs []*benchRun) chain.Approve {
 
 // freeAddress is an address of this machine at which nobody listens.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := machine.FreePorts(1)
 	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
+		return "", err
 	}
-	return l.Addr().String(), l.Close()
+	return fmt.Sprintf("127.0.0.1:%d", ports[0]), nil
 }
 
 func (n *network) close() error {

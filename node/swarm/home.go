@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"path/filepath"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 	"github.com/alia-network/alia/ledger/genesis"
 	"github.com/alia-network/alia/node"
 	"github.com/alia-network/alia/node/home"
+	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/protocol"
 	"github.com/alia-network/alia/protocol/mesh"
 )
@@ -51,7 +51,7 @@ func (m *member) listen() string { return fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", m
 // makeHomes makes the homes of the named members below dir, each with a key and a
 // network file. Files of an earlier swarm stay; ports are new.
 func makeHomes(dir string, names []string) (map[string]*member, node.Network, error) {
-	ports, err := freePorts(3 * len(names))
+	ports, err := machine.FreePorts(3 * len(names))
 	if err != nil {
 		return nil, node.Network{}, err
 	}
@@ -136,19 +136,4 @@ func unused(h home.Dir) error {
 		return err
 	}
 	return store.Close()
-}
-
-// freePorts finds n ports of 127.0.0.1 at which nobody listens. All are open until
-// all are found, so that they differ.
-func freePorts(n int) ([]int, error) {
-	var ports []int
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("find a free port: %w", err)
-		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }
