@@ -145,21 +145,27 @@ func getForm(parse func(func(string) ([]byte, error)) (Tokenizer, error)) func(c
 		if len(files) != len(names) {
 			return nil, fmt.Errorf("%d files, want %d", len(files), len(names))
 		}
-		return parse(func(name string) ([]byte, error) {
-			at := slices.Index(names, name)
-			if at < 0 {
-				return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
-			}
-			f := files[at]
-			if f.Size > maxTokenizerFile {
-				return nil, fmt.Errorf("%s of %d bytes, at most %d are read", name, f.Size, maxTokenizerFile)
-			}
-			data, err := f.Read(ctx, b)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-			return data, nil
-		})
+		return parse(named(ctx, b, names, func(i int) state.File { return files[i] }))
+	}
+}
+
+// named returns a function that reads the file of a tokenizer that has a name: file number i is
+// called names[i].
+func named(ctx context.Context, b block.Blocks, names []string, file func(i int) state.File) func(name string) ([]byte, error) {
+	return func(name string) ([]byte, error) {
+		at := slices.Index(names, name)
+		if at < 0 {
+			return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+		}
+		f := file(at)
+		if f.Size > maxTokenizerFile {
+			return nil, fmt.Errorf("%s of %d bytes, at most %d are read", name, f.Size, maxTokenizerFile)
+		}
+		data, err := f.Read(ctx, b)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return data, nil
 	}
 }
 

@@ -90,17 +90,7 @@ func getMarian(ctx context.Context, b block.Blocks, m Model) (Tokenizer, error) 
 	if err != nil {
 		return nil, err
 	}
-	return ParseMarian(func(name string) ([]byte, error) {
-		f := r.files()[slices.Index(marianFiles, name)]
-		if f.Size > maxTokenizerFile {
-			return nil, fmt.Errorf("%s of %d bytes, at most %d are read", name, f.Size, maxTokenizerFile)
-		}
-		data, err := f.Read(ctx, b)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		return data, nil
-	})
+	return ParseMarian(named(ctx, b, marianFiles, func(i int) state.File { return *r.files()[i] }))
 }
 
 // ParseMarian reads the tokenizer of a model of version [VersionMarian] from its
