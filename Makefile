@@ -38,6 +38,8 @@ demo: build ## a network on this machine trains a model, pays for the work and t
 test: ## every test
 	@test -d "$${ALIA_DATA:-../shared/data}" || echo "test: no real text in $${ALIA_DATA:-../shared/data}, so its tests are skipped; ALIA_DATA names its folder"
 	@test -n "$${ALIA_SOAK:-}" || echo "test: the long tests are skipped; make soak runs them"
+	@test -n "$${ALIA_DOCUMENTS:-}" || echo "test: no documents of yours are tried; ALIA_DOCUMENTS names their folder"
+	@echo "test: go test -v tells what this platform lacks, such as files' modes or limits of their size"
 	@ls /usr/lib/*/libopenblas.so.0 >/dev/null 2>&1 || echo "test: no OpenBLAS is seen, so the bench beside it may be skipped; Debian's package is libopenblas0-pthread"
 	@for p in chromium:"the page is not tried" npm:"foreign clients of the gateway are not tried" soffice:"LibreOffice does not judge documents" \
 		xmllint:"xmllint does not judge documents" msgfmt:"msgfmt does not judge catalogs"; do \
