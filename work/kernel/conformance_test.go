@@ -50,6 +50,8 @@ func TestCheckFindsOneBit(t *testing.T) {
 				out.F[0] = Fma(out.F[0], 1.0000002, 1e-45)
 			case I32:
 				out.I[0] ^= 1
+			case I8:
+				out.B[0] ^= 1
 			}
 		}
 		if err := Check(broken); err == nil || !strings.Contains(err.Error(), op.String()) {

@@ -88,7 +88,7 @@ func (d *device) worth(calls []Call) bool {
 func (d *device) effort(c *Call) uint64 {
 	cost := Cost(c)
 	switch c.Op {
-	case MatMul, AttnScores, AttnMix, AttnMixT, Attend, Linear8:
+	case MatMul, AttnScores, AttnMix, AttnMixT, Attend, Linear8, Linear8WeightGrad:
 		if d.cells[c.Op] != nil {
 			return cost / 20
 		}

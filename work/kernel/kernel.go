@@ -182,6 +182,19 @@ const (
 	// TopK: X [T,V] -> values [T,K], ids I32 [T,K]. The K largest of each row in descending order, equal ones by
 	// ascending index; NaN counts as -Inf. K is Attr.Rows, at most V. +0 and -0 are equal, and keep their signs.
 	TopK
+	// QuantizeScaledRows: X [T,K], f [K] -> Q I8 [T,K], scales [T]. QuantizeRows of x*f, each product rounded.
+	QuantizeScaledRows
+	// QuantizeScaledColumns: X [T,N], f [T] -> Q I8 [P,G,64], scales [B,N]; P=ceil(N/16), G=ceil(T/4),
+	// B=ceil(T/128). Each column of x*f in each block of 128 rows is quantised as a row is in QuantizeRows. The
+	// codes lie as in Linear8's W.
+	QuantizeScaledColumns
+	// QuantizeWeight: W [K,N] (NT: [N,K]) -> W8 I8 [P,G,64], scales [N], V8 I8 [P',G',64]. Each column is quantised
+	// as a row is in QuantizeRows. W8 is the codes as Linear8's W [K,N], V8 the same codes as Linear8's W [N,K].
+	QuantizeWeight
+	// Linear8WeightGrad: Q I8 [T,K], Z I8 [P,G,64], scales [B,N] -> [K,N] (NT: [N,K]), the gradient of a weight
+	// from the codes of X and those of QuantizeScaledColumns. For b = 0, 1, ...: a = sum of q*z over the rows
+	// 128b to 128b+127, exact; y = fma(float(a), scales[b], y), from +0.
+	Linear8WeightGrad
 	numOps
 )
 

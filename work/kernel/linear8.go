@@ -61,8 +61,8 @@ func refQuantizeRows(c *Call, lo, hi int) {
 // rowScale returns the scale of a row whose largest magnitude is top, and its inverse.
 // The inverse is +0 where all codes are 0.
 func rowScale(top float32) (s, inv float32) {
-	if s, inv = quantScale(top, 127); inv == 0 && top > 1 {
-		s = top // infinite, so that the product is not finite either
+	if s, inv = quantScale(top, 127); inv == 0 && !(top <= 1) {
+		s = top // infinite or NaN, so that the product is not finite either
 	}
 	return s, inv
 }

@@ -42,6 +42,9 @@ var Locals = map[Op]string{
 	TopK:             "r>rr",
 	QuantizeRows:     "r>rr",
 	Linear8:          "rrwww>r",
-	RowSumSquares:    "r>r",
-	Adam:             "rrrw>rrr",
+
+	QuantizeScaledRows: "rw>rr",
+
+	RowSumSquares: "r>r",
+	Adam:          "rrrw>rrr",
 }

@@ -84,6 +84,21 @@ var Ops = [numOps]Row{
 	Attend:    {"Attend", 1, shapeAttend, flopAttend, segments, refAttend, casesAttend},
 	Scatter:   {"Scatter", 1, shapeScatter, flopScatter, firstDim, refScatter, casesScatter},
 	TopK:      {"TopK", 1, shapeTopK, perElement(1), firstDim, refTopK, casesTopK},
+	QuantizeScaledRows: {
+		"QuantizeScaledRows", 1, shapeQuantizeScaledRows, perElement(5), firstDim,
+		refQuantizeScaledRows, casesQuantizeScaledRows,
+	},
+	QuantizeScaledColumns: {
+		"QuantizeScaledColumns", 1, shapeQuantizeScaledColumns, perElement(5), partsScaledColumns,
+		refQuantizeScaledColumns, casesQuantizeScaledColumns,
+	},
+	QuantizeWeight: {
+		"QuantizeWeight", 1, shapeQuantizeWeight, perElement(4), partsWeight, refQuantizeWeight, casesQuantizeWeight,
+	},
+	Linear8WeightGrad: {
+		"Linear8WeightGrad", 1, shapeLinear8WeightGrad, flopLinear8WeightGrad, partsLinear8WeightGrad,
+		refLinear8WeightGrad, casesLinear8WeightGrad,
+	},
 }
 
 // String returns the operation's name.

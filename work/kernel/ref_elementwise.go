@@ -129,18 +129,14 @@ func refQuantize(c *Call, lo, hi int) {
 	}
 }
 
-// absMax is the largest magnitude of x; a NaN does not count.
+// absMax is the largest magnitude of x. A NaN is larger than any number: without their
+// sign, bits are in the sequence of numbers, and those of NaN come last.
 func absMax(x []float32) float32 {
-	top := float32(0)
+	top := uint32(0)
 	for _, v := range x {
-		if v < 0 {
-			v = -v
-		}
-		if v > top {
-			top = v
-		}
+		top = max(top, math.Float32bits(v)&0x7fffffff)
 	}
-	return top
+	return math.Float32frombits(top)
 }
 
 // quantScale returns the scale of a block whose largest magnitude, top, gets the code

@@ -116,6 +116,15 @@ func (s *source) random(op Op) Call {
 		return call(Attr{Scale: float32(1 - 2*s.below(2))}, x, s.codes2(&x), s.positive(quanta2(&x)))
 	case Linear8:
 		return s.linear8(t, v, d)
+	case QuantizeScaledRows:
+		return call(Attr{}, s.floats(t, d), s.floats(d))
+	case QuantizeScaledColumns:
+		t = size(400)
+		return call(Attr{}, s.floats(t, d), s.floats(t))
+	case QuantizeWeight:
+		return call(Attr{Trans: Trans(s.below(2))}, s.floats(d, v))
+	case Linear8WeightGrad:
+		return s.weightGrad(Attr{Trans: Trans(s.below(2))}, size(400), t, d)
 	case Adam:
 		in := append(same(3), s.positive(3))
 		for i, x := range in[2].F {

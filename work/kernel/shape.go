@@ -51,7 +51,7 @@ type results struct {
 type result struct {
 	t    DType
 	same []int  // the shape of an input, or nil if dims is the shape
-	dims [2]int // the second is 0 for a vector
+	dims [3]int // up to the first 0
 }
 
 func (r *result) shape() []int {
@@ -60,6 +60,8 @@ func (r *result) shape() []int {
 		return r.same
 	case r.dims[1] == 0:
 		return r.dims[:1]
+	case r.dims[2] == 0:
+		return r.dims[:2]
 	}
 	return r.dims[:]
 }
@@ -74,8 +76,8 @@ func outputs(out ...result) (r results, err error) {
 func broken(what string, in ...*Tensor) (results, error) { return results{}, mismatch(what, in...) }
 
 func like(t *Tensor) result                   { return result{t: t.Type, same: t.Shape} }
-func shaped(t DType, rows int) result         { return result{t: t, dims: [2]int{rows}} }
-func matrixOf(t DType, rows, cols int) result { return result{t: t, dims: [2]int{rows, cols}} }
+func shaped(t DType, rows int) result         { return result{t: t, dims: [3]int{rows}} }
+func matrixOf(t DType, rows, cols int) result { return result{t: t, dims: [3]int{rows, cols}} }
 func rows(t *Tensor) int                      { return t.Shape[0] }
 func cols(t *Tensor) int                      { return t.Shape[len(t.Shape)-1] }
 
