@@ -15,6 +15,7 @@ func assembly() []backend {
 	wide := avx512
 	if cpu.X86.HasAVX512VNNI {
 		wide.linear8 = []linear8{linear8x4AVX512, linear8x2AVX512, linear8x1AVX512}
+		wide.dots = &dotsAVX512
 	}
 	return []backend{
 		{"avx512", hasAVX512, wide.cells},
@@ -48,7 +49,8 @@ var avx512 = primitives{
 	scaleAdd: scaleAddAVX512, gainGrad: gainGradAVX512, entropy: crossEntropyGradAVX512,
 	adam: adamAVX512, dropout: dropoutAVX512,
 	addQuantized: addQuantizedAVX512, quantize: quantizeAVX512,
-	linear8:   []linear8{linear8x2AVX2, linear8x1AVX2},
+	linear8:      []linear8{linear8x2AVX2, linear8x1AVX2},
+	absMaxScaled: absMaxScaledAVX512, quantizeScaled: quantizeScaledAVX512, quantizePanel: quantizePanelAVX512,
 	quantize4: quantize4AVX2, quantize2: quantize2AVX2,
 	addQuantized4: addQuantized4AVX2, addQuantized2: addQuantized2AVX2,
 	laneSum: laneSumAVX512, laneSumSquares: laneSumSquaresAVX512, laneMax: laneMaxAVX512, largest: largestAVX512,
@@ -69,11 +71,25 @@ var avx2 = primitives{
 	scaleAdd: scaleAddAVX2, gainGrad: gainGradAVX2, entropy: crossEntropyGradAVX2,
 	adam: adamAVX2, dropout: dropoutAVX2,
 	addQuantized: addQuantizedAVX2, quantize: quantizeAVX2,
-	linear8:   []linear8{linear8x2AVX2, linear8x1AVX2},
+	linear8:      []linear8{linear8x2AVX2, linear8x1AVX2},
+	absMaxScaled: absMaxScaledAVX2, quantizeScaled: quantizeScaledAVX2,
 	quantize4: quantize4AVX2, quantize2: quantize2AVX2,
 	addQuantized4: addQuantized4AVX2, addQuantized2: addQuantized2AVX2,
 	laneSum: laneSumAVX2, laneSumSquares: laneSumSquaresAVX2, laneMax: laneMaxAVX2, largest: largestAVX2,
 	indexOf: indexOfAVX2, absMax: absMaxAVX2, laneSumExp: laneSumExpAVX2,
 	layerNorm: layerNormAVX2, layerNormGrad: layerNormGradAVX2,
 	softmax: softmaxAVX2, softmaxGrad: softmaxGradAVX2,
+}
+
+// dotsAVX512 needs VNNI.
+var dotsAVX512 = dots{
+	linear8: [len(tileRows8)][2]linear8Tile{
+		{linear8Tile12x16AVX512, linear8Tile12x32AVX512}, {linear8Tile4x16AVX512, linear8Tile4x32AVX512},
+		{linear8Tile1x16AVX512, linear8Tile1x32AVX512},
+	},
+	grad: [len(tileRows8)][2]gradTile{
+		{gradTile12x16AVX512, gradTile12x32AVX512}, {gradTile4x16AVX512, gradTile4x32AVX512},
+		{gradTile1x16AVX512, gradTile1x32AVX512},
+	},
+	starts: dotStartsAVX512, flip: flipCodesAVX512, flipColumns: flipColumnsAVX512,
 }

@@ -179,7 +179,7 @@ func laneMaxAVX2(x *float32, n int) float32
 //go:noescape
 func largestAVX2(x *float32, n int) float32
 
-// absMaxAVX2 is the largest magnitude of x, never a NaN.
+// absMaxAVX2 is the largest magnitude of x, a NaN if there is one.
 //
 //go:noescape
 func absMaxAVX2(x *float32, n int) float32
@@ -188,6 +188,16 @@ func absMaxAVX2(x *float32, n int) float32
 //
 //go:noescape
 func laneSumExpAVX2(x *float32, top float32, n int) float32
+
+// absMaxScaledAVX2 is the largest magnitude of x*f, a NaN if there is one.
+//
+//go:noescape
+func absMaxScaledAVX2(x *float32, f *float32, n int) float32
+
+// quantizeScaledAVX2 sets q = (x*f)*inv, rounded to even; n is a multiple of 32. No product is above 127 before it is rounded to 127.
+//
+//go:noescape
+func quantizeScaledAVX2(q *int8, x *float32, f *float32, inv float32, n int)
 
 // indexOfAVX2 is where value is found first in x, or else the largest multiple of 8 up to n.
 //

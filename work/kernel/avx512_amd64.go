@@ -159,6 +159,86 @@ func linear8x2AVX512(y *float32, ldy int, q *int8, ldq int, groups int, w *int8,
 //go:noescape
 func linear8x1AVX512(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
 
+// linear8Tile12x32AVX512 is kernel.Linear8 of 12 rows and n of 32 columns, whose panels are stride bytes apart. Group g of row i of the flipped codes is at a+i*rowA+g*colA. start is -128 times the sums of the columns of w.
+//
+//go:noescape
+func linear8Tile12x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
+
+// gradTile12x32AVX512 is a block of kernel.Linear8WeightGrad of 12 rows and n of 32 columns, laid out as for linear8Tile. Chains begin at +0 unless resume is not 0.
+//
+//go:noescape
+func gradTile12x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
+
+// linear8Tile12x16AVX512 is kernel.Linear8 of 12 rows and n of 16 columns, whose panels are stride bytes apart. Group g of row i of the flipped codes is at a+i*rowA+g*colA. start is -128 times the sums of the columns of w.
+//
+//go:noescape
+func linear8Tile12x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
+
+// gradTile12x16AVX512 is a block of kernel.Linear8WeightGrad of 12 rows and n of 16 columns, laid out as for linear8Tile. Chains begin at +0 unless resume is not 0.
+//
+//go:noescape
+func gradTile12x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
+
+// linear8Tile4x32AVX512 is kernel.Linear8 of 4 rows and n of 32 columns, whose panels are stride bytes apart. Group g of row i of the flipped codes is at a+i*rowA+g*colA. start is -128 times the sums of the columns of w.
+//
+//go:noescape
+func linear8Tile4x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
+
+// gradTile4x32AVX512 is a block of kernel.Linear8WeightGrad of 4 rows and n of 32 columns, laid out as for linear8Tile. Chains begin at +0 unless resume is not 0.
+//
+//go:noescape
+func gradTile4x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
+
+// linear8Tile4x16AVX512 is kernel.Linear8 of 4 rows and n of 16 columns, whose panels are stride bytes apart. Group g of row i of the flipped codes is at a+i*rowA+g*colA. start is -128 times the sums of the columns of w.
+//
+//go:noescape
+func linear8Tile4x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
+
+// gradTile4x16AVX512 is a block of kernel.Linear8WeightGrad of 4 rows and n of 16 columns, laid out as for linear8Tile. Chains begin at +0 unless resume is not 0.
+//
+//go:noescape
+func gradTile4x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
+
+// linear8Tile1x32AVX512 is kernel.Linear8 of 1 rows and n of 32 columns, whose panels are stride bytes apart. Group g of row i of the flipped codes is at a+i*rowA+g*colA. start is -128 times the sums of the columns of w.
+//
+//go:noescape
+func linear8Tile1x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
+
+// gradTile1x32AVX512 is a block of kernel.Linear8WeightGrad of 1 rows and n of 32 columns, laid out as for linear8Tile. Chains begin at +0 unless resume is not 0.
+//
+//go:noescape
+func gradTile1x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
+
+// linear8Tile1x16AVX512 is kernel.Linear8 of 1 rows and n of 16 columns, whose panels are stride bytes apart. Group g of row i of the flipped codes is at a+i*rowA+g*colA. start is -128 times the sums of the columns of w.
+//
+//go:noescape
+func linear8Tile1x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
+
+// gradTile1x16AVX512 is a block of kernel.Linear8WeightGrad of 1 rows and n of 16 columns, laid out as for linear8Tile. Chains begin at +0 unless resume is not 0.
+//
+//go:noescape
+func gradTile1x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
+
+// dotStartsAVX512 sets start to -128 times the sums of the 16 columns of a panel.
+//
+//go:noescape
+func dotStartsAVX512(start *int32, w *int8, groups int)
+
+// flipCodesAVX512 sets dst to n codes with their sign bits flipped.
+//
+//go:noescape
+func flipCodesAVX512(dst *uint8, q *int8, n int)
+
+// flipColumnsAVX512 sets dst to the flipped codes of n of 16 columns of groups of four rows, ldq bytes apart: four adjacent codes for each column, and 48 bytes for each group. It writes 64 bytes for the last one.
+//
+//go:noescape
+func flipColumnsAVX512(dst *uint8, q *int8, ldq int, groups int, n int)
+
+// quantizePanelAVX512 quantises n of 16 columns of rows of x times f, whose elements are stepF bytes apart. It stores the codes of whole groups of four rows, and all 16 scales.
+//
+//go:noescape
+func quantizePanelAVX512(q *int8, scales *float32, x *float32, ldx int, f *float32, stepF int, rows int, n int)
+
 // dropoutAVX512 sets dst = word >= drop ? x*factor : +0; n is a multiple of 32. keys holds the multipliers, the first counter and the ten round keys.
 //
 //go:noescape
@@ -184,7 +264,7 @@ func laneMaxAVX512(x *float32, n int) float32
 //go:noescape
 func largestAVX512(x *float32, n int) float32
 
-// absMaxAVX512 is the largest magnitude of x, never a NaN.
+// absMaxAVX512 is the largest magnitude of x, a NaN if there is one.
 //
 //go:noescape
 func absMaxAVX512(x *float32, n int) float32
@@ -193,6 +273,16 @@ func absMaxAVX512(x *float32, n int) float32
 //
 //go:noescape
 func laneSumExpAVX512(x *float32, top float32, n int) float32
+
+// absMaxScaledAVX512 is the largest magnitude of x*f, a NaN if there is one.
+//
+//go:noescape
+func absMaxScaledAVX512(x *float32, f *float32, n int) float32
+
+// quantizeScaledAVX512 sets q = (x*f)*inv, rounded to even; n is a multiple of 32. No product is above 127 before it is rounded to 127.
+//
+//go:noescape
+func quantizeScaledAVX512(q *int8, x *float32, f *float32, inv float32, n int)
 
 // indexOfAVX512 is where value is found first in x, or else the largest multiple of 16 up to n.
 //

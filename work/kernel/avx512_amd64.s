@@ -3980,6 +3980,1503 @@ wide1Done:
 	VZEROUPPER
 	RET
 
+// func linear8Tile12x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+TEXT ·linear8Tile12x32AVX512(SB), NOSPLIT, $0-104
+	MOVQ      start+64(FP), AX
+	VMOVDQU32 (AX), Z0
+	VMOVDQU32 64(AX), Z1
+	VMOVDQA64 Z0, Z2
+	VMOVDQA64 Z1, Z3
+	VMOVDQA64 Z0, Z4
+	VMOVDQA64 Z1, Z5
+	VMOVDQA64 Z0, Z6
+	VMOVDQA64 Z1, Z7
+	VMOVDQA64 Z0, Z8
+	VMOVDQA64 Z1, Z9
+	VMOVDQA64 Z0, Z10
+	VMOVDQA64 Z1, Z11
+	VMOVDQA64 Z0, Z12
+	VMOVDQA64 Z1, Z13
+	VMOVDQA64 Z0, Z14
+	VMOVDQA64 Z1, Z15
+	VMOVDQA64 Z0, Z16
+	VMOVDQA64 Z1, Z17
+	VMOVDQA64 Z0, Z18
+	VMOVDQA64 Z1, Z19
+	VMOVDQA64 Z0, Z20
+	VMOVDQA64 Z1, Z21
+	VMOVDQA64 Z0, Z22
+	VMOVDQA64 Z1, Z23
+	MOVQ      rowA+24(FP), AX
+	MOVQ      colA+32(FP), CX
+	MOVQ      a+16(FP), DX
+	LEAQ      (DX)(AX*2), BX
+	ADDQ      AX, BX
+	LEAQ      (BX)(AX*2), SI
+	ADDQ      AX, SI
+	LEAQ      (SI)(AX*2), DI
+	ADDQ      AX, DI
+	MOVQ      w+40(FP), R8
+	MOVQ      stride+48(FP), R9
+	MOVQ      groups+56(FP), R10
+
+product:
+	VMOVDQU32    (R8), Z24
+	VMOVDQU32    (R8)(R9*1), Z25
+	VPBROADCASTD (DX), Z26
+	VPDPBUSD     Z24, Z26, Z0
+	VPDPBUSD     Z25, Z26, Z1
+	VPBROADCASTD (DX)(AX*1), Z26
+	VPDPBUSD     Z24, Z26, Z2
+	VPDPBUSD     Z25, Z26, Z3
+	VPBROADCASTD (DX)(AX*2), Z26
+	VPDPBUSD     Z24, Z26, Z4
+	VPDPBUSD     Z25, Z26, Z5
+	VPBROADCASTD (BX), Z26
+	VPDPBUSD     Z24, Z26, Z6
+	VPDPBUSD     Z25, Z26, Z7
+	VPBROADCASTD (BX)(AX*1), Z26
+	VPDPBUSD     Z24, Z26, Z8
+	VPDPBUSD     Z25, Z26, Z9
+	VPBROADCASTD (BX)(AX*2), Z26
+	VPDPBUSD     Z24, Z26, Z10
+	VPDPBUSD     Z25, Z26, Z11
+	VPBROADCASTD (SI), Z26
+	VPDPBUSD     Z24, Z26, Z12
+	VPDPBUSD     Z25, Z26, Z13
+	VPBROADCASTD (SI)(AX*1), Z26
+	VPDPBUSD     Z24, Z26, Z14
+	VPDPBUSD     Z25, Z26, Z15
+	VPBROADCASTD (SI)(AX*2), Z26
+	VPDPBUSD     Z24, Z26, Z16
+	VPDPBUSD     Z25, Z26, Z17
+	VPBROADCASTD (DI), Z26
+	VPDPBUSD     Z24, Z26, Z18
+	VPDPBUSD     Z25, Z26, Z19
+	VPBROADCASTD (DI)(AX*1), Z26
+	VPDPBUSD     Z24, Z26, Z20
+	VPDPBUSD     Z25, Z26, Z21
+	VPBROADCASTD (DI)(AX*2), Z26
+	VPDPBUSD     Z24, Z26, Z22
+	VPDPBUSD     Z25, Z26, Z23
+	ADDQ         CX, DX
+	ADDQ         CX, BX
+	ADDQ         CX, SI
+	ADDQ         CX, DI
+	ADDQ         $0x40, R8
+	DECQ         R10
+	JNZ          product
+	MOVQ         n+72(FP), AX
+	MOVL         $0xffffffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	MOVQ         y+0(FP), AX
+	MOVQ         ldy+8(FP), CX
+	MOVQ         sx+80(FP), DX
+	MOVQ         sw+88(FP), BX
+	MOVQ         b+96(FP), SI
+	VMOVUPS.Z    (BX), K1, Z24
+	VMOVUPS.Z    (SI), K1, Z25
+	VMOVUPS.Z    64(BX), K2, Z26
+	VMOVUPS.Z    64(SI), K2, Z27
+	VBROADCASTSS (DX), Z28
+	VMULPS       Z24, Z28, Z29
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z29, Z0, Z0
+	VADDPS       Z25, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)
+	VMULPS       Z26, Z28, Z29
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z29, Z1, Z1
+	VADDPS       Z27, Z1, Z1
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(DX), Z0
+	VMULPS       Z24, Z0, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VADDPS       Z25, Z2, Z2
+	VMOVUPS      Z2, K1, (AX)
+	VMULPS       Z26, Z0, Z1
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VADDPS       Z27, Z3, Z3
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(DX), Z0
+	VMULPS       Z24, Z0, Z1
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z25, Z4, Z4
+	VMOVUPS      Z4, K1, (AX)
+	VMULPS       Z26, Z0, Z1
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z27, Z5, Z5
+	VMOVUPS      Z5, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 12(DX), Z0
+	VMULPS       Z24, Z0, Z1
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z1, Z6, Z6
+	VADDPS       Z25, Z6, Z6
+	VMOVUPS      Z6, K1, (AX)
+	VMULPS       Z26, Z0, Z1
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z1, Z7, Z7
+	VADDPS       Z27, Z7, Z7
+	VMOVUPS      Z7, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 16(DX), Z0
+	VMULPS       Z24, Z0, Z1
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z1, Z8, Z8
+	VADDPS       Z25, Z8, Z8
+	VMOVUPS      Z8, K1, (AX)
+	VMULPS       Z26, Z0, Z1
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z1, Z9, Z9
+	VADDPS       Z27, Z9, Z9
+	VMOVUPS      Z9, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 20(DX), Z0
+	VMULPS       Z24, Z0, Z1
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z1, Z10, Z10
+	VADDPS       Z25, Z10, Z10
+	VMOVUPS      Z10, K1, (AX)
+	VMULPS       Z26, Z0, Z1
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z1, Z11, Z11
+	VADDPS       Z27, Z11, Z11
+	VMOVUPS      Z11, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 24(DX), Z0
+	VMULPS       Z24, Z0, Z1
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       Z1, Z12, Z12
+	VADDPS       Z25, Z12, Z12
+	VMOVUPS      Z12, K1, (AX)
+	VMULPS       Z26, Z0, Z1
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       Z1, Z13, Z13
+	VADDPS       Z27, Z13, Z13
+	VMOVUPS      Z13, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 28(DX), Z0
+	VMULPS       Z24, Z0, Z1
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       Z1, Z14, Z14
+	VADDPS       Z25, Z14, Z14
+	VMOVUPS      Z14, K1, (AX)
+	VMULPS       Z26, Z0, Z1
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       Z1, Z15, Z15
+	VADDPS       Z27, Z15, Z15
+	VMOVUPS      Z15, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 32(DX), Z0
+	VMULPS       Z24, Z0, Z1
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       Z1, Z16, Z16
+	VADDPS       Z25, Z16, Z16
+	VMOVUPS      Z16, K1, (AX)
+	VMULPS       Z26, Z0, Z1
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       Z1, Z17, Z17
+	VADDPS       Z27, Z17, Z17
+	VMOVUPS      Z17, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 36(DX), Z0
+	VMULPS       Z24, Z0, Z1
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       Z1, Z18, Z18
+	VADDPS       Z25, Z18, Z18
+	VMOVUPS      Z18, K1, (AX)
+	VMULPS       Z26, Z0, Z1
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       Z1, Z19, Z19
+	VADDPS       Z27, Z19, Z19
+	VMOVUPS      Z19, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 40(DX), Z0
+	VMULPS       Z24, Z0, Z1
+	VCVTDQ2PS    Z20, Z20
+	VMULPS       Z1, Z20, Z20
+	VADDPS       Z25, Z20, Z20
+	VMOVUPS      Z20, K1, (AX)
+	VMULPS       Z26, Z0, Z1
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       Z1, Z21, Z21
+	VADDPS       Z27, Z21, Z21
+	VMOVUPS      Z21, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 44(DX), Z0
+	VMULPS       Z24, Z0, Z1
+	VCVTDQ2PS    Z22, Z22
+	VMULPS       Z1, Z22, Z22
+	VADDPS       Z25, Z22, Z22
+	VMOVUPS      Z22, K1, (AX)
+	VMULPS       Z26, Z0, Z1
+	VCVTDQ2PS    Z23, Z23
+	VMULPS       Z1, Z23, Z23
+	VADDPS       Z27, Z23, Z23
+	VMOVUPS      Z23, K2, 64(AX)
+	ADDQ         CX, AX
+	VZEROUPPER
+	RET
+
+// func gradTile12x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+TEXT ·gradTile12x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ      start+64(FP), AX
+	VMOVDQU32 (AX), Z0
+	VMOVDQU32 64(AX), Z1
+	VMOVDQA64 Z0, Z2
+	VMOVDQA64 Z1, Z3
+	VMOVDQA64 Z0, Z4
+	VMOVDQA64 Z1, Z5
+	VMOVDQA64 Z0, Z6
+	VMOVDQA64 Z1, Z7
+	VMOVDQA64 Z0, Z8
+	VMOVDQA64 Z1, Z9
+	VMOVDQA64 Z0, Z10
+	VMOVDQA64 Z1, Z11
+	VMOVDQA64 Z0, Z12
+	VMOVDQA64 Z1, Z13
+	VMOVDQA64 Z0, Z14
+	VMOVDQA64 Z1, Z15
+	VMOVDQA64 Z0, Z16
+	VMOVDQA64 Z1, Z17
+	VMOVDQA64 Z0, Z18
+	VMOVDQA64 Z1, Z19
+	VMOVDQA64 Z0, Z20
+	VMOVDQA64 Z1, Z21
+	VMOVDQA64 Z0, Z22
+	VMOVDQA64 Z1, Z23
+	MOVQ      rowA+24(FP), AX
+	MOVQ      colA+32(FP), CX
+	MOVQ      a+16(FP), DX
+	LEAQ      (DX)(AX*2), BX
+	ADDQ      AX, BX
+	LEAQ      (BX)(AX*2), SI
+	ADDQ      AX, SI
+	LEAQ      (SI)(AX*2), DI
+	ADDQ      AX, DI
+	MOVQ      w+40(FP), R8
+	MOVQ      stride+48(FP), R9
+	MOVQ      groups+56(FP), R10
+
+product:
+	VMOVDQU32    (R8), Z24
+	VMOVDQU32    (R8)(R9*1), Z25
+	VPBROADCASTD (DX), Z26
+	VPDPBUSD     Z24, Z26, Z0
+	VPDPBUSD     Z25, Z26, Z1
+	VPBROADCASTD (DX)(AX*1), Z26
+	VPDPBUSD     Z24, Z26, Z2
+	VPDPBUSD     Z25, Z26, Z3
+	VPBROADCASTD (DX)(AX*2), Z26
+	VPDPBUSD     Z24, Z26, Z4
+	VPDPBUSD     Z25, Z26, Z5
+	VPBROADCASTD (BX), Z26
+	VPDPBUSD     Z24, Z26, Z6
+	VPDPBUSD     Z25, Z26, Z7
+	VPBROADCASTD (BX)(AX*1), Z26
+	VPDPBUSD     Z24, Z26, Z8
+	VPDPBUSD     Z25, Z26, Z9
+	VPBROADCASTD (BX)(AX*2), Z26
+	VPDPBUSD     Z24, Z26, Z10
+	VPDPBUSD     Z25, Z26, Z11
+	VPBROADCASTD (SI), Z26
+	VPDPBUSD     Z24, Z26, Z12
+	VPDPBUSD     Z25, Z26, Z13
+	VPBROADCASTD (SI)(AX*1), Z26
+	VPDPBUSD     Z24, Z26, Z14
+	VPDPBUSD     Z25, Z26, Z15
+	VPBROADCASTD (SI)(AX*2), Z26
+	VPDPBUSD     Z24, Z26, Z16
+	VPDPBUSD     Z25, Z26, Z17
+	VPBROADCASTD (DI), Z26
+	VPDPBUSD     Z24, Z26, Z18
+	VPDPBUSD     Z25, Z26, Z19
+	VPBROADCASTD (DI)(AX*1), Z26
+	VPDPBUSD     Z24, Z26, Z20
+	VPDPBUSD     Z25, Z26, Z21
+	VPBROADCASTD (DI)(AX*2), Z26
+	VPDPBUSD     Z24, Z26, Z22
+	VPDPBUSD     Z25, Z26, Z23
+	ADDQ         CX, DX
+	ADDQ         CX, BX
+	ADDQ         CX, SI
+	ADDQ         CX, DI
+	ADDQ         $0x40, R8
+	DECQ         R10
+	JNZ          product
+	MOVQ         n+72(FP), AX
+	MOVL         $0xffffffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	MOVQ         y+0(FP), AX
+	MOVQ         ldy+8(FP), CX
+	MOVQ         scales+80(FP), DX
+	MOVQ         resume+88(FP), BX
+	VMOVUPS.Z    (DX), K1, Z24
+	VMOVUPS.Z    64(DX), K2, Z25
+	KXORW        K3, K3, K3
+	KXORW        K4, K4, K4
+	TESTQ        BX, BX
+	JZ           finish
+	KMOVW        K1, K3
+	KMOVW        K2, K4
+
+finish:
+	VMOVUPS.Z   (AX), K3, Z26
+	VCVTDQ2PS   Z0, Z0
+	VFMADD231PS Z24, Z0, Z26
+	VMOVUPS     Z26, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z1, Z1
+	VFMADD231PS Z25, Z1, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z2, Z2
+	VFMADD231PS Z24, Z2, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z3, Z3
+	VFMADD231PS Z25, Z3, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z4, Z4
+	VFMADD231PS Z24, Z4, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z5, Z5
+	VFMADD231PS Z25, Z5, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z6, Z6
+	VFMADD231PS Z24, Z6, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z7, Z7
+	VFMADD231PS Z25, Z7, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z8, Z8
+	VFMADD231PS Z24, Z8, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z9, Z9
+	VFMADD231PS Z25, Z9, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z10, Z10
+	VFMADD231PS Z24, Z10, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z11, Z11
+	VFMADD231PS Z25, Z11, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z12, Z12
+	VFMADD231PS Z24, Z12, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z13, Z13
+	VFMADD231PS Z25, Z13, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z14, Z14
+	VFMADD231PS Z24, Z14, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z15, Z15
+	VFMADD231PS Z25, Z15, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z16, Z16
+	VFMADD231PS Z24, Z16, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z17, Z17
+	VFMADD231PS Z25, Z17, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z18, Z18
+	VFMADD231PS Z24, Z18, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z19, Z19
+	VFMADD231PS Z25, Z19, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z20, Z20
+	VFMADD231PS Z24, Z20, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z21, Z21
+	VFMADD231PS Z25, Z21, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z22, Z22
+	VFMADD231PS Z24, Z22, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z23, Z23
+	VFMADD231PS Z25, Z23, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VZEROUPPER
+	RET
+
+// func linear8Tile12x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+TEXT ·linear8Tile12x16AVX512(SB), NOSPLIT, $0-104
+	MOVQ      start+64(FP), AX
+	VMOVDQU32 (AX), Z0
+	VMOVDQA64 Z0, Z1
+	VMOVDQA64 Z0, Z2
+	VMOVDQA64 Z0, Z3
+	VMOVDQA64 Z0, Z4
+	VMOVDQA64 Z0, Z5
+	VMOVDQA64 Z0, Z6
+	VMOVDQA64 Z0, Z7
+	VMOVDQA64 Z0, Z8
+	VMOVDQA64 Z0, Z9
+	VMOVDQA64 Z0, Z10
+	VMOVDQA64 Z0, Z11
+	MOVQ      rowA+24(FP), AX
+	MOVQ      colA+32(FP), CX
+	MOVQ      a+16(FP), DX
+	LEAQ      (DX)(AX*2), BX
+	ADDQ      AX, BX
+	LEAQ      (BX)(AX*2), SI
+	ADDQ      AX, SI
+	LEAQ      (SI)(AX*2), DI
+	ADDQ      AX, DI
+	MOVQ      w+40(FP), R8
+	MOVQ      stride+48(FP), R9
+	MOVQ      groups+56(FP), R9
+
+product:
+	VMOVDQU32    (R8), Z12
+	VPBROADCASTD (DX), Z13
+	VPDPBUSD     Z12, Z13, Z0
+	VPBROADCASTD (DX)(AX*1), Z13
+	VPDPBUSD     Z12, Z13, Z1
+	VPBROADCASTD (DX)(AX*2), Z13
+	VPDPBUSD     Z12, Z13, Z2
+	VPBROADCASTD (BX), Z13
+	VPDPBUSD     Z12, Z13, Z3
+	VPBROADCASTD (BX)(AX*1), Z13
+	VPDPBUSD     Z12, Z13, Z4
+	VPBROADCASTD (BX)(AX*2), Z13
+	VPDPBUSD     Z12, Z13, Z5
+	VPBROADCASTD (SI), Z13
+	VPDPBUSD     Z12, Z13, Z6
+	VPBROADCASTD (SI)(AX*1), Z13
+	VPDPBUSD     Z12, Z13, Z7
+	VPBROADCASTD (SI)(AX*2), Z13
+	VPDPBUSD     Z12, Z13, Z8
+	VPBROADCASTD (DI), Z13
+	VPDPBUSD     Z12, Z13, Z9
+	VPBROADCASTD (DI)(AX*1), Z13
+	VPDPBUSD     Z12, Z13, Z10
+	VPBROADCASTD (DI)(AX*2), Z13
+	VPDPBUSD     Z12, Z13, Z11
+	ADDQ         CX, DX
+	ADDQ         CX, BX
+	ADDQ         CX, SI
+	ADDQ         CX, DI
+	ADDQ         $0x40, R8
+	DECQ         R9
+	JNZ          product
+	MOVQ         n+72(FP), AX
+	MOVL         $0xffffffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	MOVQ         y+0(FP), AX
+	MOVQ         ldy+8(FP), CX
+	MOVQ         sx+80(FP), DX
+	MOVQ         sw+88(FP), BX
+	MOVQ         b+96(FP), SI
+	VMOVUPS.Z    (BX), K1, Z12
+	VMOVUPS.Z    (SI), K1, Z13
+	VBROADCASTSS (DX), Z14
+	VMULPS       Z12, Z14, Z14
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z14, Z0, Z0
+	VADDPS       Z13, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(DX), Z0
+	VMULPS       Z12, Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VADDPS       Z13, Z1, Z1
+	VMOVUPS      Z1, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(DX), Z0
+	VMULPS       Z12, Z0, Z0
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VADDPS       Z13, Z2, Z2
+	VMOVUPS      Z2, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 12(DX), Z0
+	VMULPS       Z12, Z0, Z0
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z0, Z3, Z3
+	VADDPS       Z13, Z3, Z3
+	VMOVUPS      Z3, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 16(DX), Z0
+	VMULPS       Z12, Z0, Z0
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z0, Z4, Z4
+	VADDPS       Z13, Z4, Z4
+	VMOVUPS      Z4, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 20(DX), Z0
+	VMULPS       Z12, Z0, Z0
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z0, Z5, Z5
+	VADDPS       Z13, Z5, Z5
+	VMOVUPS      Z5, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 24(DX), Z0
+	VMULPS       Z12, Z0, Z0
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z0, Z6, Z6
+	VADDPS       Z13, Z6, Z6
+	VMOVUPS      Z6, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 28(DX), Z0
+	VMULPS       Z12, Z0, Z0
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z0, Z7, Z7
+	VADDPS       Z13, Z7, Z7
+	VMOVUPS      Z7, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 32(DX), Z0
+	VMULPS       Z12, Z0, Z0
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       Z0, Z8, Z8
+	VADDPS       Z13, Z8, Z8
+	VMOVUPS      Z8, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 36(DX), Z0
+	VMULPS       Z12, Z0, Z0
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       Z0, Z9, Z9
+	VADDPS       Z13, Z9, Z9
+	VMOVUPS      Z9, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 40(DX), Z0
+	VMULPS       Z12, Z0, Z0
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       Z0, Z10, Z10
+	VADDPS       Z13, Z10, Z10
+	VMOVUPS      Z10, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 44(DX), Z0
+	VMULPS       Z12, Z0, Z0
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       Z0, Z11, Z11
+	VADDPS       Z13, Z11, Z11
+	VMOVUPS      Z11, K1, (AX)
+	ADDQ         CX, AX
+	VZEROUPPER
+	RET
+
+// func gradTile12x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+TEXT ·gradTile12x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ      start+64(FP), AX
+	VMOVDQU32 (AX), Z0
+	VMOVDQA64 Z0, Z1
+	VMOVDQA64 Z0, Z2
+	VMOVDQA64 Z0, Z3
+	VMOVDQA64 Z0, Z4
+	VMOVDQA64 Z0, Z5
+	VMOVDQA64 Z0, Z6
+	VMOVDQA64 Z0, Z7
+	VMOVDQA64 Z0, Z8
+	VMOVDQA64 Z0, Z9
+	VMOVDQA64 Z0, Z10
+	VMOVDQA64 Z0, Z11
+	MOVQ      rowA+24(FP), AX
+	MOVQ      colA+32(FP), CX
+	MOVQ      a+16(FP), DX
+	LEAQ      (DX)(AX*2), BX
+	ADDQ      AX, BX
+	LEAQ      (BX)(AX*2), SI
+	ADDQ      AX, SI
+	LEAQ      (SI)(AX*2), DI
+	ADDQ      AX, DI
+	MOVQ      w+40(FP), R8
+	MOVQ      stride+48(FP), R9
+	MOVQ      groups+56(FP), R9
+
+product:
+	VMOVDQU32    (R8), Z12
+	VPBROADCASTD (DX), Z13
+	VPDPBUSD     Z12, Z13, Z0
+	VPBROADCASTD (DX)(AX*1), Z13
+	VPDPBUSD     Z12, Z13, Z1
+	VPBROADCASTD (DX)(AX*2), Z13
+	VPDPBUSD     Z12, Z13, Z2
+	VPBROADCASTD (BX), Z13
+	VPDPBUSD     Z12, Z13, Z3
+	VPBROADCASTD (BX)(AX*1), Z13
+	VPDPBUSD     Z12, Z13, Z4
+	VPBROADCASTD (BX)(AX*2), Z13
+	VPDPBUSD     Z12, Z13, Z5
+	VPBROADCASTD (SI), Z13
+	VPDPBUSD     Z12, Z13, Z6
+	VPBROADCASTD (SI)(AX*1), Z13
+	VPDPBUSD     Z12, Z13, Z7
+	VPBROADCASTD (SI)(AX*2), Z13
+	VPDPBUSD     Z12, Z13, Z8
+	VPBROADCASTD (DI), Z13
+	VPDPBUSD     Z12, Z13, Z9
+	VPBROADCASTD (DI)(AX*1), Z13
+	VPDPBUSD     Z12, Z13, Z10
+	VPBROADCASTD (DI)(AX*2), Z13
+	VPDPBUSD     Z12, Z13, Z11
+	ADDQ         CX, DX
+	ADDQ         CX, BX
+	ADDQ         CX, SI
+	ADDQ         CX, DI
+	ADDQ         $0x40, R8
+	DECQ         R9
+	JNZ          product
+	MOVQ         n+72(FP), AX
+	MOVL         $0xffffffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	MOVQ         y+0(FP), AX
+	MOVQ         ldy+8(FP), CX
+	MOVQ         scales+80(FP), DX
+	MOVQ         resume+88(FP), BX
+	VMOVUPS.Z    (DX), K1, Z12
+	KXORW        K3, K3, K3
+	TESTQ        BX, BX
+	JZ           finish
+	KMOVW        K1, K3
+
+finish:
+	VMOVUPS.Z   (AX), K3, Z13
+	VCVTDQ2PS   Z0, Z0
+	VFMADD231PS Z12, Z0, Z13
+	VMOVUPS     Z13, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z1, Z1
+	VFMADD231PS Z12, Z1, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z2, Z2
+	VFMADD231PS Z12, Z2, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z3, Z3
+	VFMADD231PS Z12, Z3, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z4, Z4
+	VFMADD231PS Z12, Z4, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z5, Z5
+	VFMADD231PS Z12, Z5, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z6, Z6
+	VFMADD231PS Z12, Z6, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z7, Z7
+	VFMADD231PS Z12, Z7, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z8, Z8
+	VFMADD231PS Z12, Z8, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z9, Z9
+	VFMADD231PS Z12, Z9, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z10, Z10
+	VFMADD231PS Z12, Z10, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z11, Z11
+	VFMADD231PS Z12, Z11, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VZEROUPPER
+	RET
+
+// func linear8Tile4x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+TEXT ·linear8Tile4x32AVX512(SB), NOSPLIT, $0-104
+	MOVQ      start+64(FP), AX
+	VMOVDQU32 (AX), Z0
+	VMOVDQU32 64(AX), Z1
+	VMOVDQA64 Z0, Z2
+	VMOVDQA64 Z1, Z3
+	VMOVDQA64 Z0, Z4
+	VMOVDQA64 Z1, Z5
+	VMOVDQA64 Z0, Z6
+	VMOVDQA64 Z1, Z7
+	MOVQ      rowA+24(FP), AX
+	MOVQ      colA+32(FP), CX
+	MOVQ      a+16(FP), DX
+	LEAQ      (DX)(AX*2), BX
+	ADDQ      AX, BX
+	MOVQ      w+40(FP), SI
+	MOVQ      stride+48(FP), DI
+	MOVQ      groups+56(FP), R8
+
+product:
+	VMOVDQU32    (SI), Z8
+	VMOVDQU32    (SI)(DI*1), Z9
+	VPBROADCASTD (DX), Z10
+	VPDPBUSD     Z8, Z10, Z0
+	VPDPBUSD     Z9, Z10, Z1
+	VPBROADCASTD (DX)(AX*1), Z10
+	VPDPBUSD     Z8, Z10, Z2
+	VPDPBUSD     Z9, Z10, Z3
+	VPBROADCASTD (DX)(AX*2), Z10
+	VPDPBUSD     Z8, Z10, Z4
+	VPDPBUSD     Z9, Z10, Z5
+	VPBROADCASTD (BX), Z10
+	VPDPBUSD     Z8, Z10, Z6
+	VPDPBUSD     Z9, Z10, Z7
+	ADDQ         CX, DX
+	ADDQ         CX, BX
+	ADDQ         $0x40, SI
+	DECQ         R8
+	JNZ          product
+	MOVQ         n+72(FP), AX
+	MOVL         $0xffffffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	MOVQ         y+0(FP), AX
+	MOVQ         ldy+8(FP), CX
+	MOVQ         sx+80(FP), DX
+	MOVQ         sw+88(FP), BX
+	MOVQ         b+96(FP), SI
+	VMOVUPS.Z    (BX), K1, Z8
+	VMOVUPS.Z    (SI), K1, Z9
+	VMOVUPS.Z    64(BX), K2, Z10
+	VMOVUPS.Z    64(SI), K2, Z11
+	VBROADCASTSS (DX), Z12
+	VMULPS       Z8, Z12, Z13
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z13, Z0, Z0
+	VADDPS       Z9, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)
+	VMULPS       Z10, Z12, Z13
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z13, Z1, Z1
+	VADDPS       Z11, Z1, Z1
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(DX), Z0
+	VMULPS       Z8, Z0, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VADDPS       Z9, Z2, Z2
+	VMOVUPS      Z2, K1, (AX)
+	VMULPS       Z10, Z0, Z1
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VADDPS       Z11, Z3, Z3
+	VMOVUPS      Z3, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(DX), Z0
+	VMULPS       Z8, Z0, Z1
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z9, Z4, Z4
+	VMOVUPS      Z4, K1, (AX)
+	VMULPS       Z10, Z0, Z1
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VADDPS       Z11, Z5, Z5
+	VMOVUPS      Z5, K2, 64(AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 12(DX), Z0
+	VMULPS       Z8, Z0, Z1
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z1, Z6, Z6
+	VADDPS       Z9, Z6, Z6
+	VMOVUPS      Z6, K1, (AX)
+	VMULPS       Z10, Z0, Z1
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z1, Z7, Z7
+	VADDPS       Z11, Z7, Z7
+	VMOVUPS      Z7, K2, 64(AX)
+	ADDQ         CX, AX
+	VZEROUPPER
+	RET
+
+// func gradTile4x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+TEXT ·gradTile4x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ      start+64(FP), AX
+	VMOVDQU32 (AX), Z0
+	VMOVDQU32 64(AX), Z1
+	VMOVDQA64 Z0, Z2
+	VMOVDQA64 Z1, Z3
+	VMOVDQA64 Z0, Z4
+	VMOVDQA64 Z1, Z5
+	VMOVDQA64 Z0, Z6
+	VMOVDQA64 Z1, Z7
+	MOVQ      rowA+24(FP), AX
+	MOVQ      colA+32(FP), CX
+	MOVQ      a+16(FP), DX
+	LEAQ      (DX)(AX*2), BX
+	ADDQ      AX, BX
+	MOVQ      w+40(FP), SI
+	MOVQ      stride+48(FP), DI
+	MOVQ      groups+56(FP), R8
+
+product:
+	VMOVDQU32    (SI), Z8
+	VMOVDQU32    (SI)(DI*1), Z9
+	VPBROADCASTD (DX), Z10
+	VPDPBUSD     Z8, Z10, Z0
+	VPDPBUSD     Z9, Z10, Z1
+	VPBROADCASTD (DX)(AX*1), Z10
+	VPDPBUSD     Z8, Z10, Z2
+	VPDPBUSD     Z9, Z10, Z3
+	VPBROADCASTD (DX)(AX*2), Z10
+	VPDPBUSD     Z8, Z10, Z4
+	VPDPBUSD     Z9, Z10, Z5
+	VPBROADCASTD (BX), Z10
+	VPDPBUSD     Z8, Z10, Z6
+	VPDPBUSD     Z9, Z10, Z7
+	ADDQ         CX, DX
+	ADDQ         CX, BX
+	ADDQ         $0x40, SI
+	DECQ         R8
+	JNZ          product
+	MOVQ         n+72(FP), AX
+	MOVL         $0xffffffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	MOVQ         y+0(FP), AX
+	MOVQ         ldy+8(FP), CX
+	MOVQ         scales+80(FP), DX
+	MOVQ         resume+88(FP), BX
+	VMOVUPS.Z    (DX), K1, Z8
+	VMOVUPS.Z    64(DX), K2, Z9
+	KXORW        K3, K3, K3
+	KXORW        K4, K4, K4
+	TESTQ        BX, BX
+	JZ           finish
+	KMOVW        K1, K3
+	KMOVW        K2, K4
+
+finish:
+	VMOVUPS.Z   (AX), K3, Z10
+	VCVTDQ2PS   Z0, Z0
+	VFMADD231PS Z8, Z0, Z10
+	VMOVUPS     Z10, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z1, Z1
+	VFMADD231PS Z9, Z1, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z2, Z2
+	VFMADD231PS Z8, Z2, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z3, Z3
+	VFMADD231PS Z9, Z3, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z4, Z4
+	VFMADD231PS Z8, Z4, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z5, Z5
+	VFMADD231PS Z9, Z5, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z6, Z6
+	VFMADD231PS Z8, Z6, Z0
+	VMOVUPS     Z0, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z7, Z7
+	VFMADD231PS Z9, Z7, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VZEROUPPER
+	RET
+
+// func linear8Tile4x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+TEXT ·linear8Tile4x16AVX512(SB), NOSPLIT, $0-104
+	MOVQ      start+64(FP), AX
+	VMOVDQU32 (AX), Z0
+	VMOVDQA64 Z0, Z1
+	VMOVDQA64 Z0, Z2
+	VMOVDQA64 Z0, Z3
+	MOVQ      rowA+24(FP), AX
+	MOVQ      colA+32(FP), CX
+	MOVQ      a+16(FP), DX
+	LEAQ      (DX)(AX*2), BX
+	ADDQ      AX, BX
+	MOVQ      w+40(FP), SI
+	MOVQ      stride+48(FP), DI
+	MOVQ      groups+56(FP), DI
+
+product:
+	VMOVDQU32    (SI), Z4
+	VPBROADCASTD (DX), Z5
+	VPDPBUSD     Z4, Z5, Z0
+	VPBROADCASTD (DX)(AX*1), Z5
+	VPDPBUSD     Z4, Z5, Z1
+	VPBROADCASTD (DX)(AX*2), Z5
+	VPDPBUSD     Z4, Z5, Z2
+	VPBROADCASTD (BX), Z5
+	VPDPBUSD     Z4, Z5, Z3
+	ADDQ         CX, DX
+	ADDQ         CX, BX
+	ADDQ         $0x40, SI
+	DECQ         DI
+	JNZ          product
+	MOVQ         n+72(FP), AX
+	MOVL         $0xffffffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	MOVQ         y+0(FP), AX
+	MOVQ         ldy+8(FP), CX
+	MOVQ         sx+80(FP), DX
+	MOVQ         sw+88(FP), BX
+	MOVQ         b+96(FP), SI
+	VMOVUPS.Z    (BX), K1, Z4
+	VMOVUPS.Z    (SI), K1, Z5
+	VBROADCASTSS (DX), Z6
+	VMULPS       Z4, Z6, Z6
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z6, Z0, Z0
+	VADDPS       Z5, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 4(DX), Z0
+	VMULPS       Z4, Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VADDPS       Z5, Z1, Z1
+	VMOVUPS      Z1, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 8(DX), Z0
+	VMULPS       Z4, Z0, Z0
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z0, Z2, Z2
+	VADDPS       Z5, Z2, Z2
+	VMOVUPS      Z2, K1, (AX)
+	ADDQ         CX, AX
+	VBROADCASTSS 12(DX), Z0
+	VMULPS       Z4, Z0, Z0
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z0, Z3, Z3
+	VADDPS       Z5, Z3, Z3
+	VMOVUPS      Z3, K1, (AX)
+	ADDQ         CX, AX
+	VZEROUPPER
+	RET
+
+// func gradTile4x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+TEXT ·gradTile4x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ      start+64(FP), AX
+	VMOVDQU32 (AX), Z0
+	VMOVDQA64 Z0, Z1
+	VMOVDQA64 Z0, Z2
+	VMOVDQA64 Z0, Z3
+	MOVQ      rowA+24(FP), AX
+	MOVQ      colA+32(FP), CX
+	MOVQ      a+16(FP), DX
+	LEAQ      (DX)(AX*2), BX
+	ADDQ      AX, BX
+	MOVQ      w+40(FP), SI
+	MOVQ      stride+48(FP), DI
+	MOVQ      groups+56(FP), DI
+
+product:
+	VMOVDQU32    (SI), Z4
+	VPBROADCASTD (DX), Z5
+	VPDPBUSD     Z4, Z5, Z0
+	VPBROADCASTD (DX)(AX*1), Z5
+	VPDPBUSD     Z4, Z5, Z1
+	VPBROADCASTD (DX)(AX*2), Z5
+	VPDPBUSD     Z4, Z5, Z2
+	VPBROADCASTD (BX), Z5
+	VPDPBUSD     Z4, Z5, Z3
+	ADDQ         CX, DX
+	ADDQ         CX, BX
+	ADDQ         $0x40, SI
+	DECQ         DI
+	JNZ          product
+	MOVQ         n+72(FP), AX
+	MOVL         $0xffffffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	MOVQ         y+0(FP), AX
+	MOVQ         ldy+8(FP), CX
+	MOVQ         scales+80(FP), DX
+	MOVQ         resume+88(FP), BX
+	VMOVUPS.Z    (DX), K1, Z4
+	KXORW        K3, K3, K3
+	TESTQ        BX, BX
+	JZ           finish
+	KMOVW        K1, K3
+
+finish:
+	VMOVUPS.Z   (AX), K3, Z5
+	VCVTDQ2PS   Z0, Z0
+	VFMADD231PS Z4, Z0, Z5
+	VMOVUPS     Z5, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z1, Z1
+	VFMADD231PS Z4, Z1, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z2, Z2
+	VFMADD231PS Z4, Z2, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VMOVUPS.Z   (AX), K3, Z0
+	VCVTDQ2PS   Z3, Z3
+	VFMADD231PS Z4, Z3, Z0
+	VMOVUPS     Z0, K1, (AX)
+	ADDQ        CX, AX
+	VZEROUPPER
+	RET
+
+// func linear8Tile1x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+TEXT ·linear8Tile1x32AVX512(SB), NOSPLIT, $0-104
+	MOVQ      start+64(FP), AX
+	VMOVDQU32 (AX), Z0
+	VMOVDQU32 64(AX), Z1
+	MOVQ      rowA+24(FP), AX
+	MOVQ      colA+32(FP), AX
+	MOVQ      a+16(FP), CX
+	MOVQ      w+40(FP), DX
+	MOVQ      stride+48(FP), BX
+	MOVQ      groups+56(FP), SI
+
+product:
+	VMOVDQU32    (DX), Z2
+	VMOVDQU32    (DX)(BX*1), Z3
+	VPBROADCASTD (CX), Z4
+	VPDPBUSD     Z2, Z4, Z0
+	VPDPBUSD     Z3, Z4, Z1
+	ADDQ         AX, CX
+	ADDQ         $0x40, DX
+	DECQ         SI
+	JNZ          product
+	MOVQ         n+72(FP), AX
+	MOVL         $0xffffffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	MOVQ         y+0(FP), AX
+	MOVQ         ldy+8(FP), CX
+	MOVQ         sx+80(FP), DX
+	MOVQ         sw+88(FP), BX
+	MOVQ         b+96(FP), SI
+	VMOVUPS.Z    (BX), K1, Z2
+	VMOVUPS.Z    (SI), K1, Z3
+	VMOVUPS.Z    64(BX), K2, Z4
+	VMOVUPS.Z    64(SI), K2, Z5
+	VBROADCASTSS (DX), Z6
+	VMULPS       Z2, Z6, Z2
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z2, Z0, Z0
+	VADDPS       Z3, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)
+	VMULPS       Z4, Z6, Z2
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z2, Z1, Z1
+	VADDPS       Z5, Z1, Z1
+	VMOVUPS      Z1, K2, 64(AX)
+	ADDQ         CX, AX
+	VZEROUPPER
+	RET
+
+// func gradTile1x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+TEXT ·gradTile1x32AVX512(SB), NOSPLIT, $0-96
+	MOVQ      start+64(FP), AX
+	VMOVDQU32 (AX), Z0
+	VMOVDQU32 64(AX), Z1
+	MOVQ      rowA+24(FP), AX
+	MOVQ      colA+32(FP), AX
+	MOVQ      a+16(FP), CX
+	MOVQ      w+40(FP), DX
+	MOVQ      stride+48(FP), BX
+	MOVQ      groups+56(FP), SI
+
+product:
+	VMOVDQU32    (DX), Z2
+	VMOVDQU32    (DX)(BX*1), Z3
+	VPBROADCASTD (CX), Z4
+	VPDPBUSD     Z2, Z4, Z0
+	VPDPBUSD     Z3, Z4, Z1
+	ADDQ         AX, CX
+	ADDQ         $0x40, DX
+	DECQ         SI
+	JNZ          product
+	MOVQ         n+72(FP), AX
+	MOVL         $0xffffffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	MOVQ         y+0(FP), AX
+	MOVQ         ldy+8(FP), CX
+	MOVQ         scales+80(FP), DX
+	MOVQ         resume+88(FP), BX
+	VMOVUPS.Z    (DX), K1, Z2
+	VMOVUPS.Z    64(DX), K2, Z3
+	KXORW        K3, K3, K3
+	KXORW        K4, K4, K4
+	TESTQ        BX, BX
+	JZ           finish
+	KMOVW        K1, K3
+	KMOVW        K2, K4
+
+finish:
+	VMOVUPS.Z   (AX), K3, Z4
+	VCVTDQ2PS   Z0, Z0
+	VFMADD231PS Z2, Z0, Z4
+	VMOVUPS     Z4, K1, (AX)
+	VMOVUPS.Z   64(AX), K4, Z0
+	VCVTDQ2PS   Z1, Z1
+	VFMADD231PS Z3, Z1, Z0
+	VMOVUPS     Z0, K2, 64(AX)
+	ADDQ        CX, AX
+	VZEROUPPER
+	RET
+
+// func linear8Tile1x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+TEXT ·linear8Tile1x16AVX512(SB), NOSPLIT, $0-104
+	MOVQ      start+64(FP), AX
+	VMOVDQU32 (AX), Z0
+	MOVQ      rowA+24(FP), AX
+	MOVQ      colA+32(FP), AX
+	MOVQ      a+16(FP), CX
+	MOVQ      w+40(FP), DX
+	MOVQ      stride+48(FP), BX
+	MOVQ      groups+56(FP), BX
+
+product:
+	VMOVDQU32    (DX), Z1
+	VPBROADCASTD (CX), Z2
+	VPDPBUSD     Z1, Z2, Z0
+	ADDQ         AX, CX
+	ADDQ         $0x40, DX
+	DECQ         BX
+	JNZ          product
+	MOVQ         n+72(FP), AX
+	MOVL         $0xffffffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	MOVQ         y+0(FP), AX
+	MOVQ         ldy+8(FP), CX
+	MOVQ         sx+80(FP), DX
+	MOVQ         sw+88(FP), BX
+	MOVQ         b+96(FP), SI
+	VMOVUPS.Z    (BX), K1, Z1
+	VMOVUPS.Z    (SI), K1, Z2
+	VBROADCASTSS (DX), Z3
+	VMULPS       Z1, Z3, Z1
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       Z1, Z0, Z0
+	VADDPS       Z2, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         CX, AX
+	VZEROUPPER
+	RET
+
+// func gradTile1x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+TEXT ·gradTile1x16AVX512(SB), NOSPLIT, $0-96
+	MOVQ      start+64(FP), AX
+	VMOVDQU32 (AX), Z0
+	MOVQ      rowA+24(FP), AX
+	MOVQ      colA+32(FP), AX
+	MOVQ      a+16(FP), CX
+	MOVQ      w+40(FP), DX
+	MOVQ      stride+48(FP), BX
+	MOVQ      groups+56(FP), BX
+
+product:
+	VMOVDQU32    (DX), Z1
+	VPBROADCASTD (CX), Z2
+	VPDPBUSD     Z1, Z2, Z0
+	ADDQ         AX, CX
+	ADDQ         $0x40, DX
+	DECQ         BX
+	JNZ          product
+	MOVQ         n+72(FP), AX
+	MOVL         $0xffffffff, CX
+	BZHIL        AX, CX, CX
+	KMOVW        CX, K1
+	SHRL         $0x10, CX
+	KMOVW        CX, K2
+	MOVQ         y+0(FP), AX
+	MOVQ         ldy+8(FP), CX
+	MOVQ         scales+80(FP), DX
+	MOVQ         resume+88(FP), BX
+	VMOVUPS.Z    (DX), K1, Z1
+	KXORW        K3, K3, K3
+	TESTQ        BX, BX
+	JZ           finish
+	KMOVW        K1, K3
+
+finish:
+	VMOVUPS.Z   (AX), K3, Z2
+	VCVTDQ2PS   Z0, Z0
+	VFMADD231PS Z1, Z0, Z2
+	VMOVUPS     Z2, K1, (AX)
+	ADDQ        CX, AX
+	VZEROUPPER
+	RET
+
+// func dotStartsAVX512(start *int32, w *int8, groups int)
+// Requires: AVX, AVX512F, AVX512_VNNI
+TEXT ·dotStartsAVX512(SB), NOSPLIT, $0-24
+	MOVQ         start+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         groups+16(FP), DX
+	VPXORD       Z1, Z1, Z1
+	MOVL         $0x80808080, BX
+	VPBROADCASTD BX, Z0
+
+group:
+	VMOVDQU32 (CX), Z2
+	VPDPBUSD  Z2, Z0, Z1
+	ADDQ      $0x40, CX
+	DECQ      DX
+	JNZ       group
+	VPXORD    Z3, Z3, Z3
+	VPSUBD    Z1, Z3, Z1
+	VMOVDQU32 Z1, (AX)
+	VZEROUPPER
+	RET
+
+// func flipCodesAVX512(dst *uint8, q *int8, n int)
+// Requires: AVX, AVX512BW, AVX512F, BMI2
+TEXT ·flipCodesAVX512(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), AX
+	MOVQ         q+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVL         $0x80808080, BX
+	VPBROADCASTD BX, Z0
+
+block:
+	CMPQ      DX, $0x40
+	JL        tail
+	VPXORD    (CX), Z0, Z1
+	VMOVDQU32 Z1, (AX)
+	ADDQ      $0x40, CX
+	ADDQ      $0x40, AX
+	SUBQ      $0x40, DX
+	JMP       block
+
+tail:
+	MOVQ       $-1, BX
+	BZHIQ      DX, BX, BX
+	KMOVQ      BX, K1
+	VMOVDQU8.Z (CX), K1, Z1
+	VPXORD     Z1, Z0, Z1
+	VMOVDQU8   Z1, K1, (AX)
+	VZEROUPPER
+	RET
+
+// func flipColumnsAVX512(dst *uint8, q *int8, ldq int, groups int, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·flipColumnsAVX512(SB), NOSPLIT, $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         q+8(FP), CX
+	MOVQ         ldq+16(FP), DX
+	MOVQ         groups+24(FP), BX
+	MOVQ         n+32(FP), SI
+	MOVL         $0x80808080, DI
+	VPBROADCASTD DI, Z0
+	MOVL         $0xffffffff, DI
+	BZHIL        SI, DI, DI
+	KMOVW        DI, K1
+	SHRL         $0x10, DI
+	KMOVW        DI, K2
+
+group:
+	LEAQ        (CX)(DX*2), SI
+	ADDQ        DX, SI
+	VPMOVZXBD.Z (CX), K1, Z1
+	VPMOVZXBD.Z (CX)(DX*1), K1, Z2
+	VPSLLD      $0x08, Z2, Z2
+	VPMOVZXBD.Z (CX)(DX*2), K1, Z3
+	VPSLLD      $0x10, Z3, Z3
+	VPMOVZXBD.Z (SI), K1, Z4
+	VPSLLD      $0x18, Z4, Z4
+	VPORD       Z2, Z1, Z1
+	VPTERNLOGD  $0xfe, Z4, Z3, Z1
+	VPXORD      Z1, Z0, Z1
+	VMOVDQU32   Z1, (AX)
+	LEAQ        (CX)(DX*4), CX
+	ADDQ        $0x30, AX
+	DECQ        BX
+	JNZ         group
+	VZEROUPPER
+	RET
+
+// func quantizePanelAVX512(q *int8, scales *float32, x *float32, ldx int, f *float32, stepF int, rows int, n int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·quantizePanelAVX512(SB), NOSPLIT, $0-64
+	MOVQ    x+16(FP), AX
+	MOVQ    ldx+24(FP), CX
+	MOVQ    f+32(FP), DX
+	MOVQ    stepF+40(FP), BX
+	MOVQ    rows+48(FP), SI
+	MOVQ    n+56(FP), DI
+	MOVL    $0xffffffff, R8
+	BZHIL   DI, R8, R8
+	KMOVW   R8, K1
+	SHRL    $0x10, R8
+	KMOVW   R8, K2
+	VMOVUPS constantsAVX512<>+960(SB), Z0
+	VPXORD  Z1, Z1, Z1
+	MOVQ    SI, DI
+	MOVQ    AX, R8
+	MOVQ    DX, R9
+
+top:
+	VMOVUPS.Z    (R8), K1, Z2
+	VMULPS.BCST  (R9), Z2, Z2
+	VPANDD       Z0, Z2, Z2
+	VPMAXUD      Z2, Z1, Z1
+	ADDQ         CX, R8
+	ADDQ         BX, R9
+	DECQ         DI
+	JNZ          top
+	VMOVUPS      constantsAVX512<>+768(SB), Z0
+	VDIVPS       constantsAVX512<>+1024(SB), Z1, Z2
+	VDIVPS       Z2, Z0, Z3
+	VFPCLASSPSZ  $0xbf, Z3, K2
+	VCMPPS       $0x02, Z0, Z1, K2, K3
+	VMOVAPS      Z1, K2, Z2
+	VPXORD       Z2, Z2, K3, Z2
+	VPXORD       Z3, Z3, K2, Z3
+	MOVQ         scales+8(FP), DI
+	VMOVUPS      Z2, (DI)
+	MOVQ         q+0(FP), DI
+	SHRQ         $0x02, SI
+	JZ           done
+	MOVL         $0x000000ff, R8
+	VPBROADCASTD R8, Z0
+	MOVL         $0x0000ffff, R8
+	VPBROADCASTD R8, Z1
+
+group:
+	VMOVUPS.Z   (AX), K1, Z2
+	VMULPS.BCST (DX), Z2, Z2
+	VMULPS      Z3, Z2, Z2
+	VCVTPS2DQ   Z2, Z2
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMOVUPS.Z   (AX), K1, Z4
+	VMULPS.BCST (DX), Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VCVTPS2DQ   Z4, Z4
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMOVUPS.Z   (AX), K1, Z5
+	VMULPS.BCST (DX), Z5, Z5
+	VMULPS      Z3, Z5, Z5
+	VCVTPS2DQ   Z5, Z5
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VMOVUPS.Z   (AX), K1, Z6
+	VMULPS.BCST (DX), Z6, Z6
+	VMULPS      Z3, Z6, Z6
+	VCVTPS2DQ   Z6, Z6
+	ADDQ        CX, AX
+	ADDQ        BX, DX
+	VPSLLD      $0x08, Z4, Z4
+	VPTERNLOGD  $0xe4, Z0, Z4, Z2
+	VPSLLD      $0x08, Z6, Z6
+	VPTERNLOGD  $0xe4, Z0, Z6, Z5
+	VPSLLD      $0x10, Z5, Z5
+	VPTERNLOGD  $0xe4, Z1, Z5, Z2
+	VMOVDQU32   Z2, (DI)
+	ADDQ        $0x40, DI
+	DECQ        SI
+	JNZ         group
+
+done:
+	VZEROUPPER
+	RET
+
 // func dropoutAVX512(dst *float32, x *float32, keys *[12][4]uint32, drop uint32, factor float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·dropoutAVX512(SB), NOSPLIT, $0-40
@@ -4528,7 +6025,7 @@ blockDone:
 	RET
 
 // func absMaxAVX512(x *float32, n int) float32
-// Requires: AVX, AVX512F, AVX512VL, BMI2, SSE
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, SSE
 TEXT ·absMaxAVX512(SB), NOSPLIT, $0-20
 	MOVQ   x+0(FP), AX
 	MOVQ   n+8(FP), CX
@@ -4541,10 +6038,10 @@ block:
 	JL      blockTail
 	VMOVUPS (AX)(DX*1), Z2
 	VPANDD  constantsAVX512<>+960(SB), Z2, Z2
-	VMAXPS  Z0, Z2, Z0
+	VPMAXUD Z2, Z0, Z0
 	VMOVUPS 64(AX)(DX*1), Z2
 	VPANDD  constantsAVX512<>+960(SB), Z2, Z2
-	VMAXPS  Z1, Z2, Z1
+	VPMAXUD Z2, Z1, Z1
 	ADDQ    $0x80, DX
 	SUBQ    $0x20, CX
 	JMP     block
@@ -4559,23 +6056,23 @@ blockTail:
 	KMOVW     BX, K2
 	VMOVUPS.Z (AX)(DX*1), K1, Z2
 	VPANDD    constantsAVX512<>+960(SB), Z2, Z2
-	VMAXPS    Z0, Z2, Z2
+	VPMAXUD   Z2, Z0, Z2
 	VMOVAPS   Z2, K1, Z0
 	VMOVUPS.Z 64(AX)(DX*1), K2, Z2
 	VPANDD    constantsAVX512<>+960(SB), Z2, Z2
-	VMAXPS    Z1, Z2, Z2
+	VPMAXUD   Z2, Z1, Z2
 	VMOVAPS   Z2, K2, Z1
 
 blockDone:
-	VMAXPS        Z0, Z1, Z0
+	VPMAXUD       Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
-	VMAXPS        Y0, Y1, Y0
+	VPMAXUD       Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
-	VMAXPS        X0, X1, X0
+	VPMAXUD       X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
-	VMAXPS        X0, X1, X0
+	VPMAXUD       X1, X0, X0
 	VMOVSHDUP     X0, X1
-	VMAXPS        X0, X1, X0
+	VPMAXUD       X1, X0, X0
 	MOVSS         X0, ret+16(FP)
 	VZEROUPPER
 	RET
@@ -4713,6 +6210,95 @@ blockDone:
 	VMOVSHDUP     X15, X0
 	VADDPS        X0, X15, X15
 	MOVSS         X15, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func absMaxScaledAVX512(x *float32, f *float32, n int) float32
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, SSE
+TEXT ·absMaxScaledAVX512(SB), NOSPLIT, $0-28
+	MOVQ   x+0(FP), AX
+	MOVQ   f+8(FP), CX
+	MOVQ   n+16(FP), DX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	XORQ   BX, BX
+
+block:
+	CMPQ    DX, $0x20
+	JL      blockTail
+	VMOVUPS (AX)(BX*1), Z2
+	VMOVUPS (CX)(BX*1), Z3
+	VMULPS  Z3, Z2, Z2
+	VPANDD  constantsAVX512<>+960(SB), Z2, Z2
+	VPMAXUD Z2, Z0, Z0
+	VMOVUPS 64(AX)(BX*1), Z2
+	VMOVUPS 64(CX)(BX*1), Z3
+	VMULPS  Z3, Z2, Z2
+	VPANDD  constantsAVX512<>+960(SB), Z2, Z2
+	VPMAXUD Z2, Z1, Z1
+	ADDQ    $0x80, BX
+	SUBQ    $0x20, DX
+	JMP     block
+
+blockTail:
+	TESTQ     DX, DX
+	JZ        blockDone
+	MOVL      $0xffffffff, SI
+	BZHIL     DX, SI, SI
+	KMOVW     SI, K1
+	SHRL      $0x10, SI
+	KMOVW     SI, K2
+	VMOVUPS.Z (AX)(BX*1), K1, Z2
+	VMOVUPS.Z (CX)(BX*1), K1, Z3
+	VMULPS    Z3, Z2, Z2
+	VPANDD    constantsAVX512<>+960(SB), Z2, Z2
+	VPMAXUD   Z2, Z0, Z2
+	VMOVAPS   Z2, K1, Z0
+	VMOVUPS.Z 64(AX)(BX*1), K2, Z2
+	VMOVUPS.Z 64(CX)(BX*1), K2, Z3
+	VMULPS    Z3, Z2, Z2
+	VPANDD    constantsAVX512<>+960(SB), Z2, Z2
+	VPMAXUD   Z2, Z1, Z2
+	VMOVAPS   Z2, K2, Z1
+
+blockDone:
+	VPMAXUD       Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VPMAXUD       Y1, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VPMAXUD       X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VPMAXUD       X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VPMAXUD       X1, X0, X0
+	MOVSS         X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func quantizeScaledAVX512(q *int8, x *float32, f *float32, inv float32, n int)
+// Requires: AVX, AVX512F
+TEXT ·quantizeScaledAVX512(SB), NOSPLIT, $0-40
+	MOVQ         q+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         f+16(FP), DX
+	VBROADCASTSS inv+24(FP), Z0
+	MOVQ         n+32(FP), BX
+	XORQ         SI, SI
+
+block:
+	VMOVUPS   (CX)(SI*4), Z1
+	VMULPS    (DX)(SI*4), Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VCVTPS2DQ Z1, Z1
+	VPMOVDB   Z1, (AX)(SI*1)
+	VMOVUPS   64(CX)(SI*4), Z1
+	VMULPS    64(DX)(SI*4), Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VCVTPS2DQ Z1, Z1
+	VPMOVDB   Z1, 16(AX)(SI*1)
+	ADDQ      $0x20, SI
+	CMPQ      SI, BX
+	JL        block
 	VZEROUPPER
 	RET
 

@@ -51,6 +51,36 @@ func BenchmarkLinear8(b *testing.B) {
 	}
 }
 
+// BenchmarkTrain8 measures the products of a layer Y = X W in training with codes, and
+// what makes the codes.
+func BenchmarkTrain8(b *testing.B) {
+	for _, d := range [][3]int{{1024, 128, 128}, {1024, 512, 512}, {1024, 2048, 512}, {1024, 512, 2048}} {
+		s, t, n, k := &source{}, d[0], d[1], d[2]
+		x, dy, w := s.smooth(t, k), s.smooth(t, n), s.smooth(k, n)
+		for _, c := range []Call{
+			withOp(Linear8, s.linear8(t, n, k)),
+			withOp(Linear8WeightGrad, s.weightGrad(Attr{}, t, k, n)),
+			{Op: QuantizeRows, In: []Tensor{x}},
+			{Op: QuantizeScaledRows, In: []Tensor{dy, s.positive(n)}},
+			{Op: QuantizeScaledColumns, In: []Tensor{dy, s.positive(t)}},
+			{Op: QuantizeWeight, In: []Tensor{w}},
+		} {
+			b.Run(fmt.Sprintf("%dx%dx%d/%v", t, n, k, c.Op), func(b *testing.B) {
+				eachDevice(b, func(b *testing.B, dev Device) {
+					if dev.Name() != "portable" {
+						measure(b, dev, c.Op, c)
+					}
+				})
+			})
+		}
+	}
+}
+
+func withOp(op Op, c Call) Call {
+	c.Op = op
+	return c
+}
+
 // BenchmarkThreads measures products on one worker and on two.
 func BenchmarkThreads(b *testing.B) {
 	for _, d := range [][3]int{

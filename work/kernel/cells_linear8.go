@@ -69,6 +69,10 @@ func (x *product8) align(s *scratch) {
 // product8 multiplies some panels at a time with all rows, and the last panel by itself
 // where it has fewer columns than the others.
 func (p *primitives) product8(s *scratch, x *product8) {
+	if p.dots != nil && x.rows >= tilesFrom {
+		p.tiles8(s, x)
+		return
+	}
 	n := rows(&x.c.In[3])
 	end := min(x.p+x.panels, n/panel8)
 	step := end - x.p

@@ -13,10 +13,14 @@ type cell func(s *scratch, c *Call, lo, hi int)
 // nothing.
 type scratch struct {
 	buf     []float32
-	scores  []float32     // Attend
-	codes   []int8        // Linear8
-	keys    [12][4]uint32 // Dropout
-	factors [8]float32    // Adam
+	scores  []float32 // Attend
+	codes   []int8    // Linear8
+	flips   []uint8   // codes with flipped sign bits
+	sums    []int32   // starts of sums of codes
+	scales  [panel8]float32
+	last    [group8][panel8]int8 // the rows of a matrix of codes that are no group of four
+	keys    [12][4]uint32        // Dropout
+	factors [8]float32           // Adam
 
 	// The matrix product of one block of a stage (see device.rows), and the shapes of
 	// its operands.
@@ -32,6 +36,22 @@ func (s *scratch) panel(n int) []float32 {
 		s.buf = make([]float32, n)
 	}
 	return s.buf[:n]
+}
+
+// bytes returns n bytes of scratch storage with arbitrary values.
+func (s *scratch) bytes(n int) []uint8 {
+	if len(s.flips) < n {
+		s.flips = make([]uint8, n)
+	}
+	return s.flips[:n]
+}
+
+// integers returns n integers of scratch storage with arbitrary values.
+func (s *scratch) integers(n int) []int32 {
+	if len(s.sums) < n {
+		s.sums = make([]int32, n)
+	}
+	return s.sums[:n]
 }
 
 // device is the processor with one instruction set: cells for some operations, the

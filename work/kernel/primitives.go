@@ -36,6 +36,12 @@ type primitives struct {
 
 	linear8 []linear8 // by height, each half of the one before, down to 1; or nil
 
+	// Codes of training. The last two may be nil: then the reference serves.
+	absMaxScaled   func(x, f *float32, n int) float32
+	quantizeScaled func(q *int8, x, f *float32, inv float32, n int)
+	quantizePanel  quantizePanelOf
+	dots           *dots
+
 	// The quantisers of 4 and 2 bits may be nil: then the reference serves.
 	quantize4     func(q *int32, x *float32, inv float32, n int)
 	quantize2     func(q *int32, x *float32, high float32, n int)

@@ -324,6 +324,9 @@ func maximum(x, acc, dst Op) { VMAXPS(x, acc, dst) }
 // largest is x > acc ? x : acc, which never chooses a NaN.
 func largest(x, acc, dst Op) { VMAXPS(acc, x, dst) }
 
+// largestBits is the larger of two numbers without signs by their bits, in which a NaN is the largest.
+func largestBits(x, acc, dst Op) { VPMAXUD(x, acc, dst) }
+
 // fold combines the 32 lanes in halves and returns lane 0.
 func (m *machine) fold(acc []VecVirtual, op func(x, acc, dst Op)) VecVirtual {
 	for w := len(acc) / 2; w > 0; w /= 2 {

@@ -46,6 +46,16 @@ func main() {
 		for _, rows := range []int{4, 2, 1} {
 			m.linear8(rows)
 		}
+		for _, rows := range dotRows {
+			for vecs := 2; vecs > 0; vecs-- {
+				m.linear8Tile(rows, vecs)
+				m.gradTile(rows, vecs)
+			}
+		}
+		m.dotStarts()
+		m.flipCodes()
+		m.flipColumns()
+		m.quantizePanel()
 	} else {
 		m.linear8Words(2)
 		m.linear8Words(1)
@@ -59,6 +69,7 @@ func main() {
 	// Dropout, and operations on rows.
 	m.dropout()
 	m.reductions()
+	m.scaledRows()
 	m.indexOf()
 	m.layerNorm()
 	m.layerNormGrad()

@@ -21,7 +21,7 @@ func (m *machine) reductions() {
 			return x
 		}
 	}
-	m.reduce("absMax", "", "is the largest magnitude of x, never a NaN.", m.zero, largest, magnitude)
+	m.reduce("absMax", "", "is the largest magnitude of x, a NaN if there is one.", m.zero, largestBits, magnitude)
 	m.laneSumExp()
 }
 
