@@ -134,6 +134,16 @@ func linear8x2AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, p
 //go:noescape
 func linear8x1AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
 
+// absMaxScaledAVX2 is the largest magnitude of x*f, a NaN if there is one.
+//
+//go:noescape
+func absMaxScaledAVX2(x *float32, f *float32, n int) float32
+
+// quantizeScaledAVX2 sets q = (x*f)*inv, rounded to even; n is a multiple of 32. No product is above 127 before it is rounded to 127.
+//
+//go:noescape
+func quantizeScaledAVX2(q *int8, x *float32, f *float32, inv float32, n int)
+
 // quantize4AVX2 sets the codes of x*inv, rounded to even and clamped to ±7; n is a multiple of 32.
 //
 //go:noescape
@@ -188,16 +198,6 @@ func absMaxAVX2(x *float32, n int) float32
 //
 //go:noescape
 func laneSumExpAVX2(x *float32, top float32, n int) float32
-
-// absMaxScaledAVX2 is the largest magnitude of x*f, a NaN if there is one.
-//
-//go:noescape
-func absMaxScaledAVX2(x *float32, f *float32, n int) float32
-
-// quantizeScaledAVX2 sets q = (x*f)*inv, rounded to even; n is a multiple of 32. No product is above 127 before it is rounded to 127.
-//
-//go:noescape
-func quantizeScaledAVX2(q *int8, x *float32, f *float32, inv float32, n int)
 
 // indexOfAVX2 is where value is found first in x, or else the largest multiple of 8 up to n.
 //

@@ -3084,6 +3084,143 @@ product:
 	VZEROUPPER
 	RET
 
+// func absMaxScaledAVX2(x *float32, f *float32, n int) float32
+// Requires: AVX, AVX2, SSE
+TEXT ·absMaxScaledAVX2(SB), NOSPLIT, $0-28
+	MOVQ  x+0(FP), AX
+	MOVQ  f+8(FP), CX
+	MOVQ  n+16(FP), DX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	XORQ  BX, BX
+
+block:
+	CMPQ    DX, $0x20
+	JL      blockTail
+	VMOVUPS (AX)(BX*1), Y4
+	VMOVUPS (CX)(BX*1), Y5
+	VMULPS  Y5, Y4, Y4
+	VPAND   constantsAVX2<>+480(SB), Y4, Y4
+	VPMAXUD Y4, Y0, Y0
+	VMOVUPS 32(AX)(BX*1), Y4
+	VMOVUPS 32(CX)(BX*1), Y5
+	VMULPS  Y5, Y4, Y4
+	VPAND   constantsAVX2<>+480(SB), Y4, Y4
+	VPMAXUD Y4, Y1, Y1
+	VMOVUPS 64(AX)(BX*1), Y4
+	VMOVUPS 64(CX)(BX*1), Y5
+	VMULPS  Y5, Y4, Y4
+	VPAND   constantsAVX2<>+480(SB), Y4, Y4
+	VPMAXUD Y4, Y2, Y2
+	VMOVUPS 96(AX)(BX*1), Y4
+	VMOVUPS 96(CX)(BX*1), Y5
+	VMULPS  Y5, Y4, Y4
+	VPAND   constantsAVX2<>+480(SB), Y4, Y4
+	VPMAXUD Y4, Y3, Y3
+	ADDQ    $0x80, BX
+	SUBQ    $0x20, DX
+	JMP     block
+
+blockTail:
+	TESTQ      DX, DX
+	JZ         blockDone
+	MOVQ       $0x00000080, SI
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	LEAQ       masksAVX2<>+0(SB), DX
+	ADDQ       DX, SI
+	VMOVUPS    (SI), Y4
+	VMASKMOVPS (AX)(BX*1), Y4, Y4
+	VMOVUPS    (SI), Y5
+	VMASKMOVPS (CX)(BX*1), Y5, Y5
+	VMULPS     Y5, Y4, Y4
+	VPAND      constantsAVX2<>+480(SB), Y4, Y4
+	VPMAXUD    Y4, Y0, Y4
+	VMOVUPS    (SI), Y5
+	VBLENDVPS  Y5, Y4, Y0, Y0
+	VMOVUPS    32(SI), Y4
+	VMASKMOVPS 32(AX)(BX*1), Y4, Y4
+	VMOVUPS    32(SI), Y5
+	VMASKMOVPS 32(CX)(BX*1), Y5, Y5
+	VMULPS     Y5, Y4, Y4
+	VPAND      constantsAVX2<>+480(SB), Y4, Y4
+	VPMAXUD    Y4, Y1, Y4
+	VMOVUPS    32(SI), Y5
+	VBLENDVPS  Y5, Y4, Y1, Y1
+	VMOVUPS    64(SI), Y4
+	VMASKMOVPS 64(AX)(BX*1), Y4, Y4
+	VMOVUPS    64(SI), Y5
+	VMASKMOVPS 64(CX)(BX*1), Y5, Y5
+	VMULPS     Y5, Y4, Y4
+	VPAND      constantsAVX2<>+480(SB), Y4, Y4
+	VPMAXUD    Y4, Y2, Y4
+	VMOVUPS    64(SI), Y5
+	VBLENDVPS  Y5, Y4, Y2, Y2
+	VMOVUPS    96(SI), Y4
+	VMASKMOVPS 96(AX)(BX*1), Y4, Y4
+	VMOVUPS    96(SI), Y5
+	VMASKMOVPS 96(CX)(BX*1), Y5, Y5
+	VMULPS     Y5, Y4, Y4
+	VPAND      constantsAVX2<>+480(SB), Y4, Y4
+	VPMAXUD    Y4, Y3, Y4
+	VMOVUPS    96(SI), Y5
+	VBLENDVPS  Y5, Y4, Y3, Y3
+
+blockDone:
+	VPMAXUD      Y2, Y0, Y0
+	VPMAXUD      Y3, Y1, Y1
+	VPMAXUD      Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VPMAXUD      X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VPMAXUD      X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VPMAXUD      X1, X0, X0
+	MOVSS        X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func quantizeScaledAVX2(q *int8, x *float32, f *float32, inv float32, n int)
+// Requires: AVX, AVX2
+TEXT ·quantizeScaledAVX2(SB), NOSPLIT, $0-40
+	MOVQ         q+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         f+16(FP), DX
+	VBROADCASTSS inv+24(FP), Y0
+	MOVQ         n+32(FP), BX
+	XORQ         SI, SI
+
+block:
+	VMOVUPS   (CX)(SI*4), Y1
+	VMULPS    (DX)(SI*4), Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VCVTPS2DQ Y1, Y1
+	VMOVUPS   32(CX)(SI*4), Y2
+	VMULPS    32(DX)(SI*4), Y2, Y2
+	VMULPS    Y0, Y2, Y2
+	VCVTPS2DQ Y2, Y2
+	VMOVUPS   64(CX)(SI*4), Y3
+	VMULPS    64(DX)(SI*4), Y3, Y3
+	VMULPS    Y0, Y3, Y3
+	VCVTPS2DQ Y3, Y3
+	VMOVUPS   96(CX)(SI*4), Y4
+	VMULPS    96(DX)(SI*4), Y4, Y4
+	VMULPS    Y0, Y4, Y4
+	VCVTPS2DQ Y4, Y4
+	VPACKSSDW Y2, Y1, Y1
+	VPACKSSDW Y4, Y3, Y3
+	VPACKSSWB Y3, Y1, Y1
+	VMOVDQU   byteOrderAVX2<>+0(SB), Y2
+	VPERMD    Y1, Y2, Y1
+	VMOVDQU   Y1, (AX)(SI*1)
+	ADDQ      $0x20, SI
+	CMPQ      SI, BX
+	JL        block
+	VZEROUPPER
+	RET
+
 // func quantize4AVX2(q *int32, x *float32, inv float32, n int)
 // Requires: AVX, AVX2, BMI2
 TEXT ·quantize4AVX2(SB), NOSPLIT, $0-32
@@ -4269,143 +4406,6 @@ blockDone:
 	VMOVSHDUP    X1, X0
 	VADDPS       X0, X1, X1
 	MOVSS        X1, ret+24(FP)
-	VZEROUPPER
-	RET
-
-// func absMaxScaledAVX2(x *float32, f *float32, n int) float32
-// Requires: AVX, AVX2, SSE
-TEXT ·absMaxScaledAVX2(SB), NOSPLIT, $0-28
-	MOVQ  x+0(FP), AX
-	MOVQ  f+8(FP), CX
-	MOVQ  n+16(FP), DX
-	VPXOR Y0, Y0, Y0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	XORQ  BX, BX
-
-block:
-	CMPQ    DX, $0x20
-	JL      blockTail
-	VMOVUPS (AX)(BX*1), Y4
-	VMOVUPS (CX)(BX*1), Y5
-	VMULPS  Y5, Y4, Y4
-	VPAND   constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD Y4, Y0, Y0
-	VMOVUPS 32(AX)(BX*1), Y4
-	VMOVUPS 32(CX)(BX*1), Y5
-	VMULPS  Y5, Y4, Y4
-	VPAND   constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD Y4, Y1, Y1
-	VMOVUPS 64(AX)(BX*1), Y4
-	VMOVUPS 64(CX)(BX*1), Y5
-	VMULPS  Y5, Y4, Y4
-	VPAND   constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD Y4, Y2, Y2
-	VMOVUPS 96(AX)(BX*1), Y4
-	VMOVUPS 96(CX)(BX*1), Y5
-	VMULPS  Y5, Y4, Y4
-	VPAND   constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD Y4, Y3, Y3
-	ADDQ    $0x80, BX
-	SUBQ    $0x20, DX
-	JMP     block
-
-blockTail:
-	TESTQ      DX, DX
-	JZ         blockDone
-	MOVQ       $0x00000080, SI
-	SHLQ       $0x02, DX
-	SUBQ       DX, SI
-	LEAQ       masksAVX2<>+0(SB), DX
-	ADDQ       DX, SI
-	VMOVUPS    (SI), Y4
-	VMASKMOVPS (AX)(BX*1), Y4, Y4
-	VMOVUPS    (SI), Y5
-	VMASKMOVPS (CX)(BX*1), Y5, Y5
-	VMULPS     Y5, Y4, Y4
-	VPAND      constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD    Y4, Y0, Y4
-	VMOVUPS    (SI), Y5
-	VBLENDVPS  Y5, Y4, Y0, Y0
-	VMOVUPS    32(SI), Y4
-	VMASKMOVPS 32(AX)(BX*1), Y4, Y4
-	VMOVUPS    32(SI), Y5
-	VMASKMOVPS 32(CX)(BX*1), Y5, Y5
-	VMULPS     Y5, Y4, Y4
-	VPAND      constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD    Y4, Y1, Y4
-	VMOVUPS    32(SI), Y5
-	VBLENDVPS  Y5, Y4, Y1, Y1
-	VMOVUPS    64(SI), Y4
-	VMASKMOVPS 64(AX)(BX*1), Y4, Y4
-	VMOVUPS    64(SI), Y5
-	VMASKMOVPS 64(CX)(BX*1), Y5, Y5
-	VMULPS     Y5, Y4, Y4
-	VPAND      constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD    Y4, Y2, Y4
-	VMOVUPS    64(SI), Y5
-	VBLENDVPS  Y5, Y4, Y2, Y2
-	VMOVUPS    96(SI), Y4
-	VMASKMOVPS 96(AX)(BX*1), Y4, Y4
-	VMOVUPS    96(SI), Y5
-	VMASKMOVPS 96(CX)(BX*1), Y5, Y5
-	VMULPS     Y5, Y4, Y4
-	VPAND      constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD    Y4, Y3, Y4
-	VMOVUPS    96(SI), Y5
-	VBLENDVPS  Y5, Y4, Y3, Y3
-
-blockDone:
-	VPMAXUD      Y2, Y0, Y0
-	VPMAXUD      Y3, Y1, Y1
-	VPMAXUD      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VPMAXUD      X1, X0, X0
-	VPERMILPD    $0x01, X0, X1
-	VPMAXUD      X1, X0, X0
-	VMOVSHDUP    X0, X1
-	VPMAXUD      X1, X0, X0
-	MOVSS        X0, ret+24(FP)
-	VZEROUPPER
-	RET
-
-// func quantizeScaledAVX2(q *int8, x *float32, f *float32, inv float32, n int)
-// Requires: AVX, AVX2
-TEXT ·quantizeScaledAVX2(SB), NOSPLIT, $0-40
-	MOVQ         q+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         f+16(FP), DX
-	VBROADCASTSS inv+24(FP), Y0
-	MOVQ         n+32(FP), BX
-	XORQ         SI, SI
-
-block:
-	VMOVUPS   (CX)(SI*4), Y1
-	VMULPS    (DX)(SI*4), Y1, Y1
-	VMULPS    Y0, Y1, Y1
-	VCVTPS2DQ Y1, Y1
-	VMOVUPS   32(CX)(SI*4), Y2
-	VMULPS    32(DX)(SI*4), Y2, Y2
-	VMULPS    Y0, Y2, Y2
-	VCVTPS2DQ Y2, Y2
-	VMOVUPS   64(CX)(SI*4), Y3
-	VMULPS    64(DX)(SI*4), Y3, Y3
-	VMULPS    Y0, Y3, Y3
-	VCVTPS2DQ Y3, Y3
-	VMOVUPS   96(CX)(SI*4), Y4
-	VMULPS    96(DX)(SI*4), Y4, Y4
-	VMULPS    Y0, Y4, Y4
-	VCVTPS2DQ Y4, Y4
-	VPACKSSDW Y2, Y1, Y1
-	VPACKSSDW Y4, Y3, Y3
-	VPACKSSWB Y3, Y1, Y1
-	VMOVDQU   byteOrderAVX2<>+0(SB), Y2
-	VPERMD    Y1, Y2, Y1
-	VMOVDQU   Y1, (AX)(SI*1)
-	ADDQ      $0x20, SI
-	CMPQ      SI, BX
-	JL        block
 	VZEROUPPER
 	RET
 

@@ -239,6 +239,21 @@ func flipColumnsAVX512(dst *uint8, q *int8, ldq int, groups int, n int)
 //go:noescape
 func quantizePanelAVX512(q *int8, scales *float32, x *float32, ldx int, f *float32, stepF int, rows int, n int)
 
+// codeRowsAVX512 quantises rows of k elements.
+//
+//go:noescape
+func codeRowsAVX512(q *int8, scales *float32, x *float32, k int, rows int)
+
+// codeScaledRowsAVX512 quantises rows of k elements, times f.
+//
+//go:noescape
+func codeScaledRowsAVX512(q *int8, scales *float32, x *float32, f *float32, k int, rows int)
+
+// turnCodesAVX512 transposes blocks of 16 by 16 codes, adjacent in src and stride bytes apart in dst.
+//
+//go:noescape
+func turnCodesAVX512(dst *int8, stride int, src *int8, blocks int)
+
 // dropoutAVX512 sets dst = word >= drop ? x*factor : +0; n is a multiple of 32. keys holds the multipliers, the first counter and the ten round keys.
 //
 //go:noescape
@@ -273,16 +288,6 @@ func absMaxAVX512(x *float32, n int) float32
 //
 //go:noescape
 func laneSumExpAVX512(x *float32, top float32, n int) float32
-
-// absMaxScaledAVX512 is the largest magnitude of x*f, a NaN if there is one.
-//
-//go:noescape
-func absMaxScaledAVX512(x *float32, f *float32, n int) float32
-
-// quantizeScaledAVX512 sets q = (x*f)*inv, rounded to even; n is a multiple of 32. No product is above 127 before it is rounded to 127.
-//
-//go:noescape
-func quantizeScaledAVX512(q *int8, x *float32, f *float32, inv float32, n int)
 
 // indexOfAVX512 is where value is found first in x, or else the largest multiple of 16 up to n.
 //

@@ -5477,6 +5477,312 @@ done:
 	VZEROUPPER
 	RET
 
+// func codeRowsAVX512(q *int8, scales *float32, x *float32, k int, rows int)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·codeRowsAVX512(SB), NOSPLIT, $0-40
+	MOVQ    q+0(FP), AX
+	MOVQ    scales+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    k+24(FP), BX
+	MOVQ    rows+32(FP), SI
+	VMOVUPS constantsAVX512<>+960(SB), Z0
+	VMOVUPS constantsAVX512<>+1024(SB), Z1
+	VMOVUPS constantsAVX512<>+768(SB), Z2
+
+row:
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	MOVQ   BX, DI
+	XORQ   R8, R8
+
+top:
+	CMPQ    DI, $0x20
+	JL      topTail
+	VMOVUPS (DX)(R8*1), Z5
+	VPANDD  Z0, Z5, Z5
+	VPMAXUD Z5, Z3, Z3
+	VMOVUPS 64(DX)(R8*1), Z5
+	VPANDD  Z0, Z5, Z5
+	VPMAXUD Z5, Z4, Z4
+	ADDQ    $0x80, R8
+	SUBQ    $0x20, DI
+	JMP     top
+
+topTail:
+	TESTQ     DI, DI
+	JZ        topDone
+	MOVL      $0xffffffff, R9
+	BZHIL     DI, R9, R9
+	KMOVW     R9, K1
+	SHRL      $0x10, R9
+	KMOVW     R9, K2
+	VMOVUPS.Z (DX)(R8*1), K1, Z5
+	VPANDD    Z0, Z5, Z5
+	VPMAXUD   Z5, Z3, Z3
+	VMOVUPS.Z 64(DX)(R8*1), K2, Z5
+	VPANDD    Z0, Z5, Z5
+	VPMAXUD   Z5, Z4, Z4
+
+topDone:
+	VPMAXUD       Z4, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VPMAXUD       Y5, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X5
+	VPMAXUD       X5, X3, X3
+	VPERMILPD     $0x01, X3, X5
+	VPMAXUD       X5, X3, X3
+	VMOVSHDUP     X3, X5
+	VPMAXUD       X5, X3, X3
+	VDIVSS        X1, X3, X5
+	VDIVSS        X5, X2, X6
+	VFPCLASSSS    $0xbf, X6, K1
+	VCMPSS        $0x02, X2, X3, K1, K2
+	VMOVSS        X3, X3, K1, X5
+	VPXORD        X5, X5, K2, X5
+	VPXORD        X6, X6, K1, X6
+	VMOVSS        X5, (CX)
+	VBROADCASTSS  X6, Z5
+	MOVQ          BX, DI
+	XORQ          R8, R8
+
+code:
+	CMPQ      DI, $0x20
+	JL        codeTail
+	VMOVUPS   (DX)(R8*1), Z6
+	VMULPS    Z5, Z6, Z6
+	VCVTPS2DQ Z6, Z6
+	MOVQ      R8, R9
+	SHRQ      $0x02, R9
+	VPMOVDB   Z6, (AX)(R9*1)
+	VMOVUPS   64(DX)(R8*1), Z6
+	VMULPS    Z5, Z6, Z6
+	VCVTPS2DQ Z6, Z6
+	MOVQ      R8, R9
+	SHRQ      $0x02, R9
+	VPMOVDB   Z6, 16(AX)(R9*1)
+	ADDQ      $0x80, R8
+	SUBQ      $0x20, DI
+	JMP       code
+
+codeTail:
+	TESTQ     DI, DI
+	JZ        codeDone
+	MOVL      $0xffffffff, R9
+	BZHIL     DI, R9, R9
+	KMOVW     R9, K1
+	SHRL      $0x10, R9
+	KMOVW     R9, K2
+	VMOVUPS.Z (DX)(R8*1), K1, Z6
+	VMULPS    Z5, Z6, Z6
+	VCVTPS2DQ Z6, Z6
+	MOVQ      R8, DI
+	SHRQ      $0x02, DI
+	VPMOVDB   Z6, K1, (AX)(DI*1)
+	VMOVUPS.Z 64(DX)(R8*1), K2, Z6
+	VMULPS    Z5, Z6, Z6
+	VCVTPS2DQ Z6, Z6
+	MOVQ      R8, DI
+	SHRQ      $0x02, DI
+	VPMOVDB   Z6, K2, 16(AX)(DI*1)
+
+codeDone:
+	ADDQ BX, AX
+	LEAQ (DX)(BX*4), DX
+	ADDQ $0x04, CX
+	DECQ SI
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func codeScaledRowsAVX512(q *int8, scales *float32, x *float32, f *float32, k int, rows int)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·codeScaledRowsAVX512(SB), NOSPLIT, $0-48
+	MOVQ    q+0(FP), AX
+	MOVQ    scales+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    k+32(FP), BX
+	MOVQ    rows+40(FP), SI
+	MOVQ    f+24(FP), DI
+	VMOVUPS constantsAVX512<>+960(SB), Z0
+	VMOVUPS constantsAVX512<>+1024(SB), Z1
+	VMOVUPS constantsAVX512<>+768(SB), Z2
+
+row:
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	MOVQ   BX, R8
+	XORQ   R9, R9
+
+top:
+	CMPQ    R8, $0x20
+	JL      topTail
+	VMOVUPS (DX)(R9*1), Z5
+	VMOVUPS (DI)(R9*1), Z6
+	VMULPS  Z6, Z5, Z5
+	VPANDD  Z0, Z5, Z5
+	VPMAXUD Z5, Z3, Z3
+	VMOVUPS 64(DX)(R9*1), Z5
+	VMOVUPS 64(DI)(R9*1), Z6
+	VMULPS  Z6, Z5, Z5
+	VPANDD  Z0, Z5, Z5
+	VPMAXUD Z5, Z4, Z4
+	ADDQ    $0x80, R9
+	SUBQ    $0x20, R8
+	JMP     top
+
+topTail:
+	TESTQ     R8, R8
+	JZ        topDone
+	MOVL      $0xffffffff, R10
+	BZHIL     R8, R10, R10
+	KMOVW     R10, K1
+	SHRL      $0x10, R10
+	KMOVW     R10, K2
+	VMOVUPS.Z (DX)(R9*1), K1, Z5
+	VMOVUPS.Z (DI)(R9*1), K1, Z6
+	VMULPS    Z6, Z5, Z5
+	VPANDD    Z0, Z5, Z5
+	VPMAXUD   Z5, Z3, Z3
+	VMOVUPS.Z 64(DX)(R9*1), K2, Z5
+	VMOVUPS.Z 64(DI)(R9*1), K2, Z6
+	VMULPS    Z6, Z5, Z5
+	VPANDD    Z0, Z5, Z5
+	VPMAXUD   Z5, Z4, Z4
+
+topDone:
+	VPMAXUD       Z4, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VPMAXUD       Y5, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X5
+	VPMAXUD       X5, X3, X3
+	VPERMILPD     $0x01, X3, X5
+	VPMAXUD       X5, X3, X3
+	VMOVSHDUP     X3, X5
+	VPMAXUD       X5, X3, X3
+	VDIVSS        X1, X3, X5
+	VDIVSS        X5, X2, X6
+	VFPCLASSSS    $0xbf, X6, K1
+	VCMPSS        $0x02, X2, X3, K1, K2
+	VMOVSS        X3, X3, K1, X5
+	VPXORD        X5, X5, K2, X5
+	VPXORD        X6, X6, K1, X6
+	VMOVSS        X5, (CX)
+	VBROADCASTSS  X6, Z5
+	MOVQ          BX, R8
+	XORQ          R9, R9
+
+code:
+	CMPQ      R8, $0x20
+	JL        codeTail
+	VMOVUPS   (DX)(R9*1), Z6
+	VMOVUPS   (DI)(R9*1), Z7
+	VMULPS    Z7, Z6, Z6
+	VMULPS    Z5, Z6, Z6
+	VCVTPS2DQ Z6, Z6
+	MOVQ      R9, R10
+	SHRQ      $0x02, R10
+	VPMOVDB   Z6, (AX)(R10*1)
+	VMOVUPS   64(DX)(R9*1), Z6
+	VMOVUPS   64(DI)(R9*1), Z7
+	VMULPS    Z7, Z6, Z6
+	VMULPS    Z5, Z6, Z6
+	VCVTPS2DQ Z6, Z6
+	MOVQ      R9, R10
+	SHRQ      $0x02, R10
+	VPMOVDB   Z6, 16(AX)(R10*1)
+	ADDQ      $0x80, R9
+	SUBQ      $0x20, R8
+	JMP       code
+
+codeTail:
+	TESTQ     R8, R8
+	JZ        codeDone
+	MOVL      $0xffffffff, R10
+	BZHIL     R8, R10, R10
+	KMOVW     R10, K1
+	SHRL      $0x10, R10
+	KMOVW     R10, K2
+	VMOVUPS.Z (DX)(R9*1), K1, Z6
+	VMOVUPS.Z (DI)(R9*1), K1, Z7
+	VMULPS    Z7, Z6, Z6
+	VMULPS    Z5, Z6, Z6
+	VCVTPS2DQ Z6, Z6
+	MOVQ      R9, R8
+	SHRQ      $0x02, R8
+	VPMOVDB   Z6, K1, (AX)(R8*1)
+	VMOVUPS.Z 64(DX)(R9*1), K2, Z6
+	VMOVUPS.Z 64(DI)(R9*1), K2, Z7
+	VMULPS    Z7, Z6, Z6
+	VMULPS    Z5, Z6, Z6
+	VCVTPS2DQ Z6, Z6
+	MOVQ      R9, R8
+	SHRQ      $0x02, R8
+	VPMOVDB   Z6, K2, 16(AX)(R8*1)
+
+codeDone:
+	ADDQ BX, AX
+	LEAQ (DX)(BX*4), DX
+	ADDQ $0x04, CX
+	DECQ SI
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func turnCodesAVX512(dst *int8, stride int, src *int8, blocks int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·turnCodesAVX512(SB), NOSPLIT, $0-32
+	MOVQ      dst+0(FP), AX
+	MOVQ      stride+8(FP), CX
+	MOVQ      src+16(FP), DX
+	MOVQ      blocks+24(FP), BX
+	VMOVDQU32 turnOrderAVX512<>+0(SB), Z0
+
+block:
+	VMOVDQU32  (DX), Z1
+	VPSHUFB    Z0, Z1, Z1
+	VMOVDQU32  64(DX), Z3
+	VPSHUFB    Z0, Z3, Z3
+	VMOVDQU32  128(DX), Z5
+	VPSHUFB    Z0, Z5, Z5
+	VMOVDQU32  192(DX), Z6
+	VPSHUFB    Z0, Z6, Z6
+	VSHUFI32X4 $0x44, Z3, Z1, Z2
+	VSHUFI32X4 $0xee, Z3, Z1, Z4
+	VSHUFI32X4 $0x44, Z6, Z5, Z3
+	VSHUFI32X4 $0xee, Z6, Z5, Z6
+	VSHUFI32X4 $0x88, Z3, Z2, Z1
+	VMOVDQU32  Z1, (AX)
+	VSHUFI32X4 $0xdd, Z3, Z2, Z3
+	VMOVDQU32  Z3, 64(AX)
+	VSHUFI32X4 $0x88, Z6, Z4, Z5
+	VMOVDQU32  Z5, 128(AX)
+	VSHUFI32X4 $0xdd, Z6, Z4, Z6
+	VMOVDQU32  Z6, 192(AX)
+	ADDQ       $0x00000100, DX
+	ADDQ       CX, AX
+	DECQ       BX
+	JNZ        block
+	VZEROUPPER
+	RET
+
+DATA turnOrderAVX512<>+0(SB)/4, $0x0c080400
+DATA turnOrderAVX512<>+4(SB)/4, $0x0d090501
+DATA turnOrderAVX512<>+8(SB)/4, $0x0e0a0602
+DATA turnOrderAVX512<>+12(SB)/4, $0x0f0b0703
+DATA turnOrderAVX512<>+16(SB)/4, $0x0c080400
+DATA turnOrderAVX512<>+20(SB)/4, $0x0d090501
+DATA turnOrderAVX512<>+24(SB)/4, $0x0e0a0602
+DATA turnOrderAVX512<>+28(SB)/4, $0x0f0b0703
+DATA turnOrderAVX512<>+32(SB)/4, $0x0c080400
+DATA turnOrderAVX512<>+36(SB)/4, $0x0d090501
+DATA turnOrderAVX512<>+40(SB)/4, $0x0e0a0602
+DATA turnOrderAVX512<>+44(SB)/4, $0x0f0b0703
+DATA turnOrderAVX512<>+48(SB)/4, $0x0c080400
+DATA turnOrderAVX512<>+52(SB)/4, $0x0d090501
+DATA turnOrderAVX512<>+56(SB)/4, $0x0e0a0602
+DATA turnOrderAVX512<>+60(SB)/4, $0x0f0b0703
+GLOBL turnOrderAVX512<>(SB), RODATA|NOPTR, $64
+
 // func dropoutAVX512(dst *float32, x *float32, keys *[12][4]uint32, drop uint32, factor float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·dropoutAVX512(SB), NOSPLIT, $0-40
@@ -6210,95 +6516,6 @@ blockDone:
 	VMOVSHDUP     X15, X0
 	VADDPS        X0, X15, X15
 	MOVSS         X15, ret+24(FP)
-	VZEROUPPER
-	RET
-
-// func absMaxScaledAVX512(x *float32, f *float32, n int) float32
-// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2, SSE
-TEXT ·absMaxScaledAVX512(SB), NOSPLIT, $0-28
-	MOVQ   x+0(FP), AX
-	MOVQ   f+8(FP), CX
-	MOVQ   n+16(FP), DX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	XORQ   BX, BX
-
-block:
-	CMPQ    DX, $0x20
-	JL      blockTail
-	VMOVUPS (AX)(BX*1), Z2
-	VMOVUPS (CX)(BX*1), Z3
-	VMULPS  Z3, Z2, Z2
-	VPANDD  constantsAVX512<>+960(SB), Z2, Z2
-	VPMAXUD Z2, Z0, Z0
-	VMOVUPS 64(AX)(BX*1), Z2
-	VMOVUPS 64(CX)(BX*1), Z3
-	VMULPS  Z3, Z2, Z2
-	VPANDD  constantsAVX512<>+960(SB), Z2, Z2
-	VPMAXUD Z2, Z1, Z1
-	ADDQ    $0x80, BX
-	SUBQ    $0x20, DX
-	JMP     block
-
-blockTail:
-	TESTQ     DX, DX
-	JZ        blockDone
-	MOVL      $0xffffffff, SI
-	BZHIL     DX, SI, SI
-	KMOVW     SI, K1
-	SHRL      $0x10, SI
-	KMOVW     SI, K2
-	VMOVUPS.Z (AX)(BX*1), K1, Z2
-	VMOVUPS.Z (CX)(BX*1), K1, Z3
-	VMULPS    Z3, Z2, Z2
-	VPANDD    constantsAVX512<>+960(SB), Z2, Z2
-	VPMAXUD   Z2, Z0, Z2
-	VMOVAPS   Z2, K1, Z0
-	VMOVUPS.Z 64(AX)(BX*1), K2, Z2
-	VMOVUPS.Z 64(CX)(BX*1), K2, Z3
-	VMULPS    Z3, Z2, Z2
-	VPANDD    constantsAVX512<>+960(SB), Z2, Z2
-	VPMAXUD   Z2, Z1, Z2
-	VMOVAPS   Z2, K2, Z1
-
-blockDone:
-	VPMAXUD       Z1, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VPMAXUD       Y1, Y0, Y0
-	VEXTRACTF32X4 $0x01, Y0, X1
-	VPMAXUD       X1, X0, X0
-	VPERMILPD     $0x01, X0, X1
-	VPMAXUD       X1, X0, X0
-	VMOVSHDUP     X0, X1
-	VPMAXUD       X1, X0, X0
-	MOVSS         X0, ret+24(FP)
-	VZEROUPPER
-	RET
-
-// func quantizeScaledAVX512(q *int8, x *float32, f *float32, inv float32, n int)
-// Requires: AVX, AVX512F
-TEXT ·quantizeScaledAVX512(SB), NOSPLIT, $0-40
-	MOVQ         q+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         f+16(FP), DX
-	VBROADCASTSS inv+24(FP), Z0
-	MOVQ         n+32(FP), BX
-	XORQ         SI, SI
-
-block:
-	VMOVUPS   (CX)(SI*4), Z1
-	VMULPS    (DX)(SI*4), Z1, Z1
-	VMULPS    Z0, Z1, Z1
-	VCVTPS2DQ Z1, Z1
-	VPMOVDB   Z1, (AX)(SI*1)
-	VMOVUPS   64(CX)(SI*4), Z1
-	VMULPS    64(DX)(SI*4), Z1, Z1
-	VMULPS    Z0, Z1, Z1
-	VCVTPS2DQ Z1, Z1
-	VPMOVDB   Z1, 16(AX)(SI*1)
-	ADDQ      $0x20, SI
-	CMPQ      SI, BX
-	JL        block
 	VZEROUPPER
 	RET
 

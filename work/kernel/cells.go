@@ -47,7 +47,7 @@ func (p *primitives) cells() [numOps]cell {
 	if p.linear8 != nil {
 		cs[Linear8] = p.doLinear8
 	}
-	if p.absMaxScaled != nil {
+	if p.absMaxScaled != nil || p.codeScaledRows != nil {
 		cs[QuantizeScaledRows] = p.doQuantizeScaledRows
 	}
 	if p.quantizePanel != nil {

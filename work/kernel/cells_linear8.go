@@ -8,6 +8,10 @@ const cached8 = 24 << 10
 
 func (p *primitives) doQuantizeRows(_ *scratch, c *Call, lo, hi int) {
 	k := cols(&c.In[0])
+	if p.codeRows != nil {
+		p.codeRows(&c.Out[0].B[lo*k], &c.Out[1].F[lo], &c.In[0].F[lo*k], k, hi-lo)
+		return
+	}
 	whole := k / lanes * lanes
 	for t := lo; t < hi; t++ {
 		x, q := row(&c.In[0], t), c.Out[0].B[t*k:(t+1)*k]

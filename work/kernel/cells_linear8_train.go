@@ -15,6 +15,9 @@ const (
 	gradCodes = 1 << 20
 )
 
+// columns8 is the number of copies of columns that are made at a time.
+const columns8 = 4
+
 // The heights of tiles of codes, and the bytes that a group has in a copy of columns.
 var tileRows8 = [...]int{12, 4, 1}
 
@@ -69,6 +72,10 @@ func (p *primitives) tiles8(s *scratch, x *product8) {
 
 func (p *primitives) doQuantizeScaledRows(_ *scratch, c *Call, lo, hi int) {
 	k, f := cols(&c.In[0]), c.In[1].F
+	if p.codeScaledRows != nil {
+		p.codeScaledRows(&c.Out[0].B[lo*k], &c.Out[1].F[lo], &c.In[0].F[lo*k], &f[0], k, hi-lo)
+		return
+	}
 	whole := k / lanes * lanes
 	for t := lo; t < hi; t++ {
 		x, q := row(&c.In[0], t), c.Out[0].B[t*k:(t+1)*k]
@@ -138,19 +145,28 @@ func (p *primitives) doQuantizeWeight(s *scratch, c *Call, lo, hi int) {
 		at := i * panel8
 		codes := c.Out[0].B[i*size : (i+1)*size]
 		p.codePanel(s, codes, c.Out[1].F[at:], c.In[0].F[at:], n, ones[:], 0, k, min(panel8, n-at))
-		turnPanel(&c.Out[2], codes, i)
+		p.turnPanel(&c.Out[2], codes, i)
 	}
 }
 
-// turnPanel copies panel p of a weight's codes to the codes of the transposed weight. It
-// transposes four by four codes at a time, in words.
-func turnPanel(turned *Tensor, codes []int8, p int) {
+// turnPanel copies panel j of a weight's codes to the codes of the transposed weight.
+func (p *primitives) turnPanel(turned *Tensor, codes []int8, j int) {
 	groups := turned.Shape[1]
-	for i := range rows(turned) {
-		for h := p * group8; h < min((p+1)*group8, groups); h++ {
+	// Whole blocks of 16 by 16 codes, where the transposed weight has them.
+	const block = panel8 * panel8
+	whole := 0
+	if (j+1)*group8 <= groups {
+		whole = len(codes) / block
+	}
+	if whole > 0 {
+		p.turnCodes(&turned.B[j*block], groups*panel8*group8, &codes[0], whole)
+	}
+	// The rest, four by four codes at a time.
+	for i := whole; i < rows(turned); i++ {
+		for h := j * group8; h < min((j+1)*group8, groups); h++ {
 			to := turned.B[(i*groups+h)*panel8*group8:][:panel8*group8]
 			for g := range group8 {
-				at := (i*group8+g)*panel8*group8 + (h-p*group8)*group8*group8
+				at := (i*group8+g)*panel8*group8 + (h-j*group8)*group8*group8
 				into := (*[group8 * group8]int8)(to[g*group8*group8:])
 				if at >= len(codes) { // beyond the weight's depth
 					*into = [group8 * group8]int8{}
@@ -180,16 +196,22 @@ func (p *primitives) doLinear8WeightGrad(s *scratch, c *Call, lo, hi int) {
 	q, panels := &c.In[0], rows(&c.In[1])
 	groups := c.In[1].Shape[1]
 	step := max(gradCodes/(groups*group8*panel8), 2)
-	a := s.bytes((groups + 1) * flippedGroup)
+	size := (groups + 1) * flippedGroup
+	a := s.bytes(columns8 * size)
 	for from := 0; from < panels; from += step {
 		x := grad8{c: c, from: from, panels: min(step, panels-from)}
 		p.startGrad(s, &x)
-		// As many columns of X at a time as a tile has rows.
-		for i := lo; i < hi; i += tileRows8[0] {
-			height := min(tileRows8[0], hi-i)
-			p.flipped(s, a, q, i, height)
-			for j := 0; j < x.panels; j += 2 {
-				p.gradTiles(&x, a, i, height, j)
+		// Some columns of X are copied at a time, while their lines are in a cache, and
+		// multiplied by as many as a tile has rows.
+		for i := lo; i < hi; i += columns8 * tileRows8[0] {
+			end := min(i+columns8*tileRows8[0], hi)
+			for r := i; r < end; r += tileRows8[0] {
+				p.flipped(s, a[(r-i)/tileRows8[0]*size:], q, r, min(tileRows8[0], end-r))
+			}
+			for r := i; r < end; r += tileRows8[0] {
+				for j := 0; j < x.panels; j += 2 {
+					p.gradTiles(&x, a[(r-i)/tileRows8[0]*size:], r, min(tileRows8[0], end-r), j)
+				}
 			}
 		}
 	}

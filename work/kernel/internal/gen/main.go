@@ -56,11 +56,15 @@ func main() {
 		m.flipCodes()
 		m.flipColumns()
 		m.quantizePanel()
+		m.codeRows("codeRows", false)
+		m.codeRows("codeScaledRows", true)
+		m.turnCodes()
 	} else {
 		m.linear8Words(2)
 		m.linear8Words(1)
 	}
 	if !m.wide {
+		m.scaledRows()
 		m.quantize4()
 		m.addQuantized4()
 		m.quantize2()
@@ -69,7 +73,6 @@ func main() {
 	// Dropout, and operations on rows.
 	m.dropout()
 	m.reductions()
-	m.scaledRows()
 	m.indexOf()
 	m.layerNorm()
 	m.layerNormGrad()

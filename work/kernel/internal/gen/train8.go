@@ -289,7 +289,7 @@ func (m *machine) quantizePanel() {
 	m.end()
 }
 
-// scaledRows emits kernel.QuantizeScaledRows in two steps: the largest magnitude of a row, and its codes.
+// scaledRows emits kernel.QuantizeScaledRows for AVX2 in two steps: the largest magnitude of a row, and its codes.
 func (m *machine) scaledRows() {
 	m.text("absMaxScaled", "(x, f *float32, n int) float32", "is the largest magnitude of x*f, a NaN if there is one.")
 	x, f, n := arg("x"), arg("f"), arg("n")
@@ -317,13 +317,107 @@ func (m *machine) scaledRows() {
 			VMULPS(m.floatsAt(f, index, i), v[i], v[i])
 			VMULPS(inv, v[i], v[i])
 			VCVTPS2DQ(v[i], v[i])
-			if m.wide {
-				VPMOVDB(v[i], m.bytesAt(q, index, i))
-			}
 		}
-		if !m.wide {
-			m.packBytes(v)
-			VMOVDQU(v[0], Mem{Base: q, Index: index, Scale: 1})
+		m.packBytes(v)
+		VMOVDQU(v[0], Mem{Base: q, Index: index, Scale: 1})
+	})
+}
+
+// codeRows emits kernel.QuantizeRows, or kernel.QuantizeScaledRows, of whole rows.
+func (m *machine) codeRows(name string, scaled bool) {
+	if scaled {
+		m.text(name, "(q *int8, scales, x, f *float32, k, rows int)", "quantises rows of k elements, times f.")
+	} else {
+		m.text(name, "(q *int8, scales, x *float32, k, rows int)", "quantises rows of k elements.")
+	}
+	q, scales, x, k, rows := arg("q"), arg("scales"), arg("x"), arg("k"), arg("rows")
+	load := m.load
+	if scaled {
+		f := arg("f")
+		load = func(p GPVirtual, i int) VecVirtual {
+			v := m.load(p, i)
+			VMULPS(m.load(f, i), v, v)
+			return v
+		}
+	}
+	abs, most, one := m.constant(cAbs), m.constant(c127), m.constant(cOne)
+	Label("row")
+	acc := m.accumulators(m.zero)
+	m.blocks("top", k, func() {
+		for i := range acc {
+			v := load(x, i)
+			VPANDD(abs, v, v)
+			VPMAXUD(v, acc[i], acc[i]) // masked elements are +0
 		}
 	})
+	// As in quantizePanel.
+	top := m.fold(acc, largestBits).AsX()
+	scale, inv, not, small := XMM(), XMM(), K(), K()
+	VDIVSS(most.AsX(), top, scale)
+	VDIVSS(scale, one.AsX(), inv)
+	VFPCLASSSS(Imm(0xbf), inv, not)
+	VCMPSS(Imm(2), one.AsX(), top, not, small)
+	VMOVSS(top, top, not, scale)
+	VPXORD(scale, scale, small, scale)
+	VPXORD(inv, inv, not, inv)
+	VMOVSS(scale, Mem{Base: scales})
+	inverse := ZMM()
+	VBROADCASTSS(inv, inverse)
+	m.blocks("code", k, func() {
+		for i := range m.vecs {
+			v := load(x, i)
+			VMULPS(inverse, v, v)
+			VCVTPS2DQ(v, v)
+			to, index := Mem{Base: q}, GP64()
+			MOVQ(m.index, index)
+			SHRQ(Imm(2), index)
+			to.Index, to.Scale, to.Disp = index, 1, m.width*i
+			if m.masked {
+				VPMOVDB(v, m.tail[i], to)
+			} else {
+				VPMOVDB(v, to)
+			}
+		}
+	})
+	ADDQ(k, q)
+	LEAQ(Mem{Base: x, Index: k, Scale: 4}, x)
+	ADDQ(Imm(4), scales)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
+	m.end()
+}
+
+// turnCodes emits the transposition of blocks of 16 by 16 codes.
+func (m *machine) turnCodes() {
+	m.text("turnCodes", "(dst *int8, stride int, src *int8, blocks int)",
+		"transposes blocks of 16 by 16 codes, adjacent in src and stride bytes apart in dst.")
+	dst, stride, src, blocks := arg("dst"), arg("stride"), arg("src"), arg("blocks")
+	// Four by four codes in each quarter of a register.
+	order := GLOBL("turnOrder"+m.suffix, RODATA|NOPTR)
+	for i := range 16 {
+		DATA(4*i, U32([4]uint32{0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703}[i%4]))
+	}
+	bytes := ZMM()
+	VMOVDQU32(order, bytes)
+	Label("block")
+	var r, s [4]VecVirtual
+	for i := range r {
+		r[i], s[i] = ZMM(), ZMM()
+		VMOVDQU32(Mem{Base: src, Disp: 64 * i}, r[i])
+		VPSHUFB(bytes, r[i], r[i])
+	}
+	// Then the quarters.
+	for i := range 2 {
+		VSHUFI32X4(Imm(0x44), r[2*i+1], r[2*i], s[2*i])
+		VSHUFI32X4(Imm(0xee), r[2*i+1], r[2*i], s[2*i+1])
+	}
+	for i := range r {
+		VSHUFI32X4(Imm(uint64(0x88+0x55*(i%2))), s[i/2+2], s[i/2], r[i])
+		VMOVDQU32(r[i], Mem{Base: dst, Disp: 64 * i})
+	}
+	ADDQ(U32(256), src)
+	ADDQ(stride, dst)
+	DECQ(blocks)
+	JNZ(LabelRef("block"))
+	m.end()
 }
