@@ -12,14 +12,14 @@ import "golang.org/x/sys/cpu"
 func assembly() []backend {
 	// AVX-512 VNNI multiplies and adds four codes in one instruction. Processors without
 	// it take AVX2's Linear8.
-	wide := avx512
+	wide := codes512
 	if cpu.X86.HasAVX512VNNI {
 		wide.linear8 = []linear8{linear8x4AVX512, linear8x2AVX512, linear8x1AVX512}
 		wide.dots = &dotsAVX512
 	}
 	return []backend{
 		{"avx512", hasAVX512, wide.cells},
-		{"avx2", hasAVX2, avx2.cells},
+		{"avx2", hasAVX2, codes2.cells},
 	}
 }
 
@@ -49,9 +49,7 @@ var avx512 = primitives{
 	scaleAdd: scaleAddAVX512, gainGrad: gainGradAVX512, entropy: crossEntropyGradAVX512,
 	adam: adamAVX512, dropout: dropoutAVX512,
 	addQuantized: addQuantizedAVX512, quantize: quantizeAVX512,
-	linear8:  []linear8{linear8x2AVX2, linear8x1AVX2},
-	codeRows: codeRowsAVX512, codeScaledRows: codeScaledRowsAVX512, quantizePanel: quantizePanelAVX512,
-	turnCodes: turnCodesAVX512,
+	linear8:   []linear8{linear8x2AVX2, linear8x1AVX2},
 	quantize4: quantize4AVX2, quantize2: quantize2AVX2,
 	addQuantized4: addQuantized4AVX2, addQuantized2: addQuantized2AVX2,
 	laneSum: laneSumAVX512, laneSumSquares: laneSumSquaresAVX512, laneMax: laneMaxAVX512, largest: largestAVX512,
@@ -72,8 +70,7 @@ var avx2 = primitives{
 	scaleAdd: scaleAddAVX2, gainGrad: gainGradAVX2, entropy: crossEntropyGradAVX2,
 	adam: adamAVX2, dropout: dropoutAVX2,
 	addQuantized: addQuantizedAVX2, quantize: quantizeAVX2,
-	linear8:      []linear8{linear8x2AVX2, linear8x1AVX2},
-	absMaxScaled: absMaxScaledAVX2, quantizeScaled: quantizeScaledAVX2,
+	linear8:   []linear8{linear8x2AVX2, linear8x1AVX2},
 	quantize4: quantize4AVX2, quantize2: quantize2AVX2,
 	addQuantized4: addQuantized4AVX2, addQuantized2: addQuantized2AVX2,
 	laneSum: laneSumAVX2, laneSumSquares: laneSumSquaresAVX2, laneMax: laneMaxAVX2, largest: largestAVX2,
@@ -93,4 +90,20 @@ var dotsAVX512 = dots{
 		{gradTile1x16AVX512, gradTile1x32AVX512},
 	},
 	starts: dotStartsAVX512, flip: flipCodesAVX512, flipColumns: flipColumnsAVX512,
+}
+
+// codes2 is AVX2's, and AVX-512's where it has nothing better.
+var codes2 = codes8{
+	primitives: avx2,
+	gradRows:   2, gradBlock: weightGrad8x2AVX2,
+	multiply: multiplyAVX2, columnMax: columnMaxAVX2, quantColumns: quantizeColumnsAVX2,
+	packCodes: packCodesAVX2, turnCodes: turnCodesAVX2,
+}
+
+var codes512 = codes8{
+	primitives:     avx512,
+	codeScaledRows: codeScaledRowsAVX512, quantizePanel: quantizePanelAVX512,
+	gradRows: 2, gradBlock: weightGrad8x2AVX2,
+	multiply: multiplyAVX2, columnMax: columnMaxAVX2, quantColumns: quantizeColumnsAVX2,
+	packCodes: packCodesAVX2, turnCodes: turnCodesAVX2,
 }

@@ -2,12 +2,20 @@
 
 package kernel
 
+import "golang.org/x/sys/cpu"
+
 //go:generate go run -C internal/gen ./neon -out ../../neon_arm64.s -stubs ../../neon_arm64.go
 
 // assembly returns the devices written in assembly. Every arm64 processor
-// that Go runs on has NEON.
+// that Go runs on has NEON. Most have SDOT, which multiplies and adds four
+// codes in one instruction.
 func assembly() []backend {
-	return []backend{{"neon", func() bool { return true }, neon.cells}}
+	p := neonCodes
+	if cpu.ARM64.HasASIMDDP {
+		p.linear8 = []linear8{linear8x4DotNEON, linear8x2DotNEON, linear8x1DotNEON}
+		p.gradRows, p.gradBlock = 4, weightGrad8x4DotNEON
+	}
+	return []backend{{"neon", func() bool { return true }, p.cells}}
 }
 
 func fmaLoops() []fmaLoop { return []fmaLoop{{"neon", 2 * 24 * 4, fmasNEON}} }
@@ -28,4 +36,11 @@ var neon = primitives{
 	indexOf: indexOfNEON, absMax: absMaxNEON, laneSumExp: laneSumExpNEON,
 	layerNorm: layerNormNEON, layerNormGrad: layerNormGradNEON,
 	softmax: softmaxNEON, softmaxGrad: softmaxGradNEON,
+}
+
+var neonCodes = codes8{
+	primitives: neon,
+	gradRows:   2, gradBlock: weightGrad8x2NEON,
+	multiply: multiplyNEON, columnMax: columnMaxNEON, quantColumns: quantizeColumnsNEON,
+	packCodes: packCodesNEON, turnCodes: turnCodesNEON,
 }

@@ -74,6 +74,11 @@ func queryMixAVX2(y *float32, p *float32, v *float32, rowV int, width int, heads
 //go:noescape
 func addAVX2(dst *float32, x *float32, y *float32, n int)
 
+// multiplyAVX2 sets dst = x*y.
+//
+//go:noescape
+func multiplyAVX2(dst *float32, x *float32, y *float32, n int)
+
 // scaleAVX2 sets dst = x*factor.
 //
 //go:noescape
@@ -134,15 +139,30 @@ func linear8x2AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, p
 //go:noescape
 func linear8x1AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
 
-// absMaxScaledAVX2 is the largest magnitude of x*f, a NaN if there is one.
+// columnMaxAVX2 sets the 16 elements of top to the largest magnitudes of x*f over n rows of 16 columns; rows of x are ldx bytes apart, factors of rows ldf bytes.
 //
 //go:noescape
-func absMaxScaledAVX2(x *float32, f *float32, n int) float32
+func columnMaxAVX2(top *float32, x *float32, ldx int, f *float32, ldf int, n int)
 
-// quantizeScaledAVX2 sets q = (x*f)*inv, rounded to even; n is a multiple of 32. No product is above 127 before it is rounded to 127.
+// quantizeColumnsAVX2 sets q to the packed codes of x*f*inv of groups times 4 rows of 16 columns; rows of x are ldx bytes apart, factors of rows ldf bytes; inv is of columns.
 //
 //go:noescape
-func quantizeScaledAVX2(q *int8, x *float32, f *float32, inv float32, n int)
+func quantizeColumnsAVX2(q *int8, x *float32, ldx int, f *float32, ldf int, inv *float32, groups int)
+
+// packCodesAVX2 packs groups times 4 rows of 16 codes, ldq bytes apart.
+//
+//go:noescape
+func packCodesAVX2(dst *int8, q *int8, ldq int, groups int)
+
+// turnCodesAVX2 transposes the packed codes of 16 rows and columns.
+//
+//go:noescape
+func turnCodesAVX2(dst *[256]int8, src *[256]int8)
+
+// weightGrad8x2AVX2 adds a block of kernel.Linear8WeightGrad to 2 rows of y, ldy bytes apart: the products of packed codes of X and of whole panels of dY, ldz bytes apart, of groups times 4 tokens.
+//
+//go:noescape
+func weightGrad8x2AVX2(y *float32, ldy int, q *int8, groups int, z *int8, ldz int, panels int, scales *float32)
 
 // quantize4AVX2 sets the codes of x*inv, rounded to even and clamped to ±7; n is a multiple of 32.
 //

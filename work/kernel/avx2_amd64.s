@@ -1596,6 +1596,79 @@ blockDone:
 	VZEROUPPER
 	RET
 
+// func multiplyAVX2(dst *float32, x *float32, y *float32, n int)
+// Requires: AVX
+TEXT ·multiplyAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+24(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ x+8(FP), DX
+	MOVQ y+16(FP), BX
+	XORQ SI, SI
+
+block:
+	CMPQ    AX, $0x20
+	JL      blockTail
+	VMOVUPS (DX)(SI*1), Y0
+	VMOVUPS (BX)(SI*1), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (CX)(SI*1)
+	VMOVUPS 32(DX)(SI*1), Y0
+	VMOVUPS 32(BX)(SI*1), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 32(CX)(SI*1)
+	VMOVUPS 64(DX)(SI*1), Y0
+	VMOVUPS 64(BX)(SI*1), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 64(CX)(SI*1)
+	VMOVUPS 96(DX)(SI*1), Y0
+	VMOVUPS 96(BX)(SI*1), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 96(CX)(SI*1)
+	ADDQ    $0x80, SI
+	SUBQ    $0x20, AX
+	JMP     block
+
+blockTail:
+	TESTQ      AX, AX
+	JZ         blockDone
+	MOVQ       $0x00000080, DI
+	SHLQ       $0x02, AX
+	SUBQ       AX, DI
+	LEAQ       masksAVX2<>+0(SB), AX
+	ADDQ       AX, DI
+	VMOVUPS    (DI), Y0
+	VMASKMOVPS (DX)(SI*1), Y0, Y0
+	VMOVUPS    (DI), Y1
+	VMASKMOVPS (BX)(SI*1), Y1, Y1
+	VMULPS     Y1, Y0, Y0
+	VMOVUPS    (DI), Y1
+	VMASKMOVPS Y0, Y1, (CX)(SI*1)
+	VMOVUPS    32(DI), Y0
+	VMASKMOVPS 32(DX)(SI*1), Y0, Y0
+	VMOVUPS    32(DI), Y1
+	VMASKMOVPS 32(BX)(SI*1), Y1, Y1
+	VMULPS     Y1, Y0, Y0
+	VMOVUPS    32(DI), Y1
+	VMASKMOVPS Y0, Y1, 32(CX)(SI*1)
+	VMOVUPS    64(DI), Y0
+	VMASKMOVPS 64(DX)(SI*1), Y0, Y0
+	VMOVUPS    64(DI), Y1
+	VMASKMOVPS 64(BX)(SI*1), Y1, Y1
+	VMULPS     Y1, Y0, Y0
+	VMOVUPS    64(DI), Y1
+	VMASKMOVPS Y0, Y1, 64(CX)(SI*1)
+	VMOVUPS    96(DI), Y0
+	VMASKMOVPS 96(DX)(SI*1), Y0, Y0
+	VMOVUPS    96(DI), Y1
+	VMASKMOVPS 96(BX)(SI*1), Y1, Y1
+	VMULPS     Y1, Y0, Y0
+	VMOVUPS    96(DI), Y1
+	VMASKMOVPS Y0, Y1, 96(CX)(SI*1)
+
+blockDone:
+	VZEROUPPER
+	RET
+
 // func scaleAVX2(dst *float32, x *float32, factor float32, n int)
 // Requires: AVX
 TEXT ·scaleAVX2(SB), NOSPLIT, $0-32
@@ -3084,140 +3157,301 @@ product:
 	VZEROUPPER
 	RET
 
-// func absMaxScaledAVX2(x *float32, f *float32, n int) float32
-// Requires: AVX, AVX2, SSE
-TEXT ·absMaxScaledAVX2(SB), NOSPLIT, $0-28
-	MOVQ  x+0(FP), AX
-	MOVQ  f+8(FP), CX
-	MOVQ  n+16(FP), DX
+// func columnMaxAVX2(top *float32, x *float32, ldx int, f *float32, ldf int, n int)
+// Requires: AVX, AVX2
+TEXT ·columnMaxAVX2(SB), NOSPLIT, $0-48
+	MOVQ    x+8(FP), AX
+	MOVQ    ldx+16(FP), CX
+	MOVQ    f+24(FP), DX
+	MOVQ    ldf+32(FP), BX
+	MOVQ    n+40(FP), SI
+	VMOVUPS constantsAVX2<>+480(SB), Y0
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+
+row:
+	VBROADCASTSS (DX), Y3
+	VMULPS       (AX), Y3, Y4
+	VPAND        Y0, Y4, Y4
+	VPMAXUD      Y4, Y1, Y1
+	VMULPS       32(AX), Y3, Y4
+	VPAND        Y0, Y4, Y4
+	VPMAXUD      Y4, Y2, Y2
+	ADDQ         CX, AX
+	ADDQ         BX, DX
+	DECQ         SI
+	JNZ          row
+	MOVQ         top+0(FP), AX
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VZEROUPPER
+	RET
+
+// func quantizeColumnsAVX2(q *int8, x *float32, ldx int, f *float32, ldf int, inv *float32, groups int)
+// Requires: AVX, AVX2, SSE2
+TEXT ·quantizeColumnsAVX2(SB), NOSPLIT, $0-56
+	MOVQ         q+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         ldx+16(FP), DX
+	MOVQ         f+24(FP), BX
+	MOVQ         ldf+32(FP), SI
+	MOVQ         inv+40(FP), DI
+	MOVQ         groups+48(FP), R8
+	VMOVUPS      (DI), Y0
+	VMOVUPS      32(DI), Y1
+	MOVL         $0x000000ff, DI
+	MOVD         DI, X2
+	VPBROADCASTD X2, Y2
+
+group:
+	VBROADCASTSS (BX), Y3
+	VMULPS       (CX), Y3, Y4
+	VMULPS       Y0, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPAND        Y2, Y4, Y4
+	VMOVDQA      Y4, Y5
+	VMULPS       32(CX), Y3, Y4
+	VMULPS       Y1, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPAND        Y2, Y4, Y4
+	VMOVDQA      Y4, Y6
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	VBROADCASTSS (BX), Y3
+	VMULPS       (CX), Y3, Y4
+	VMULPS       Y0, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPAND        Y2, Y4, Y4
+	VPSLLD       $0x08, Y4, Y4
+	VPOR         Y4, Y5, Y5
+	VMULPS       32(CX), Y3, Y4
+	VMULPS       Y1, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPAND        Y2, Y4, Y4
+	VPSLLD       $0x08, Y4, Y4
+	VPOR         Y4, Y6, Y6
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	VBROADCASTSS (BX), Y3
+	VMULPS       (CX), Y3, Y4
+	VMULPS       Y0, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPAND        Y2, Y4, Y4
+	VPSLLD       $0x10, Y4, Y4
+	VPOR         Y4, Y5, Y5
+	VMULPS       32(CX), Y3, Y4
+	VMULPS       Y1, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPAND        Y2, Y4, Y4
+	VPSLLD       $0x10, Y4, Y4
+	VPOR         Y4, Y6, Y6
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	VBROADCASTSS (BX), Y3
+	VMULPS       (CX), Y3, Y4
+	VMULPS       Y0, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPAND        Y2, Y4, Y4
+	VPSLLD       $0x18, Y4, Y4
+	VPOR         Y4, Y5, Y5
+	VMULPS       32(CX), Y3, Y4
+	VMULPS       Y1, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPAND        Y2, Y4, Y4
+	VPSLLD       $0x18, Y4, Y4
+	VPOR         Y4, Y6, Y6
+	ADDQ         DX, CX
+	ADDQ         SI, BX
+	VMOVDQU      Y5, (AX)
+	VMOVDQU      Y6, 32(AX)
+	ADDQ         $0x40, AX
+	DECQ         R8
+	JNZ          group
+	VZEROUPPER
+	RET
+
+// func packCodesAVX2(dst *int8, q *int8, ldq int, groups int)
+// Requires: AVX
+TEXT ·packCodesAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ ldq+16(FP), DX
+	MOVQ groups+24(FP), BX
+
+group:
+	LEAQ       (CX)(DX*2), SI
+	ADDQ       DX, SI
+	VMOVDQU    (CX), X0
+	VMOVDQU    (CX)(DX*1), X1
+	VMOVDQU    (CX)(DX*2), X2
+	VMOVDQU    (SI), X3
+	VPUNPCKLBW X1, X0, X4
+	VPUNPCKLBW X3, X2, X5
+	VPUNPCKLWD X5, X4, X6
+	VMOVDQU    X6, (AX)
+	VPUNPCKHWD X5, X4, X6
+	VMOVDQU    X6, 16(AX)
+	VPUNPCKHBW X1, X0, X0
+	VPUNPCKHBW X3, X2, X1
+	VPUNPCKLWD X1, X0, X2
+	VMOVDQU    X2, 32(AX)
+	VPUNPCKHWD X1, X0, X2
+	VMOVDQU    X2, 48(AX)
+	LEAQ       (CX)(DX*4), CX
+	ADDQ       $0x40, AX
+	DECQ       BX
+	JNZ        group
+	VZEROUPPER
+	RET
+
+// func turnCodesAVX2(dst *[256]int8, src *[256]int8)
+// Requires: AVX
+TEXT ·turnCodesAVX2(SB), NOSPLIT, $0-16
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	VMOVDQU turnOrder<>+0(SB), X0
+	VMOVDQU (CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, (AX)
+	VMOVDQU 16(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 64(AX)
+	VMOVDQU 32(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 128(AX)
+	VMOVDQU 48(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 192(AX)
+	VMOVDQU 64(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 16(AX)
+	VMOVDQU 80(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 80(AX)
+	VMOVDQU 96(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 144(AX)
+	VMOVDQU 112(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 208(AX)
+	VMOVDQU 128(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 32(AX)
+	VMOVDQU 144(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 96(AX)
+	VMOVDQU 160(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 160(AX)
+	VMOVDQU 176(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 224(AX)
+	VMOVDQU 192(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 48(AX)
+	VMOVDQU 208(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 112(AX)
+	VMOVDQU 224(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 176(AX)
+	VMOVDQU 240(CX), X1
+	VPSHUFB X0, X1, X1
+	VMOVDQU X1, 240(AX)
+	VZEROUPPER
+	RET
+
+DATA turnOrder<>+0(SB)/4, $0x0c080400
+DATA turnOrder<>+4(SB)/4, $0x0d090501
+DATA turnOrder<>+8(SB)/4, $0x0e0a0602
+DATA turnOrder<>+12(SB)/4, $0x0f0b0703
+GLOBL turnOrder<>(SB), RODATA|NOPTR, $16
+
+// func weightGrad8x2AVX2(y *float32, ldy int, q *int8, groups int, z *int8, ldz int, panels int, scales *float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·weightGrad8x2AVX2(SB), NOSPLIT, $0-64
+	MOVQ y+0(FP), AX
+	MOVQ ldy+8(FP), CX
+	MOVQ q+16(FP), DX
+	MOVQ z+32(FP), BX
+	MOVQ ldz+40(FP), SI
+	MOVQ panels+48(FP), DI
+	MOVQ scales+56(FP), R8
+
+panel:
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
-	XORQ  BX, BX
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	MOVQ  groups+24(FP), R11
+	MOVQ  DX, R9
+	MOVQ  BX, R10
 
-block:
-	CMPQ    DX, $0x20
-	JL      blockTail
-	VMOVUPS (AX)(BX*1), Y4
-	VMOVUPS (CX)(BX*1), Y5
-	VMULPS  Y5, Y4, Y4
-	VPAND   constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD Y4, Y0, Y0
-	VMOVUPS 32(AX)(BX*1), Y4
-	VMOVUPS 32(CX)(BX*1), Y5
-	VMULPS  Y5, Y4, Y4
-	VPAND   constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD Y4, Y1, Y1
-	VMOVUPS 64(AX)(BX*1), Y4
-	VMOVUPS 64(CX)(BX*1), Y5
-	VMULPS  Y5, Y4, Y4
-	VPAND   constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD Y4, Y2, Y2
-	VMOVUPS 96(AX)(BX*1), Y4
-	VMOVUPS 96(CX)(BX*1), Y5
-	VMULPS  Y5, Y4, Y4
-	VPAND   constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD Y4, Y3, Y3
-	ADDQ    $0x80, BX
-	SUBQ    $0x20, DX
-	JMP     block
-
-blockTail:
-	TESTQ      DX, DX
-	JZ         blockDone
-	MOVQ       $0x00000080, SI
-	SHLQ       $0x02, DX
-	SUBQ       DX, SI
-	LEAQ       masksAVX2<>+0(SB), DX
-	ADDQ       DX, SI
-	VMOVUPS    (SI), Y4
-	VMASKMOVPS (AX)(BX*1), Y4, Y4
-	VMOVUPS    (SI), Y5
-	VMASKMOVPS (CX)(BX*1), Y5, Y5
-	VMULPS     Y5, Y4, Y4
-	VPAND      constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD    Y4, Y0, Y4
-	VMOVUPS    (SI), Y5
-	VBLENDVPS  Y5, Y4, Y0, Y0
-	VMOVUPS    32(SI), Y4
-	VMASKMOVPS 32(AX)(BX*1), Y4, Y4
-	VMOVUPS    32(SI), Y5
-	VMASKMOVPS 32(CX)(BX*1), Y5, Y5
-	VMULPS     Y5, Y4, Y4
-	VPAND      constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD    Y4, Y1, Y4
-	VMOVUPS    32(SI), Y5
-	VBLENDVPS  Y5, Y4, Y1, Y1
-	VMOVUPS    64(SI), Y4
-	VMASKMOVPS 64(AX)(BX*1), Y4, Y4
-	VMOVUPS    64(SI), Y5
-	VMASKMOVPS 64(CX)(BX*1), Y5, Y5
-	VMULPS     Y5, Y4, Y4
-	VPAND      constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD    Y4, Y2, Y4
-	VMOVUPS    64(SI), Y5
-	VBLENDVPS  Y5, Y4, Y2, Y2
-	VMOVUPS    96(SI), Y4
-	VMASKMOVPS 96(AX)(BX*1), Y4, Y4
-	VMOVUPS    96(SI), Y5
-	VMASKMOVPS 96(CX)(BX*1), Y5, Y5
-	VMULPS     Y5, Y4, Y4
-	VPAND      constantsAVX2<>+480(SB), Y4, Y4
-	VPMAXUD    Y4, Y3, Y4
-	VMOVUPS    96(SI), Y5
-	VBLENDVPS  Y5, Y4, Y3, Y3
-
-blockDone:
-	VPMAXUD      Y2, Y0, Y0
-	VPMAXUD      Y3, Y1, Y1
-	VPMAXUD      Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VPMAXUD      X1, X0, X0
-	VPERMILPD    $0x01, X0, X1
-	VPMAXUD      X1, X0, X0
-	VMOVSHDUP    X0, X1
-	VPMAXUD      X1, X0, X0
-	MOVSS        X0, ret+24(FP)
-	VZEROUPPER
-	RET
-
-// func quantizeScaledAVX2(q *int8, x *float32, f *float32, inv float32, n int)
-// Requires: AVX, AVX2
-TEXT ·quantizeScaledAVX2(SB), NOSPLIT, $0-40
-	MOVQ         q+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         f+16(FP), DX
-	VBROADCASTSS inv+24(FP), Y0
-	MOVQ         n+32(FP), BX
-	XORQ         SI, SI
-
-block:
-	VMOVUPS   (CX)(SI*4), Y1
-	VMULPS    (DX)(SI*4), Y1, Y1
-	VMULPS    Y0, Y1, Y1
-	VCVTPS2DQ Y1, Y1
-	VMOVUPS   32(CX)(SI*4), Y2
-	VMULPS    32(DX)(SI*4), Y2, Y2
-	VMULPS    Y0, Y2, Y2
-	VCVTPS2DQ Y2, Y2
-	VMOVUPS   64(CX)(SI*4), Y3
-	VMULPS    64(DX)(SI*4), Y3, Y3
-	VMULPS    Y0, Y3, Y3
-	VCVTPS2DQ Y3, Y3
-	VMOVUPS   96(CX)(SI*4), Y4
-	VMULPS    96(DX)(SI*4), Y4, Y4
-	VMULPS    Y0, Y4, Y4
-	VCVTPS2DQ Y4, Y4
-	VPACKSSDW Y2, Y1, Y1
-	VPACKSSDW Y4, Y3, Y3
-	VPACKSSWB Y3, Y1, Y1
-	VMOVDQU   byteOrderAVX2<>+0(SB), Y2
-	VPERMD    Y1, Y2, Y1
-	VMOVDQU   Y1, (AX)(SI*1)
-	ADDQ      $0x20, SI
-	CMPQ      SI, BX
-	JL        block
+product:
+	VPBROADCASTD (R9), X8
+	VPMOVSXBW    X8, Y8
+	VPBROADCASTD 4(R9), X9
+	VPMOVSXBW    X9, Y9
+	VPMOVSXBW    (R10), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y0, Y0
+	VPMADDWD     Y9, Y10, Y11
+	VPADDD       Y11, Y4, Y4
+	VPMOVSXBW    16(R10), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y1, Y1
+	VPMADDWD     Y9, Y10, Y11
+	VPADDD       Y11, Y5, Y5
+	VPMOVSXBW    32(R10), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y2, Y2
+	VPMADDWD     Y9, Y10, Y11
+	VPADDD       Y11, Y6, Y6
+	VPMOVSXBW    48(R10), Y10
+	VPMADDWD     Y8, Y10, Y11
+	VPADDD       Y11, Y3, Y3
+	VPMADDWD     Y9, Y10, Y11
+	VPADDD       Y11, Y7, Y7
+	ADDQ         $0x40, R9
+	ADDQ         $0x40, R10
+	DECQ         R11
+	JNZ          product
+	MOVQ         AX, R9
+	VPHADDD      Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VMOVUPS      (R9), Y1
+	VFMADD231PS  (R8), Y0, Y1
+	VMOVUPS      Y1, (R9)
+	VPHADDD      Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMOVUPS      32(R9), Y0
+	VFMADD231PS  32(R8), Y2, Y0
+	VMOVUPS      Y0, 32(R9)
+	ADDQ         CX, R9
+	VPHADDD      Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMOVUPS      (R9), Y0
+	VFMADD231PS  (R8), Y4, Y0
+	VMOVUPS      Y0, (R9)
+	VPHADDD      Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMOVUPS      32(R9), Y0
+	VFMADD231PS  32(R8), Y6, Y0
+	VMOVUPS      Y0, 32(R9)
+	ADDQ         CX, R9
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, R8
+	ADDQ         SI, BX
+	DECQ         DI
+	JNZ          panel
 	VZEROUPPER
 	RET
 

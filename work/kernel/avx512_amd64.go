@@ -249,11 +249,6 @@ func codeRowsAVX512(q *int8, scales *float32, x *float32, k int, rows int)
 //go:noescape
 func codeScaledRowsAVX512(q *int8, scales *float32, x *float32, f *float32, k int, rows int)
 
-// turnCodesAVX512 transposes blocks of 16 by 16 codes, adjacent in src and stride bytes apart in dst.
-//
-//go:noescape
-func turnCodesAVX512(dst *int8, stride int, src *int8, blocks int)
-
 // dropoutAVX512 sets dst = word >= drop ? x*factor : +0; n is a multiple of 32. keys holds the multipliers, the first counter and the ten round keys.
 //
 //go:noescape

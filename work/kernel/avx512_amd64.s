@@ -5728,61 +5728,6 @@ codeDone:
 	VZEROUPPER
 	RET
 
-// func turnCodesAVX512(dst *int8, stride int, src *int8, blocks int)
-// Requires: AVX, AVX512BW, AVX512F
-TEXT ·turnCodesAVX512(SB), NOSPLIT, $0-32
-	MOVQ      dst+0(FP), AX
-	MOVQ      stride+8(FP), CX
-	MOVQ      src+16(FP), DX
-	MOVQ      blocks+24(FP), BX
-	VMOVDQU32 turnOrderAVX512<>+0(SB), Z0
-
-block:
-	VMOVDQU32  (DX), Z1
-	VPSHUFB    Z0, Z1, Z1
-	VMOVDQU32  64(DX), Z3
-	VPSHUFB    Z0, Z3, Z3
-	VMOVDQU32  128(DX), Z5
-	VPSHUFB    Z0, Z5, Z5
-	VMOVDQU32  192(DX), Z6
-	VPSHUFB    Z0, Z6, Z6
-	VSHUFI32X4 $0x44, Z3, Z1, Z2
-	VSHUFI32X4 $0xee, Z3, Z1, Z4
-	VSHUFI32X4 $0x44, Z6, Z5, Z3
-	VSHUFI32X4 $0xee, Z6, Z5, Z6
-	VSHUFI32X4 $0x88, Z3, Z2, Z1
-	VMOVDQU32  Z1, (AX)
-	VSHUFI32X4 $0xdd, Z3, Z2, Z3
-	VMOVDQU32  Z3, 64(AX)
-	VSHUFI32X4 $0x88, Z6, Z4, Z5
-	VMOVDQU32  Z5, 128(AX)
-	VSHUFI32X4 $0xdd, Z6, Z4, Z6
-	VMOVDQU32  Z6, 192(AX)
-	ADDQ       $0x00000100, DX
-	ADDQ       CX, AX
-	DECQ       BX
-	JNZ        block
-	VZEROUPPER
-	RET
-
-DATA turnOrderAVX512<>+0(SB)/4, $0x0c080400
-DATA turnOrderAVX512<>+4(SB)/4, $0x0d090501
-DATA turnOrderAVX512<>+8(SB)/4, $0x0e0a0602
-DATA turnOrderAVX512<>+12(SB)/4, $0x0f0b0703
-DATA turnOrderAVX512<>+16(SB)/4, $0x0c080400
-DATA turnOrderAVX512<>+20(SB)/4, $0x0d090501
-DATA turnOrderAVX512<>+24(SB)/4, $0x0e0a0602
-DATA turnOrderAVX512<>+28(SB)/4, $0x0f0b0703
-DATA turnOrderAVX512<>+32(SB)/4, $0x0c080400
-DATA turnOrderAVX512<>+36(SB)/4, $0x0d090501
-DATA turnOrderAVX512<>+40(SB)/4, $0x0e0a0602
-DATA turnOrderAVX512<>+44(SB)/4, $0x0f0b0703
-DATA turnOrderAVX512<>+48(SB)/4, $0x0c080400
-DATA turnOrderAVX512<>+52(SB)/4, $0x0d090501
-DATA turnOrderAVX512<>+56(SB)/4, $0x0e0a0602
-DATA turnOrderAVX512<>+60(SB)/4, $0x0f0b0703
-GLOBL turnOrderAVX512<>(SB), RODATA|NOPTR, $64
-
 // func dropoutAVX512(dst *float32, x *float32, keys *[12][4]uint32, drop uint32, factor float32, n int)
 // Requires: AVX, AVX512F
 TEXT ·dropoutAVX512(SB), NOSPLIT, $0-40

@@ -47,15 +47,6 @@ func (p *primitives) cells() [numOps]cell {
 	if p.linear8 != nil {
 		cs[Linear8] = p.doLinear8
 	}
-	if p.absMaxScaled != nil || p.codeScaledRows != nil {
-		cs[QuantizeScaledRows] = p.doQuantizeScaledRows
-	}
-	if p.quantizePanel != nil {
-		cs[QuantizeScaledColumns], cs[QuantizeWeight] = p.doQuantizeScaledColumns, p.doQuantizeWeight
-	}
-	if p.dots != nil {
-		cs[Linear8WeightGrad] = p.doLinear8WeightGrad
-	}
 	return cs
 }
 

@@ -12,18 +12,21 @@ func (p *primitives) doQuantizeRows(_ *scratch, c *Call, lo, hi int) {
 		p.codeRows(&c.Out[0].B[lo*k], &c.Out[1].F[lo], &c.In[0].F[lo*k], k, hi-lo)
 		return
 	}
-	whole := k / lanes * lanes
 	for t := lo; t < hi; t++ {
-		x, q := row(&c.In[0], t), c.Out[0].B[t*k:(t+1)*k]
-		s, inv := rowScale(p.absMax(&x[0], k))
-		c.Out[1].F[t] = s
-		from := 0 // the first element that Go must encode
-		if inv != 0 && whole > 0 {
-			p.quantize(&q[0], &x[0], inv, whole)
-			from = whole
-		}
-		encode8(q, x, inv, from)
+		c.Out[1].F[t] = p.quantizeRow(c.Out[0].B[t*k:(t+1)*k], row(&c.In[0], t))
 	}
+}
+
+// quantizeRow writes the codes of a row x and returns their scale.
+func (p *primitives) quantizeRow(q []int8, x []float32) float32 {
+	s, inv := rowScale(p.absMax(&x[0], len(x)))
+	from := 0 // the first element that Go must encode
+	if whole := len(x) / lanes * lanes; inv != 0 && whole > 0 {
+		p.quantize(&q[0], &x[0], inv, whole)
+		from = whole
+	}
+	encode8(q, x, inv, from)
+	return s
 }
 
 // product8 is a part of a Linear8: rows t to t+rows-1 and panels p to p+panels-1.

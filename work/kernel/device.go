@@ -13,11 +13,13 @@ type cell func(s *scratch, c *Call, lo, hi int)
 // nothing.
 type scratch struct {
 	buf     []float32
-	scores  []float32 // Attend
-	codes   []int8    // Linear8
-	flips   []uint8   // codes with flipped sign bits
-	sums    []int32   // starts of sums of codes
-	scales  [panel8]float32
+	scores  []float32       // Attend
+	codes   []int8          // Linear8
+	flips   []uint8         // codes with flipped sign bits
+	sums    []int32         // starts of sums of codes
+	scales  [panel8]float32 // of the columns of a panel
+	inverse [panel8]float32 // of the scales
+	turned  [2][panel8 * panel8]int8
 	last    [group8][panel8]int8 // the rows of a matrix of codes that are no group of four
 	keys    [12][4]uint32        // Dropout
 	factors [8]float32           // Adam

@@ -64,6 +64,11 @@ func packColumnsNEON(dst *float32, ld int, src *float32, rowSrc, rows, k int)
 //go:noescape
 func addNEON(dst, x, y *float32, n int)
 
+// multiplyNEON sets dst = x*y.
+//
+//go:noescape
+func multiplyNEON(dst, x, y *float32, n int)
+
 // scaleNEON sets dst = x*factor.
 //
 //go:noescape
@@ -114,6 +119,21 @@ func addQuantizedNEON(dst, x *float32, q *int8, sign, scale float32, n int)
 //go:noescape
 func quantizeNEON(q *int8, x *float32, inv float32, n int)
 
+// linear8x4DotNEON is kernel.Linear8 of 4 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+//
+//go:noescape
+func linear8x4DotNEON(y *float32, ldy int, q *int8, ldq, groups int, w *int8, panels int, sx, sw, b *float32)
+
+// linear8x2DotNEON is kernel.Linear8 of 2 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+//
+//go:noescape
+func linear8x2DotNEON(y *float32, ldy int, q *int8, ldq, groups int, w *int8, panels int, sx, sw, b *float32)
+
+// linear8x1DotNEON is kernel.Linear8 of 1 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+//
+//go:noescape
+func linear8x1DotNEON(y *float32, ldy int, q *int8, ldq, groups int, w *int8, panels int, sx, sw, b *float32)
+
 // linear8x2NEON is kernel.Linear8 of 2 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
 //
 //go:noescape
@@ -123,6 +143,36 @@ func linear8x2NEON(y *float32, ldy int, q *int8, ldq, groups int, w *int8, panel
 //
 //go:noescape
 func linear8x1NEON(y *float32, ldy int, q *int8, ldq, groups int, w *int8, panels int, sx, sw, b *float32)
+
+// weightGrad8x4DotNEON adds a block of kernel.Linear8WeightGrad to 4 rows of y, ldy bytes apart: the products of packed codes of X and of whole panels of dY, ldz bytes apart, of groups times 4 tokens.
+//
+//go:noescape
+func weightGrad8x4DotNEON(y *float32, ldy int, q *int8, groups int, z *int8, ldz, panels int, scales *float32)
+
+// weightGrad8x2NEON adds a block of kernel.Linear8WeightGrad to 2 rows of y, ldy bytes apart: the products of packed codes of X and of whole panels of dY, ldz bytes apart, of groups times 4 tokens.
+//
+//go:noescape
+func weightGrad8x2NEON(y *float32, ldy int, q *int8, groups int, z *int8, ldz, panels int, scales *float32)
+
+// columnMaxNEON sets the 16 elements of top to the largest magnitudes of x*f over n rows of 16 columns; rows of x are ldx bytes apart, factors of rows ldf bytes.
+//
+//go:noescape
+func columnMaxNEON(top, x *float32, ldx int, f *float32, ldf, n int)
+
+// quantizeColumnsNEON sets q to the packed codes of x*f*inv of groups times 4 rows of 16 columns; rows of x are ldx bytes apart, factors of rows ldf bytes; inv is of columns.
+//
+//go:noescape
+func quantizeColumnsNEON(q *int8, x *float32, ldx int, f *float32, ldf int, inv *float32, groups int)
+
+// packCodesNEON packs groups times 4 rows of 16 codes, ldq bytes apart.
+//
+//go:noescape
+func packCodesNEON(dst, q *int8, ldq, groups int)
+
+// turnCodesNEON transposes the packed codes of 16 rows and columns.
+//
+//go:noescape
+func turnCodesNEON(dst, src *[256]int8)
 
 // dropoutNEON sets dst = word >= drop ? x*factor : +0; n is a multiple of 32. keys holds the multipliers, the first counter and the ten round keys.
 //
@@ -149,7 +199,7 @@ func laneMaxNEON(x *float32, n int) float32
 //go:noescape
 func largestNEON(x *float32, n int) float32
 
-// absMaxNEON is the largest magnitude of x, never a NaN.
+// absMaxNEON is the largest magnitude of x; a NaN is larger than infinity.
 //
 //go:noescape
 func absMaxNEON(x *float32, n int) float32

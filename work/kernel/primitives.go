@@ -36,15 +36,9 @@ type primitives struct {
 
 	linear8 []linear8 // by height, each half of the one before, down to 1; or nil
 
-	// Codes of training. Either the first two serve for rows, or the next two. The last
-	// three may be nil: then the reference serves.
-	absMaxScaled   func(x, f *float32, n int) float32
-	quantizeScaled func(q *int8, x, f *float32, inv float32, n int)
-	codeRows       func(q *int8, scales, x *float32, k, rows int)
-	codeScaledRows func(q *int8, scales, x, f *float32, k, rows int)
-	quantizePanel  quantizePanelOf
-	turnCodes      func(dst *int8, stride int, src *int8, blocks int)
-	dots           *dots
+	// Both may be nil: then absMax and quantize serve, and linear8.
+	codeRows func(q *int8, scales, x *float32, k, rows int)
+	dots     *dots
 
 	// The quantisers of 4 and 2 bits may be nil: then the reference serves.
 	quantize4     func(q *int32, x *float32, inv float32, n int)

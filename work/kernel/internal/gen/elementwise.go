@@ -31,6 +31,16 @@ func (m *machine) elementwise() {
 			m.store(v, dst, i)
 		}
 	})
+	if !m.wide {
+		m.each("multiply", "(dst, x, y *float32, n int)", "sets dst = x*y.", func() func(int) {
+			dst, x, y := arg("dst"), arg("x"), arg("y")
+			return func(i int) {
+				v := m.load(x, i)
+				VMULPS(m.load(y, i), v, v)
+				m.store(v, dst, i)
+			}
+		})
+	}
 	m.each("scale", "(dst, x *float32, factor float32, n int)", "sets dst = x*factor.", func() func(int) {
 		dst, x, factor := arg("dst"), arg("x"), m.spread("factor")
 		return func(i int) {

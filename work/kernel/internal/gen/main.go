@@ -58,13 +58,16 @@ func main() {
 		m.quantizePanel()
 		m.codeRows("codeRows", false)
 		m.codeRows("codeScaledRows", true)
-		m.turnCodes()
 	} else {
 		m.linear8Words(2)
 		m.linear8Words(1)
 	}
 	if !m.wide {
-		m.scaledRows()
+		m.columnMax()
+		m.quantizeColumns()
+		m.packCodes()
+		m.turnCodes()
+		m.weightGrad8()
 		m.quantize4()
 		m.addQuantized4()
 		m.quantize2()

@@ -289,40 +289,6 @@ func (m *machine) quantizePanel() {
 	m.end()
 }
 
-// scaledRows emits kernel.QuantizeScaledRows for AVX2 in two steps: the largest magnitude of a row, and its codes.
-func (m *machine) scaledRows() {
-	m.text("absMaxScaled", "(x, f *float32, n int) float32", "is the largest magnitude of x*f, a NaN if there is one.")
-	x, f, n := arg("x"), arg("f"), arg("n")
-	acc := m.accumulators(m.zero)
-	m.blocks("block", n, func() {
-		for i := range acc {
-			v := m.load(x, i)
-			VMULPS(m.load(f, i), v, v)
-			m.and(m.c(cAbs), v, v)
-			m.accumulate(acc, i, largestBits, v)
-		}
-	})
-	Store(m.fold(acc, largestBits).AsX(), ReturnIndex(0))
-	m.end()
-
-	m.text("quantizeScaled", "(q *int8, x, f *float32, inv float32, n int)",
-		"sets q = (x*f)*inv, rounded to even; n is a multiple of 32. No product is above 127 before it is rounded to 127.")
-	q, x, f := arg("q"), arg("x"), arg("f")
-	inv := m.spread("inv")
-	m.wholeBlocks(func(index GPVirtual) {
-		v := make([]VecVirtual, m.vecs)
-		for i := range v {
-			v[i] = m.vec()
-			VMOVUPS(m.floatsAt(x, index, i), v[i])
-			VMULPS(m.floatsAt(f, index, i), v[i], v[i])
-			VMULPS(inv, v[i], v[i])
-			VCVTPS2DQ(v[i], v[i])
-		}
-		m.packBytes(v)
-		VMOVDQU(v[0], Mem{Base: q, Index: index, Scale: 1})
-	})
-}
-
 // codeRows emits kernel.QuantizeRows, or kernel.QuantizeScaledRows, of whole rows.
 func (m *machine) codeRows(name string, scaled bool) {
 	if scaled {
@@ -387,37 +353,186 @@ func (m *machine) codeRows(name string, scaled bool) {
 	m.end()
 }
 
-// turnCodes emits the transposition of blocks of 16 by 16 codes.
+// The functions below are AVX2 only, and AVX-512 uses them too.
+
+// turnCodes emits the transposition of 16 rows of a panel, whose columns become the rows of another panel: four by
+// four codes in each register, which is then stored at its transposed place.
 func (m *machine) turnCodes() {
-	m.text("turnCodes", "(dst *int8, stride int, src *int8, blocks int)",
-		"transposes blocks of 16 by 16 codes, adjacent in src and stride bytes apart in dst.")
-	dst, stride, src, blocks := arg("dst"), arg("stride"), arg("src"), arg("blocks")
-	// Four by four codes in each quarter of a register.
-	order := GLOBL("turnOrder"+m.suffix, RODATA|NOPTR)
-	for i := range 16 {
-		DATA(4*i, U32([4]uint32{0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703}[i%4]))
+	m.text("turnCodes", "(dst, src *[256]int8)", "transposes the packed codes of 16 rows and columns.")
+	dst, src := arg("dst"), arg("src")
+	order := GLOBL("turnOrder", RODATA|NOPTR)
+	for i, w := range []uint32{0x0c080400, 0x0d090501, 0x0e0a0602, 0x0f0b0703} {
+		DATA(4*i, U32(w))
 	}
-	bytes := ZMM()
-	VMOVDQU32(order, bytes)
-	Label("block")
-	var r, s [4]VecVirtual
+	bytes, v := XMM(), XMM()
+	VMOVDQU(order, bytes)
+	for g := range 4 {
+		for h := range 4 {
+			VMOVDQU(Mem{Base: src, Disp: 64*g + 16*h}, v)
+			VPSHUFB(bytes, v, v)
+			VMOVDQU(v, Mem{Base: dst, Disp: 64*h + 16*g})
+		}
+	}
+	m.end()
+}
+
+// packCodes emits the copy of rows of codes to a panel.
+func (m *machine) packCodes() {
+	m.text("packCodes", "(dst, q *int8, ldq, groups int)", "packs groups times 4 rows of 16 codes, ldq bytes apart.")
+	dst, q, ldq, groups := arg("dst"), arg("q"), arg("ldq"), arg("groups")
+	Label("group")
+	bases := everyThird(q, ldq, 4)
+	var r [4]VecVirtual
 	for i := range r {
-		r[i], s[i] = ZMM(), ZMM()
-		VMOVDQU32(Mem{Base: src, Disp: 64 * i}, r[i])
-		VPSHUFB(bytes, r[i], r[i])
+		r[i] = XMM()
+		VMOVDQU(rowAt(bases, ldq, i), r[i])
 	}
-	// Then the quarters.
-	for i := range 2 {
-		VSHUFI32X4(Imm(0x44), r[2*i+1], r[2*i], s[2*i])
-		VSHUFI32X4(Imm(0xee), r[2*i+1], r[2*i], s[2*i+1])
+	// Pairs of rows, then pairs of pairs.
+	for half := range 2 {
+		a, b, v := XMM(), XMM(), XMM()
+		unpack := VPUNPCKLBW
+		if half == 1 {
+			unpack = VPUNPCKHBW
+		}
+		unpack(r[1], r[0], a)
+		unpack(r[3], r[2], b)
+		VPUNPCKLWD(b, a, v)
+		VMOVDQU(v, Mem{Base: dst, Disp: 32 * half})
+		VPUNPCKHWD(b, a, v)
+		VMOVDQU(v, Mem{Base: dst, Disp: 32*half + 16})
 	}
-	for i := range r {
-		VSHUFI32X4(Imm(uint64(0x88+0x55*(i%2))), s[i/2+2], s[i/2], r[i])
-		VMOVDQU32(r[i], Mem{Base: dst, Disp: 64 * i})
+	LEAQ(Mem{Base: q, Index: ldq, Scale: 4}, q)
+	ADDQ(Imm(groupBytes8), dst)
+	DECQ(groups)
+	JNZ(LabelRef("group"))
+	m.end()
+}
+
+// columnMax emits the largest magnitudes of columns, compared as integers, so that a NaN is the largest.
+func (m *machine) columnMax() {
+	m.text("columnMax", "(top, x *float32, ldx int, f *float32, ldf, n int)",
+		"sets the 16 elements of top to the largest magnitudes of x*f over n rows of 16 columns; rows of x are ldx "+
+			"bytes apart, factors of rows ldf bytes.")
+	x, ldx, f, ldf, n := arg("x"), arg("ldx"), arg("f"), arg("ldf"), arg("n")
+	abs, acc := m.constant(cAbs), []VecVirtual{m.zero(), m.zero()}
+	factor, v := YMM(), YMM()
+	Label("row")
+	VBROADCASTSS(Mem{Base: f}, factor)
+	for i := range acc {
+		VMULPS(Mem{Base: x, Disp: 32 * i}, factor, v)
+		VPAND(abs, v, v)
+		VPMAXUD(v, acc[i], acc[i])
 	}
-	ADDQ(U32(256), src)
-	ADDQ(stride, dst)
-	DECQ(blocks)
-	JNZ(LabelRef("block"))
+	ADDQ(ldx, x)
+	ADDQ(ldf, f)
+	DECQ(n)
+	JNZ(LabelRef("row"))
+	top := arg("top")
+	for i := range acc {
+		VMOVUPS(acc[i], Mem{Base: top, Disp: 32 * i})
+	}
+	m.end()
+}
+
+// quantizeColumns emits the codes of a panel, one of four rows in each byte of an element.
+func (m *machine) quantizeColumns() {
+	m.text("quantizeColumns", "(q *int8, x *float32, ldx int, f *float32, ldf int, inv *float32, groups int)",
+		"sets q to the packed codes of x*f*inv of groups times 4 rows of 16 columns; rows of x are ldx bytes apart, "+
+			"factors of rows ldf bytes; inv is of columns.")
+	q, x, ldx, f, ldf, inv, groups := arg("q"), arg("x"), arg("ldx"), arg("f"), arg("ldf"), arg("inv"), arg("groups")
+	scales := []VecVirtual{YMM(), YMM()}
+	for i := range scales {
+		VMOVUPS(Mem{Base: inv, Disp: 32 * i}, scales[i])
+	}
+	low, bytes := GP32(), YMM()
+	MOVL(U32(0xff), low)
+	MOVD(low, bytes.AsX())
+	VPBROADCASTD(bytes.AsX(), bytes)
+	factor, v := YMM(), YMM()
+	Label("group")
+	codes := []VecVirtual{YMM(), YMM()}
+	for r := range 4 {
+		VBROADCASTSS(Mem{Base: f}, factor)
+		for i, c := range codes {
+			VMULPS(Mem{Base: x, Disp: 32 * i}, factor, v)
+			VMULPS(scales[i], v, v)
+			VCVTPS2DQ(v, v)
+			VPAND(bytes, v, v)
+			if r == 0 {
+				VMOVDQA(v, c)
+				continue
+			}
+			VPSLLD(Imm(uint64(8*r)), v, v)
+			VPOR(v, c, c)
+		}
+		ADDQ(ldx, x)
+		ADDQ(ldf, f)
+	}
+	for i, c := range codes {
+		VMOVDQU(c, Mem{Base: q, Disp: 32 * i})
+	}
+	ADDQ(Imm(groupBytes8), q)
+	DECQ(groups)
+	JNZ(LabelRef("group"))
+	m.end()
+}
+
+// weightGrad8 emits a block of kernel.Linear8WeightGrad for two columns of X, which are rows of the result, as
+// linear8Words emits kernel.Linear8. The codes of X are packed as those of dY are.
+func (m *machine) weightGrad8() {
+	const rows = 2
+	m.text("weightGrad8x2", "(y *float32, ldy int, q *int8, groups int, z *int8, ldz, panels int, scales *float32)",
+		"adds a block of kernel.Linear8WeightGrad to 2 rows of y, ldy bytes apart: the products of packed codes of X and "+
+			"of whole panels of dY, ldz bytes apart, of groups times 4 tokens.")
+	y, ldy, q, z, ldz, panels, scales := arg("y"), arg("ldy"), arg("q"), arg("z"), arg("ldz"), arg("panels"), arg("scales")
+	Label("panel")
+	acc := make([][4]VecVirtual, rows)
+	for i := range acc {
+		for j := range acc[i] {
+			acc[i][j] = m.zero()
+		}
+	}
+	at, from, groups := GP64(), GP64(), arg("groups")
+	MOVQ(q, at)
+	MOVQ(z, from)
+	Label("product")
+	x := make([]VecVirtual, rows)
+	for i := range x {
+		x[i] = YMM()
+		VPBROADCASTD(Mem{Base: at, Disp: group8 * i}, x[i].AsX())
+		VPMOVSXBW(x[i].AsX(), x[i])
+	}
+	wide, t := YMM(), YMM()
+	for j := range 4 {
+		VPMOVSXBW(Mem{Base: from, Disp: 16 * j}, wide)
+		for i := range x {
+			VPMADDWD(x[i], wide, t)
+			VPADDD(t, acc[i][j], acc[i][j])
+		}
+	}
+	ADDQ(Imm(groupBytes8), at)
+	ADDQ(Imm(groupBytes8), from)
+	DECQ(groups)
+	JNZ(LabelRef("product"))
+	// y = fma(float(sum), scales, y). Each sum is in two adjacent halves.
+	to := GP64()
+	MOVQ(y, to)
+	for i := range acc {
+		for j := 0; j < 4; j += 2 {
+			sum, c := acc[i][j], YMM()
+			VPHADDD(acc[i][j+1], sum, sum)
+			VPERMQ(Imm(0xd8), sum, sum)
+			VCVTDQ2PS(sum, sum)
+			VMOVUPS(Mem{Base: to, Disp: 16 * j}, c)
+			VFMADD231PS(Mem{Base: scales, Disp: 16 * j}, sum, c)
+			VMOVUPS(c, Mem{Base: to, Disp: 16 * j})
+		}
+		ADDQ(ldy, to)
+	}
+	ADDQ(Imm(4*panel8), y)
+	ADDQ(Imm(4*panel8), scales)
+	ADDQ(ldz, z)
+	DECQ(panels)
+	JNZ(LabelRef("panel"))
 	m.end()
 }

@@ -45,13 +45,7 @@ func (m *machine) quantize() {
 		m.op3("FMINNM", i, high, i)
 		m.op2("FCVTNS", i, i)
 	}
-	// Integers narrowed to 16 and to 8 bits.
-	for i := range vec(2) {
-		m.op2("XTN .4H", 2*i, 4+i)
-		m.op2("XTN2 .8H", 2*i+1, 4+i)
-	}
-	m.op2("XTN .8B", 4, 6)
-	m.op2("XTN2 .16B", 5, 6)
+	m.narrow(0, 6)
 	m.emit("VST1.P [V6.B16], 16(%v)", q)
 	m.emit("SUB $16, %v", n)
 	m.emit("CBNZ %v, half", n)

@@ -21,6 +21,14 @@ func (m *machine) elementwise() {
 				m.store(v, p[0], i)
 			}
 		})
+	m.each("multiply", "(dst, x, y *float32, n int)",
+		"sets dst = x*y.", []string{"dst", "x", "y"}, func(p []gp) func(int) {
+			return func(i int) {
+				v := m.load(p[1], i, temp)
+				m.mul(v, m.load(p[2], i, temp+1), v)
+				m.store(v, p[0], i)
+			}
+		})
 	m.each("scale", "(dst, x *float32, factor float32, n int)",
 		"sets dst = x*factor.", []string{"dst", "x"}, func(p []gp) func(int) {
 			m.spread("factor", factor)

@@ -166,7 +166,7 @@ var encodings = map[string]uint32{
 	"FMAX": 0x4e20f400, "FMIN": 0x4ea0f400, "FMAXNM": 0x4e20c400, "FMINNM": 0x4ea0c400,
 	"FCMGT": 0x6ea0e400, "FCMEQ": 0x4e20e400, "CMHS": 0x6ea03c00,
 	"FCMGT #0": 0x4ea0c800, "FSQRT": 0x6ea1f800, "FABS": 0x4ea0f800,
-	"UMAXV": 0x6eb0a800, "FCVTNS": 0x4e21a800, "SCVTF": 0x4e21d800, "SSHR #1": 0x4f3f0400,
+	"UMAXV": 0x6eb0a800, "UMAX": 0x6ea06400, "FCVTNS": 0x4e21a800, "SCVTF": 0x4e21d800, "SSHR #1": 0x4f3f0400,
 	"UMULL .2D": 0x2ea0c000, "XTN .2S": 0x0ea12800,
 	"XTN .4H": 0x0e612800, "XTN2 .8H": 0x4e612800, "XTN .8B": 0x0e212800, "XTN2 .16B": 0x4e212800,
 	"SXTL .8H": 0x0f08a400, "SXTL2 .8H": 0x4f08a400, "SXTL .4S": 0x0f10a400, "SXTL2 .4S": 0x4f10a400,
@@ -183,6 +183,13 @@ func (m *machine) op3(name string, x, y, dst vec) {
 // op2 emits dst = op x, on four elements unless the name says otherwise.
 func (m *machine) op2(name string, x, dst vec) {
 	m.emit("WORD $0x%08x // %s V%d, V%d", encoding(name)|uint32(x)<<5|uint32(dst), name, int(dst), int(x))
+}
+
+// sdot emits SDOT: to each element of sum it adds the products of four codes of w and the four codes of x's element
+// lane.
+func (m *machine) sdot(w, x vec, lane int, sum vec) {
+	bits := 0x4f80e000 | uint32(lane&1)<<21 | uint32(x)<<16 | uint32(lane>>1)<<11 | uint32(w)<<5 | uint32(sum)
+	m.emit("WORD $0x%08x // SDOT V%d, V%d, V%d[%d]", bits, int(sum), int(w), int(x), lane)
 }
 
 func encoding(name string) uint32 {
@@ -214,6 +221,9 @@ func (m *machine) largest(x, acc vec) {
 }
 
 func (m *machine) sum(x, acc vec) { m.add(acc, x, acc) }
+
+// larger emits acc = the larger of the bits of x and acc, as integers.
+func (m *machine) larger(x, acc vec) { m.op3("UMAX", x, acc, acc) }
 
 // load loads vector i of the block of the row at p. In the last steps of a loop it loads one vector, or one
 // element; the other elements are then zero.

@@ -33,8 +33,15 @@ func main() {
 	m.elementwise()
 	m.addQuantized()
 	m.quantize()
-	m.linear8(2)
-	m.linear8(1)
+	for _, d := range []dots{{4, true}, {2, true}, {1, true}, {2, false}, {1, false}} {
+		m.linear8(d)
+	}
+	m.weightGrad8(dots{4, true})
+	m.weightGrad8(dots{2, false})
+	m.columnMax()
+	m.quantizeColumns()
+	m.packCodes()
+	m.turnCodes()
 	m.dropout()
 	m.reductions()
 	m.indexOf()

@@ -7,7 +7,7 @@ func (m *machine) reductions() {
 	m.returnOne("laneMax", "", "is the lane maximum of x.", negativeInf, m.maximum, nil)
 	m.returnOne("largest", "", "is the largest of x, never a NaN, -Inf if there is none.", negativeInf, m.largest, nil)
 	magnitude := func() func(vec) { return func(x vec) { m.op2("FABS", x, x) } }
-	m.returnOne("absMax", "", "is the largest magnitude of x, never a NaN.", 0, m.largest, magnitude)
+	m.returnOne("absMax", "", "is the largest magnitude of x; a NaN is larger than infinity.", 0, m.larger, magnitude)
 	m.returnOne("laneSumExp", "top float32, ", "is the lane sum of exp(x-top).", 0, m.sum, func() func(vec) {
 		m.spread("top", factor)
 		m.hold()

@@ -14,6 +14,9 @@ func list(v vec, n int) string {
 	return "[" + strings.Join(s, ", ") + "]"
 }
 
+// bytes16 is list for registers of 16 bytes.
+func bytes16(v vec, n int) string { return strings.ReplaceAll(list(v, n), ".S4", ".B16") }
+
 // tile emits a micro-kernel, which computes a tile of C in registers over a range of k. The 24 sums of 6 rows,
 // four vectors of B and four elements of A fill the registers. Element (i,k) of A is at a+i*rowA+k*colA, row k of
 // B at b+k*rowB. n of the tile's columns are stored. Strides are in bytes.
