@@ -73,7 +73,7 @@ func TestPrintedConfigIsRead(t *testing.T) {
 			if err != nil || preset != name {
 				t.Fatalf("preset %q, %v\n%s", preset, err, text)
 			}
-			got, undecided, err := Apply(train.Config{PlainConfig: train.PlainConfig{Numerics: cfg.Numerics}}, all)
+			got, undecided, err := Apply(train.Config{AdaptedConfig: train.AdaptedConfig{PlainConfig: train.PlainConfig{Numerics: cfg.Numerics}}}, all)
 			if err != nil || got != cfg || len(undecided) > 0 {
 				t.Errorf("%+v, %v, want %+v", got, err, cfg)
 			}

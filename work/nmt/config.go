@@ -57,6 +57,11 @@ type Config struct {
 	// stands for no token: Marian has no place for another.
 	Still bool
 
+	// Int8 computes losses and gradients with products of 8-bit codes: NUMERICS.md in package
+	// kernel, section 8.6. Parameters and gradients stay in binary32. Translations are not
+	// concerned: see [Prepare].
+	Int8 bool
+
 	Form // the zero Form for our own models
 }
 

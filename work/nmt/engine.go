@@ -311,6 +311,9 @@ func (e *Engine) newTraining(gradient bool) *training {
 // newTrainingGraph makes the graph without a program.
 func newTrainingGraph(c Config, in *inputs, gradient bool) *training {
 	m := newModel(c, in)
+	if c.Int8 {
+		m.quantize()
+	}
 	if gradient && c.Dropout > 0 {
 		m.key = m.leaf(tensor.Input, "dropout.key", &in.key)
 	}

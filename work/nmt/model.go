@@ -22,6 +22,7 @@ type model struct {
 	key    tensor.Value                  // I32 [4]: the dropout key; none without dropout
 	sites  uint32                        // number of dropouts so far
 	codes  map[tensor.Value]tensor.Value // by input of 8-bit projections: its codes
+	coding map[string]tensor.Value       // by projection: the codes that the graph makes of its weight, see quantize
 
 	source, target tensor.Partition // the rows of each sentence; target only if the model decodes
 }
@@ -202,10 +203,26 @@ func (m *model) last(name string, x tensor.Value) tensor.Value {
 	return m.norm(name, x)
 }
 
+// quantize makes the codes of all projections but the output's, which then multiply codes.
+// They stand in front of all other operations: a weight belongs to no sentence, so its codes
+// would interrupt a stage of operations on sentences.
+func (m *model) quantize() {
+	m.coding = map[string]tensor.Value{}
+	for _, s := range m.in.shapes {
+		if name, ok := projection(s.Name, s.Dims); ok && s.Name != outputWeight {
+			m.g.Module(name)
+			m.coding[name] = m.g.Do(kernel.QuantizeWeight, kernel.Attr{}, m.params[s.Name])
+		}
+	}
+}
+
 func (m *model) linear(name string, x tensor.Value) tensor.Value {
 	m.g.Module(name)
 	if m.coded(name) {
 		return m.codedLinear(name, x)
+	}
+	if w, ok := m.coding[name]; ok {
+		return m.product8(x, w, w.Out(1), m.params[name+".bias"])
 	}
 	y := m.g.Do(kernel.MatMul, kernel.Attr{}, x, m.params[name+".weight"])
 	return m.g.Do(kernel.AddBias, kernel.Attr{}, y, m.params[name+".bias"])
@@ -214,16 +231,20 @@ func (m *model) linear(name string, x tensor.Value) tensor.Value {
 // coded reports whether a projection has 8-bit codes, which have scales.
 func (m *model) coded(name string) bool { return m.params[name+".scale"] != (tensor.Value{}) }
 
-// codedLinear is a projection by 8-bit codes. The codes of x are made once, although query,
-// key and value projections all read x.
+// codedLinear is a projection whose parameters are 8-bit codes.
 func (m *model) codedLinear(name string, x tensor.Value) tensor.Value {
+	return m.product8(x, m.params[name+".weight"], m.params[name+".scale"], m.params[name+".bias"])
+}
+
+// product8 is a projection by 8-bit codes w with scales. The codes of x are made once, although
+// query, key and value projections all read x.
+func (m *model) product8(x, w, scales, bias tensor.Value) tensor.Value {
 	q, ok := m.codes[x]
 	if !ok {
 		q = m.g.Do(kernel.QuantizeRows, kernel.Attr{}, x)
 		m.codes[x] = q
 	}
-	return m.g.Do(kernel.Linear8, kernel.Attr{}, q, q.Out(1),
-		m.params[name+".weight"], m.params[name+".scale"], m.params[name+".bias"])
+	return m.g.Do(kernel.Linear8, kernel.Attr{}, q, q.Out(1), w, scales, bias)
 }
 
 func (m *model) norm(name string, x tensor.Value) tensor.Value {

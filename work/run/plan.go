@@ -54,7 +54,7 @@ func New(ctx context.Context, b block.Blocks, c *corpus.Corpus, cfg train.Config
 	}
 	// The record names corpus, tokenizer and steps, so that a miner need not
 	// find them again.
-	run := Record{Version: versionPlain, Config: cfg, Corpus: stored, Vocab: uint32(tok.Pieces())}
+	run := Record{Version: version(cfg), Config: cfg, Corpus: stored, Vocab: uint32(tok.Pieces())}
 	raw, err := b.Put(ctx, block.Raw, tok.JSON())
 	if err != nil {
 		return nil, fmt.Errorf("store tokenizer: %w", err)

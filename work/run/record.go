@@ -33,7 +33,8 @@ import (
 // The versions of a run's record.
 const (
 	versionPlain   = 1 // the configuration ends in front of LoRA
-	versionAdapted = 2 // the run trains adapters
+	versionAdapted = 2 // the run trains adapters; the configuration ends in front of Arithmetic
+	versionInt8    = 3 // the run has the arithmetic [train.Int8]
 )
 
 // Record is the record of a training run: PROTOCOL.md, section 8.4. Its CID is the
@@ -53,14 +54,12 @@ type Record struct {
 	base model.Model `cbor:"-"` // that Base names, once it is read
 }
 
-// adaptedRecord is a record of [versionAdapted] as it is encoded.
-type adaptedRecord Record
-
-// plainRecord is a record of [versionPlain] as it is encoded.
-type plainRecord struct {
+// encodedRecord is a record as it is encoded, with a configuration that ends where that of its
+// version ends.
+type encodedRecord[C any] struct {
 	_                 struct{} `cbor:",toarray"`
 	Version           uint16
-	Config            train.PlainConfig
+	Config            C
 	Corpus, Tokenizer block.Link
 	Vocab, Steps      uint32
 	Base              []block.Link
@@ -68,40 +67,61 @@ type plainRecord struct {
 
 // version is the version of a record with the configuration c.
 func version(c train.Config) uint16 {
-	if c.LoRA > 0 {
+	switch {
+	case c.Arithmetic != train.Binary32:
+		return versionInt8
+	case c.LoRA > 0:
 		return versionAdapted
 	}
 	return versionPlain
 }
 
-// MarshalCBOR is the encoding of an array, in which a configuration without adapters has no
-// field for them.
-func (r Record) MarshalCBOR() ([]byte, error) {
-	if r.Config.LoRA > 0 {
-		return block.Encode(adaptedRecord(r))
+// shortened is c as a record or a function encodes it: without the last fields, where these say
+// nothing. So a run has the name that it had before the fields were there.
+func shortened(c train.Config) any {
+	switch version(c) {
+	case versionPlain:
+		return c.PlainConfig
+	case versionAdapted:
+		return c.AdaptedConfig
 	}
-	return block.Encode(plainRecord{
-		Version: r.Version, Config: r.Config.PlainConfig, Corpus: r.Corpus, Tokenizer: r.Tokenizer, Vocab: r.Vocab, Steps: r.Steps, Base: r.Base,
+	return c
+}
+
+// MarshalCBOR is the encoding of an array, with the configuration shortened.
+func (r Record) MarshalCBOR() ([]byte, error) {
+	return block.Encode(encodedRecord[any]{
+		Version: r.Version, Config: shortened(r.Config), Corpus: r.Corpus, Tokenizer: r.Tokenizer, Vocab: r.Vocab, Steps: r.Steps, Base: r.Base,
 	})
 }
 
 // UnmarshalCBOR reads an array. [Read] says whether it has the fields of its version.
 func (r *Record) UnmarshalCBOR(data []byte) error {
-	var p plainRecord
-	err := block.Decode(data, &p)
-	if err == nil {
-		*r = Record{
-			Version: p.Version, Config: train.Config{PlainConfig: p.Config}, Corpus: p.Corpus, Tokenizer: p.Tokenizer, Vocab: p.Vocab, Steps: p.Steps, Base: p.Base,
-		}
+	plain := func(c train.PlainConfig) train.Config { return adapted(train.AdaptedConfig{PlainConfig: c}) }
+	err := decodeRecord(r, data, plain)
+	if err == nil || decodeRecord(r, data, adapted) == nil || decodeRecord(r, data, whole) == nil {
 		return nil
 	}
-	var a adaptedRecord
-	if block.Decode(data, &a) != nil {
+	return err
+}
+
+// decodeRecord reads an array whose configuration is a C, which lengthen makes whole.
+func decodeRecord[C any](r *Record, data []byte, lengthen func(C) train.Config) error {
+	var e encodedRecord[C]
+	if err := block.Decode(data, &e); err != nil {
 		return err
 	}
-	*r = Record(a)
+	*r = Record{
+		Version: e.Version, Config: lengthen(e.Config), Corpus: e.Corpus, Tokenizer: e.Tokenizer, Vocab: e.Vocab, Steps: e.Steps, Base: e.Base,
+	}
 	return nil
 }
+
+func adapted(c train.AdaptedConfig) train.Config {
+	return train.Config{AdaptedConfig: c, Arithmetic: train.Binary32}
+}
+
+func whole(c train.Config) train.Config { return c }
 
 // Read fetches and checks the record of a run.
 func Read(ctx context.Context, b block.Blocks, l block.Link) (Record, error) {
@@ -110,7 +130,7 @@ func Read(ctx context.Context, b block.Blocks, l block.Link) (Record, error) {
 		return Record{}, fmt.Errorf("run: %w", err)
 	}
 	if want := version(r.Config); r.Version != want {
-		return Record{}, fmt.Errorf("run %s: version %d with adapters of rank %d, want version %d", l, r.Version, r.Config.LoRA, want)
+		return Record{}, fmt.Errorf("run %s: version %d with adapters of rank %d and arithmetic %.64q, want version %d", l, r.Version, r.Config.LoRA, r.Config.Arithmetic, want)
 	}
 	if err := r.readBase(ctx, b); err != nil {
 		return Record{}, fmt.Errorf("run %s: %w", l, err)

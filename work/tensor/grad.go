@@ -15,7 +15,7 @@ import (
 // sequence. So the sequence of every sum follows from the sequence in which the graph was
 // built, and the bits are the same everywhere.
 func (g *Graph) Grad(y, seed Value, wrt ...Value) []Value {
-	b := &backward{g: g, grads: make([][]Value, y.node), needed: make([]bool, y.node)}
+	b := &backward{g: g, grads: make([][]Value, y.node), needed: make([]bool, y.node), constants: map[constant]Value{}}
 	// A node's gradient is needed if it is in wrt or reads a node that is needed.
 	for _, v := range wrt {
 		b.needed[v.node-1] = true
@@ -56,6 +56,14 @@ type backward struct {
 	g      *Graph
 	grads  [][]Value // by node and output: the gradient so far
 	needed []bool    // by node: it depends on some of wrt
+
+	constants map[constant]Value // the leaves that constant made
+}
+
+// constant says what a leaf holds whose elements are all equal.
+type constant struct {
+	x float32
+	n int
 }
 
 // add adds dv to the gradient of v.
@@ -98,6 +106,10 @@ var gradients = map[kernel.Op]func(b *backward, n node, y, dy Value){
 	kernel.CrossEntropy: crossEntropyGrad,
 	kernel.Sum:          sumGrad,
 	kernel.Scale:        scaleGrad,
+
+	kernel.QuantizeRows:   straightThrough,
+	kernel.QuantizeWeight: straightThrough,
+	kernel.Linear8:        linear8Grad,
 }
 
 // matMulGrad is dA = dC*B' and dB = A'*dC, with the transpositions that follow from the
@@ -202,4 +214,45 @@ func sumGrad(b *backward, n node, _, dy Value) {
 
 func scaleGrad(b *backward, n node, _, dy Value) {
 	b.do(n.in[0], kernel.Scale, n.attr, dy)
+}
+
+// straightThrough is the gradient of a quantiser: what reads the codes is the gradient of
+// their input (the straight-through estimator, Bengio et al. 2013).
+func straightThrough(b *backward, n node, _, dq Value) { b.add(n.in[0], dq) }
+
+// linear8Grad is the gradient of a product of codes, by products of codes: NUMERICS.md in
+// package kernel, section 8.6. The gradients of both factors go to the nodes of their codes.
+func linear8Grad(b *backward, n node, _, dy Value) {
+	q, sx, codes, sw, bias := n.in[0], n.in[1], n.in[2], n.in[3], n.in[4]
+	w := *b.g.node(codes) // a copy: the list of nodes grows below
+	if w.op != kernel.QuantizeWeight && (b.needed[q.node-1] || b.needed[codes.node-1]) {
+		panic("tensor: Linear8 has no gradient: its weight is a leaf of codes")
+	}
+	// The scales of the weight's columns go into dY. Then its codes in the other layout are
+	// the second factor, whose columns have no scales.
+	if b.needed[q.node-1] {
+		z := b.g.Do(kernel.QuantizeScaledRows, kernel.Attr{}, dy, sw)
+		k := b.g.Shape(q)[1]
+		b.do(q, kernel.Linear8, kernel.Attr{}, z, z.Out(1), codes.Out(2), b.constant("ones", 1, k), b.constant("zeros", 0, k))
+	}
+	if b.needed[codes.node-1] {
+		z := b.g.Do(kernel.QuantizeScaledColumns, kernel.Attr{}, dy, sx)
+		b.do(codes, kernel.Linear8WeightGrad, kernel.Attr{Trans: w.attr.Trans}, q, z, z.Out(1))
+	}
+	b.do(bias, kernel.ColSum, kernel.Attr{}, dy)
+}
+
+// constant is a leaf of n elements that are all x.
+func (b *backward) constant(name string, x float32, n int) Value {
+	key := constant{x, n}
+	v, ok := b.constants[key]
+	if !ok {
+		t := Zeros(kernel.F32, n)
+		for i := range t.F {
+			t.F[i] = x
+		}
+		v = b.g.Leaf(Const, name, t)
+		b.constants[key] = v
+	}
+	return v
 }

@@ -98,7 +98,7 @@ const maxPostponed = 6
 func (l *layout) schedule(live []bool) {
 	g := l.g
 	l.splits = make([][]split, len(g.nodes))
-	s := scheduler{l: l, waiting: make([]bool, len(g.nodes))}
+	s := scheduler{l: l, groupOf: make([]int, len(g.nodes))}
 	for i := range g.nodes {
 		n := &g.nodes[i]
 		if n.op == 0 {
@@ -113,52 +113,78 @@ func (l *layout) schedule(live []bool) {
 		if !live[i] {
 			continue
 		}
-		// An operation that needs a postponed result ends the postponement.
-		for _, v := range n.in {
-			if s.waiting[v.node-1] {
+		// A local operation joins the stage. Where it needs a postponed result, it ends the
+		// postponement.
+		if local {
+			if s.group(n) > 0 {
 				s.drain()
 			}
-		}
-		// A local operation joins the stage. One over all items waits in the group for the
-		// next step, since it may need results of this stage for every item.
-		if local {
 			s.stage, l.partitions[i] = append(s.stage, i), uint8(part)
 			continue
 		}
-		s.group, s.waiting[i] = append(s.group, i), true
-		if len(s.group) == maxPostponed {
+		s.postpone(i, max(s.group(n), 1))
+		if len(s.groups) > 1 && len(s.groups[1]) >= maxPostponed {
 			s.flush()
 		}
 	}
 	s.drain()
 }
 
-// scheduler holds the nodes that are in no step yet.
+// scheduler holds the nodes that are in no step yet. The free operations of the next step are
+// groups[0], whose inputs are all in steps before. The next group may read results of stage
+// and of groups[0], and so on.
 type scheduler struct {
 	l       *layout
 	stage   []int
-	ready   []int  // a group whose inputs are all in steps before
-	group   []int  // a group that may read results of stage
-	waiting []bool // by node: it is in ready or group
+	groups  [][]int
+	groupOf []int // by node: the number of groups up to its own, or 0 for a node in none
 }
 
-// flush makes a step of the stage and the ready group. The other group is ready then.
+// group is the number of the first group that n can be in, because it needs results of the
+// group before. It is 0 when n needs no result of a group.
+func (s *scheduler) group(n *node) int {
+	at := 0
+	for _, v := range n.in {
+		at = max(at, s.groupOf[v.node-1])
+	}
+	return at
+}
+
+// postpone puts node i in a group.
+func (s *scheduler) postpone(i, group int) {
+	for len(s.groups) <= group {
+		s.groups = append(s.groups, nil)
+	}
+	s.groups[group], s.groupOf[i] = append(s.groups[group], i), group+1
+}
+
+// flush makes a step of the stage and the first group.
 func (s *scheduler) flush() {
 	l, from := s.l, len(s.l.order)
-	l.order = append(append(l.order, s.stage...), s.ready...)
+	var free []int
+	if len(s.groups) > 0 {
+		free, s.groups = s.groups[0], s.groups[1:]
+	}
+	l.order = append(append(l.order, s.stage...), free...)
 	if len(l.order) > from {
 		l.steps = append(l.steps, step{from, from + len(s.stage), len(l.order)})
 	}
-	for _, i := range s.ready {
-		s.waiting[i] = false
+	for _, i := range free {
+		s.groupOf[i] = 0
 	}
-	s.stage, s.ready, s.group = nil, s.group, nil
+	for _, group := range s.groups {
+		for _, i := range group {
+			s.groupOf[i]--
+		}
+	}
+	s.stage = nil
 }
 
 // drain puts all nodes in steps.
 func (s *scheduler) drain() {
-	s.flush() // group becomes ready
-	s.flush() // and runs
+	for s.flush(); len(s.groups) > 0; {
+		s.flush()
+	}
 }
 
 // checkPartitions panics when partitions do not fit one another or their leaves, because

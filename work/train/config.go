@@ -34,14 +34,23 @@ import (
 // floating point: fractions are parts per million (ppm).
 type Config struct {
 	_ struct{} `cbor:",toarray"`
+	AdaptedConfig
+	// Arithmetic is one of [Arithmetics]: what the products of projections are made of.
+	Arithmetic string
+}
+
+// AdaptedConfig is a configuration without an arithmetic: it is [Binary32]. The record of a
+// run in that arithmetic has no more.
+type AdaptedConfig struct {
+	_ struct{} `cbor:",toarray"`
 	PlainConfig
 	// LoRA, unless 0, is the rank of low-rank adapters: see [nmt.Adapters]. The run then
 	// trains the adapters of the model that it begins with, and nothing else.
 	LoRA uint32
 }
 
-// PlainConfig is a configuration without adapters. The record of a run without adapters has no
-// more.
+// PlainConfig is a configuration without adapters either. The record of a run without adapters
+// in the arithmetic [Binary32] has no more.
 type PlainConfig struct {
 	_ struct{} `cbor:",toarray"`
 	// Numerics names the numeric specification, NUMERICS.md, and its cost table.
@@ -145,6 +154,15 @@ func (c Config) MeasureName() string {
 	return map[string]string{ByBLEU: "BLEU", ByChrF: "chrF2", ByLoss: "validation loss"}[c.Measure]
 }
 
+// The arithmetics of training.
+const (
+	Binary32 = "binary32" // all products are of binary32 numbers
+	Int8     = "int8"     // the products of projections are of 8-bit codes: NUMERICS.md, section 8.6
+)
+
+// Arithmetics lists the values of Config.Arithmetic.
+func Arithmetics() []string { return []string{Binary32, Int8} }
+
 // Decays lists the values of Config.Decay.
 func Decays() []string { return []string{InverseSqrt, Cosine, Linear, Constant} }
 
@@ -210,6 +228,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("configuration: an average of %d validations, want 1 to %d", c.Average, maxAverage)
 	case c.Checkpoint == 0:
 		return fmt.Errorf("configuration: a checkpoint every 0 rounds, want every 1 or more")
+	case !slices.Contains(Arithmetics(), c.Arithmetic):
+		return fmt.Errorf("configuration: arithmetic %q, want one of %s", c.Arithmetic, strings.Join(Arithmetics(), ", "))
 	}
 	return c.validateLoRA()
 }
@@ -229,6 +249,7 @@ func (c Config) validateLoRA() error {
 func (c Config) Model(vocab int) nmt.Config {
 	m := c.Shape.Transformer(uint32(vocab))
 	m.Dropout, m.Smoothing = fraction(c.DropoutPPM), fraction(c.SmoothingPPM)
+	m.Int8 = c.Arithmetic == Int8
 	return m
 }
 

@@ -15,14 +15,14 @@ func Presets() []string { return []string{"demo", "tiny", "small", "base"} }
 // those of the PyTorch program that they are compared with, and base has that of
 // the paper (Vaswani et al. 2017, table 3).
 func Preset(name string) (Config, error) {
-	c := Config{PlainConfig: PlainConfig{
+	c := Config{Arithmetic: Binary32, AdaptedConfig: AdaptedConfig{PlainConfig: PlainConfig{
 		Numerics: kernel.Numerics, Pieces: 6000,
 		SmoothingPPM: 100_000, DropoutPPM: 100_000,
 		BatchTokens: 1024, Accumulate: 1, Units: 4, LocalSteps: 1, DeltaBits: 8, UpdateBits: 8, Epochs: 13, Seed: 1,
 		RatePPM: 4000, WarmUp: 200, Decay: InverseSqrt, Beta1PPM: 900_000, Beta2PPM: 980_000,
 		OuterRatePPM: 800_000, OuterMomentumPPM: 800_000,
 		Average: 1, Checkpoint: 50,
-	}}
+	}}}
 	switch name {
 	case "demo":
 		c.Pieces = 1500
