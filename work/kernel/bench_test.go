@@ -76,11 +76,6 @@ func BenchmarkTrain8(b *testing.B) {
 	}
 }
 
-func withOp(op Op, c Call) Call {
-	c.Op = op
-	return c
-}
-
 // BenchmarkThreads measures products on one worker and on two.
 func BenchmarkThreads(b *testing.B) {
 	for _, d := range [][3]int{

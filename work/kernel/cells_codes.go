@@ -191,7 +191,7 @@ func (p *codes8) weightRows(s *scratch, c *Call, i int) bool {
 }
 
 func (p *codes8) doLinear8WeightGrad(s *scratch, c *Call, lo, hi int) {
-	if p.dots != nil && c.Attr.Trans != NT {
+	if p.dots != nil {
 		p.gradTiles(s, c, lo, hi)
 		return
 	}

@@ -70,19 +70,46 @@ func (p *primitives) tiles8(s *scratch, x *product8) {
 	}
 }
 
-// gradTiles is rows lo to hi-1 of a Linear8WeightGrad.
+// gradTiles is rows lo to hi-1 of a Linear8WeightGrad, or columns with NT.
 func (p *primitives) gradTiles(s *scratch, c *Call, lo, hi int) {
-	const tokens = gradBlocks * block8
-	panels := rows(&c.In[1])
-	step := gradCodes / (tokens * panel8)
-	for b := 0; b < rows(&c.In[2]); b += gradBlocks {
-		for j := 0; j < panels; j += step {
-			x := grad8{c: c, block: b, blocks: min(gradBlocks, rows(&c.In[2])-b), panel: j, panels: min(step, panels-j)}
-			x.groups = min(tokens/group8, c.In[1].Shape[1]-b*block8/group8)
+	const step = gradCodes / (gradBlocks * block8 * panel8)
+	panels, n := rows(&c.In[1]), cols(&c.In[2])
+	x := grad8{c: c, y: c.Out[0].F[lo*n:], ldy: n}
+	if c.Attr.Trans == NT { // rows are computed in scratch, and then transposed
+		x.ldy = min(step, panels) * panel8
+		x.y = s.panel((hi - lo) * x.ldy)
+	}
+	for x.panel = 0; x.panel < panels; x.panel += step {
+		x.panels = min(step, panels-x.panel)
+		for x.block = 0; x.block < rows(&c.In[2]); x.block += gradBlocks {
+			x.blocks = min(gradBlocks, rows(&c.In[2])-x.block)
+			x.groups = min(gradBlocks*block8/group8, c.In[1].Shape[1]-x.block*block8/group8)
 			p.startGrad(s, &x)
 			for i := lo; i < hi; i += gradCopies * tileRows8[0] {
-				p.gradColumns(s, &x, i, min(i+gradCopies*tileRows8[0], hi))
+				p.gradColumns(s, &x, i, min(i+gradCopies*tileRows8[0], hi), lo)
 			}
+		}
+		if c.Attr.Trans == NT {
+			at := x.panel * panel8
+			p.transposed(c.Out[0].F[at*cols(&c.In[0])+lo:], cols(&c.In[0]), x.y, x.ldy, hi-lo, min(x.panels*panel8, n-at))
+		} else {
+			x.y = x.y[min(len(x.y), step*panel8):]
+		}
+	}
+}
+
+// transposed copies m rows of n elements of x, ldx apart, to the columns of y.
+func (p *primitives) transposed(y []float32, ldy int, x []float32, ldx, m, n int) {
+	whole := 0
+	if n >= 16 {
+		whole = m / 16 * 16
+	}
+	for i := 0; i < whole; i += 16 {
+		p.packColumns16(&y[i], wordSize*ldy, &x[i*ldx], wordSize*ldx, n)
+	}
+	for i := whole; i < m; i++ {
+		for j, v := range x[i*ldx : i*ldx+n] {
+			y[j*ldy+i] = v
 		}
 	}
 }
@@ -90,6 +117,8 @@ func (p *primitives) gradTiles(s *scratch, c *Call, lo, hi int) {
 // grad8 is the part of a Linear8WeightGrad that some blocks of tokens add to some panels.
 type grad8 struct {
 	c             *Call
+	y             []float32 // the first row, at the first panel; rows are ldy apart
+	ldy           int
 	block, blocks int
 	groups        int // of the blocks
 	panel, panels int
@@ -114,8 +143,9 @@ func (p *primitives) startGrad(s *scratch, x *grad8) {
 	}
 }
 
-// gradColumns is columns lo to hi-1 of X, as many at a time as a tile has rows.
-func (p *primitives) gradColumns(s *scratch, x *grad8, lo, hi int) {
+// gradColumns is columns lo to hi-1 of X, as many at a time as a tile has rows. Column
+// first is the first row of x.y.
+func (p *primitives) gradColumns(s *scratch, x *grad8, lo, hi, first int) {
 	size := (x.groups + 1) * flippedGroup
 	a := s.bytes(gradCopies * size)
 	for i := lo; i < hi; i += tileRows8[0] {
@@ -123,7 +153,7 @@ func (p *primitives) gradColumns(s *scratch, x *grad8, lo, hi int) {
 	}
 	for i := lo; i < hi; i += tileRows8[0] {
 		for j := 0; j < x.panels; j += 2 {
-			p.gradTile(x, a[(i-lo)/tileRows8[0]*size:], i, min(tileRows8[0], hi-i), j)
+			p.gradTile(x, a[(i-lo)/tileRows8[0]*size:], i-first, min(tileRows8[0], hi-i), j)
 		}
 	}
 }
@@ -147,7 +177,7 @@ func (p *primitives) copyColumns(s *scratch, x *grad8, a []uint8, i, n int) {
 	}
 }
 
-// gradTile computes rows i to i+height-1 of panels j and j+1, one block after the other,
+// gradTile computes rows i to i+height-1 of x.y in panels j and j+1, one block after the other,
 // so that the chains stay in the first level cache.
 func (p *primitives) gradTile(x *grad8, a []uint8, i, height, j int) {
 	scales := &x.c.In[2]
@@ -159,7 +189,7 @@ func (p *primitives) gradTile(x *grad8, a []uint8, i, height, j int) {
 			for tileRows8[h] > height-r {
 				h++
 			}
-			p.dots.grad[h][(width-1)/panel8](&x.c.Out[0].F[(i+r)*n+at], wordSize*n,
+			p.dots.grad[h][(width-1)/panel8](&x.y[(i+r)*x.ldy+j*panel8], wordSize*x.ldy,
 				&a[b*block8/group8*flippedGroup+r*group8], group8, flippedGroup, x.codes(b, j), stride, x.depth(b),
 				&x.starts[(b*x.panels+j)*panel8], width, &scales.F[(x.block+b)*n+at], x.block+b)
 		}

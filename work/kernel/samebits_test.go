@@ -213,15 +213,21 @@ func TestSameBits(t *testing.T) {
 }
 
 // TestSameBitsBlocks runs products past one block of B, and with columns of A
-// a power of two apart.
+// a power of two apart; and products of codes past one copy of rows, and one
+// pass over tokens and panels.
 func TestSameBitsBlocks(t *testing.T) {
 	s := &source{}
 	for _, c := range []Call{
 		call(Attr{}, s.floats(65, 300), s.floats(300, 1100)),
 		call(Attr{Trans: NT}, s.floats(64, 23), s.floats(1100, 23)),
 		call(Attr{Trans: TN}, s.floats(19, 1024), s.floats(19, 390)),
+		withOp(Linear8, s.linear8(300, 70, 2100)),
+		withOp(Linear8WeightGrad, s.weightGrad(Attr{}, 1100, 50, 2100)),
+		withOp(Linear8WeightGrad, s.weightGrad(Attr{Trans: NT}, 601, 50, 2100)),
 	} {
-		c.Op = MatMul
+		if c.Op == 0 {
+			c.Op = MatMul
+		}
 		allocate(&c)
 		reference().Do(&c)
 		want := c.Out
@@ -237,6 +243,11 @@ func TestSameBitsBlocks(t *testing.T) {
 			}
 		}
 	}
+}
+
+func withOp(op Op, c Call) Call {
+	c.Op = op
+	return c
 }
 
 // TestInPlace writes outputs over inputs, in each way that the table lists.
