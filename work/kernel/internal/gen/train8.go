@@ -107,6 +107,7 @@ func (m *machine) dots(rows, vecs int) dotTile {
 			t.acc[i] = append(t.acc[i], a)
 		}
 	}
+	m.prefetchTile(rows, 4*panel8*vecs, arg("y"), arg("ldy"), arg("groups"), 16)
 	rowA, colA := arg("rowA"), arg("colA")
 	bases := everyThird(arg("a"), rowA, rows)
 	w, stride, groups := arg("w"), arg("stride"), arg("groups")
@@ -270,6 +271,7 @@ func (m *machine) quantizePanel() {
 		VMULPS_BCST(Mem{Base: f}, c[i], c[i])
 		VMULPS(inv, c[i], c[i])
 		VCVTPS2DQ(c[i], c[i])
+		PREFETCHT0(Mem{Base: x, Disp: 4 * panel8}) // of the next panel
 		ADDQ(ldx, x)
 		ADDQ(stepF, f)
 	}
