@@ -6751,12 +6751,12 @@ done:
 	RET
 
 // func layerNormAVX512(y *float32, x *float32, gamma *float32, beta *float32, stats *float32, count float32, eps float32, n int)
-// Requires: AVX, AVX512F, AVX512VL, BMI2, SSE
+// Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·layerNormAVX512(SB), NOSPLIT, $0-56
 	MOVQ   y+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   n+48(FP), DX
-	MOVSS  count+40(FP), X0
+	VMOVSS count+40(FP), X0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	MOVQ   DX, BX
@@ -6850,7 +6850,7 @@ squareDone:
 	VMOVSHDUP     X4, X2
 	VADDPS        X2, X4, X4
 	VDIVSS        X0, X4, X4
-	MOVSS         eps+44(FP), X0
+	VMOVSS        eps+44(FP), X0
 	VADDSS        X0, X4, X4
 	VSQRTSS       X4, X4, X4
 	VMOVSS        constantsAVX512<>+768(SB), X0
@@ -6910,7 +6910,7 @@ scaleDone:
 	RET
 
 // func layerNormGradAVX512(dx *float32, x *float32, gamma *float32, dy *float32, mean float32, r float32, count float32, n int)
-// Requires: AVX, AVX512F, AVX512VL, BMI2, SSE
+// Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·layerNormGradAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dx+0(FP), AX
 	MOVQ         x+8(FP), CX
@@ -6981,7 +6981,7 @@ sumTail:
 	VMOVAPS     Z8, K2, Z5
 
 sumDone:
-	MOVSS         count+40(FP), X6
+	VMOVSS        count+40(FP), X6
 	VADDPS        Z3, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VADDPS        Y3, Y2, Y2

@@ -448,7 +448,7 @@ func (m *machine) quantizeColumns() {
 	}
 	low, bytes := GP32(), YMM()
 	MOVL(U32(0xff), low)
-	MOVD(low, bytes.AsX())
+	VMOVD(low, bytes.AsX())
 	VPBROADCASTD(bytes.AsX(), bytes)
 	factor, v := YMM(), YMM()
 	Label("group")
