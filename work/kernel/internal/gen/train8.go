@@ -137,6 +137,28 @@ func (m *machine) dots(rows, vecs int) dotTile {
 	return t
 }
 
+// dotsAlone emits the arithmetic of the tallest tile without its loads, to measure the peak speed.
+func (m *machine) dotsAlone() {
+	const each = 4 // as in fmas
+	sums := 2 * dotRows[0]
+	m.text("dotsAlone", "(rounds int)",
+		fmt.Sprintf("does %d times %d products of codes a round, on registers alone.", each*sums, groupBytes8))
+	rounds, x := arg("rounds"), m.zero()
+	var acc []VecVirtual
+	for range sums {
+		acc = append(acc, m.zero())
+	}
+	Label("round")
+	for range each {
+		for _, a := range acc {
+			dot(x, x, a)
+		}
+	}
+	DECQ(rounds)
+	JNZ(LabelRef("round"))
+	m.end()
+}
+
 // dotStarts emits the starts of the sums: -128 times the sums of columns.
 func (m *machine) dotStarts() {
 	m.text("dotStarts", "(start *int32, w *int8, groups int)",
