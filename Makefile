@@ -87,6 +87,10 @@ emulated: ## the golden digests on other processors, one of them big-endian, und
 		echo "GOARCH=$$goarch under $$emulator"; \
 		GOARCH=$$goarch $(GO) vet ./work/kernel/; \
 		GOARCH=$$goarch $(GO) test -count=1 -exec $$emulator -run 'Golden|Published|SameBits' $(GOLDEN); \
+		if [ $$goarch = arm64 ]; then \
+			echo "GOARCH=$$goarch under $$emulator, on a processor without SDOT"; \
+			QEMU_CPU=cortex-a57 GOARCH=$$goarch $(GO) test -count=1 -exec $$emulator -run SameBits ./work/kernel; \
+		fi; \
 	done
 
 bench: build ## kernels, training, translation, a ledger and a gateway on this machine

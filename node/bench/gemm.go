@@ -150,7 +150,7 @@ func (b *Gemm) measure(c *GemmCase) (peak float64, err error) {
 		seconds := b.time(repeats, func() { b.Device.Do(&call) })
 		ours = append(ours, seconds)
 		if b.Threads == 1 && b.Device.Host() {
-			if peak := b.peak(); peak > 0 {
+			if peak := b.peak(kernel.FmaPeak); peak > 0 {
 				peaks, shares = append(peaks, peak), append(shares, c.flop()/seconds/1e9/peak)
 			}
 		}
@@ -194,11 +194,11 @@ func (b *Gemm) time(repeats int, f func()) float64 {
 	return took / float64(repeats)
 }
 
-// peak is the GFLOP/s of fma on registers alone, 0 where dev has no such loop.
-func (b *Gemm) peak() float64 {
+// peak is the GFLOP/s of loop, arithmetic on registers alone; 0 where dev has no such loop.
+func (b *Gemm) peak(loop func(kernel.Device, int) uint64) float64 {
 	flop := 0.0
 	rounds := int(b.Sample.Seconds() * 5e7) // takes less than a sample
-	seconds := b.time(1, func() { flop = float64(kernel.FmaPeak(b.Device, rounds)) })
+	seconds := b.time(1, func() { flop = float64(loop(b.Device, rounds)) })
 	return flop / seconds / 1e9
 }
 

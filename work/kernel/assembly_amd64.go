@@ -24,8 +24,16 @@ func assembly() []backend {
 }
 
 // fmaLoops may run only on processors that support their device.
-func fmaLoops() []fmaLoop {
-	return []fmaLoop{{"avx512", 2 * 96 * 16, fmasAVX512}, {"avx2", 2 * 48 * 8, fmasAVX2}}
+func fmaLoops() []peakLoop {
+	return []peakLoop{{"avx512", 2 * 96 * 16, fmasAVX512}, {"avx2", 2 * 48 * 8, fmasAVX2}}
+}
+
+// dotLoops is empty where the processor has no instruction that multiplies codes.
+func dotLoops() []peakLoop {
+	if !cpu.X86.HasAVX512VNNI {
+		return nil
+	}
+	return []peakLoop{{"avx512", 2 * 96 * 64, dotsAloneAVX512}}
 }
 
 func hasAVX2() bool { return cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasBMI2 }

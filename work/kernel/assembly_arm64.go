@@ -18,7 +18,9 @@ func assembly() []backend {
 	return []backend{{"neon", func() bool { return true }, p.cells}}
 }
 
-func fmaLoops() []fmaLoop { return []fmaLoop{{"neon", 2 * 24 * 4, fmasNEON}} }
+func dotLoops() []peakLoop { return nil }
+
+func fmaLoops() []peakLoop { return []peakLoop{{"neon", 2 * 24 * 4, fmasNEON}} }
 
 var neon = primitives{
 	cols:   16,

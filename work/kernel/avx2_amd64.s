@@ -3188,7 +3188,7 @@ row:
 	RET
 
 // func quantizeColumnsAVX2(q *int8, x *float32, ldx int, f *float32, ldf int, inv *float32, groups int)
-// Requires: AVX, AVX2, SSE2
+// Requires: AVX, AVX2
 TEXT ·quantizeColumnsAVX2(SB), NOSPLIT, $0-56
 	MOVQ         q+0(FP), AX
 	MOVQ         x+8(FP), CX
@@ -3200,7 +3200,7 @@ TEXT ·quantizeColumnsAVX2(SB), NOSPLIT, $0-56
 	VMOVUPS      (DI), Y0
 	VMOVUPS      32(DI), Y1
 	MOVL         $0x000000ff, DI
-	MOVD         DI, X2
+	VMOVD        DI, X2
 	VPBROADCASTD X2, Y2
 
 group:
@@ -4672,18 +4672,18 @@ done:
 	RET
 
 // func layerNormAVX2(y *float32, x *float32, gamma *float32, beta *float32, stats *float32, count float32, eps float32, n int)
-// Requires: AVX, AVX2, FMA3, SSE
+// Requires: AVX, AVX2, FMA3
 TEXT ·layerNormAVX2(SB), NOSPLIT, $0-56
-	MOVQ  y+0(FP), AX
-	MOVQ  x+8(FP), CX
-	MOVQ  n+48(FP), DX
-	MOVSS count+40(FP), X0
-	VPXOR Y1, Y1, Y1
-	VPXOR Y2, Y2, Y2
-	VPXOR Y3, Y3, Y3
-	VPXOR Y4, Y4, Y4
-	MOVQ  DX, BX
-	XORQ  SI, SI
+	MOVQ   y+0(FP), AX
+	MOVQ   x+8(FP), CX
+	MOVQ   n+48(FP), DX
+	VMOVSS count+40(FP), X0
+	VPXOR  Y1, Y1, Y1
+	VPXOR  Y2, Y2, Y2
+	VPXOR  Y3, Y3, Y3
+	VPXOR  Y4, Y4, Y4
+	MOVQ   DX, BX
+	XORQ   SI, SI
 
 sum:
 	CMPQ    BX, $0x20
@@ -4817,7 +4817,7 @@ squareDone:
 	VMOVSHDUP    X2, X3
 	VADDPS       X3, X2, X2
 	VDIVSS       X0, X2, X2
-	MOVSS        eps+44(FP), X0
+	VMOVSS       eps+44(FP), X0
 	VADDSS       X0, X2, X2
 	VSQRTSS      X2, X2, X2
 	VMOVSS       constantsAVX2<>+384(SB), X0
@@ -4921,7 +4921,7 @@ scaleDone:
 	RET
 
 // func layerNormGradAVX2(dx *float32, x *float32, gamma *float32, dy *float32, mean float32, r float32, count float32, n int)
-// Requires: AVX, AVX2, FMA3, SSE
+// Requires: AVX, AVX2, FMA3
 TEXT ·layerNormGradAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dx+0(FP), AX
 	MOVQ         x+8(FP), CX
@@ -5054,7 +5054,7 @@ sumTail:
 	VBLENDVPS   Y10, Y12, Y9, Y9
 
 sumDone:
-	MOVSS        count+40(FP), X10
+	VMOVSS       count+40(FP), X10
 	VADDPS       Y4, Y2, Y2
 	VADDPS       Y5, Y3, Y3
 	VADDPS       Y3, Y2, Y2

@@ -219,6 +219,11 @@ func linear8Tile1x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w 
 //go:noescape
 func gradTile1x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
 
+// dotsAloneAVX512 does 96 times 64 products of codes a round, on registers alone.
+//
+//go:noescape
+func dotsAloneAVX512(rounds int)
+
 // dotStartsAVX512 sets start to -128 times the sums of the 16 columns of a panel.
 //
 //go:noescape

@@ -3981,45 +3981,88 @@ wide1Done:
 	RET
 
 // func linear8Tile12x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
-// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2, MMX+
 TEXT ·linear8Tile12x32AVX512(SB), NOSPLIT, $0-104
-	MOVQ      start+64(FP), AX
-	VMOVDQU32 (AX), Z0
-	VMOVDQU32 64(AX), Z1
-	VMOVDQA64 Z0, Z2
-	VMOVDQA64 Z1, Z3
-	VMOVDQA64 Z0, Z4
-	VMOVDQA64 Z1, Z5
-	VMOVDQA64 Z0, Z6
-	VMOVDQA64 Z1, Z7
-	VMOVDQA64 Z0, Z8
-	VMOVDQA64 Z1, Z9
-	VMOVDQA64 Z0, Z10
-	VMOVDQA64 Z1, Z11
-	VMOVDQA64 Z0, Z12
-	VMOVDQA64 Z1, Z13
-	VMOVDQA64 Z0, Z14
-	VMOVDQA64 Z1, Z15
-	VMOVDQA64 Z0, Z16
-	VMOVDQA64 Z1, Z17
-	VMOVDQA64 Z0, Z18
-	VMOVDQA64 Z1, Z19
-	VMOVDQA64 Z0, Z20
-	VMOVDQA64 Z1, Z21
-	VMOVDQA64 Z0, Z22
-	VMOVDQA64 Z1, Z23
-	MOVQ      rowA+24(FP), AX
-	MOVQ      colA+32(FP), CX
-	MOVQ      a+16(FP), DX
-	LEAQ      (DX)(AX*2), BX
-	ADDQ      AX, BX
-	LEAQ      (BX)(AX*2), SI
-	ADDQ      AX, SI
-	LEAQ      (SI)(AX*2), DI
-	ADDQ      AX, DI
-	MOVQ      w+40(FP), R8
-	MOVQ      stride+48(FP), R9
-	MOVQ      groups+56(FP), R10
+	MOVQ       start+64(FP), AX
+	VMOVDQU32  (AX), Z0
+	VMOVDQU32  64(AX), Z1
+	VMOVDQA64  Z0, Z2
+	VMOVDQA64  Z1, Z3
+	VMOVDQA64  Z0, Z4
+	VMOVDQA64  Z1, Z5
+	VMOVDQA64  Z0, Z6
+	VMOVDQA64  Z1, Z7
+	VMOVDQA64  Z0, Z8
+	VMOVDQA64  Z1, Z9
+	VMOVDQA64  Z0, Z10
+	VMOVDQA64  Z1, Z11
+	VMOVDQA64  Z0, Z12
+	VMOVDQA64  Z1, Z13
+	VMOVDQA64  Z0, Z14
+	VMOVDQA64  Z1, Z15
+	VMOVDQA64  Z0, Z16
+	VMOVDQA64  Z1, Z17
+	VMOVDQA64  Z0, Z18
+	VMOVDQA64  Z1, Z19
+	VMOVDQA64  Z0, Z20
+	VMOVDQA64  Z1, Z21
+	VMOVDQA64  Z0, Z22
+	VMOVDQA64  Z1, Z23
+	MOVQ       y+0(FP), AX
+	MOVQ       ldy+8(FP), CX
+	MOVQ       groups+56(FP), DX
+	CMPQ       DX, $0x10
+	JLT        near
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+
+near:
+	MOVQ rowA+24(FP), AX
+	MOVQ colA+32(FP), CX
+	MOVQ a+16(FP), DX
+	LEAQ (DX)(AX*2), BX
+	ADDQ AX, BX
+	LEAQ (BX)(AX*2), SI
+	ADDQ AX, SI
+	LEAQ (SI)(AX*2), DI
+	ADDQ AX, DI
+	MOVQ w+40(FP), R8
+	MOVQ stride+48(FP), R9
+	MOVQ groups+56(FP), R10
 
 product:
 	VMOVDQU32    (R8), Z24
@@ -4230,45 +4273,88 @@ product:
 	RET
 
 // func gradTile12x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
-// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2, MMX+
 TEXT ·gradTile12x32AVX512(SB), NOSPLIT, $0-96
-	MOVQ      start+64(FP), AX
-	VMOVDQU32 (AX), Z0
-	VMOVDQU32 64(AX), Z1
-	VMOVDQA64 Z0, Z2
-	VMOVDQA64 Z1, Z3
-	VMOVDQA64 Z0, Z4
-	VMOVDQA64 Z1, Z5
-	VMOVDQA64 Z0, Z6
-	VMOVDQA64 Z1, Z7
-	VMOVDQA64 Z0, Z8
-	VMOVDQA64 Z1, Z9
-	VMOVDQA64 Z0, Z10
-	VMOVDQA64 Z1, Z11
-	VMOVDQA64 Z0, Z12
-	VMOVDQA64 Z1, Z13
-	VMOVDQA64 Z0, Z14
-	VMOVDQA64 Z1, Z15
-	VMOVDQA64 Z0, Z16
-	VMOVDQA64 Z1, Z17
-	VMOVDQA64 Z0, Z18
-	VMOVDQA64 Z1, Z19
-	VMOVDQA64 Z0, Z20
-	VMOVDQA64 Z1, Z21
-	VMOVDQA64 Z0, Z22
-	VMOVDQA64 Z1, Z23
-	MOVQ      rowA+24(FP), AX
-	MOVQ      colA+32(FP), CX
-	MOVQ      a+16(FP), DX
-	LEAQ      (DX)(AX*2), BX
-	ADDQ      AX, BX
-	LEAQ      (BX)(AX*2), SI
-	ADDQ      AX, SI
-	LEAQ      (SI)(AX*2), DI
-	ADDQ      AX, DI
-	MOVQ      w+40(FP), R8
-	MOVQ      stride+48(FP), R9
-	MOVQ      groups+56(FP), R10
+	MOVQ       start+64(FP), AX
+	VMOVDQU32  (AX), Z0
+	VMOVDQU32  64(AX), Z1
+	VMOVDQA64  Z0, Z2
+	VMOVDQA64  Z1, Z3
+	VMOVDQA64  Z0, Z4
+	VMOVDQA64  Z1, Z5
+	VMOVDQA64  Z0, Z6
+	VMOVDQA64  Z1, Z7
+	VMOVDQA64  Z0, Z8
+	VMOVDQA64  Z1, Z9
+	VMOVDQA64  Z0, Z10
+	VMOVDQA64  Z1, Z11
+	VMOVDQA64  Z0, Z12
+	VMOVDQA64  Z1, Z13
+	VMOVDQA64  Z0, Z14
+	VMOVDQA64  Z1, Z15
+	VMOVDQA64  Z0, Z16
+	VMOVDQA64  Z1, Z17
+	VMOVDQA64  Z0, Z18
+	VMOVDQA64  Z1, Z19
+	VMOVDQA64  Z0, Z20
+	VMOVDQA64  Z1, Z21
+	VMOVDQA64  Z0, Z22
+	VMOVDQA64  Z1, Z23
+	MOVQ       y+0(FP), AX
+	MOVQ       ldy+8(FP), CX
+	MOVQ       groups+56(FP), DX
+	CMPQ       DX, $0x10
+	JLT        near
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+
+near:
+	MOVQ rowA+24(FP), AX
+	MOVQ colA+32(FP), CX
+	MOVQ a+16(FP), DX
+	LEAQ (DX)(AX*2), BX
+	ADDQ AX, BX
+	LEAQ (BX)(AX*2), SI
+	ADDQ AX, SI
+	LEAQ (SI)(AX*2), DI
+	ADDQ AX, DI
+	MOVQ w+40(FP), R8
+	MOVQ stride+48(FP), R9
+	MOVQ groups+56(FP), R10
 
 product:
 	VMOVDQU32    (R8), Z24
@@ -4448,33 +4534,64 @@ finish:
 	RET
 
 // func linear8Tile12x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
-// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2, MMX+
 TEXT ·linear8Tile12x16AVX512(SB), NOSPLIT, $0-104
-	MOVQ      start+64(FP), AX
-	VMOVDQU32 (AX), Z0
-	VMOVDQA64 Z0, Z1
-	VMOVDQA64 Z0, Z2
-	VMOVDQA64 Z0, Z3
-	VMOVDQA64 Z0, Z4
-	VMOVDQA64 Z0, Z5
-	VMOVDQA64 Z0, Z6
-	VMOVDQA64 Z0, Z7
-	VMOVDQA64 Z0, Z8
-	VMOVDQA64 Z0, Z9
-	VMOVDQA64 Z0, Z10
-	VMOVDQA64 Z0, Z11
-	MOVQ      rowA+24(FP), AX
-	MOVQ      colA+32(FP), CX
-	MOVQ      a+16(FP), DX
-	LEAQ      (DX)(AX*2), BX
-	ADDQ      AX, BX
-	LEAQ      (BX)(AX*2), SI
-	ADDQ      AX, SI
-	LEAQ      (SI)(AX*2), DI
-	ADDQ      AX, DI
-	MOVQ      w+40(FP), R8
-	MOVQ      stride+48(FP), R9
-	MOVQ      groups+56(FP), R9
+	MOVQ       start+64(FP), AX
+	VMOVDQU32  (AX), Z0
+	VMOVDQA64  Z0, Z1
+	VMOVDQA64  Z0, Z2
+	VMOVDQA64  Z0, Z3
+	VMOVDQA64  Z0, Z4
+	VMOVDQA64  Z0, Z5
+	VMOVDQA64  Z0, Z6
+	VMOVDQA64  Z0, Z7
+	VMOVDQA64  Z0, Z8
+	VMOVDQA64  Z0, Z9
+	VMOVDQA64  Z0, Z10
+	VMOVDQA64  Z0, Z11
+	MOVQ       y+0(FP), AX
+	MOVQ       ldy+8(FP), CX
+	MOVQ       groups+56(FP), DX
+	CMPQ       DX, $0x10
+	JLT        near
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+
+near:
+	MOVQ rowA+24(FP), AX
+	MOVQ colA+32(FP), CX
+	MOVQ a+16(FP), DX
+	LEAQ (DX)(AX*2), BX
+	ADDQ AX, BX
+	LEAQ (BX)(AX*2), SI
+	ADDQ AX, SI
+	LEAQ (SI)(AX*2), DI
+	ADDQ AX, DI
+	MOVQ w+40(FP), R8
+	MOVQ stride+48(FP), R9
+	MOVQ groups+56(FP), R9
 
 product:
 	VMOVDQU32    (R8), Z12
@@ -4610,33 +4727,64 @@ product:
 	RET
 
 // func gradTile12x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
-// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2, MMX+
 TEXT ·gradTile12x16AVX512(SB), NOSPLIT, $0-96
-	MOVQ      start+64(FP), AX
-	VMOVDQU32 (AX), Z0
-	VMOVDQA64 Z0, Z1
-	VMOVDQA64 Z0, Z2
-	VMOVDQA64 Z0, Z3
-	VMOVDQA64 Z0, Z4
-	VMOVDQA64 Z0, Z5
-	VMOVDQA64 Z0, Z6
-	VMOVDQA64 Z0, Z7
-	VMOVDQA64 Z0, Z8
-	VMOVDQA64 Z0, Z9
-	VMOVDQA64 Z0, Z10
-	VMOVDQA64 Z0, Z11
-	MOVQ      rowA+24(FP), AX
-	MOVQ      colA+32(FP), CX
-	MOVQ      a+16(FP), DX
-	LEAQ      (DX)(AX*2), BX
-	ADDQ      AX, BX
-	LEAQ      (BX)(AX*2), SI
-	ADDQ      AX, SI
-	LEAQ      (SI)(AX*2), DI
-	ADDQ      AX, DI
-	MOVQ      w+40(FP), R8
-	MOVQ      stride+48(FP), R9
-	MOVQ      groups+56(FP), R9
+	MOVQ       start+64(FP), AX
+	VMOVDQU32  (AX), Z0
+	VMOVDQA64  Z0, Z1
+	VMOVDQA64  Z0, Z2
+	VMOVDQA64  Z0, Z3
+	VMOVDQA64  Z0, Z4
+	VMOVDQA64  Z0, Z5
+	VMOVDQA64  Z0, Z6
+	VMOVDQA64  Z0, Z7
+	VMOVDQA64  Z0, Z8
+	VMOVDQA64  Z0, Z9
+	VMOVDQA64  Z0, Z10
+	VMOVDQA64  Z0, Z11
+	MOVQ       y+0(FP), AX
+	MOVQ       ldy+8(FP), CX
+	MOVQ       groups+56(FP), DX
+	CMPQ       DX, $0x10
+	JLT        near
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+
+near:
+	MOVQ rowA+24(FP), AX
+	MOVQ colA+32(FP), CX
+	MOVQ a+16(FP), DX
+	LEAQ (DX)(AX*2), BX
+	ADDQ AX, BX
+	LEAQ (BX)(AX*2), SI
+	ADDQ AX, SI
+	LEAQ (SI)(AX*2), DI
+	ADDQ AX, DI
+	MOVQ w+40(FP), R8
+	MOVQ stride+48(FP), R9
+	MOVQ groups+56(FP), R9
 
 product:
 	VMOVDQU32    (R8), Z12
@@ -4752,25 +4900,44 @@ finish:
 	RET
 
 // func linear8Tile4x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
-// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2, MMX+
 TEXT ·linear8Tile4x32AVX512(SB), NOSPLIT, $0-104
-	MOVQ      start+64(FP), AX
-	VMOVDQU32 (AX), Z0
-	VMOVDQU32 64(AX), Z1
-	VMOVDQA64 Z0, Z2
-	VMOVDQA64 Z1, Z3
-	VMOVDQA64 Z0, Z4
-	VMOVDQA64 Z1, Z5
-	VMOVDQA64 Z0, Z6
-	VMOVDQA64 Z1, Z7
-	MOVQ      rowA+24(FP), AX
-	MOVQ      colA+32(FP), CX
-	MOVQ      a+16(FP), DX
-	LEAQ      (DX)(AX*2), BX
-	ADDQ      AX, BX
-	MOVQ      w+40(FP), SI
-	MOVQ      stride+48(FP), DI
-	MOVQ      groups+56(FP), R8
+	MOVQ       start+64(FP), AX
+	VMOVDQU32  (AX), Z0
+	VMOVDQU32  64(AX), Z1
+	VMOVDQA64  Z0, Z2
+	VMOVDQA64  Z1, Z3
+	VMOVDQA64  Z0, Z4
+	VMOVDQA64  Z1, Z5
+	VMOVDQA64  Z0, Z6
+	VMOVDQA64  Z1, Z7
+	MOVQ       y+0(FP), AX
+	MOVQ       ldy+8(FP), CX
+	MOVQ       groups+56(FP), DX
+	CMPQ       DX, $0x10
+	JLT        near
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+
+near:
+	MOVQ rowA+24(FP), AX
+	MOVQ colA+32(FP), CX
+	MOVQ a+16(FP), DX
+	LEAQ (DX)(AX*2), BX
+	ADDQ AX, BX
+	MOVQ w+40(FP), SI
+	MOVQ stride+48(FP), DI
+	MOVQ groups+56(FP), R8
 
 product:
 	VMOVDQU32    (SI), Z8
@@ -4859,25 +5026,44 @@ product:
 	RET
 
 // func gradTile4x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
-// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2, MMX+
 TEXT ·gradTile4x32AVX512(SB), NOSPLIT, $0-96
-	MOVQ      start+64(FP), AX
-	VMOVDQU32 (AX), Z0
-	VMOVDQU32 64(AX), Z1
-	VMOVDQA64 Z0, Z2
-	VMOVDQA64 Z1, Z3
-	VMOVDQA64 Z0, Z4
-	VMOVDQA64 Z1, Z5
-	VMOVDQA64 Z0, Z6
-	VMOVDQA64 Z1, Z7
-	MOVQ      rowA+24(FP), AX
-	MOVQ      colA+32(FP), CX
-	MOVQ      a+16(FP), DX
-	LEAQ      (DX)(AX*2), BX
-	ADDQ      AX, BX
-	MOVQ      w+40(FP), SI
-	MOVQ      stride+48(FP), DI
-	MOVQ      groups+56(FP), R8
+	MOVQ       start+64(FP), AX
+	VMOVDQU32  (AX), Z0
+	VMOVDQU32  64(AX), Z1
+	VMOVDQA64  Z0, Z2
+	VMOVDQA64  Z1, Z3
+	VMOVDQA64  Z0, Z4
+	VMOVDQA64  Z1, Z5
+	VMOVDQA64  Z0, Z6
+	VMOVDQA64  Z1, Z7
+	MOVQ       y+0(FP), AX
+	MOVQ       ldy+8(FP), CX
+	MOVQ       groups+56(FP), DX
+	CMPQ       DX, $0x10
+	JLT        near
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+
+near:
+	MOVQ rowA+24(FP), AX
+	MOVQ colA+32(FP), CX
+	MOVQ a+16(FP), DX
+	LEAQ (DX)(AX*2), BX
+	ADDQ AX, BX
+	MOVQ w+40(FP), SI
+	MOVQ stride+48(FP), DI
+	MOVQ groups+56(FP), R8
 
 product:
 	VMOVDQU32    (SI), Z8
@@ -4959,21 +5145,36 @@ finish:
 	RET
 
 // func linear8Tile4x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
-// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2, MMX+
 TEXT ·linear8Tile4x16AVX512(SB), NOSPLIT, $0-104
-	MOVQ      start+64(FP), AX
-	VMOVDQU32 (AX), Z0
-	VMOVDQA64 Z0, Z1
-	VMOVDQA64 Z0, Z2
-	VMOVDQA64 Z0, Z3
-	MOVQ      rowA+24(FP), AX
-	MOVQ      colA+32(FP), CX
-	MOVQ      a+16(FP), DX
-	LEAQ      (DX)(AX*2), BX
-	ADDQ      AX, BX
-	MOVQ      w+40(FP), SI
-	MOVQ      stride+48(FP), DI
-	MOVQ      groups+56(FP), DI
+	MOVQ       start+64(FP), AX
+	VMOVDQU32  (AX), Z0
+	VMOVDQA64  Z0, Z1
+	VMOVDQA64  Z0, Z2
+	VMOVDQA64  Z0, Z3
+	MOVQ       y+0(FP), AX
+	MOVQ       ldy+8(FP), CX
+	MOVQ       groups+56(FP), DX
+	CMPQ       DX, $0x10
+	JLT        near
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+
+near:
+	MOVQ rowA+24(FP), AX
+	MOVQ colA+32(FP), CX
+	MOVQ a+16(FP), DX
+	LEAQ (DX)(AX*2), BX
+	ADDQ AX, BX
+	MOVQ w+40(FP), SI
+	MOVQ stride+48(FP), DI
+	MOVQ groups+56(FP), DI
 
 product:
 	VMOVDQU32    (SI), Z4
@@ -5035,21 +5236,36 @@ product:
 	RET
 
 // func gradTile4x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
-// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2, MMX+
 TEXT ·gradTile4x16AVX512(SB), NOSPLIT, $0-96
-	MOVQ      start+64(FP), AX
-	VMOVDQU32 (AX), Z0
-	VMOVDQA64 Z0, Z1
-	VMOVDQA64 Z0, Z2
-	VMOVDQA64 Z0, Z3
-	MOVQ      rowA+24(FP), AX
-	MOVQ      colA+32(FP), CX
-	MOVQ      a+16(FP), DX
-	LEAQ      (DX)(AX*2), BX
-	ADDQ      AX, BX
-	MOVQ      w+40(FP), SI
-	MOVQ      stride+48(FP), DI
-	MOVQ      groups+56(FP), DI
+	MOVQ       start+64(FP), AX
+	VMOVDQU32  (AX), Z0
+	VMOVDQA64  Z0, Z1
+	VMOVDQA64  Z0, Z2
+	VMOVDQA64  Z0, Z3
+	MOVQ       y+0(FP), AX
+	MOVQ       ldy+8(FP), CX
+	MOVQ       groups+56(FP), DX
+	CMPQ       DX, $0x10
+	JLT        near
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+
+near:
+	MOVQ rowA+24(FP), AX
+	MOVQ colA+32(FP), CX
+	MOVQ a+16(FP), DX
+	LEAQ (DX)(AX*2), BX
+	ADDQ AX, BX
+	MOVQ w+40(FP), SI
+	MOVQ stride+48(FP), DI
+	MOVQ groups+56(FP), DI
 
 product:
 	VMOVDQU32    (SI), Z4
@@ -5107,17 +5323,27 @@ finish:
 	RET
 
 // func linear8Tile1x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
-// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2, MMX+
 TEXT ·linear8Tile1x32AVX512(SB), NOSPLIT, $0-104
-	MOVQ      start+64(FP), AX
-	VMOVDQU32 (AX), Z0
-	VMOVDQU32 64(AX), Z1
-	MOVQ      rowA+24(FP), AX
-	MOVQ      colA+32(FP), AX
-	MOVQ      a+16(FP), CX
-	MOVQ      w+40(FP), DX
-	MOVQ      stride+48(FP), BX
-	MOVQ      groups+56(FP), SI
+	MOVQ       start+64(FP), AX
+	VMOVDQU32  (AX), Z0
+	VMOVDQU32  64(AX), Z1
+	MOVQ       y+0(FP), AX
+	MOVQ       ldy+8(FP), CX
+	MOVQ       groups+56(FP), DX
+	CMPQ       DX, $0x10
+	JLT        near
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+
+near:
+	MOVQ rowA+24(FP), AX
+	MOVQ colA+32(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ w+40(FP), DX
+	MOVQ stride+48(FP), BX
+	MOVQ groups+56(FP), SI
 
 product:
 	VMOVDQU32    (DX), Z2
@@ -5160,17 +5386,27 @@ product:
 	RET
 
 // func gradTile1x32AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
-// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2, MMX+
 TEXT ·gradTile1x32AVX512(SB), NOSPLIT, $0-96
-	MOVQ      start+64(FP), AX
-	VMOVDQU32 (AX), Z0
-	VMOVDQU32 64(AX), Z1
-	MOVQ      rowA+24(FP), AX
-	MOVQ      colA+32(FP), AX
-	MOVQ      a+16(FP), CX
-	MOVQ      w+40(FP), DX
-	MOVQ      stride+48(FP), BX
-	MOVQ      groups+56(FP), SI
+	MOVQ       start+64(FP), AX
+	VMOVDQU32  (AX), Z0
+	VMOVDQU32  64(AX), Z1
+	MOVQ       y+0(FP), AX
+	MOVQ       ldy+8(FP), CX
+	MOVQ       groups+56(FP), DX
+	CMPQ       DX, $0x10
+	JLT        near
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	ADDQ       CX, AX
+
+near:
+	MOVQ rowA+24(FP), AX
+	MOVQ colA+32(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ w+40(FP), DX
+	MOVQ stride+48(FP), BX
+	MOVQ groups+56(FP), SI
 
 product:
 	VMOVDQU32    (DX), Z2
@@ -5215,16 +5451,25 @@ finish:
 	RET
 
 // func linear8Tile1x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, sx *float32, sw *float32, b *float32)
-// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2, MMX+
 TEXT ·linear8Tile1x16AVX512(SB), NOSPLIT, $0-104
-	MOVQ      start+64(FP), AX
-	VMOVDQU32 (AX), Z0
-	MOVQ      rowA+24(FP), AX
-	MOVQ      colA+32(FP), AX
-	MOVQ      a+16(FP), CX
-	MOVQ      w+40(FP), DX
-	MOVQ      stride+48(FP), BX
-	MOVQ      groups+56(FP), BX
+	MOVQ       start+64(FP), AX
+	VMOVDQU32  (AX), Z0
+	MOVQ       y+0(FP), AX
+	MOVQ       ldy+8(FP), CX
+	MOVQ       groups+56(FP), DX
+	CMPQ       DX, $0x10
+	JLT        near
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+
+near:
+	MOVQ rowA+24(FP), AX
+	MOVQ colA+32(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ w+40(FP), DX
+	MOVQ stride+48(FP), BX
+	MOVQ groups+56(FP), BX
 
 product:
 	VMOVDQU32    (DX), Z1
@@ -5258,16 +5503,25 @@ product:
 	RET
 
 // func gradTile1x16AVX512(y *float32, ldy int, a *uint8, rowA int, colA int, w *int8, stride int, groups int, start *int32, n int, scales *float32, resume int)
-// Requires: AVX, AVX512F, AVX512_VNNI, BMI2
+// Requires: AVX, AVX512F, AVX512_VNNI, BMI2, MMX+
 TEXT ·gradTile1x16AVX512(SB), NOSPLIT, $0-96
-	MOVQ      start+64(FP), AX
-	VMOVDQU32 (AX), Z0
-	MOVQ      rowA+24(FP), AX
-	MOVQ      colA+32(FP), AX
-	MOVQ      a+16(FP), CX
-	MOVQ      w+40(FP), DX
-	MOVQ      stride+48(FP), BX
-	MOVQ      groups+56(FP), BX
+	MOVQ       start+64(FP), AX
+	VMOVDQU32  (AX), Z0
+	MOVQ       y+0(FP), AX
+	MOVQ       ldy+8(FP), CX
+	MOVQ       groups+56(FP), DX
+	CMPQ       DX, $0x10
+	JLT        near
+	PREFETCHT0 (AX)
+	ADDQ       CX, AX
+
+near:
+	MOVQ rowA+24(FP), AX
+	MOVQ colA+32(FP), AX
+	MOVQ a+16(FP), CX
+	MOVQ w+40(FP), DX
+	MOVQ stride+48(FP), BX
+	MOVQ groups+56(FP), BX
 
 product:
 	VMOVDQU32    (DX), Z1
@@ -5299,6 +5553,138 @@ finish:
 	VFMADD231PS Z1, Z0, Z2
 	VMOVUPS     Z2, K1, (AX)
 	ADDQ        CX, AX
+	VZEROUPPER
+	RET
+
+// func dotsAloneAVX512(rounds int)
+// Requires: AVX, AVX512F, AVX512_VNNI
+TEXT ·dotsAloneAVX512(SB), NOSPLIT, $0-8
+	MOVQ   rounds+0(FP), AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	VPXORD Z24, Z24, Z24
+
+round:
+	VPDPBUSD Z0, Z0, Z1
+	VPDPBUSD Z0, Z0, Z2
+	VPDPBUSD Z0, Z0, Z3
+	VPDPBUSD Z0, Z0, Z4
+	VPDPBUSD Z0, Z0, Z5
+	VPDPBUSD Z0, Z0, Z6
+	VPDPBUSD Z0, Z0, Z7
+	VPDPBUSD Z0, Z0, Z8
+	VPDPBUSD Z0, Z0, Z9
+	VPDPBUSD Z0, Z0, Z10
+	VPDPBUSD Z0, Z0, Z11
+	VPDPBUSD Z0, Z0, Z12
+	VPDPBUSD Z0, Z0, Z13
+	VPDPBUSD Z0, Z0, Z14
+	VPDPBUSD Z0, Z0, Z15
+	VPDPBUSD Z0, Z0, Z16
+	VPDPBUSD Z0, Z0, Z17
+	VPDPBUSD Z0, Z0, Z18
+	VPDPBUSD Z0, Z0, Z19
+	VPDPBUSD Z0, Z0, Z20
+	VPDPBUSD Z0, Z0, Z21
+	VPDPBUSD Z0, Z0, Z22
+	VPDPBUSD Z0, Z0, Z23
+	VPDPBUSD Z0, Z0, Z24
+	VPDPBUSD Z0, Z0, Z1
+	VPDPBUSD Z0, Z0, Z2
+	VPDPBUSD Z0, Z0, Z3
+	VPDPBUSD Z0, Z0, Z4
+	VPDPBUSD Z0, Z0, Z5
+	VPDPBUSD Z0, Z0, Z6
+	VPDPBUSD Z0, Z0, Z7
+	VPDPBUSD Z0, Z0, Z8
+	VPDPBUSD Z0, Z0, Z9
+	VPDPBUSD Z0, Z0, Z10
+	VPDPBUSD Z0, Z0, Z11
+	VPDPBUSD Z0, Z0, Z12
+	VPDPBUSD Z0, Z0, Z13
+	VPDPBUSD Z0, Z0, Z14
+	VPDPBUSD Z0, Z0, Z15
+	VPDPBUSD Z0, Z0, Z16
+	VPDPBUSD Z0, Z0, Z17
+	VPDPBUSD Z0, Z0, Z18
+	VPDPBUSD Z0, Z0, Z19
+	VPDPBUSD Z0, Z0, Z20
+	VPDPBUSD Z0, Z0, Z21
+	VPDPBUSD Z0, Z0, Z22
+	VPDPBUSD Z0, Z0, Z23
+	VPDPBUSD Z0, Z0, Z24
+	VPDPBUSD Z0, Z0, Z1
+	VPDPBUSD Z0, Z0, Z2
+	VPDPBUSD Z0, Z0, Z3
+	VPDPBUSD Z0, Z0, Z4
+	VPDPBUSD Z0, Z0, Z5
+	VPDPBUSD Z0, Z0, Z6
+	VPDPBUSD Z0, Z0, Z7
+	VPDPBUSD Z0, Z0, Z8
+	VPDPBUSD Z0, Z0, Z9
+	VPDPBUSD Z0, Z0, Z10
+	VPDPBUSD Z0, Z0, Z11
+	VPDPBUSD Z0, Z0, Z12
+	VPDPBUSD Z0, Z0, Z13
+	VPDPBUSD Z0, Z0, Z14
+	VPDPBUSD Z0, Z0, Z15
+	VPDPBUSD Z0, Z0, Z16
+	VPDPBUSD Z0, Z0, Z17
+	VPDPBUSD Z0, Z0, Z18
+	VPDPBUSD Z0, Z0, Z19
+	VPDPBUSD Z0, Z0, Z20
+	VPDPBUSD Z0, Z0, Z21
+	VPDPBUSD Z0, Z0, Z22
+	VPDPBUSD Z0, Z0, Z23
+	VPDPBUSD Z0, Z0, Z24
+	VPDPBUSD Z0, Z0, Z1
+	VPDPBUSD Z0, Z0, Z2
+	VPDPBUSD Z0, Z0, Z3
+	VPDPBUSD Z0, Z0, Z4
+	VPDPBUSD Z0, Z0, Z5
+	VPDPBUSD Z0, Z0, Z6
+	VPDPBUSD Z0, Z0, Z7
+	VPDPBUSD Z0, Z0, Z8
+	VPDPBUSD Z0, Z0, Z9
+	VPDPBUSD Z0, Z0, Z10
+	VPDPBUSD Z0, Z0, Z11
+	VPDPBUSD Z0, Z0, Z12
+	VPDPBUSD Z0, Z0, Z13
+	VPDPBUSD Z0, Z0, Z14
+	VPDPBUSD Z0, Z0, Z15
+	VPDPBUSD Z0, Z0, Z16
+	VPDPBUSD Z0, Z0, Z17
+	VPDPBUSD Z0, Z0, Z18
+	VPDPBUSD Z0, Z0, Z19
+	VPDPBUSD Z0, Z0, Z20
+	VPDPBUSD Z0, Z0, Z21
+	VPDPBUSD Z0, Z0, Z22
+	VPDPBUSD Z0, Z0, Z23
+	VPDPBUSD Z0, Z0, Z24
+	DECQ     AX
+	JNZ      round
 	VZEROUPPER
 	RET
 
@@ -5391,7 +5777,7 @@ group:
 	RET
 
 // func quantizePanelAVX512(q *int8, scales *float32, x *float32, ldx int, f *float32, stepF int, rows int, n int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·quantizePanelAVX512(SB), NOSPLIT, $0-64
 	MOVQ    x+16(FP), AX
 	MOVQ    ldx+24(FP), CX
@@ -5442,24 +5828,28 @@ group:
 	VMULPS.BCST (DX), Z2, Z2
 	VMULPS      Z3, Z2, Z2
 	VCVTPS2DQ   Z2, Z2
+	PREFETCHT0  64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMOVUPS.Z   (AX), K1, Z4
 	VMULPS.BCST (DX), Z4, Z4
 	VMULPS      Z3, Z4, Z4
 	VCVTPS2DQ   Z4, Z4
+	PREFETCHT0  64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMOVUPS.Z   (AX), K1, Z5
 	VMULPS.BCST (DX), Z5, Z5
 	VMULPS      Z3, Z5, Z5
 	VCVTPS2DQ   Z5, Z5
+	PREFETCHT0  64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VMOVUPS.Z   (AX), K1, Z6
 	VMULPS.BCST (DX), Z6, Z6
 	VMULPS      Z3, Z6, Z6
 	VCVTPS2DQ   Z6, Z6
+	PREFETCHT0  64(AX)
 	ADDQ        CX, AX
 	ADDQ        BX, DX
 	VPSLLD      $0x08, Z4, Z4
@@ -6493,12 +6883,12 @@ done:
 	RET
 
 // func layerNormAVX512(y *float32, x *float32, gamma *float32, beta *float32, stats *float32, count float32, eps float32, n int)
-// Requires: AVX, AVX512F, AVX512VL, BMI2, SSE
+// Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·layerNormAVX512(SB), NOSPLIT, $0-56
 	MOVQ   y+0(FP), AX
 	MOVQ   x+8(FP), CX
 	MOVQ   n+48(FP), DX
-	MOVSS  count+40(FP), X0
+	VMOVSS count+40(FP), X0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	MOVQ   DX, BX
@@ -6592,7 +6982,7 @@ squareDone:
 	VMOVSHDUP     X4, X2
 	VADDPS        X2, X4, X4
 	VDIVSS        X0, X4, X4
-	MOVSS         eps+44(FP), X0
+	VMOVSS        eps+44(FP), X0
 	VADDSS        X0, X4, X4
 	VSQRTSS       X4, X4, X4
 	VMOVSS        constantsAVX512<>+768(SB), X0
@@ -6652,7 +7042,7 @@ scaleDone:
 	RET
 
 // func layerNormGradAVX512(dx *float32, x *float32, gamma *float32, dy *float32, mean float32, r float32, count float32, n int)
-// Requires: AVX, AVX512F, AVX512VL, BMI2, SSE
+// Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·layerNormGradAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dx+0(FP), AX
 	MOVQ         x+8(FP), CX
@@ -6723,7 +7113,7 @@ sumTail:
 	VMOVAPS     Z8, K2, Z5
 
 sumDone:
-	MOVSS         count+40(FP), X6
+	VMOVSS        count+40(FP), X6
 	VADDPS        Z3, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VADDPS        Y3, Y2, Y2

@@ -32,7 +32,7 @@ func (m *machine) tile(rows, vecs int) {
 		}
 	}
 	n, c, ldc := arg("n"), arg("c"), arg("ldc")
-	m.prefetchTile(rows, vecs, c, ldc)
+	m.prefetchTile(rows, 4*m.width*vecs, c, ldc, arg("k"), 64)
 	if m.wide {
 		m.mask(n)
 	}
@@ -50,15 +50,15 @@ func (m *machine) tile(rows, vecs int) {
 	m.end()
 }
 
-// prefetchTile prefetches the cache lines of C, which are stored after the products. It does so only if k is
-// large enough for the lines to arrive in time.
-func (m *machine) prefetchTile(rows, vecs int, c, ldc GPVirtual) {
-	p, k := GP64(), arg("k")
-	CMPQ(k, Imm(64))
+// prefetchTile prefetches the cache lines of C, rows of some bytes, which are stored after the products. It does so
+// only if there are enough steps for the lines to arrive in time.
+func (m *machine) prefetchTile(rows, bytes int, c, ldc, steps GPVirtual, enough uint64) {
+	p := GP64()
+	CMPQ(steps, Imm(enough))
 	JLT(LabelRef("near"))
 	MOVQ(c, p)
 	for range rows {
-		for line := 0; line < 4*m.width*vecs; line += 64 {
+		for line := 0; line < bytes; line += 64 {
 			PREFETCHT0(Mem{Base: p, Disp: line})
 		}
 		ADDQ(ldc, p)

@@ -175,6 +175,17 @@ func (m *machine) spread(name string) VecVirtual {
 	return v
 }
 
+// scalar loads a binary32 argument. An instruction of SSE would wait for the upper parts of registers.
+func scalar(name string) VecVirtual {
+	v := XMM()
+	a, err := Param(name).Resolve()
+	if err != nil {
+		log.Fatal(err)
+	}
+	VMOVSS(a.Addr, v)
+	return v
+}
+
 // zero is a vector of zeros.
 func (m *machine) zero() VecVirtual {
 	v := m.vec()

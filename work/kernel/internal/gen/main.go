@@ -52,6 +52,7 @@ func main() {
 				m.gradTile(rows, vecs)
 			}
 		}
+		m.dotsAlone()
 		m.dotStarts()
 		m.flipCodes()
 		m.flipColumns()

@@ -94,7 +94,7 @@ func (m *machine) layerNorm() {
 	m.text("layerNorm", "(y, x, gamma, beta, stats *float32, count, eps float32, n int)",
 		"is a row of LayerNorm; count is n.")
 	y, x, n := arg("y"), arg("x"), arg("n")
-	count := Load(Param("count"), XMM())
+	count := scalar("count")
 	// The mean.
 	acc := m.accumulators(m.zero)
 	m.blocks("sum", n, func() {
@@ -118,7 +118,7 @@ func (m *machine) layerNorm() {
 	})
 	r := m.fold(acc, add)
 	VDIVSS(count, r.AsX(), r.AsX())
-	eps := Load(Param("eps"), XMM())
+	eps := scalar("eps")
 	VADDSS(eps, r.AsX(), r.AsX())
 	VSQRTSS(r.AsX(), r.AsX(), r.AsX())
 	one := XMM()
@@ -163,7 +163,7 @@ func (m *machine) layerNormGrad() {
 			m.accumulateFma(b, i, u, xh)
 		}
 	})
-	count := Load(Param("count"), XMM())
+	count := scalar("count")
 	sum, dot := m.fold(a, add), m.fold(b, add)
 	VDIVSS(count, sum.AsX(), sum.AsX())
 	VDIVSS(count, dot.AsX(), dot.AsX())

@@ -107,6 +107,7 @@ func (m *machine) dots(rows, vecs int) dotTile {
 			t.acc[i] = append(t.acc[i], a)
 		}
 	}
+	m.prefetchTile(rows, 4*panel8*vecs, arg("y"), arg("ldy"), arg("groups"), 16)
 	rowA, colA := arg("rowA"), arg("colA")
 	bases := everyThird(arg("a"), rowA, rows)
 	w, stride, groups := arg("w"), arg("stride"), arg("groups")
@@ -134,6 +135,28 @@ func (m *machine) dots(rows, vecs int) dotTile {
 	DECQ(groups)
 	JNZ(LabelRef("product"))
 	return t
+}
+
+// dotsAlone emits the arithmetic of the tallest tile without its loads, to measure the peak speed.
+func (m *machine) dotsAlone() {
+	const each = 4 // as in fmas
+	sums := 2 * dotRows[0]
+	m.text("dotsAlone", "(rounds int)",
+		fmt.Sprintf("does %d times %d products of codes a round, on registers alone.", each*sums, groupBytes8))
+	rounds, x := arg("rounds"), m.zero()
+	var acc []VecVirtual
+	for range sums {
+		acc = append(acc, m.zero())
+	}
+	Label("round")
+	for range each {
+		for _, a := range acc {
+			dot(x, x, a)
+		}
+	}
+	DECQ(rounds)
+	JNZ(LabelRef("round"))
+	m.end()
 }
 
 // dotStarts emits the starts of the sums: -128 times the sums of columns.
@@ -270,6 +293,7 @@ func (m *machine) quantizePanel() {
 		VMULPS_BCST(Mem{Base: f}, c[i], c[i])
 		VMULPS(inv, c[i], c[i])
 		VCVTPS2DQ(c[i], c[i])
+		PREFETCHT0(Mem{Base: x, Disp: 4 * panel8}) // of the next panel
 		ADDQ(ldx, x)
 		ADDQ(stepF, f)
 	}
@@ -446,7 +470,7 @@ func (m *machine) quantizeColumns() {
 	}
 	low, bytes := GP32(), YMM()
 	MOVL(U32(0xff), low)
-	MOVD(low, bytes.AsX())
+	VMOVD(low, bytes.AsX())
 	VPBROADCASTD(bytes.AsX(), bytes)
 	factor, v := YMM(), YMM()
 	Label("group")

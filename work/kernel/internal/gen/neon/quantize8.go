@@ -1,7 +1,5 @@
 package main
 
-import "math"
-
 // The functions here make the codes of a panel: 16 columns, with the codes of four rows and one column adjacent.
 
 // columnMax emits the largest magnitudes of columns. Magnitudes are compared as integers, so that a NaN is larger
@@ -28,7 +26,8 @@ func (m *machine) columnMax() {
 	m.end()
 }
 
-// quantizeColumns emits the codes of a panel. A store of four registers in turn interleaves four rows.
+// quantizeColumns emits the codes of a panel. A store of four registers in turn interleaves four rows. All numbers
+// are finite, and inv is the inverse of a column's scale, so that no product rounds to more than 127.
 func (m *machine) quantizeColumns() {
 	m.function("quantizeColumns", "(q *int8, x *float32, ldx int, f *float32, ldf int, inv *float32, groups int)",
 		"sets q to the packed codes of x*f*inv of groups times 4 rows of 16 columns; rows of x are ldx bytes apart, "+
@@ -37,7 +36,6 @@ func (m *machine) quantizeColumns() {
 	inv, groups := m.arg("inv"), m.arg("groups")
 	const codes, scales, row = vec(0), vec(4), vec(8)
 	m.emit("VLD1 (%v), %s", inv, list(scales, 4))
-	low, high := m.constant(math.Float32bits(-127), 28), m.constant(math.Float32bits(127), 29)
 	m.label("group")
 	for r := range vec(4) {
 		m.emit("VLD1.P (%v)(%v), %s", x, ldx, list(row, 4))
@@ -46,8 +44,6 @@ func (m *machine) quantizeColumns() {
 			v := row + i
 			m.mul(v, factor, v)
 			m.mul(v, scales+i, v)
-			m.op3("FMAXNM", v, low, v)
-			m.op3("FMINNM", v, high, v)
 			m.op2("FCVTNS", v, v)
 		}
 		m.narrow(row, codes+r)
