@@ -358,7 +358,7 @@ func TestSameBitsSwarm(t *testing.T) {
 }
 
 // TestSameBitsContinue: validators approve runs that continue the training of a model, one of
-// all its parameters and one of adapters. Miners who have never seen the model do them, and
+// all its parameters, one of adapters and one with products of 8-bit codes. Miners who have never seen the model do them, and
 // each ends in the model of a local run.
 func TestSameBitsContinue(t *testing.T) {
 	c, cfg := tiny(t)
@@ -372,8 +372,11 @@ func TestSameBitsContinue(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg.Seed++
-	for _, rank := range []uint32{0, 2} {
-		if cfg.LoRA = rank; rank > 0 && testing.Short() {
+	for _, change := range []struct {
+		rank       uint32
+		arithmetic string
+	}{{0, train.Binary32}, {2, train.Binary32}, {0, train.Int8}} {
+		if cfg.LoRA, cfg.Arithmetic = change.rank, change.arithmetic; change.rank > 0 && testing.Short() {
 			break
 		}
 		plan, err := run.Continue(t.Context(), run.Fresh(p.Store), c, cfg, base)
@@ -382,7 +385,7 @@ func TestSameBitsContinue(t *testing.T) {
 		}
 		got := v.trainPlan(p, plan, nil, func(own unit.Crew) unit.Crew { return own })
 		if want := continued(t, m, c, cfg); got.Model != want {
-			t.Errorf("rank %d: the swarm's model is %s, a local run's %s", rank, got.Model, want)
+			t.Errorf("%+v: the swarm's model is %s, a local run's %s", change, got.Model, want)
 		}
 	}
 	v.allPaid(p)

@@ -86,28 +86,35 @@ func TestSameBitsAdapters(t *testing.T) {
 				sameButAdapted(t, store, plan, last)
 				smaller(t, store, plan, rounds)
 			}
-			store := &block.MemoryStore{}
-			plan := planOf(t, store, cfg)
-			last, head := stoppedOnce(t, store, plan)
-			if got := last.Result.String(); got != v.golden {
-				t.Errorf("resumed: the model has parameters %s, want %s", got, v.golden)
-			}
-			history, err := run.History(t.Context(), store, head)
-			if err != nil {
-				t.Fatal(err)
-			}
-			again, findings := verifier(t, claims{store})
-			if err := again.Rounds(t.Context(), history, 0, len(history)-1); err != nil {
-				t.Errorf("verify: %v", err)
-			}
-			for _, f := range *findings {
-				if !f.Same {
-					t.Errorf("verify: %+v", f)
-				}
-			}
-			traces(t, again, store, history[0].Lines[0], plan)
+			stoppedAndVerified(t, cfg, v.golden)
 		})
 	}
+}
+
+// stoppedAndVerified: a run that is stopped once ends in the model with the golden parameters,
+// whoever computes the run again finds the same, and its operations can be listed.
+func stoppedAndVerified(t *testing.T, cfg train.Config, golden string) {
+	t.Helper()
+	store := &block.MemoryStore{}
+	plan := planOf(t, store, cfg)
+	last, head := stoppedOnce(t, store, plan)
+	if got := last.Result.String(); got != golden {
+		t.Errorf("resumed: the model has parameters %s, want %s", got, golden)
+	}
+	history, err := run.History(t.Context(), store, head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, findings := verifier(t, claims{store})
+	if err := again.Rounds(t.Context(), history, 0, len(history)-1); err != nil {
+		t.Errorf("verify: %v", err)
+	}
+	for _, f := range *findings {
+		if !f.Same {
+			t.Errorf("verify: %+v", f)
+		}
+	}
+	traces(t, again, store, history[0].Lines[0], plan)
 }
 
 // stoppedOnce trains the run of a plan, stops it after a round, and goes on with a worker that

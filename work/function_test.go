@@ -66,6 +66,7 @@ func TestFunction(t *testing.T) {
 		field("Patience", true, func(c *train.Config) { c.Patience = 1 }),
 		field("Measure", true, func(c *train.Config) { c.Patience, c.Measure = 1, train.ByLoss }),
 		field("Average", true, func(c *train.Config) { c.Average++ }),
+		field("Arithmetic", false, func(c *train.Config) { c.Arithmetic = train.Int8 }),
 		field("Checkpoint", true, func(c *train.Config) { c.Checkpoint++ }),
 		{"other validation pairs", func(p *corpus.Corpus, _ *train.Config) { p.Valid = p.Valid[1:] }, true},
 		{"other test sets", func(p *corpus.Corpus, _ *train.Config) { p.Tests = nil }, true},

@@ -72,7 +72,7 @@ func measureAll(ctx context.Context, a *app, c *deviceFlags) error {
 	}
 	for _, name := range train.Presets() {
 		b := bench.Train{Device: dev, Threads: c.threads, Steps: 4}
-		if err := b.Configure(name, 0); err != nil {
+		if err := b.Configure(name, train.Binary32, 0); err != nil {
 			return err
 		}
 		b.Synthesise()

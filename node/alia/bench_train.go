@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,20 +41,22 @@ browser shows.`,
 	c.threads, threads.DefValue = 1, "1"
 	f := cmd.Flags()
 	f.StringVar(&o.preset, "preset", "tiny", "`SIZE` of the model: "+strings.Join(train.Presets(), ", "))
+	f.StringVar(&o.arithmetic, "arithmetic", train.Binary32, "`NAME` of the numbers that the products of projections are made of: "+strings.Join(train.Arithmetics(), ", "))
 	f.StringVar(&o.corpus, "corpus", "", "`DIR` with train.SRC and train.TGT, or a TSV file (default: made-up sentences)")
 	f.StringVar(&o.src, "src", "", "`LANGUAGE` to translate from, as in the corpus's file names")
 	f.StringVar(&o.tgt, "tgt", "", "`LANGUAGE` to translate into, as in the corpus's file names")
 	f.Uint32Var(&o.batchTokens, "batch-tokens", 0, "most tokens of a batch, source or target, a `NUMBER` (default: the preset's)")
 	f.IntVar(&o.steps, "steps", 30, "`NUMBER` of steps to measure, after a few to warm up")
 	f.StringVar(&o.profile, "profile", "", "write a flame graph to `FILE`.svg, and print the time of each operation")
+	complete(cmd, "arithmetic", train.Arithmetics())
 	return cmd
 }
 
 // trainBenchOptions is the flags of alia bench train.
 type trainBenchOptions struct {
-	preset, corpus, src, tgt, profile string
-	batchTokens                       uint32
-	steps                             int
+	preset, arithmetic, corpus, src, tgt, profile string
+	batchTokens                                   uint32
+	steps                                         int
 }
 
 // bench checks the flags, measures, and prints the measurement.
@@ -68,7 +71,10 @@ func (o *trainBenchOptions) bench(ctx context.Context, a *app, c *deviceFlags) e
 	}
 	// Mistakes in the flags are reported before any measurement.
 	b := bench.Train{Steps: o.steps}
-	if err := b.Configure(o.preset, o.batchTokens); err != nil {
+	if !slices.Contains(train.Arithmetics(), o.arithmetic) {
+		return usagef("--arithmetic %s: give one of %s", o.arithmetic, strings.Join(train.Arithmetics(), ", "))
+	}
+	if err := b.Configure(o.preset, o.arithmetic, o.batchTokens); err != nil {
 		return usagef("--preset: %v", err)
 	}
 	dev, err := c.open(a)

@@ -38,7 +38,7 @@ func (l *trainFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&l.config, "config", "", "TOML `FILE` with options; a flag overrides the file, the file overrides the preset")
 	f.StringVar(&l.preset, "preset", "", fmt.Sprintf("`SIZE` of the model and its options: %s (default: %s)", strings.Join(train.Presets(), ", "), options.UsualPreset))
 	l.given = optionFlags(cmd)
-	for flag, words := range map[string][]string{"preset": train.Presets(), "decay": train.Decays(), "patience-on": append([]string{auto}, train.Measures()...), "batch-tokens": {auto}, "local-steps": {auto}} {
+	for flag, words := range map[string][]string{"preset": train.Presets(), "decay": train.Decays(), "arithmetic": train.Arithmetics(), "patience-on": append([]string{auto}, train.Measures()...), "batch-tokens": {auto}, "local-steps": {auto}} {
 		complete(cmd, flag, words)
 	}
 }
@@ -158,6 +158,12 @@ has the adapters merged into its weights, and is a model like any other. A
 larger rank learns more. A --learning-rate of three times the preset's is a good
 first trial.
 
+--arithmetic int8 makes the products of attention's and feed-forward layers'
+projections of 8-bit codes, in the forward and in the backward pass. They take
+less time where the processor multiplies such codes fast. The model is another
+one than that of binary32, with the same bits on every machine too, and it is a
+model like any other.
+
 --from VERSION trains on a version of a corpus, which has corrections of people.
 The run is the same as one with --corpus and the version's directory, because
 the run's record names the text, and not where the text came from. Such a run
@@ -175,6 +181,7 @@ tokenizer.json, config.json and manifest.json. The run's own directory has its
 curves: metrics.jsonl, an event file for TensorBoard, and curves.svg.`,
 		Example: `  alia train --local
   alia train --local --corpus multi30k --src en --tgt de --preset tiny
+  alia train --local --arithmetic int8 --corpus multi30k --src en --tgt de
   alia train --local --from MODEL --corpus mine --src en --tgt de
   alia train --from MODEL --lora 8 --corpus mine --src en --tgt de
   alia train --network network.json --corpus multi30k --src en --tgt de --stay`,

@@ -8,9 +8,9 @@
 // a report for JSON. [MatmulRate] and [TranslateRate] are single numbers.
 //
 //	b := bench.Train{Device: dev, Threads: 1, Steps: 30}
-//	err := b.Configure("tiny", 0)        // 0: the preset's batch
-//	b.Synthesise()                       // or b.Read(name, corpus)
-//	report, err := b.Run(ctx)            // report.PerCPUSecond, in target tokens
+//	err := b.Configure("tiny", train.Binary32, 0) // 0: the preset's batch
+//	b.Synthesise()                                // or b.Read(name, corpus)
+//	report, err := b.Run(ctx)                     // report.PerCPUSecond, in target tokens
 //	err = b.WriteProfile("flames.svg", "preset tiny")
 package bench
 

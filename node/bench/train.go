@@ -49,12 +49,13 @@ type Train struct {
 	watched int // steps that profile is of
 }
 
-// Configure takes the preset, and batches of batchTokens tokens if that is not 0.
-func (b *Train) Configure(preset string, batchTokens uint32) error {
+// Configure takes the preset in an arithmetic, and batches of batchTokens tokens if that is not 0.
+func (b *Train) Configure(preset, arithmetic string, batchTokens uint32) error {
 	cfg, err := train.Preset(preset)
 	if err != nil {
 		return err
 	}
+	cfg.Arithmetic = arithmetic
 	if batchTokens != 0 {
 		cfg.BatchTokens = batchTokens
 	}

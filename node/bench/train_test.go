@@ -6,6 +6,7 @@ import (
 
 	"github.com/alia-network/alia/node/machine"
 	"github.com/alia-network/alia/work/kernel"
+	"github.com/alia-network/alia/work/train"
 )
 
 // TestTrain takes a few small steps on two threads and checks what they
@@ -16,7 +17,7 @@ func TestTrain(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := Train{Device: dev, Threads: 2, Steps: 2}
-	if err := b.Configure("demo", 200); err != nil {
+	if err := b.Configure("demo", train.Binary32, 200); err != nil {
 		t.Fatal(err)
 	}
 	b.Synthesise()
@@ -41,5 +42,29 @@ func TestTrain(t *testing.T) {
 	// demo has 2 layers a side; whatever the workers share is whole calls.
 	if math.Abs(share-1) > 1e-9 || math.Abs(calls["AttnScores"]-12) > 1e-9 || math.Abs(calls["MatMul NN"]-33) > 1e-9 {
 		t.Errorf("shares add up to %v, calls are %v", share, calls)
+	}
+}
+
+// TestTrainInt8 measures products of codes: all of the model's but attention's and the output's.
+func TestTrainInt8(t *testing.T) {
+	dev, err := kernel.Open("", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := Train{Device: dev, Threads: 2, Steps: 1}
+	if err := b.Configure("demo", train.Int8, 64); err != nil {
+		t.Fatal(err)
+	}
+	b.Synthesise()
+	r, err := b.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := map[string]float64{}
+	for _, o := range b.Operations() {
+		calls[o.Name] = math.Round(1e6*o.Calls) / 1e6
+	}
+	if r.GemmShare <= 0 || calls["Linear8"] != 64 || calls["Linear8WeightGrad"] != 32 || calls["QuantizeWeight"] != 32 || calls["MatMul NN"] != 1 {
+		t.Errorf("products take %v of the time, calls are %v", r.GemmShare, calls)
 	}
 }

@@ -139,11 +139,17 @@ func (p *Profile) GemmShare() float64 {
 	for _, k := range keys {
 		t := sums[k].time.Seconds()
 		all += t
-		if strings.HasPrefix(k, "MatMul") || k == "AttnScores" || k == "AttnMix" || k == "AttnMixT" {
+		if isProduct(k) || k == "AttnScores" || k == "AttnMix" || k == "AttnMixT" {
 			gemm += t
 		}
 	}
 	return gemm / max(all, 1e-9)
+}
+
+// isProduct reports whether the operation of this name is a product of two matrices, of numbers
+// or of codes.
+func isProduct(name string) bool {
+	return strings.HasPrefix(name, "MatMul") || strings.HasPrefix(name, "Linear8")
 }
 
 // Operation is the time and cost of an operation in one step.
@@ -292,7 +298,7 @@ func (f *flame) colour() string {
 	switch {
 	case len(f.below) > 0:
 		return "#d9d4c5"
-	case strings.HasPrefix(f.name, "MatMul"):
+	case isProduct(f.name):
 		return "#e07a5f"
 	case strings.HasPrefix(f.name, "Attn"):
 		return "#f2cc8f"

@@ -60,9 +60,13 @@ var variants = map[string]func(*train.Config){
 	"local steps after a lead": func(c *train.Config) {
 		c.LocalSteps, c.Lead, c.Epochs, c.Accumulate, c.DeltaBits, c.UpdateBits, c.WeightDecayPPM = 2, 1, 3, 2, 2, 4, 10_000
 	},
+	"int8":     func(c *train.Config) { c.Arithmetic, c.Accumulate = train.Int8, 2 },
 	"adapters": func(c *train.Config) { c.LoRA, c.Accumulate = 3, 2 },
 	"adapters, local steps after a lead": func(c *train.Config) {
 		c.LoRA, c.LocalSteps, c.Lead, c.Epochs, c.DeltaBits, c.UpdateBits = 5, 2, 1, 3, 2, 4
+	},
+	"int8, adapters, local steps": func(c *train.Config) {
+		c.Arithmetic, c.LoRA, c.LocalSteps, c.Epochs = train.Int8, 3, 2, 2
 	},
 }
 
@@ -282,9 +286,13 @@ func drawRun(t *rapid.T, b block.Blocks) run.Record {
 	c.DropoutPPM = rapid.SampledFrom([]uint32{0, 200_000}).Draw(t, "dropout")
 	c.SmoothingPPM = rapid.SampledFrom([]uint32{0, 100_000}).Draw(t, "smoothing")
 	c.DeltaBits = rapid.SampledFrom([]uint32{2, 4, 8}).Draw(t, "bits")
+	version := uint16(1)
+	if rapid.Bool().Draw(t, "int8") {
+		c.Arithmetic, version = train.Int8, 3
+	}
 	c.Accumulate, c.LocalSteps = rapid.Uint32Range(1, 3).Draw(t, "accumulate"), 2
 	some := block.Link{Cid: block.Sum(block.Raw, nil)}
-	return run.Record{Version: 1, Config: c.Measured(true), Corpus: some, Tokenizer: some, Vocab: 260, Steps: 10}
+	return run.Record{Version: version, Config: c.Measured(true), Corpus: some, Tokenizer: some, Vocab: 260, Steps: 10}
 }
 
 func drawBatch(t *rapid.T, vocab uint32) run.BatchRecord {

@@ -17,6 +17,7 @@ func drawConfig(t *rapid.T) Config {
 		Encoder: rapid.IntRange(1, 3).Draw(t, "encoder"), Decoder: rapid.IntRange(1, 3).Draw(t, "decoder"),
 		Dropout:   rapid.SampledFrom([]float32{0, 0.3}).Draw(t, "dropout"),
 		Smoothing: rapid.SampledFrom([]float32{0, 0.1}).Draw(t, "smoothing"),
+		Int8:      rapid.Bool().Draw(t, "int8"),
 		Form: Form{
 			PostNorm:   rapid.Bool().Draw(t, "post norm"),
 			Activation: Activation(rapid.IntRange(0, 1).Draw(t, "activation")),

@@ -40,27 +40,37 @@ func sentences(seed uint32, vocab, n, longest int) [][]int32 {
 	return all
 }
 
-// TestGradientGolden holds the bits of one gradient, the same on every device.
+// TestGradientGolden holds the bits of one gradient in each arithmetic, the same on every device.
 func TestGradientGolden(t *testing.T) {
-	c := Config{Vocab: 37, Dim: 24, FFN: 40, Heads: 3, Encoder: 2, Decoder: 2, Dropout: 0.25, Smoothing: 0.1}
-	p := Init(c, 5)
-	b := Batch{Source: sentences(1, c.Vocab, 6, 9), Target: sentences(2, c.Vocab, 6, 11)}
-	const want = "ec1210bfe858119c"
-	for _, dev := range devices(t) {
-		e := NewEngine(dev, c)
-		for range 2 { // the second time with the arena of the first
-			g, err := e.Gradient(p, []Batch{b}, DropoutKey{Seed: 3, Step: 4})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := c.Check(g.Grads); err != nil {
-				t.Fatal(err)
-			}
-			if got := digest(g.Grads); got != want {
-				t.Errorf("%s: digest %s, want %s", dev.Name(), got, want)
-			}
-			if g.Loss != 228.17824 || g.NLL != 229.50182 || g.Tokens != b.Tokens() || g.Cost != 6641668 {
-				t.Errorf("%s: loss %v, nll %v, %d tokens, cost %d", dev.Name(), g.Loss, g.NLL, g.Tokens, g.Cost)
+	for _, want := range []struct {
+		int8   bool
+		digest string
+		loss   float32
+		nll    float32
+		cost   uint64
+	}{
+		{false, "ec1210bfe858119c", 228.17824, 229.50182, 6641668},
+		{true, "91bdbeb3ecbd2875", 228.23999, 229.57083, 7116804},
+	} {
+		c := Config{Vocab: 37, Dim: 24, FFN: 40, Heads: 3, Encoder: 2, Decoder: 2, Dropout: 0.25, Smoothing: 0.1, Int8: want.int8}
+		p := Init(c, 5)
+		b := Batch{Source: sentences(1, c.Vocab, 6, 9), Target: sentences(2, c.Vocab, 6, 11)}
+		for _, dev := range devices(t) {
+			e := NewEngine(dev, c)
+			for range 2 { // the second time with the arena of the first
+				g, err := e.Gradient(p, []Batch{b}, DropoutKey{Seed: 3, Step: 4})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := c.Check(g.Grads); err != nil {
+					t.Fatal(err)
+				}
+				if got := digest(g.Grads); got != want.digest {
+					t.Errorf("int8 %v, %s: digest %s, want %s", c.Int8, dev.Name(), got, want.digest)
+				}
+				if g.Loss != want.loss || g.NLL != want.nll || g.Tokens != b.Tokens() || g.Cost != want.cost {
+					t.Errorf("int8 %v, %s: loss %v, nll %v, %d tokens, cost %d", c.Int8, dev.Name(), g.Loss, g.NLL, g.Tokens, g.Cost)
+				}
 			}
 		}
 	}
@@ -135,8 +145,10 @@ func (d callByCall) Stage(calls []kernel.Call, _ []uint8, _ [][]int32, free []ke
 // after the other, in batches of more than one block. In a row of 18 elements
 // dropouts share counters with the next row.
 func TestStages(t *testing.T) {
-	for _, dim := range []int{24, 18} {
-		c := Config{Vocab: 37, Dim: dim, FFN: 40, Heads: 3, Encoder: 1, Decoder: 2, Dropout: 0.25, Smoothing: 0.1}
+	base := Config{Vocab: 37, Dim: 24, FFN: 40, Heads: 3, Encoder: 1, Decoder: 2, Dropout: 0.25, Smoothing: 0.1}
+	narrow, coded := base, base
+	narrow.Dim, coded.Int8 = 18, true
+	for _, c := range []Config{base, narrow, coded} {
 		p := Init(c, 5)
 		b := Batch{Source: sentences(1, c.Vocab, 190, 9), Target: sentences(2, c.Vocab, 190, 11)}
 		want := ""
@@ -162,7 +174,7 @@ func TestStages(t *testing.T) {
 					want = got
 				}
 				if got != want {
-					t.Errorf("width %d, %s, %d threads: digest %s, want %s", dim, name, threads, got, want)
+					t.Errorf("%+v, %s, %d threads: digest %s, want %s", c, name, threads, got, want)
 				}
 			}
 		}
@@ -292,7 +304,12 @@ func TestLossOfASentence(t *testing.T) {
 
 // TestOverfit trains on a copy task until it is learnt by heart.
 func TestOverfit(t *testing.T) {
-	c := Config{Vocab: 13, Dim: 16, FFN: 32, Heads: 2, Encoder: 1, Decoder: 1}
+	t.Run("binary32", func(t *testing.T) { overfit(t, false) })
+	t.Run("int8", func(t *testing.T) { overfit(t, true) })
+}
+
+func overfit(t *testing.T, int8 bool) {
+	c := Config{Vocab: 13, Dim: 16, FFN: 32, Heads: 2, Encoder: 1, Decoder: 1, Int8: int8}
 	dev := open(t, "")
 	e, p := NewEngine(dev, c), Init(c, 1)
 	m, v := p.Zeros(), p.Zeros()

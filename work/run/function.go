@@ -22,7 +22,7 @@ import (
 type function struct {
 	_       struct{} `cbor:",toarray"`
 	Version uint16
-	Config  any // a train.Config as learning leaves it, shortened
+	Config  train.Config // as learning leaves it
 	Vocab   uint32
 	Steps   uint32     // 0 where no learning rate depends on it
 	First   block.Link // the parameters that the run begins with
@@ -35,12 +35,24 @@ type function struct {
 	Pairs [sha256.Size]byte
 }
 
+// MarshalCBOR is the encoding of an array, with the configuration shortened as in a [Record].
+func (f function) MarshalCBOR() ([]byte, error) {
+	return block.Encode(struct {
+		_            struct{} `cbor:",toarray"`
+		Version      uint16
+		Config       any
+		Vocab, Steps uint32
+		First        block.Link
+		Form         model.WideRecord
+		Pairs        [sha256.Size]byte
+	}{Version: f.Version, Config: shortened(f.Config), Vocab: f.Vocab, Steps: f.Steps, First: f.First, Form: f.Form, Pairs: f.Pairs})
+}
+
 // Function names the work that the rounds of the plan do. Plans with the same function have
 // the same results in the rounds that both have.
 func (p *Plan) Function() (block.Link, error) {
-	learning := p.learning()
-	f := function{Version: 1, Config: shortened(learning), Vocab: p.Run.Vocab, Steps: p.Run.Steps}
-	if !learning.NeedsSteps() {
+	f := function{Version: 1, Config: p.learning(), Vocab: p.Run.Vocab, Steps: p.Run.Steps}
+	if !f.Config.NeedsSteps() {
 		f.Steps = 0
 	}
 	// A run without a base begins with the parameters that its seed gives. A run whose base has

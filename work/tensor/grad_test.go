@@ -161,6 +161,10 @@ func TestGradients(t *testing.T) {
 		})
 	}
 	for op := range gradients {
+		switch op {
+		case kernel.QuantizeRows, kernel.QuantizeWeight, kernel.Linear8:
+			continue // codes have no difference quotient: TestGradients8
+		}
 		if !covered[op] {
 			t.Errorf("%v has a gradient and no case", op)
 		}

@@ -50,6 +50,7 @@ func drawGraph(t *rapid.T) (*Graph, []Value) {
 	w := g.Leaf(Param, "w", random(1, width, width))
 	b := g.Leaf(Param, "b", random(2, width))
 	gain := g.Leaf(Param, "gain", random(3, width))
+	codes := g.Do(kernel.QuantizeWeight, kernel.Attr{Trans: kernel.NT}, w)
 	values := []Value{
 		g.Leaf(Param, "x", random(4, rows, width), split...), g.Leaf(Param, "y", random(5, rows, width), split...),
 	}
@@ -57,7 +58,7 @@ func drawGraph(t *rapid.T) (*Graph, []Value) {
 	for range rapid.IntRange(1, 20).Draw(t, "operations") {
 		x := pick()
 		heads := kernel.Attr{Heads: 2, Scale: 0.5, Causal: rapid.Bool().Draw(t, "causal")}
-		switch rapid.IntRange(0, 7).Draw(t, "row") {
+		switch rapid.IntRange(0, 8).Draw(t, "row") {
 		case 0:
 			x = g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, w)
 		case 1:
@@ -76,6 +77,9 @@ func drawGraph(t *rapid.T) (*Graph, []Value) {
 			s := g.Do(kernel.AttnScores, kernel.Attr{Heads: 2}, x, pick(), seg)
 			s = g.Do(kernel.AttnSoftmax, heads, s, seg)
 			x = g.Do(kernel.AttnMix, kernel.Attr{Heads: 2}, s, pick(), seg)
+		case 8:
+			q := g.Do(kernel.QuantizeRows, kernel.Attr{}, x)
+			x = g.Do(kernel.Linear8, kernel.Attr{}, q, q.Out(1), codes, codes.Out(1), b)
 		}
 		values = append(values, x)
 	}
