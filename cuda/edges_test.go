@@ -132,13 +132,17 @@ func TestFar(t *testing.T) {
 			kernel.AttnMixT, kernel.Attend:
 			return // products are below, and those of attention in TestFarSentences
 		case kernel.ColSum, kernel.LayerNormGainGrad, kernel.ScatterAdd, kernel.Scatter, kernel.Sum,
-			kernel.Linear8, kernel.Dropout:
+			kernel.Linear8, kernel.Linear8WeightGrad, kernel.Dropout:
 			return // a block goes through all rows, or there are fewer, or where elements are matters
 		case kernel.AddBias, kernel.Embed, kernel.Gather, kernel.CrossEntropyGrad, kernel.TopK:
 			n = 1 // a block's
 		}
 		// A width of 8, and a table of 3: only rows are as many as rows.
 		c := (&calls.Dice{Seed: uint32(op), Given: []int{n, 8, 3}}).Call(op)
+		if op == kernel.QuantizeWeight { // whose columns are the rows of a transposed weight
+			c.Attr.Trans = kernel.NT
+			calls.Allocate(&c)
+		}
 		far := c
 		far.In = slices.Clone(c.In)
 		for i := range far.In {

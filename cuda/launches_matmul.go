@@ -40,14 +40,29 @@ func product(module string, down, across, threads int, c *kernel.Call) Launch {
 		x, y = y, x
 	}
 	l := launch(module, x, threads, in(0), in(1), out(0), u32(m), u32(n), u32(k))
-	l.Kernel += [...]string{kernel.NN: "_nn", kernel.NT: "_nt", kernel.TN: "_tn"}[c.Attr.Trans]
+	l.Kernel += transposed[c.Attr.Trans]
 	l.Grid[1] = uint32(min(y, math.MaxUint32))
 	return l
 }
 
 func launchLinear8(c *kernel.Call) []Launch {
 	m, n, k := rows(&c.Out[0]), cols(&c.Out[0]), cols(&c.In[0])
-	l := launch("linear8", up(n, 64), 64, in(0), in(1), in(2), in(3), in(4), out(0), u32(m), u32(n), u32(k))
+	return flat("linear8", m, n, in(0), in(1), in(2), in(3), in(4), out(0), u32(m), u32(n), u32(k))
+}
+
+func launchWeightGrad(c *kernel.Call) []Launch {
+	t, k, n := rows(&c.In[0]), cols(&c.In[0]), cols(&c.In[2])
+	ls := flat("linear8weightgrad", k, n, in(0), in(1), in(2), out(0), u32(t), u32(k), u32(n))
+	ls[0].Kernel += transposed[c.Attr.Trans]
+	return ls
+}
+
+// flat is a kernel on tiles of 8 x 64 outputs of m x n.
+func flat(name string, m, n int, args ...Arg) []Launch {
+	l := launch(name, up(n, 64), 64, args...)
 	l.Grid[1] = uint32(min(up(m, 8), math.MaxUint32))
 	return one(l)
 }
+
+// transposed is how the names of kernels end.
+var transposed = [...]string{kernel.NN: "_nn", kernel.NT: "_nt", kernel.TN: "_tn"}

@@ -106,12 +106,27 @@ var three32 = map[string]func(x, y, z uint32) uint32{
 	"fma.rn.f32": func(x, y, z uint32) uint32 { return pattern(kernel.Fma(number(x), number(y), number(z))) },
 	"mad.lo.s32": func(x, y, z uint32) uint32 { return x*y + z },
 	"bfe.u32":    func(x, from, n uint32) uint32 { return x >> (from & 0xff) & (1<<(n&0xff) - 1) },
+	"prmt.b32":   permute,
 	"dp4a.s32.s32": func(x, y, z uint32) uint32 {
 		for i := 0; i < 32; i += 8 {
 			z += uint32(int32(int8(x>>i)) * int32(int8(y>>i)))
 		}
 		return z
 	},
+}
+
+// permute makes a number of four bytes of x and y. Each four bits of the selector are the index of a
+// byte, from those of x up to those of y, and whether only its sign is repeated.
+func permute(x, y, selector uint32) (z uint32) {
+	for i := 0; i < 32; i += 8 {
+		index := selector >> (i / 2) & 15
+		v := uint32(uint8((uint64(y)<<32 | uint64(x)) >> (8 * (index & 7))))
+		if index > 7 {
+			v = uint32(uint8(int8(v) >> 7))
+		}
+		z |= v << i
+	}
+	return z
 }
 
 // cvt has the conversions between registers of 32 bits. They are exact or round to nearest even. Types

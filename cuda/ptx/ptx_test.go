@@ -226,6 +226,7 @@ func TestArithmetic(t *testing.T) {
 		"shl.b32 %r3, 1, 32; mov.b32 %f1, %r3":                                                0,
 		"shr.s32 %r3, -8, 40; mov.b32 %f1, %r3":                                               0xffffffff,
 		"bfe.u32 %r3, 0x12345678, 8, 12; mov.b32 %f1, %r3":                                    0x456,
+		"prmt.b32 %r3, 0x33221100, 0x88665544, 0xf347; mov.b32 %f1, %r3":                      0xff334488,
 		"mul.hi.u32 %r3, -1, -1; mov.b32 %f1, %r3":                                            0xfffffffe,
 		"setp.ltu.f32 %p1, 0f7FC00000, 0f00000000; selp.f32 %f1, 0f3F800000, 0f00000000, %p1": math.Float32bits(1),
 		"setp.lt.f32 %p1, 0f7FC00000, 0f00000000; selp.f32 %f1, 0f3F800000, 0f00000000, %p1":  0,
