@@ -50,6 +50,9 @@ func trialsOf(t *testing.T) map[string][]trial {
 			})
 		}
 	}
+	for _, x := range codeProducts() {
+		add(x.call(), x.shift, x.launches)
+	}
 	for _, list := range all { // cheap ones first, since most faults show in any
 		slices.SortStableFunc(list,
 			func(x, y trial) int { return cmp.Compare(kernel.Cost(&x.call), kernel.Cost(&y.call)) })
