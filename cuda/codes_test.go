@@ -42,6 +42,43 @@ func codeProducts() (list []codeProduct) {
 	return list
 }
 
+// gradientEdges are gradients whose last row of X is at every place of a group and of a thread's share.
+func gradientEdges() (list []codeProduct) {
+	for _, rows := range []int{1, 2, 3, 6, 33, 34, 35, 40, 65, 66, 67, 72, 97, 98, 99, 104, 129} {
+		for trans := range kernel.Trans(2) {
+			list = append(list, codeProduct{
+				kernel.Linear8WeightGrad, "linear8weightgradtensor", 64, 16, 18, rows, trans, 0,
+			})
+		}
+	}
+	return list
+}
+
+// peaks are calls of the quantisers of rows and columns in which each element is the largest of its row or
+// column once, so that none can be missed.
+func peaks() (list []kernel.Call) {
+	const n = 290 // more than a warp reads at a time
+	d := &calls.Dice{Seed: 3}
+	x, f := kernel.New(kernel.F32, n, n), d.Positive(n)
+	for i := range x.F {
+		x.F[i] = float32(d.Below(100)) - 50
+		if i/n == i%n {
+			x.F[i] = float32(1000 + i)
+		}
+	}
+	add := func(op kernel.Op, trans kernel.Trans, in ...kernel.Tensor) {
+		c := kernel.Call{Op: op, Attr: kernel.Attr{Trans: trans}, In: in}
+		calls.Allocate(&c)
+		list = append(list, c)
+	}
+	add(kernel.QuantizeRows, kernel.NN, x)
+	add(kernel.QuantizeScaledRows, kernel.NN, x, f)
+	add(kernel.QuantizeScaledColumns, kernel.NN, x, f)
+	add(kernel.QuantizeWeight, kernel.NN, x)
+	add(kernel.QuantizeWeight, kernel.NT, x)
+	return list
+}
+
 func (x *codeProduct) call() kernel.Call {
 	d := &calls.Dice{Seed: uint32(x.m), Given: []int{1, 1, 1, x.m, x.n, x.k}}
 	if x.op == kernel.Linear8WeightGrad {
@@ -74,10 +111,18 @@ func (x *codeProduct) launches(c *kernel.Call) ([]Launch, error) {
 // TestSameBitsCodes runs each kernel of a product of codes on all of them.
 func TestSameBitsCodes(t *testing.T) {
 	dev, ref := newEmulated(t), reference(t)
-	for _, x := range codeProducts() {
+	for _, x := range append(codeProducts(), gradientEdges()...) {
 		c := x.call()
 		dev.launches = x.launches
 		same(t, dev, ref, &c, x.shift)
+	}
+}
+
+// TestPeaks computes scales that one element of a row or column decides, wherever that element is.
+func TestPeaks(t *testing.T) {
+	dev, ref := newEmulated(t), reference(t)
+	for _, c := range peaks() {
+		same(t, dev, ref, &c, 0)
 	}
 }
 

@@ -1,6 +1,7 @@
 // Linear8WeightGrad by tensor cores, for K a multiple of 16, tiles of 64 x 64. A block of 128 rows of X is
 // two stages, after which the sums go into the chains. Codes of X are turned on their way into shared memory,
-// where they lie as those of dY do.
+// where they lie as those of dY do. Four blocks share a multiprocessor, which leaves 128 registers for a thread:
+// bounds: .maxntid 128, 1, 1 .minnctapersm 4
 #define TILE 64
 #include "tensor8.h"
 

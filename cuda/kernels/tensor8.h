@@ -63,24 +63,26 @@ INLINE panels panels_of(const GLOBAL i8 *at, u32 groups, u32 n) {
 	return (panels){at, groups, (n - 1) / PANEL, (u64)at % 16 == 0};
 }
 
+// share_group and share_col are the group, and the first of four columns, of a vector of a panel's stage that
+// a thread loads. Eight threads store 32 neighbouring words, so that no two of them use the same bank.
+INLINE u32 share_group(u32 i) { return (i * THREADS + thread()) / 8 % GROUPS; }
+INLINE u32 share_col(u32 i) { return (i * THREADS + thread()) / (8 * GROUPS) * 32 + thread() % 8 * 4; }
+
 // fetch loads this thread's share of a stage: words of four columns. Groups and panels beyond the
 // last are the last again. The other operand's codes are zeros in such groups.
 INLINE void fetch(const panels *p, u32 col, u32 from, word4 *v) {
 	UNROLL
 	for (u32 i = 0; i < LOADS; i++) {
-		u32 e = i * THREADS + thread(), panel = least(col / PANEL + e / (4 * GROUPS), p->last);
-		u32 group = least(from + e / 4 % GROUPS, p->groups - 1);
-		v[i] = four(p->at + (((u64)panel * p->groups + group) * PANEL + e % 4 * 4) * GROUP, p->aligned);
+		u32 panel = least((col + share_col(i)) / PANEL, p->last), group = least(from + share_group(i), p->groups - 1);
+		v[i] = four(p->at + place(group, panel * PANEL + share_col(i) % PANEL, p->groups), p->aligned);
 	}
 }
 
 // keep stores it.
 INLINE void keep(SHARED u32 *tile, const word4 *v) {
 	UNROLL
-	for (u32 i = 0; i < LOADS; i++) {
-		u32 e = i * THREADS + thread();
-		*(SHARED word4 *)(tile + line(e / 4 % GROUPS) * WIDTH + e / (4 * GROUPS) * PANEL + e % 4 * 4) = v[i];
-	}
+	for (u32 i = 0; i < LOADS; i++)
+		*(SHARED word4 *)(tile + line(share_group(i)) * WIDTH + share_col(i)) = v[i];
 }
 
 // columns loads the words of this lane's four columns, or rows, of a group from a panel's stage.
