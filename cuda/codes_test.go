@@ -21,8 +21,8 @@ type codeProduct struct {
 // warp's outputs, steps of less than a stage, whole ones, and a tail.
 func codeProducts() (list []codeProduct) {
 	for i, s := range [][3]int{
-		{1, 1, 16}, {17, 18, 16}, {33, 35, 32}, {64, 64, 64}, {65, 66, 80}, {31, 97, 144}, {100, 33, 128},
-		{2, 130, 48}, {130, 2, 160}, {129, 131, 64}, {7, 20, 272},
+		{1, 1, 16}, {17, 18, 16}, {33, 35, 32}, {64, 64, 64}, {65, 66, 80}, {31, 95, 144}, {100, 37, 128},
+		{2, 134, 48}, {130, 2, 160}, {129, 131, 64}, {7, 20, 272},
 	} {
 		m, n, k, shift := s[0], s[1], s[2], i%3
 		for trans := range kernel.Trans(2) {
