@@ -93,10 +93,7 @@ func (x *codeProduct) call() kernel.Call {
 }
 
 func (x *codeProduct) launches(c *kernel.Call) ([]Launch, error) {
-	l, err := Launches(c)
-	if err != nil {
-		return nil, err
-	}
+	l := launchers[x.op](c) // for its arguments
 	if x.side == 0 {
 		l = flat(x.module, x.m, x.n, l[0].Args...)
 	} else {

@@ -185,6 +185,29 @@ func TestFar(t *testing.T) {
 	}
 }
 
+// TestFarCodes does so for the products of codes by tensor cores, whose rows go along the grid.
+func TestFarCodes(t *testing.T) {
+	dev, ref := newEmulated(t), reference(t)
+	const more = 1 << 30
+	for _, x := range []codeProduct{
+		{kernel.Linear8, "linear8tensor64", 64, 7, 5, 16, kernel.NN, 0},
+		{kernel.Linear8, "linear8tensor128", 128, 7, 5, 16, kernel.NN, 0},
+		{kernel.Linear8WeightGrad, "linear8weightgradtensor", 64, 16, 5, 7, kernel.NN, 0},
+		{kernel.Linear8WeightGrad, "linear8weightgradtensor", 64, 16, 5, 7, kernel.NT, 0},
+	} {
+		c := x.call()
+		far := c
+		far.In = slices.Clone(c.In)
+		if x.op == kernel.Linear8 { // more rows of codes, and their scales
+			far.In[0].Shape, far.In[1].Shape = []int{7 + more, 16}, []int{7 + more}
+		} else { // more columns of codes
+			far.In[0].Shape = []int{7, 16 + more}
+		}
+		x.m += more
+		farSame(t, dev, ref, x.launches, &c, &far)
+	}
+}
+
 // farSame runs the last block of far, whose tensors end with c's, or all blocks of
 // a sentence.
 func farSame(

@@ -28,7 +28,8 @@ typedef u32 word4 __attribute__((ext_vector_type(4)));
 
 // multiply adds a product of 8 x 8 over 16 steps to c: PTX ISA, "Matrix Fragments for mma.m8n8k16".
 // Lane l has four steps, from 4(l%4), of row l/4 of a and of column l/4 of b, and columns
-// 2(l%4) and 2(l%4)+1 of row l/4 of c.
+// 2(l%4) and 2(l%4)+1 of row l/4 of c. All lanes must reach it together. clang does not know that
+// of assembly, so it is the committed text of which cuda/ptx checks it.
 INLINE void multiply(int *c, u32 a, u32 b) {
 	__asm__ volatile("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0, %1}, {%2}, {%3}, {%0, %1};"
 	                 : "+r"(c[0]), "+r"(c[1])
