@@ -126,7 +126,7 @@ CLANG ?= clang-19
 ptx: ## the CUDA kernels' PTX from their C sources, byte for byte what is committed; needs clang-19
 	cd cuda/kernels && for c in *.c; do \
 		text=$${c%.c}.text bounds=$$(sed -n 's,^// bounds: ,,p' $$c); \
-		$(CLANG) --target=nvptx64-nvidia-cuda -march=sm_75 -Xclang -target-feature -Xclang +ptx63 -nocudalib \
+		$(CLANG) --target=nvptx64-nvidia-cuda -march=sm_75 -Xclang -target-feature -Xclang +ptx65 -nocudalib \
 			-std=c11 -ffp-contract=off -O2 -Wall -Wextra -Werror -S $$c -o - | \
 			sed "s/^)/)$${bounds:+\n$$bounds}/" >$$text; \
 		{ echo "// sources sha256 $$(cat *.h $$c | sha256sum | cut -d ' ' -f 1)"; \

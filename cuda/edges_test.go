@@ -132,13 +132,17 @@ func TestFar(t *testing.T) {
 			kernel.AttnMixT, kernel.Attend:
 			return // products are below, and those of attention in TestFarSentences
 		case kernel.ColSum, kernel.LayerNormGainGrad, kernel.ScatterAdd, kernel.Scatter, kernel.Sum,
-			kernel.Linear8, kernel.Dropout:
+			kernel.Linear8, kernel.Linear8WeightGrad, kernel.Dropout:
 			return // a block goes through all rows, or there are fewer, or where elements are matters
 		case kernel.AddBias, kernel.Embed, kernel.Gather, kernel.CrossEntropyGrad, kernel.TopK:
 			n = 1 // a block's
 		}
 		// A width of 8, and a table of 3: only rows are as many as rows.
 		c := (&calls.Dice{Seed: uint32(op), Given: []int{n, 8, 3}}).Call(op)
+		if op == kernel.QuantizeWeight { // whose columns are the rows of a transposed weight
+			c.Attr.Trans = kernel.NT
+			calls.Allocate(&c)
+		}
 		far := c
 		far.In = slices.Clone(c.In)
 		for i := range far.In {
@@ -178,6 +182,29 @@ func TestFar(t *testing.T) {
 				return one(product(s.module, s.down, s.across, s.threads, c)), nil
 			}, &c, &far)
 		}
+	}
+}
+
+// TestFarCodes does so for the products of codes by tensor cores, whose rows go along the grid.
+func TestFarCodes(t *testing.T) {
+	dev, ref := newEmulated(t), reference(t)
+	const more = 1 << 30
+	for _, x := range []codeProduct{
+		{kernel.Linear8, "linear8tensor64", 64, 7, 5, 16, kernel.NN, 0},
+		{kernel.Linear8, "linear8tensor128", 128, 7, 5, 16, kernel.NN, 0},
+		{kernel.Linear8WeightGrad, "linear8weightgradtensor", 64, 16, 5, 7, kernel.NN, 0},
+		{kernel.Linear8WeightGrad, "linear8weightgradtensor", 64, 16, 5, 7, kernel.NT, 0},
+	} {
+		c := x.call()
+		far := c
+		far.In = slices.Clone(c.In)
+		if x.op == kernel.Linear8 { // more rows of codes, and their scales
+			far.In[0].Shape, far.In[1].Shape = []int{7 + more, 16}, []int{7 + more}
+		} else { // more columns of codes
+			far.In[0].Shape = []int{7, 16 + more}
+		}
+		x.m += more
+		farSame(t, dev, ref, x.launches, &c, &far)
 	}
 }
 

@@ -154,3 +154,26 @@ func launchAddQuantized2(c *kernel.Call) []Launch {
 	n := rows(&c.In[2])
 	return warps("addquantized2", n, in(0), in(1), in(2), out(0), f32(c.Attr.Scale), u32(cols(&c.In[0])), u64(n))
 }
+
+// launchScaledColumns starts a block for every 32 columns of each 128 rows.
+func launchScaledColumns(c *kernel.Call) []Launch {
+	n, d := rows(&c.In[0]), cols(&c.In[0])
+	return one(launch("quantizescaledcolumns", rows(&c.Out[1])*up(d, lanes), blockThreads,
+		in(0), in(1), out(0), out(1), u32(n), u32(d)))
+}
+
+// launchQuantizeWeight computes the scales, by a block of 32 columns or by a warp a column, and then
+// the codes, by a block for every 32 x 32.
+func launchQuantizeWeight(c *kernel.Call) []Launch {
+	n, blocks := rows(&c.Out[1]), up(rows(&c.Out[1]), lanes)
+	k := rows(&c.In[0])
+	if c.Attr.Trans == kernel.NT {
+		k, blocks = cols(&c.In[0]), up(n, blockThreads/lanes)
+	}
+	scales := launch("quantizeweight", blocks, blockThreads, in(0), out(1), u32(k), u32(n))
+	codes := launch("quantizeweight", up(k, lanes)*up(n, lanes), blockThreads,
+		in(0), out(1), out(0), out(2), u32(k), u32(n))
+	scales.Kernel += "_scales" + transposed[c.Attr.Trans]
+	codes.Kernel += transposed[c.Attr.Trans]
+	return []Launch{scales, codes}
+}

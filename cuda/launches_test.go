@@ -152,6 +152,23 @@ func TestLaunchesCounts(t *testing.T) {
 				Out: tensors{bare(1, n)},
 			},
 			{
+				Op: kernel.QuantizeScaledRows, In: tensors{bare(1, n), bare(n)},
+				Out: tensors{typed(kernel.I8, 1, n), one},
+			},
+			{
+				Op: kernel.QuantizeScaledColumns, In: tensors{bare(n, 1), bare(n)},
+				Out: tensors{typed(kernel.I8, 1, (n+3)/4, 64), bare((n+127)/128, 1)},
+			},
+			{
+				Op: kernel.QuantizeWeight, In: tensors{bare(n, 1)},
+				Out: tensors{typed(kernel.I8, 1, (n+3)/4, 64), one, typed(kernel.I8, (n+15)/16, 1, 64)},
+			},
+			{
+				Op:  kernel.Linear8WeightGrad,
+				In:  tensors{typed(kernel.I8, 1, 1), typed(kernel.I8, (n+15)/16, 1, 64), bare(1, n)},
+				Out: tensors{bare(1, n)},
+			},
+			{
 				Op: kernel.AttnScores, Attr: kernel.Attr{Heads: 1}, In: tensors{bare(1, n), bare(1, n), seg},
 				Out: tensors{one},
 			},

@@ -110,6 +110,12 @@ func faults(s statement) []string {
 				add(s.with("setp." + cmp + "." + parts[2]))
 			}
 		}
+	case "mma":
+		c := argument.FindAllString(strings.Trim(s.args[3], "{}"), -1)
+		turned := "{" + c[1] + ", " + c[0] + "}"
+		add(s.swap(1, 2))
+		add(s.set(3, turned))
+		return append(list, "", s.set(0, turned).String())
 	case "selp", "div":
 		add(s.swap(1, 2))
 	case "sub":

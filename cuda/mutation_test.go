@@ -50,6 +50,12 @@ func trialsOf(t *testing.T) map[string][]trial {
 			})
 		}
 	}
+	for _, x := range append(codeProducts(), gradientEdges()...) {
+		add(x.call(), x.shift, x.launches)
+	}
+	for _, c := range peaks() {
+		add(c, 0, Launches)
+	}
 	for _, list := range all { // cheap ones first, since most faults show in any
 		slices.SortStableFunc(list,
 			func(x, y trial) int { return cmp.Compare(kernel.Cost(&x.call), kernel.Cost(&y.call)) })

@@ -305,7 +305,8 @@ func (d *Dice) quantized(c *kernel.Call) {
 // rowwise fills in a call of an operation on elements, rows or columns.
 func (d *Dice) rowwise(c *kernel.Call) {
 	t, n, v := d.size(70), d.size(530), d.size(70)
-	if c.Op == kernel.ColSum || c.Op == kernel.LayerNormGainGrad { // sums down columns: more rows
+	switch c.Op {
+	case kernel.ColSum, kernel.LayerNormGainGrad, kernel.QuantizeScaledColumns: // down columns: more rows
 		t, n = d.size(300), d.size(100)
 	}
 	// x is the input of most operations, same another one of its shape.
@@ -353,7 +354,18 @@ func (d *Dice) rowwise(c *kernel.Call) {
 		c.In = []kernel.Tensor{x, same(), d.Positive(t, n), d.Positive(3)}
 	case kernel.Linear8:
 		m, n, k := d.size(20), d.size(140), d.size(530)
-		c.In = []kernel.Tensor{d.codes(m, k), d.Floats(m), d.codes((n+15)/16, (k+3)/4, 64), d.Floats(n), d.Floats(n)}
+		c.In = []kernel.Tensor{d.codes(m, k), d.Floats(m), d.codes(kernel.Packed8(k, n)...), d.Floats(n), d.Floats(n)}
+	case kernel.QuantizeScaledRows:
+		c.In = []kernel.Tensor{x, d.Floats(n)}
+	case kernel.QuantizeScaledColumns:
+		c.In = []kernel.Tensor{x, d.Floats(t)}
+	case kernel.QuantizeWeight:
+		c.Attr.Trans = kernel.Trans(d.Below(2))
+		c.In = []kernel.Tensor{x}
+	case kernel.Linear8WeightGrad:
+		c.Attr.Trans = kernel.Trans(d.Below(2))
+		t, k, n := d.size(530), d.size(70), d.size(140)
+		c.In = []kernel.Tensor{d.codes(t, k), d.codes(kernel.Packed8(t, n)...), d.Floats((t+127)/128, n)}
 	default:
 		c.In = []kernel.Tensor{x}
 	}

@@ -21,8 +21,10 @@ import (
 // cublas has the functions of NVIDIA's library that are used, by their names in its reference. Each
 // returns 0 on success.
 type cublas struct {
-	create func(handle *uintptr) int32
-	sgemm  func(
+	create  func(handle *uintptr) int32
+	destroy func(handle uintptr) int32
+	mode    func(handle uintptr, mode int32) int32
+	sgemm   func(
 		handle uintptr, ta, tb, m, n, k int32, alpha *float32, a uintptr, lda int32, b uintptr, ldb int32,
 		beta *float32, c uintptr, ldc int32,
 	) int32
@@ -47,39 +49,49 @@ func cublasNames() []string {
 	return names
 }
 
-// CuBLAS measures NVIDIA's own product of two matrices [n,n] in binary32, without TF32, to compare ours
-// with it. It returns the library's file and the speed in GFLOP/s. The library adds in another sequence,
-// so its results have other bits.
-func (d *Device) CuBLAS(n int) (library string, gflops float64, err error) {
+// CuBLASSpeed is what CuBLAS has measured.
+type CuBLASSpeed struct {
+	Library  string  // its file
+	Binary32 float64 // GFLOP/s
+	TF32     float64 // GFLOP/s of the same product of operands that are rounded to 11 bits, by tensor cores
+}
+
+// CuBLAS measures NVIDIA's own product of matrices [m,k] and [k,n] in binary32, with and without TF32, to
+// compare ours with it. The library adds in another sequence, so its results have other bits. Cards before
+// compute capability 8.0 have no TF32, and compute in binary32 both times.
+func (d *Device) CuBLAS(m, n, k int) (s CuBLASSpeed, err error) {
 	var lib uintptr
-	for _, library = range cublasNames() {
-		if lib, err = purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_LOCAL); err == nil {
+	for _, s.Library = range cublasNames() {
+		if lib, err = purego.Dlopen(s.Library, purego.RTLD_NOW|purego.RTLD_LOCAL); err == nil {
 			break
 		}
 	}
 	if err != nil {
-		return "", 0, fmt.Errorf("no cuBLAS: %w", err)
+		return CuBLASSpeed{}, fmt.Errorf("no cuBLAS: %w", err)
 	}
 	// Find the functions.
 	var f cublas
-	for name, to := range map[string]any{"cublasCreate_v2": &f.create, "cublasSgemm_v2": &f.sgemm} {
+	for name, to := range map[string]any{
+		"cublasCreate_v2": &f.create, "cublasDestroy_v2": &f.destroy, "cublasSetMathMode": &f.mode,
+		"cublasSgemm_v2": &f.sgemm,
+	} {
 		at, err := purego.Dlsym(lib, name)
 		if err != nil {
-			return library, 0, fmt.Errorf("%s: %w", library, err)
+			return s, fmt.Errorf("%s: %w", s.Library, err)
 		}
 		purego.RegisterFunc(to, at)
 	}
 	// The three matrices, in the device's memory.
 	var at [3]uintptr
 	var keep [3]kernel.Tensor
-	for i := range keep {
-		x := kernel.New(kernel.F32, n*n)
+	for i, size := range []int{m * k, k * n, m * n} {
+		x := kernel.New(kernel.F32, size)
 		for j := range x.F {
 			x.F[j] = float32(j%17)/8 - 1
 		}
 		x = kernel.On(d, x)
 		if x.Home == nil {
-			return library, 0, errors.New("the device has no room for the comparison")
+			return s, errors.New("the device has no room for the comparison")
 		}
 		keep[i], at[i] = x, uintptr(unsafe.Pointer(unsafe.SliceData(x.F)))
 	}
@@ -88,22 +100,29 @@ func (d *Device) CuBLAS(n int) (library string, gflops float64, err error) {
 	err = d.on(func() error {
 		var handle uintptr
 		if r := f.create(&handle); r != 0 {
-			return fmt.Errorf("%s does not start: %d", library, r)
+			return fmt.Errorf("%s does not start: %d", s.Library, r)
 		}
-		// The fastest of ten.
-		one, zero, size := float32(1), float32(0), int32(n)
-		for range 10 {
-			began := time.Now()
-			if r := f.sgemm(handle, 0, 0, size, size, size, &one, at[0], size, at[1], size, &zero, at[2],
-				size); r != 0 {
-				return fmt.Errorf("%s does not multiply: %d", library, r)
+		defer f.destroy(handle)
+		// CUBLAS_DEFAULT_MATH and CUBLAS_TF32_TENSOR_OP_MATH of the library's reference.
+		for mode, gflops := range map[int32]*float64{0: &s.Binary32, 3: &s.TF32} {
+			if r := f.mode(handle, mode); r != 0 {
+				return fmt.Errorf("%s does not know mode %d: %d", s.Library, mode, r)
 			}
-			if err := cu.Synchronize(); err != nil {
-				return err
+			// The fastest of ten. The library's matrices are in columns: ours, transposed.
+			one, zero := float32(1), float32(0)
+			for range 10 {
+				began := time.Now()
+				if r := f.sgemm(handle, 0, 0, int32(n), int32(m), int32(k), &one, at[1], int32(n), at[0], int32(k),
+					&zero, at[2], int32(n)); r != 0 {
+					return fmt.Errorf("%s does not multiply: %d", s.Library, r)
+				}
+				if err := cu.Synchronize(); err != nil {
+					return err
+				}
+				*gflops = max(*gflops, 2*float64(m)*float64(n)*float64(k)/time.Since(began).Seconds()/1e9)
 			}
-			gflops = max(gflops, 2*float64(n)*float64(n)*float64(n)/time.Since(began).Seconds()/1e9)
 		}
 		return nil
 	})
-	return library, gflops, err
+	return s, err
 }

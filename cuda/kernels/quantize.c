@@ -8,16 +8,12 @@ KERNEL quantize(const GLOBAL float *x, GLOBAL i8 *q, GLOBAL float *scales, u64 n
 	if (from >= n)
 		return;
 	u32 count = n - from < QUANTUM ? (u32)(n - from) : QUANTUM;
-	float top = hidden(0);
-	for (u32 i = lane(); i < count; i += LANES) {
-		float v = magnitude(x[from + i]);
-		top = v > top ? v : top;
-	}
-	top = fold_max(top);
-	float s = divide(top, 127), inv = divide(1, s);
-	s = normal(inv) ? s : 0;
-	if (lane() == 0)
-		scales[b] = s;
+	u32 top = 0;
 	for (u32 i = lane(); i < count; i += LANES)
-		q[from + i] = s == 0 ? 0 : (i8)quantized(x[from + i], inv, 127);
+		top = most(top, size(x[from + i]));
+	float s = divide(number(fold_most(top, LANES / 2)), 127), inv = inverse(s);
+	if (lane() == 0)
+		scales[b] = inv == 0 ? 0 : s;
+	for (u32 i = lane(); i < count; i += LANES)
+		q[from + i] = code8(x[from + i], inv);
 }

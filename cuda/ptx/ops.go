@@ -9,8 +9,8 @@ import (
 )
 
 // The list of allowed instructions: tables of those with two operands, one and three, by the width of
-// registers; then comparisons, selections, moves, conversions, exchanges between lanes, loads and
-// stores. An instruction that none of them has is an error.
+// registers; then comparisons, selections, moves, conversions, exchanges between lanes, products of
+// matrices, loads and stores. An instruction that none of them has is an error.
 
 // number is the binary32 number with the given bits, pattern the bits of a number.
 func number(b uint32) float32  { return math.Float32frombits(b) }
@@ -103,15 +103,33 @@ var one64 = map[string]func(x uint64) uint64{
 
 // three32 has the instructions with three operands of 32 bits.
 var three32 = map[string]func(x, y, z uint32) uint32{
-	"fma.rn.f32": func(x, y, z uint32) uint32 { return pattern(kernel.Fma(number(x), number(y), number(z))) },
-	"mad.lo.s32": func(x, y, z uint32) uint32 { return x*y + z },
-	"bfe.u32":    func(x, from, n uint32) uint32 { return x >> (from & 0xff) & (1<<(n&0xff) - 1) },
-	"dp4a.s32.s32": func(x, y, z uint32) uint32 {
-		for i := 0; i < 32; i += 8 {
-			z += uint32(int32(int8(x>>i)) * int32(int8(y>>i)))
+	"fma.rn.f32":   func(x, y, z uint32) uint32 { return pattern(kernel.Fma(number(x), number(y), number(z))) },
+	"mad.lo.s32":   func(x, y, z uint32) uint32 { return x*y + z },
+	"bfe.u32":      func(x, from, n uint32) uint32 { return x >> (from & 0xff) & (1<<(n&0xff) - 1) },
+	"prmt.b32":     permute,
+	"dp4a.s32.s32": dot,
+}
+
+// dot adds the products of four signed bytes to z.
+func dot(x, y, z uint32) uint32 {
+	for i := 0; i < 32; i += 8 {
+		z += uint32(int32(int8(x>>i)) * int32(int8(y>>i)))
+	}
+	return z
+}
+
+// permute makes a number of four bytes of x and y. Each four bits of the selector are the index of a
+// byte, from those of x up to those of y, and whether only its sign is repeated.
+func permute(x, y, selector uint32) (z uint32) {
+	for i := 0; i < 32; i += 8 {
+		index := selector >> (i / 2) & 15
+		v := uint32(uint8((uint64(y)<<32 | uint64(x)) >> (8 * (index & 7))))
+		if index > 7 {
+			v = uint32(uint8(int8(v) >> 7))
 		}
-		return z
-	},
+		z |= v << i
+	}
+	return z
 }
 
 // cvt has the conversions between registers of 32 bits. They are exact or round to nearest even. Types
@@ -247,6 +265,8 @@ func (b *body) compile(op string, o []operand) (exec, error) {
 		return b.widths(op, o)
 	case "shfl", "vote":
 		return b.exchange(op, o)
+	case "mma":
+		return b.product(op, o)
 	case "ld", "st":
 		return b.access(op, parts, o)
 	}

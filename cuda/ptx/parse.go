@@ -156,8 +156,8 @@ func (p *parser) module() error {
 	if err := p.expect(".version"); err != nil {
 		return err
 	}
-	if v := p.next(); v != "6.3" {
-		return p.errorf("the version is %q, only 6.3 is supported", v)
+	if v := p.next(); v != "6.5" {
+		return p.errorf("the version is %q, only 6.5 is supported", v)
 	}
 	if err := p.expect(".target", "sm_75", ".address_size", "64"); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -11,7 +12,7 @@ import (
 // small is a module of one kernel with two pointers, x and y, 8 words of
 // shared memory, and registers enough for a test.
 func small(body string) string {
-	return `.version 6.3
+	return `.version 6.5
 .target sm_75
 .address_size 64
 .visible .entry k(
@@ -70,6 +71,8 @@ func launch(t *testing.T, body string, blocks, threads uint32) ([]uint32, error)
 	}
 	return out, nil
 }
+
+const mma = "mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32"
 
 // TestTraps gives kernels that no device would complain of, and what must be
 // said of each.
@@ -135,6 +138,18 @@ func TestTraps(t *testing.T) {
 		"vote of some lanes": {
 			"setp.lt.u32 %p1, %r1, 7; @%p1 vote.sync.ballot.b32 %r3, %p1, -1;", 1, 32,
 			"not all lanes it names reach",
+		},
+		"product of some lanes": {
+			"setp.lt.u32 %p1, %r1, 7; @%p1 " + mma + " {%r3, %r4}, {%r1}, {%r1}, {%r1, %r1};", 1, 32,
+			"is a product of matrices that not all lanes reach",
+		},
+		"product after a return": {
+			"setp.lt.u32 %p1, %r1, 7; @%p1 ret; " + mma + " {%r3, %r4}, {%r1}, {%r1}, {%r1, %r1};", 1, 32,
+			"is a product of matrices that not all lanes reach",
+		},
+		"product of a lane without a value": {
+			"setp.lt.u32 %p1, %r1, 7; @%p1 mov.u32 %r3, 1; " + mma + " {%r4, %r5}, {%r1}, {%r3}, {%r1, %r1};", 1, 32,
+			"thread [7 0 0]",
 		},
 		"no end": {"$L: add.s32 %r3, %r1, 1; bra $L;", 1, 32, "does not end"},
 	} {
@@ -226,6 +241,7 @@ func TestArithmetic(t *testing.T) {
 		"shl.b32 %r3, 1, 32; mov.b32 %f1, %r3":                                                0,
 		"shr.s32 %r3, -8, 40; mov.b32 %f1, %r3":                                               0xffffffff,
 		"bfe.u32 %r3, 0x12345678, 8, 12; mov.b32 %f1, %r3":                                    0x456,
+		"prmt.b32 %r3, 0x33221100, 0x88665544, 0xf347; mov.b32 %f1, %r3":                      0xff334488,
 		"mul.hi.u32 %r3, -1, -1; mov.b32 %f1, %r3":                                            0xfffffffe,
 		"setp.ltu.f32 %p1, 0f7FC00000, 0f00000000; selp.f32 %f1, 0f3F800000, 0f00000000, %p1": math.Float32bits(1),
 		"setp.lt.f32 %p1, 0f7FC00000, 0f00000000; selp.f32 %f1, 0f3F800000, 0f00000000, %p1":  0,
@@ -246,39 +262,45 @@ func TestArithmetic(t *testing.T) {
 // TestRefused gives instructions that are not for these kernels, and why.
 func TestRefused(t *testing.T) {
 	for instruction, why := range map[string]string{
-		"add.f32 %f1, %f2, %f3":                    "names no rounding",
-		"mul.f32 %f1, %f2, %f3":                    "names no rounding",
-		"fma.rz.f32 %f1, %f2, %f3, %f4":            "does not round to nearest",
-		"add.rn.ftz.f32 %f1, %f2, %f3":             "flushes subnormal",
-		"div.approx.f32 %f1, %f2, %f3":             "approximate",
-		"div.full.f32 %f1, %f2, %f3":               "approximate",
-		"ex2.approx.f32 %f1, %f2":                  "approximate",
-		"rsqrt.approx.f32 %f1, %f2":                "approximate",
-		"atom.global.add.f32 %f1, [%rd4], %f2":     "atomic",
-		"red.global.add.f32 [%rd4], %f2":           "atomic",
-		"max.f32 %f1, %f2, %f3":                    "not on the list",
-		"mad.rn.f32 %f1, %f2, %f3, %f4":            "not on the list",
-		"ld.global.nc.f32 %f1, [%rd4]":             "not on the list",
-		"ld.f32 %f1, [%rd4]":                       "not on the list",
-		"ld.volatile.global.f32 %f1, [%rd4]":       "not on the list",
-		"wmma.load.a.sync.row.m16n16k16.f16 %r1":   "not on the list",
-		"cvt.rn.f16.f32 %rs1, %f1":                 "not on the list",
-		"bar.sync 1":                               "only barrier 0",
-		"shfl.sync.down.b32 %r1, %r2, 1, 7943, -1": "not on the list",
-		"add.s32 %f1, %r1, %r2":                    "does not hold type",
-		"add.rn.f32 %f1, %r1, %f2":                 "does not hold type",
-		"add.s32 %r1, %r2":                         "2 operands, want 3",
-		"add.s32 %r1, %r2, %r99":                   "not declared",
-		"add.s32 5, %r2, %r3":                      "not declared",
-		"add.s32 %r1, %r2, 4294967296":             "does not fit 32 bits",
-		"ld.param.u64 %rd1, [k_z]":                 "not a parameter",
-		"ld.param.u32 %r1, [k_x]":                  "not a parameter of 4 bytes",
-		"ld.global.v4.f32 {%f1, %f2}, [%rd4]":      "a vector of 4 values has 2",
-		"bra $nowhere":                             "no instruction",
-		"@%r1 bra $L":                              "not a predicate",
-		"mov.u32 %r1, %laneid":                     "not declared",
-		".shared .align 4 .b8 t[49152]":            "bytes of shared memory",
-		".reg .f64 %fd<3>":                         "registers have type",
+		"add.f32 %f1, %f2, %f3":                       "names no rounding",
+		"mul.f32 %f1, %f2, %f3":                       "names no rounding",
+		"fma.rz.f32 %f1, %f2, %f3, %f4":               "does not round to nearest",
+		"add.rn.ftz.f32 %f1, %f2, %f3":                "flushes subnormal",
+		"div.approx.f32 %f1, %f2, %f3":                "approximate",
+		"div.full.f32 %f1, %f2, %f3":                  "approximate",
+		"ex2.approx.f32 %f1, %f2":                     "approximate",
+		"rsqrt.approx.f32 %f1, %f2":                   "approximate",
+		"atom.global.add.f32 %f1, [%rd4], %f2":        "atomic",
+		"red.global.add.f32 [%rd4], %f2":              "atomic",
+		"max.f32 %f1, %f2, %f3":                       "not on the list",
+		"mad.rn.f32 %f1, %f2, %f3, %f4":               "not on the list",
+		"ld.global.nc.f32 %f1, [%rd4]":                "not on the list",
+		"ld.f32 %f1, [%rd4]":                          "not on the list",
+		"ld.volatile.global.f32 %f1, [%rd4]":          "not on the list",
+		mma + " {%r1}, {%r2}, {%r3}, {%r4, %r5}":      "a vector of 2 registers has 1",
+		mma + " {%r1, %r2}, %r2, {%r3}, {%r4, %r5}":   "a vector of 1 registers has 0",
+		mma + " {%r1, %f2}, {%r2}, {%r3}, {%r4, %r5}": "does not hold type",
+		mma + " {%r1, %r2}, {%r2}, {%r3}":             "3 operands, want 4",
+		"mma.sync.aligned.m8n8k16.row.col.satfinite.s32.s8.s8.s32 {%r1, %r2}, {%r2}, {%r3}, {%r4, %r5}": "not on the list",
+		"mma.sync.aligned.m16n8k16.row.col.s32.s8.s8.s32 {%r1, %r2}, {%r2}, {%r3}, {%r4, %r5}":          "not on the list",
+		"wmma.load.a.sync.row.m16n16k16.f16 %r1":                                                        "not on the list",
+		"cvt.rn.f16.f32 %rs1, %f1":                                                                      "not on the list",
+		"bar.sync 1":                                                                                    "only barrier 0",
+		"shfl.sync.down.b32 %r1, %r2, 1, 7943, -1":                                                      "not on the list",
+		"add.s32 %f1, %r1, %r2":                                                                         "does not hold type",
+		"add.rn.f32 %f1, %r1, %f2":                                                                      "does not hold type",
+		"add.s32 %r1, %r2":                                                                              "2 operands, want 3",
+		"add.s32 %r1, %r2, %r99":                                                                        "not declared",
+		"add.s32 5, %r2, %r3":                                                                           "not declared",
+		"add.s32 %r1, %r2, 4294967296":                                                                  "does not fit 32 bits",
+		"ld.param.u64 %rd1, [k_z]":                                                                      "not a parameter",
+		"ld.param.u32 %r1, [k_x]":                                                                       "not a parameter of 4 bytes",
+		"ld.global.v4.f32 {%f1, %f2}, [%rd4]":                                                           "a vector of 4 values has 2",
+		"bra $nowhere":                                                                                  "no instruction",
+		"@%r1 bra $L":                                                                                   "not a predicate",
+		"mov.u32 %r1, %laneid":                                                                          "not declared",
+		".shared .align 4 .b8 t[49152]":                                                                 "bytes of shared memory",
+		".reg .f64 %fd<3>":                                                                              "registers have type",
 	} {
 		_, err := Parse(small(instruction + ";"))
 		if err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), "line ") {
@@ -368,12 +390,42 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestProduct multiplies two matrices of codes element by element, as the tables of PTX's reference say
+// where each lies.
+func TestProduct(t *testing.T) {
+	// A lane's words of A and B are its number times two odd numbers, its two sums begin at 1 and at
+	// its number. The results lie over the operands.
+	body := `mul.lo.s32 %r3, %r1, 0x9e3779b1; mul.lo.s32 %r4, %r1, 0x85ebca6b; mov.u32 %r5, 1;
+		` + mma + ` {%r3, %r4}, {%r3}, {%r4}, {%r5, %r1};
+		and.b32 %r6, %r1, 1; setp.eq.s32 %p1, %r6, WHICH; selp.b32 %r7, %r3, %r4, %p1; st.global.u32 [%rd5], %r7;`
+	for _, which := range []uint32{0, 1} {
+		y, err := launch(t, strings.Replace(body, "WHICH", strconv.Itoa(int(which)), 1), 1, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for lane, got := range y {
+			// An even lane shows its first sum or its second, an odd one the other.
+			l, i := uint32(lane), (uint32(lane)^which)&1
+			row, col, want := l/4, 2*(l%4)+i, int32([]uint32{1, l}[i])
+			for k := range uint32(16) {
+				a := int8((row*4 + k/4) * 0x9e3779b1 >> (8 * (k % 4)))
+				b := int8((col*4 + k/4) * 0x85ebca6b >> (8 * (k % 4)))
+				want += int32(a) * int32(b)
+			}
+			if int32(got) != want {
+				t.Errorf("row %d, column %d is %d, want %d", row, col, int32(got), want)
+			}
+		}
+	}
+}
+
 // FuzzParse parses hostile modules, and runs those that parse: neither may
 // panic nor go on for ever.
 func FuzzParse(f *testing.F) {
 	for _, body := range []string{
 		"", "bar.sync 0;", "@%p1 bra $L; $L: st.global.v4.f32 [%rd4], {%f1, %f2, %f3, %f4};",
 		"{ .reg .b32 tmp; mov.b64 {tmp, %r3}, %rd1; }", ".pragma \"nounroll\";", "shfl.sync.down.b32 %r3, %r1, 1, 31, -1;",
+		mma + " {%r3, %r4}, {%r1}, {%r2}, {%r1, %r2};",
 		"ld.shared.s8 %rs1, [s+3]; cvt.s32.s8 %r3, %rs1;", "div.u32 %r3, %r1, %r2; rem.u64 %rd8, %rd1, %rd2;",
 	} {
 		f.Add(small(body))

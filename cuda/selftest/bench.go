@@ -16,10 +16,12 @@ import (
 type bench struct {
 	Gemm4096   float64 `json:"gemm_4096_gflops"`
 	CuBLAS4096 float64 `json:"cublas_4096_gflops,omitempty"`
+	TF324096   float64 `json:"cublas_tf32_4096_gflops,omitempty"`
 	CuBLAS     string  `json:"cublas,omitempty"` // the library's file, or why there is none
 	Share      float64 `json:"share_of_cublas,omitempty"`
 
 	Gemm      []gemmSpeed           `json:"gemm,omitempty"`
+	Codes     []codesSpeed          `json:"codes,omitempty"`
 	Train     map[string]trainSpeed `json:"train,omitempty"`     // by preset
 	Translate map[string]float64    `json:"translate,omitempty"` // by preset: target tokens per second, greedy
 }
@@ -46,10 +48,11 @@ type trainSpeed struct {
 func (b *bench) run(dev *device.Device) error {
 	progress("products of 4096 x 4096 x 4096")
 	b.Gemm4096 = gflops(dev, kernel.NN, 4096, 4096, 4096)
-	var err error
-	if b.CuBLAS, b.CuBLAS4096, err = dev.CuBLAS(4096); err != nil {
+	theirs, err := dev.CuBLAS(4096, 4096, 4096)
+	if b.CuBLAS = theirs.Library; err != nil {
 		b.CuBLAS = err.Error()
 	} else {
+		b.CuBLAS4096, b.TF324096 = theirs.Binary32, theirs.TF32
 		b.Share = b.Gemm4096 / b.CuBLAS4096
 	}
 	// Products as in training and decoding, with a vocabulary of 8000.
@@ -64,6 +67,15 @@ func (b *bench) run(dev *device.Device) error {
 	} {
 		name := fmt.Sprintf("%s %dx%dx%d", transposed[s.trans], s.m, s.n, s.k)
 		b.Gemm = append(b.Gemm, gemmSpeed{name, gflops(dev, s.trans, s.m, s.n, s.k)})
+	}
+	// Projections as in training, with codes of 8 bits.
+	for _, s := range [][3]int{{4096, 512, 512}, {4096, 512, 2048}, {4096, 2048, 512}, {4096, 4096, 4096}} {
+		progress("projection of %v with codes", s)
+		speed := measureCodes(dev, s[0], s[1], s[2], time.Second)
+		if theirs, err := dev.CuBLAS(s[0], s[2], s[1]); err == nil {
+			speed.CuBLAS, speed.TF32 = theirs.Binary32, theirs.TF32
+		}
+		b.Codes = append(b.Codes, speed)
 	}
 	b.Train, b.Translate = map[string]trainSpeed{}, map[string]float64{}
 	for _, preset := range []string{"small", "base"} {
@@ -92,13 +104,19 @@ func gflops(dev kernel.Device, trans kernel.Trans, m, n, k int) float64 {
 		In:  []kernel.Tensor{numbers(dev, 1, a...), numbers(dev, 2, b...)},
 		Out: []kernel.Tensor{numbers(dev, 3, m, n)},
 	}
-	// Several small products at a time, so that the cost of starting a section is small beside them.
-	few := make([]kernel.Call, max(1, min(16, int(4e9/(2*float64(m)*float64(n)*float64(k))))))
+	work := 2 * float64(m) * float64(n) * float64(k)
+	return work / fastest(dev, &c, work, time.Second) / 1e9
+}
+
+// fastest returns the seconds of a call of so much work: the best of some time of tries, at least of one.
+func fastest(dev kernel.Device, c *kernel.Call, work float64, tries time.Duration) float64 {
+	// Several small calls at a time, so that the cost of starting a section is small beside them.
+	few := make([]kernel.Call, max(1, min(16, int(4e9/work))))
 	for i := range few {
-		few[i] = c
+		few[i] = *c
 	}
 	best := time.Duration(0)
-	for began := time.Now(); best == 0 || time.Since(began) < time.Second; {
+	for began := time.Now(); best == 0 || time.Since(began) < tries; {
 		at := time.Now()
 		kernel.BeginAsync(dev)
 		for i := range few {
@@ -110,7 +128,7 @@ func gflops(dev kernel.Device, trans kernel.Trans, m, n, k int) float64 {
 			best = took
 		}
 	}
-	return 2 * float64(m) * float64(n) * float64(k) * float64(len(few)) / best.Seconds() / 1e9
+	return best.Seconds() / float64(len(few))
 }
 
 // warmSteps are the first steps, which allocate their memory. The benchSteps after them are measured.

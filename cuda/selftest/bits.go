@@ -42,6 +42,16 @@ func (r *report) compare(dev, host kernel.Device, quick bool) error {
 		r.product(dev, host, kernel.NT, 1024, 8000, 512)
 		r.product(dev, host, kernel.TN, 512, 2048, 4096)
 	}
+	projections := [][3]int{
+		{1, 16, 17}, {17, 16, 32}, {130, 80, 50}, {129, 144, 130}, {300, 33, 19}, {64, 64, 64}, {257, 512, 2048},
+		{4096, 512, 512}, {4096, 2048, 512},
+	}
+	if quick {
+		projections = [][3]int{{17, 16, 32}, {33, 48, 20}}
+	}
+	for _, s := range projections {
+		r.projection(dev, host, s[0], s[1], s[2])
+	}
 	// Whole models.
 	presets := []string{"demo", "tiny", "small", "base"}
 	if quick {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/alia-network/alia/cuda/device"
 	"github.com/alia-network/alia/cuda/driver"
 	"github.com/alia-network/alia/cuda/emulator"
 )
@@ -43,5 +44,23 @@ func TestReport(t *testing.T) {
 		if !c.fails && (len(r.Conformance) < 30 || len(r.Bits) < 50) {
 			t.Errorf("%s: only %d cases and %d pieces of work", c.name, len(r.Conformance), len(r.Bits))
 		}
+	}
+}
+
+// TestMeasureCodes measures a small projection. The processor must compute none of it.
+func TestMeasureCodes(t *testing.T) {
+	emulator.Set(emulator.Sound())
+	dev, err := device.Probe("cuda:0", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := measureCodes(dev, 33, 32, 48, 0)
+	for name, v := range map[string]versus{"forward": s.Forward, "input": s.Input, "weight": s.Weight} {
+		if v.Chain <= 0 || v.Tensor <= 0 || v.DP4A <= 0 {
+			t.Errorf("%s: %+v", name, v)
+		}
+	}
+	if len(s.Quantizers) != 4 || s.Chains <= 0 || s.Codes <= 0 || len(dev.Hosted()) > 0 {
+		t.Errorf("%+v, on the host %v", s, dev.Hosted())
 	}
 }
