@@ -108,21 +108,26 @@ func (m *model) decode(memory tensor.Value) tensor.Value {
 	// The output projection: by 8-bit codes, by a transposed copy of the embedding, or by
 	// the embedding itself. See layout.
 	m.g.Module("output")
-	var y tensor.Value
-	switch {
-	case m.coded("output"):
+	if m.coded("output") {
 		return m.codedLinear("output", x)
-	case m.params[outputWeight] != (tensor.Value{}):
-		y = m.g.Do(kernel.MatMul, kernel.Attr{}, x, m.params[outputWeight])
-	case m.OwnOutput:
-		y = m.g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, m.params[unembedding])
-	default:
-		y = m.g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, m.params["embedding.weight"])
 	}
-	if !m.OutputBias {
+	bias, has := m.params["output.bias"]
+	if w, ok := m.coding["output"]; ok {
+		if !has {
+			bias = m.g.Leaf(tensor.Const, "zeros", tensor.Zeros(kernel.F32, m.Vocab))
+		}
+		return m.product8(x, w, w.Out(1), bias)
+	}
+	var y tensor.Value
+	if w, ok := m.params[outputWeight]; ok {
+		y = m.g.Do(kernel.MatMul, kernel.Attr{}, x, w)
+	} else {
+		y = m.g.Do(kernel.MatMul, kernel.Attr{Trans: kernel.NT}, x, m.params[m.outputTable()])
+	}
+	if !has {
 		return y
 	}
-	return m.g.Do(kernel.AddBias, kernel.Attr{}, y, m.params["output.bias"])
+	return m.g.Do(kernel.AddBias, kernel.Attr{}, y, bias)
 }
 
 // loss returns the sum [1] of the smoothed loss over all target tokens, the sum [1] of their
@@ -203,7 +208,7 @@ func (m *model) last(name string, x tensor.Value) tensor.Value {
 	return m.norm(name, x)
 }
 
-// quantize makes the codes of all projections but the output's, which then multiply codes.
+// quantize makes the codes of all projections, which then multiply codes.
 // They stand in front of all other operations: a weight belongs to no sentence, so its codes
 // would interrupt a stage of operations on sentences.
 func (m *model) quantize() {
@@ -214,6 +219,16 @@ func (m *model) quantize() {
 			m.coding[name] = m.g.Do(kernel.QuantizeWeight, kernel.Attr{}, m.params[s.Name])
 		}
 	}
+	m.g.Module("output")
+	m.coding["output"] = m.g.Do(kernel.QuantizeWeight, kernel.Attr{Trans: kernel.NT}, m.params[m.outputTable()])
+}
+
+// outputTable is the parameter that the output projection multiplies by.
+func (m *model) outputTable() string {
+	if m.OwnOutput {
+		return unembedding
+	}
+	return "embedding.weight"
 }
 
 func (m *model) linear(name string, x tensor.Value) tensor.Value {

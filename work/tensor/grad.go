@@ -228,9 +228,15 @@ func linear8Grad(b *backward, n node, _, dy Value) {
 	if w.op != kernel.QuantizeWeight && (b.needed[q.node-1] || b.needed[codes.node-1]) {
 		panic("tensor: Linear8 has no gradient: its weight is a leaf of codes")
 	}
-	// The scales of the weight's columns go into dY. Then its codes in the other layout are
-	// the second factor, whose columns have no scales.
-	if b.needed[q.node-1] {
+	switch {
+	case !b.needed[q.node-1]:
+	case w.attr.Trans == kernel.NT:
+		// The output projection. A row of dY is a distribution over the vocabulary less the
+		// target: nearly all of its elements would have the code 0.
+		b.do(q, kernel.MatMul, kernel.Attr{}, dy, w.in[0])
+	default:
+		// The scales of the weight's columns go into dY. Then its codes in the other layout
+		// are the second factor, whose columns have no scales.
 		z := b.g.Do(kernel.QuantizeScaledRows, kernel.Attr{}, dy, sw)
 		k := b.g.Shape(q)[1]
 		b.do(q, kernel.Linear8, kernel.Attr{}, z, z.Out(1), codes.Out(2), b.constant("ones", 1, k), b.constant("zeros", 0, k))

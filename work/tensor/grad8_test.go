@@ -75,8 +75,9 @@ func dot(a, b []int64) (sum int64) {
 }
 
 // projection8 is the forward product and the gradients of X [T,K], W [K,N] and b [N], as
-// section 8.6 of NUMERICS.md says, where dy is the gradient of the product.
-func projection8(x, w matrix, bias []float32, dy matrix) (y, dx, dw matrix, db []float32) {
+// section 8.6 of NUMERICS.md says, where dy is the gradient of the product. The gradient of an
+// output projection's input has no codes.
+func projection8(x, w matrix, bias []float32, dy matrix, output bool) (y, dx, dw matrix, db []float32) {
 	qx, sx := x.codes()
 	qw, sw := w.turned().codes() // by column of W
 	qy, sy := dy.scaled(sw).codes()
@@ -86,6 +87,14 @@ func projection8(x, w matrix, bias []float32, dy matrix) (y, dx, dw matrix, db [
 			y[t] = append(y[t], float32(float32(dot(qx[t], qw[j]))*float32(sx[t]*sw[j]))+bias[j])
 		}
 		for i := range w {
+			if output {
+				acc := float32(0)
+				for j := range qw {
+					acc = kernel.Fma(dy[t][j], w[i][j], acc)
+				}
+				dx[t] = append(dx[t], acc)
+				continue
+			}
 			sum := int64(0)
 			for j := range qw {
 				sum += qy[t][j] * qw[j][i]
@@ -158,8 +167,8 @@ func gradients8(t *testing.T, rows int, trans kernel.Trans) {
 	for i := range half {
 		half[i] = 0.5
 	}
-	y0, dx0, dw0, db0 := projection8(x, matrixOf(ts[1], trans == kernel.NT), ts[2].F, dy)
-	y1, dx1, dw1, db1 := projection8(x, matrixOf(ts[3], trans == kernel.NT), ts[4].F, dy.scaled(half))
+	y0, dx0, dw0, db0 := projection8(x, matrixOf(ts[1], trans == kernel.NT), ts[2].F, dy, trans == kernel.NT)
+	y1, dx1, dw1, db1 := projection8(x, matrixOf(ts[3], trans == kernel.NT), ts[4].F, dy.scaled(half), trans == kernel.NT)
 	add := func(x, y matrix) matrix {
 		z := make(matrix, len(x))
 		for i := range x {
