@@ -20,11 +20,11 @@ var in8 = []struct {
 	change func(*train.Config)
 	golden string
 }{
-	{"gradients", func(c *train.Config) { c.Accumulate = 2 }, "bafyreibrgqfbd7l37gnxumphjqpr4ukcdkqdeadz3log2itrvkk2gnypza"},
+	{"gradients", func(c *train.Config) { c.Accumulate = 2 }, "bafyreiftltgvvok5s7bvoihcfre4ucsey74d25qjh7e63nczheol7qp2na"},
 	{"local steps after a lead", func(c *train.Config) {
 		c.LocalSteps, c.Lead, c.Epochs, c.DeltaBits, c.UpdateBits = 2, 1, 4, 2, 4
-	}, "bafyreiecbsq7zgvco47yyeccwi7mz56fwhiucumc4fbcaunknmsa6ydfqa"},
-	{"adapters", func(c *train.Config) { c.LoRA, c.Seed = 2, 5 }, "bafyreiebqf2ay3efl5xk3yihpkvgpjtqbyt46ncs7rj5sodyuoshusgy4y"},
+	}, "bafyreigw2gwa2ekzvsgztrmps2hhvl53hdshn77x7wjgcrjwha3mzpz5uu"},
+	{"adapters", func(c *train.Config) { c.LoRA, c.Seed = 2, 5 }, "bafyreighthkpxtu7en3jkj2vjbxl2q3jalr66lzbscb6oajsequjhqqcbu"},
 }
 
 // TestSameBitsInt8: a run with products of codes ends in the same model on every device and on

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -11,12 +12,13 @@ import (
 
 	"github.com/alia-network/alia/node/alia/gemmpeer"
 	"github.com/alia-network/alia/node/bench"
+	"github.com/alia-network/alia/work/train"
 )
 
 // newBenchGemm is alia bench gemm.
 func newBenchGemm(a *app) *cobra.Command {
 	var c deviceFlags
-	var peer string
+	var peer, arithmetic string
 	var classes []string
 	cmd := &cobra.Command{
 		Use:   "gemm",
@@ -25,6 +27,12 @@ func newBenchGemm(a *app) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if peer != "" && peer != "openblas" {
 				return usagef("--peer %s: give openblas, the only library to measure beside", peer)
+			}
+			if !slices.Contains(train.Arithmetics(), arithmetic) {
+				return usagef("--arithmetic %s: give one of %s", arithmetic, strings.Join(train.Arithmetics(), ", "))
+			}
+			if arithmetic == train.Int8 && (peer != "" || len(classes) > 0) {
+				return usagef("--arithmetic int8 measures beside our own binary32 products: leave out --peer and --class")
 			}
 			cases := bench.GemmCases()
 			if len(classes) > 0 {
@@ -41,6 +49,13 @@ func newBenchGemm(a *app) *cobra.Command {
 				cases = append(cases, bench.GemmCase{Class: "large", Variant: "NN", M: 4096, N: 4096, K: 4096, Batch: 1})
 			}
 			b := bench.Gemm{Device: dev, Threads: c.threads, Rounds: 7, Sample: 25 * time.Millisecond}
+			if arithmetic == train.Int8 {
+				r, err := b.RunCodes(cmd.Context(), bench.CodesCases())
+				if err != nil {
+					return undone(cmd.Context(), err, "nothing is measured")
+				}
+				return a.result(r, codesText{r}.print)
+			}
 			if peer != "" {
 				if b.Peer, err = gemmpeer.Start(cmd.Context()); err != nil {
 					a.note("OpenBLAS cannot be measured, so there are no ratios: %v", err)
@@ -60,6 +75,7 @@ func newBenchGemm(a *app) *cobra.Command {
 	threads := cmd.Flags().Lookup("threads") // the goals are for one
 	c.threads, threads.DefValue = 1, "1"
 	cmd.Flags().StringVar(&peer, "peer", "", "`LIBRARY` to measure beside: openblas, where it is installed")
+	cmd.Flags().StringVar(&arithmetic, "arithmetic", train.Binary32, "`ARITHMETIC` of the products: binary32, or int8, the products of codes in training beside those of numbers")
 	cmd.Flags().StringSliceVar(&classes, "class", nil, "`CASES` to measure, separated by commas: large, small, attention, training (default: all)")
 	return cmd
 }
@@ -87,4 +103,27 @@ func (r gemmText) print(w io.Writer) {
 	fmt.Fprintf(w, "ratio to the peer: large %s, worst %s; small %s\n",
 		number(r.MedianRatio, "%.2f"), number(r.WorstRatio, "%.2f"), number(r.SmallMedianRatio, "%.2f"))
 	fmt.Fprintf(w, "two threads to one: %s\n", number(r.TwoThreadSpeedup, "%.2f"))
+}
+
+// codesText is a report for people.
+type codesText struct{ *bench.CodesReport }
+
+func (r codesText) print(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	number := func(x *float64, format string) string {
+		if x == nil {
+			return "-"
+		}
+		return fmt.Sprintf(format, *x)
+	}
+	fmt.Fprintln(t, "product\ttokens\tin\tout\tint8 Gop/s\tof peak\tbinary32 GFLOP/s\tratio\t")
+	for i := range r.Cases {
+		c := &r.Cases[i]
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%.1f\t%s\t%.1f\t%.2f\t\n", c.Product, c.Tokens, c.In, c.Out,
+			c.GOPS, number(c.PeakShare, "%.2f"), c.ChainGFLOPS, c.Ratio)
+	}
+	t.Flush()
+	fmt.Fprintf(w, "%s, %d threads; peak %s Gop/s, cases %s of it, the worst %s\n", r.Kernels, r.Threads,
+		number(r.PeakGOPS, "%.1f"), number(r.PeakShareMedian, "%.2f"), number(r.WorstPeakShare, "%.2f"))
+	fmt.Fprintf(w, "int8 to binary32: %.2f, worst %.2f\n", r.MedianRatio, r.WorstRatio)
 }
