@@ -158,11 +158,10 @@ has the adapters merged into its weights, and is a model like any other. A
 larger rank learns more. A --learning-rate of three times the preset's is a good
 first trial.
 
---arithmetic int8 makes the products of attention's and feed-forward layers'
-projections of 8-bit codes, in the forward and in the backward pass. They take
-less time where the processor multiplies such codes fast. The model is another
-one than that of binary32, with the same bits on every machine too, and it is a
-model like any other.
+--arithmetic int8 multiplies 8-bit codes of weights, activations and gradients
+in place of 32-bit numbers. That takes less time where the processor multiplies
+such codes fast. The model is another one than that of binary32, with the same
+bits on every machine too, and it is a model like any other.
 
 --from VERSION trains on a version of a corpus, which has corrections of people.
 The run is the same as one with --corpus and the version's directory, because

@@ -74,7 +74,7 @@ func Sections(c *train.Config) []Section {
 		}},
 		{"A step: the gradient of some batches, then Adam.", []Option{
 			{Key: "batch_tokens", About: "most source tokens, and most target tokens, of a batch; auto fits the batch to the free memory", Field: (*count)(&c.BatchTokens), Auto: true, Flagged: true},
-			{Key: "arithmetic", About: "numbers that the products of attention's and feed-forward layers' projections are made of: " + strings.Join(train.Arithmetics(), ", "), Field: (*word)(&c.Arithmetic), Flagged: true},
+			{Key: "arithmetic", About: "what the matrix products multiply, 32-bit numbers or 8-bit codes: " + strings.Join(train.Arithmetics(), ", "), Field: (*word)(&c.Arithmetic), Flagged: true},
 			{Key: "accumulate", About: "batches whose gradients make one optimiser step", Field: (*count)(&c.Accumulate), Flagged: true},
 			{Key: "clip", About: "largest norm of a gradient; a larger gradient is scaled down to it; 0 for no limit", Field: (*Fraction)(&c.ClipPPM), Flagged: true},
 			{Key: "learning_rate", About: "largest learning rate, reached at the end of the warm-up", Field: (*Fraction)(&c.RatePPM), Flagged: true},
