@@ -204,11 +204,14 @@ type trainee struct {
 	taken  int // steps
 }
 
-// step trains on the next batch and returns its target tokens.
+// step trains on the next batches and returns their target tokens.
 func (t *trainee) step() (int, error) {
 	cfg := t.bench.Config
-	batch := t.bench.batches[t.taken%len(t.bench.batches)]
-	g, err := t.engine.Gradient(t.state.Params, []nmt.Batch{batch}, nmt.DropoutKey{Seed: cfg.Seed, Step: uint32(t.taken)})
+	batches := make([]nmt.Batch, cfg.Accumulate)
+	for i := range batches {
+		batches[i] = t.bench.batches[(t.taken*len(batches)+i)%len(t.bench.batches)]
+	}
+	g, err := t.engine.Gradient(t.state.Params, batches, nmt.DropoutKey{Seed: cfg.Seed, Step: uint32(t.taken * len(batches))})
 	if err != nil {
 		return 0, err
 	}

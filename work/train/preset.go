@@ -37,7 +37,7 @@ func Preset(name string) (Config, error) {
 	case "base":
 		c.Pieces = 16_000
 		c.Dim, c.FFN, c.Heads, c.Encoder, c.Decoder = 512, 2048, 8, 6, 6
-		c.BatchTokens, c.RatePPM, c.WarmUp = 4096, 1000, 1000
+		c.Accumulate, c.RatePPM, c.WarmUp = 4, 1000, 1000
 	default:
 		return Config{}, fmt.Errorf("preset %q is unknown: take one of %s", name, strings.Join(Presets(), ", "))
 	}
