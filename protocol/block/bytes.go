@@ -59,22 +59,45 @@ func PutBytes(ctx context.Context, b Blocks, data []byte) ([]Link, error) {
 // number of leaves, or a leaf of another length, is an error, so that data has
 // only one list of leaves. If size comes from a peer, the caller must bound it.
 func GetBytes(ctx context.Context, b Blocks, leaves []Link, size uint64) ([]byte, error) {
-	if n := (size-1)/LeafSize + 1; size > 0 && n != uint64(len(leaves)) || size == 0 && len(leaves) > 0 {
-		return nil, fmt.Errorf("get bytes: %d leaves for %d bytes", len(leaves), size)
+	if err := checkLeaves(leaves, size); err != nil {
+		return nil, err
 	}
 	data := make([]byte, 0, size)
-	for i, l := range leaves {
-		if !l.Defined() || Codec(l.Type()) != Raw {
-			return nil, fmt.Errorf("get bytes: leaf %d: %s is not the CID of a raw block", i, l)
-		}
-		leaf, err := b.Get(ctx, l.Cid)
-		if err != nil {
-			return nil, fmt.Errorf("get bytes: leaf %d: %w", i, err)
-		}
-		if want := min(LeafSize, size-uint64(len(data))); uint64(len(leaf)) != want {
-			return nil, fmt.Errorf("get bytes: leaf %d: %d bytes, want %d", i, len(leaf), want)
-		}
-		data = append(data, leaf...)
+	err := EachLeaf(ctx, b, leaves, size, func(leaf []byte) { data = append(data, leaf...) })
+	if err != nil {
+		return nil, err
 	}
 	return data, nil
+}
+
+// EachLeaf calls f with each of the leaves that [GetBytes] would put together, in order. On
+// an error f has had the leaves before. f must not change a leaf.
+func EachLeaf(ctx context.Context, b Blocks, leaves []Link, size uint64, f func(leaf []byte)) error {
+	if err := checkLeaves(leaves, size); err != nil {
+		return err
+	}
+	for i, l := range leaves {
+		leaf, err := b.Get(ctx, l.Cid)
+		if err != nil {
+			return fmt.Errorf("get bytes: leaf %d: %w", i, err)
+		}
+		if want := min(LeafSize, size-uint64(i)*LeafSize); uint64(len(leaf)) != want {
+			return fmt.Errorf("get bytes: leaf %d: %d bytes, want %d", i, len(leaf), want)
+		}
+		f(leaf)
+	}
+	return nil
+}
+
+// checkLeaves returns an error unless leaves may be those of size bytes.
+func checkLeaves(leaves []Link, size uint64) error {
+	if n := (size-1)/LeafSize + 1; size > 0 && n != uint64(len(leaves)) || size == 0 && len(leaves) > 0 {
+		return fmt.Errorf("get bytes: %d leaves for %d bytes", len(leaves), size)
+	}
+	for i, l := range leaves {
+		if !l.Defined() || Codec(l.Type()) != Raw {
+			return fmt.Errorf("get bytes: leaf %d: %s is not the CID of a raw block", i, l)
+		}
+	}
+	return nil
 }

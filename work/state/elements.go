@@ -13,7 +13,7 @@ import (
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // elements are the elements of t, little endian. On a little-endian machine they
-// are the memory of t: do not write to them.
+// are the memory of t, so that writing to them changes t.
 func elements(t kernel.Tensor) []byte {
 	if littleEndian {
 		switch t.Type {

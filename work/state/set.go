@@ -246,21 +246,40 @@ func (r SetRecord) differs(want SetRecord) error {
 
 // read reads the elements of the set whose record r is.
 func (r SetRecord) read(ctx context.Context, b block.Blocks, l block.Link) (*tensor.Set, error) {
-	rec := r
-	data, err := rec.Data.Read(ctx, b)
-	if err != nil {
-		return nil, fmt.Errorf("set %s: %w", l, err)
-	}
-	items := make([]tensor.Named, len(rec.Tensors))
-	for i, t := range rec.Tensors {
+	items := make([]tensor.Named, len(r.Tensors))
+	for i, t := range r.Tensors {
 		shape := make([]int, len(t.Shape))
 		for j, d := range t.Shape {
 			shape[j] = int(d)
 		}
-		items[i] = tensor.Named{Name: t.Name, Tensor: tensor.Zeros(kernel.DType(t.Type), shape...)}
-		data = readElements(items[i].Tensor, data)
+		items[i] = tensor.Named{Name: t.Name, Tensor: kernel.New(kernel.DType(t.Type), shape...)}
+	}
+	if err := r.fill(ctx, b, items); err != nil {
+		return nil, fmt.Errorf("set %s: %w", l, err)
 	}
 	return tensor.NewSet(items)
+}
+
+// fill reads the elements of the set's tensors.
+func (r SetRecord) fill(ctx context.Context, b block.Blocks, items []tensor.Named) error {
+	if !littleEndian {
+		data, err := r.Data.Read(ctx, b)
+		for i := 0; i < len(items) && err == nil; i++ {
+			data = readElements(items[i].Tensor, data)
+		}
+		return err
+	}
+	// Each leaf is copied to where it belongs: a set is not in memory twice.
+	var room []byte // of the tensor in progress, behind what it has
+	return block.EachLeaf(ctx, b, r.Data.Leaves, r.Data.Size, func(leaf []byte) {
+		for len(leaf) > 0 {
+			if len(room) == 0 {
+				room, items = elements(items[0].Tensor), items[1:]
+			}
+			n := copy(room, leaf)
+			room, leaf = room[n:], leaf[n:]
+		}
+	})
 }
 
 // TensorAt names the tensor that holds a byte of the set's data.
