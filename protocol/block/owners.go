@@ -57,8 +57,22 @@ func (o Owned) Put(ctx context.Context, codec Codec, data []byte) (cid.Cid, erro
 	if err := checkPut(codec, data); err != nil {
 		return cid.Undef, err
 	}
-	o.Store.Pin(o.Owner, Sum(codec, data)) // first: the owner may want it secret, and a sweep may be fast
-	return o.Store.Put(ctx, codec, data)
+	c := Sum(codec, data)
+	o.Store.Pin(o.Owner, c) // first: the owner may want it secret, and a sweep may be fast
+	// Our own stores need not hash the data again.
+	var err error
+	switch s := o.Store.(type) {
+	case *Store:
+		err = s.put(ctx, c, data)
+	case *MemoryStore:
+		err = s.put(ctx, c, data)
+	default:
+		return o.Store.Put(ctx, codec, data)
+	}
+	if err != nil {
+		return cid.Undef, err
+	}
+	return c, nil
 }
 
 // PinTree pins the roots and every block that a chain of links leads to from a root.

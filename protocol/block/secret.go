@@ -47,12 +47,17 @@ const sealedDir = "sealed"
 
 func (s *Store) sealedPath(c cid.Cid) string { return filepath.Join(s.dir, sealedDir, c.String()) }
 
-// hide keeps a block in memory if an owner wants it secret, and reports whether it did.
-func (s *Store) hide(c cid.Cid, data []byte) bool {
+// secret reports whether an owner of a block wants it secret.
+func (s *Store) secret(c cid.Cid) bool {
 	s.secrets.mu.Lock()
 	of := s.secrets.of
 	s.secrets.mu.Unlock()
-	if of == nil || !s.OwnedBy(c, of) {
+	return of != nil && s.OwnedBy(c, of)
+}
+
+// hide keeps a block in memory if an owner wants it secret, and reports whether it did.
+func (s *Store) hide(c cid.Cid, data []byte) bool {
+	if !s.secret(c) {
 		return false
 	}
 	if _, err := os.Lstat(s.path(c)); err == nil {

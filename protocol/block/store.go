@@ -37,6 +37,7 @@ type Store struct {
 	durable atomic.Bool // the name of dir in its parent directory was synced
 	owners  owners
 	secrets secrets
+	recent  recent
 }
 
 // Open opens the store in dir, and creates it if it does not exist. One process
@@ -91,7 +92,8 @@ func (s *Store) path(c cid.Cid) string {
 }
 
 // Get reads the block that c names and verifies it. A file whose bytes do not
-// match is removed and counted, and Get returns [ErrDamaged].
+// match is removed and counted, and Get returns [ErrDamaged]. A block that a peer sent
+// lately is still in memory, and not read.
 func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -100,6 +102,9 @@ func (s *Store) Get(ctx context.Context, c cid.Cid) ([]byte, error) {
 		return nil, fmt.Errorf("get block: %w", err)
 	}
 	if data, ok := s.remembered(c); ok {
+		return data, nil
+	}
+	if data, ok := s.recent.get(c); ok {
 		return data, nil
 	}
 	data, err := os.ReadFile(s.path(c))
@@ -138,7 +143,13 @@ func (s *Store) PutNamed(ctx context.Context, c cid.Cid, data []byte) error {
 	if err := Verify(c, data); err != nil {
 		return err
 	}
-	return s.put(ctx, c, data)
+	if err := s.put(ctx, c, data); err != nil {
+		return err
+	}
+	if !s.secret(c) { // its owner decides how long that is in memory
+		s.recent.add(c, data)
+	}
+	return nil
 }
 
 // put stores the data that c names.
@@ -273,6 +284,7 @@ func (s *Store) Delete(c cid.Cid) error {
 		return fmt.Errorf("delete block: %w", err)
 	}
 	s.forget(c)
+	s.recent.drop(c)
 	for _, path := range []string{s.path(c), s.sealedPath(c)} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("delete block: %w", err)
