@@ -76,10 +76,9 @@ func (b *translateBench) run(ctx context.Context, a *app, c *deviceFlags) error 
 	if len(sources) == 0 {
 		return fmt.Errorf("%s has no sentence: put one on each line", b.source)
 	}
-	if err := t.Prepare(b.int8); err != nil {
+	if err := t.Prepare(dev, b.int8); err != nil {
 		return err
 	}
-	t.On(dev)
 	engine, err := b.engine(dev, t, dir)
 	if err != nil {
 		return err

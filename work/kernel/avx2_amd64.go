@@ -59,10 +59,10 @@ func packRowsAVX2(dst *float32, b *float32, rowB int, k int, n int)
 //go:noescape
 func packColumnsAVX2(dst *float32, ld int, src *float32, rowSrc int, rows int, k int)
 
-// rowProductAVX2 is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of 64 columns.
+// rowProductAVX2 is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of 64 columns. Every 16 columns lie panelB bytes behind those before. Bytes are prefetched that lie ahead.
 //
 //go:noescape
-func rowProductAVX2(c *float32, a *float32, b *float32, rowB int, k int, blocks int)
+func rowProductAVX2(c *float32, a *float32, b *float32, rowB int, panelB int, ahead int, k int, blocks int)
 
 // queryMixAVX2 mixes rows of V, rowV bytes apart, for one query: width columns for each head.
 //

@@ -1369,13 +1369,15 @@ done:
 	VZEROUPPER
 	RET
 
-// func rowProductAVX2(c *float32, a *float32, b *float32, rowB int, k int, blocks int)
+// func rowProductAVX2(c *float32, a *float32, b *float32, rowB int, panelB int, ahead int, k int, blocks int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·rowProductAVX2(SB), NOSPLIT, $0-48
+TEXT ·rowProductAVX2(SB), NOSPLIT, $0-64
 	MOVQ c+0(FP), AX
 	MOVQ b+16(FP), CX
 	MOVQ rowB+24(FP), DX
-	MOVQ blocks+40(FP), BX
+	MOVQ panelB+32(FP), BX
+	MOVQ ahead+40(FP), SI
+	MOVQ blocks+56(FP), DI
 
 block:
 	VPXOR Y0, Y0, Y0
@@ -1386,27 +1388,37 @@ block:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  a+8(FP), SI
-	MOVQ  k+32(FP), DI
 	MOVQ  CX, R8
+	ADDQ  BX, CX
+	MOVQ  CX, R9
+	ADDQ  BX, CX
+	MOVQ  CX, R10
+	ADDQ  BX, CX
+	MOVQ  CX, R11
+	ADDQ  BX, CX
+	MOVQ  a+8(FP), R12
+	MOVQ  k+48(FP), R13
 
 product:
-	VBROADCASTSS (SI), Y8
+	VBROADCASTSS (R12), Y8
 	VFMADD231PS  (R8), Y8, Y0
 	VFMADD231PS  32(R8), Y8, Y1
-	VFMADD231PS  64(R8), Y8, Y2
-	VFMADD231PS  96(R8), Y8, Y3
-	VFMADD231PS  128(R8), Y8, Y4
-	VFMADD231PS  160(R8), Y8, Y5
-	VFMADD231PS  192(R8), Y8, Y6
-	VFMADD231PS  224(R8), Y8, Y7
-	PREFETCHT1   256(R8)
-	PREFETCHT1   320(R8)
-	PREFETCHT1   384(R8)
-	PREFETCHT1   448(R8)
-	ADDQ         $0x04, SI
+	VFMADD231PS  (R9), Y8, Y2
+	VFMADD231PS  32(R9), Y8, Y3
+	VFMADD231PS  (R10), Y8, Y4
+	VFMADD231PS  32(R10), Y8, Y5
+	VFMADD231PS  (R11), Y8, Y6
+	VFMADD231PS  32(R11), Y8, Y7
+	PREFETCHT1   (R8)(SI*1)
+	PREFETCHT1   (R9)(SI*1)
+	PREFETCHT1   (R10)(SI*1)
+	PREFETCHT1   (R11)(SI*1)
+	ADDQ         $0x04, R12
 	ADDQ         DX, R8
-	DECQ         DI
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         DX, R11
+	DECQ         R13
 	JNZ          product
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
@@ -1417,8 +1429,7 @@ product:
 	VMOVUPS      Y6, 192(AX)
 	VMOVUPS      Y7, 224(AX)
 	ADDQ         $0x00000100, AX
-	ADDQ         $0x00000100, CX
-	DECQ         BX
+	DECQ         DI
 	JNZ          block
 	VZEROUPPER
 	RET

@@ -74,10 +74,10 @@ func packColumnsAVX512(dst *float32, ld int, src *float32, rowSrc int, rows int,
 //go:noescape
 func packColumns16AVX512(dst *float32, ld int, src *float32, rowSrc int, k int)
 
-// rowProductAVX512 is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of 128 columns.
+// rowProductAVX512 is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of 128 columns. Every 32 columns lie panelB bytes behind those before. Bytes are prefetched that lie ahead.
 //
 //go:noescape
-func rowProductAVX512(c *float32, a *float32, b *float32, rowB int, k int, blocks int)
+func rowProductAVX512(c *float32, a *float32, b *float32, rowB int, panelB int, ahead int, k int, blocks int)
 
 // queryMixAVX512 mixes rows of V, rowV bytes apart, for one query: width columns for each head.
 //

@@ -1801,13 +1801,15 @@ done:
 	VZEROUPPER
 	RET
 
-// func rowProductAVX512(c *float32, a *float32, b *float32, rowB int, k int, blocks int)
+// func rowProductAVX512(c *float32, a *float32, b *float32, rowB int, panelB int, ahead int, k int, blocks int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·rowProductAVX512(SB), NOSPLIT, $0-48
+TEXT ·rowProductAVX512(SB), NOSPLIT, $0-64
 	MOVQ c+0(FP), AX
 	MOVQ b+16(FP), CX
 	MOVQ rowB+24(FP), DX
-	MOVQ blocks+40(FP), BX
+	MOVQ panelB+32(FP), BX
+	MOVQ ahead+40(FP), SI
+	MOVQ blocks+56(FP), DI
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -1818,31 +1820,41 @@ block:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   a+8(FP), SI
-	MOVQ   k+32(FP), DI
 	MOVQ   CX, R8
+	ADDQ   BX, CX
+	MOVQ   CX, R9
+	ADDQ   BX, CX
+	MOVQ   CX, R10
+	ADDQ   BX, CX
+	MOVQ   CX, R11
+	ADDQ   BX, CX
+	MOVQ   a+8(FP), R12
+	MOVQ   k+48(FP), R13
 
 product:
-	VBROADCASTSS (SI), Z8
+	VBROADCASTSS (R12), Z8
 	VFMADD231PS  (R8), Z8, Z0
 	VFMADD231PS  64(R8), Z8, Z1
-	VFMADD231PS  128(R8), Z8, Z2
-	VFMADD231PS  192(R8), Z8, Z3
-	VFMADD231PS  256(R8), Z8, Z4
-	VFMADD231PS  320(R8), Z8, Z5
-	VFMADD231PS  384(R8), Z8, Z6
-	VFMADD231PS  448(R8), Z8, Z7
-	PREFETCHT1   512(R8)
-	PREFETCHT1   576(R8)
-	PREFETCHT1   640(R8)
-	PREFETCHT1   704(R8)
-	PREFETCHT1   768(R8)
-	PREFETCHT1   832(R8)
-	PREFETCHT1   896(R8)
-	PREFETCHT1   960(R8)
-	ADDQ         $0x04, SI
+	VFMADD231PS  (R9), Z8, Z2
+	VFMADD231PS  64(R9), Z8, Z3
+	VFMADD231PS  (R10), Z8, Z4
+	VFMADD231PS  64(R10), Z8, Z5
+	VFMADD231PS  (R11), Z8, Z6
+	VFMADD231PS  64(R11), Z8, Z7
+	PREFETCHT1   (R8)(SI*1)
+	PREFETCHT1   64(R8)(SI*1)
+	PREFETCHT1   (R9)(SI*1)
+	PREFETCHT1   64(R9)(SI*1)
+	PREFETCHT1   (R10)(SI*1)
+	PREFETCHT1   64(R10)(SI*1)
+	PREFETCHT1   (R11)(SI*1)
+	PREFETCHT1   64(R11)(SI*1)
+	ADDQ         $0x04, R12
 	ADDQ         DX, R8
-	DECQ         DI
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         DX, R11
+	DECQ         R13
 	JNZ          product
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, 64(AX)
@@ -1853,8 +1865,7 @@ product:
 	VMOVUPS      Z6, 384(AX)
 	VMOVUPS      Z7, 448(AX)
 	ADDQ         $0x00000200, AX
-	ADDQ         $0x00000200, CX
-	DECQ         BX
+	DECQ         DI
 	JNZ          block
 	VZEROUPPER
 	RET

@@ -28,14 +28,14 @@ func (p *primitives) matMul(s *scratch, c *Call, lo, hi int) {
 // from the sum that the part before stored in C, so the bits are those of one chain. A is
 // read in place: a tile reads few rows of it.
 func (p *primitives) product(s *scratch, x *product) {
-	// A single row, as in decoding: B is read once, in place.
-	if x.m == 1 && p.rowProduct != nil && x.n >= p.rowCols && x.colA == 1 && x.colB == 1 {
-		blocks := x.n / p.rowCols
-		p.rowProduct(&x.c[0], &x.a[0], &x.b[0], wordSize*x.rowB, x.k, blocks)
-		if x.n%p.rowCols == 0 {
+	if x.m == 1 && p.rowProduct != nil {
+		if p.singleRow(x); x.n == 0 {
 			return
 		}
-		*x = x.cols(blocks*p.rowCols, x.n)
+	}
+	if x.panels.width > 0 {
+		p.packed(s, x)
+		return
 	}
 	if x.m < packFrom && x.n <= p.cols && x.k <= maxDepth {
 		p.panel(s, x, 0) // attention has many products that fit one panel
@@ -59,6 +59,42 @@ func (p *primitives) product(s *scratch, x *product) {
 	}
 }
 
+// singleRow computes most columns of x, which has one row, as in decoding, and leaves x the other
+// columns. B is read once, in place.
+func (p *primitives) singleRow(x *product) {
+	blocks := x.n / p.rowCols
+	// What is prefetched is the same rows of the next block, or the panels' next rows.
+	rowB, panel, ahead := x.rowB, p.cols, p.rowCols
+	if w := &x.panels; w.width > 0 {
+		if w.width != p.cols || w.col%p.cols != 0 {
+			return
+		}
+		rowB, panel, ahead = p.cols, p.cols*w.rows, 1024
+	}
+	if blocks == 0 || x.colA != 1 || x.colB != 1 {
+		return
+	}
+	b, _, _ := x.columns(0)
+	p.rowProduct(&x.c[0], &x.a[0], &b[0], wordSize*rowB, wordSize*panel, wordSize*ahead, x.k, blocks)
+	*x = x.cols(blocks*p.rowCols, x.n)
+}
+
+// packed computes x, whose B is in panels. Panels of another width than this device's, and parts
+// of panels, are computed by narrower tiles.
+func (p *primitives) packed(s *scratch, x *product) {
+	depth := even(x.k, maxDepth)
+	for k := 0; k < x.k; k += depth {
+		y := x.part(0, x.n, k, depth)
+		for j := 0; j < x.n; {
+			b, row, n := y.columns(j)
+			z := y
+			z.b, z.rowB, z.c, z.n, z.panels = b, row, y.c[j:], min(n, p.cols), part{}
+			p.panel(s, &z, k)
+			j += z.n
+		}
+	}
+}
+
 // even returns the size of the parts when n is divided into the fewest parts of at most
 // limit, all of about the same size.
 func even(n, limit int) int {
@@ -70,7 +106,12 @@ func even(n, limit int) int {
 func (x *product) part(j, n, k, depth int) product {
 	y := *x
 	y.n, y.k = min(n, x.n-j), min(depth, x.k-k)
-	y.a, y.b, y.c = x.a[k*x.colA:], x.b[k*x.rowB+j*x.colB:], x.c[j:]
+	y.a, y.c = x.a[k*x.colA:], x.c[j:]
+	if x.panels.width > 0 {
+		y.panels.row, y.panels.col = x.panels.row+k, x.panels.col+j
+	} else {
+		y.b = x.b[k*x.rowB+j*x.colB:]
+	}
 	return y
 }
 

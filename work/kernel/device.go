@@ -42,6 +42,7 @@ type device struct {
 	threads   []scratch // one for each thread
 	splitCost uint64    // the least effort for which a second thread is worth starting
 	watch     Watch     // nil unless someone measures
+	panel     int       // columns of the panels in which products read B fastest; 0 is row by row
 
 	single [1]Call // the group of one call that Do computes
 	stage  stage   // the stage being computed
@@ -174,6 +175,7 @@ type backend struct {
 	name   string
 	usable func() bool // the processor supports it
 	cells  func() [numOps]cell
+	panel  int // see device
 }
 
 // portable is the reference of every operation.
@@ -236,6 +238,7 @@ func (b *backend) open(threads int) (Device, error) {
 		return nil, fmt.Errorf("open kernels: this processor has no %s", b.name)
 	}
 	dev := newDevice(b.name, threads, b.cells())
+	dev.panel = b.panel
 	if err := Check(dev); err != nil {
 		return nil, err
 	}

@@ -14,41 +14,48 @@ import (
 // rowVecs is the number of vectors of C that rowProduct computes at the same time.
 const rowVecs = 8
 
-// rowProduct emits a matrix product whose A has one row.
+// rowProduct emits a matrix product whose A has one row. A block is some panels of two vectors each.
 func (m *machine) rowProduct() {
-	m.text("rowProduct", "(c, a, b *float32, rowB, k, blocks int)",
-		fmt.Sprintf("is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of %d columns.",
-			rowVecs*m.width))
-	const stride = 4 * rowVecs
-	c, b, rowB, blocks := arg("c"), arg("b"), arg("rowB"), arg("blocks")
+	m.text("rowProduct", "(c, a, b *float32, rowB, panelB, ahead, k, blocks int)",
+		fmt.Sprintf("is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of %d columns. "+
+			"Every %d columns lie panelB bytes behind those before. Bytes are prefetched that lie ahead.",
+			rowVecs*m.width, 2*m.width))
+	c, b, rowB, panelB, ahead, blocks := arg("c"), arg("b"), arg("rowB"), arg("panelB"), arg("ahead"), arg("blocks")
 	Label("block")
 	acc := make([]VecVirtual, rowVecs)
 	for i := range acc {
 		acc[i] = m.zero()
 	}
 	// Down the rows of B, whose columns of this block stay in registers as sums.
-	a, k, row := arg("a"), arg("k"), GP64()
-	MOVQ(b, row)
+	var panels []GPVirtual
+	for range rowVecs / 2 {
+		p := GP64()
+		MOVQ(b, p)
+		ADDQ(panelB, b)
+		panels = append(panels, p)
+	}
+	a, k := arg("a"), arg("k")
 	Label("product")
 	x := m.vec()
 	VBROADCASTSS(Mem{Base: a}, x)
 	for i := range acc {
-		VFMADD231PS(Mem{Base: row, Disp: 4 * m.width * i}, x, acc[i])
+		VFMADD231PS(Mem{Base: panels[i/2], Disp: 4 * m.width * (i % 2)}, x, acc[i])
 	}
-	// Prefetch the same row of the next block, which lies too far away for the processor's own
-	// prefetching.
-	for line := 0; line < stride*m.width; line += 64 {
-		PREFETCHT1(Mem{Base: row, Disp: stride*m.width + line})
+	for _, p := range panels {
+		for line := 0; line < 8*m.width; line += 64 {
+			PREFETCHT1(Mem{Base: p, Index: ahead, Scale: 1, Disp: line})
+		}
 	}
 	ADDQ(Imm(4), a)
-	ADDQ(rowB, row)
+	for _, p := range panels {
+		ADDQ(rowB, p)
+	}
 	DECQ(k)
 	JNZ(LabelRef("product"))
 	for i := range acc {
 		VMOVUPS(acc[i], Mem{Base: c, Disp: 4 * m.width * i})
 	}
-	ADDQ(U32(uint32(stride*m.width)), c)
-	ADDQ(U32(uint32(stride*m.width)), b)
+	ADDQ(U32(uint32(4*rowVecs*m.width)), c)
 	DECQ(blocks)
 	JNZ(LabelRef("block"))
 	m.end()
