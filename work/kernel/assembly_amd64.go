@@ -17,8 +17,8 @@ func assembly() []backend {
 		wide.linear8 = []linear8{linear8x4AVX512, linear8x2AVX512, linear8x1AVX512}
 	}
 	return []backend{
-		{"avx512", hasAVX512, wide.cells, wide.cols},
-		{"avx2", hasAVX2, avx2.cells, avx2.cols},
+		{"avx512", hasAVX512, wide.cells, wide.native()},
+		{"avx2", hasAVX2, avx2.cells, avx2.native()},
 	}
 }
 

@@ -7,7 +7,7 @@ package kernel
 // assembly returns the devices written in assembly. Every arm64 processor
 // that Go runs on has NEON.
 func assembly() []backend {
-	return []backend{{"neon", func() bool { return true }, neon.cells, neon.cols}}
+	return []backend{{"neon", func() bool { return true }, neon.cells, neon.native()}}
 }
 
 func fmaLoops() []fmaLoop { return []fmaLoop{{"neon", 2 * 24 * 4, fmasNEON}} }

@@ -50,6 +50,9 @@ func (p *primitives) cells() [numOps]cell {
 	return cs
 }
 
+// native is what else of p a device has.
+func (p *primitives) native() native { return native{panel: p.cols, largest: p.largest} }
+
 var ones = [1]float32{1}
 
 // rowAt is a pointer to the first element of row t of a matrix.

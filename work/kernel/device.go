@@ -42,7 +42,7 @@ type device struct {
 	threads   []scratch // one for each thread
 	splitCost uint64    // the least effort for which a second thread is worth starting
 	watch     Watch     // nil unless someone measures
-	panel     int       // columns of the panels in which products read B fastest; 0 is row by row
+	native              // what is no row
 
 	single [1]Call // the group of one call that Do computes
 	stage  stage   // the stage being computed
@@ -175,7 +175,13 @@ type backend struct {
 	name   string
 	usable func() bool // the processor supports it
 	cells  func() [numOps]cell
-	panel  int // see device
+	native
+}
+
+// native is what an instruction set has beside cells.
+type native struct {
+	panel   int                             // columns of the panels in which products read B fastest; 0 is row by row
+	largest func(x *float32, n int) float32 // of n elements, no NaN among them; or nil
 }
 
 // portable is the reference of every operation.
@@ -238,7 +244,7 @@ func (b *backend) open(threads int) (Device, error) {
 		return nil, fmt.Errorf("open kernels: this processor has no %s", b.name)
 	}
 	dev := newDevice(b.name, threads, b.cells())
-	dev.panel = b.panel
+	dev.native = b.native
 	if err := Check(dev); err != nil {
 		return nil, err
 	}
