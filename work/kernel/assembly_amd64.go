@@ -14,6 +14,7 @@ func assembly() []backend {
 	// it take AVX2's Linear8.
 	wide := avx512
 	if cpu.X86.HasAVX512VNNI {
+		wide.rows8, wide.linear16 = []int{4, 2, 1}, nil
 		wide.linear8 = []linear8{linear8x4AVX512, linear8x2AVX512, linear8x1AVX512}
 	}
 	return []backend{
@@ -48,7 +49,7 @@ var avx512 = primitives{
 	scaleAdd: scaleAddAVX512, gainGrad: gainGradAVX512, entropy: crossEntropyGradAVX512,
 	adam: adamAVX512, dropout: dropoutAVX512,
 	addQuantized: addQuantizedAVX512, quantize: quantizeAVX512,
-	linear8:   []linear8{linear8x2AVX2, linear8x1AVX2},
+	rows8: []int{6, 2, 1}, linear16: []linear16{linear16x6AVX2, linear16x2AVX2, linear16x1AVX2}, widen: widenAVX2,
 	quantize4: quantize4AVX2, quantize2: quantize2AVX2,
 	addQuantized4: addQuantized4AVX2, addQuantized2: addQuantized2AVX2,
 	laneSum: laneSumAVX512, laneSumSquares: laneSumSquaresAVX512, laneMax: laneMaxAVX512, largest: largestAVX512,
@@ -69,7 +70,7 @@ var avx2 = primitives{
 	scaleAdd: scaleAddAVX2, gainGrad: gainGradAVX2, entropy: crossEntropyGradAVX2,
 	adam: adamAVX2, dropout: dropoutAVX2,
 	addQuantized: addQuantizedAVX2, quantize: quantizeAVX2,
-	linear8:   []linear8{linear8x2AVX2, linear8x1AVX2},
+	rows8: []int{6, 2, 1}, linear16: []linear16{linear16x6AVX2, linear16x2AVX2, linear16x1AVX2}, widen: widenAVX2,
 	quantize4: quantize4AVX2, quantize2: quantize2AVX2,
 	addQuantized4: addQuantized4AVX2, addQuantized2: addQuantized2AVX2,
 	laneSum: laneSumAVX2, laneSumSquares: laneSumSquaresAVX2, laneMax: laneMaxAVX2, largest: largestAVX2,

@@ -23,7 +23,7 @@ var neon = primitives{
 	scaleAdd: scaleAddNEON, gainGrad: gainGradNEON, entropy: crossEntropyGradNEON,
 	adam: adamNEON, dropout: dropoutNEON,
 	addQuantized: addQuantizedNEON, quantize: quantizeNEON,
-	linear8: []linear8{linear8x2NEON, linear8x1NEON},
+	rows8: []int{2, 1}, linear8: []linear8{linear8x2NEON, linear8x1NEON},
 	laneSum: laneSumNEON, laneSumSquares: laneSumSquaresNEON, laneMax: laneMaxNEON, largest: largestNEON,
 	indexOf: indexOfNEON, absMax: absMaxNEON, laneSumExp: laneSumExpNEON,
 	layerNorm: layerNormNEON, layerNormGrad: layerNormGradNEON,

@@ -124,15 +124,25 @@ func addQuantizedAVX2(dst *float32, x *float32, q *int8, sign float32, scale flo
 //go:noescape
 func quantizeAVX2(q *int8, x *float32, inv float32, n int)
 
-// linear8x2AVX2 is kernel.Linear8 of 2 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+// linear16x6AVX2 is kernel.Linear8 of 6 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart. Codes of rows have 16 bits.
 //
 //go:noescape
-func linear8x2AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+func linear16x6AVX2(y *float32, ldy int, q *int16, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
 
-// linear8x1AVX2 is kernel.Linear8 of 1 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+// linear16x2AVX2 is kernel.Linear8 of 2 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart. Codes of rows have 16 bits.
 //
 //go:noescape
-func linear8x1AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+func linear16x2AVX2(y *float32, ldy int, q *int16, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+
+// linear16x1AVX2 is kernel.Linear8 of 1 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart. Codes of rows have 16 bits.
+//
+//go:noescape
+func linear16x1AVX2(y *float32, ldy int, q *int16, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+
+// widenAVX2 converts codes to 16 bits; n is a multiple of 4.
+//
+//go:noescape
+func widenAVX2(dst *int16, q *int8, n int)
 
 // quantize4AVX2 sets the codes of x*inv, rounded to even and clamped to ±7; n is a multiple of 32.
 //

@@ -2932,9 +2932,254 @@ block:
 	VZEROUPPER
 	RET
 
-// func linear8x2AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+// func linear16x6AVX2(y *float32, ldy int, q *int16, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
 // Requires: AVX, AVX2
-TEXT ·linear8x2AVX2(SB), NOSPLIT, $0-80
+TEXT ·linear16x6AVX2(SB), NOSPLIT, $0-80
+	MOVQ q+16(FP), AX
+	MOVQ ldq+24(FP), CX
+	MOVQ y+0(FP), DX
+	MOVQ w+40(FP), BX
+	MOVQ sw+64(FP), SI
+	MOVQ b+72(FP), DI
+	MOVQ panels+48(FP), R8
+
+panel:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	MOVQ  groups+32(FP), R11
+	MOVQ  AX, R9
+	MOVQ  BX, R10
+	LEAQ  (R9)(CX*2), R12
+	ADDQ  CX, R12
+
+product0:
+	VPMOVSXBW    (R10), Y12
+	VPMOVSXBW    16(R10), Y13
+	VPBROADCASTQ (R9), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y0, Y0
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y1, Y1
+	VPBROADCASTQ (R9)(CX*1), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y2, Y2
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTQ (R9)(CX*2), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y4, Y4
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y5, Y5
+	VPBROADCASTQ (R12), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y6, Y6
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y7, Y7
+	VPBROADCASTQ (R12)(CX*1), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y8, Y8
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y9, Y9
+	VPBROADCASTQ (R12)(CX*2), Y14
+	VPMADDWD     Y14, Y12, Y12
+	VPADDD       Y12, Y10, Y10
+	VPMADDWD     Y14, Y13, Y12
+	VPADDD       Y12, Y11, Y11
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R12
+	ADDQ         $0x40, R10
+	DECQ         R11
+	JNZ          product0
+	MOVQ         sx+56(FP), R9
+	MOVQ         ldy+8(FP), R10
+	MOVQ         DX, R11
+	VPHADDD      Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VBROADCASTSS (R9), Y1
+	VMULPS       (SI), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VADDPS       (DI), Y0, Y0
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VPHADDD      Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VBROADCASTSS 4(R9), Y0
+	VMULPS       (SI), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       (DI), Y2, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VPHADDD      Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VBROADCASTSS 8(R9), Y0
+	VMULPS       (SI), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VADDPS       (DI), Y4, Y4
+	VMOVUPS      Y4, (R11)
+	ADDQ         R10, R11
+	VPHADDD      Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VBROADCASTSS 12(R9), Y0
+	VMULPS       (SI), Y0, Y0
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VADDPS       (DI), Y6, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VPHADDD      Y9, Y8, Y8
+	VPERMQ       $0xd8, Y8, Y8
+	VBROADCASTSS 16(R9), Y0
+	VMULPS       (SI), Y0, Y0
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y0, Y8, Y8
+	VADDPS       (DI), Y8, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VPHADDD      Y11, Y10, Y10
+	VPERMQ       $0xd8, Y10, Y10
+	VBROADCASTSS 20(R9), Y0
+	VMULPS       (SI), Y0, Y0
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y0, Y10, Y10
+	VADDPS       (DI), Y10, Y10
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	MOVQ         groups+32(FP), R10
+	MOVQ         AX, R9
+	LEAQ         (R9)(CX*2), R11
+	ADDQ         CX, R11
+
+product2:
+	VPMOVSXBW    32(BX), Y12
+	VPMOVSXBW    48(BX), Y13
+	VPBROADCASTQ (R9), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y0, Y0
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y1, Y1
+	VPBROADCASTQ (R9)(CX*1), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y2, Y2
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTQ (R9)(CX*2), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y4, Y4
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y5, Y5
+	VPBROADCASTQ (R11), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y6, Y6
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y7, Y7
+	VPBROADCASTQ (R11)(CX*1), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y8, Y8
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y9, Y9
+	VPBROADCASTQ (R11)(CX*2), Y14
+	VPMADDWD     Y14, Y12, Y12
+	VPADDD       Y12, Y10, Y10
+	VPMADDWD     Y14, Y13, Y12
+	VPADDD       Y12, Y11, Y11
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R11
+	ADDQ         $0x40, BX
+	DECQ         R10
+	JNZ          product2
+	MOVQ         sx+56(FP), R9
+	MOVQ         ldy+8(FP), R10
+	MOVQ         DX, R11
+	VPHADDD      Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VBROADCASTSS (R9), Y1
+	VMULPS       32(SI), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VADDPS       32(DI), Y0, Y0
+	VMOVUPS      Y0, 32(R11)
+	ADDQ         R10, R11
+	VPHADDD      Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VBROADCASTSS 4(R9), Y0
+	VMULPS       32(SI), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       32(DI), Y2, Y2
+	VMOVUPS      Y2, 32(R11)
+	ADDQ         R10, R11
+	VPHADDD      Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VBROADCASTSS 8(R9), Y0
+	VMULPS       32(SI), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VADDPS       32(DI), Y4, Y4
+	VMOVUPS      Y4, 32(R11)
+	ADDQ         R10, R11
+	VPHADDD      Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VBROADCASTSS 12(R9), Y0
+	VMULPS       32(SI), Y0, Y0
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VADDPS       32(DI), Y6, Y6
+	VMOVUPS      Y6, 32(R11)
+	ADDQ         R10, R11
+	VPHADDD      Y9, Y8, Y8
+	VPERMQ       $0xd8, Y8, Y8
+	VBROADCASTSS 16(R9), Y0
+	VMULPS       32(SI), Y0, Y0
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y0, Y8, Y8
+	VADDPS       32(DI), Y8, Y8
+	VMOVUPS      Y8, 32(R11)
+	ADDQ         R10, R11
+	VPHADDD      Y11, Y10, Y10
+	VPERMQ       $0xd8, Y10, Y10
+	VBROADCASTSS 20(R9), Y0
+	VMULPS       32(SI), Y0, Y0
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y0, Y10, Y10
+	VADDPS       32(DI), Y10, Y10
+	VMOVUPS      Y10, 32(R11)
+	ADDQ         R10, R11
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	DECQ         R8
+	JNZ          panel
+	VZEROUPPER
+	RET
+
+// func linear16x2AVX2(y *float32, ldy int, q *int16, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+// Requires: AVX, AVX2
+TEXT ·linear16x2AVX2(SB), NOSPLIT, $0-80
 	MOVQ q+16(FP), AX
 	MOVQ ldq+24(FP), CX
 	MOVQ y+0(FP), DX
@@ -2955,35 +3200,33 @@ panel:
 	MOVQ  groups+32(FP), R10
 	MOVQ  AX, R9
 
-product:
-	VPBROADCASTD (R9), X8
-	VPMOVSXBW    X8, Y8
-	VPBROADCASTD (R9)(CX*1), X9
-	VPMOVSXBW    X9, Y9
-	VPMOVSXBW    (BX), Y10
-	VPMADDWD     Y8, Y10, Y11
-	VPADDD       Y11, Y0, Y0
-	VPMADDWD     Y9, Y10, Y10
-	VPADDD       Y10, Y4, Y4
-	VPMOVSXBW    16(BX), Y10
-	VPMADDWD     Y8, Y10, Y11
-	VPADDD       Y11, Y1, Y1
-	VPMADDWD     Y9, Y10, Y10
-	VPADDD       Y10, Y5, Y5
+product0:
+	VPMOVSXBW    (BX), Y8
+	VPMOVSXBW    16(BX), Y9
 	VPMOVSXBW    32(BX), Y10
-	VPMADDWD     Y8, Y10, Y11
-	VPADDD       Y11, Y2, Y2
-	VPMADDWD     Y9, Y10, Y10
-	VPADDD       Y10, Y6, Y6
-	VPMOVSXBW    48(BX), Y10
-	VPMADDWD     Y8, Y10, Y8
-	VPADDD       Y8, Y3, Y3
-	VPMADDWD     Y9, Y10, Y8
+	VPMOVSXBW    48(BX), Y11
+	VPBROADCASTQ (R9), Y12
+	VPMADDWD     Y12, Y8, Y13
+	VPADDD       Y13, Y0, Y0
+	VPMADDWD     Y12, Y9, Y13
+	VPADDD       Y13, Y1, Y1
+	VPMADDWD     Y12, Y10, Y13
+	VPADDD       Y13, Y2, Y2
+	VPMADDWD     Y12, Y11, Y12
+	VPADDD       Y12, Y3, Y3
+	VPBROADCASTQ (R9)(CX*1), Y12
+	VPMADDWD     Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMADDWD     Y12, Y9, Y8
+	VPADDD       Y8, Y5, Y5
+	VPMADDWD     Y12, Y10, Y8
+	VPADDD       Y8, Y6, Y6
+	VPMADDWD     Y12, Y11, Y8
 	VPADDD       Y8, Y7, Y7
-	ADDQ         $0x04, R9
+	ADDQ         $0x08, R9
 	ADDQ         $0x40, BX
 	DECQ         R10
-	JNZ          product
+	JNZ          product0
 	MOVQ         sx+56(FP), R9
 	MOVQ         ldy+8(FP), R10
 	MOVQ         DX, R11
@@ -3029,9 +3272,9 @@ product:
 	VZEROUPPER
 	RET
 
-// func linear8x1AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+// func linear16x1AVX2(y *float32, ldy int, q *int16, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
 // Requires: AVX, AVX2
-TEXT ·linear8x1AVX2(SB), NOSPLIT, $0-80
+TEXT ·linear16x1AVX2(SB), NOSPLIT, $0-80
 	MOVQ q+16(FP), AX
 	MOVQ ldq+24(FP), CX
 	MOVQ y+0(FP), CX
@@ -3048,25 +3291,24 @@ panel:
 	MOVQ  groups+32(FP), R9
 	MOVQ  AX, R8
 
-product:
-	VPBROADCASTD (R8), X4
-	VPMOVSXBW    X4, Y4
-	VPMOVSXBW    (DX), Y5
-	VPMADDWD     Y4, Y5, Y5
-	VPADDD       Y5, Y0, Y0
+product0:
+	VPMOVSXBW    (DX), Y4
 	VPMOVSXBW    16(DX), Y5
-	VPMADDWD     Y4, Y5, Y5
-	VPADDD       Y5, Y1, Y1
-	VPMOVSXBW    32(DX), Y5
-	VPMADDWD     Y4, Y5, Y5
-	VPADDD       Y5, Y2, Y2
-	VPMOVSXBW    48(DX), Y5
-	VPMADDWD     Y4, Y5, Y4
+	VPMOVSXBW    32(DX), Y6
+	VPMOVSXBW    48(DX), Y7
+	VPBROADCASTQ (R8), Y8
+	VPMADDWD     Y8, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPMADDWD     Y8, Y5, Y4
+	VPADDD       Y4, Y1, Y1
+	VPMADDWD     Y8, Y6, Y4
+	VPADDD       Y4, Y2, Y2
+	VPMADDWD     Y8, Y7, Y4
 	VPADDD       Y4, Y3, Y3
-	ADDQ         $0x04, R8
+	ADDQ         $0x08, R8
 	ADDQ         $0x40, DX
 	DECQ         R9
-	JNZ          product
+	JNZ          product0
 	MOVQ         sx+56(FP), R8
 	MOVQ         ldy+8(FP), R9
 	MOVQ         CX, R10
@@ -3092,6 +3334,38 @@ product:
 	ADDQ         $0x00000040, SI
 	DECQ         DI
 	JNZ          panel
+	VZEROUPPER
+	RET
+
+// func widenAVX2(dst *int16, q *int8, n int)
+// Requires: AVX, AVX2
+TEXT ·widenAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ n+16(FP), DX
+
+many:
+	CMPQ      DX, $0x10
+	JL        few
+	VPMOVSXBW (CX), Y0
+	VMOVDQU   Y0, (AX)
+	ADDQ      $0x10, CX
+	ADDQ      $0x20, AX
+	SUBQ      $0x10, DX
+	JMP       many
+
+few:
+	TESTQ     DX, DX
+	JZ        done
+	VMOVD     (CX), X0
+	VPMOVSXBW X0, X0
+	VMOVQ     X0, (AX)
+	ADDQ      $0x04, CX
+	ADDQ      $0x08, AX
+	SUBQ      $0x04, DX
+	JMP       few
+
+done:
 	VZEROUPPER
 	RET
 

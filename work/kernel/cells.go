@@ -44,7 +44,7 @@ func (p *primitives) cells() [numOps]cell {
 		cs[Quantize2], cs[AddQuantized2] = p.doQuantize2, p.doAddQuantized2
 	}
 	cs[QuantizeRows], cs[Attend] = p.doQuantizeRows, p.doAttend
-	if p.linear8 != nil {
+	if p.rows8 != nil {
 		cs[Linear8] = p.doLinear8
 	}
 	return cs

@@ -15,6 +15,7 @@ type scratch struct {
 	buf     []float32
 	scores  []float32     // Attend
 	codes   []int8        // Linear8
+	wide    []int16       // Linear8
 	keys    [12][4]uint32 // Dropout
 	factors [8]float32    // Adam
 

@@ -47,8 +47,10 @@ func main() {
 			m.linear8(rows)
 		}
 	} else {
-		m.linear8Words(2)
-		m.linear8Words(1)
+		for _, rows := range []int{6, 2, 1} {
+			m.linear8Words(rows)
+		}
+		m.widen()
 	}
 	if !m.wide {
 		m.quantize4()
