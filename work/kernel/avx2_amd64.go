@@ -4,45 +4,45 @@
 
 package kernel
 
-// tile6x16AVX2 adds k products to n of 16 columns of 6 rows of C, from +0 unless resume is not 0.
+// tile6x16AVX2 adds k products to n of 16 columns of 6 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile6x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile6x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile6x8AVX2 adds k products to n of 8 columns of 6 rows of C, from +0 unless resume is not 0.
+// tile6x8AVX2 adds k products to n of 8 columns of 6 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile6x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile6x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile4x16AVX2 adds k products to n of 16 columns of 4 rows of C, from +0 unless resume is not 0.
+// tile4x16AVX2 adds k products to n of 16 columns of 4 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile4x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile4x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile4x8AVX2 adds k products to n of 8 columns of 4 rows of C, from +0 unless resume is not 0.
+// tile4x8AVX2 adds k products to n of 8 columns of 4 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile4x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile4x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile2x16AVX2 adds k products to n of 16 columns of 2 rows of C, from +0 unless resume is not 0.
+// tile2x16AVX2 adds k products to n of 16 columns of 2 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile2x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile2x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile2x8AVX2 adds k products to n of 8 columns of 2 rows of C, from +0 unless resume is not 0.
+// tile2x8AVX2 adds k products to n of 8 columns of 2 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile2x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile2x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile1x16AVX2 adds k products to n of 16 columns of 1 rows of C, from +0 unless resume is not 0.
+// tile1x16AVX2 adds k products to n of 16 columns of 1 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile1x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile1x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile1x8AVX2 adds k products to n of 8 columns of 1 rows of C, from +0 unless resume is not 0.
+// tile1x8AVX2 adds k products to n of 8 columns of 1 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile1x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile1x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
 // fmasAVX2 does 48 fma of 8 elements a round, on registers alone.
 //

@@ -234,9 +234,9 @@ DATA byteOrderAVX2<>+24(SB)/4, $0x00000003
 DATA byteOrderAVX2<>+28(SB)/4, $0x00000007
 GLOBL byteOrderAVX2<>(SB), RODATA|NOPTR, $32
 
-// func tile6x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile6x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	VPXOR      Y2, Y2, Y2
@@ -332,8 +332,12 @@ start:
 	ADDQ AX, DI
 	MOVQ b+40(FP), R8
 	MOVQ k+56(FP), R9
+	MOVQ next+80(FP), R10
+	MOVQ step+88(FP), R11
 
 product:
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R8), Y12
 	VMOVUPS      32(R8), Y13
 	VBROADCASTSS (SI), Y14
@@ -414,9 +418,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile6x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile6x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile6x8AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile6x8AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	VPXOR      Y2, Y2, Y2
@@ -493,8 +497,12 @@ start:
 	ADDQ AX, DI
 	MOVQ b+40(FP), R8
 	MOVQ k+56(FP), R9
+	MOVQ next+80(FP), R10
+	MOVQ step+88(FP), R11
 
 product:
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R8), Y6
 	VBROADCASTSS (SI), Y7
 	VFMADD231PS  Y6, Y7, Y0
@@ -555,9 +563,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile4x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	VPXOR      Y2, Y2, Y2
@@ -633,8 +641,12 @@ start:
 	ADDQ AX, DI
 	MOVQ b+40(FP), R8
 	MOVQ k+56(FP), R9
+	MOVQ next+80(FP), R10
+	MOVQ step+88(FP), R11
 
 product:
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R8), Y8
 	VMOVUPS      32(R8), Y9
 	VBROADCASTSS (SI), Y10
@@ -697,9 +709,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile4x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile4x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile4x8AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile4x8AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	VPXOR      Y2, Y2, Y2
@@ -762,8 +774,12 @@ start:
 	ADDQ AX, DI
 	MOVQ b+40(FP), R8
 	MOVQ k+56(FP), R9
+	MOVQ next+80(FP), R10
+	MOVQ step+88(FP), R11
 
 product:
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R8), Y4
 	VBROADCASTSS (SI), Y5
 	VFMADD231PS  Y4, Y5, Y0
@@ -812,9 +828,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile2x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile2x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	VPXOR      Y2, Y2, Y2
@@ -868,8 +884,12 @@ start:
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ k+56(FP), R8
+	MOVQ next+80(FP), R9
+	MOVQ step+88(FP), R10
 
 product:
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
 	VMOVUPS      (DI), Y4
 	VMOVUPS      32(DI), Y5
 	VBROADCASTSS (SI), Y6
@@ -913,9 +933,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile2x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile2x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile2x8AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile2x8AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	MOVQ       n+64(FP), AX
@@ -962,8 +982,12 @@ start:
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ k+56(FP), R8
+	MOVQ next+80(FP), R9
+	MOVQ step+88(FP), R10
 
 product:
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
 	VMOVUPS      (DI), Y2
 	VBROADCASTSS (SI), Y3
 	VFMADD231PS  Y2, Y3, Y0
@@ -999,9 +1023,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile1x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile1x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	MOVQ       n+64(FP), AX
@@ -1045,8 +1069,12 @@ start:
 	MOVQ a+16(FP), BX
 	MOVQ b+40(FP), SI
 	MOVQ k+56(FP), DI
+	MOVQ next+80(FP), R8
+	MOVQ step+88(FP), R9
 
 product:
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (SI), Y2
 	VMOVUPS      32(SI), Y3
 	VBROADCASTSS (BX), Y4
@@ -1081,9 +1109,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile1x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile1x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile1x8AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile1x8AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	MOVQ       n+64(FP), AX
 	MOVQ       c+0(FP), CX
@@ -1123,8 +1151,12 @@ start:
 	MOVQ a+16(FP), BX
 	MOVQ b+40(FP), SI
 	MOVQ k+56(FP), DI
+	MOVQ next+80(FP), R8
+	MOVQ step+88(FP), R9
 
 product:
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (SI), Y1
 	VBROADCASTSS (BX), Y2
 	VFMADD231PS  Y1, Y2, Y0

@@ -62,7 +62,7 @@ type primitives struct {
 type (
 	linear8       func(y *float32, ldy int, q *int8, ldq, groups int, w *int8, panels int, sx, sw, b *float32)
 	linear16      func(y *float32, ldy int, q *int16, ldq, groups int, w *int8, panels int, sx, sw, b *float32)
-	tile          func(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
+	tile          func(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
 	rowProduct    func(c, a, b *float32, rowB, panelB, ahead, k, blocks int)
 	queryMix      func(y, p, v *float32, rowV, width, heads, keys int)
 	queryScores   func(dst *float32, ld int, q, k *float32, rowK, width, heads, n int)

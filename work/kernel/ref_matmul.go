@@ -42,7 +42,8 @@ type product struct {
 	rowA, colA int
 	rowB, colB int
 	m, n, k    int
-	panels     part // of B, if it is packed; then rowB and colB mean nothing
+	panels     part      // of B, if it is packed; then rowB and colB mean nothing
+	next       []float32 // what is read behind B, if that is known
 }
 
 // part is the part of a matrix in panels that is a product's B.
