@@ -109,8 +109,12 @@ func prepare(dev kernel.Device, c Config, p *tensor.Set, int8 bool) (*tensor.Set
 	}
 	var items []tensor.Named
 	put := func(name string, t kernel.Tensor) { items = append(items, tensor.Named{Name: name, Tensor: t}) }
+	host := dev // for the work of preparing
+	if dev != nil && !dev.Host() {
+		host = nil
+	}
 	code := func(name string, w kernel.Tensor, t kernel.Trans) {
-		packed, scales := kernel.Pack8(w, t)
+		packed, scales := kernel.Pack8(host, w, t)
 		put(name+".weight", packed)
 		put(name+".scale", scales)
 	}
@@ -125,7 +129,7 @@ func prepare(dev kernel.Device, c Config, p *tensor.Set, int8 bool) (*tensor.Set
 		switch w := kernel.Local(t.Tensor); { // a matrix may be packed already
 		case ok && int8:
 			code(name, w, kernel.NN)
-		case ok && dev != nil && dev.Host():
+		case ok && host != nil:
 			buf.Type, buf.Shape, buf.F = w.Type, w.Shape, append(buf.F[:0], w.F...)
 			w = kernel.Pack(dev, w, buf, kernel.NN)
 			p.Put(i, w)
