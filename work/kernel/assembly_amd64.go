@@ -64,7 +64,7 @@ var avx2 = primitives{
 	wide:   []tile{tile6x16AVX2, tile4x16AVX2, tile2x16AVX2, tile1x16AVX2},
 	narrow: []tile{tile6x8AVX2, tile4x8AVX2, tile2x8AVX2, tile1x8AVX2},
 
-	rowCols: 64, rowProduct: rowProductAVX2, queryMix: queryMixAVX2,
+	rowCols: 64, rowProduct: rowProductAVX2, queryMix: queryMixAVX2, queryScores: queryScoresAVX2,
 	packRows: packRowsAVX2, packColumns: packColumnsAVX2,
 	add: addAVX2, scale: scaleAVX2, relu: reluAVX2, reluGrad: reluGradAVX2, swish: swishAVX2,
 	scaleAdd: scaleAddAVX2, gainGrad: gainGradAVX2, entropy: crossEntropyGradAVX2,

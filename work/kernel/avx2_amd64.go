@@ -69,6 +69,11 @@ func rowProductAVX2(c *float32, a *float32, b *float32, rowB int, panelB int, ah
 //go:noescape
 func queryMixAVX2(y *float32, p *float32, v *float32, rowV int, width int, heads int, keys int)
 
+// queryScoresAVX2 scores n of 16 keys, rows of K that are rowK bytes apart: width columns, a multiple of 4, for each head, whose scores are ld bytes apart.
+//
+//go:noescape
+func queryScoresAVX2(dst *float32, ld int, q *float32, k *float32, rowK int, width int, heads int, n int)
+
 // addAVX2 sets dst = x+y.
 //
 //go:noescape

@@ -309,7 +309,7 @@ func (m *machine) packColumns16() {
 	at := GP64()
 	MOVQ(dst, at)
 	for column := 0; column < 16; column += 4 {
-		c := transpose4(bases, rowSrc, column)
+		c := m.transpose4(bases, rowSrc, 0, column)
 		for i := 0; i < 4; i += 2 {
 			VMOVUPS(c[i], Mem{Base: at})
 			VMOVUPS(c[i+1], Mem{Base: at, Index: ld, Scale: 1})

@@ -34,9 +34,7 @@ func main() {
 	// Single rows and queries, as in decoding.
 	m.rowProduct()
 	m.queryMix()
-	if m.wide {
-		m.queryScores()
-	}
+	m.queryScores()
 
 	// Elements and codes. AVX-512 uses AVX2's code for 4 and 2 bits.
 	m.elementwise()
