@@ -107,11 +107,10 @@ func (p *primitives) packed(s *scratch, x *product) {
 // tall computes the whole panels of x, which has many rows, and leaves x the other columns. It is
 // block with a B that is packed already.
 func (p *primitives) tall(x *product) {
-	w := x.panels
-	if w.width != p.cols || w.col%p.cols != 0 {
+	w, whole := x.panels, x.n/p.cols
+	if w.width != p.cols || w.col%p.cols != 0 || whole == 0 {
 		return
 	}
-	whole := x.n / p.cols
 	depth := even(x.k, maxDepth)
 	width := even(whole, max(blockSize/(depth*p.cols), 1)) * p.cols
 	for k := 0; k < x.k; k += depth {

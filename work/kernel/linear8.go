@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // The product of 8-bit codes, for translation: NUMERICS.md, section 7.9. Activations are
@@ -103,11 +104,18 @@ func refLinear8(c *Call, lo, hi int) {
 // Packed8 is the shape of Linear8's weight for a matrix [k,n].
 func Packed8(k, n int) []int { return []int{ceil(n, panel8), ceil(k, group8), panel8 * group8} }
 
-// Pack8 quantises a weight w for Linear8: [K,N], or [N,K] where t is NT. It returns the
+// Coder quantises weights for Linear8. It keeps its storage from one to the next.
+type Coder struct {
+	Device // that computes QuantizeRows; nil for the reference
+
+	columns []float32
+	codes   []int8
+}
+
+// Pack quantises a weight w for Linear8: [K,N], or [N,K] where t is NT. It returns the
 // codes I8 [P,G,64] and the scales F32 [N]. Each column gets the scale of its largest
-// magnitude, as a row does in QuantizeRows, which dev computes; a nil dev is the reference.
-// Codes beyond K and N are 0.
-func Pack8(dev Device, w Tensor, t Trans) (packed, scales Tensor) {
+// magnitude, as a row does in QuantizeRows. Codes beyond K and N are 0.
+func (p *Coder) Pack(w Tensor, t Trans) (packed, scales Tensor) {
 	k, n := w.Shape[0], w.Shape[1]
 	if t == NT {
 		k, n = n, k
@@ -115,19 +123,19 @@ func Pack8(dev Device, w Tensor, t Trans) (packed, scales Tensor) {
 	packed, scales = New(I8, Packed8(k, n)...), New(F32, n)
 	// Some columns at a time, as rows, which stay in a cache.
 	some := max(cachedColumns/k/panel8, 1) * panel8
-	columns, codes := New(F32, some, k), New(I8, some, k)
+	p.columns, p.codes = slices.Grow(p.columns[:0], some*k)[:some*k], slices.Grow(p.codes[:0], some*k)[:some*k]
 	for j := 0; j < n; j += some {
 		m := min(some, n-j)
-		x := columns.Part(0, m*k, m, k)
+		x := Tensor{Type: F32, Shape: []int{m, k}, F: p.columns[:m*k]}
 		if t == NT {
 			x = w.Part(j*k, (j+m)*k, m, k)
 		} else {
 			transposeColumns(x.F, w.F[j:], k, m, n)
 		}
-		q := codes.Part(0, m*k, m, k)
+		q := Tensor{Type: I8, Shape: []int{m, k}, B: p.codes[:m*k]}
 		c := Call{Op: QuantizeRows, In: []Tensor{x}, Out: []Tensor{q, scales.Part(j, j+m, m)}}
-		if dev != nil {
-			dev.Do(&c)
+		if p.Device != nil {
+			p.Do(&c)
 		} else {
 			refQuantizeRows(&c, 0, m)
 		}
@@ -138,7 +146,7 @@ func Pack8(dev Device, w Tensor, t Trans) (packed, scales Tensor) {
 	return packed, scales
 }
 
-// cachedColumns is the number of elements that Pack8 quantises at a time.
+// cachedColumns is the number of elements that a Coder quantises at a time.
 const cachedColumns = 1 << 16
 
 // transposeColumns sets the rows of dst, of k elements, to m columns of k rows of src, ld elements
