@@ -289,12 +289,11 @@ func (x *evalFlags) translate(ctx context.Context, a *app, dev kernel.Device, o 
 	if err != nil {
 		return nil, err
 	}
-	if err := t.Prepare(fast.int8); err != nil {
+	if err := t.Prepare(dev, fast.int8); err != nil {
 		return nil, err
 	}
 	r := &evaluation{Model: t.ID().String(), Beam: o.beam, Int8: fast.int8, Shortlist: fast.shortlist, target: t.Model.Target}
 	r.NoRepeat, r.Repetition = d.NoRepeat, float64(d.RepetitionPPM)/1e6
-	t.On(dev)
 	engine, err := fast.engine(dev, t, dir)
 	if err != nil {
 		return nil, err

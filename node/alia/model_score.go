@@ -78,10 +78,9 @@ func scoreModel(ctx context.Context, a *app, c *deviceFlags, name, source, targe
 	if err != nil {
 		return err
 	}
-	if err := t.Prepare(int8); err != nil {
+	if err := t.Prepare(dev, int8); err != nil {
 		return err
 	}
-	t.On(dev)
 	sentences, cut, err := scoreSentences(ctx, t, dev, sources, targets)
 	if err != nil {
 		return err

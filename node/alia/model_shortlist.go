@@ -125,7 +125,7 @@ func (l *shortlistFlags) run(ctx context.Context, a *app, c *deviceFlags) error 
 	if err != nil {
 		return err
 	}
-	if err := t.Prepare(l.int8); err != nil {
+	if err := t.Prepare(dev, l.int8); err != nil {
 		return err
 	}
 	var source, target [][]int32

@@ -145,10 +145,9 @@ func (o *translateFlags) filter(ctx context.Context, a *app, name string, stdin 
 	f.Translate = func(sentences []string) ([]text.Traced, error) {
 		// In binary32 it pays after the first batch, which need not wait for it.
 		if calls++; calls == 2 || o.int8 && calls == 1 {
-			if err := t.Prepare(o.int8); err != nil {
+			if err := t.Prepare(dev, o.int8); err != nil {
 				return nil, err
 			}
-			t.On(dev)
 		}
 		targets, _ := g.All(sentences)
 		return t.Trace(computes, unit.NewText(sentences, targets), d, o.align)

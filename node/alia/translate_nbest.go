@@ -47,10 +47,9 @@ type ranker struct {
 // rank prints translations of each line of a stream. Several are in the form of Moses and Marian:
 // the number of the line from 0, a translation, and its score. d has the doubts that f finds.
 func (o *translateFlags) rank(ctx context.Context, a *app, f *stream.Filter, in *source, r ranker, d *doubts) error {
-	if err := r.model.Prepare(o.int8); err != nil {
+	if err := r.model.Prepare(r.device, o.int8); err != nil {
 		return err
 	}
-	r.model.On(r.device)
 	result := ranked{Model: r.model.ID().String(), Translations: [][]stream.Rendering{}}
 	err := f.Rank(ctx, in, stream.Ranker{
 		Rank: func(sentences, beginnings []string) ([][]stream.Rendering, error) {

@@ -61,7 +61,7 @@ func TestTranslateSameText(t *testing.T) {
 						t.Fatal(err)
 					}
 					if c.int8 || batch == 7 {
-						if err := m.Prepare(c.int8); err != nil {
+						if err := m.Prepare(dev, c.int8); err != nil {
 							t.Fatal(err)
 						}
 					}

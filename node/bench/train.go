@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -68,16 +69,16 @@ func (b *Train) Configure(preset, arithmetic string, batchTokens uint32) error {
 func (b *Train) Synthesise() {
 	b.vocab = int(b.Config.Pieces)
 	for i := range int32(8) {
-		b.batches = append(b.batches, syntheticBatch(int32(b.vocab), int(b.Config.BatchTokens), i))
+		b.batches = append(b.batches, syntheticBatch(int32(b.vocab), int(b.Config.BatchTokens), math.MaxInt, i))
 	}
 }
 
-// syntheticBatch is sentences of 8 to 24 tokens.
-func syntheticBatch(vocab int32, tokens int, from int32) nmt.Batch {
+// syntheticBatch is sentences of 8 to 24 tokens: as many as tokens allows, and at most most.
+func syntheticBatch(vocab int32, tokens, most int, from int32) nmt.Batch {
 	var b nmt.Batch
 	for i := 100 * from; ; i++ {
 		n := 8 + int(i*7%17)
-		if tokens -= n + 1; tokens < 0 && len(b.Source) > 0 {
+		if tokens -= n + 1; len(b.Source) == most || tokens < 0 && len(b.Source) > 0 {
 			return b
 		}
 		s := make([]int32, n)

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -15,7 +16,8 @@ import (
 
 // TranslateReport is what alia bench translate prints.
 type TranslateReport struct {
-	Model        string  `json:"model"`
+	Model        string  `json:"model,omitempty"`  // its CID
+	Preset       string  `json:"preset,omitempty"` // of a model that was not trained
 	Kernels      string  `json:"kernels"`
 	Threads      int     `json:"threads"`
 	Batch        int     `json:"batch"`
@@ -32,10 +34,8 @@ type TranslateReport struct {
 
 // Translate is a measurement of translation.
 type Translate struct {
-	Engine   model.Engine
-	Model    *model.Translator // prepared, and on the device
-	Decoding unit.Decoding
-	Batch    int // sentences decoded together
+	Decode func(sources [][]int32) (targets [][]int32, err error)
+	Batch  int // sentences decoded together
 }
 
 // Sources is the pieces of the lines that have any, cut to the length that a model
@@ -51,9 +51,38 @@ func Sources(t *model.Translator, lines []string) [][]int32 {
 	return sources
 }
 
+// Decodings are the ways to decode that a table compares: a beam of 1 is greedy search.
+var Decodings = []struct {
+	Name  string
+	Beam  uint16
+	Batch int
+}{{"greedy", 1, 64}, {"greedy, one by one", 1, 1}, {"beam 5", 5, 64}}
+
+// Configure sets the bench up with an untrained model of a preset, and returns made-up sentences for
+// it: a batch, or a few where they are decoded one by one. Nothing ends a sentence but its limit.
+func (b *Translate) Configure(dev kernel.Device, preset string, int8 bool, d unit.Decoding) ([][]int32, error) {
+	cfg, err := train.Preset(preset)
+	if err != nil {
+		return nil, err
+	}
+	shape := cfg.Model(int(cfg.Pieces))
+	params, err := nmt.PrepareOn(dev, shape, nmt.Init(shape, 1), int8)
+	if err != nil {
+		return nil, err
+	}
+	engine := model.Transformer{Engine: nmt.NewEngine(dev, shape)}
+	b.Decode = func(sources [][]int32) ([][]int32, error) {
+		targets, _, err := engine.Decode(params, sources, d)
+		return targets, err
+	}
+	sources := syntheticBatch(int32(cfg.Pieces), math.MaxInt32, max(b.Batch, 8), 0).Source
+	slices.SortStableFunc(sources, func(x, y []int32) int { return len(x) - len(y) })
+	return sources, nil
+}
+
 // Run translates the sentences twice. The first pass warms up: it compiles programs
-// and fills caches. The caller sets what the report says of the device and of the
-// engine: Kernels, Threads, Beam, Int8 and Shortlist.
+// and fills caches. The caller sets what the report says of the device, of the model and of the
+// engine: Kernels, Threads, Model, Preset, Beam, Int8 and Shortlist.
 func (b *Translate) Run(ctx context.Context, sources [][]int32) (*TranslateReport, error) {
 	if _, err := b.pass(ctx, sources); err != nil {
 		return nil, err
@@ -65,8 +94,7 @@ func (b *Translate) Run(ctx context.Context, sources [][]int32) (*TranslateRepor
 	}
 	seconds, used := time.Since(began).Seconds(), machine.CPUSeconds()-cpu
 	r := &TranslateReport{
-		Model: b.Model.ID().String(), Batch: b.Batch,
-		Sentences: len(sources), OutputTokens: tokens, PerSecond: float64(len(sources)) / seconds, PeakRSS: machine.PeakMemory(),
+		Batch: b.Batch, Sentences: len(sources), OutputTokens: tokens, PerSecond: float64(len(sources)) / seconds, PeakRSS: machine.PeakMemory(),
 	}
 	if used > 0 {
 		r.PerCPUSecond, r.TokensPerCPU = float64(len(sources))/used, float64(tokens)/used
@@ -80,7 +108,7 @@ func (b *Translate) pass(ctx context.Context, sources [][]int32) (tokens int, er
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		targets, _, err := b.Engine.Decode(b.Model.Prepared(), part, b.Decoding)
+		targets, err := b.Decode(part)
 		if err != nil {
 			return 0, err
 		}
@@ -102,7 +130,7 @@ func TranslateRate(ctx context.Context, dev kernel.Device, preset string) (float
 	if err != nil {
 		return 0, err
 	}
-	shape, batch := cfg.Model(int(cfg.Pieces)), syntheticBatch(int32(cfg.Pieces), int(cfg.BatchTokens), 0)
+	shape, batch := cfg.Model(int(cfg.Pieces)), syntheticBatch(int32(cfg.Pieces), int(cfg.BatchTokens), math.MaxInt, 0)
 	engine, params := nmt.NewEngine(dev, shape), nmt.Init(shape, 1).On(dev)
 	tokens, began := 0, machine.CPUSeconds()
 	for {

@@ -214,10 +214,9 @@ func (l *Local) open(ctx context.Context, link block.Link) (*opened, error) {
 		}
 		m.arithmetic += fmt.Sprintf(", shortlist %x", sum[:8])
 	}
-	if err := t.Prepare(l.config.Int8); err != nil {
+	if err := t.Prepare(l.config.Device, l.config.Int8); err != nil {
 		return nil, err
 	}
-	t.On(l.config.Device)
 	m.engine = e
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -164,7 +164,7 @@ func TestMarianMTPrepared(t *testing.T) {
 			continue // not this processor's
 		}
 		for _, int8 := range []bool{false, true} {
-			if err := tr.Prepare(int8); err != nil {
+			if err := tr.Prepare(dev, int8); err != nil {
 				t.Fatal(err)
 			}
 			got, err := tr.Translate(tr.Model.NewEngine(dev), lines, unit.Greedy)

@@ -35,14 +35,14 @@ func travels(t *testing.T, what string, tr *model.Translator) {
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
-	if err := again.Prepare(false); err != nil {
+	if err := again.Prepare(device(t), false); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
 	got, err := again.Translate(again.Model.NewEngine(device(t)), lines, unit.Greedy)
 	if err != nil || !slices.Equal(got, want) || got[1] != "" {
 		t.Errorf("%s: prepared it translates %q (%v), want %q", what, got, err, want)
 	}
-	if err := again.Prepare(true); err != nil {
+	if err := again.Prepare(device(t), true); err != nil {
 		t.Errorf("%s: %v", what, err)
 	}
 }

@@ -19,7 +19,7 @@ func TestMarianTerms(t *testing.T) {
 	segments := []string{"Where is the station?", "It is a quarter to seven."}
 	want := [][]string{{"Bahnhof", "Gleis 9"}, {"Sieben"}}
 	for _, int8 := range []bool{false, true} {
-		if err := tr.Prepare(int8); err != nil {
+		if err := tr.Prepare(device(t), int8); err != nil {
 			t.Fatal(err)
 		}
 		for _, beam := range []uint16{1, 4} {

@@ -125,7 +125,7 @@ func Watched(dev Device, w Watch) Device {
 	}
 	d := dev.(*device)
 	n := newDevice(d.name, len(d.threads), d.cells)
-	n.splitCost, n.watch = d.splitCost, w
+	n.splitCost, n.native, n.watch = d.splitCost, d.native, w
 	return n
 }
 

@@ -14,12 +14,13 @@ func assembly() []backend {
 	// it take AVX2's Linear8.
 	wide := codes512
 	if cpu.X86.HasAVX512VNNI {
+		wide.rows8, wide.linear16 = []int{4, 2, 1}, nil
 		wide.linear8 = []linear8{linear8x4AVX512, linear8x2AVX512, linear8x1AVX512}
 		wide.dots = &dotsAVX512
 	}
 	return []backend{
-		{"avx512", hasAVX512, wide.cells},
-		{"avx2", hasAVX2, codes2.cells},
+		{"avx512", hasAVX512, wide.cells, wide.native()},
+		{"avx2", hasAVX2, codes2.cells, codes2.native()},
 	}
 }
 
@@ -57,7 +58,7 @@ var avx512 = primitives{
 	scaleAdd: scaleAddAVX512, gainGrad: gainGradAVX512, entropy: crossEntropyGradAVX512,
 	adam: adamAVX512, dropout: dropoutAVX512,
 	addQuantized: addQuantizedAVX512, quantize: quantizeAVX512,
-	linear8:   []linear8{linear8x2AVX2, linear8x1AVX2},
+	rows8: []int{6, 2, 1}, linear16: []linear16{linear16x6AVX2, linear16x2AVX2, linear16x1AVX2}, widen: widenAVX2,
 	quantize4: quantize4AVX2, quantize2: quantize2AVX2,
 	addQuantized4: addQuantized4AVX2, addQuantized2: addQuantized2AVX2,
 	laneSum: laneSumAVX512, laneSumSquares: laneSumSquaresAVX512, laneMax: laneMaxAVX512, largest: largestAVX512,
@@ -72,13 +73,13 @@ var avx2 = primitives{
 	wide:   []tile{tile6x16AVX2, tile4x16AVX2, tile2x16AVX2, tile1x16AVX2},
 	narrow: []tile{tile6x8AVX2, tile4x8AVX2, tile2x8AVX2, tile1x8AVX2},
 
-	rowCols: 64, rowProduct: rowProductAVX2, queryMix: queryMixAVX2,
+	rowCols: 64, rowProduct: rowProductAVX2, queryMix: queryMixAVX2, queryScores: queryScoresAVX2,
 	packRows: packRowsAVX2, packColumns: packColumnsAVX2,
 	add: addAVX2, scale: scaleAVX2, relu: reluAVX2, reluGrad: reluGradAVX2, swish: swishAVX2,
 	scaleAdd: scaleAddAVX2, gainGrad: gainGradAVX2, entropy: crossEntropyGradAVX2,
 	adam: adamAVX2, dropout: dropoutAVX2,
 	addQuantized: addQuantizedAVX2, quantize: quantizeAVX2,
-	linear8:   []linear8{linear8x2AVX2, linear8x1AVX2},
+	rows8: []int{6, 2, 1}, linear16: []linear16{linear16x6AVX2, linear16x2AVX2, linear16x1AVX2}, widen: widenAVX2,
 	quantize4: quantize4AVX2, quantize2: quantize2AVX2,
 	addQuantized4: addQuantized4AVX2, addQuantized2: addQuantized2AVX2,
 	laneSum: laneSumAVX2, laneSumSquares: laneSumSquaresAVX2, laneMax: laneMaxAVX2, largest: largestAVX2,

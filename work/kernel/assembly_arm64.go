@@ -12,10 +12,11 @@ import "golang.org/x/sys/cpu"
 func assembly() []backend {
 	p := neonCodes
 	if cpu.ARM64.HasASIMDDP {
+		p.rows8 = []int{4, 2, 1}
 		p.linear8 = []linear8{linear8x4DotNEON, linear8x2DotNEON, linear8x1DotNEON}
 		p.gradRows, p.gradBlock = 4, weightGrad8x4DotNEON
 	}
-	return []backend{{"neon", func() bool { return true }, p.cells}}
+	return []backend{{"neon", func() bool { return true }, p.cells, p.native()}}
 }
 
 func dotLoops() []peakLoop { return nil }
@@ -33,7 +34,7 @@ var neon = primitives{
 	scaleAdd: scaleAddNEON, gainGrad: gainGradNEON, entropy: crossEntropyGradNEON,
 	adam: adamNEON, dropout: dropoutNEON,
 	addQuantized: addQuantizedNEON, quantize: quantizeNEON,
-	linear8: []linear8{linear8x2NEON, linear8x1NEON},
+	rows8: []int{2, 1}, linear8: []linear8{linear8x2NEON, linear8x1NEON},
 	laneSum: laneSumNEON, laneSumSquares: laneSumSquaresNEON, laneMax: laneMaxNEON, largest: largestNEON,
 	indexOf: indexOfNEON, absMax: absMaxNEON, laneSumExp: laneSumExpNEON,
 	layerNorm: layerNormNEON, layerNormGrad: layerNormGradNEON,

@@ -4,45 +4,45 @@
 
 package kernel
 
-// tile6x16AVX2 adds k products to n of 16 columns of 6 rows of C, from +0 unless resume is not 0.
+// tile6x16AVX2 adds k products to n of 16 columns of 6 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile6x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile6x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile6x8AVX2 adds k products to n of 8 columns of 6 rows of C, from +0 unless resume is not 0.
+// tile6x8AVX2 adds k products to n of 8 columns of 6 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile6x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile6x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile4x16AVX2 adds k products to n of 16 columns of 4 rows of C, from +0 unless resume is not 0.
+// tile4x16AVX2 adds k products to n of 16 columns of 4 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile4x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile4x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile4x8AVX2 adds k products to n of 8 columns of 4 rows of C, from +0 unless resume is not 0.
+// tile4x8AVX2 adds k products to n of 8 columns of 4 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile4x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile4x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile2x16AVX2 adds k products to n of 16 columns of 2 rows of C, from +0 unless resume is not 0.
+// tile2x16AVX2 adds k products to n of 16 columns of 2 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile2x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile2x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile2x8AVX2 adds k products to n of 8 columns of 2 rows of C, from +0 unless resume is not 0.
+// tile2x8AVX2 adds k products to n of 8 columns of 2 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile2x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile2x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile1x16AVX2 adds k products to n of 16 columns of 1 rows of C, from +0 unless resume is not 0.
+// tile1x16AVX2 adds k products to n of 16 columns of 1 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile1x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile1x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile1x8AVX2 adds k products to n of 8 columns of 1 rows of C, from +0 unless resume is not 0.
+// tile1x8AVX2 adds k products to n of 8 columns of 1 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile1x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile1x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
 // fmasAVX2 does 48 fma of 8 elements a round, on registers alone.
 //
@@ -59,15 +59,20 @@ func packRowsAVX2(dst *float32, b *float32, rowB int, k int, n int)
 //go:noescape
 func packColumnsAVX2(dst *float32, ld int, src *float32, rowSrc int, rows int, k int)
 
-// rowProductAVX2 is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of 64 columns.
+// rowProductAVX2 is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of 64 columns. Every 16 columns lie panelB bytes behind those before. Bytes are prefetched that lie ahead.
 //
 //go:noescape
-func rowProductAVX2(c *float32, a *float32, b *float32, rowB int, k int, blocks int)
+func rowProductAVX2(c *float32, a *float32, b *float32, rowB int, panelB int, ahead int, k int, blocks int)
 
 // queryMixAVX2 mixes rows of V, rowV bytes apart, for one query: width columns for each head.
 //
 //go:noescape
 func queryMixAVX2(y *float32, p *float32, v *float32, rowV int, width int, heads int, keys int)
+
+// queryScoresAVX2 scores n of 16 keys, rows of K that are rowK bytes apart: width columns, a multiple of 4, for each head, whose scores are ld bytes apart.
+//
+//go:noescape
+func queryScoresAVX2(dst *float32, ld int, q *float32, k *float32, rowK int, width int, heads int, n int)
 
 // addAVX2 sets dst = x+y.
 //
@@ -129,15 +134,25 @@ func addQuantizedAVX2(dst *float32, x *float32, q *int8, sign float32, scale flo
 //go:noescape
 func quantizeAVX2(q *int8, x *float32, inv float32, n int)
 
-// linear8x2AVX2 is kernel.Linear8 of 2 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+// linear16x6AVX2 is kernel.Linear8 of 6 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart. Codes of rows have 16 bits.
 //
 //go:noescape
-func linear8x2AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+func linear16x6AVX2(y *float32, ldy int, q *int16, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
 
-// linear8x1AVX2 is kernel.Linear8 of 1 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart.
+// linear16x2AVX2 is kernel.Linear8 of 2 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart. Codes of rows have 16 bits.
 //
 //go:noescape
-func linear8x1AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+func linear16x2AVX2(y *float32, ldy int, q *int16, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+
+// linear16x1AVX2 is kernel.Linear8 of 1 rows, ldq bytes apart, of groups times 4 codes, and whole panels; rows of y are ldy bytes apart. Codes of rows have 16 bits.
+//
+//go:noescape
+func linear16x1AVX2(y *float32, ldy int, q *int16, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+
+// widenAVX2 converts codes to 16 bits; n is a multiple of 4.
+//
+//go:noescape
+func widenAVX2(dst *int16, q *int8, n int)
 
 // columnMaxAVX2 sets the 16 elements of top to the largest magnitudes of x*f over n rows of 16 columns; rows of x are ldx bytes apart, factors of rows ldf bytes.
 //

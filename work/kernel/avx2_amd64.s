@@ -234,9 +234,9 @@ DATA byteOrderAVX2<>+24(SB)/4, $0x00000003
 DATA byteOrderAVX2<>+28(SB)/4, $0x00000007
 GLOBL byteOrderAVX2<>(SB), RODATA|NOPTR, $32
 
-// func tile6x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile6x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	VPXOR      Y2, Y2, Y2
@@ -332,8 +332,12 @@ start:
 	ADDQ AX, DI
 	MOVQ b+40(FP), R8
 	MOVQ k+56(FP), R9
+	MOVQ next+80(FP), R10
+	MOVQ step+88(FP), R11
 
 product:
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R8), Y12
 	VMOVUPS      32(R8), Y13
 	VBROADCASTSS (SI), Y14
@@ -414,9 +418,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile6x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile6x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile6x8AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile6x8AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	VPXOR      Y2, Y2, Y2
@@ -493,8 +497,12 @@ start:
 	ADDQ AX, DI
 	MOVQ b+40(FP), R8
 	MOVQ k+56(FP), R9
+	MOVQ next+80(FP), R10
+	MOVQ step+88(FP), R11
 
 product:
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R8), Y6
 	VBROADCASTSS (SI), Y7
 	VFMADD231PS  Y6, Y7, Y0
@@ -555,9 +563,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile4x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	VPXOR      Y2, Y2, Y2
@@ -633,8 +641,12 @@ start:
 	ADDQ AX, DI
 	MOVQ b+40(FP), R8
 	MOVQ k+56(FP), R9
+	MOVQ next+80(FP), R10
+	MOVQ step+88(FP), R11
 
 product:
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R8), Y8
 	VMOVUPS      32(R8), Y9
 	VBROADCASTSS (SI), Y10
@@ -697,9 +709,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile4x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile4x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile4x8AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile4x8AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	VPXOR      Y2, Y2, Y2
@@ -762,8 +774,12 @@ start:
 	ADDQ AX, DI
 	MOVQ b+40(FP), R8
 	MOVQ k+56(FP), R9
+	MOVQ next+80(FP), R10
+	MOVQ step+88(FP), R11
 
 product:
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R8), Y4
 	VBROADCASTSS (SI), Y5
 	VFMADD231PS  Y4, Y5, Y0
@@ -812,9 +828,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile2x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile2x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	VPXOR      Y2, Y2, Y2
@@ -868,8 +884,12 @@ start:
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ k+56(FP), R8
+	MOVQ next+80(FP), R9
+	MOVQ step+88(FP), R10
 
 product:
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
 	VMOVUPS      (DI), Y4
 	VMOVUPS      32(DI), Y5
 	VBROADCASTSS (SI), Y6
@@ -913,9 +933,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile2x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile2x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile2x8AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile2x8AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	MOVQ       n+64(FP), AX
@@ -962,8 +982,12 @@ start:
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ k+56(FP), R8
+	MOVQ next+80(FP), R9
+	MOVQ step+88(FP), R10
 
 product:
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
 	VMOVUPS      (DI), Y2
 	VBROADCASTSS (SI), Y3
 	VFMADD231PS  Y2, Y3, Y0
@@ -999,9 +1023,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile1x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile1x16AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	VPXOR      Y1, Y1, Y1
 	MOVQ       n+64(FP), AX
@@ -1045,8 +1069,12 @@ start:
 	MOVQ a+16(FP), BX
 	MOVQ b+40(FP), SI
 	MOVQ k+56(FP), DI
+	MOVQ next+80(FP), R8
+	MOVQ step+88(FP), R9
 
 product:
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (SI), Y2
 	VMOVUPS      32(SI), Y3
 	VBROADCASTSS (BX), Y4
@@ -1081,9 +1109,9 @@ storeDone:
 	VZEROUPPER
 	RET
 
-// func tile1x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile1x8AVX2(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·tile1x8AVX2(SB), NOSPLIT, $0-80
+TEXT ·tile1x8AVX2(SB), NOSPLIT, $0-96
 	VPXOR      Y0, Y0, Y0
 	MOVQ       n+64(FP), AX
 	MOVQ       c+0(FP), CX
@@ -1123,8 +1151,12 @@ start:
 	MOVQ a+16(FP), BX
 	MOVQ b+40(FP), SI
 	MOVQ k+56(FP), DI
+	MOVQ next+80(FP), R8
+	MOVQ step+88(FP), R9
 
 product:
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (SI), Y1
 	VBROADCASTSS (BX), Y2
 	VFMADD231PS  Y1, Y2, Y0
@@ -1369,13 +1401,15 @@ done:
 	VZEROUPPER
 	RET
 
-// func rowProductAVX2(c *float32, a *float32, b *float32, rowB int, k int, blocks int)
+// func rowProductAVX2(c *float32, a *float32, b *float32, rowB int, panelB int, ahead int, k int, blocks int)
 // Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·rowProductAVX2(SB), NOSPLIT, $0-48
+TEXT ·rowProductAVX2(SB), NOSPLIT, $0-64
 	MOVQ c+0(FP), AX
 	MOVQ b+16(FP), CX
 	MOVQ rowB+24(FP), DX
-	MOVQ blocks+40(FP), BX
+	MOVQ panelB+32(FP), BX
+	MOVQ ahead+40(FP), SI
+	MOVQ blocks+56(FP), DI
 
 block:
 	VPXOR Y0, Y0, Y0
@@ -1386,27 +1420,37 @@ block:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  a+8(FP), SI
-	MOVQ  k+32(FP), DI
 	MOVQ  CX, R8
+	ADDQ  BX, CX
+	MOVQ  CX, R9
+	ADDQ  BX, CX
+	MOVQ  CX, R10
+	ADDQ  BX, CX
+	MOVQ  CX, R11
+	ADDQ  BX, CX
+	MOVQ  a+8(FP), R12
+	MOVQ  k+48(FP), R13
 
 product:
-	VBROADCASTSS (SI), Y8
+	VBROADCASTSS (R12), Y8
 	VFMADD231PS  (R8), Y8, Y0
 	VFMADD231PS  32(R8), Y8, Y1
-	VFMADD231PS  64(R8), Y8, Y2
-	VFMADD231PS  96(R8), Y8, Y3
-	VFMADD231PS  128(R8), Y8, Y4
-	VFMADD231PS  160(R8), Y8, Y5
-	VFMADD231PS  192(R8), Y8, Y6
-	VFMADD231PS  224(R8), Y8, Y7
-	PREFETCHT1   256(R8)
-	PREFETCHT1   320(R8)
-	PREFETCHT1   384(R8)
-	PREFETCHT1   448(R8)
-	ADDQ         $0x04, SI
+	VFMADD231PS  (R9), Y8, Y2
+	VFMADD231PS  32(R9), Y8, Y3
+	VFMADD231PS  (R10), Y8, Y4
+	VFMADD231PS  32(R10), Y8, Y5
+	VFMADD231PS  (R11), Y8, Y6
+	VFMADD231PS  32(R11), Y8, Y7
+	PREFETCHT1   (R8)(SI*1)
+	PREFETCHT1   (R9)(SI*1)
+	PREFETCHT1   (R10)(SI*1)
+	PREFETCHT1   (R11)(SI*1)
+	ADDQ         $0x04, R12
 	ADDQ         DX, R8
-	DECQ         DI
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         DX, R11
+	DECQ         R13
 	JNZ          product
 	VMOVUPS      Y0, (AX)
 	VMOVUPS      Y1, 32(AX)
@@ -1417,8 +1461,7 @@ product:
 	VMOVUPS      Y6, 192(AX)
 	VMOVUPS      Y7, 224(AX)
 	ADDQ         $0x00000100, AX
-	ADDQ         $0x00000100, CX
-	DECQ         BX
+	DECQ         DI
 	JNZ          block
 	VZEROUPPER
 	RET
@@ -1520,6 +1563,106 @@ columnsDone:
 	LEAQ (CX)(DI*4), CX
 	DECQ R8
 	JNZ  head
+	VZEROUPPER
+	RET
+
+// func queryScoresAVX2(dst *float32, ld int, q *float32, k *float32, rowK int, width int, heads int, n int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·queryScoresAVX2(SB), NOSPLIT, $0-64
+	MOVQ n+56(FP), AX
+	MOVQ $0x00000080, CX
+	SHLQ $0x02, AX
+	SUBQ AX, CX
+	LEAQ masksAVX2<>+0(SB), AX
+	ADDQ AX, CX
+	MOVQ dst+0(FP), AX
+	MOVQ ld+8(FP), DX
+	MOVQ q+16(FP), BX
+	MOVQ rowK+32(FP), SI
+	MOVQ width+40(FP), DI
+	MOVQ heads+48(FP), R8
+	MOVQ k+24(FP), R9
+	LEAQ (R9)(SI*2), R10
+	ADDQ SI, R10
+	LEAQ (R10)(SI*2), R11
+	ADDQ SI, R11
+	LEAQ (R11)(SI*2), R12
+	ADDQ SI, R12
+	LEAQ (R12)(SI*2), R13
+	ADDQ SI, R13
+	LEAQ (R13)(SI*2), R14
+	ADDQ SI, R14
+
+head:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	MOVQ  DI, R15
+
+columns:
+	VMOVUPS      (R9), X2
+	VINSERTF128  $0x01, (R10)(SI*1), Y2, Y2
+	VMOVUPS      (R9)(SI*1), X3
+	VINSERTF128  $0x01, (R10)(SI*2), Y3, Y3
+	VMOVUPS      (R9)(SI*2), X4
+	VINSERTF128  $0x01, (R11), Y4, Y4
+	VMOVUPS      (R10), X5
+	VINSERTF128  $0x01, (R11)(SI*1), Y5, Y5
+	VUNPCKLPS    Y3, Y2, Y6
+	VUNPCKHPS    Y3, Y2, Y7
+	VUNPCKLPS    Y5, Y4, Y8
+	VUNPCKHPS    Y5, Y4, Y9
+	VUNPCKLPD    Y8, Y6, Y10
+	VUNPCKHPD    Y8, Y6, Y6
+	VUNPCKLPD    Y9, Y7, Y8
+	VUNPCKHPD    Y9, Y7, Y7
+	VBROADCASTSS (BX), Y9
+	VFMADD231PS  Y9, Y10, Y0
+	VBROADCASTSS 4(BX), Y9
+	VFMADD231PS  Y9, Y6, Y0
+	VBROADCASTSS 8(BX), Y6
+	VFMADD231PS  Y6, Y8, Y0
+	VBROADCASTSS 12(BX), Y6
+	VFMADD231PS  Y6, Y7, Y0
+	VMOVUPS      (R11)(SI*2), X11
+	VINSERTF128  $0x01, (R13), Y11, Y11
+	VMOVUPS      (R12), X12
+	VINSERTF128  $0x01, (R13)(SI*1), Y12, Y12
+	VMOVUPS      (R12)(SI*1), X13
+	VINSERTF128  $0x01, (R13)(SI*2), Y13, Y13
+	VMOVUPS      (R12)(SI*2), X14
+	VINSERTF128  $0x01, (R14), Y14, Y14
+	VUNPCKLPS    Y12, Y11, Y6
+	VUNPCKHPS    Y12, Y11, Y7
+	VUNPCKLPS    Y14, Y13, Y8
+	VUNPCKHPS    Y14, Y13, Y9
+	VUNPCKLPD    Y8, Y6, Y10
+	VUNPCKHPD    Y8, Y6, Y6
+	VUNPCKLPD    Y9, Y7, Y8
+	VUNPCKHPD    Y9, Y7, Y7
+	VBROADCASTSS (BX), Y9
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS 4(BX), Y9
+	VFMADD231PS  Y9, Y6, Y1
+	VBROADCASTSS 8(BX), Y6
+	VFMADD231PS  Y6, Y8, Y1
+	VBROADCASTSS 12(BX), Y6
+	VFMADD231PS  Y6, Y7, Y1
+	ADDQ         $0x10, R9
+	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
+	ADDQ         $0x10, R12
+	ADDQ         $0x10, R13
+	ADDQ         $0x10, R14
+	ADDQ         $0x10, BX
+	SUBQ         $0x04, R15
+	JNZ          columns
+	VMOVUPS      (CX), Y6
+	VMASKMOVPS   Y0, Y6, (AX)
+	VMOVUPS      32(CX), Y0
+	VMASKMOVPS   Y1, Y0, 32(AX)
+	ADDQ         DX, AX
+	DECQ         R8
+	JNZ          head
 	VZEROUPPER
 	RET
 
@@ -2994,9 +3137,254 @@ block:
 	VZEROUPPER
 	RET
 
-// func linear8x2AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+// func linear16x6AVX2(y *float32, ldy int, q *int16, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
 // Requires: AVX, AVX2
-TEXT ·linear8x2AVX2(SB), NOSPLIT, $0-80
+TEXT ·linear16x6AVX2(SB), NOSPLIT, $0-80
+	MOVQ q+16(FP), AX
+	MOVQ ldq+24(FP), CX
+	MOVQ y+0(FP), DX
+	MOVQ w+40(FP), BX
+	MOVQ sw+64(FP), SI
+	MOVQ b+72(FP), DI
+	MOVQ panels+48(FP), R8
+
+panel:
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	VPXOR Y10, Y10, Y10
+	VPXOR Y11, Y11, Y11
+	MOVQ  groups+32(FP), R11
+	MOVQ  AX, R9
+	MOVQ  BX, R10
+	LEAQ  (R9)(CX*2), R12
+	ADDQ  CX, R12
+
+product0:
+	VPMOVSXBW    (R10), Y12
+	VPMOVSXBW    16(R10), Y13
+	VPBROADCASTQ (R9), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y0, Y0
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y1, Y1
+	VPBROADCASTQ (R9)(CX*1), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y2, Y2
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTQ (R9)(CX*2), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y4, Y4
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y5, Y5
+	VPBROADCASTQ (R12), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y6, Y6
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y7, Y7
+	VPBROADCASTQ (R12)(CX*1), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y8, Y8
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y9, Y9
+	VPBROADCASTQ (R12)(CX*2), Y14
+	VPMADDWD     Y14, Y12, Y12
+	VPADDD       Y12, Y10, Y10
+	VPMADDWD     Y14, Y13, Y12
+	VPADDD       Y12, Y11, Y11
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R12
+	ADDQ         $0x40, R10
+	DECQ         R11
+	JNZ          product0
+	MOVQ         sx+56(FP), R9
+	MOVQ         ldy+8(FP), R10
+	MOVQ         DX, R11
+	VPHADDD      Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VBROADCASTSS (R9), Y1
+	VMULPS       (SI), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VADDPS       (DI), Y0, Y0
+	VMOVUPS      Y0, (R11)
+	ADDQ         R10, R11
+	VPHADDD      Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VBROADCASTSS 4(R9), Y0
+	VMULPS       (SI), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       (DI), Y2, Y2
+	VMOVUPS      Y2, (R11)
+	ADDQ         R10, R11
+	VPHADDD      Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VBROADCASTSS 8(R9), Y0
+	VMULPS       (SI), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VADDPS       (DI), Y4, Y4
+	VMOVUPS      Y4, (R11)
+	ADDQ         R10, R11
+	VPHADDD      Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VBROADCASTSS 12(R9), Y0
+	VMULPS       (SI), Y0, Y0
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VADDPS       (DI), Y6, Y6
+	VMOVUPS      Y6, (R11)
+	ADDQ         R10, R11
+	VPHADDD      Y9, Y8, Y8
+	VPERMQ       $0xd8, Y8, Y8
+	VBROADCASTSS 16(R9), Y0
+	VMULPS       (SI), Y0, Y0
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y0, Y8, Y8
+	VADDPS       (DI), Y8, Y8
+	VMOVUPS      Y8, (R11)
+	ADDQ         R10, R11
+	VPHADDD      Y11, Y10, Y10
+	VPERMQ       $0xd8, Y10, Y10
+	VBROADCASTSS 20(R9), Y0
+	VMULPS       (SI), Y0, Y0
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y0, Y10, Y10
+	VADDPS       (DI), Y10, Y10
+	VMOVUPS      Y10, (R11)
+	ADDQ         R10, R11
+	VPXOR        Y0, Y0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	VPXOR        Y11, Y11, Y11
+	MOVQ         groups+32(FP), R10
+	MOVQ         AX, R9
+	LEAQ         (R9)(CX*2), R11
+	ADDQ         CX, R11
+
+product2:
+	VPMOVSXBW    32(BX), Y12
+	VPMOVSXBW    48(BX), Y13
+	VPBROADCASTQ (R9), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y0, Y0
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y1, Y1
+	VPBROADCASTQ (R9)(CX*1), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y2, Y2
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y3, Y3
+	VPBROADCASTQ (R9)(CX*2), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y4, Y4
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y5, Y5
+	VPBROADCASTQ (R11), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y6, Y6
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y7, Y7
+	VPBROADCASTQ (R11)(CX*1), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y8, Y8
+	VPMADDWD     Y14, Y13, Y14
+	VPADDD       Y14, Y9, Y9
+	VPBROADCASTQ (R11)(CX*2), Y14
+	VPMADDWD     Y14, Y12, Y12
+	VPADDD       Y12, Y10, Y10
+	VPMADDWD     Y14, Y13, Y12
+	VPADDD       Y12, Y11, Y11
+	ADDQ         $0x08, R9
+	ADDQ         $0x08, R11
+	ADDQ         $0x40, BX
+	DECQ         R10
+	JNZ          product2
+	MOVQ         sx+56(FP), R9
+	MOVQ         ldy+8(FP), R10
+	MOVQ         DX, R11
+	VPHADDD      Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VBROADCASTSS (R9), Y1
+	VMULPS       32(SI), Y1, Y1
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       Y1, Y0, Y0
+	VADDPS       32(DI), Y0, Y0
+	VMOVUPS      Y0, 32(R11)
+	ADDQ         R10, R11
+	VPHADDD      Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VBROADCASTSS 4(R9), Y0
+	VMULPS       32(SI), Y0, Y0
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VADDPS       32(DI), Y2, Y2
+	VMOVUPS      Y2, 32(R11)
+	ADDQ         R10, R11
+	VPHADDD      Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VBROADCASTSS 8(R9), Y0
+	VMULPS       32(SI), Y0, Y0
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VADDPS       32(DI), Y4, Y4
+	VMOVUPS      Y4, 32(R11)
+	ADDQ         R10, R11
+	VPHADDD      Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VBROADCASTSS 12(R9), Y0
+	VMULPS       32(SI), Y0, Y0
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y0, Y6, Y6
+	VADDPS       32(DI), Y6, Y6
+	VMOVUPS      Y6, 32(R11)
+	ADDQ         R10, R11
+	VPHADDD      Y9, Y8, Y8
+	VPERMQ       $0xd8, Y8, Y8
+	VBROADCASTSS 16(R9), Y0
+	VMULPS       32(SI), Y0, Y0
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y0, Y8, Y8
+	VADDPS       32(DI), Y8, Y8
+	VMOVUPS      Y8, 32(R11)
+	ADDQ         R10, R11
+	VPHADDD      Y11, Y10, Y10
+	VPERMQ       $0xd8, Y10, Y10
+	VBROADCASTSS 20(R9), Y0
+	VMULPS       32(SI), Y0, Y0
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       Y0, Y10, Y10
+	VADDPS       32(DI), Y10, Y10
+	VMOVUPS      Y10, 32(R11)
+	ADDQ         R10, R11
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	DECQ         R8
+	JNZ          panel
+	VZEROUPPER
+	RET
+
+// func linear16x2AVX2(y *float32, ldy int, q *int16, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+// Requires: AVX, AVX2
+TEXT ·linear16x2AVX2(SB), NOSPLIT, $0-80
 	MOVQ q+16(FP), AX
 	MOVQ ldq+24(FP), CX
 	MOVQ y+0(FP), DX
@@ -3017,35 +3405,33 @@ panel:
 	MOVQ  groups+32(FP), R10
 	MOVQ  AX, R9
 
-product:
-	VPBROADCASTD (R9), X8
-	VPMOVSXBW    X8, Y8
-	VPBROADCASTD (R9)(CX*1), X9
-	VPMOVSXBW    X9, Y9
-	VPMOVSXBW    (BX), Y10
-	VPMADDWD     Y8, Y10, Y11
-	VPADDD       Y11, Y0, Y0
-	VPMADDWD     Y9, Y10, Y10
-	VPADDD       Y10, Y4, Y4
-	VPMOVSXBW    16(BX), Y10
-	VPMADDWD     Y8, Y10, Y11
-	VPADDD       Y11, Y1, Y1
-	VPMADDWD     Y9, Y10, Y10
-	VPADDD       Y10, Y5, Y5
+product0:
+	VPMOVSXBW    (BX), Y8
+	VPMOVSXBW    16(BX), Y9
 	VPMOVSXBW    32(BX), Y10
-	VPMADDWD     Y8, Y10, Y11
-	VPADDD       Y11, Y2, Y2
-	VPMADDWD     Y9, Y10, Y10
-	VPADDD       Y10, Y6, Y6
-	VPMOVSXBW    48(BX), Y10
-	VPMADDWD     Y8, Y10, Y8
-	VPADDD       Y8, Y3, Y3
-	VPMADDWD     Y9, Y10, Y8
+	VPMOVSXBW    48(BX), Y11
+	VPBROADCASTQ (R9), Y12
+	VPMADDWD     Y12, Y8, Y13
+	VPADDD       Y13, Y0, Y0
+	VPMADDWD     Y12, Y9, Y13
+	VPADDD       Y13, Y1, Y1
+	VPMADDWD     Y12, Y10, Y13
+	VPADDD       Y13, Y2, Y2
+	VPMADDWD     Y12, Y11, Y12
+	VPADDD       Y12, Y3, Y3
+	VPBROADCASTQ (R9)(CX*1), Y12
+	VPMADDWD     Y12, Y8, Y8
+	VPADDD       Y8, Y4, Y4
+	VPMADDWD     Y12, Y9, Y8
+	VPADDD       Y8, Y5, Y5
+	VPMADDWD     Y12, Y10, Y8
+	VPADDD       Y8, Y6, Y6
+	VPMADDWD     Y12, Y11, Y8
 	VPADDD       Y8, Y7, Y7
-	ADDQ         $0x04, R9
+	ADDQ         $0x08, R9
 	ADDQ         $0x40, BX
 	DECQ         R10
-	JNZ          product
+	JNZ          product0
 	MOVQ         sx+56(FP), R9
 	MOVQ         ldy+8(FP), R10
 	MOVQ         DX, R11
@@ -3091,9 +3477,9 @@ product:
 	VZEROUPPER
 	RET
 
-// func linear8x1AVX2(y *float32, ldy int, q *int8, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
+// func linear16x1AVX2(y *float32, ldy int, q *int16, ldq int, groups int, w *int8, panels int, sx *float32, sw *float32, b *float32)
 // Requires: AVX, AVX2
-TEXT ·linear8x1AVX2(SB), NOSPLIT, $0-80
+TEXT ·linear16x1AVX2(SB), NOSPLIT, $0-80
 	MOVQ q+16(FP), AX
 	MOVQ ldq+24(FP), CX
 	MOVQ y+0(FP), CX
@@ -3110,25 +3496,24 @@ panel:
 	MOVQ  groups+32(FP), R9
 	MOVQ  AX, R8
 
-product:
-	VPBROADCASTD (R8), X4
-	VPMOVSXBW    X4, Y4
-	VPMOVSXBW    (DX), Y5
-	VPMADDWD     Y4, Y5, Y5
-	VPADDD       Y5, Y0, Y0
+product0:
+	VPMOVSXBW    (DX), Y4
 	VPMOVSXBW    16(DX), Y5
-	VPMADDWD     Y4, Y5, Y5
-	VPADDD       Y5, Y1, Y1
-	VPMOVSXBW    32(DX), Y5
-	VPMADDWD     Y4, Y5, Y5
-	VPADDD       Y5, Y2, Y2
-	VPMOVSXBW    48(DX), Y5
-	VPMADDWD     Y4, Y5, Y4
+	VPMOVSXBW    32(DX), Y6
+	VPMOVSXBW    48(DX), Y7
+	VPBROADCASTQ (R8), Y8
+	VPMADDWD     Y8, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPMADDWD     Y8, Y5, Y4
+	VPADDD       Y4, Y1, Y1
+	VPMADDWD     Y8, Y6, Y4
+	VPADDD       Y4, Y2, Y2
+	VPMADDWD     Y8, Y7, Y4
 	VPADDD       Y4, Y3, Y3
-	ADDQ         $0x04, R8
+	ADDQ         $0x08, R8
 	ADDQ         $0x40, DX
 	DECQ         R9
-	JNZ          product
+	JNZ          product0
 	MOVQ         sx+56(FP), R8
 	MOVQ         ldy+8(FP), R9
 	MOVQ         CX, R10
@@ -3154,6 +3539,38 @@ product:
 	ADDQ         $0x00000040, SI
 	DECQ         DI
 	JNZ          panel
+	VZEROUPPER
+	RET
+
+// func widenAVX2(dst *int16, q *int8, n int)
+// Requires: AVX, AVX2
+TEXT ·widenAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ q+8(FP), CX
+	MOVQ n+16(FP), DX
+
+many:
+	CMPQ      DX, $0x10
+	JL        few
+	VPMOVSXBW (CX), Y0
+	VMOVDQU   Y0, (AX)
+	ADDQ      $0x10, CX
+	ADDQ      $0x20, AX
+	SUBQ      $0x10, DX
+	JMP       many
+
+few:
+	TESTQ     DX, DX
+	JZ        done
+	VMOVD     (CX), X0
+	VPMOVSXBW X0, X0
+	VMOVQ     X0, (AX)
+	ADDQ      $0x04, CX
+	ADDQ      $0x08, AX
+	SUBQ      $0x04, DX
+	JMP       few
+
+done:
 	VZEROUPPER
 	RET
 

@@ -4,55 +4,55 @@
 
 package kernel
 
-// tile12x32AVX512 adds k products to n of 32 columns of 12 rows of C, from +0 unless resume is not 0.
+// tile12x32AVX512 adds k products to n of 32 columns of 12 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile12x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile12x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile12x16AVX512 adds k products to n of 16 columns of 12 rows of C, from +0 unless resume is not 0.
+// tile12x16AVX512 adds k products to n of 16 columns of 12 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile12x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile12x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile8x32AVX512 adds k products to n of 32 columns of 8 rows of C, from +0 unless resume is not 0.
+// tile8x32AVX512 adds k products to n of 32 columns of 8 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile8x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile8x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile8x16AVX512 adds k products to n of 16 columns of 8 rows of C, from +0 unless resume is not 0.
+// tile8x16AVX512 adds k products to n of 16 columns of 8 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile8x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile8x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile4x32AVX512 adds k products to n of 32 columns of 4 rows of C, from +0 unless resume is not 0.
+// tile4x32AVX512 adds k products to n of 32 columns of 4 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile4x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile4x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile4x16AVX512 adds k products to n of 16 columns of 4 rows of C, from +0 unless resume is not 0.
+// tile4x16AVX512 adds k products to n of 16 columns of 4 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile4x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile4x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile2x32AVX512 adds k products to n of 32 columns of 2 rows of C, from +0 unless resume is not 0.
+// tile2x32AVX512 adds k products to n of 32 columns of 2 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile2x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile2x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile2x16AVX512 adds k products to n of 16 columns of 2 rows of C, from +0 unless resume is not 0.
+// tile2x16AVX512 adds k products to n of 16 columns of 2 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile2x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile2x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile1x32AVX512 adds k products to n of 32 columns of 1 rows of C, from +0 unless resume is not 0.
+// tile1x32AVX512 adds k products to n of 32 columns of 1 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile1x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile1x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
-// tile1x16AVX512 adds k products to n of 16 columns of 1 rows of C, from +0 unless resume is not 0.
+// tile1x16AVX512 adds k products to n of 16 columns of 1 rows of C, from +0 unless resume is not 0. It prefetches what begins at next, step bytes for each of k.
 //
 //go:noescape
-func tile1x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+func tile1x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 
 // fmasAVX512 does 96 fma of 16 elements a round, on registers alone.
 //
@@ -74,10 +74,10 @@ func packColumnsAVX512(dst *float32, ld int, src *float32, rowSrc int, rows int,
 //go:noescape
 func packColumns16AVX512(dst *float32, ld int, src *float32, rowSrc int, k int)
 
-// rowProductAVX512 is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of 128 columns.
+// rowProductAVX512 is the product of k elements of A and k rows of B, rowB bytes apart, of blocks of 128 columns. Every 32 columns lie panelB bytes behind those before. Bytes are prefetched that lie ahead.
 //
 //go:noescape
-func rowProductAVX512(c *float32, a *float32, b *float32, rowB int, k int, blocks int)
+func rowProductAVX512(c *float32, a *float32, b *float32, rowB int, panelB int, ahead int, k int, blocks int)
 
 // queryMixAVX512 mixes rows of V, rowV bytes apart, for one query: width columns for each head.
 //

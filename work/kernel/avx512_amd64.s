@@ -310,9 +310,9 @@ DATA constantsAVX512<>+1208(SB)/4, $0x80000000
 DATA constantsAVX512<>+1212(SB)/4, $0x80000000
 GLOBL constantsAVX512<>(SB), RODATA|NOPTR, $1216
 
-// func tile12x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile12x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile12x32AVX512(SB), NOSPLIT, $0-80
+TEXT ·tile12x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
@@ -440,8 +440,12 @@ start:
 	ADDQ AX, R9
 	MOVQ b+40(FP), R10
 	MOVQ k+56(FP), R11
+	MOVQ next+80(FP), R12
+	MOVQ step+88(FP), R13
 
 product:
+	PREFETCHT1   (R12)
+	ADDQ         R13, R12
 	VMOVUPS      (R10), Z24
 	VMOVUPS      64(R10), Z25
 	VBROADCASTSS (SI), Z26
@@ -527,9 +531,9 @@ product:
 	VZEROUPPER
 	RET
 
-// func tile12x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile12x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile12x16AVX512(SB), NOSPLIT, $0-80
+TEXT ·tile12x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
@@ -621,8 +625,12 @@ start:
 	ADDQ AX, R9
 	MOVQ b+40(FP), R10
 	MOVQ k+56(FP), R11
+	MOVQ next+80(FP), R12
+	MOVQ step+88(FP), R13
 
 product:
+	PREFETCHT1   (R12)
+	ADDQ         R13, R12
 	VMOVUPS      (R10), Z12
 	VBROADCASTSS (SI), Z13
 	VFMADD231PS  Z12, Z13, Z0
@@ -683,9 +691,9 @@ product:
 	VZEROUPPER
 	RET
 
-// func tile8x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile8x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile8x32AVX512(SB), NOSPLIT, $0-80
+TEXT ·tile8x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
@@ -779,8 +787,12 @@ start:
 	ADDQ AX, R8
 	MOVQ b+40(FP), R9
 	MOVQ k+56(FP), R10
+	MOVQ next+80(FP), R11
+	MOVQ step+88(FP), R12
 
 product:
+	PREFETCHT1   (R11)
+	ADDQ         R12, R11
 	VMOVUPS      (R9), Z16
 	VMOVUPS      64(R9), Z17
 	VBROADCASTSS (SI), Z18
@@ -841,9 +853,9 @@ product:
 	VZEROUPPER
 	RET
 
-// func tile8x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile8x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile8x16AVX512(SB), NOSPLIT, $0-80
+TEXT ·tile8x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
@@ -913,8 +925,12 @@ start:
 	ADDQ AX, R8
 	MOVQ b+40(FP), R9
 	MOVQ k+56(FP), R10
+	MOVQ next+80(FP), R11
+	MOVQ step+88(FP), R12
 
 product:
+	PREFETCHT1   (R11)
+	ADDQ         R12, R11
 	VMOVUPS      (R9), Z8
 	VBROADCASTSS (SI), Z9
 	VFMADD231PS  Z8, Z9, Z0
@@ -958,9 +974,9 @@ product:
 	VZEROUPPER
 	RET
 
-// func tile4x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile4x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile4x32AVX512(SB), NOSPLIT, $0-80
+TEXT ·tile4x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
@@ -1020,8 +1036,12 @@ start:
 	ADDQ AX, DI
 	MOVQ b+40(FP), R8
 	MOVQ k+56(FP), R9
+	MOVQ next+80(FP), R10
+	MOVQ step+88(FP), R11
 
 product:
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R8), Z8
 	VMOVUPS      64(R8), Z9
 	VBROADCASTSS (SI), Z10
@@ -1057,9 +1077,9 @@ product:
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile4x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile4x16AVX512(SB), NOSPLIT, $0-80
+TEXT ·tile4x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
@@ -1107,8 +1127,12 @@ start:
 	ADDQ AX, DI
 	MOVQ b+40(FP), R8
 	MOVQ k+56(FP), R9
+	MOVQ next+80(FP), R10
+	MOVQ step+88(FP), R11
 
 product:
+	PREFETCHT1   (R10)
+	ADDQ         R11, R10
 	VMOVUPS      (R8), Z4
 	VBROADCASTSS (SI), Z5
 	VFMADD231PS  Z4, Z5, Z0
@@ -1135,9 +1159,9 @@ product:
 	VZEROUPPER
 	RET
 
-// func tile2x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile2x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile2x32AVX512(SB), NOSPLIT, $0-80
+TEXT ·tile2x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
 	VPXORD     Z2, Z2, Z2
@@ -1179,8 +1203,12 @@ start:
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ k+56(FP), R8
+	MOVQ next+80(FP), R9
+	MOVQ step+88(FP), R10
 
 product:
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
 	VMOVUPS      (DI), Z4
 	VMOVUPS      64(DI), Z5
 	VBROADCASTSS (SI), Z6
@@ -1203,9 +1231,9 @@ product:
 	VZEROUPPER
 	RET
 
-// func tile2x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile2x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile2x16AVX512(SB), NOSPLIT, $0-80
+TEXT ·tile2x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
 	MOVQ       n+64(FP), AX
@@ -1241,8 +1269,12 @@ start:
 	MOVQ a+16(FP), SI
 	MOVQ b+40(FP), DI
 	MOVQ k+56(FP), R8
+	MOVQ next+80(FP), R9
+	MOVQ step+88(FP), R10
 
 product:
+	PREFETCHT1   (R9)
+	ADDQ         R10, R9
 	VMOVUPS      (DI), Z2
 	VBROADCASTSS (SI), Z3
 	VFMADD231PS  Z2, Z3, Z0
@@ -1260,9 +1292,9 @@ product:
 	VZEROUPPER
 	RET
 
-// func tile1x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile1x32AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile1x32AVX512(SB), NOSPLIT, $0-80
+TEXT ·tile1x32AVX512(SB), NOSPLIT, $0-96
 	VPXORD     Z0, Z0, Z0
 	VPXORD     Z1, Z1, Z1
 	MOVQ       n+64(FP), AX
@@ -1296,8 +1328,12 @@ start:
 	MOVQ a+16(FP), BX
 	MOVQ b+40(FP), SI
 	MOVQ k+56(FP), DI
+	MOVQ next+80(FP), R8
+	MOVQ step+88(FP), R9
 
 product:
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (SI), Z2
 	VMOVUPS      64(SI), Z3
 	VBROADCASTSS (BX), Z4
@@ -1314,9 +1350,9 @@ product:
 	VZEROUPPER
 	RET
 
-// func tile1x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int)
+// func tile1x16AVX512(c *float32, ldc int, a *float32, rowA int, colA int, b *float32, rowB int, k int, n int, resume int, next *float32, step int)
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·tile1x16AVX512(SB), NOSPLIT, $0-80
+TEXT ·tile1x16AVX512(SB), NOSPLIT, $0-96
 	VPXORD     Z0, Z0, Z0
 	MOVQ       n+64(FP), AX
 	MOVQ       c+0(FP), CX
@@ -1347,8 +1383,12 @@ start:
 	MOVQ a+16(FP), BX
 	MOVQ b+40(FP), SI
 	MOVQ k+56(FP), DI
+	MOVQ next+80(FP), R8
+	MOVQ step+88(FP), R9
 
 product:
+	PREFETCHT1   (R8)
+	ADDQ         R9, R8
 	VMOVUPS      (SI), Z1
 	VBROADCASTSS (BX), Z2
 	VFMADD231PS  Z1, Z2, Z0
@@ -1801,13 +1841,15 @@ done:
 	VZEROUPPER
 	RET
 
-// func rowProductAVX512(c *float32, a *float32, b *float32, rowB int, k int, blocks int)
+// func rowProductAVX512(c *float32, a *float32, b *float32, rowB int, panelB int, ahead int, k int, blocks int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·rowProductAVX512(SB), NOSPLIT, $0-48
+TEXT ·rowProductAVX512(SB), NOSPLIT, $0-64
 	MOVQ c+0(FP), AX
 	MOVQ b+16(FP), CX
 	MOVQ rowB+24(FP), DX
-	MOVQ blocks+40(FP), BX
+	MOVQ panelB+32(FP), BX
+	MOVQ ahead+40(FP), SI
+	MOVQ blocks+56(FP), DI
 
 block:
 	VPXORD Z0, Z0, Z0
@@ -1818,31 +1860,41 @@ block:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   a+8(FP), SI
-	MOVQ   k+32(FP), DI
 	MOVQ   CX, R8
+	ADDQ   BX, CX
+	MOVQ   CX, R9
+	ADDQ   BX, CX
+	MOVQ   CX, R10
+	ADDQ   BX, CX
+	MOVQ   CX, R11
+	ADDQ   BX, CX
+	MOVQ   a+8(FP), R12
+	MOVQ   k+48(FP), R13
 
 product:
-	VBROADCASTSS (SI), Z8
+	VBROADCASTSS (R12), Z8
 	VFMADD231PS  (R8), Z8, Z0
 	VFMADD231PS  64(R8), Z8, Z1
-	VFMADD231PS  128(R8), Z8, Z2
-	VFMADD231PS  192(R8), Z8, Z3
-	VFMADD231PS  256(R8), Z8, Z4
-	VFMADD231PS  320(R8), Z8, Z5
-	VFMADD231PS  384(R8), Z8, Z6
-	VFMADD231PS  448(R8), Z8, Z7
-	PREFETCHT1   512(R8)
-	PREFETCHT1   576(R8)
-	PREFETCHT1   640(R8)
-	PREFETCHT1   704(R8)
-	PREFETCHT1   768(R8)
-	PREFETCHT1   832(R8)
-	PREFETCHT1   896(R8)
-	PREFETCHT1   960(R8)
-	ADDQ         $0x04, SI
+	VFMADD231PS  (R9), Z8, Z2
+	VFMADD231PS  64(R9), Z8, Z3
+	VFMADD231PS  (R10), Z8, Z4
+	VFMADD231PS  64(R10), Z8, Z5
+	VFMADD231PS  (R11), Z8, Z6
+	VFMADD231PS  64(R11), Z8, Z7
+	PREFETCHT1   (R8)(SI*1)
+	PREFETCHT1   64(R8)(SI*1)
+	PREFETCHT1   (R9)(SI*1)
+	PREFETCHT1   64(R9)(SI*1)
+	PREFETCHT1   (R10)(SI*1)
+	PREFETCHT1   64(R10)(SI*1)
+	PREFETCHT1   (R11)(SI*1)
+	PREFETCHT1   64(R11)(SI*1)
+	ADDQ         $0x04, R12
 	ADDQ         DX, R8
-	DECQ         DI
+	ADDQ         DX, R9
+	ADDQ         DX, R10
+	ADDQ         DX, R11
+	DECQ         R13
 	JNZ          product
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, 64(AX)
@@ -1853,8 +1905,7 @@ product:
 	VMOVUPS      Z6, 384(AX)
 	VMOVUPS      Z7, 448(AX)
 	ADDQ         $0x00000200, AX
-	ADDQ         $0x00000200, CX
-	DECQ         BX
+	DECQ         DI
 	JNZ          block
 	VZEROUPPER
 	RET

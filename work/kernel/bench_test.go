@@ -76,6 +76,20 @@ func BenchmarkTrain8(b *testing.B) {
 	}
 }
 
+// BenchmarkPacked is products of a decoder with a weight that was packed for it.
+func BenchmarkPacked(b *testing.B) {
+	for _, d := range [][3]int{{1, 512, 2048}, {1, 2048, 512}, {60, 512, 2048}, {60, 2048, 512}, {240, 2048, 512}, {60, 256, 1024}, {60, 1024, 256}} {
+		m, n, k := d[0], d[2], d[1]
+		s := &source{}
+		x, w := s.smooth(m, k), s.smooth(k, n)
+		b.Run(fmt.Sprintf("%dx%dx%d", m, k, n), func(b *testing.B) {
+			eachDevice(b, func(b *testing.B, dev Device) {
+				measure(b, dev, MatMul, call(Attr{}, x, Pack(dev, New(F32, k*n), w, NN)))
+			})
+		})
+	}
+}
+
 // BenchmarkThreads measures products on one worker and on two.
 func BenchmarkThreads(b *testing.B) {
 	for _, d := range [][3]int{

@@ -44,11 +44,14 @@ func (p *primitives) cells() [numOps]cell {
 		cs[Quantize2], cs[AddQuantized2] = p.doQuantize2, p.doAddQuantized2
 	}
 	cs[QuantizeRows], cs[Attend] = p.doQuantizeRows, p.doAttend
-	if p.linear8 != nil {
+	if p.rows8 != nil {
 		cs[Linear8] = p.doLinear8
 	}
 	return cs
 }
+
+// native is what else of p a device has.
+func (p *primitives) native() native { return native{panel: p.cols, largest: p.largest} }
 
 var ones = [1]float32{1}
 

@@ -32,7 +32,8 @@ func (p *primitives) quantizeRow(q []int8, x []float32) float32 {
 // product8 is a part of a Linear8: rows t to t+rows-1 and panels p to p+panels-1.
 type product8 struct {
 	c         *Call
-	q         []int8 // codes of the rows, which are ldq apart
+	q         []int8  // codes of the rows, which are ldq apart
+	wide      []int16 // the same, if the device takes 16 bits
 	ldq       int
 	t, rows   int
 	p, panels int
@@ -49,6 +50,9 @@ func (p *primitives) doLinear8(s *scratch, c *Call, lo, hi int) {
 			x.rows = whole
 		}
 		x.align(s)
+		if p.linear16 != nil {
+			x.widen(s, p)
+		}
 		p.product8(s, &x)
 		lo += x.rows * x.panels
 	}
@@ -71,6 +75,16 @@ func (x *product8) align(s *scratch) {
 		clear(to[copy(to, x.q[i*k:(i+1)*k]):])
 	}
 	x.q = s.codes
+}
+
+// widen sets x.wide.
+func (x *product8) widen(s *scratch, p *primitives) {
+	n := x.rows * x.ldq
+	if len(s.wide) < n {
+		s.wide = make([]int16, n)
+	}
+	x.wide = s.wide[:n]
+	p.widen(&x.wide[0], &x.q[0], n)
 }
 
 // product8 multiplies some panels at a time with all rows, and the last panel by itself
@@ -108,14 +122,14 @@ func (p *primitives) product8(s *scratch, x *product8) {
 // the tallest tiles first. Row i of the result begins at y[i*ldy].
 func (p *primitives) panels8(x *product8, y []float32, ldy, at, count int, sw, b *float32) {
 	w := &x.c.In[2].B[at*x.ldq*panel8]
-	for i, h := 0, 0; i < x.rows; {
-		// The heights are powers of two, the last is 1.
-		height := 1 << (len(p.linear8) - 1 - h)
-		if height > x.rows-i {
+	for i, h := 0, 0; i < x.rows; i += p.rows8[h] {
+		for p.rows8[h] > x.rows-i {
 			h++
-			continue
 		}
-		p.linear8[h](&y[i*ldy], wordSize*ldy, &x.q[i*x.ldq], x.ldq, x.ldq/group8, w, count, &x.c.In[1].F[x.t+i], sw, b)
-		i += height
+		if sx := &x.c.In[1].F[x.t+i]; p.linear16 != nil {
+			p.linear16[h](&y[i*ldy], wordSize*ldy, &x.wide[i*x.ldq], 2*x.ldq, x.ldq/group8, w, count, sx, sw, b)
+		} else {
+			p.linear8[h](&y[i*ldy], wordSize*ldy, &x.q[i*x.ldq], x.ldq, x.ldq/group8, w, count, sx, sw, b)
+		}
 	}
 }

@@ -13,6 +13,8 @@ const (
 	// packFrom is the number of rows of A from which packing B is faster than reading it
 	// in place.
 	packFrom = 64
+	// tallRows is the number of rows of A that stay in the second level cache beside a panel.
+	tallRows = 256
 	// aliased is a distance, in elements, at which addresses share a set of a cache.
 	aliased = 1024
 )
@@ -28,14 +30,14 @@ func (p *primitives) matMul(s *scratch, c *Call, lo, hi int) {
 // from the sum that the part before stored in C, so the bits are those of one chain. A is
 // read in place: a tile reads few rows of it.
 func (p *primitives) product(s *scratch, x *product) {
-	// A single row, as in decoding: B is read once, in place.
-	if x.m == 1 && p.rowProduct != nil && x.n >= p.rowCols && x.colA == 1 && x.colB == 1 {
-		blocks := x.n / p.rowCols
-		p.rowProduct(&x.c[0], &x.a[0], &x.b[0], wordSize*x.rowB, x.k, blocks)
-		if x.n%p.rowCols == 0 {
+	if x.m == 1 && p.rowProduct != nil {
+		if p.singleRow(x); x.n == 0 {
 			return
 		}
-		*x = x.cols(blocks*p.rowCols, x.n)
+	}
+	if x.panels.width > 0 {
+		p.packed(s, x)
+		return
 	}
 	if x.m < packFrom && x.n <= p.cols && x.k <= maxDepth {
 		p.panel(s, x, 0) // attention has many products that fit one panel
@@ -59,6 +61,68 @@ func (p *primitives) product(s *scratch, x *product) {
 	}
 }
 
+// singleRow computes most columns of x, which has one row, as in decoding, and leaves x the other
+// columns. B is read once, in place.
+func (p *primitives) singleRow(x *product) {
+	blocks := x.n / p.rowCols
+	// What is prefetched is the same rows of the next block, or the panels' next rows.
+	rowB, panel, ahead := x.rowB, p.cols, p.rowCols
+	if w := &x.panels; w.width > 0 {
+		if w.width != p.cols || w.col%p.cols != 0 {
+			return
+		}
+		rowB, panel, ahead = p.cols, p.cols*w.rows, 1024
+	}
+	if blocks == 0 || x.colA != 1 || x.colB != 1 {
+		return
+	}
+	b, _, _ := x.columns(0)
+	p.rowProduct(&x.c[0], &x.a[0], &b[0], wordSize*rowB, wordSize*panel, wordSize*ahead, x.k, blocks)
+	*x = x.cols(blocks*p.rowCols, x.n)
+}
+
+// packed computes x, whose B is in panels. B is read once from one end to the other: a part of a
+// panel is multiplied with all rows of A while the next part is prefetched. So a weight that no
+// cache holds costs little more time than one that is in a cache.
+func (p *primitives) packed(s *scratch, x *product) {
+	if x.m > tallRows {
+		p.tall(x)
+	}
+	depth := even(x.k, maxDepth)
+	for j := 0; j < x.n; {
+		// Panels of another width than this device's are computed by narrower tiles.
+		_, _, n := x.columns(j)
+		n = min(n, p.cols)
+		for k := 0; k < x.k; k += depth {
+			y := x.part(j, n, k, depth)
+			y.b, y.rowB, _ = y.columns(0)
+			y.colB, y.panels = 1, part{}
+			y.next = y.b[min(y.k*y.rowB, len(y.b)):]
+			p.panel(s, &y, k)
+		}
+		j += n
+	}
+}
+
+// tall computes the whole panels of x, which has many rows, and leaves x the other columns. It is
+// block with a B that is packed already.
+func (p *primitives) tall(x *product) {
+	w, whole := x.panels, x.n/p.cols
+	if w.width != p.cols || w.col%p.cols != 0 || whole == 0 {
+		return
+	}
+	depth := even(x.k, maxDepth)
+	width := even(whole, max(blockSize/(depth*p.cols), 1)) * p.cols
+	for k := 0; k < x.k; k += depth {
+		for j := 0; j < whole*p.cols; j += width {
+			y := x.part(j, min(width, whole*p.cols-j), k, depth)
+			b, _, _ := y.columns(0)
+			p.tiles(&y, b, w.rows, k)
+		}
+	}
+	*x = x.cols(whole*p.cols, x.n)
+}
+
 // even returns the size of the parts when n is divided into the fewest parts of at most
 // limit, all of about the same size.
 func even(n, limit int) int {
@@ -70,7 +134,12 @@ func even(n, limit int) int {
 func (x *product) part(j, n, k, depth int) product {
 	y := *x
 	y.n, y.k = min(n, x.n-j), min(depth, x.k-k)
-	y.a, y.b, y.c = x.a[k*x.colA:], x.b[k*x.rowB+j*x.colB:], x.c[j:]
+	y.a, y.c = x.a[k*x.colA:], x.c[j:]
+	if x.panels.width > 0 {
+		y.panels.row, y.panels.col = x.panels.row+k, x.panels.col+j
+	} else {
+		y.b = x.b[k*x.rowB+j*x.colB:]
+	}
 	return y
 }
 
@@ -97,7 +166,7 @@ func (p *primitives) block(s *scratch, x *product, resume int) {
 			p.packRows(&a[0], &y.a[0], wordSize*x.colA, x.k, min(p.cols, x.m-i))
 			y.a, y.rowA, y.colA = a, 1, p.cols
 		}
-		p.tiles(&y, b, resume)
+		p.tiles(&y, b, x.k, resume)
 	}
 }
 
@@ -111,14 +180,14 @@ func (p *primitives) copies(x *product) bool {
 	return x.colA != 1 && (x.colA%aliased == 0 || tall <= line/2) && x.n >= p.cols*tall
 }
 
-// tiles computes x from the packed panels b of its B, with the tallest tiles first.
-func (p *primitives) tiles(x *product, b []float32, resume int) {
+// tiles computes x from the packed panels b of its B, of deep rows each, with the tallest tiles first.
+func (p *primitives) tiles(x *product, b []float32, deep, resume int) {
 	for i, h := 0, 0; i < x.m; i += p.rows[h] {
 		for p.rows[h] > x.m-i { // the last rows need shorter tiles
 			h++
 		}
 		for j := 0; j < x.n; j += p.cols {
-			p.tile(x, h, i, j, b[j*x.k:], p.cols, resume)
+			p.tile(x, h, i, j, b[j*deep:], p.cols, resume, &b[0], 0)
 		}
 	}
 }
@@ -135,24 +204,32 @@ func (p *primitives) panel(s *scratch, x *product, resume int) {
 		b, rowB = s.panel(p.cols*x.k), p.cols
 		p.pack(b, x, 0)
 	}
-	for i, h := 0, 0; i < x.m; i += p.rows[h] {
+	// Each tile prefetches its share of what is read next, a little at each step of k.
+	next, share := &b[0], 0
+	if len(x.next) > 0 {
+		next, share = &x.next[0], (rowB+x.m/p.rows[0])/(x.m/p.rows[0]+1)
+	}
+	for i, h, at := 0, 0, 0; i < x.m; i += p.rows[h] {
 		for p.rows[h] > x.m-i {
 			h++
 		}
-		p.tile(x, h, i, 0, b, rowB, resume)
+		p.tile(x, h, i, 0, b, rowB, resume, next, wordSize*share)
+		if at += share * x.k; at < len(x.next) {
+			next = &x.next[at]
+		}
 	}
 }
 
 // tile computes the tile of the h-th height at row i and column j of x. b is its columns
-// of B, whose rows are rowB elements apart.
-func (p *primitives) tile(x *product, h, i, j int, b []float32, rowB, resume int) {
+// of B, whose rows are rowB elements apart. From next on, step bytes are prefetched for each step of k.
+func (p *primitives) tile(x *product, h, i, j int, b []float32, rowB, resume int, next *float32, step int) {
 	// A narrow tile does half the work where the columns left fit it.
 	f, n := p.wide[h], min(p.cols, x.n-j)
 	if n <= p.cols/2 {
 		f = p.narrow[h]
 	}
 	f(&x.c[i*x.ldc+j], wordSize*x.ldc, &x.a[i*x.rowA], wordSize*x.rowA, wordSize*x.colA,
-		&b[0], wordSize*rowB, x.k, n, resume)
+		&b[0], wordSize*rowB, x.k, n, resume, next, step)
 }
 
 // pack copies one panel, the columns of B from j on, to dst, with its rows adjacent.

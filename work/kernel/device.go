@@ -15,6 +15,7 @@ type scratch struct {
 	buf     []float32
 	scores  []float32       // Attend
 	codes   []int8          // Linear8
+	wide    []int16         // Linear8
 	flips   []uint8         // codes with flipped sign bits
 	sums    []int32         // starts of sums of codes
 	scales  [panel8]float32 // of the columns of a panel
@@ -64,6 +65,7 @@ type device struct {
 	threads   []scratch // one for each thread
 	splitCost uint64    // the least effort for which a second thread is worth starting
 	watch     Watch     // nil unless someone measures
+	native              // what is no row
 
 	single [1]Call // the group of one call that Do computes
 	stage  stage   // the stage being computed
@@ -196,6 +198,13 @@ type backend struct {
 	name   string
 	usable func() bool // the processor supports it
 	cells  func() [numOps]cell
+	native
+}
+
+// native is what an instruction set has beside cells.
+type native struct {
+	panel   int                             // columns of the panels in which products read B fastest; 0 is row by row
+	largest func(x *float32, n int) float32 // of n elements, no NaN among them; or nil
 }
 
 // portable is the reference of every operation.
@@ -258,6 +267,7 @@ func (b *backend) open(threads int) (Device, error) {
 		return nil, fmt.Errorf("open kernels: this processor has no %s", b.name)
 	}
 	dev := newDevice(b.name, threads, b.cells())
+	dev.native = b.native
 	if err := Check(dev); err != nil {
 		return nil, err
 	}

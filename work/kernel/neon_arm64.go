@@ -4,45 +4,45 @@
 
 package kernel
 
-// tile6x16NEON adds k products to n of 16 columns of 6 rows of C, from +0 unless resume is not 0.
+// tile6x16NEON adds k products to n of 16 columns of 6 rows of C, from +0 unless resume is not 0. The rest of the arguments is not used.
 //
 //go:noescape
-func tile6x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
+func tile6x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
 
-// tile6x8NEON adds k products to n of 8 columns of 6 rows of C, from +0 unless resume is not 0.
+// tile6x8NEON adds k products to n of 8 columns of 6 rows of C, from +0 unless resume is not 0. The rest of the arguments is not used.
 //
 //go:noescape
-func tile6x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
+func tile6x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
 
-// tile4x16NEON adds k products to n of 16 columns of 4 rows of C, from +0 unless resume is not 0.
+// tile4x16NEON adds k products to n of 16 columns of 4 rows of C, from +0 unless resume is not 0. The rest of the arguments is not used.
 //
 //go:noescape
-func tile4x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
+func tile4x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
 
-// tile4x8NEON adds k products to n of 8 columns of 4 rows of C, from +0 unless resume is not 0.
+// tile4x8NEON adds k products to n of 8 columns of 4 rows of C, from +0 unless resume is not 0. The rest of the arguments is not used.
 //
 //go:noescape
-func tile4x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
+func tile4x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
 
-// tile2x16NEON adds k products to n of 16 columns of 2 rows of C, from +0 unless resume is not 0.
+// tile2x16NEON adds k products to n of 16 columns of 2 rows of C, from +0 unless resume is not 0. The rest of the arguments is not used.
 //
 //go:noescape
-func tile2x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
+func tile2x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
 
-// tile2x8NEON adds k products to n of 8 columns of 2 rows of C, from +0 unless resume is not 0.
+// tile2x8NEON adds k products to n of 8 columns of 2 rows of C, from +0 unless resume is not 0. The rest of the arguments is not used.
 //
 //go:noescape
-func tile2x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
+func tile2x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
 
-// tile1x16NEON adds k products to n of 16 columns of 1 rows of C, from +0 unless resume is not 0.
+// tile1x16NEON adds k products to n of 16 columns of 1 rows of C, from +0 unless resume is not 0. The rest of the arguments is not used.
 //
 //go:noescape
-func tile1x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
+func tile1x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
 
-// tile1x8NEON adds k products to n of 8 columns of 1 rows of C, from +0 unless resume is not 0.
+// tile1x8NEON adds k products to n of 8 columns of 1 rows of C, from +0 unless resume is not 0. The rest of the arguments is not used.
 //
 //go:noescape
-func tile1x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
+func tile1x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
 
 // fmasNEON does 24 fma of 4 elements a round, on registers alone.
 //

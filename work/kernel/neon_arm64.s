@@ -4,8 +4,8 @@
 
 #include "textflag.h"
 
-// func tile6x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
-TEXT ·tile6x16NEON(SB), NOSPLIT, $64-80
+// func tile6x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
+TEXT ·tile6x16NEON(SB), NOSPLIT, $64-96
 	MOVD c+0(FP), R0
 	MOVD ldc+8(FP), R1
 	MOVD n+64(FP), R2
@@ -228,8 +228,8 @@ word16:
 done10:
 	RET
 
-// func tile6x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
-TEXT ·tile6x8NEON(SB), NOSPLIT, $32-80
+// func tile6x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
+TEXT ·tile6x8NEON(SB), NOSPLIT, $32-96
 	MOVD c+0(FP), R0
 	MOVD ldc+8(FP), R1
 	MOVD n+64(FP), R2
@@ -428,8 +428,8 @@ word16:
 done10:
 	RET
 
-// func tile4x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
-TEXT ·tile4x16NEON(SB), NOSPLIT, $64-80
+// func tile4x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
+TEXT ·tile4x16NEON(SB), NOSPLIT, $64-96
 	MOVD c+0(FP), R0
 	MOVD ldc+8(FP), R1
 	MOVD n+64(FP), R2
@@ -588,8 +588,8 @@ word12:
 done8:
 	RET
 
-// func tile4x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
-TEXT ·tile4x8NEON(SB), NOSPLIT, $32-80
+// func tile4x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
+TEXT ·tile4x8NEON(SB), NOSPLIT, $32-96
 	MOVD c+0(FP), R0
 	MOVD ldc+8(FP), R1
 	MOVD n+64(FP), R2
@@ -732,8 +732,8 @@ word12:
 done8:
 	RET
 
-// func tile2x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
-TEXT ·tile2x16NEON(SB), NOSPLIT, $64-80
+// func tile2x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
+TEXT ·tile2x16NEON(SB), NOSPLIT, $64-96
 	MOVD c+0(FP), R0
 	MOVD ldc+8(FP), R1
 	MOVD n+64(FP), R2
@@ -828,8 +828,8 @@ word8:
 done6:
 	RET
 
-// func tile2x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
-TEXT ·tile2x8NEON(SB), NOSPLIT, $32-80
+// func tile2x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
+TEXT ·tile2x8NEON(SB), NOSPLIT, $32-96
 	MOVD c+0(FP), R0
 	MOVD ldc+8(FP), R1
 	MOVD n+64(FP), R2
@@ -916,8 +916,8 @@ word8:
 done6:
 	RET
 
-// func tile1x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
-TEXT ·tile1x16NEON(SB), NOSPLIT, $64-80
+// func tile1x16NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
+TEXT ·tile1x16NEON(SB), NOSPLIT, $64-96
 	MOVD c+0(FP), R0
 	MOVD ldc+8(FP), R1
 	MOVD n+64(FP), R2
@@ -980,8 +980,8 @@ word6:
 done5:
 	RET
 
-// func tile1x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
-TEXT ·tile1x8NEON(SB), NOSPLIT, $32-80
+// func tile1x8NEON(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
+TEXT ·tile1x8NEON(SB), NOSPLIT, $32-96
 	MOVD c+0(FP), R0
 	MOVD ldc+8(FP), R1
 	MOVD n+64(FP), R2

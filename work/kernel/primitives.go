@@ -34,7 +34,10 @@ type primitives struct {
 	addQuantized func(dst, x *float32, q *int8, sign, scale float32, n int)
 	quantize     func(q *int8, x *float32, inv float32, n int)
 
-	linear8 []linear8 // by height, each half of the one before, down to 1; or nil
+	rows8    []int      // heights of linear8 or linear16, the tallest first, 1 the last; or nil
+	linear8  []linear8  // by height
+	linear16 []linear16 // by height, of codes that widen converted; nil where linear8 serves
+	widen    func(dst *int16, q *int8, n int)
 
 	// Both may be nil: then absMax and quantize serve, and linear8.
 	codeRows func(q *int8, scales, x *float32, k, rows int)
@@ -62,8 +65,9 @@ type primitives struct {
 
 type (
 	linear8       func(y *float32, ldy int, q *int8, ldq, groups int, w *int8, panels int, sx, sw, b *float32)
-	tile          func(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)
-	rowProduct    func(c, a, b *float32, rowB, k, blocks int)
+	linear16      func(y *float32, ldy int, q *int16, ldq, groups int, w *int8, panels int, sx, sw, b *float32)
+	tile          func(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)
+	rowProduct    func(c, a, b *float32, rowB, panelB, ahead, k, blocks int)
 	queryMix      func(y, p, v *float32, rowV, width, heads, keys int)
 	queryScores   func(dst *float32, ld int, q, k *float32, rowK, width, heads, n int)
 	packRows      func(dst, b *float32, rowB, k, n int)

@@ -8,12 +8,19 @@ func refMatMul(c *Call, lo, hi int) { matMulProduct(c, lo, hi).reference() }
 // columns than rows.
 func matMulProduct(c *Call, lo, hi int) product {
 	m, n, k, _ := productDims(c.Attr.Trans, &c.In[0], &c.In[1])
+	w := c.In[1]
 	p := product{
 		c: c.Out[0].F, ldc: n,
 		a: c.In[0].F, rowA: k, colA: 1,
-		b: c.In[1].F, rowB: n, colB: 1,
+		rowB: n, colB: 1,
 		m: m, n: n, k: k,
 	}
+	if h, ok := w.Home.(panels); ok && c.Attr.Trans != NT {
+		p.panels = part{width: h.width, rows: k, cols: n}
+	} else if ok {
+		w = Local(w) // the panels are of B's rows
+	}
+	p.b = w.F
 	// A transposed operand is the same storage with its strides exchanged.
 	switch c.Attr.Trans {
 	case NT:
@@ -35,6 +42,28 @@ type product struct {
 	rowA, colA int
 	rowB, colB int
 	m, n, k    int
+	panels     part      // of B, if it is packed; then rowB and colB mean nothing
+	next       []float32 // what is read behind B, if that is known
+}
+
+// part is the part of a matrix in panels that is a product's B.
+type part struct {
+	width      int // of the panels; 0 where B is not packed
+	rows, cols int // of the whole matrix
+	row, col   int // where the part begins
+}
+
+// columns returns B from column j on: element (k,i) of the adjacent columns is b[k*row+i]. n is how
+// many columns are adjacent. colB is 1.
+func (p *product) columns(j int) (b []float32, row, n int) {
+	w := &p.panels
+	if w.width == 0 {
+		return p.b[j:], p.rowB, p.n - j
+	}
+	in := (w.col + j) % w.width // the panel
+	at := w.col + j - in
+	row = min(w.width, w.cols-at)
+	return p.b[at*w.rows+w.row*row+in:], row, min(row-in, p.n-j)
 }
 
 // rows is the product of rows lo to hi-1 of C.
@@ -45,8 +74,22 @@ func (p product) rows(lo, hi int) product {
 
 // cols is the product of columns lo to hi-1 of C.
 func (p product) cols(lo, hi int) product {
-	p.b, p.c, p.n = p.b[lo*p.colB:], p.c[lo:], hi-lo
+	if p.panels.width > 0 {
+		p.panels.col += lo
+	} else {
+		p.b = p.b[lo*p.colB:]
+	}
+	p.c, p.n = p.c[lo:], hi-lo
 	return p
+}
+
+// column returns column j of B: its element k is b[k*row].
+func (p *product) column(j int) (b []float32, row int) {
+	if p.panels.width == 0 {
+		return p.b[j*p.colB:], p.rowB
+	}
+	b, row, _ = p.columns(j)
+	return b, row
 }
 
 // reference computes the product four columns at a time, so that the processor overlaps
@@ -55,9 +98,10 @@ func (p product) reference() {
 	panel := make([][4]float64, p.k)
 	for j := 0; j < p.n; j += 4 {
 		w := min(4, p.n-j)
-		for k := range panel {
-			for l := range w {
-				panel[k][l] = float64(p.b[k*p.rowB+(j+l)*p.colB])
+		for l := range w {
+			b, row := p.column(j + l)
+			for k := range panel {
+				panel[k][l] = float64(b[k*row])
 			}
 		}
 		for i := range p.m {

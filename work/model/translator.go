@@ -96,16 +96,15 @@ func (t *Translator) ID() block.Link {
 	return block.Link{Cid: block.Sum(block.CBOR, data)}
 }
 
-// Prepare makes later translations faster, and takes some milliseconds. In
+// Prepare makes later translations on dev faster, and takes some milliseconds. In
 // binary32 they stay the same, bit for bit. In int8 the model computes another
-// function of the text: see [nmt.Prepare].
-func (t *Translator) Prepare(int8 bool) (err error) {
-	t.prepared, err = nmt.Prepare(t.Model.Config(), t.Params, int8)
+// function of the text: see [nmt.PrepareOn], which takes Params over.
+func (t *Translator) Prepare(dev kernel.Device, int8 bool) (err error) {
+	t.prepared, err = nmt.PrepareOn(dev, t.Model.Config(), t.Params, int8)
 	return err
 }
 
-// On moves the parameters of later translations to the memory of dev. Call it
-// after Prepare.
+// On moves the parameters of later translations to the memory of dev.
 func (t *Translator) On(dev kernel.Device) { t.prepared = t.Prepared().On(dev) }
 
 // Prepared returns the parameters to translate with: those of Prepare and On, or

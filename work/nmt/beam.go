@@ -212,10 +212,10 @@ const spare = 6
 // host reads all logits.
 func (b *beamSearch) candidates(m *beam, row int, lse []float32) []candidate {
 	n := 2 * b.width // at most width of them end
-	best := m.best(b.nextLogits(m, row), lse, n, b.marks)
+	best := m.best(b.dev, b.nextLogits(m, row), lse, n, b.marks)
 	if b.each > 0 && b.each < b.logits.Shape[1] && !m.decided(best, b.rows, lse, n) {
 		b.logits, b.each = kernel.Fetch(&b.buf, b.logits), 0
-		best = m.best(b.nextLogits(m, row), lse, n, b.marks)
+		best = m.best(b.dev, b.nextLogits(m, row), lse, n, b.marks)
 	}
 	return best
 }
@@ -259,20 +259,18 @@ func (m *beam) decided(best []candidate, rows []nextLogits, lse []float32, n int
 
 // best returns the n best candidates, the best first. rows has the logits that follow each live
 // prefix.
-func (m *beam) best(rows []nextLogits, lse []float32, n int, marks Marks) []candidate {
+func (m *beam) best(dev kernel.Device, rows []nextLogits, lse []float32, n int, marks Marks) []candidate {
 	best := make([]candidate, 0, n+1)
 	for rank, h := range m.live {
-		// Once the list is full, most logits fail the first comparison below.
+		// Once the list is full, most logits are too small for it, and only passed over.
 		ids := rows[rank].ids
 		least := float32(math.Inf(-1))
 		if len(best) == n {
 			least = leastLogit(best[n-1].score, h.score, lse[rank])
 		}
-		for i, x := range rows[rank].x {
-			if x < least {
-				continue
-			}
-			token := int32(i)
+		all := rows[rank].x
+		for i := kernel.AtLeast(dev, all, least); i < len(all); i += 1 + kernel.AtLeast(dev, all[i+1:], least) {
+			x, token := all[i], int32(i)
 			if ids != nil {
 				token = ids[i]
 			}

@@ -143,7 +143,7 @@ func TestBeamWidth(t *testing.T) {
 func TestDecided(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	const n = 4
-	marks := toy.Tokens()
+	dev, marks := open(t, ""), toy.Tokens()
 	cut := 0
 	for trial := range 2000 {
 		var m beam
@@ -171,12 +171,12 @@ func TestDecided(t *testing.T) {
 			}
 			all, largest = append(all, nextLogits{x: x}), append(largest, top)
 		}
-		got := m.best(largest, lse, n, marks)
+		got := m.best(dev, largest, lse, n, marks)
 		if !m.decided(got, largest, lse, n) {
 			continue
 		}
 		cut++
-		if want := m.best(all, lse, n, marks); !slices.Equal(got, want) {
+		if want := m.best(dev, all, lse, n, marks); !slices.Equal(got, want) {
 			t.Fatalf("trial %d: %v, want %v", trial, got, want)
 		}
 	}

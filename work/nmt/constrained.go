@@ -193,7 +193,7 @@ func (m *constrainedBeam) extensions(c *constrainedSearch, row int, lse []float3
 		if h.need == 0 {
 			ids = append(ids, c.marks.EOS)
 		}
-		found := one.best(rows[rank:rank+1], lse[rank:rank+1], 2*c.width, c.marks)
+		found := one.best(c.dev, rows[rank:rank+1], lse[rank:rank+1], 2*c.width, c.marks)
 		for _, id := range ids {
 			if !rows[rank].forbids(id) && !slices.ContainsFunc(found, func(f candidate) bool { return f.token == id }) {
 				// It is in the shortlist: EOS and the tokens of terms always are.

@@ -169,13 +169,13 @@ func TestWaves(t *testing.T) {
 	for _, s := range src {
 		rooms = append(rooms, room{limit: min(2*len(s), MaxLength-1), width: 4})
 	}
-	for _, w := range waves(src, rooms) {
+	for _, w := range waves(src, rooms, 64) {
 		rows := 0
 		for i, s := range w.sentences {
 			seen[s]++
 			rows += 4 * w.room[i].limit
 		}
-		if len(w.sentences)*4 > waveWidth || rows > waveRows {
+		if len(w.sentences)*4 > 64 || rows > waveRows {
 			t.Errorf("a wave has %d sentences and %d rows", len(w.sentences), rows)
 		}
 	}

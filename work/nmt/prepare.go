@@ -74,22 +74,6 @@ func codedShapes(name string, in, out int) []ParamShape {
 	}
 }
 
-// transpose returns a transposed copy of a matrix. It goes by blocks of rows that fit a cache
-// line of the copy.
-func transpose(x kernel.Tensor) kernel.Tensor {
-	const block = 16
-	m, n := x.Shape[0], x.Shape[1]
-	y := kernel.New(kernel.F32, n, m)
-	for i := 0; i < m; i += block {
-		for j := range n {
-			for k := i; k < min(i+block, m); k++ {
-				y.F[j*m+k] = x.F[k*n+j]
-			}
-		}
-	}
-	return y
-}
-
 // Prepare returns p, a set of parameters of c, in a layout with which Greedy, Beam, Loss and
 // LogProbs are faster.
 //
@@ -100,6 +84,22 @@ func transpose(x kernel.Tensor) kernel.Tensor {
 // depends on that row only. Prepare returns an error when p does not fit c, and with int8
 // when a parameter is not finite.
 func Prepare(c Config, p *tensor.Set, int8 bool) (*tensor.Set, error) {
+	return prepare(nil, c, p, int8)
+}
+
+// PrepareOn is [Prepare] for translations on dev, in the memory in which dev computes fastest. It
+// takes p over: on a processor the results share the storage of p, whose matrices then have
+// another layout. [kernel.Local] still gives them row by row.
+func PrepareOn(dev kernel.Device, c Config, p *tensor.Set, int8 bool) (*tensor.Set, error) {
+	q, err := prepare(dev, c, p, int8)
+	if err != nil {
+		return nil, err
+	}
+	return q.On(dev), nil
+}
+
+// prepare is Prepare, or PrepareOn a processor.
+func prepare(dev kernel.Device, c Config, p *tensor.Set, int8 bool) (*tensor.Set, error) {
 	if err := c.Check(p); err != nil {
 		return nil, err
 	}
@@ -109,27 +109,39 @@ func Prepare(c Config, p *tensor.Set, int8 bool) (*tensor.Set, error) {
 	}
 	var items []tensor.Named
 	put := func(name string, t kernel.Tensor) { items = append(items, tensor.Named{Name: name, Tensor: t}) }
+	var coder kernel.Coder
+	if dev != nil && dev.Host() {
+		coder.Device = dev
+	}
 	code := func(name string, w kernel.Tensor, t kernel.Trans) {
-		packed, scales := kernel.Pack8(w, t)
+		packed, scales := coder.Pack(w, t)
 		put(name+".weight", packed)
 		put(name+".scale", scales)
 	}
-	// Projections become codes, everything else stays.
+	var buf kernel.Tensor // a copy of the matrix that is packed
+	// Projections become codes or are packed, everything else stays.
 	for i := range p.Len() {
 		t := p.At(i)
 		if int8 && !tensor.Finite(t.Tensor) {
 			return nil, fmt.Errorf("nmt: parameter %s: %w", t.Name, ErrNonFinite)
 		}
-		if name, ok := projection(t.Name, t.Shape); ok && int8 {
-			code(name, t.Tensor, kernel.NN)
-			continue
+		name, ok := projection(t.Name, t.Shape)
+		switch w := kernel.Local(t.Tensor); { // a matrix may be packed already
+		case ok && int8:
+			code(name, w, kernel.NN)
+		case ok && coder.Device != nil:
+			buf.Type, buf.Shape, buf.F = w.Type, w.Shape, append(buf.F[:0], w.F...)
+			w = kernel.Pack(dev, w, buf, kernel.NN)
+			p.Put(i, w)
+			put(t.Name, w)
+		default:
+			put(t.Name, t.Tensor)
 		}
-		put(t.Name, t.Tensor)
 	}
 	// The output projection gets a weight of its own, and Linear8 needs a bias too.
 	switch {
 	case !int8:
-		put(outputWeight, transpose(table))
+		put(outputWeight, kernel.Pack(dev, kernel.New(kernel.F32, c.Vocab*c.Dim), table, kernel.NT))
 	case !c.OutputBias:
 		put("output.bias", tensor.Zeros(kernel.F32, c.Vocab))
 		fallthrough

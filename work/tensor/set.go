@@ -47,7 +47,8 @@ type Named struct {
 }
 
 // Set is a list of named tensors, ascending by name: the parameters, gradients or moments of
-// a model. All tensors of a set lie in the same memory.
+// a model. All tensors of a set lie in the same memory, except that the host's may be packed
+// for products: see [kernel.Pack].
 type Set struct {
 	items []Named
 	whole []kernel.Tensor // one for each element type, if the tensors are adjacent parts of it
@@ -145,7 +146,7 @@ func (s *Set) Clone() *Set {
 // memory if that has room.
 func (s *Set) On(dev kernel.Device) *Set {
 	m, ok := dev.(kernel.Accelerator)
-	if !ok || s.home() != nil {
+	if _, away := s.home().(kernel.Accelerator); !ok || away {
 		return s
 	}
 	c, ok := s.in(m)

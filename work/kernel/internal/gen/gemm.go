@@ -21,8 +21,9 @@ func (m *machine) tileRows() []int {
 // a+i*rowA+k*colA, row k of B at b+k*rowB. n of the tile's columns are stored. Strides are in bytes.
 func (m *machine) tile(rows, vecs int) {
 	name := fmt.Sprintf("tile%dx%d", rows, vecs*m.width)
-	m.text(name, "(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)",
-		fmt.Sprintf("adds k products to n of %d columns of %d rows of C, from +0 unless resume is not 0.",
+	m.text(name, "(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)",
+		fmt.Sprintf("adds k products to n of %d columns of %d rows of C, from +0 unless resume is not 0. "+
+			"It prefetches what begins at next, step bytes for each of k.",
 			vecs*m.width, rows))
 	// The sums begin at +0, or at C's present elements to resume a chain.
 	acc := make([][]VecVirtual, rows)
@@ -70,8 +71,10 @@ func (m *machine) prefetchTile(rows, bytes int, c, ldc, steps GPVirtual, enough 
 func (m *machine) products(rows, vecs int, acc [][]VecVirtual) {
 	rowA, colA, rowB := arg("rowA"), arg("colA"), arg("rowB")
 	bases := everyThird(arg("a"), rowA, rows)
-	b, k := arg("b"), arg("k")
+	b, k, next, step := arg("b"), arg("k"), arg("next"), arg("step")
 	Label("product")
+	PREFETCHT1(Mem{Base: next})
+	ADDQ(step, next)
 	// A row of B stays in registers while each element of a column of A multiplies it.
 	row := make([]VecVirtual, vecs)
 	for v := range row {
@@ -306,7 +309,7 @@ func (m *machine) packColumns16() {
 	at := GP64()
 	MOVQ(dst, at)
 	for column := 0; column < 16; column += 4 {
-		c := transpose4(bases, rowSrc, column)
+		c := m.transpose4(bases, rowSrc, 0, column)
 		for i := 0; i < 4; i += 2 {
 			VMOVUPS(c[i], Mem{Base: at})
 			VMOVUPS(c[i+1], Mem{Base: at, Index: ld, Scale: 1})

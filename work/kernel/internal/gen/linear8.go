@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/ir"
@@ -190,69 +191,112 @@ func dot(signed, unsigned, acc Op) {
 	})
 }
 
-// linear8Words emits linear8 for AVX2, and for AVX-512 without VNNI, for one or two rows. It widens bytes to 16
-// bits, and adds products in 32 bits: the sum of two products of bytes may not fit 16 bits.
+// linear8Words emits linear8 for AVX2, and for AVX-512 without VNNI. The codes of the rows are already wide: 16
+// bits each. It widens the weight's too, and adds products in 32 bits: the sum of two products of bytes may
+// not fit 16 bits. A group of 16 columns is four vectors, of which as many are computed at a time as there are
+// registers for.
 func (m *machine) linear8Words(rows int) {
-	m.text(fmt.Sprintf("linear8x%d", rows), linear8Signature, linear8Doc(rows))
+	m.text(fmt.Sprintf("linear16x%d", rows), strings.Replace(linear8Signature, "*int8", "*int16", 1),
+		linear8Doc(rows)+" Codes of rows have 16 bits.")
+	vecs := 4
+	if rows > 2 {
+		vecs = 2
+	}
 	q, ldq := arg("q"), arg("ldq")
 	l := &linear8Loop{y: arg("y"), w: arg("w"), sw: arg("sw"), b: arg("b"), panels: arg("panels")}
 	Label("panel")
-	acc := make([][4]VecVirtual, rows)
-	for i := range acc {
-		for j := range acc[i] {
-			acc[i][j] = m.zero()
+	for part := 0; part < 4; part += vecs {
+		acc := make([][]VecVirtual, rows)
+		for i := range acc {
+			for range vecs {
+				acc[i] = append(acc[i], m.zero())
+			}
+		}
+		// For each group: the codes of the rows, times the columns in some vectors.
+		first, w, groups := GP64(), GP64(), arg("groups")
+		MOVQ(q, first)
+		MOVQ(l.w, w)
+		at := everyThird(first, ldq, rows)
+		product := fmt.Sprintf("product%d", part)
+		Label(product)
+		wide := make([]VecVirtual, vecs)
+		for j := range wide {
+			wide[j] = YMM()
+			VPMOVSXBW(Mem{Base: w, Disp: 16 * (part + j)}, wide[j])
+		}
+		for i := range acc {
+			x := YMM()
+			VPBROADCASTQ(rowAt(at, ldq, i), x)
+			for j := range wide {
+				t := YMM()
+				VPMADDWD(x, wide[j], t)
+				VPADDD(t, acc[i][j], acc[i][j])
+			}
+		}
+		for _, p := range at {
+			ADDQ(Imm(2*group8), p)
+		}
+		ADDQ(Imm(groupBytes8), w)
+		DECQ(groups)
+		JNZ(LabelRef(product))
+		m.linear8WordsStore(l, acc, part)
+		if part+vecs == 4 {
+			MOVQ(w, l.w)
 		}
 	}
-	// For each group: the codes of the rows, times the panel's 16 columns in four vectors.
-	at, groups := GP64(), arg("groups")
-	MOVQ(q, at)
-	Label("product")
-	x := make([]VecVirtual, rows)
-	for i := range x {
-		x[i] = YMM()
-		VPBROADCASTD(rowAt([]GPVirtual{at}, ldq, i), x[i].AsX())
-		VPMOVSXBW(x[i].AsX(), x[i])
-	}
-	for j := range 4 {
-		wide := YMM()
-		VPMOVSXBW(Mem{Base: l.w, Disp: 16 * j}, wide)
-		for i := range x {
-			t := YMM()
-			VPMADDWD(x[i], wide, t)
-			VPADDD(t, acc[i][j], acc[i][j])
-		}
-	}
-	ADDQ(Imm(group8), at)
-	ADDQ(Imm(groupBytes8), l.w)
-	DECQ(groups)
-	JNZ(LabelRef("product"))
-	m.linear8WordsStore(l, acc)
+	l.advance(1)
 	DECQ(l.panels)
 	JNZ(LabelRef("panel"))
 	m.end()
 }
 
-// linear8WordsStore emits y = float(sum)*(sx*sw) + b for a panel, and moves to the next one. Each sum is in two
+// linear8WordsStore emits y = float(sum)*(sx*sw) + b for the vectors of a panel from part on. Each sum is in two
 // adjacent halves.
-func (m *machine) linear8WordsStore(l *linear8Loop, acc [][4]VecVirtual) {
+func (m *machine) linear8WordsStore(l *linear8Loop, acc [][]VecVirtual, part int) {
 	sx, ldy, y := arg("sx"), arg("ldy"), GP64()
 	MOVQ(l.y, y)
 	for i := range acc {
-		for j := 0; j < 4; j += 2 {
+		for j := 0; j < len(acc[i]); j += 2 {
 			// Add the halves of eight columns and bring the columns into sequence.
-			sum, scale := acc[i][j], YMM()
+			sum, scale, at := acc[i][j], YMM(), 16*(part+j)
 			VPHADDD(acc[i][j+1], sum, sum)
 			VPERMQ(Imm(0xd8), sum, sum)
 			VBROADCASTSS(Mem{Base: sx, Disp: 4 * i}, scale)
-			VMULPS(Mem{Base: l.sw, Disp: 16 * j}, scale, scale)
+			VMULPS(Mem{Base: l.sw, Disp: at}, scale, scale)
 			VCVTDQ2PS(sum, sum)
 			VMULPS(scale, sum, sum)
-			VADDPS(Mem{Base: l.b, Disp: 16 * j}, sum, sum)
-			VMOVUPS(sum, Mem{Base: y, Disp: 16 * j})
+			VADDPS(Mem{Base: l.b, Disp: at}, sum, sum)
+			VMOVUPS(sum, Mem{Base: y, Disp: at})
 		}
 		ADDQ(ldy, y)
 	}
-	l.advance(1)
+}
+
+// widen emits the conversion of codes to 16 bits.
+func (m *machine) widen() {
+	m.text("widen", "(dst *int16, q *int8, n int)", "converts codes to 16 bits; n is a multiple of 4.")
+	dst, q, n, x := arg("dst"), arg("q"), arg("n"), YMM()
+	Label("many")
+	CMPQ(n, Imm(16))
+	JL(LabelRef("few"))
+	VPMOVSXBW(Mem{Base: q}, x)
+	VMOVDQU(x, Mem{Base: dst})
+	ADDQ(Imm(16), q)
+	ADDQ(Imm(32), dst)
+	SUBQ(Imm(16), n)
+	JMP(LabelRef("many"))
+	Label("few")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	VMOVD(Mem{Base: q}, x.AsX())
+	VPMOVSXBW(x.AsX(), x.AsX())
+	VMOVQ(x.AsX(), Mem{Base: dst})
+	ADDQ(Imm(4), q)
+	ADDQ(Imm(8), dst)
+	SUBQ(Imm(4), n)
+	JMP(LabelRef("few"))
+	Label("done")
+	m.end()
 }
 
 // advance moves the pointers to columns past some panels.

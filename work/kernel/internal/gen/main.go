@@ -34,9 +34,7 @@ func main() {
 	// Single rows and queries, as in decoding.
 	m.rowProduct()
 	m.queryMix()
-	if m.wide {
-		m.queryScores()
-	}
+	m.queryScores()
 
 	// Elements and codes. AVX-512 uses AVX2's code for 4 and 2 bits.
 	m.elementwise()
@@ -60,8 +58,10 @@ func main() {
 		m.codeRows("codeRows", false)
 		m.codeRows("codeScaledRows", true)
 	} else {
-		m.linear8Words(2)
-		m.linear8Words(1)
+		for _, rows := range []int{6, 2, 1} {
+			m.linear8Words(rows)
+		}
+		m.widen()
 	}
 	if !m.wide {
 		m.columnMax()

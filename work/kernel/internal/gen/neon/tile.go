@@ -23,8 +23,8 @@ func bytes16(v vec, n int) string { return strings.ReplaceAll(list(v, n), ".S4",
 func (m *machine) tile(rows, width int) {
 	cols := 4 * width
 	m.function(fmt.Sprintf("tile%dx%d", rows, cols),
-		"(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int)",
-		fmt.Sprintf("adds k products to n of %d columns of %d rows of C, from +0 unless resume is not 0.", cols, rows),
+		"(c *float32, ldc int, a *float32, rowA, colA int, b *float32, rowB, k, n, resume int, next *float32, step int)",
+		fmt.Sprintf("adds k products to n of %d columns of %d rows of C, from +0 unless resume is not 0. The rest of the arguments is not used.", cols, rows),
 		vectorSize*width)
 	// The sums begin at +0, or at C's present elements to resume a chain.
 	c, ldc, n, resume := m.arg("c"), m.arg("ldc"), m.arg("n"), m.arg("resume")
