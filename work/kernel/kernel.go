@@ -166,7 +166,7 @@ const (
 	QuantizeRows
 	// Linear8: Q I8 [T,K], sx [T], W I8 [P,G,64], sw [N], b [N] -> Y [T,N], a product of codes; P=ceil(N/16),
 	// G=ceil(K/4), K at most 2^17, so that no sum of codes within ±127 overflows (other sums wrap). W has the code
-	// of row k and column n at [n/16, k/4, 4*(n%16)+k%4], see [Coder]; codes beyond K and N do not count.
+	// of row k and column n at [n/16, k/4, 4*(n%16)+k%4], see [Codes]; codes beyond K and N do not count.
 	// a = sum of q*w over k, exact; y = float(a)*(sx*sw) + b, each product and sum rounded.
 	Linear8
 	// Swish: X -> x/(1+exp(-x)). x times its sigmoid (Ramachandran et al. 2017), the quotient rounded once.

@@ -3,7 +3,6 @@ package kernel
 import (
 	"fmt"
 	"math"
-	"slices"
 )
 
 // The product of 8-bit codes, for translation: NUMERICS.md, section 7.9. Activations are
@@ -104,76 +103,18 @@ func refLinear8(c *Call, lo, hi int) {
 // Packed8 is the shape of Linear8's weight for a matrix [k,n].
 func Packed8(k, n int) []int { return []int{ceil(n, panel8), ceil(k, group8), panel8 * group8} }
 
-// Coder quantises weights for Linear8. It keeps its storage from one to the next.
-type Coder struct {
-	Device // that computes QuantizeRows; nil for the reference
-
-	columns []float32
-	codes   []int8
-}
-
-// Pack quantises a weight w for Linear8: [K,N], or [N,K] where t is NT. It returns the
-// codes I8 [P,G,64] and the scales F32 [N]. Each column gets the scale of its largest
-// magnitude, as a row does in QuantizeRows. Codes beyond K and N are 0.
-func (p *Coder) Pack(w Tensor, t Trans) (packed, scales Tensor) {
-	k, n := w.Shape[0], w.Shape[1]
-	if t == NT {
-		k, n = n, k
+// Codes quantises a weight for Linear8: it returns W8 and the scales of QuantizeWeight. dev is
+// of the processor; without it the reference computes them.
+func Codes(dev Device, w Tensor, t Trans) (packed, scales Tensor) {
+	c := Call{Op: QuantizeWeight, Attr: Attr{Trans: t}, In: []Tensor{w}}
+	k, n := weightDims(t, &w)
+	c.Out = []Tensor{New(I8, Packed8(k, n)...), New(F32, n), New(I8, Packed8(n, k)...)}
+	if dev != nil {
+		dev.Do(&c)
+	} else {
+		refQuantizeWeight(&c, 0, partsWeight(&c))
 	}
-	packed, scales = New(I8, Packed8(k, n)...), New(F32, n)
-	// Some columns at a time, as rows, which stay in a cache.
-	some := max(cachedColumns/k/panel8, 1) * panel8
-	p.columns, p.codes = slices.Grow(p.columns[:0], some*k)[:some*k], slices.Grow(p.codes[:0], some*k)[:some*k]
-	for j := 0; j < n; j += some {
-		m := min(some, n-j)
-		x := Tensor{Type: F32, Shape: []int{m, k}, F: p.columns[:m*k]}
-		if t == NT {
-			x = w.Part(j*k, (j+m)*k, m, k)
-		} else {
-			transposeColumns(x.F, w.F[j:], k, m, n)
-		}
-		q := Tensor{Type: I8, Shape: []int{m, k}, B: p.codes[:m*k]}
-		c := Call{Op: QuantizeRows, In: []Tensor{x}, Out: []Tensor{q, scales.Part(j, j+m, m)}}
-		if p.Device != nil {
-			p.Do(&c)
-		} else {
-			refQuantizeRows(&c, 0, m)
-		}
-		for c := range m {
-			packColumn(packed.B[(j+c)/panel8*packed.Shape[1]*panel8*group8+(j+c)%panel8*group8:], q.B[c*k:(c+1)*k])
-		}
-	}
-	return packed, scales
-}
-
-// cachedColumns is the number of elements that a Coder quantises at a time.
-const cachedColumns = 1 << 16
-
-// transposeColumns sets the rows of dst, of k elements, to m columns of k rows of src, ld elements
-// apart. It goes by blocks whose lines a cache holds.
-func transposeColumns(dst, src []float32, k, m, ld int) {
-	const block = 16
-	for i := 0; i < k; i += block {
-		rows := min(block, k-i)
-		for c := range m {
-			to, from := dst[c*k+i:][:rows], src[i*ld+c:]
-			for r := range to {
-				to[r] = from[r*ld]
-			}
-		}
-	}
-}
-
-// packColumn puts the codes of a column into panels, of which to begins with the column's first group.
-func packColumn(to, codes []int8) {
-	g := 0
-	for ; len(codes) >= group8; codes = codes[group8:] {
-		*(*[group8]int8)(to[g:]) = [group8]int8(codes)
-		g += panel8 * group8
-	}
-	if len(codes) > 0 {
-		copy(to[g:], codes)
-	}
+	return c.Out[0], c.Out[1]
 }
 
 // Columns8 returns the columns ids of w, a weight of Linear8, as a weight of its own. It

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestCoder compares the codes that every device makes with those of a plain loop.
-func TestCoder(t *testing.T) {
+// TestCodes compares the codes that every device makes with those of a plain loop.
+func TestCodes(t *testing.T) {
 	for _, d := range [][2]int{{1, 1}, {5, 17}, {64, 40}, {70, 16}, {700, 300}, {5000, 33}} {
 		k, n := d[0], d[1]
 		s := &source{key: [2]uint32{uint32(k)}}
@@ -27,7 +27,7 @@ func TestCoder(t *testing.T) {
 		}
 		for _, dev := range append(opened(t, 2), nil) {
 			for trans, from := range []Tensor{NN: w, NT: flipped} {
-				got, by := (&Coder{Device: dev}).Pack(from, Trans(trans))
+				got, by := Codes(dev, from, Trans(trans))
 				if !slices.Equal(got.B, codes.B) || diff([]Tensor{by}, []Tensor{scales}) != "" {
 					t.Errorf("%v, %v, way %d: other codes or scales", dev, d, trans)
 				}

@@ -109,12 +109,11 @@ func prepare(dev kernel.Device, c Config, p *tensor.Set, int8 bool) (*tensor.Set
 	}
 	var items []tensor.Named
 	put := func(name string, t kernel.Tensor) { items = append(items, tensor.Named{Name: name, Tensor: t}) }
-	var coder kernel.Coder
-	if dev != nil && dev.Host() {
-		coder.Device = dev
+	if dev != nil && !dev.Host() {
+		dev = nil
 	}
 	code := func(name string, w kernel.Tensor, t kernel.Trans) {
-		packed, scales := coder.Pack(w, t)
+		packed, scales := kernel.Codes(dev, w, t)
 		put(name+".weight", packed)
 		put(name+".scale", scales)
 	}
@@ -129,7 +128,7 @@ func prepare(dev kernel.Device, c Config, p *tensor.Set, int8 bool) (*tensor.Set
 		switch w := kernel.Local(t.Tensor); { // a matrix may be packed already
 		case ok && int8:
 			code(name, w, kernel.NN)
-		case ok && coder.Device != nil:
+		case ok && dev != nil:
 			buf.Type, buf.Shape, buf.F = w.Type, w.Shape, append(buf.F[:0], w.F...)
 			w = kernel.Pack(dev, w, buf, kernel.NN)
 			p.Put(i, w)

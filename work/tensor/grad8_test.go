@@ -206,7 +206,7 @@ func flat(m matrix) (all []float32) {
 func TestGradientOfCodes(t *testing.T) {
 	g := NewGraph()
 	x := g.Leaf(Param, "x", random(1, 3, 8))
-	packed, scales := kernel.Pack8(random(2, 8, 4), kernel.NN)
+	packed, scales := kernel.Codes(nil, random(2, 8, 4), kernel.NN)
 	q := g.Do(kernel.QuantizeRows, kernel.Attr{}, x)
 	y := g.Do(kernel.Linear8, kernel.Attr{}, q, q.Out(1),
 		g.Leaf(Param, "w", packed), g.Leaf(Param, "scales", scales), g.Leaf(Param, "b", random(3, 4)))
