@@ -12,7 +12,7 @@ import "golang.org/x/sys/cpu"
 func assembly() []backend {
 	// AVX-512 VNNI multiplies and adds four codes in one instruction. Processors without
 	// it take AVX2's Linear8.
-	wide := codes512
+	wide, narrow := codes512(), codes2()
 	if cpu.X86.HasAVX512VNNI {
 		wide.rows8, wide.linear16 = []int{4, 2, 1}, nil
 		wide.linear8 = []linear8{linear8x4AVX512, linear8x2AVX512, linear8x1AVX512}
@@ -20,7 +20,7 @@ func assembly() []backend {
 	}
 	return []backend{
 		{"avx512", hasAVX512, wide.cells, wide.native()},
-		{"avx2", hasAVX2, codes2.cells, codes2.native()},
+		{"avx2", hasAVX2, narrow.cells, narrow.native()},
 	}
 }
 
@@ -101,18 +101,21 @@ var dotsAVX512 = dots{
 	starts: dotStartsAVX512, flip: flipCodesAVX512, flipColumns: flipColumnsAVX512,
 }
 
-// codes2 is AVX2's, and AVX-512's where it has nothing better.
-var codes2 = codes8{
-	primitives: avx2,
-	gradRows:   2, gradBlock: weightGrad8x2AVX2,
-	multiply: multiplyAVX2, columnMax: columnMaxAVX2, quantColumns: quantizeColumnsAVX2,
-	packCodes: packCodesAVX2, turnCodes: turnCodesAVX2,
+// codes2 is AVX2's, and AVX-512's where it has nothing better. It is a function, so that the
+// linker can leave the assembly out of a program that opens no device.
+func codes2() codes8 {
+	return codes8{
+		primitives: avx2,
+		gradRows:   2, gradBlock: weightGrad8x2AVX2,
+		multiply: multiplyAVX2, columnMax: columnMaxAVX2, quantColumns: quantizeColumnsAVX2,
+		packCodes: packCodesAVX2, turnCodes: turnCodesAVX2,
+	}
 }
 
-var codes512 = codes8{
-	primitives:     avx512,
-	codeScaledRows: codeScaledRowsAVX512, quantizePanel: quantizePanelAVX512,
-	gradRows: 2, gradBlock: weightGrad8x2AVX2,
-	multiply: multiplyAVX2, columnMax: columnMaxAVX2, quantColumns: quantizeColumnsAVX2,
-	packCodes: packCodesAVX2, turnCodes: turnCodesAVX2,
+// codes512 is codes2 with what AVX-512 has.
+func codes512() codes8 {
+	p := codes2()
+	p.primitives = avx512
+	p.codeScaledRows, p.quantizePanel = codeScaledRowsAVX512, quantizePanelAVX512
+	return p
 }

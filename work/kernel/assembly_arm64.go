@@ -10,7 +10,7 @@ import "golang.org/x/sys/cpu"
 // that Go runs on has NEON. Most have SDOT, which multiplies and adds four
 // codes in one instruction.
 func assembly() []backend {
-	p := neonCodes
+	p := neonCodes()
 	if cpu.ARM64.HasASIMDDP {
 		p.rows8 = []int{4, 2, 1}
 		p.linear8 = []linear8{linear8x4DotNEON, linear8x2DotNEON, linear8x1DotNEON}
@@ -41,9 +41,13 @@ var neon = primitives{
 	softmax: softmaxNEON, softmaxGrad: softmaxGradNEON,
 }
 
-var neonCodes = codes8{
-	primitives: neon,
-	gradRows:   2, gradBlock: weightGrad8x2NEON,
-	multiply: multiplyNEON, columnMax: columnMaxNEON, quantColumns: quantizeColumnsNEON,
-	packCodes: packCodesNEON, turnCodes: turnCodesNEON,
+// neonCodes is a function, so that the linker can leave the assembly out of a program that
+// opens no device.
+func neonCodes() codes8 {
+	return codes8{
+		primitives: neon,
+		gradRows:   2, gradBlock: weightGrad8x2NEON,
+		multiply: multiplyNEON, columnMax: columnMaxNEON, quantColumns: quantizeColumnsNEON,
+		packCodes: packCodesNEON, turnCodes: turnCodesNEON,
+	}
 }
