@@ -75,7 +75,7 @@ func newBenchGemm(a *app) *cobra.Command {
 	threads := cmd.Flags().Lookup("threads") // the goals are for one
 	c.threads, threads.DefValue = 1, "1"
 	cmd.Flags().StringVar(&peer, "peer", "", "`LIBRARY` to measure beside: openblas, where it is installed")
-	cmd.Flags().StringVar(&arithmetic, "arithmetic", train.Binary32, "`ARITHMETIC` of the products: binary32, or int8, the products of codes in training beside those of numbers")
+	cmd.Flags().StringVar(&arithmetic, "arithmetic", train.Binary32, "`ARITHMETIC` of the products: binary32; or int8, which measures the products of 8-bit codes in training beside the same products in binary32")
 	cmd.Flags().StringSliceVar(&classes, "class", nil, "`CASES` to measure, separated by commas: large, small, attention, training (default: all)")
 	return cmd
 }
@@ -123,7 +123,7 @@ func (r codesText) print(w io.Writer) {
 			c.GOPS, number(c.PeakShare, "%.2f"), c.ChainGFLOPS, c.Ratio)
 	}
 	t.Flush()
-	fmt.Fprintf(w, "%s, %d threads; peak %s Gop/s, cases %s of it, the worst %s\n", r.Kernels, r.Threads,
+	fmt.Fprintf(w, "%s, %d threads; peak %s Gop/s, median case %s of it, worst %s\n", r.Kernels, r.Threads,
 		number(r.PeakGOPS, "%.1f"), number(r.PeakShareMedian, "%.2f"), number(r.WorstPeakShare, "%.2f"))
-	fmt.Fprintf(w, "int8 to binary32: %.2f, worst %.2f\n", r.MedianRatio, r.WorstRatio)
+	fmt.Fprintf(w, "int8 to binary32: median %.2f, worst %.2f\n", r.MedianRatio, r.WorstRatio)
 }

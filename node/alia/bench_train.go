@@ -41,7 +41,7 @@ browser shows.`,
 	c.threads, threads.DefValue = 1, "1"
 	f := cmd.Flags()
 	f.StringVar(&o.preset, "preset", "tiny", "`SIZE` of the model: "+strings.Join(train.Presets(), ", "))
-	f.StringVar(&o.arithmetic, "arithmetic", train.Binary32, "`NAME` of the numbers that the products of projections are made of: "+strings.Join(train.Arithmetics(), ", "))
+	f.StringVar(&o.arithmetic, "arithmetic", train.Binary32, "`NAME` of what the matrix products multiply, 32-bit numbers or 8-bit codes: "+strings.Join(train.Arithmetics(), ", "))
 	f.StringVar(&o.corpus, "corpus", "", "`DIR` with train.SRC and train.TGT, or a TSV file (default: made-up sentences)")
 	f.StringVar(&o.src, "src", "", "`LANGUAGE` to translate from, as in the corpus's file names")
 	f.StringVar(&o.tgt, "tgt", "", "`LANGUAGE` to translate into, as in the corpus's file names")

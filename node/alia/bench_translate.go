@@ -37,11 +37,12 @@ func newBenchTranslate(a *app) *cobra.Command {
 processor time, and the memory. With --model, a file is translated once to warm
 up and once to measure, with sentences of about the same length together.
 
-Without --model a table compares untrained models of every preset: greedily in
-batches and one by one, with a beam of 5, in binary32 and in int8. Each cell is
-measured by a process of its own, so that its memory is known. --preset limits
-the table to one preset; --beam, --batch or --int8 limit it to one cell of each.
-The sentences are made up and have 8 to 24 tokens.`,
+Without --model a table compares untrained models of every preset: greedy search
+in batches, greedy search one sentence at a time, and a beam of 5; each in
+binary32 and in int8. A process of its own measures each line of the table, so
+that its memory is known. --preset limits the table to one preset. --beam,
+--batch or --int8 limits it to one line for each preset. The table's sentences
+per second are by the clock. Its sentences are made up, of 8 to 24 tokens.`,
 		Example: `  alia bench translate
   alia bench translate --preset small --kernels avx2
   alia bench translate --preset base --beam 5 --int8 --json

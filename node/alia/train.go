@@ -159,9 +159,10 @@ larger rank learns more. A --learning-rate of three times the preset's is a good
 first trial.
 
 --arithmetic int8 multiplies 8-bit codes of weights, activations and gradients
-in place of 32-bit numbers. That takes less time where the processor multiplies
-such codes fast. The model is another one than that of binary32, with the same
-bits on every machine too, and it is a model like any other.
+in place of 32-bit numbers, in the projections of all layers and of the output.
+All else is computed in 32 bits. Training takes less time where the processor
+multiplies such codes fast. The model differs from that of binary32. Its bits
+are the same on every machine too, and it is used like any other model.
 
 --from VERSION trains on a version of a corpus, which has corrections of people.
 The run is the same as one with --corpus and the version's directory, because

@@ -17,7 +17,7 @@ type CodesCase struct {
 	Out         int      `json:"out"`
 	GOPS        float64  `json:"gops"`         // of codes
 	ChainGFLOPS float64  `json:"chain_gflops"` // of binary32 numbers
-	Ratio       float64  `json:"ratio"`        // of the two speeds, measured by turns
+	Ratio       float64  `json:"ratio"`        // of the two speeds, measured alternately
 	PeakShare   *float64 `json:"peak_share"`   // of the peak for codes, measured beside it
 }
 
@@ -69,7 +69,7 @@ func (b *Gemm) RunCodes(ctx context.Context, cases []CodesCase) (*CodesReport, e
 	return r, nil
 }
 
-// measureCodes takes the speeds of a case, codes and numbers by turns. It returns the peaks.
+// measureCodes measures the speeds of a case, codes and binary32 alternately. It returns the peaks.
 func (b *Gemm) measureCodes(c *CodesCase) (peaks []float64) {
 	codes, numbers := codesCalls(b.Device, c)
 	once := b.time(1, func() { b.Device.Do(&codes); b.Device.Do(&numbers) })

@@ -10,7 +10,7 @@ import (
 
 const (
 	recentBytes = 16 << 20 // of the blocks that a store keeps in memory, at most
-	recentLeast = 4 << 10  // bytes of such a block: a smaller one is read fast
+	recentLeast = 4 << 10  // bytes of the smallest such block: smaller ones are read from the disk fast
 )
 
 // recent is the blocks that came from peers lately. A node reads such a block at once, and

@@ -239,7 +239,7 @@ func flipCodesAVX512(dst *uint8, q *int8, n int)
 //go:noescape
 func flipColumnsAVX512(dst *uint8, q *int8, ldq int, groups int, n int)
 
-// quantizePanelAVX512 quantises n of 16 columns of rows of x times f, whose elements are stepF bytes apart. It stores the codes of whole groups of four rows, and all 16 scales.
+// quantizePanelAVX512 quantises n of 16 columns of x times f, an f for each row; rows are ldx bytes apart, elements of f stepF bytes. It stores the codes of whole groups of four rows, and all 16 scales.
 //
 //go:noescape
 func quantizePanelAVX512(q *int8, scales *float32, x *float32, ldx int, f *float32, stepF int, rows int, n int)

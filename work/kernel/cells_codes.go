@@ -110,7 +110,7 @@ func (p *codes8) doQuantizeScaledColumns(s *scratch, c *Call, lo, hi int) {
 		x.rows, x.width = min(block8, t-from), min(panel8, n-j)
 		q := c.Out[0].B[(panel*c.Out[0].Shape[1]+from/group8)*groupBytes8:]
 		if !p.quantizeColumns(s, q, c.Out[1].F[b*n+j:], x) {
-			quantizePanel(c, b, panel)
+			refQuantizePanel(c, b, panel)
 		}
 	}
 }
@@ -127,8 +127,8 @@ func (p *codes8) doQuantizeWeight(s *scratch, c *Call, lo, hi int) {
 	}
 }
 
-// blockOf returns the place of 16 rows and columns of packed codes, those of panel i and
-// of rows 16j to 16j+15. It is shorter where there are fewer rows.
+// blockOf returns the packed codes of 16 rows and 16 columns, those of panel i and
+// of rows 16j to 16j+15. They are fewer at the end of the panel.
 func blockOf(q *Tensor, i, j int) []int8 {
 	groups := q.Shape[1]
 	from := (i*groups + j*panel8/group8) * groupBytes8
@@ -148,7 +148,7 @@ func (p *codes8) turn(s *scratch, dst, src []int8) {
 }
 
 // weightColumns quantises panel i of a weight [K,N], into W8 and from there into V8. It
-// reports whether it could.
+// reports whether all scales are finite: if not, the codes are wrong.
 func (p *codes8) weightColumns(s *scratch, c *Call, i int) bool {
 	k, n, j := rows(&c.In[0]), cols(&c.In[0]), i*panel8
 	x := columns8{x: c.In[0].F[j:], ldx: n, f: ones[:], rows: k, width: min(panel8, n-j)}

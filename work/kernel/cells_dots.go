@@ -70,7 +70,7 @@ func (p *primitives) tiles8(s *scratch, x *product8) {
 	}
 }
 
-// gradTiles is rows lo to hi-1 of a Linear8WeightGrad, or columns with NT.
+// gradTiles computes rows lo to hi-1 of a Linear8WeightGrad, or columns with NT.
 func (p *primitives) gradTiles(s *scratch, c *Call, lo, hi int) {
 	const step = gradCodes / (gradBlocks * block8 * panel8)
 	panels, n := rows(&c.In[1]), cols(&c.In[2])
@@ -143,8 +143,8 @@ func (p *primitives) startGrad(s *scratch, x *grad8) {
 	}
 }
 
-// gradColumns is columns lo to hi-1 of X, as many at a time as a tile has rows. Column
-// first is the first row of x.y.
+// gradColumns adds the products of columns lo to hi-1 of X, as many at a time as a tile has
+// rows. Column first of X gives the first row of x.y.
 func (p *primitives) gradColumns(s *scratch, x *grad8, lo, hi, first int) {
 	size := (x.groups + 1) * flippedGroup
 	a := s.bytes(gradCopies * size)

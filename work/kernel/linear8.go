@@ -104,7 +104,7 @@ func refLinear8(c *Call, lo, hi int) {
 func Packed8(k, n int) []int { return []int{ceil(n, panel8), ceil(k, group8), panel8 * group8} }
 
 // Codes quantises a weight for Linear8: it returns W8 and the scales of QuantizeWeight. dev is
-// of the processor; without it the reference computes them.
+// a device of the processor, or nil: then the reference computes them.
 func Codes(dev Device, w Tensor, t Trans) (packed, scales Tensor) {
 	c := Call{Op: QuantizeWeight, Attr: Attr{Trans: t}, In: []Tensor{w}}
 	k, n := weightDims(t, &w)

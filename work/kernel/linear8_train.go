@@ -13,7 +13,7 @@ import (
 // block8 is the number of rows of a gradient that share a column's scale: QuantizeScaledColumns.
 const block8 = 128
 
-// packed8 is the form of Linear8's weight: the codes of a matrix [k,n].
+// packed8 is the shape of the packed codes of a matrix [k,n], as Linear8 reads its weight.
 func packed8(k, n int) result {
 	return result{t: I8, dims: [3]int{ceil(n, panel8), ceil(k, group8), panel8 * group8}}
 }
@@ -118,12 +118,12 @@ func code8(x, inv float32) int8 {
 func refQuantizeScaledColumns(c *Call, lo, hi int) {
 	panels := rows(&c.Out[0])
 	for i := lo; i < hi; i++ {
-		quantizePanel(c, i/panels, i%panels)
+		refQuantizePanel(c, i/panels, i%panels)
 	}
 }
 
-// quantizePanel is panel p of block b of QuantizeScaledColumns.
-func quantizePanel(c *Call, b, p int) {
+// refQuantizePanel is panel p of block b of QuantizeScaledColumns.
+func refQuantizePanel(c *Call, b, p int) {
 	x, f, n := c.In[0].F, c.In[1].F, cols(&c.In[0])
 	from, until := b*block8, min((b+1)*block8, rows(&c.In[0]))
 	codes := c.Out[0].B[(p*c.Out[0].Shape[1]+from/group8)*panel8*group8:]
@@ -141,7 +141,7 @@ func quantizePanel(c *Call, b, p int) {
 	}
 }
 
-// packedAt is where the code of row i and column j lies in panels of the given number of
+// packedAt is the index at which the code of row i and column j lies in panels of the given number of
 // groups.
 func packedAt(i, j, groups int) int {
 	return (j/panel8*groups+i/group8)*panel8*group8 + j%panel8*group8 + i%group8

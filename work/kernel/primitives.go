@@ -36,7 +36,7 @@ type primitives struct {
 
 	rows8    []int      // heights of linear8 or linear16, the tallest first, 1 the last; or nil
 	linear8  []linear8  // by height
-	linear16 []linear16 // by height, of codes that widen converted; nil where linear8 serves
+	linear16 []linear16 // by height, of codes that widen made 16 bits wide; nil where linear8 serves
 	widen    func(dst *int16, q *int8, n int)
 
 	// Both may be nil: then absMax and quantize serve, and linear8.

@@ -58,8 +58,8 @@ type Config struct {
 	Still bool
 
 	// Int8 computes losses and gradients with products of 8-bit codes: NUMERICS.md in package
-	// kernel, section 8.6. Parameters and gradients stay in binary32. Translations are not
-	// concerned: see [Prepare].
+	// kernel, section 8.6. Parameters and gradients stay in binary32. Translations do not
+	// depend on it: see [Prepare].
 	Int8 bool
 
 	Form // the zero Form for our own models

@@ -14,15 +14,15 @@ const normEps = 1e-5
 // paper. A value is [T, Dim] unless a comment says otherwise.
 type model struct {
 	Config
-	g      *tensor.Graph
-	in     *inputs
-	leaves []leaf
-	params map[string]tensor.Value
-	pe     tensor.Value                  // [L, Dim]: the position table
-	key    tensor.Value                  // I32 [4]: the dropout key; none without dropout
-	sites  uint32                        // number of dropouts so far
-	codes  map[tensor.Value]tensor.Value // by input of 8-bit projections: its codes
-	coding map[string]tensor.Value       // by projection: the codes that the graph makes of its weight, see quantize
+	g           *tensor.Graph
+	in          *inputs
+	leaves      []leaf
+	params      map[string]tensor.Value
+	pe          tensor.Value                  // [L, Dim]: the position table
+	key         tensor.Value                  // I32 [4]: the dropout key; none without dropout
+	sites       uint32                        // number of dropouts so far
+	inputCodes  map[tensor.Value]tensor.Value // by input of 8-bit projections: its codes
+	weightCodes map[string]tensor.Value       // by projection: the codes of its weight, which quantize makes
 
 	source, target tensor.Partition // the rows of each sentence; target only if the model decodes
 }
@@ -37,7 +37,7 @@ type leaf struct {
 func newModel(c Config, in *inputs) *model {
 	m := &model{
 		Config: c, g: tensor.NewGraph(), in: in,
-		params: make(map[string]tensor.Value, len(in.params)), codes: map[tensor.Value]tensor.Value{},
+		params: make(map[string]tensor.Value, len(in.params)), inputCodes: map[tensor.Value]tensor.Value{},
 	}
 	m.source = m.g.Partition(in.source.starts)
 	for i, s := range in.shapes {
@@ -112,7 +112,7 @@ func (m *model) decode(memory tensor.Value) tensor.Value {
 		return m.codedLinear("output", x)
 	}
 	bias, has := m.params["output.bias"]
-	if w, ok := m.coding["output"]; ok {
+	if w, ok := m.weightCodes["output"]; ok {
 		if !has {
 			bias = m.g.Leaf(tensor.Const, "zeros", tensor.Zeros(kernel.F32, m.Vocab))
 		}
@@ -212,15 +212,15 @@ func (m *model) last(name string, x tensor.Value) tensor.Value {
 // They stand in front of all other operations: a weight belongs to no sentence, so its codes
 // would interrupt a stage of operations on sentences.
 func (m *model) quantize() {
-	m.coding = map[string]tensor.Value{}
+	m.weightCodes = map[string]tensor.Value{}
 	for _, s := range m.in.shapes {
 		if name, ok := projection(s.Name, s.Dims); ok && s.Name != outputWeight {
 			m.g.Module(name)
-			m.coding[name] = m.g.Do(kernel.QuantizeWeight, kernel.Attr{}, m.params[s.Name])
+			m.weightCodes[name] = m.g.Do(kernel.QuantizeWeight, kernel.Attr{}, m.params[s.Name])
 		}
 	}
 	m.g.Module("output")
-	m.coding["output"] = m.g.Do(kernel.QuantizeWeight, kernel.Attr{Trans: kernel.NT}, m.params[m.outputTable()])
+	m.weightCodes["output"] = m.g.Do(kernel.QuantizeWeight, kernel.Attr{Trans: kernel.NT}, m.params[m.outputTable()])
 }
 
 // outputTable is the parameter that the output projection multiplies by.
@@ -236,7 +236,7 @@ func (m *model) linear(name string, x tensor.Value) tensor.Value {
 	if m.coded(name) {
 		return m.codedLinear(name, x)
 	}
-	if w, ok := m.coding[name]; ok {
+	if w, ok := m.weightCodes[name]; ok {
 		return m.product8(x, w, w.Out(1), m.params[name+".bias"])
 	}
 	y := m.g.Do(kernel.MatMul, kernel.Attr{}, x, m.params[name+".weight"])
@@ -254,10 +254,10 @@ func (m *model) codedLinear(name string, x tensor.Value) tensor.Value {
 // product8 is a projection by 8-bit codes w with scales. The codes of x are made once, although
 // query, key and value projections all read x.
 func (m *model) product8(x, w, scales, bias tensor.Value) tensor.Value {
-	q, ok := m.codes[x]
+	q, ok := m.inputCodes[x]
 	if !ok {
 		q = m.g.Do(kernel.QuantizeRows, kernel.Attr{}, x)
-		m.codes[x] = q
+		m.inputCodes[x] = q
 	}
 	return m.g.Do(kernel.Linear8, kernel.Attr{}, q, q.Out(1), w, scales, bias)
 }

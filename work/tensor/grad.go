@@ -216,7 +216,7 @@ func scaleGrad(b *backward, n node, _, dy Value) {
 	b.do(n.in[0], kernel.Scale, n.attr, dy)
 }
 
-// straightThrough is the gradient of a quantiser: what reads the codes is the gradient of
+// straightThrough is the gradient of a quantiser: the gradient of the codes is taken as that of
 // their input (the straight-through estimator, Bengio et al. 2013).
 func straightThrough(b *backward, n node, _, dq Value) { b.add(n.in[0], dq) }
 
@@ -231,12 +231,12 @@ func linear8Grad(b *backward, n node, _, dy Value) {
 	switch {
 	case !b.needed[q.node-1]:
 	case w.attr.Trans == kernel.NT:
-		// The output projection. A row of dY is a distribution over the vocabulary less the
-		// target: nearly all of its elements would have the code 0.
+		// The output projection. A row of dY is a distribution over the vocabulary minus the
+		// target's: nearly all of its elements would have the code 0.
 		b.do(q, kernel.MatMul, kernel.Attr{}, dy, w.in[0])
 	default:
-		// The scales of the weight's columns go into dY. Then its codes in the other layout
-		// are the second factor, whose columns have no scales.
+		// dY is multiplied by the scales of the weight's columns. So the second factor, the
+		// weight's codes in the other layout, needs no scales: they are 1.
 		z := b.g.Do(kernel.QuantizeScaledRows, kernel.Attr{}, dy, sw)
 		k := b.g.Shape(q)[1]
 		b.do(q, kernel.Linear8, kernel.Attr{}, z, z.Out(1), codes.Out(2), b.constant("ones", 1, k), b.constant("zeros", 0, k))

@@ -137,11 +137,11 @@ type scheduler struct {
 	l       *layout
 	stage   []int
 	groups  [][]int
-	groupOf []int // by node: the number of groups up to its own, or 0 for a node in none
+	groupOf []int // by node: the index of its group plus one, or 0 for a node in none
 }
 
-// group is the number of the first group that n can be in, because it needs results of the
-// group before. It is 0 when n needs no result of a group.
+// group is the index in groups of the first group that n can be in, because n needs results of
+// the group before. It is 0 when n needs no result of a group.
 func (s *scheduler) group(n *node) int {
 	at := 0
 	for _, v := range n.in {
@@ -150,7 +150,7 @@ func (s *scheduler) group(n *node) int {
 	return at
 }
 
-// postpone puts node i in a group.
+// postpone puts node i in the group of an index.
 func (s *scheduler) postpone(i, group int) {
 	for len(s.groups) <= group {
 		s.groups = append(s.groups, nil)

@@ -49,7 +49,7 @@ type AdaptedConfig struct {
 	LoRA uint32
 }
 
-// PlainConfig is a configuration without adapters either. The record of a run without adapters
+// PlainConfig is a configuration without an arithmetic and without adapters. The record of a run without adapters
 // in the arithmetic [Binary32] has no more.
 type PlainConfig struct {
 	_ struct{} `cbor:",toarray"`

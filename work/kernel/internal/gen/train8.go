@@ -242,7 +242,7 @@ func (m *machine) flipColumns() {
 // quantizePanel emits the codes and scales of 16 columns.
 func (m *machine) quantizePanel() {
 	m.text("quantizePanel", "(q *int8, scales, x *float32, ldx int, f *float32, stepF, rows, n int)",
-		"quantises n of 16 columns of rows of x times f, whose elements are stepF bytes apart. "+
+		"quantises n of 16 columns of x times f, an f for each row; rows are ldx bytes apart, elements of f stepF bytes. "+
 			"It stores the codes of whole groups of four rows, and all 16 scales.")
 	x, ldx, f, stepF, rows := arg("x"), arg("ldx"), arg("f"), arg("stepF"), arg("rows")
 	m.mask(arg("n"))
@@ -263,8 +263,8 @@ func (m *machine) quantizePanel() {
 	ADDQ(stepF, factor)
 	DECQ(left)
 	JNZ(LabelRef("top"))
-	// The scale and its inverse. Where the inverse is not a normal number, it is 0, and the scale is 0 up to 1 and
-	// the largest magnitude above, which is infinite or NaN then.
+	// The scale and its inverse. Where the inverse is not a normal number, the inverse becomes 0. The scale is 0 then if
+	// the largest magnitude is at most 1; else the magnitude is infinite or NaN, and the scale is the magnitude.
 	one := m.constant(cOne)
 	scale, inv, not, small := ZMM(), ZMM(), K(), K()
 	VDIVPS(m.c(c127), top, scale)
