@@ -17,7 +17,7 @@ type codesSpeed struct {
 	Input   versus `json:"input_gradient"`
 	Weight  versus `json:"weight_gradient"`
 
-	Quantizers map[string]float64 `json:"quantizers_milliseconds"` // by operation
+	Quantisers map[string]float64 `json:"quantisers_milliseconds"` // by operation
 
 	// A projection's three products, as chains, and with codes and the quantisers that make them.
 	Chains float64 `json:"chains_milliseconds"`
@@ -90,7 +90,7 @@ func (r *report) projection(dev, host kernel.Device, t, k, n int) {
 // measureCodes measures a projection, each call for some time.
 func measureCodes(dev kernel.Device, t, k, n int, tries time.Duration) codesSpeed {
 	work := 2 * float64(t) * float64(k) * float64(n)
-	s := codesSpeed{Shape: fmt.Sprintf("%dx%dx%d", t, k, n), Quantizers: map[string]float64{}}
+	s := codesSpeed{Shape: fmt.Sprintf("%dx%dx%d", t, k, n), Quantisers: map[string]float64{}}
 	// The products in the sequence of projection.
 	products := []*versus{&s.Forward, &s.Input, &s.Weight}
 	next := products
@@ -105,7 +105,7 @@ func measureCodes(dev kernel.Device, t, k, n int, tries time.Duration) codesSpee
 		}
 		// A quantiser is bound by memory. Its work decides only how many run at a time.
 		ms := 1000 * fastest(dev, &c, float64(in[0].Len()), tries)
-		s.Quantizers[op.String()] = ms
+		s.Quantisers[op.String()] = ms
 		s.Codes += ms
 		return c.Out
 	})

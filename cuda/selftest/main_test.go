@@ -60,7 +60,7 @@ func TestMeasureCodes(t *testing.T) {
 			t.Errorf("%s: %+v", name, v)
 		}
 	}
-	if len(s.Quantizers) != 4 || s.Chains <= 0 || s.Codes <= 0 || len(dev.Hosted()) > 0 {
+	if len(s.Quantisers) != 4 || s.Chains <= 0 || s.Codes <= 0 || len(dev.Hosted()) > 0 {
 		t.Errorf("%+v, on the host %v", s, dev.Hosted())
 	}
 }
