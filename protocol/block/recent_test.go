@@ -77,3 +77,25 @@ func TestRecent(t *testing.T) {
 		t.Errorf("a block that gave way: %d bytes, %v", len(got), err)
 	}
 }
+
+// TestRecentSwept: a block that is swept while a peer's bytes of it are being put is not in
+// memory either.
+func TestRecentSwept(t *testing.T) {
+	s, err := Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	// These are the two parts of PutNamed, with a sweep between them.
+	c, data := peerBlock(1, recentLeast)
+	if err := s.put(t.Context(), c, data); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Sweep(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	s.remember(c, data)
+	if _, err := s.Get(t.Context(), c); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a swept block: %v, want %v", err, ErrNotFound)
+	}
+}

@@ -146,10 +146,21 @@ func (s *Store) PutNamed(ctx context.Context, c cid.Cid, data []byte) error {
 	if err := s.put(ctx, c, data); err != nil {
 		return err
 	}
-	if !s.secret(c) { // its owner decides how long that is in memory
-		s.recent.add(c, data)
-	}
+	s.remember(c, data)
 	return nil
+}
+
+// remember keeps a block in memory that a peer sent, unless it is secret: then its owner decides
+// how long it is there. A block that was deleted meanwhile is forgotten again: who deletes a
+// file drops the block afterwards.
+func (s *Store) remember(c cid.Cid, data []byte) {
+	if s.secret(c) {
+		return
+	}
+	s.recent.add(c, data)
+	if !s.Has(c) {
+		s.recent.drop(c)
+	}
 }
 
 // put stores the data that c names.
@@ -284,7 +295,7 @@ func (s *Store) Delete(c cid.Cid) error {
 		return fmt.Errorf("delete block: %w", err)
 	}
 	s.forget(c)
-	s.recent.drop(c)
+	defer s.recent.drop(c)
 	for _, path := range []string{s.path(c), s.sealedPath(c)} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("delete block: %w", err)

@@ -125,7 +125,7 @@ func (s *Store) Usage() Usage { return s.owners.used() }
 // owner, stay until Survey is called.
 func (s *Store) Sweep(ctx context.Context, spare int64) (Swept, error) {
 	return s.owners.sweep(ctx, spare, func(c cid.Cid) error {
-		s.recent.drop(c)
+		defer s.recent.drop(c)
 		if err := os.Remove(s.path(c)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -33,6 +33,9 @@ func (t *Tensor) Near(n int) Tensor {
 func Copy(to, from Tensor) {
 	switch {
 	case to.Home != nil:
+		if _, ok := to.Home.(panels); !ok {
+			from = Rows(from) // an accelerator knows no panels
+		}
 		to.Home.Copy(to, from)
 	case from.Home != nil:
 		from.Home.Copy(to, from)

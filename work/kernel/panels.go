@@ -73,3 +73,12 @@ func Pack(dev Device, to, from Tensor, t Trans) Tensor {
 	}
 	return to
 }
+
+// Rows returns t row by row: t itself, or an ordinary copy of a matrix that [Pack] packed. A tensor
+// in the memory of an accelerator stays there.
+func Rows(t Tensor) Tensor {
+	if _, ok := t.Home.(panels); ok {
+		return Local(t)
+	}
+	return t
+}

@@ -414,6 +414,11 @@ func (e *Engine) pack(p *tensor.Set, b Batch) error {
 		return err
 	}
 	e.in.load(p)
+	if e.config.Int8 { // products only read panels, and codes are made of the weights here
+		for i, t := range e.in.params {
+			e.in.params[i] = kernel.Rows(t)
+		}
+	}
 	e.in.pack(b.Source, b.Target)
 	return nil
 }

@@ -85,3 +85,39 @@ func TestNonFiniteInt8(t *testing.T) {
 		}
 	}
 }
+
+// TestPacked: losses and gradients have the same bits with parameters that are packed for the
+// device, in both arithmetics. The weights have more than one panel.
+func TestPacked(t *testing.T) {
+	dev := open(t, "")
+	for _, int8 := range []bool{false, true} {
+		c := toy
+		c.Dim, c.FFN, c.Vocab, c.Dropout, c.Int8 = 72, 100, 70, 0, int8
+		b := Batch{Source: sentences(1, c.Vocab, 3, 4), Target: sentences(2, c.Vocab, 3, 4)}
+		e := NewEngine(dev, c)
+		want, err := e.Loss(Init(c, 1), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := Init(c, 1)
+		packed, err := PrepareOn(dev, c, p, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := e.Loss(packed, b); err != nil || got.Loss != want.Loss {
+			t.Errorf("int8 %v: the loss is %v, %v; with rows %v", int8, got.Loss, err, want.Loss)
+		}
+		ref, err := e.Gradient(Init(c, 1), []Batch{b}, DropoutKey{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		grads := ref.Grads.Clone()
+		got, err := e.Gradient(p, []Batch{b}, DropoutKey{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name, ok := got.Grads.Difference(grads); ok {
+			t.Errorf("int8 %v: another gradient of %s with packed parameters", int8, name)
+		}
+	}
+}

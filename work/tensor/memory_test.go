@@ -149,3 +149,32 @@ func TestFetch(t *testing.T) {
 		t.Error("what the host has is copied")
 	}
 }
+
+// TestPackedSet: a set with a packed matrix, moved to an accelerator or copied, is the same set row
+// by row.
+func TestPackedSet(t *testing.T) {
+	dev, err := kernel.Open("", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := kernel.New(kernel.F32, 5, 70)
+	for i := range x.F {
+		x.F[i] = float32(i)
+	}
+	want, err := NewSet([]Named{{"x", x}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &vault{}
+	for what, s := range map[string]*Set{"a set": want.Clone(), "a set of one block": want.On(v).Local()} {
+		at := s.At(0).Tensor
+		s.Put(0, kernel.Pack(dev, at, x, kernel.NN))
+		for how, got := range map[string]*Set{
+			"moved": s.On(v).Local(), "cloned": s.Clone(), "local": s.Local(),
+		} {
+			if _, differ := got.Difference(want); differ || !slices.Equal(got.At(0).F, x.F) {
+				t.Errorf("%s that is %s has other elements", what, how)
+			}
+		}
+	}
+}
