@@ -175,7 +175,8 @@ func TestAttrEncoding(t *testing.T) {
 }
 
 // TestNoAllocation runs every case of every row twice on one worker: the
-// second run has all the storage it needs.
+// second run has all the storage it needs. What the runtime allocates meanwhile
+// is counted too, so only an allocation in each of three trials is one of ours.
 func TestNoAllocation(t *testing.T) {
 	for _, b := range backends() {
 		if !b.usable() || b.name == portable.name {
@@ -184,7 +185,11 @@ func TestNoAllocation(t *testing.T) {
 		dev := newDevice(b.name, 1, b.cells())
 		for op := Op(1); op < numOps; op++ {
 			for i, c := range calls(op) {
-				if n := testing.AllocsPerRun(1, func() { dev.Do(&c) }); n != 0 {
+				n := 1.0
+				for trial := 0; trial < 3 && n != 0; trial++ {
+					n = testing.AllocsPerRun(1, func() { dev.Do(&c) })
+				}
+				if n != 0 {
 					t.Errorf("%s: %v case %d allocates %v times", b.name, op, i, n)
 				}
 			}
