@@ -27,10 +27,10 @@ var in8 = []struct {
 	{"adapters", func(c *train.Config) { c.LoRA, c.Seed = 2, 5 }, "bafyreighthkpxtu7en3jkj2vjbxl2q3jalr66lzbscb6oajsequjhqqcbu"},
 }
 
-// TestSameBitsInt8: a run with products of codes ends in the same model on every device and on
+// TestInt8Runs: a run with products of codes ends in the same model on every device and on
 // several threads, and when it is stopped and resumed. It is another model than that of a run
 // in binary32, and whoever computes the run again finds the same.
-func TestSameBitsInt8(t *testing.T) {
+func TestInt8Runs(t *testing.T) {
 	for _, v := range in8 {
 		t.Run(v.name, func(t *testing.T) {
 			plain := config()
