@@ -73,21 +73,32 @@ func TestSameBitsAdapters(t *testing.T) {
 			cfg := config()
 			cfg.LoRA, cfg.Seed = 2, 5
 			v.change(&cfg)
-			for _, kernels := range kernel.Names() {
-				store := &block.MemoryStore{}
-				plan, err := run.Open(t.Context(), store, planOf(t, store, cfg).Link)
-				if err != nil {
-					t.Fatal(err)
-				}
-				last, rounds := trained(t, store, kernels, plan)
-				if got := last.Result.String(); got != v.golden {
-					t.Errorf("%s: the model has parameters %s, want %s", kernels, got, v.golden)
-				}
+			onDevices(t, cfg, v.golden, func(store block.Keeper, plan *run.Plan, last run.Round, rounds []run.Round) {
 				sameButAdapted(t, store, plan, last)
 				smaller(t, store, plan, rounds)
-			}
+			})
 			stoppedAndVerified(t, cfg, v.golden)
 		})
+	}
+}
+
+// onDevices: a run ends in the model with the golden parameters on every device of this
+// processor. more, if it is not nil, sees each run.
+func onDevices(t *testing.T, cfg train.Config, golden string, more func(block.Keeper, *run.Plan, run.Round, []run.Round)) {
+	t.Helper()
+	for _, kernels := range kernel.Names() {
+		store := &block.MemoryStore{}
+		plan, err := run.Open(t.Context(), store, planOf(t, store, cfg).Link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, rounds := trained(t, store, kernels, plan)
+		if got := last.Result.String(); got != golden {
+			t.Errorf("%s: the model has parameters %s, want %s", kernels, got, golden)
+		}
+		if more != nil {
+			more(store, plan, last, rounds)
+		}
 	}
 }
 

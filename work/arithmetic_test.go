@@ -37,17 +37,7 @@ func TestInt8Runs(t *testing.T) {
 			v.change(&plain)
 			cfg := plain
 			cfg.Arithmetic = train.Int8
-			for _, kernels := range kernel.Names() {
-				store := &block.MemoryStore{}
-				plan, err := run.Open(t.Context(), store, planOf(t, store, cfg).Link)
-				if err != nil {
-					t.Fatal(err)
-				}
-				last, _ := trained(t, store, kernels, plan)
-				if got := last.Result.String(); got != v.golden {
-					t.Errorf("%s: the model has parameters %s, want %s", kernels, got, v.golden)
-				}
-			}
+			onDevices(t, cfg, v.golden, nil)
 			if got := onThreads(t, cfg, 2).Result.String(); got != v.golden {
 				t.Errorf("two threads: the model has parameters %s, want %s", got, v.golden)
 			}

@@ -26,10 +26,7 @@ func TestCodesOfExtremes(t *testing.T) {
 			allocate(&c)
 			reference().Do(&c)
 			want := c.Out
-			for _, b := range backends() {
-				if !b.usable() {
-					continue
-				}
+			for _, b := range usable() {
 				c.Out = nil
 				allocate(&c)
 				poison(c.Out)
@@ -75,10 +72,7 @@ func TestDeepestProduct(t *testing.T) {
 		c.In[1].F[i] = 1
 	}
 	c.Op = Linear8
-	for _, b := range backends() {
-		if !b.usable() {
-			continue
-		}
+	for _, b := range usable() {
 		allocate(&c)
 		newDevice(b.name, 1, b.cells()).Do(&c)
 		for i, y := range c.Out[0].F {
@@ -113,10 +107,7 @@ func TestOutlier(t *testing.T) {
 		withOp(QuantizeWeight, call(Attr{}, x)),
 		withOp(QuantizeWeight, call(Attr{Trans: NT}, x)),
 	} {
-		for _, b := range backends() {
-			if !b.usable() {
-				continue
-			}
+		for _, b := range usable() {
 			allocate(&c)
 			newDevice(b.name, 1, b.cells()).Do(&c)
 			zeros, most := 0, 0

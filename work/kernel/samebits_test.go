@@ -136,6 +136,16 @@ func (s *source) random(op Op) Call {
 	}
 }
 
+// usable is the devices that this processor supports.
+func usable() (bs []backend) {
+	for _, b := range backends() {
+		if b.usable() {
+			bs = append(bs, b)
+		}
+	}
+	return bs
+}
+
 // diff says where two lists of tensors first differ in a bit.
 func diff(got, want []Tensor) string {
 	for i := range want {
@@ -191,10 +201,7 @@ func TestSameBits(t *testing.T) {
 				allocate(&c)
 				reference().Do(&c)
 				want := c.Out
-				for _, b := range backends() {
-					if !b.usable() {
-						continue
-					}
+				for _, b := range usable() {
 					for _, threads := range []int{1, 3} {
 						dev := newDevice(b.name, threads, b.cells())
 						dev.splitCost = 0
@@ -231,10 +238,7 @@ func TestSameBitsBlocks(t *testing.T) {
 		allocate(&c)
 		reference().Do(&c)
 		want := c.Out
-		for _, b := range backends() {
-			if !b.usable() {
-				continue
-			}
+		for _, b := range usable() {
 			allocate(&c)
 			poison(c.Out)
 			newDevice(b.name, 1, b.cells()).Do(&c)
@@ -256,10 +260,7 @@ func TestInPlace(t *testing.T) {
 		t.Run(op.String(), func(t *testing.T) {
 			for trial := range 10 {
 				for _, way := range ways {
-					for _, b := range backends() {
-						if !b.usable() {
-							continue
-						}
+					for _, b := range usable() {
 						c := (&source{key: [2]uint32{uint32(op), uint32(trial)}}).random(op)
 						c.Op = op
 						allocate(&c)

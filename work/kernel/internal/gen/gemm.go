@@ -171,10 +171,15 @@ func (m *machine) eachRow(n GPVirtual, vecs int, c, ldc GPVirtual, acc [][]VecVi
 
 // fmas emits the arithmetic of the tallest tile without its loads, to measure the peak speed.
 func (m *machine) fmas() {
-	const each = 4 // products for each sum in a round, so that the loop itself costs little
-	sums := 2 * m.tileRows()[0]
-	m.text("fmas", "(rounds int)",
-		fmt.Sprintf("does %d fma of %d elements a round, on registers alone.", each*sums, m.width))
+	m.alone("fmas", 2*m.tileRows()[0], "fma of %d elements", m.width, func(x, acc VecVirtual) { VFMADD231PS(x, x, acc) })
+}
+
+// alone emits a loop of independent operations on sums, on registers alone. what says what one operation does, with
+// its number of elements.
+func (m *machine) alone(name string, sums int, what string, elements int, op func(x, acc VecVirtual)) {
+	const each = 4 // operations for each sum in a round, so that the loop itself costs little
+	m.text(name, "(rounds int)",
+		fmt.Sprintf("does %d "+what+" a round, on registers alone.", each*sums, elements))
 	rounds, x := arg("rounds"), m.zero()
 	var acc []VecVirtual
 	for range sums {
@@ -183,7 +188,7 @@ func (m *machine) fmas() {
 	Label("round")
 	for range each {
 		for _, a := range acc {
-			VFMADD231PS(x, x, a)
+			op(x, a)
 		}
 	}
 	DECQ(rounds)

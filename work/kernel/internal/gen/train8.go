@@ -15,12 +15,6 @@ import (
 // dotRows is the heights of the tiles.
 var dotRows = []int{12, 4, 1}
 
-// dotTile is the state of a tile: its size, and its sums.
-type dotTile struct {
-	rows, vecs int
-	acc        [][]VecVirtual // by row and panel
-}
-
 const dotParams = "(y *float32, ldy int, a *uint8, rowA, colA int, w *int8, stride, groups int, start *int32, n int, "
 
 // linear8Tile emits a tile of kernel.Linear8 of many rows.
@@ -29,7 +23,7 @@ func (m *machine) linear8Tile(rows, vecs int) {
 		fmt.Sprintf("is kernel.Linear8 of %d rows and n of %d columns, whose panels are stride bytes apart. Group g of "+
 			"row i of the flipped codes is at a+i*rowA+g*colA. start is -128 times the sums of the columns of w.",
 			rows, vecs*panel8))
-	t := m.dots(rows, vecs)
+	acc := m.dots(rows, vecs)
 	m.mask(arg("n"))
 	y, ldy, sx, sw, b := arg("y"), arg("ldy"), arg("sx"), arg("sw"), arg("b")
 	scale, bias := make([]VecVirtual, vecs), make([]VecVirtual, vecs)
@@ -41,7 +35,7 @@ func (m *machine) linear8Tile(rows, vecs int) {
 	for i := range rows {
 		x, z := ZMM(), ZMM()
 		VBROADCASTSS(Mem{Base: sx, Disp: 4 * i}, x)
-		for v, a := range t.acc[i] {
+		for v, a := range acc[i] {
 			VMULPS(scale[v], x, z)
 			VCVTDQ2PS(a, a)
 			VMULPS(z, a, a)
@@ -58,7 +52,7 @@ func (m *machine) gradTile(rows, vecs int) {
 	m.text(fmt.Sprintf("gradTile%dx%d", rows, vecs*panel8), dotParams+"scales *float32, resume int)",
 		fmt.Sprintf("is a block of kernel.Linear8WeightGrad of %d rows and n of %d columns, laid out as for linear8Tile. "+
 			"Chains begin at +0 unless resume is not 0.", rows, vecs*panel8))
-	t := m.dots(rows, vecs)
+	acc := m.dots(rows, vecs)
 	m.mask(arg("n"))
 	y, ldy, scales, resume := arg("y"), arg("ldy"), arg("scales"), arg("resume")
 	scale := make([]VecVirtual, vecs)
@@ -80,7 +74,7 @@ func (m *machine) gradTile(rows, vecs int) {
 	}
 	Label("finish")
 	for i := range rows {
-		for v, a := range t.acc[i] {
+		for v, a := range acc[i] {
 			c := ZMM()
 			VMOVUPS_Z(Mem{Base: y, Disp: 64 * v}, from[v], c)
 			VCVTDQ2PS(a, a)
@@ -92,9 +86,9 @@ func (m *machine) gradTile(rows, vecs int) {
 	m.end()
 }
 
-// dots emits the sums of a tile.
-func (m *machine) dots(rows, vecs int) dotTile {
-	t := dotTile{rows: rows, vecs: vecs, acc: make([][]VecVirtual, rows)}
+// dots emits the sums of a tile, by row and panel.
+func (m *machine) dots(rows, vecs int) [][]VecVirtual {
+	acc := make([][]VecVirtual, rows)
 	start := arg("start")
 	for i := range rows {
 		for v := range vecs {
@@ -102,9 +96,9 @@ func (m *machine) dots(rows, vecs int) dotTile {
 			if i == 0 {
 				VMOVDQU32(Mem{Base: start, Disp: 64 * v}, a)
 			} else {
-				VMOVDQA64(t.acc[0][v], a)
+				VMOVDQA64(acc[0][v], a)
 			}
-			t.acc[i] = append(t.acc[i], a)
+			acc[i] = append(acc[i], a)
 		}
 	}
 	m.prefetchTile(rows, 4*panel8*vecs, arg("y"), arg("ldy"), arg("groups"), 16)
@@ -125,7 +119,7 @@ func (m *machine) dots(rows, vecs int) dotTile {
 		x := ZMM()
 		VPBROADCASTD(rowAt(bases, rowA, i), x)
 		for v := range panel {
-			dot(panel[v], x, t.acc[i][v])
+			dot(panel[v], x, acc[i][v])
 		}
 	}
 	for _, p := range bases {
@@ -134,29 +128,12 @@ func (m *machine) dots(rows, vecs int) dotTile {
 	ADDQ(Imm(groupBytes8), w)
 	DECQ(groups)
 	JNZ(LabelRef("product"))
-	return t
+	return acc
 }
 
-// dotsAlone emits the arithmetic of the tallest tile without its loads, to measure the peak speed.
+// dotsAlone emits fmas for codes.
 func (m *machine) dotsAlone() {
-	const each = 4 // as in fmas
-	sums := 2 * dotRows[0]
-	m.text("dotsAlone", "(rounds int)",
-		fmt.Sprintf("does %d times %d products of codes a round, on registers alone.", each*sums, groupBytes8))
-	rounds, x := arg("rounds"), m.zero()
-	var acc []VecVirtual
-	for range sums {
-		acc = append(acc, m.zero())
-	}
-	Label("round")
-	for range each {
-		for _, a := range acc {
-			dot(x, x, a)
-		}
-	}
-	DECQ(rounds)
-	JNZ(LabelRef("round"))
-	m.end()
+	m.alone("dotsAlone", 2*dotRows[0], "times %d products of codes", groupBytes8, func(x, acc VecVirtual) { dot(x, x, acc) })
 }
 
 // dotStarts emits the starts of the sums: -128 times the sums of columns.
